@@ -1,0 +1,101 @@
+"""The edit: which frames of which clip in which order. Pure.
+
+A Cut is made from a plan and from what became of its shots; the film is made from a Cut and the store alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from wan_render.plan import Joint
+from wan_render.take import Plate, Size
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """A finished take in the store."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class PictureSource:
+    """A still picture."""
+
+    plate: Plate
+
+
+@dataclass(frozen=True)
+class CardSource:
+    """A text on black; "" is black."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class SlateSource:
+    """Stands in for a shot that is missing: its name and why."""
+
+    name: str
+    reason: str
+
+
+Source = ClipSource | PictureSource | CardSource | SlateSource
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the edit.
+
+    name:    the shot's id, "1/020"; "" for a title.
+    first, frames: source frames [first, first + frames) are shown, one film frame each.
+    hold:    film frames for which the last of them is repeated.
+    joint:   to the next event; a dissolve of n overlaps the last n film frames of this one with the first n of the next
+             (hold included); a fade of n goes to black over the last n - n // 2 frames of this one and comes up over the
+             first n // 2 of the next. None for the film's last event.
+    preview: the name of the preview backend that rendered it, burned into the film with the shot's id; "" otherwise.
+    """
+
+    name: str
+    source: Source
+    first: int
+    frames: int
+    hold: int = 0
+    joint: Joint | None = None
+    preview: str = ""
+
+    @property
+    def length(self) -> int:
+        """Film frames it is on screen, overlaps included."""
+        return self.frames + self.hold
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A film as an edit. `rate` in frames per second; `size` is the raster of its sources; fades in film frames."""
+
+    title: str
+    rate: Fraction
+    size: Size
+    delivery: Size
+    fit: Literal["cover", "contain"]
+    fade_in: int
+    fade_out: int
+    events: tuple[Event, ...]
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The film frame that each event begins on."""
+        starts, at = [], 0
+        for event in self.events:
+            starts.append(at)
+            overlap = event.joint.frames if event.joint is not None and event.joint.kind == "dissolve" else 0
+            at += event.length - overlap
+        return tuple(starts)
+
+    @property
+    def frames(self) -> int:
+        """Film frames in all."""
+        return self.starts[-1] + self.events[-1].length if self.events else 0

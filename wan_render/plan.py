@@ -1,0 +1,144 @@
+"""Storyboard + models → FilmPlan of takes. Pure: no torch, no device, nothing written.
+
+A plan is complete: every take has its key, every shot its length, before a device is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from wan_render.errors import Problem
+from wan_render.render import ModelCard
+from wan_render.take import Plate, Size, Take
+
+
+@dataclass(frozen=True)
+class PlannedTake:
+    """Take `number` (from 1) of a shot."""
+
+    number: int
+    take: Take
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A shot that a model renders.
+
+    takes: the wanted ones, refused numbers left out, in order. chosen: the number that goes into the film.
+    pin: the first digits of the key of the very clip that `circle: 2@7f3a91` keeps, else None.
+    """
+
+    takes: tuple[PlannedTake, ...]
+    chosen: int
+    pin: str | None = None
+
+
+@dataclass(frozen=True)
+class StillPicture:
+    """A keyframe shown as it is, covering the raster."""
+
+    plate: Plate
+
+
+@dataclass(frozen=True)
+class CardText:
+    """A text on black; "" is black."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class NotYet:
+    """A shot that asks for what this version cannot render; it becomes a slate that says `reason`."""
+
+    reason: str
+
+
+Content = Rendered | StillPicture | CardText | NotYet
+
+
+@dataclass(frozen=True)
+class Joint:
+    """How a shot meets the next one. `frames` (film frames) is 0 for continuous and cut."""
+
+    kind: Literal["continuous", "cut", "dissolve", "fade"]
+    frames: int = 0
+
+
+@dataclass(frozen=True)
+class PlannedShot:
+    """One shot of the film, in the film's order.
+
+    id:      "1/020", scene and shot; index: place among the file's scenes and shots, for messages.
+    joint:   to the next shot of the film; None for the last one.
+    first, frames: which frames of its take are shown, half-open [first, first + frames): film frames at the film's
+             rate, without `hold` and without the frame that a continuous joint leaves to the next shot.
+    hold:    film frames for which the last picture is frozen after them.
+    from_name, to_name: the names of its keyframes, where it has them.
+    """
+
+    id: str
+    scene: str
+    name: str
+    index: tuple[int, int]
+    content: Content
+    first: int
+    frames: int
+    hold: int
+    joint: Joint | None
+    from_name: str | None = None
+    to_name: str | None = None
+    slugline: str | None = None
+    action: str | None = None
+    notes: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class PlannedTitle:
+    """A card before or after the shots."""
+
+    text: str
+    frames: int
+
+
+@dataclass(frozen=True)
+class FilmPlan:
+    """A film, fully resolved.
+
+    shots:    those in the film. omitted: ids of shots with `status: omit`.
+    pictures: the file of every plate's picture, by SHA-256.
+    models:   the card of every model used, by identity.
+    size:     the raster that models render; delivery: the size of the film.
+    fade_in, fade_out: film frames.
+    """
+
+    title: str
+    slug: str
+    file: Path
+    backend: str
+    size: Size
+    delivery: Size
+    fit: Literal["cover", "contain"]
+    rate: Fraction
+    fade_in: int
+    fade_out: int
+    opening: tuple[PlannedTitle, ...]
+    shots: tuple[PlannedShot, ...]
+    closing: tuple[PlannedTitle, ...]
+    omitted: tuple[str, ...]
+    pictures: Mapping[str, Path]
+    models: Mapping[str, ModelCard]
+    warnings: tuple[Problem, ...]
+
+    @property
+    def takes(self) -> tuple[Take, ...]:
+        """Every wanted take, each key once, in the film's order."""
+        planned = (
+            take.take for shot in self.shots if isinstance(shot.content, Rendered) for take in shot.content.takes
+        )
+        return tuple({take.key: take for take in planned}.values())

@@ -1,0 +1,201 @@
+"""The seam between what is planned and what renders it.
+
+A `Backend` is inert: it can be pickled, compared and asked what it can do without weights or a device.
+A `Renderer` is live: weights on a device. Frames cross this seam, files do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wan_render.errors import Problem, RenderError
+from wan_render.take import Sampling, ShotKind, Size, Take
+
+Pixels = NDArray[np.uint8]
+"""One picture, RGB: (height, width, 3), or several: (frames, height, width, 3)."""
+
+
+class Phase(StrEnum):
+    """What a device process is doing; each has a time-out of its own in the farm."""
+
+    LOADING = "loading"
+    ENCODING = "encoding"
+    STEP = "step"
+    DECODING = "decoding"
+    WRITING = "writing"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` units of a phase are finished; total 0: a phase without a measure."""
+
+    phase: Phase
+    done: int = 0
+    total: int = 0
+
+
+Listen = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class KindDefaults:
+    """A model's own official numbers for one kind of shot."""
+
+    sampling: Sampling
+    negative: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What one model can do and its official numbers, known without loading it.
+
+    name:     what a storyboard calls it; a local folder is called by its path.
+    identity: `repo@revision`, or `sha256:<digest>` of a local folder's weights; this enters the key.
+    rate:     frames per second that it was trained at.
+    frames are on the grid `frame_step·n + 1`; `trained_frames` is the length it was trained for.
+    size_multiple: width and height must be multiples of this.
+    native_sizes: the sizes it is documented for; others are a warning, not an error.
+    prompt_tokens: the text encoder's limit.
+    folder:   where the weights lie, for a local folder; None for a model of the hub.
+    """
+
+    name: str
+    identity: str
+    kinds: Mapping[ShotKind, KindDefaults]
+    rate: Fraction
+    frame_step: int = 4
+    trained_frames: int = 81
+    size_multiple: int = 16
+    native_sizes: frozenset[Size] = frozenset()
+    prompt_tokens: int = 512
+    folder: Path | None = None
+
+
+class Models(Protocol):
+    """The known models: an argument to reading and planning."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that a storyboard may use, for help and "did you mean"."""
+        ...
+
+    def card(self, name: str) -> ModelCard:
+        """The card of a known name; KeyError otherwise."""
+        ...
+
+    def folder(self, folder: Path) -> ModelCard:
+        """The card of a local folder of weights, identified by their SHA-256.
+
+        Raises InputError where the folder holds no model of a known kind.
+        """
+        ...
+
+    def default(self, kind: ShotKind, size: Size) -> ModelCard:
+        """The model used where the storyboard names none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Device:
+    """Something that renders one shot at a time. `name` is `cpu`, `cuda:0`, …; `pin` is what the process
+    that owns it gets as CUDA_VISIBLE_DEVICES (a GPU's UUID; "" hides every GPU)."""
+
+    name: str
+    label: str
+    memory_bytes: int
+    pin: str = ""
+
+    @property
+    def kind(self) -> str:
+        """`cpu` or `cuda`."""
+        return self.name.partition(":")[0]
+
+
+@dataclass(frozen=True)
+class Plates:
+    """The conformed pictures of a take, each (height, width, 3) uint8 RGB at the take's size."""
+
+    first: Pixels | None
+    last: Pixels | None
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Rendered frames: uint8 RGB (frames, height, width, 3) and their rate per second."""
+
+    pixels: Pixels
+    rate: Fraction
+
+
+class Renderer(Protocol):
+    """One model, ready on one device."""
+
+    def render(self, take: Take, plates: Plates, listen: Listen) -> Frames:
+        """Render a take. Only errors of wan_render.errors leave it."""
+        ...
+
+    def facts(self) -> Mapping[str, str]:
+        """What is recorded beside a take but is not in its key: library versions, device, resolved commit."""
+        ...
+
+    def close(self) -> None:
+        """Free the device."""
+        ...
+
+
+class Backend(Protocol):
+    """A way to render, described. Inert, hashable and picklable."""
+
+    @property
+    def id(self) -> str:
+        """Name and pixel version, `animatic/1`: raised whenever the same take would come out otherwise."""
+        ...
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether films made with it carry its name, burned in."""
+        ...
+
+    @property
+    def device_kinds(self) -> tuple[str, ...]:
+        """Kinds of devices that it renders on, the best first: `cuda`, `cpu`."""
+        ...
+
+    def missing(self, card: ModelCard) -> Problem | None:
+        """What this machine lacks to render with this model (a package, weights), or None."""
+        ...
+
+    def expected_seconds(self, take: Take, device_kind: str) -> float:
+        """A rough time for one take, for the plan; what was measured in the store goes before it."""
+        ...
+
+    def open(self, card: ModelCard, device: Device, listen: Listen) -> Renderer:
+        """Load a model on a device. Raises WeightsError, DeviceError or RenderError."""
+        ...
+
+
+def checked(take: Take, frames: Frames) -> Frames:
+    """The frames, if they are what the take asks for; the seam promises this whatever a renderer does.
+
+    Raises RenderError: another attempt would end alike.
+    """
+    expected = (take.frames, take.size.height, take.size.width, 3)
+    pixels = frames.pixels
+    if pixels.dtype != np.uint8 or pixels.shape != expected or frames.rate != take.rate:
+        raise RenderError(
+            Problem(
+                f"backend {take.backend}",
+                f"returned {pixels.dtype} {pixels.shape} at {frames.rate} fps",
+                f"expected uint8 {expected} at {take.rate} fps",
+                "this is a defect of the backend, please report it",
+            )
+        )
+    return frames
