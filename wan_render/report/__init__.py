@@ -1,0 +1,1 @@
+"""What people look at in the morning: the review page, the contact sheet, the shot list."""
