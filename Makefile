@@ -1,0 +1,63 @@
+# The two commands of the README, and what people who work on wan-render use.
+# Everything is installed into .venv with the versions of constraints.txt; nothing outside this folder is touched.
+
+PYTHON ?= python3
+BACKEND ?=
+STORYBOARD ?= storyboards/river-to-dove/storyboard.yaml
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+.PHONY: help film test check farm format clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make film    render the demonstration film with the CPU animatic (no GPU, no weights)'
+	@echo 'make test    install everything and run the whole suite'
+	@echo 'make check   lint, types, import contracts'
+	@echo 'make farm    Prefect server, worker and deployments on this machine; Ctrl-C stops them'
+	@echo '             BACKEND=wan deploys the storyboards'"'"' own models, BACKEND=animatic the preview'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo '$(PYTHON): wan-render needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { rm -rf $(VENV); echo 'no venv: on Debian or Ubuntu, install python3-venv' >&2; exit 1; }
+
+$(VENV)/.base: $(BIN)/python pyproject.toml constraints.txt
+	@echo 'installing wan-render into $(VENV) …'
+	@$(INSTALL) .
+	@touch $@
+
+$(VENV)/.farm: $(VENV)/.base
+	@echo 'installing Prefect into $(VENV) …'
+	@$(INSTALL) '.[farm]'
+	@touch $@
+
+$(VENV)/.all: $(VENV)/.base
+	@echo 'installing torch, diffusers, Prefect and the test tools into $(VENV) …'
+	@$(INSTALL) '.[wan,farm,dev]'
+	@touch $@ $(VENV)/.farm
+
+film: $(VENV)/.base
+	@$(BIN)/wan-render render --backend animatic $(STORYBOARD)
+
+test: $(VENV)/.all
+	@$(BIN)/pytest
+
+check: $(VENV)/.all
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+farm: $(VENV)/.farm
+	@BACKEND='$(BACKEND)' $(BIN)/python -m flows.farm
+
+format: $(VENV)/.all
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
