@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wan_render.errors import Problem, RenderError
 from wan_render.take import Sampling, ShotKind, Size, Take
 
-Pixels = NDArray[np.uint8]
-"""One picture, RGB: (height, width, 3), or several: (frames, height, width, 3)."""
+if TYPE_CHECKING:  # planning needs no numpy, whose import is a fifth of the time of `check`
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+else:
+    Pixels = Any
+"""Pictures, uint8 RGB: one (height, width, 3), or several (frames, height, width, 3)."""
 
 
 class Phase(StrEnum):
@@ -189,7 +192,7 @@ def checked(take: Take, frames: Frames) -> Frames:
     """
     expected = (take.frames, take.size.height, take.size.width, 3)
     pixels = frames.pixels
-    if pixels.dtype != np.uint8 or pixels.shape != expected or frames.rate != take.rate:
+    if pixels.dtype != "uint8" or pixels.shape != expected or frames.rate != take.rate:
         raise RenderError(
             Problem(
                 f"backend {take.backend}",
