@@ -16,7 +16,8 @@ class ReviewTake:
     """One take of a shot as shown for review.
 
     state:    `rendered` in this run, `found` in the store, `kept` by a pin, or `missing`.
-    preview:  its H.264 preview; None where it is missing. settings: every resolved setting, in words, in order.
+    preview, clip: its H.264 preview and its lossless clip, as they lie in the store; both None where it is missing.
+    settings: every resolved setting, in words, in order.
     seconds:  what each phase took when it was rendered; why: why it was rendered ("prompt changed").
     """
 
@@ -26,6 +27,7 @@ class ReviewTake:
     state: str
     chosen: bool
     preview: Path | None
+    clip: Path | None
     prompt: str
     negative: str
     settings: Mapping[str, str]
@@ -36,8 +38,15 @@ class ReviewTake:
 
 @dataclass(frozen=True)
 class ReviewShot:
-    """One shot of the film. start, frames: its film frames; keyframes: (name, picture file) as conformed;
-    slate: why it is missing from the film, or None."""
+    """One shot of the film.
+
+    id:      "1/020"; what: what it is, in a word: `flf2v`, `i2v`, `t2v`, `still`, `card`.
+    action:  what happens in it; the text of a card.
+    start, frames: its film frames, half-open [start, start + frames), `hold` included: the last picture is frozen for
+             that many of them.
+    first:   the frame of the chosen take's clip that it begins on; it shows [first, first + frames - hold) of it.
+    keyframes: (name, picture file) as conformed, in the order they are passed. slate: why it is missing, or None.
+    """
 
     id: str
     slugline: str | None
@@ -47,6 +56,8 @@ class ReviewShot:
     model: str | None
     start: int
     frames: int
+    first: int
+    hold: int
     keyframes: tuple[tuple[str, Path], ...]
     takes: tuple[ReviewTake, ...]
     slate: str | None
