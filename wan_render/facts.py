@@ -1,0 +1,146 @@
+"""Small facts about files, remembered by content: digests, and whatever was derived from the bytes.
+
+A cache and nothing more: it may be deleted at any time, and where it cannot be written everything
+works from memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import sqlite3
+import stat
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS digests (
+    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, digest TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (kind TEXT, digest TEXT, value TEXT, PRIMARY KEY (kind, digest)) WITHOUT ROWID;
+"""
+
+_SETTLED_NS = 2_000_000_000
+"""A file changed more recently than this is hashed again next time: file systems stamp changes as coarsely
+as two seconds (FAT), so a second change could look like the first."""
+
+_Stamp = tuple[int, int, int]
+"""size, mtime_ns, inode"""
+
+
+class FactCache:
+    """`<folder>/facts.sqlite`, shared by any number of processes and threads.
+
+    A folder that cannot be written, or a file that is no database, is no error: facts are then kept in memory
+    for as long as this object lives.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = threading.Lock()
+        self._digests: dict[str, tuple[_Stamp, str]] = {}
+        self._facts: dict[tuple[str, str], Any] = {}
+        self._database = _open(folder / "facts.sqlite")
+
+    def digest(self, file: Path) -> str:
+        """SHA-256 of a regular file's bytes, 64 hex digits; remembered by absolute path, size, mtime and inode.
+
+        Raises OSError where the file cannot be read or is a folder, a pipe or a device.
+        """
+        path = os.path.abspath(file)  # noqa: PTH100 - Path.absolute keeps `..`
+        stamp = _stamp(os.stat(path))  # noqa: PTH116 - called for thousands of pictures
+        known = self._digests.get(path) or self._stored_digest(path)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        digest, stamp_read = _hash(path)
+        if time.time_ns() - stamp_read[1] > _SETTLED_NS:
+            self._remember_digest(path, stamp_read, digest)
+        return digest
+
+    def get(self, kind: str, digest: str) -> Any | None:
+        """The JSON value stored under (kind, digest), or None. `kind` carries a version: `picture/1`."""
+        if (kind, digest) in self._facts:
+            return self._facts[kind, digest]
+        row = self._row("SELECT value FROM facts WHERE kind = ? AND digest = ?", (kind, digest))
+        if row is None:
+            return None
+        value = json.loads(row[0])
+        self._facts[kind, digest] = value
+        return value
+
+    def put(self, kind: str, digest: str, value: Any) -> None:
+        """Remember a JSON value under (kind, digest); the last one counts."""
+        text = json.dumps(value)
+        self._facts[kind, digest] = json.loads(text)
+        self._write("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (kind, digest, text))
+
+    def close(self) -> None:
+        """Let the file go; facts are kept in memory from here on."""
+        with self._lock:
+            self._database.close()
+            self._database = _in_memory()
+
+    def _stored_digest(self, path: str) -> tuple[_Stamp, str] | None:
+        row = self._row("SELECT size, mtime_ns, inode, digest FROM digests WHERE path = ?", (path,))
+        if row is None:
+            return None
+        self._digests[path] = known = ((row[0], row[1], row[2]), row[3])
+        return known
+
+    def _remember_digest(self, path: str, stamp: _Stamp, digest: str) -> None:
+        self._digests[path] = (stamp, digest)
+        self._write("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", (path, *stamp, digest))
+
+    def _row(self, query: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        with self._lock, suppress(sqlite3.Error):
+            row: tuple[Any, ...] | None = self._database.execute(query, values).fetchone()
+            return row
+        return None
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+        with self._lock, suppress(sqlite3.Error, UnicodeEncodeError):  # a path may hold undecodable bytes
+            self._database.execute(statement, values)
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    """The database at `file`; a broken one is begun anew, and memory serves where nothing can be written."""
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return _connect(str(file))
+        except sqlite3.OperationalError:
+            return _in_memory()
+        except sqlite3.DatabaseError:  # not a database, or a damaged one: it held nothing that cannot be found again
+            file.unlink(missing_ok=True)
+            with suppress(sqlite3.Error):
+                return _connect(str(file))
+    return _in_memory()
+
+
+def _in_memory() -> sqlite3.Connection:
+    return _connect(":memory:")
+
+
+def _connect(name: str) -> sqlite3.Connection:
+    database = sqlite3.connect(name, timeout=2.0, isolation_level=None, check_same_thread=False)
+    # Facts can be found again, so nothing waits for the disk; the rollback journal, unlike WAL, works on network homes.
+    database.execute("PRAGMA synchronous = OFF")
+    database.executescript(_SCHEMA)
+    return database
+
+
+def _stamp(found: os.stat_result) -> _Stamp:
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _hash(path: str) -> tuple[str, _Stamp]:
+    """The digest of a regular file and the stamp it had before it was read."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:  # noqa: PTH123 - a pipe must not block
+        found = os.fstat(stream.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return hashlib.file_digest(stream, "sha256").hexdigest(), _stamp(found)

@@ -1,0 +1,11 @@
+"""Keyframes as pictures: what is known about a file (`picture_facts`) and how it becomes a plate (`conform`).
+
+Pillow is imported when a picture is decoded and not before: a plan whose facts are cached never loads it.
+"""
+
+from __future__ import annotations
+
+from wan_render.plates.conform import conform, cover
+from wan_render.plates.inspect import PictureFacts, picture_facts
+
+__all__ = ["PictureFacts", "conform", "cover", "picture_facts"]

@@ -1,0 +1,79 @@
+"""What is known about a keyframe's file: decoded once in full, then remembered by its content."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wan_render.facts import FactCache
+from wan_render.plates.reading import check_file, read_bytes, reason, refuse
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+KIND = "picture/1"
+"""The kind under which facts are cached: raised whenever what is found out about a picture changes."""
+
+THUMBNAIL_SIDE = 16
+
+_REDUCIBLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """A usable picture.
+
+    digest: SHA-256 of the file's bytes. width, height: pixels, upright. notes: in words, what becomes of it
+    (`has transparency: composited over black`). thumbnail: 16x16 RGB, 768 bytes, the whole picture squeezed into
+    it, for rough comparisons.
+    """
+
+    digest: str
+    width: int
+    height: int
+    notes: tuple[str, ...]
+    thumbnail: bytes
+
+
+def picture_facts(file: Path, cache: FactCache) -> PictureFacts:
+    """The facts of a picture, decoded in full unless its bytes are known.
+
+    Raises PictureError for whatever cannot be a keyframe: missing, not a file, not a still picture, cut off,
+    damaged, too small, too large.
+    """
+    check_file(file)
+    try:
+        digest = cache.digest(file)
+    except OSError as error:
+        raise refuse(file, f"cannot be read ({reason(error)})", remedy="check its permissions") from error
+    known = cache.get(KIND, digest)
+    if known is None:
+        known = _inspect(file)
+        cache.put(KIND, digest, known)
+    return PictureFacts(
+        digest, known["width"], known["height"], tuple(known["notes"]), base64.b64decode(known["thumbnail"])
+    )
+
+
+def _inspect(file: Path) -> dict[str, Any]:
+    from wan_render.plates.decode import decode
+
+    decoded = decode(file, read_bytes(file))
+    width, height = decoded.image.size
+    thumbnail = base64.b64encode(_thumbnail(decoded.image)).decode()
+    return {"width": width, "height": height, "notes": list(decoded.notes), "thumbnail": thumbnail}
+
+
+def _thumbnail(image: Image.Image) -> bytes:
+    from PIL.Image import Resampling
+
+    from wan_render.plates.colour import flattened
+
+    factor = min(image.size) // (2 * THUMBNAIL_SIDE)
+    if factor > 1 and image.mode in _REDUCIBLE:  # colours are converted after shrinking: a hundred times less work
+        profile = image.info
+        image = image.reduce(factor)
+        image.info = profile
+    return flattened(image).resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Resampling.BOX).tobytes()

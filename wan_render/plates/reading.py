@@ -1,0 +1,80 @@
+"""Files → bytes, bounded: nothing that is read here can hang or fill the memory."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from wan_render.errors import PictureError, Problem
+
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
+"""Still formats that Pillow decodes by itself; none of them starts another program (EPS would start Ghostscript)."""
+
+ALLOWED = "a still picture is allowed: PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF"
+
+LARGEST_FILE_BYTES = 256 * 1024 * 1024
+
+_LOOKS_LIKE = (
+    (b"<svg", "an SVG drawing", "export it as PNG"),
+    (b"%PDF", "a PDF document", "export the page as PNG"),
+    (b"%!PS", "a PostScript file", "export it as PNG"),
+    (b"ftyphei", "a HEIC photo", "save it as JPEG or PNG"),
+    (b"ftypmif1", "a HEIF photo", "save it as JPEG or PNG"),
+    (b"8BPS", "a Photoshop document", "save a flat copy as PNG"),
+    (b"gimp xcf", "a GIMP document", "export it as PNG"),
+    (b"ftyp", "a video", "save one of its frames as PNG"),
+    (b"\x1aE\xdf\xa3", "a video", "save one of its frames as PNG"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the picture itself", "run `git lfs pull`"),
+    (b"<html", "a web page", "download the picture itself"),
+    (b"<!DOCTYPE html", "a web page", "download the picture itself"),
+)
+
+
+def refuse(file: Path, found: str, allowed: str = ALLOWED, remedy: str = "") -> PictureError:
+    """The error that says what is wrong with a picture's file."""
+    return PictureError(Problem(str(file), found, allowed, remedy))
+
+
+def check_file(file: Path) -> None:
+    """Raise PictureError unless this is a regular, readable, non-empty file of a sensible size. Opens nothing."""
+    try:
+        found = file.stat()
+    except FileNotFoundError as error:
+        raise refuse(file, "no such file", remedy="check the name, its case, and the folder") from error
+    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
+        raise refuse(file, f"cannot be read ({reason(error)})") from error
+    if stat.S_ISDIR(found.st_mode):
+        raise refuse(file, "is a folder", remedy="name a picture in it")
+    if not stat.S_ISREG(found.st_mode):
+        raise refuse(file, "is a pipe, socket or device, not a file")
+    if found.st_size == 0:
+        raise refuse(file, "is empty (0 bytes)", remedy="save or copy the picture again")
+    if found.st_size > LARGEST_FILE_BYTES:
+        raise refuse(file, f"is {found.st_size:,} bytes", f"at most {LARGEST_FILE_BYTES:,}", "save a smaller copy")
+
+
+def read_bytes(file: Path) -> bytes:
+    """The bytes of a picture's file; PictureError as `check_file`, or where reading fails."""
+    check_file(file)
+    try:
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:  # noqa: PTH123 - no blocking on a pipe
+            return stream.read(LARGEST_FILE_BYTES + 1)
+    except OSError as error:
+        raise refuse(file, f"cannot be read ({reason(error)})", remedy="check its permissions") from error
+
+
+def unidentified(file: Path, data: bytes) -> PictureError:
+    """The error for bytes that none of the formats claims, by what they look like."""
+    head = data[:512]
+    for mark, what, remedy in _LOOKS_LIKE:
+        if mark in head:
+            return refuse(file, f"is {what}", remedy=remedy)
+    return refuse(file, "is not an image, or a damaged one", remedy="open it in a viewer and save it as PNG")
+
+
+def reason(error: BaseException) -> str:
+    """A foreign error in one short line."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    line = " ".join(text.split())[:160]
+    return line or type(error).__name__
