@@ -17,7 +17,7 @@ class ReviewTake:
 
     state:    `rendered` in this run, `found` in the store, `kept` by a pin, or `missing`.
     preview, clip: its H.264 preview and its lossless clip, as they lie in the store; both None where it is missing.
-    settings: every resolved setting, in words, in order.
+    frames:   of its clip, both ends included. settings: every resolved setting, in words, in order.
     seconds:  what each phase took when it was rendered; why: why it was rendered ("prompt changed").
     """
 
@@ -28,6 +28,7 @@ class ReviewTake:
     chosen: bool
     preview: Path | None
     clip: Path | None
+    frames: int
     prompt: str
     negative: str
     settings: Mapping[str, str]
