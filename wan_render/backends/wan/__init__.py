@@ -1,0 +1,1 @@
+"""Rendering with the Wan models through diffusers."""

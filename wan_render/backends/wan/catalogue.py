@@ -1,0 +1,50 @@
+"""The Wan models that a storyboard may name, and the models used where it names none. Needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+
+from wan_render.backends.wan import official
+from wan_render.backends.wan.folder import folder_card
+from wan_render.facts import FactCache
+from wan_render.render import ModelCard, Models
+from wan_render.take import ShotKind, Size
+
+BETWEEN_480P_AND_720P = sqrt(832 * 480 * 1280 * 720)
+"""Pixels: below it a raster is nearer to 480p, in proportion, above it to 720p."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The published models; local folders are identified by what `cache` knows of their files."""
+
+    cache: FactCache
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every published model's name."""
+        return tuple(official.BY_NAME)
+
+    def card(self, name: str) -> ModelCard:
+        """The card of a published model; KeyError for another name."""
+        return official.BY_NAME[name].card()
+
+    def folder(self, folder: Path) -> ModelCard:
+        """The card of a local folder of weights. Raises InputError where it is no whole model of a known kind."""
+        return folder_card(folder, self.cache)
+
+    def default(self, kind: ShotKind, size: Size) -> ModelCard:
+        """The model for a shot that names none; I2V has one for each raster."""
+        if kind is ShotKind.FLF2V:
+            return official.FLF2V_14B.card()
+        if kind is ShotKind.T2V:
+            return official.T2V_14B.card()
+        is_small = size.width * size.height < BETWEEN_480P_AND_720P
+        return (official.I2V_14B_480P if is_small else official.I2V_14B_720P).card()
+
+
+def catalogue(cache: FactCache) -> Models:
+    """The known models."""
+    return Catalogue(cache)

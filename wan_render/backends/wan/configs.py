@@ -1,0 +1,135 @@
+"""The parts of a checkpoint's JSON configurations that decide what it can do. Everything else is left to diffusers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from wan_render.errors import InputError, Problem
+
+
+class Config(BaseModel):
+    """A JSON object of which only the named keys matter."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+
+    quantization_config: None = None
+
+
+class Index(Config):
+    """`model_index.json`: the pipeline's class and its components as [library, class]; [null, null] is none.
+
+    boundary_ratio: share of the training timesteps above which the first of two transformers is used.
+    """
+
+    class_name: Literal["WanPipeline", "WanImageToVideoPipeline"] = Field(alias="_class_name")
+    boundary_ratio: float | None = Field(default=None, gt=0, lt=1)
+    expand_timesteps: bool = False
+
+    def component(self, name: str) -> str | None:
+        """The class of a component, None where the checkpoint has none."""
+        entry = (self.model_extra or {}).get(name)
+        match entry:
+            case [str(), str(class_name)]:
+                return class_name
+        return None
+
+
+class TransformerConfig(Config):
+    """Of a WanTransformer3DModel; the defaults are that class's."""
+
+    patch_size: tuple[int, int, int] = (1, 2, 2)
+    num_attention_heads: int = Field(default=40, gt=0)
+    attention_head_dim: int = Field(default=128, gt=0)
+    in_channels: int = 16
+    text_dim: int = 4096
+    image_dim: int | None = None
+    pos_embed_seq_len: int | None = None
+
+    @property
+    def width(self) -> int:
+        """Features of one token."""
+        return self.num_attention_heads * self.attention_head_dim
+
+
+class VaeConfig(Config):
+    """Of an AutoencoderKLWan; the defaults are that class's."""
+
+    z_dim: int = Field(default=16, gt=0)
+    scale_factor_temporal: int = Field(default=4, gt=0)
+    scale_factor_spatial: int = Field(default=8, gt=0)
+
+
+class SchedulerConfig(Config):
+    """Of the two flow-matching schedulers. A dynamic shift would silently replace the shift of a shot."""
+
+    use_dynamic_shifting: Literal[False] = False
+
+
+class UniPCConfig(SchedulerConfig):
+    """Of a UniPCMultistepScheduler, whose `flow_shift` acts only on flow sigmas."""
+
+    use_flow_sigmas: Literal[True]
+    prediction_type: Literal["flow_prediction"]
+    flow_shift: float = 1.0
+
+
+class FlowMatchEulerConfig(SchedulerConfig):
+    """Of a FlowMatchEulerDiscreteScheduler."""
+
+    shift: float = 1.0
+
+    @property
+    def flow_shift(self) -> float:
+        """By the name that the other scheduler has for it."""
+        return self.shift
+
+
+class TextEncoderConfig(Config):
+    """Of a UMT5EncoderModel."""
+
+    d_model: int
+
+
+class ImageEncoderConfig(Config):
+    """Of a CLIPVisionModel."""
+
+    hidden_size: int
+
+
+C = TypeVar("C", bound=Config)
+
+
+def read_config(file: Path, form: type[C]) -> C:
+    """A configuration file as a value. Raises InputError with every mistake in it."""
+    try:
+        return form.model_validate(read_object(file))
+    except ValidationError as fault:
+        raise InputError(*(_problem(file, dict(error)) for error in fault.errors())) from None
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """A JSON file that holds one object. Raises InputError."""
+    try:
+        value = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise InputError(Problem(str(file), "is not there", remedy="download the model again")) from None
+    except OSError as fault:
+        raise InputError(Problem(str(file), f"cannot be read: {fault.strerror}")) from None
+    except (ValueError, RecursionError) as fault:
+        raise InputError(Problem(str(file), f"is not JSON: {fault}", remedy="download the model again")) from None
+    if not isinstance(value, dict):
+        raise InputError(Problem(str(file), f"holds a {type(value).__name__}", "expected a JSON object"))
+    return value
+
+
+def _problem(file: Path, error: dict[str, Any]) -> Problem:
+    place = ".".join(map(str, error["loc"]))
+    if place == "quantization_config":
+        return Problem(str(file), "is quantised", "allowed: float32, float16 and bfloat16 weights")
+    if error["type"] == "missing":
+        return Problem(str(file), f"has no '{place}'")
+    return Problem(str(file), f"'{place}' is {error['input']!r:.80}", error["msg"])

@@ -1,0 +1,77 @@
+"""The card of a local folder of weights: which published model it is like, and its identity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from wan_render.backends.wan import official
+from wan_render.backends.wan.checkpoint import Checkpoint, read_checkpoint
+from wan_render.backends.wan.official import Official
+from wan_render.errors import InputError, Problem
+from wan_render.facts import FactCache
+from wan_render.keys import content_key
+from wan_render.render import ModelCard
+
+WEIGHTS_FORM = "wan-weights/1"
+"""Tag and version of the identity of a folder of weights."""
+
+WIDTH_OF_1_3B = 1536
+SHIFT_OF_480P = 3.0
+
+
+def folder_card(folder: Path, cache: FactCache) -> ModelCard:
+    """The card of a folder; its official numbers are those of the published model it is built like.
+
+    Every file that decides pixels is hashed once (`cache`), tens of gigabytes for a real model.
+    Raises InputError where the folder holds no whole model of a known kind.
+    """
+    checkpoint = read_checkpoint(folder)
+    return replace(
+        resembled(checkpoint).card(),
+        name=str(folder),
+        identity=f"sha256:{weights_digest(checkpoint, cache)}",
+        size_multiple=checkpoint.size_multiple,
+        frame_step=checkpoint.vae.scale_factor_temporal,
+        folder=folder,
+    )
+
+
+def weights_digest(checkpoint: Checkpoint, cache: FactCache) -> str:
+    """64 hex digits over the bytes of every file that decides pixels, and their places in the folder."""
+    try:
+        digests = {str(file.relative_to(checkpoint.folder)): cache.digest(file) for file in checkpoint.files()}
+    except OSError as fault:
+        raise InputError(Problem(str(fault.filename), f"cannot be read: {fault.strerror}")) from None
+    return content_key(WEIGHTS_FORM, digests)
+
+
+def resembled(checkpoint: Checkpoint) -> Official:
+    """The published model that the checkpoint is built like. Raises InputError for an unknown build."""
+    index, transformer = checkpoint.index, checkpoint.transformer
+    if index.expand_timesteps and not checkpoint.has_two_experts and not checkpoint.has_image_encoder:
+        return official.TI2V_5B
+    match index.class_name, checkpoint.has_two_experts, checkpoint.has_image_encoder:
+        case "WanPipeline", True, False:
+            return official.T2V_A14B
+        case "WanPipeline", False, False:
+            return official.T2V_1_3B if transformer.width <= WIDTH_OF_1_3B else official.T2V_14B
+        case "WanImageToVideoPipeline", True, False:
+            return official.I2V_A14B
+        case "WanImageToVideoPipeline", False, True:
+            return _with_clip(checkpoint)
+    raise InputError(
+        Problem(
+            str(checkpoint.folder),
+            f"is a {index.class_name} of an unknown build",
+            f"known: {', '.join(official.BY_NAME)}",
+        )
+    )
+
+
+def _with_clip(checkpoint: Checkpoint) -> Official:
+    """Only FLF2V has position embeddings over two pictures' tokens. The two I2V models are built alike; the shift
+    in their scheduler's configuration is what tells them apart."""
+    if checkpoint.transformer.pos_embed_seq_len is not None:
+        return official.FLF2V_14B
+    return official.I2V_14B_480P if checkpoint.flow_shift <= SHIFT_OF_480P else official.I2V_14B_720P

@@ -1,0 +1,151 @@
+"""The official numbers of the Wan models: steps, guidance, shift, negative prompts, rate, length and sizes.
+
+Sources: `wan/configs` and `generate.py` of Wan-Video/Wan2.1 and Wan2.2, and the README of each checkpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from wan_render.render import KindDefaults, ModelCard
+from wan_render.take import Sampling, ShotKind, Size
+
+NEGATIVE_T2V = (
+    "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，JPEG压缩残留，"
+    "丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，手指融合，静止不动的画面，"
+    "杂乱的背景，三条腿，背景人很多，倒着走"
+)
+NEGATIVE_I2V = "镜头晃动，" + NEGATIVE_T2V
+NEGATIVE_FLF2V = "镜头切换，" + NEGATIVE_I2V
+
+NEGATIVES = {ShotKind.T2V: NEGATIVE_T2V, ShotKind.I2V: NEGATIVE_I2V, ShotKind.FLF2V: NEGATIVE_FLF2V}
+
+SIZES_480P = frozenset({Size(832, 480), Size(480, 832), Size(624, 624), Size(704, 544), Size(544, 704)})
+SIZES_720P = frozenset({Size(1280, 720), Size(720, 1280), Size(960, 960), Size(1088, 832), Size(832, 1088)})
+SIZES_704P = frozenset({Size(1280, 704), Size(704, 1280)})
+
+
+@dataclass(frozen=True)
+class Official:
+    """One published model.
+
+    repository: on the hub; ModelScope has it under the same name.
+    guidance:   one value for each expert, high noise first: two values mean two transformers.
+    sizes:      what Wan's own code accepts for it. FLF2V-14B is documented for 720p only and accepts 480p; rendering
+                it at 480p is this project's default, and a warning that everybody gets is read by nobody.
+    work:       (linear, attention) work of one forward against the 14B at equal tokens: layers·width² and layers·width.
+    """
+
+    name: str
+    repository: str
+    kinds: tuple[ShotKind, ...]
+    steps: int
+    guidance: tuple[float, ...]
+    shift: float
+    sizes: frozenset[Size]
+    rate: Fraction = Fraction(16)
+    trained_frames: int = 81
+    size_multiple: int = 16
+    work: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def identity(self) -> str:
+        """`repo@revision` as declared; the commit that it resolves to is recorded beside a take."""
+        return f"{self.repository}@main"
+
+    def card(self) -> ModelCard:
+        """The card of this model on the hub."""
+        sampling = Sampling(steps=self.steps, guidance=self.guidance, shift=self.shift)
+        return ModelCard(
+            name=self.name,
+            identity=self.identity,
+            kinds={kind: KindDefaults(sampling=sampling, negative=NEGATIVES[kind]) for kind in self.kinds},
+            rate=self.rate,
+            trained_frames=self.trained_frames,
+            size_multiple=self.size_multiple,
+            native_sizes=self.sizes,
+        )
+
+
+FLF2V_14B = Official(
+    "wan2.1-flf2v-14b",
+    "Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers",
+    (ShotKind.FLF2V,),
+    steps=50,
+    guidance=(5.0,),
+    shift=16.0,
+    sizes=SIZES_480P | SIZES_720P,
+)
+I2V_14B_480P = Official(
+    "wan2.1-i2v-14b-480p",
+    "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
+    (ShotKind.I2V,),
+    steps=40,
+    guidance=(5.0,),
+    shift=3.0,
+    sizes=SIZES_480P,
+)
+I2V_14B_720P = Official(
+    "wan2.1-i2v-14b-720p",
+    "Wan-AI/Wan2.1-I2V-14B-720P-Diffusers",
+    (ShotKind.I2V,),
+    steps=40,
+    guidance=(5.0,),
+    shift=5.0,
+    sizes=SIZES_720P,
+)
+T2V_1_3B = Official(
+    "wan2.1-t2v-1.3b",
+    "Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+    (ShotKind.T2V,),
+    steps=50,
+    guidance=(6.0,),
+    shift=8.0,
+    sizes=SIZES_480P,
+    work=(0.068, 0.225),
+)
+T2V_14B = Official(
+    "wan2.1-t2v-14b",
+    "Wan-AI/Wan2.1-T2V-14B-Diffusers",
+    (ShotKind.T2V,),
+    steps=50,
+    guidance=(5.0,),
+    shift=5.0,
+    sizes=SIZES_480P | SIZES_720P,
+)
+I2V_A14B = Official(
+    "wan2.2-i2v-a14b",
+    "Wan-AI/Wan2.2-I2V-A14B-Diffusers",
+    (ShotKind.I2V, ShotKind.FLF2V),
+    steps=40,
+    guidance=(3.5, 3.5),
+    shift=5.0,
+    sizes=SIZES_480P | SIZES_720P,
+)
+T2V_A14B = Official(
+    "wan2.2-t2v-a14b",
+    "Wan-AI/Wan2.2-T2V-A14B-Diffusers",
+    (ShotKind.T2V,),
+    steps=40,
+    guidance=(4.0, 3.0),
+    shift=12.0,
+    sizes=SIZES_480P | SIZES_720P,
+)
+TI2V_5B = Official(  # its pipeline takes a last image and ignores it without a word: no FLF2V
+    "wan2.2-ti2v-5b",
+    "Wan-AI/Wan2.2-TI2V-5B-Diffusers",
+    (ShotKind.T2V, ShotKind.I2V),
+    steps=50,
+    guidance=(5.0,),
+    shift=5.0,
+    sizes=SIZES_704P,
+    rate=Fraction(24),
+    trained_frames=121,
+    size_multiple=32,  # its VAE is 16 times smaller each way, and the transformer joins 2x2 of its pixels
+    work=(0.27, 0.45),
+)
+
+ALL = (FLF2V_14B, I2V_14B_480P, I2V_14B_720P, T2V_1_3B, T2V_14B, I2V_A14B, T2V_A14B, TI2V_5B)
+BY_NAME = {model.name: model for model in ALL}
+BY_IDENTITY = {model.identity: model for model in ALL}
