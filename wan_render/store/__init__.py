@@ -1,0 +1,147 @@
+"""The outputs folder: takes by content, films by version, and what was last rendered under each shot's id.
+
+    takes/<key>/             clip.mkv, preview.mp4, first.png, last.png, take.json (see record.py)
+    takes/.corrupt/<key>-1/  a damaged take, set aside
+    films/<slug>/v001/       film.mp4, index.html, …, film.json (see films.py)
+    films/<slug>/memory.json, storyboard.json    what was rendered last, and from which file
+    */.locks/, */.part-*     who is at work, and what is not finished
+
+Everything appears whole, by rename; nothing is overwritten. Every method is safe in several processes and threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from wan_render.errors import DiskError, Problem
+from wan_render.store.disk import disk_errors, free_bytes
+from wan_render.store.films import FilmRecord, Films, FilmVersion, read_film
+from wan_render.store.locks import locked, shared
+from wan_render.store.memory import Memory, Remembered
+from wan_render.store.record import CLIP, FIRST, LAST, PREVIEW, SIDECAR, Clip, FileFact, Provenance, TakeRecord
+from wan_render.store.takes import Fill, Takes
+from wan_render.take import Take
+
+__all__ = [
+    "CLIP",
+    "FIRST",
+    "LAST",
+    "PREVIEW",
+    "SIDECAR",
+    "Clip",
+    "FileFact",
+    "FilmRecord",
+    "FilmVersion",
+    "Provenance",
+    "Remembered",
+    "Store",
+    "TakeRecord",
+    "read_film",
+]
+
+
+class Store:
+    """One outputs folder. To look at it makes nothing: the folder need not be there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.takes = Takes(root / "takes")
+        self.films = Films(root / "films")
+        self._memory = Memory(root / "films")
+
+    # Takes
+
+    def find(self, key: str) -> Clip | None:
+        """The take if it looks whole (record, sizes); cheap, for plans."""
+        return self.takes.find(key)
+
+    def verify(self, key: str) -> Clip | None:
+        """The take if every byte is as published; a damaged one is set aside in takes/.corrupt, named in a warning
+        of the logger `wan_render.store` and by `damaged`."""
+        return self.takes.verify(key)
+
+    def damaged(self, key: str) -> Path | None:
+        """Where this take was set aside the last time, if it ever was."""
+        return self.takes.damaged(key)
+
+    def record(self, key: str) -> TakeRecord:
+        """The sidecar of a take that is there. Raises ValueError or OSError otherwise."""
+        return self.takes.record(key)
+
+    def matching(self, digits: str) -> tuple[str, ...]:
+        """Keys of the whole takes that begin with these digits."""
+        return tuple(key for key in self.takes.keys() if key.startswith(digits) and self.find(key))  # noqa: SIM118
+
+    def lock(self, key: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """Hold one take; `waiting` is called at once and then every second while another run holds it."""
+        return self.takes.lock(key, waiting)
+
+    def publish(self, take: Take, fill: Fill) -> Clip:
+        """`fill` writes the files into a folder beside and returns the provenance; see Takes.publish."""
+        return self.takes.publish(take, fill)
+
+    # What was rendered, and whose it is
+
+    def remembered(self, slug: str) -> Remembered:
+        """Shot id → take number → the fields of the take last rendered there, in canonical form."""
+        return self._memory.remembered(slug)
+
+    def remember(self, slug: str, shot: str, number: int, take: Take) -> None:
+        """Note what was rendered under a shot's id."""
+        self._memory.remember(slug, {shot: {number: take}})
+
+    def remember_all(self, slug: str, takes: Mapping[str, Mapping[int, Take]]) -> None:
+        """`remember`, for many shots at once."""
+        self._memory.remember(slug, takes)
+
+    def claim(self, slug: str, file: Path) -> None:
+        """Note that the slug is this storyboard's. Raises InputError when another storyboard, still there, has it."""
+        self._memory.claim(slug, file)
+
+    def refuse_rival(self, slug: str, file: Path) -> None:
+        """Raise InputError when another storyboard has the slug here; writes nothing."""
+        self._memory.refuse_rival(slug, file)
+
+    # The folder as a whole
+
+    def in_use(self, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
+        """Hold the folder against `prune`, together with any number of other runs."""
+        return shared(self._use, waiting)
+
+    def alone(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """Hold the folder against every run, to delete from it."""
+        return locked(self._use, waiting)
+
+    def prepare(self) -> None:
+        """Make the folders and remove what dead runs left. Raises DiskError where nothing can be written."""
+        for folder in (self.takes.folder, self.films.folder):
+            with disk_errors(folder):
+                (folder / ".locks").mkdir(parents=True, exist_ok=True)
+                probe = folder / ".locks" / ".probe"
+                probe.touch()
+                probe.unlink(missing_ok=True)
+        self.takes.sweep()
+        self.films.sweep()
+
+    def need(self, size: int) -> None:
+        """Raise DiskError where fewer bytes than `size` are free."""
+        free = free_bytes(self.root)
+        if free < size:
+            raise DiskError(
+                Problem(
+                    str(self.root),
+                    f"{_gb(free)} are free",
+                    f"about {_gb(size)} are needed for what is to be rendered",
+                    "free some space (`wan-render prune FILE`), or choose another folder with --outputs DIR",
+                )
+            )
+
+    @property
+    def _use(self) -> Path:
+        return self.root.absolute() / ".in-use"
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"

@@ -1,0 +1,187 @@
+"""Films by version: films/<slug>/v001/, published whole, never overwritten.
+
+film.json beside each film is one JSON object, form 1: `version`, `key` (of the edit and how it was finished), `slug`,
+`title`, `frames`, `rate`, `takes` (keys of the clips in it), `slates` (shot id → why it is missing), `files` (SHA-256
+and bytes), `tags`, `made` (UTC), `wan_render` (its version).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from wan_render.store.disk import digest, disk_errors, flush_tree
+from wan_render.store.locks import if_free, locked
+from wan_render.store.record import FileFact
+
+VIDEO, PAGE, RECORD = "film.mp4", "index.html", "film.json"
+
+_VERSION = re.compile(r"v(\d{3,})")
+
+
+@dataclass(frozen=True)
+class FilmRecord:
+    """film.json as a value."""
+
+    key: str
+    slug: str
+    title: str
+    frames: int
+    rate: str
+    takes: tuple[str, ...]
+    slates: Mapping[str, str]
+    files: Mapping[str, FileFact]
+    tags: Mapping[str, str]
+    made: datetime
+    wan_render: str
+    version: Literal[1] = 1
+
+    def to_json(self) -> bytes:
+        """As it stands in film.json."""
+        return _adapter().dump_json(self, indent=2)
+
+
+@dataclass(frozen=True)
+class FilmVersion:
+    """One version of a film, finished. `slates`: shot id → why it is missing from the film (exit code 1 if any).
+    `reused`: nothing had changed since it was made. `takes`: keys of the clips in it."""
+
+    folder: Path
+    frames: int
+    seconds: Fraction
+    slates: Mapping[str, str]
+    takes: tuple[str, ...]
+    key: str
+    reused: bool = False
+
+    @property
+    def video(self) -> Path:
+        """The film."""
+        return self.folder / VIDEO
+
+    @property
+    def page(self) -> Path:
+        """Its review page."""
+        return self.folder / PAGE
+
+    @property
+    def name(self) -> str:
+        """`v001`."""
+        return self.folder.name
+
+
+class Films:
+    """The folder of finished films."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def slugs(self) -> tuple[str, ...]:
+        """Every slug that has a folder here."""
+        if not self.folder.is_dir():
+            return ()
+        return tuple(sorted(path.name for path in self.folder.iterdir() if path.is_dir() and path.name[0] != "."))
+
+    def versions(self, slug: str) -> tuple[FilmVersion, ...]:
+        """The finished versions, the oldest first; one whose record cannot be read is passed over."""
+        numbered = sorted(self._numbered(slug))
+        return tuple(film for _, folder in numbered if (film := _version(folder)) is not None)
+
+    def latest(self, slug: str) -> FilmVersion | None:
+        """The newest version."""
+        return next(reversed(self.versions(slug)), None)
+
+    def unchanged(self, slug: str, key: str) -> FilmVersion | None:
+        """The newest version, if it is of this key and every file of it is as it was published."""
+        film = self.latest(slug)
+        return film if film is not None and film.key == key and _is_whole(film.folder) else None
+
+    def lock(self, slug: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """Hold one film; `waiting` is called every second while another run is making it."""
+        return locked(self._lock_file(slug), waiting)
+
+    def publish(self, slug: str, fill: Callable[[Path, str], FilmRecord]) -> FilmVersion:
+        """Fill a folder beside and rename it into place as the next version.
+
+        `fill` gets the folder and the version's name, writes every file, and returns the record without `files`.
+        Raises DiskError when the disk refuses; nothing of the version is visible then.
+        """
+        home = self.folder / slug
+        with self.lock(slug, lambda: None), disk_errors(home):
+            home.mkdir(parents=True, exist_ok=True)
+            name = f"v{max((number for number, _ in self._numbered(slug)), default=0) + 1:03d}"
+            part = Path(tempfile.mkdtemp(prefix=f".part-{name}-{os.getpid()}-", dir=home))
+            try:
+                _seal(part, fill(part, name))
+                part.rename(home / name)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+        film = _version(home / name)
+        if film is None:
+            raise AssertionError(f"{slug} {name} was published but is not there")
+        return film
+
+    def sweep(self) -> None:
+        """Remove what dead runs left unfinished."""
+        for folder in self.folder.glob("*/.part-*"):
+            with if_free(self._lock_file(folder.parent.name)) as free:
+                if free:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _numbered(self, slug: str) -> Iterator[tuple[int, Path]]:
+        for path in (self.folder / slug).glob("v*"):
+            if match := _VERSION.fullmatch(path.name):
+                yield int(match[1]), path
+
+    def _lock_file(self, slug: str) -> Path:
+        return self.folder.absolute() / ".locks" / slug
+
+
+def read_film(folder: Path) -> FilmRecord:
+    """The record of a version. Raises ValueError or OSError where it has none."""
+    return _adapter().validate_json((folder / RECORD).read_bytes())
+
+
+def _version(folder: Path) -> FilmVersion | None:
+    try:
+        record = read_film(folder)
+    except (OSError, ValueError):
+        return None
+    seconds = record.frames / Fraction(record.rate)
+    return FilmVersion(folder, record.frames, seconds, record.slates, record.takes, record.key)
+
+
+def _seal(part: Path, record: FilmRecord) -> None:
+    files = {
+        str(file.relative_to(part)): FileFact(digest(file), file.stat().st_size)
+        for file in sorted(part.rglob("*"))
+        if file.is_file()
+    }
+    sealed = FilmRecord(**{**vars(record), "files": files})
+    (part / RECORD).write_bytes(sealed.to_json())
+    flush_tree(part)
+    part.chmod(0o755)
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        return all(digest(folder / name) == fact.sha256 for name, fact in read_film(folder).files.items())
+    except (OSError, ValueError):
+        return False
+
+
+@cache
+def _adapter() -> TypeAdapter[FilmRecord]:
+    return TypeAdapter(FilmRecord)

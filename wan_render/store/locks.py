@@ -1,0 +1,114 @@
+"""Locks by flock: the kernel frees them on any death, so none is ever left behind by a killed run."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wan_render.store.disk import disk_errors
+
+POLL_SECONDS = 0.1
+NOTICE_SECONDS = 1.0
+"""How often somebody who waits says so: a device process that waits must not look stalled."""
+
+
+class _Held(threading.local):
+    """How often this thread holds each lock, so that a holder may ask for it again."""
+
+    def __init__(self) -> None:
+        self.depth: dict[Path, int] = {}
+
+
+_held = _Held()
+
+
+@contextmanager
+def locked(file: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold `file`'s lock, alone. While somebody else holds it, `waiting` is called at once and then every second.
+
+    A thread may enter a lock that it already holds. The file is made, and removed again by the last holder.
+    """
+    if file in _held.depth:
+        _held.depth[file] += 1
+        try:
+            yield
+        finally:
+            _held.depth[file] -= 1
+        return
+    handle = _acquire(file, waiting)
+    with _holding(file, handle):
+        yield
+
+
+@contextmanager
+def if_free(file: Path) -> Iterator[bool]:
+    """Hold `file`'s lock if nobody does, this thread included; else yield False."""
+    handle = None if file in _held.depth else _attempt(file, fcntl.LOCK_EX)
+    if handle is None:
+        yield False
+        return
+    with _holding(file, handle):
+        yield True
+
+
+@contextmanager
+def shared(file: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold `file`'s lock together with any number of others, against those who want it alone."""
+    handle = _acquire(file, waiting, fcntl.LOCK_SH)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _holding(file: Path, handle: int) -> Iterator[None]:
+    _held.depth[file] = 1
+    try:
+        yield
+    finally:
+        del _held.depth[file]
+        # Removed while it is still held: whoever waits on this very file sees that it is no longer the lock.
+        file.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _acquire(file: Path, waiting: Callable[[], None], mode: int = fcntl.LOCK_EX) -> int:
+    notice = 0.0
+    while (handle := _attempt(file, mode)) is None:
+        if time.monotonic() >= notice:
+            waiting()
+            notice = time.monotonic() + NOTICE_SECONDS
+        time.sleep(POLL_SECONDS)
+    return handle
+
+
+def _attempt(file: Path, mode: int) -> int | None:
+    with disk_errors(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(handle, mode | fcntl.LOCK_NB)
+            if _is(handle, file):
+                return handle
+        except BlockingIOError:
+            pass
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        return None
+
+
+def _is(handle: int, file: Path) -> bool:
+    """Whether the file that was locked is still the one that stands there."""
+    try:
+        there = file.stat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(handle), there)

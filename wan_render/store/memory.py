@@ -1,0 +1,115 @@
+"""What was last rendered under each shot's id, and whose a slug is: films/<slug>/memory.json and storyboard.json."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from wan_render.errors import InputError, Problem
+from wan_render.keys import canonical
+from wan_render.store.disk import disk_errors, write_whole
+from wan_render.store.locks import locked
+from wan_render.take import Take
+
+LOG = logging.getLogger("wan_render.store")
+
+MEMORY, CLAIM = "memory.json", "storyboard.json"
+
+Remembered = Mapping[str, Mapping[int, Mapping[str, Any]]]
+"""Shot id → take number → the fields of the take, in canonical form."""
+
+DRAFT = "-draft"
+"""What `--draft` adds to a slug: the draft belongs to its film's storyboard."""
+
+
+class Memory:
+    """What a films folder remembers of every slug."""
+
+    def __init__(self, films: Path) -> None:
+        self.films = films
+
+    def remembered(self, slug: str) -> Remembered:
+        """What was last rendered under each shot id; empty where nothing was, or where it cannot be read.
+
+        It serves to say why, so a damaged memory costs words, not pictures; the damage is named in a warning.
+        """
+        file = self.films / slug / MEMORY
+        try:
+            shots = json.loads(file.read_bytes())["shots"]
+            return {shot: {int(number): take for number, take in takes.items()} for shot, takes in shots.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            LOG.warning("%s cannot be read (%s): why a shot is stale is not known any more", file, error)
+            return {}
+
+    def remember(self, slug: str, takes: Mapping[str, Mapping[int, Take]]) -> None:
+        """Note takes under their shot ids and numbers; what is noted already is not written again."""
+        with self._locked(slug):
+            known = {shot: dict(numbers) for shot, numbers in self.remembered(slug).items()}
+            before = json.dumps(known)
+            for shot, numbers in takes.items():
+                known.setdefault(shot, {}).update({number: canonical(take) for number, take in numbers.items()})
+            if json.dumps(known) != before:
+                self._write(slug, MEMORY, {"version": 1, "shots": known})
+
+    def rival(self, slug: str, file: Path) -> Path | None:
+        """Another storyboard, still there, that has this slug here; None where `file` may have it."""
+        owner = self._owner(slug) or (self._owner(slug.removesuffix(DRAFT)) if slug.endswith(DRAFT) else None)
+        if owner is None or not owner.exists():
+            return None
+        return None if file.exists() and owner.samefile(file) else owner
+
+    def claim(self, slug: str, file: Path) -> None:
+        """Note that the slug is this storyboard's. A file that was renamed or moved keeps its slug, since the former
+        one is gone; a slug that the file had before is free again.
+
+        Raises InputError when another storyboard has it.
+        """
+        self.refuse_rival(slug, file)
+        with self._locked(slug):
+            self.refuse_rival(slug, file)
+            if self._owner(slug) != file.absolute():
+                self._write(slug, CLAIM, {"version": 1, "file": str(file.absolute())})
+        self._release_others(slug, file)
+
+    def refuse_rival(self, slug: str, file: Path) -> None:
+        """Raise InputError when another storyboard has the slug here; writes nothing."""
+        if (other := self.rival(slug, file)) is not None:
+            raise InputError(
+                Problem(
+                    str(file),
+                    f"the slug '{slug}' is already that of {other} in this outputs folder",
+                    "one storyboard for each slug",
+                    f"give one of them another `film: {{slug: …}}` (and render {other.name} once, if that is the one), "
+                    "or another folder with --outputs DIR",
+                )
+            )
+
+    def _release_others(self, slug: str, file: Path) -> None:
+        """Give up the slugs that the file had before it got this one; drafts belong to their film."""
+        for path in self.films.glob(f"*/{CLAIM}"):
+            other = path.parent.name
+            if other.removesuffix(DRAFT) != slug.removesuffix(DRAFT) and self._owner(other) == file.absolute():
+                path.unlink(missing_ok=True)
+
+    def _owner(self, slug: str) -> Path | None:
+        try:
+            return Path(json.loads((self.films / slug / CLAIM).read_bytes())["file"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _locked(self, slug: str) -> Any:
+        return locked(self.films.absolute() / ".locks" / f"{slug}.memory", _in_silence)
+
+    def _write(self, slug: str, name: str, value: Mapping[str, Any]) -> None:
+        home = self.films / slug
+        with disk_errors(home):
+            home.mkdir(parents=True, exist_ok=True)
+            write_whole(home / name, json.dumps(value, ensure_ascii=False, indent=1).encode())
+
+
+_in_silence: Callable[[], None] = lambda: None  # noqa: E731 - held for milliseconds: nobody is told

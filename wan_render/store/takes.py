@@ -1,0 +1,180 @@
+"""Takes by content: takes/<key>/, published whole, verified, set aside when damaged."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wan_render import __version__
+from wan_render.keys import canonical, content_key
+from wan_render.store.disk import digest, disk_errors, flush_tree
+from wan_render.store.locks import if_free, locked
+from wan_render.store.record import CLIP, SIDECAR, Clip, FileFact, Provenance, TakeRecord
+from wan_render.take import TAKE_FORM, Take, short
+
+LOG = logging.getLogger("wan_render.store")
+
+Fill = Callable[[Path], Provenance]
+"""Writes a take's files into a folder and says how it came to be."""
+
+
+class Takes:
+    """The folder of finished takes. Nothing is made in it before something is published."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._verified: dict[str, tuple[tuple[int, int, int], ...]] = {}
+
+    def find(self, key: str) -> Clip | None:
+        """The take if it is there and looks whole: its record parses, every file has its recorded size."""
+        record = self._readable(key)
+        return record.clip(self.folder / key) if record is not None else None
+
+    def record(self, key: str) -> TakeRecord:
+        """The record of a take that `find` found. Raises ValueError or OSError otherwise."""
+        return TakeRecord.read(self.folder / key / SIDECAR)
+
+    def verify(self, key: str) -> Clip | None:
+        """The take if every byte is as it was published; a damaged one is set aside, named in a warning.
+
+        What this process has verified once and nobody touched since is not hashed again.
+        """
+        folder = self.folder / key
+        if not folder.exists():
+            return None
+        if self._damage(key):
+            with self.lock(key, lambda: None):
+                # Under the lock: somebody else may have set it aside and rendered it in the meantime.
+                damage = self._damage(key)
+                if damage and folder.exists():
+                    self._set_aside(key, damage)
+        return self.find(key)
+
+    def damaged(self, key: str) -> Path | None:
+        """Where the take was set aside, the last time, if it ever was."""
+        found = sorted((self.folder / ".corrupt").glob(f"{key}-*"))
+        return found[-1] if found else None
+
+    def lock(self, key: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """Hold one take; `waiting` is called every second while another run holds it."""
+        return locked(self._lock_file(key), waiting)
+
+    def publish(self, take: Take, fill: Fill) -> Clip:
+        """Fill a folder beside, record what is in it, rename it into place. A whole take that is already there wins.
+
+        Raises DiskError when the disk refuses; nothing of the take is visible then.
+        """
+        key = take.key
+        with self.lock(key, lambda: None), disk_errors(self.folder):
+            self._clear_parts(key)
+            part = Path(tempfile.mkdtemp(prefix=f".part-{key}-{os.getpid()}-", dir=self.folder))
+            try:
+                self._write(take, part, fill)
+                return self._place(key, part)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+
+    def keys(self) -> Iterator[str]:
+        """Every key that has a folder, whole or not."""
+        if self.folder.is_dir():
+            yield from sorted(entry.name for entry in os.scandir(self.folder) if not entry.name.startswith("."))
+
+    def newest(self, count: int) -> Iterator[TakeRecord]:
+        """Records of the takes published last, the newest first; unreadable ones are passed over."""
+        dated = sorted(((self.folder / key).stat().st_mtime_ns, key) for key in self.keys())  # noqa: SIM118
+        for _, key in dated[: -count - 1 : -1]:
+            if (record := self._readable(key)) is not None:
+                yield record
+
+    def sweep(self) -> None:
+        """Remove what dead runs left unfinished; a running one holds its take's lock."""
+        for folder in self.folder.glob(".part-*"):
+            with if_free(self._lock_file(folder.name.split("-")[1])) as free:
+                if free:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def delete(self, key: str) -> int:
+        """Remove a take, whole: out of sight first. Returns the bytes that it freed."""
+        with self.lock(key, lambda: None), disk_errors(self.folder):
+            folder = self.folder / key
+            freed = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+            gone = Path(tempfile.mkdtemp(prefix=f".part-{key}-{os.getpid()}-", dir=self.folder))
+            folder.rename(gone)
+            shutil.rmtree(gone)
+            return freed
+
+    def _lock_file(self, key: str) -> Path:
+        return self.folder.absolute() / ".locks" / key
+
+    def _readable(self, key: str) -> TakeRecord | None:
+        try:
+            record = self.record(key)
+            sizes_match = all(
+                (self.folder / key / name).stat().st_size == fact.bytes for name, fact in record.files.items()
+            )
+        except (OSError, ValueError):
+            return None
+        return record if sizes_match and record.key == key and CLIP in record.files else None
+
+    def _damage(self, key: str) -> str:
+        """What is wrong with a take's folder, in words; "" for a whole one."""
+        folder = self.folder / key
+        try:
+            record = self.record(key)
+            signature = _signature(folder, record)
+            if self._verified.get(key) == signature:
+                return ""
+            changed = _changed(folder, record)
+        except (OSError, ValueError) as error:
+            return f"its record cannot be used: {error}"
+        if changed:
+            return f"{', '.join(changed)} changed since it was published"
+        if record.key != key or content_key(TAKE_FORM, record.take) != key or CLIP not in record.files:
+            return "its record is of another take"
+        self._verified[key] = signature
+        return ""
+
+    def _set_aside(self, key: str, damage: str) -> None:
+        aside = self.folder / ".corrupt"
+        with disk_errors(aside):
+            aside.mkdir(exist_ok=True)
+            count = sum(1 for _ in aside.glob(f"{key}-*"))
+            target = aside / f"{key}-{count + 1}"
+            (self.folder / key).rename(target)
+        LOG.warning("take %s is damaged: %s; set aside as %s, to be rendered again", short(key), damage, target)
+
+    def _clear_parts(self, key: str) -> None:
+        for folder in self.folder.glob(f".part-{key}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _write(self, take: Take, part: Path, fill: Fill) -> None:
+        provenance = fill(part)
+        files = {file.name: FileFact(digest(file), file.stat().st_size) for file in sorted(part.iterdir())}
+        record = TakeRecord(take.key, canonical(take), files, provenance, datetime.now(UTC), __version__)
+        (part / SIDECAR).write_bytes(record.to_json())
+        flush_tree(part)
+        part.chmod(0o755)
+
+    def _place(self, key: str, part: Path) -> Clip:
+        there = self.verify(key)
+        if there is None:
+            part.rename(self.folder / key)
+            there = self.find(key)
+        if there is None:
+            raise AssertionError(f"{key} was published but is not there")
+        return there
+
+
+def _signature(folder: Path, record: TakeRecord) -> tuple[tuple[int, int, int], ...]:
+    states = ((folder / name).stat() for name in (SIDECAR, *sorted(record.files)))
+    return tuple((state.st_ino, state.st_mtime_ns, state.st_size) for state in states)
+
+
+def _changed(folder: Path, record: TakeRecord) -> list[str]:
+    return [name for name, fact in record.files.items() if digest(folder / name) != fact.sha256]
