@@ -1,0 +1,138 @@
+"""A take's frames as a file: FFV1, lossless, every frame on its own.
+
+Frames are addressed by index, never by time: Matroska keeps milliseconds, and 1/16 s is none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wan_render.errors import DiskError, MachineError, Problem
+from wan_render.render import Frames, Pixels
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+SLICES = 4
+"""Parts of a frame that are coded side by side; each has a checksum of its own."""
+
+
+def write_clip(target: Path, frames: Frames) -> None:
+    """Write frames to `target` (Matroska, FFV1 `bgr0`, `-g 1 -slicecrc 1`); what is read back is equal bit for bit.
+
+    frames.pixels: (frames, height, width, 3) uint8 RGB. The file appears whole. Raises DiskError.
+    """
+    part = target.with_name(target.name + ".part")
+    try:
+        _encode(part, frames)
+        part.replace(target)
+    except OSError as error:  # PyAV's errors of files are OSErrors, too
+        raise DiskError(Problem(str(target), f"cannot be written: {error.strerror}", "", "free some room")) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _encode(part: Path, frames: Frames) -> None:
+    import av
+
+    _, height, width, _ = frames.pixels.shape
+    # bitexact: no random identifiers, so equal frames are equal files.
+    with av.open(str(part), "w", format="matroska", container_options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("ffv1", rate=frames.rate, options=_options())
+        stream.width, stream.height, stream.pix_fmt = width, height, "bgr0"
+        stream.gop_size = 1
+        _use_threads(stream)
+        for picture in frames.pixels:
+            container.mux(stream.encode(_stored(picture)))
+        container.mux(stream.encode(None))
+
+
+def _options() -> dict[str, str]:
+    return {"level": "3", "slices": str(SLICES), "slicecrc": "1"}
+
+
+def _stored(picture: Pixels) -> VideoFrame:
+    """RGB as a frame in bgr0: the same bytes in another order."""
+    import av
+    import cv2
+
+    height, width, _ = picture.shape
+    frame = av.VideoFrame(width, height, "bgr0")
+    cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGRA, dst=_plane(frame))
+    return frame
+
+
+def _plane(frame: VideoFrame) -> Pixels:
+    """The frame's own memory, (height, width, 4) uint8: blue, green, red, unused; no copy."""
+    plane = frame.planes[0]
+    return np.ndarray((frame.height, frame.width, 4), np.uint8, memoryview(plane), strides=(plane.line_size, 4, 1))
+
+
+def _use_threads(stream: VideoStream) -> None:
+    stream.codec_context.thread_type = "SLICE"
+    stream.codec_context.thread_count = min(SLICES, os.cpu_count() or 1)
+
+
+def read_frames(clip: Path, first: int, count: int) -> Iterator[Pixels]:
+    """Frames [first, first + count) of a clip, each (height, width, 3) uint8 RGB, one at a time.
+
+    Raises MachineError when the clip is shorter, cut off or not one of ours. A flipped bit inside a frame is not
+    seen here (FFV1's decoder patches it over and goes on): the store's SHA-256 finds it.
+    """
+    import cv2
+
+    for picture in read_stored(clip, first, count):
+        yield cv2.cvtColor(picture, cv2.COLOR_BGRA2RGB).astype(np.uint8, copy=False)
+
+
+def read_stored(clip: Path, first: int, count: int) -> Iterator[Pixels]:
+    """As read_frames, in the stored form: (height, width, 4) uint8 blue, green, red, unused; not to be written to."""
+    if first < 0 or count < 0:
+        raise ValueError(f"expected frames from 0 on, got {first} and {count}")
+    read = 0
+    with _opened(clip) as container:
+        for frame in islice(_decoded(container, first), count):
+            yield _plane(frame)
+            read += 1
+    if read < count:
+        raise MachineError(
+            Problem(
+                str(clip),
+                f"ends too early: no frame {first + read}",
+                f"frames {first} to {first + count - 1} were asked for",
+                "delete the take's folder; it will be rendered again",
+            )
+        )
+
+
+@contextmanager
+def _opened(clip: Path) -> Iterator[InputContainer]:
+    import av
+
+    try:
+        with av.open(str(clip)) as container:
+            yield container
+    except (av.FFmpegError, OSError) as error:
+        raise MachineError(
+            Problem(str(clip), f"cannot be read: {error}", "", "delete the take's folder; it will be rendered again")
+        ) from error
+
+
+def _decoded(container: InputContainer, first: int) -> Iterator[VideoFrame]:
+    """Frames from index `first` on. Every packet is one whole frame, so those before are passed over undecoded."""
+    stream = container.streams.video[0]
+    if stream.codec_context.name != "ffv1" or stream.codec_context.pix_fmt != "bgr0":
+        raise MachineError(Problem(container.name, "is no clip of wan-render", "FFV1 in bgr0 is expected"))
+    _use_threads(stream)
+    packets: Iterator[Any] = container.demux(stream)
+    for packet in islice(packets, first, None):
+        yield from packet.decode()

@@ -1,0 +1,83 @@
+"""What a finished file holds, by its headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from wan_render.errors import MachineError, Problem
+from wan_render.take import Size
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A named stretch [start, end) in seconds."""
+
+    title: str
+    start: Fraction
+    end: Fraction
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A video file as its headers tell it.
+
+    frames: of the picture; 0 where the container does not count them (Matroska). rate in frames per second.
+    seconds: of the container, to the microsecond.
+    """
+
+    size: Size
+    rate: Fraction
+    frames: int
+    seconds: Fraction
+    codec: str
+    pixel_format: str
+    audio: str
+    tags: Mapping[str, str]
+    chapters: tuple[Chapter, ...]
+
+
+def probe(file: Path) -> Facts:
+    """Read the headers of a video file. Raises MachineError."""
+    import av
+
+    try:
+        with av.open(str(file)) as container:
+            return _facts(container)
+    except (av.FFmpegError, OSError) as error:
+        raise MachineError(Problem(str(file), f"is no video that can be read: {error}")) from error
+
+
+def _facts(container: InputContainer) -> Facts:
+    stream = container.streams.video[0]
+    audio = container.streams.audio
+    return Facts(
+        size=Size(stream.codec_context.width, stream.codec_context.height),
+        rate=stream.average_rate or Fraction(0),
+        frames=stream.frames,
+        seconds=Fraction(container.duration or 0, 1_000_000),
+        codec=stream.codec_context.name,
+        pixel_format=stream.codec_context.pix_fmt or "",
+        audio=audio[0].codec_context.name if audio else "",
+        tags=MappingProxyType(dict(container.metadata)),
+        chapters=tuple(_chapters(container)),
+    )
+
+
+def _chapters(container: InputContainer) -> list[Chapter]:
+    return [
+        Chapter(
+            chapter["metadata"].get("title", ""),
+            chapter["start"] * chapter["time_base"],
+            chapter["end"] * chapter["time_base"],
+        )
+        for chapter in container.chapters()
+        if chapter["time_base"] is not None
+    ]
