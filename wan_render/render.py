@@ -27,8 +27,12 @@ else:
 
 
 class Phase(StrEnum):
-    """What a device process is doing; each has a time-out of its own in the farm."""
+    """What a device process is doing; each has a time-out of its own in the farm.
 
+    WAITING: another run renders this very take; told every second, so that it never looks stalled.
+    """
+
+    WAITING = "waiting"
     LOADING = "loading"
     ENCODING = "encoding"
     STEP = "step"
