@@ -1,0 +1,164 @@
+"""The contact sheet: every shot of a film at a glance, on one picture or, for a long film, a few."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageOps
+
+from wan_render.report.lettering import fit_line, font, wrap
+from wan_render.report.material import ShotMaterial
+from wan_render.report.review import Review, ReviewShot
+from wan_render.report.timecode import screen_time, timecode
+from wan_render.take import Size
+
+_PAPER, _EMPTY = "#141517", "#1f2124"
+_INK, _DIM, _ALARM = "#e8e8e6", "#93979d", "#ff7a66"
+_MARGIN, _HEADER = 40, 116
+_FRAME_GAP, _COLUMN_GAP, _ROW_GAP = 4, 36, 30
+_TALLEST = 4000
+"""Pixels: a taller sheet is slow to open and to scroll; the next shots go onto another."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How shots stand on a sheet, in pixels. A cell is a strip of three frames above its caption."""
+
+    width: int
+    columns: int
+    rows: int
+    frame: Size
+    type_size: int
+    caption_lines: int
+
+    @property
+    def cell(self) -> Size:
+        """Width and height of one shot with its caption."""
+        return Size(3 * self.frame.width + 2 * _FRAME_GAP, self.frame.height + self.caption)
+
+    @property
+    def caption(self) -> int:
+        """Height under the frames."""
+        return 12 + self.line * (1 + self.caption_lines)
+
+    @property
+    def line(self) -> int:
+        """From one line of the caption to the next."""
+        return round(self.type_size * 1.5)
+
+    def corner(self, place: int) -> tuple[int, int]:
+        """Where the cell at a place (from 0) of the sheet begins, from left and top."""
+        row, column = divmod(place, self.columns)
+        return (
+            _MARGIN + column * (self.cell.width + _COLUMN_GAP),
+            _HEADER + row * (self.cell.height + _ROW_GAP),
+        )
+
+
+def write_contact_sheets(review: Review, material: tuple[ShotMaterial, ...], folder: Path) -> None:
+    """Write `contact.png`, then `contact-2.png`, … where the film has more shots than a sheet holds."""
+    layout = layout_for(len(review.shots), _picture_size(review, material, folder))
+    shots = list(zip(review.shots, material, strict=True))
+    per_sheet = layout.columns * layout.rows
+    sheets = [shots[at : at + per_sheet] for at in range(0, len(shots), per_sheet)] or [[]]
+    for number, sheet in enumerate(sheets, 1):
+        picture = _sheet(review, sheet, layout, folder, f"{number}/{len(sheets)}" if len(sheets) > 1 else "")
+        picture.save(folder / ("contact.png" if number == 1 else f"contact-{number}.png"), optimize=len(sheets) == 1)
+
+
+def layout_for(shots: int, picture: Size) -> Layout:
+    """Few shots are shown large, one to a row; many on a wider sheet, small and side by side."""
+    few, wide = shots <= 6, shots > 24
+    width, height = (2400 if wide else 1600), (290 if few else 150)
+    inner = width - 2 * _MARGIN
+    frame_width = min(round(height * picture.width / picture.height), (inner - 2 * _FRAME_GAP) // 3)
+    frame = Size(frame_width, max(1, round(frame_width * picture.height / picture.width)))
+    columns = max(1, (inner + _COLUMN_GAP) // (3 * frame.width + 2 * _FRAME_GAP + _COLUMN_GAP))
+    draft = Layout(width, columns, 1, frame, type_size=20 if few else 16, caption_lines=1 if few else 2)
+    rows = max(1, (_TALLEST - _HEADER - _MARGIN) // (draft.cell.height + _ROW_GAP))
+    return Layout(width, columns, rows, frame, draft.type_size, draft.caption_lines)
+
+
+def _picture_size(review: Review, material: tuple[ShotMaterial, ...], folder: Path) -> Size:
+    """The shape of the film's pictures; of its delivery where it has none."""
+    for shot in material:
+        for name in (*shot.stills, *shot.keyframes):
+            with Image.open(folder / name) as image:
+                return Size(*image.size)
+    return review.delivery
+
+
+def _sheet(
+    review: Review, shots: list[tuple[ReviewShot, ShotMaterial]], layout: Layout, folder: Path, number: str
+) -> Image.Image:
+    bottom = layout.corner(max(len(shots) - 1, 0))[1] + layout.cell.height
+    sheet = Image.new("RGB", (layout.width, bottom + _MARGIN), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    _header(draw, review, layout.width, number)
+    for place, (shot, material) in enumerate(shots):
+        left, top = layout.corner(place)
+        sheet.paste(_strip(shot, material, layout, folder), (left, top))
+        _caption(draw, review, shot, layout, (left, top + layout.frame.height + 10))
+    return sheet
+
+
+def _header(draw: ImageDraw.ImageDraw, review: Review, width: int, number: str) -> None:
+    slates = sum(shot.slate is not None for shot in review.shots)
+    facts = (
+        f"{timecode(review.frames, review.rate)}  ·  {review.frames} frames at {float(review.rate):g} fps",
+        f"{len(review.shots)} shots" + (f", {slates} missing" if slates else ""),
+        review.backend,
+        f"{review.made:%Y-%m-%d %H:%M}",
+        number,
+    )
+    inner = width - 2 * _MARGIN
+    draw.text((_MARGIN, 24), fit_line(f"{review.title}  {review.version}", font(34), inner), _INK, font(34))
+    draw.text((_MARGIN, 74), fit_line("  ·  ".join(filter(None, facts)), font(18), inner), _DIM, font(18))
+
+
+def _strip(shot: ReviewShot, material: ShotMaterial, layout: Layout, folder: Path) -> Image.Image:
+    """First, middle and last picture of the shot; what has no clip shows its keyframes and says what it is."""
+    strip = Image.new("RGB", (layout.cell.width, layout.frame.height), _PAPER)
+    names: tuple[str | None, ...] = material.stills or (*material.keyframes[:1], None, *material.keyframes[1:][-1:])
+    for place in range(3):
+        name = names[place] if place < len(names) else None
+        strip.paste(_frame(folder / name if name else None, layout.frame), (_column(place, layout), 0))
+    if not material.stills:
+        _say(ImageDraw.Draw(strip), shot, layout)
+    return strip
+
+
+def _column(place: int, layout: Layout) -> int:
+    return place * (layout.frame.width + _FRAME_GAP)
+
+
+def _frame(file: Path | None, size: Size) -> Image.Image:
+    box = (size.width, size.height)
+    if file is None:
+        return Image.new("RGB", box, _EMPTY)
+    with Image.open(file) as image:
+        return ImageOps.pad(image, box, Image.Resampling.LANCZOS, color=_EMPTY)
+
+
+def _say(draw: ImageDraw.ImageDraw, shot: ReviewShot, layout: Layout) -> None:
+    """In the middle frame: why the shot is missing, or what it is."""
+    heading, text = ("MISSING", shot.slate) if shot.slate is not None else (shot.what.upper(), "")
+    face, left = font(layout.type_size), _column(1, layout) + 14
+    room = layout.frame.width - 28
+    lines = (layout.frame.height - 20) // layout.line - 1
+    draw.text((left, 10), heading, _ALARM if shot.slate is not None else _DIM, face)
+    for number, line in enumerate(wrap(text, face, room, lines), 1):
+        draw.text((left, 10 + number * layout.line), line, _INK, face)
+
+
+def _caption(draw: ImageDraw.ImageDraw, review: Review, shot: ReviewShot, layout: Layout, at: tuple[int, int]) -> None:
+    face, (left, top) = font(layout.type_size), at
+    names = " → ".join(name for name, _ in shot.keyframes)
+    rest = (timecode(shot.start, review.rate), screen_time(shot.frames, review.rate), names)
+    draw.text(at, shot.id, _ALARM if shot.slate is not None else _INK, face)
+    after = left + round(face.getlength(shot.id)) + layout.type_size
+    room = left + layout.cell.width - after
+    draw.text((after, top), fit_line("   ".join(filter(None, rest)), face, room), _DIM, face)
+    for number, line in enumerate(wrap(shot.action or "", face, layout.cell.width, layout.caption_lines), 1):
+        draw.text((left, top + number * layout.line), line, _INK, face)

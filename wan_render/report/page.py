@@ -1,0 +1,129 @@
+"""The review page ("dailies"): one HTML file that a browser opens from disk."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from wan_render.report.material import ShotMaterial, TakeMaterial
+from wan_render.report.review import Review, ReviewShot, ReviewTake
+from wan_render.report.timecode import clock, screen_time, timecode
+from wan_render.take import short
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class TakeView:
+    """One take as the page shows it. prompt, negative, settings: only what differs from the shot's own."""
+
+    take: ReviewTake
+    material: TakeMaterial | None
+    prompt: str
+    negative: str
+    settings: Mapping[str, str]
+
+    @property
+    def circle(self) -> str:
+        """The line that pins this very clip when it is pasted into the storyboard."""
+        return f"circle: {self.take.number}@{short(self.take.key)}"
+
+    @property
+    def spent(self) -> float:
+        """Seconds that it took to render, all phases."""
+        return sum(self.take.seconds.values())
+
+
+@dataclass(frozen=True)
+class ShotView:
+    """One shot as the page shows it, with what its takes have in common said once."""
+
+    shot: ReviewShot
+    number: int
+    material: ShotMaterial
+    prompt: str
+    negative: str
+    settings: Mapping[str, str]
+    takes: tuple[TakeView, ...]
+
+    @property
+    def keyframes(self) -> tuple[tuple[str, str], ...]:
+        """(name, thumbnail) of each keyframe."""
+        return tuple((name, path) for (name, _), path in zip(self.shot.keyframes, self.material.keyframes, strict=True))
+
+    @property
+    def face(self) -> str | None:
+        """The picture that stands for it in the strip."""
+        return next(iter((*self.material.stills[1:2], *self.material.keyframes)), None)
+
+
+def write_page(review: Review, material: tuple[ShotMaterial, ...], target: Path) -> None:
+    """Write the page. Everything that a storyboard says is escaped, and no script but the page's own may run."""
+    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    html = _template().render(
+        review=review,
+        video=quote(review.video.name),
+        shots=[view(shot, number, of) for number, (shot, of) in enumerate(zip(review.shots, material, strict=True), 1)],
+        slates=[shot for shot in review.shots if shot.slate is not None],
+        takes=_takes(review),
+        spent=sum(sum(take.seconds.values()) for take in _rendered(review)),
+        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+    target.write_text(html, encoding="utf-8", newline="\n")
+
+
+def view(shot: ReviewShot, number: int, material: ShotMaterial) -> ShotView:
+    """What the page shows of one shot; `number` counts the film's shots from 1."""
+    lead = next((take for take in shot.takes if take.chosen), next(iter(shot.takes), None))
+    if lead is None:
+        return ShotView(shot, number, material, "", "", {}, ())
+    alike = {
+        name: value
+        for name, value in lead.settings.items()
+        if all(take.settings.get(name) == value for take in shot.takes)
+    }
+    takes = tuple(
+        TakeView(
+            take,
+            material.takes.get(take.number),
+            prompt=take.prompt if take.prompt != lead.prompt else "",
+            negative=take.negative if take.negative != lead.negative else "",
+            settings={name: value for name, value in take.settings.items() if name not in alike},
+        )
+        for take in shot.takes
+    )
+    return ShotView(shot, number, material, lead.prompt, lead.negative, alike, takes)
+
+
+def _rendered(review: Review) -> list[ReviewTake]:
+    """The takes rendered in this run, each once: equal shots share theirs."""
+    takes = {take.key: take for shot in review.shots for take in shot.takes if take.state == "rendered"}
+    return list(takes.values())
+
+
+def _takes(review: Review) -> str:
+    """`4 rendered, 2 found`."""
+    states = {take.key: take.state for shot in review.shots for take in shot.takes}
+    return ", ".join(f"{count} {state}" for state, count in Counter(states.values()).items())
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(timecode=timecode, screen_time=screen_time, clock=clock)
+    return environment.get_template("page.html")

@@ -1,0 +1,115 @@
+"""`shots.csv`: one row per take, for a spreadsheet or pandas. docs/shots-csv.md says what each column holds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from wan_render.report.review import Review, ReviewShot, ReviewTake
+from wan_render.report.timecode import timecode
+from wan_render.take import short
+
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+"""Text that a spreadsheet would run; East Asian Excel takes full-width signs too."""
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+
+
+def write_shot_list(review: Review, target: Path) -> None:
+    """Write the list: UTF-8 with a byte order mark, so that Excel reads any script; no cell is run as a formula."""
+    table = shot_list(review)
+    text = [column for column in table.columns if table[column].map(lambda cell: isinstance(cell, str)).any()]
+    for column in text:
+        table[column] = table[column].map(inert, na_action="ignore")
+    table.to_csv(target, index=False, encoding="utf-8-sig", lineterminator="\r\n")
+
+
+def inert(cell: object) -> object:
+    """The cell, with an apostrophe before it where a spreadsheet would run it as a formula."""
+    if isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
+
+
+def shot_list(review: Review) -> pd.DataFrame:
+    """The list as a table, in the film's order. A shot without takes (a still, a card) has one row of its own.
+
+    Numbers that such a row lacks are missing, not zero, and stay integers elsewhere.
+    """
+    rows = [
+        {**_film(review), **_shot(review, shot), **(_take(review, shot, take) if take else {})}
+        for shot in review.shots
+        for take in shot.takes or (None,)
+    ]
+    settings = dict.fromkeys(name for shot in review.shots for take in shot.takes for name in take.settings)
+    phases = dict.fromkeys(name for shot in review.shots for take in shot.takes for name in take.seconds)
+    columns = [
+        *_COLUMNS,
+        *(f"seconds.{phase}" for phase in phases),
+        *(f"settings.{name}" for name in settings),
+    ]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.astype({"take": "Int64", "seed": "object", "take_frames": "Int64", "in_film": "boolean"})
+
+
+_COLUMNS = (
+    *("name", "film", "version", "scene", "shot", "take", "in_film", "state", "why", "slate"),
+    *("start_frame", "frames", "timecode_in", "timecode_out", "screen_seconds"),
+    *("what", "model", "from", "to", "action", "prompt", "negative", "slugline", "notes"),
+    *("seed", "take_frames", "circle", "key", "device", "seconds"),
+)
+
+
+def _film(review: Review) -> dict[str, object]:
+    return {"film": review.title, "version": review.version}
+
+
+def _shot(review: Review, shot: ReviewShot) -> dict[str, object]:
+    scene, _, name = shot.id.partition("/")
+    end = shot.start + shot.frames
+    return {
+        "name": delivered_name(review, shot),
+        "scene": scene,
+        "shot": name,
+        "slate": shot.slate,
+        "start_frame": shot.start,
+        "frames": shot.frames,
+        "timecode_in": timecode(shot.start, review.rate),
+        "timecode_out": timecode(end, review.rate),
+        "screen_seconds": round(float(shot.frames / review.rate), 3),
+        "what": shot.what,
+        "model": shot.model,
+        "from": shot.keyframes[0][0] if shot.keyframes else None,
+        "to": shot.keyframes[-1][0] if len(shot.keyframes) > 1 else None,
+        "action": shot.action,
+        "slugline": shot.slugline,
+        "notes": shot.notes,
+    }
+
+
+def _take(review: Review, shot: ReviewShot, take: ReviewTake) -> dict[str, object]:
+    return {
+        "name": delivered_name(review, shot, take),
+        "take": take.number,
+        "in_film": take.chosen and shot.slate is None,
+        "state": take.state,
+        "why": take.why,
+        "prompt": take.prompt,
+        "negative": take.negative,
+        "seed": take.seed,
+        "take_frames": take.frames,
+        "circle": f"{take.number}@{short(take.key)}",
+        "key": take.key,
+        "device": take.device,
+        "seconds": round(sum(take.seconds.values()), 3) if take.seconds else None,
+        **{f"seconds.{phase}": round(seconds, 3) for phase, seconds in take.seconds.items()},
+        **{f"settings.{name}": value for name, value in take.settings.items()},
+    }
+
+
+def delivered_name(review: Review, shot: ReviewShot, take: ReviewTake | None = None) -> str:
+    """`river-to-dove_sc1_sh020_t02`: what a delivered clip is called."""
+    scene, _, name = shot.id.partition("/")
+    return f"{review.slug}_sc{scene}_sh{name}" + (f"_t{take.number:02}" if take else "")
