@@ -8,8 +8,6 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from PIL import Image, ImageCms
 
@@ -43,7 +41,7 @@ def profile_note(image: Image.Image) -> str | None:
     if image.info.get("icc_profile"):
         if _transform(image) is None:
             return "has a colour profile that cannot be read or is for other colours: taken for sRGB"
-        return "has a colour profile: converted to sRGB"
+        return None if _says_srgb(image) else "has a colour profile: converted to sRGB"
     return "is CMYK without a colour profile: converted by the plain formula" if image.mode == "CMYK" else None
 
 
@@ -97,6 +95,7 @@ def _profile_mode(image: Image.Image) -> str:
 
 def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
     """0…65535 → 0…255 to the nearest: Pillow's own conversion clips in some versions."""
+    import numpy as np
     from PIL import Image as Pillow
 
     samples = np.clip(np.asarray(image).astype(np.uint32), 0, 65535)
@@ -118,3 +117,10 @@ def _transform(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
         return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
         return None
+
+
+def _says_srgb(image: Image.Image) -> bool:
+    """Whether a profile that can be read calls itself sRGB: most cameras' do, and nothing becomes of those colours."""
+    from PIL import ImageCms
+
+    return "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"])))

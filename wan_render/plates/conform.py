@@ -8,8 +8,6 @@ import hashlib
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
 from wan_render.plates.decode import decode
 from wan_render.plates.reading import read_bytes, refuse
 from wan_render.render import Pixels
@@ -25,6 +23,7 @@ def conform(file: Path, plate: Plate) -> Pixels:
     Upright, in sRGB, over black; scaled by Lanczos to cover the size, cropped around the focus.
     Raises PictureError where the file is no longer the one that was planned, or cannot be decoded.
     """
+    import numpy as np
     from PIL.Image import Resampling
 
     data = read_bytes(file)

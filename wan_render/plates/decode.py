@@ -7,6 +7,7 @@ MemoryError, …). This is the seam where all of it ends as PictureError.
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +22,13 @@ from wan_render.plates.reading import FORMATS, reason, refuse, unidentified
 if TYPE_CHECKING:
     from PIL import Image
 
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Pillow's own words reach the user beside ours
+
 MOST_PIXELS = 64_000_000
 """A decoded picture of this size takes 256 MB and about a second; 8K is 33 million."""
+
+_RUN_LENGTH = (1, 2)
+"""BI_RLE8 and BI_RLE4: Pillow decodes them in Python, 64 million pixels for minutes."""
 
 LEAST_SIDE = 32
 """Pixels; anything smaller is an icon, not a keyframe."""
@@ -77,11 +83,14 @@ def _opened(file: Path, data: bytes) -> Image.Image:
 
     del AvifImagePlugin, TiffImagePlugin, WebPImagePlugin  # imported to be registered: Pillow begins without them
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise unidentified(file, data) from error
     except Image.DecompressionBombError as error:
         raise _too_large(file, "far more pixels than a picture has") from error
+    if image.format == "BMP" and image.info.get("compression") in _RUN_LENGTH:
+        raise refuse(file, "is a run-length-coded BMP", remedy="save it as PNG")
+    return image
 
 
 def _check_size(file: Path, image: Image.Image) -> None:

@@ -21,6 +21,8 @@ _LOOKS_LIKE = (
     (b"%!PS", "a PostScript file", "export it as PNG"),
     (b"ftyphei", "a HEIC photo", "save it as JPEG or PNG"),
     (b"ftypmif1", "a HEIF photo", "save it as JPEG or PNG"),
+    (b"ftypavi", "a damaged AVIF picture", "save it again, or as PNG"),
+    (b"ftypjp", "a JPEG 2000 picture", "save it as PNG"),
     (b"8BPS", "a Photoshop document", "save a flat copy as PNG"),
     (b"gimp xcf", "a GIMP document", "export it as PNG"),
     (b"ftyp", "a video", "save one of its frames as PNG"),
@@ -70,7 +72,7 @@ def unidentified(file: Path, data: bytes) -> PictureError:
     for mark, what, remedy in _LOOKS_LIKE:
         if mark in head:
             return refuse(file, f"is {what}", remedy=remedy)
-    return refuse(file, "is not an image, or a damaged one", remedy="open it in a viewer and save it as PNG")
+    return refuse(file, "is not an image, or one of a kind that is not read here", remedy="save it as PNG")
 
 
 def reason(error: BaseException) -> str:

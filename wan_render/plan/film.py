@@ -1,7 +1,4 @@
-"""Storyboard + models → FilmPlan of takes. Pure: no torch, no device, nothing written.
-
-A plan is complete: every take has its key, every shot its length, before a device is touched.
-"""
+"""The plan as a value: what a film is made of, fully resolved."""
 
 from __future__ import annotations
 
@@ -29,7 +26,8 @@ class Rendered:
     """A shot that a model renders.
 
     takes: the wanted ones, refused numbers left out, in order. chosen: the number that goes into the film.
-    pin: the first digits of the key of the very clip that `circle: 2@7f3a91` keeps, else None.
+    pin: the first digits of the key of the very clip that `circle: 2@7f3a91` keeps, else None. With a pin, takes is
+    that one number as the shot is now written: it says what changed since, and is rendered only if the clip is gone.
     """
 
     takes: tuple[PlannedTake, ...]

@@ -1,0 +1,173 @@
+"""Inheritance: film → scene → shot. Maps merge by key, the nearest value counts, `avoid` adds up.
+
+Every setting keeps the place where it was written, for messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from wan_render.model import KindRender, Look, PathInFile, Render, Scene, Shot, Storyboard, Time, Transition
+from wan_render.take import ShotKind
+
+T = TypeVar("T")
+
+
+class Level(IntEnum):
+    """Where a setting was written; a greater level is nearer to the shot."""
+
+    NOWHERE = 0
+    FILM = 1
+    SCENE = 2
+    SHOT = 3
+
+
+@dataclass(frozen=True)
+class Told(Generic[T]):
+    """A setting and where it was written; at level NOWHERE it is the built-in one, and place is the shot's."""
+
+    value: T
+    place: PathInFile
+    level: Level
+
+
+@dataclass(frozen=True)
+class _Layer:
+    holder: Any
+    place: PathInFile
+    level: Level
+
+
+@dataclass(frozen=True)
+class KindSettings:
+    """What applies to one kind of shot: numbers that were written for the model in force, and no other's."""
+
+    model: Told[str] | None
+    steps: Told[int] | None
+    guidance: Told[tuple[float, ...]] | None
+    shift: Told[float] | None
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """One shot with all that it inherits. `index`: its scene's place in the file, and its own in the scene."""
+
+    storyboard: Storyboard
+    index: tuple[int, int]
+
+    @property
+    def scene(self) -> Scene:
+        """The scene that the shot is in."""
+        return self.storyboard.scenes[self.index[0]]
+
+    @property
+    def shot(self) -> Shot:
+        """The shot as written."""
+        return self.scene.shots[self.index[1]]
+
+    @property
+    def id(self) -> str:
+        """`1/020`."""
+        return f"{self.scene.id}/{self.shot.id}"
+
+    @property
+    def omitted(self) -> bool:
+        """Whether the shot or its whole scene is left out of the film."""
+        return self.shot.status == "omit" or self.scene.status == "omit"
+
+    @property
+    def place(self) -> PathInFile:
+        """Where the shot stands in the storyboard."""
+        return ("scenes", self.index[0], "shots", self.index[1])
+
+    def at(self, key: str) -> PathInFile:
+        """Where one of the shot's keys stands."""
+        return (*self.place, key)
+
+    @property
+    def duration(self) -> Told[Time] | None:
+        """Screen time, where any was written."""
+        return _nearest(self._levels, "duration")
+
+    @property
+    def takes(self) -> Told[int] | None:
+        """How many takes are wanted."""
+        return _nearest(self._levels, "takes")
+
+    @property
+    def transition(self) -> Told[Transition] | None:
+        """The joint to the next shot."""
+        return _nearest(self._levels, "transition")
+
+    @property
+    def has_qc(self) -> bool:
+        """Whether checks of finished takes are asked for at any level."""
+        return _nearest(self._levels, "qc") is not None
+
+    def look(self, key: str) -> str:
+        """`style` or `setting` of the look; "" where it is not set or cleared."""
+        told: Told[str] | None = _nearest(self._look_layers, key)
+        return told.value if told is not None else ""
+
+    @property
+    def avoid(self) -> tuple[str, ...]:
+        """What every level says to avoid, outermost first, each once; an empty list clears those before it."""
+        words: tuple[str, ...] = ()
+        for layer in self._look_layers:
+            avoid = layer.holder.avoid
+            words = () if avoid == () else words + (avoid or ())
+        return tuple(dict.fromkeys(word for word in words if word))
+
+    def common(self, key: str) -> Told[Any] | None:
+        """A setting that stands directly under `render`: seed, negative, loras, profile, frames."""
+        return _nearest(self._render_layers, key)
+
+    def of_kind(self, kind: ShotKind) -> KindSettings:
+        """The settings under `render.<kind>`; those above the nearest named model are another model's and dropped."""
+        layers = tuple(_inner(self._render_layers, kind.value, KindRender))
+        named = [at for at, layer in enumerate(layers) if layer.holder.model is not None]
+        own = layers[named[-1] :] if named else layers
+        model: Told[str] | None = _nearest(own, "model")
+        return KindSettings(
+            model if model is not None and model.value else None,
+            _nearest(own, "steps"),
+            _nearest(own, "guidance"),
+            _nearest(own, "shift"),
+        )
+
+    @cached_property
+    def _levels(self) -> tuple[_Layer, ...]:
+        return (
+            _Layer(self.storyboard.defaults, ("defaults",), Level.FILM),
+            _Layer(self.scene, ("scenes", self.index[0]), Level.SCENE),
+            _Layer(self.shot, self.place, Level.SHOT),
+        )
+
+    @cached_property
+    def _render_layers(self) -> tuple[_Layer, ...]:
+        return tuple(_inner(self._levels, "render", Render))
+
+    @cached_property
+    def _look_layers(self) -> tuple[_Layer, ...]:
+        film = _Layer(self.storyboard, (), Level.FILM)
+        return tuple(_inner((film, *self._levels[1:]), "look", Look))
+
+
+def _inner(layers: tuple[_Layer, ...], key: str, kind: type) -> Iterator[_Layer]:
+    """The maps under `key` of those layers that have one."""
+    for layer in layers:
+        holder = getattr(layer.holder, key)
+        if isinstance(holder, kind):
+            yield _Layer(holder, (*layer.place, key), layer.level)
+
+
+def _nearest(layers: tuple[_Layer, ...], key: str) -> Told[Any] | None:
+    for layer in reversed(layers):
+        value = getattr(layer.holder, key)
+        if value is not None:
+            return Told(value, (*layer.place, key), layer.level)
+    return None

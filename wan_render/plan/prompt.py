@@ -1,0 +1,73 @@
+"""What reaches the model in words: the prompt and the negative prompt, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from wan_render.plan.inherit import Inherited
+from wan_render.plan.terms import ANGLES, LENSES, MOVES, SIZES, Term
+
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]")
+_COMMA = re.compile("[,，、]")
+_ENDS = " \t\n，。．、；,.;"
+
+CHINESE_COMMA = "，"
+ENGLISH_COMMA = ", "
+
+
+def has_han(text: str) -> bool:
+    """Whether a text has Chinese characters."""
+    return _HAN.search(text) is not None
+
+
+def prompt(inherited: Inherited) -> str:
+    """The prompt as written, or else composed of style, action, setting, size, angle, lens and move."""
+    shot = inherited.shot
+    if shot.prompt:
+        return shot.prompt.strip()
+    chinese = has_han(shot.action or "")
+    parts = (
+        inherited.look("style"),
+        shot.action or "",
+        inherited.look("setting"),
+        _spelt(shot.size, SIZES | ANGLES, chinese=chinese),
+        _spelt(shot.angle, ANGLES | SIZES, chinese=chinese),
+        _spelt(shot.lens, LENSES, chinese=chinese),
+        _spelt(shot.move, MOVES, chinese=chinese),
+    )
+    return _joined(parts, CHINESE_COMMA if chinese else ENGLISH_COMMA)
+
+
+def negative(written: str | None, official: str, avoid: tuple[str, ...]) -> str:
+    """The negative prompt: the model's official one (also where "" clears another), none, or a text; then `avoid`."""
+    base = {"official": official, "none": "", "": official}.get(written or "", written or "")
+    words = _joined((base, *avoid), CHINESE_COMMA if has_han(base) else ENGLISH_COMMA)
+    return words if avoid else base
+
+
+def about_tokens(text: str) -> int:
+    """About how many tokens UMT5 makes of a text: three for four Chinese characters, one for four other ones."""
+    han = len(_HAN.findall(text))
+    return (3 * han + (len(text) - han)) // 4
+
+
+def _spelt(written: str | None, table: Mapping[str, Term], *, chinese: bool) -> str:
+    """Every term of a list like `crane down, underwater`, spelt out where it is known."""
+    terms = (term.strip() for term in _COMMA.split(written or ""))
+    return _joined(
+        (_term(term, table, chinese=chinese) for term in terms), CHINESE_COMMA if chinese else ENGLISH_COMMA
+    )
+
+
+def _term(written: str, table: Mapping[str, Term], *, chinese: bool) -> str:
+    term = table.get(" ".join(written.lower().split()))
+    if term is None:
+        return written
+    return term.chinese if chinese else term.english
+
+
+def _joined(parts: Iterable[str], comma: str) -> str:
+    """The parts that say something, joined; a full stop before a comma goes."""
+    said = [part.strip() for part in parts if part.strip()]
+    return comma.join([part.rstrip(_ENDS) for part in said[:-1]] + said[-1:])

@@ -1,0 +1,26 @@
+"""Seeds and numbers of takes. A seed follows from (seed, number) alone: renaming, moving or adding a neighbour
+re-rolls nothing, and two equal shots share their takes."""
+
+from __future__ import annotations
+
+from itertools import count, islice
+
+from wan_render.keys import content_key
+
+DEFAULT_SEED = 1
+"""Where the storyboard names no seed: a constant, so that every run of every copy gives the same takes."""
+
+LARGEST_SEED = 2**63 - 1
+"""What a generator of torch takes everywhere."""
+
+
+def take_seed(seed: int, number: int) -> int:
+    """The seed of take `number` (from 1): `seed` itself for take 1, else the first 32 bits of
+    content_key("take-seed/1", (seed, number))."""
+    return seed if number == 1 else int(content_key("take-seed/1", (seed, number))[:8], 16)
+
+
+def wanted_numbers(takes: int, refused: tuple[int, ...], circled: int | None) -> tuple[int, ...]:
+    """The first `takes` numbers that are not refused, and the circled one, in order."""
+    accepted = islice((number for number in count(1) if number not in refused), takes)
+    return tuple(sorted({*accepted, *(() if circled is None else (circled,))}))

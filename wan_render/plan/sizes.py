@@ -1,0 +1,87 @@
+"""Sizes: what models render (the raster) and what is handed over (the delivery)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import sqrt
+
+from wan_render.model import Film
+from wan_render.plan.findings import Findings
+from wan_render.take import Size
+
+RASTER_STEP = 16
+"""Width and height of a raster are multiples of this (the VAE's 8 times the DiT's patch of 2)."""
+
+# Wan's own sizes, from the tables of its repositories.
+_WAN_480P = (Size(832, 480), Size(480, 832), Size(624, 624), Size(704, 544), Size(544, 704))
+_WAN_720P = (Size(1280, 720), Size(720, 1280), Size(960, 960), Size(1088, 832), Size(832, 1088))
+_ASPECTS = (Fraction(16, 9), Fraction(9, 16), Fraction(1), Fraction(4, 3), Fraction(3, 4))
+_WAN_SIZES = {
+    "480p": dict(zip(_ASPECTS, _WAN_480P, strict=True)),
+    "720p": dict(zip(_ASPECTS, _WAN_720P, strict=True)),
+}
+_SHORT_SIDES = {"480p": 480, "720p": 720, "1080p": 1080, "4k": 2160}
+_WIDEST = Fraction(16, 9)
+_MOST_CROPPED = Fraction(1, 20)
+
+
+def raster(film: Film, findings: Findings) -> Size:
+    """What models render: Wan's own size for the aspect, or the nearest of the same area on the grid."""
+    if isinstance(film.raster, Size):
+        return _on_grid(film.raster, findings)
+    known = _WAN_SIZES[film.raster]
+    return known.get(film.aspect) or _same_area(known[_WIDEST], film.aspect)
+
+
+def delivery(film: Film, rendered: Size, findings: Findings) -> Size:
+    """What is handed over; both sides are even, as H.264 needs."""
+    if isinstance(film.deliver, Size):
+        size = film.deliver
+        if size.width % 2 or size.height % 2:
+            nearest = f"{size.width + size.width % 2}x{size.height + size.height % 2}"
+            findings.error(("film", "deliver"), f"{size} has an odd side", "even sides are allowed", f"write {nearest}")
+    else:
+        size = _by_short_side(_SHORT_SIDES[film.deliver], film.aspect)
+    _warn_of_other_shape(film, rendered, size, findings)
+    return size
+
+
+def _on_grid(size: Size, findings: Findings) -> Size:
+    fitted = Size(_to_grid(size.width), _to_grid(size.height))
+    if fitted != size:
+        allowed = f"multiples of {RASTER_STEP} are allowed"
+        findings.error(("film", "raster"), f"{size} is off the models' grid", allowed, f"write {fitted}")
+    return fitted
+
+
+def _same_area(size: Size, aspect: Fraction) -> Size:
+    height = sqrt(size.width * size.height / aspect)
+    return Size(_to_grid(height * aspect), _to_grid(height))
+
+
+def _to_grid(length: float) -> int:
+    return max(RASTER_STEP, int(length / RASTER_STEP + 0.5) * RASTER_STEP)
+
+
+def _by_short_side(short: int, aspect: Fraction) -> Size:
+    """The short side as named; shapes longer than 16:9 have 16:9's long side instead (2.39 → 1280x536)."""
+    longer = max(aspect, 1 / aspect)
+    long_side = short * min(longer, _WIDEST)
+    sides = _even(long_side), _even(long_side / longer)
+    return Size(*(sides if aspect >= 1 else sides[::-1]))
+
+
+def _even(length: Fraction) -> int:
+    return max(2, (length / 2 + Fraction(1, 2)).__floor__() * 2)
+
+
+def _warn_of_other_shape(film: Film, rendered: Size, delivered: Size, findings: Findings) -> None:
+    shapes = Fraction(rendered.width, rendered.height), Fraction(delivered.width, delivered.height)
+    lost = 1 - min(shapes) / max(shapes)
+    if lost > _MOST_CROPPED:
+        what = "is cropped" if film.fit == "cover" else "becomes bars"
+        findings.warn(
+            ("film", "deliver"),
+            f"{rendered} is delivered as {delivered}: about {float(lost):.0%} of the picture {what}",
+            remedy="write the aspect, raster or delivery that fits the others",
+        )
