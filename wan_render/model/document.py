@@ -1,0 +1,68 @@
+"""A storyboard with the places of its keys, for messages about what is found later."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from wan_render.model.scalars import Frozen
+from wan_render.model.types import Storyboard
+
+PathInFile = tuple[str | int, ...]
+"""A place in the normalised storyboard: ("scenes", 0, "shots", 2, "duration"), keys as the file spells them
+(`from`, `in`, `shot`); a film that writes `shots:` at the top has them at ("scenes", 0, "shots")."""
+
+Marks = dict[PathInFile, tuple[int, int]]
+"""(line, column), both from 1, of every key and list item."""
+
+
+class Document(Frozen):
+    """A storyboard with where it came from.
+
+    file:   as the user named it, for messages; `folder` is where its paths start.
+    marks:  (line, column), both from 1, of every key, for messages about what is found later.
+    allow:  further folders that paths may lead to.
+    """
+
+    storyboard: Storyboard
+    file: Path
+    marks: Marks
+    allow: tuple[Path, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the storyboard's paths are relative to."""
+        return self.file.parent
+
+    def where(self, *path: str | int) -> str:
+        """`river.yaml:31:9: scenes[0].shots[2].duration`, by the nearest place that the file itself has."""
+        return place(self.file, self.marks, path)
+
+
+def place(file: Path, marks: Marks, path: PathInFile) -> str:
+    """`river.yaml:31:9: scenes[0].shots[2].duration`; shots that stand at the top are `shots[2].duration`."""
+    line, column = nearest(marks, path)
+    written = path[2:] if path[:3] == ("scenes", 0, "shots") and ("scenes", 0) not in marks else path
+    start = f"{printable(file)}:{line}:{column}"
+    return f"{start}: {spelt(written)}" if written else start
+
+
+def nearest(marks: Marks, path: PathInFile) -> tuple[int, int]:
+    """The mark of a place, or of the nearest one around it that the file itself has."""
+    known = path
+    while known and known not in marks:
+        known = known[:-1]
+    return marks.get(known, (1, 1))
+
+
+def spelt(path: PathInFile) -> str:
+    """`scenes[0].shots[2].duration`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def printable(file: Path) -> str:
+    """A file's name that every terminal can print, whatever bytes it is made of."""
+    return os.fsencode(file).decode("utf-8", "backslashreplace")
