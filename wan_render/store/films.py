@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from wan_render.store.disk import digest, disk_errors, flush_tree
+from wan_render.store.disk import digest, disk_errors, flush, flush_tree
 from wan_render.store.locks import if_free, locked
 from wan_render.store.record import FileFact
 
@@ -122,10 +121,13 @@ class Films:
         with self.lock(slug, lambda: None), disk_errors(home):
             home.mkdir(parents=True, exist_ok=True)
             name = f"v{max((number for number, _ in self._numbered(slug)), default=0) + 1:03d}"
-            part = Path(tempfile.mkdtemp(prefix=f".part-{name}-{os.getpid()}-", dir=home))
+            self._clear_parts(home)
+            part = home / f".part-{name}-{os.getpid()}"
+            part.mkdir()
             try:
                 _seal(part, fill(part, name))
                 part.rename(home / name)
+                flush(home)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
         film = _version(home / name)
@@ -139,6 +141,10 @@ class Films:
             with if_free(self._lock_file(folder.parent.name)) as free:
                 if free:
                     shutil.rmtree(folder, ignore_errors=True)
+
+    def _clear_parts(self, home: Path) -> None:
+        for folder in home.glob(".part-*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _numbered(self, slug: str) -> Iterator[tuple[int, Path]]:
         for path in (self.folder / slug).glob("v*"):
@@ -172,7 +178,6 @@ def _seal(part: Path, record: FilmRecord) -> None:
     sealed = FilmRecord(**{**vars(record), "files": files})
     (part / RECORD).write_bytes(sealed.to_json())
     flush_tree(part)
-    part.chmod(0o755)
 
 
 def _is_whole(folder: Path) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from wan_render import __version__
 from wan_render.keys import canonical, content_key
-from wan_render.store.disk import digest, disk_errors, flush_tree
+from wan_render.store.disk import digest, disk_errors, flush, flush_tree
 from wan_render.store.locks import if_free, locked
 from wan_render.store.record import CLIP, SIDECAR, Clip, FileFact, Provenance, TakeRecord
 from wan_render.take import TAKE_FORM, Take, short
@@ -73,7 +72,8 @@ class Takes:
         key = take.key
         with self.lock(key, lambda: None), disk_errors(self.folder):
             self._clear_parts(key)
-            part = Path(tempfile.mkdtemp(prefix=f".part-{key}-{os.getpid()}-", dir=self.folder))
+            part = self.folder / f".part-{key}-{os.getpid()}"
+            part.mkdir()
             try:
                 self._write(take, part, fill)
                 return self._place(key, part)
@@ -87,7 +87,7 @@ class Takes:
 
     def newest(self, count: int) -> Iterator[TakeRecord]:
         """Records of the takes published last, the newest first; unreadable ones are passed over."""
-        dated = sorted(((self.folder / key).stat().st_mtime_ns, key) for key in self.keys())  # noqa: SIM118
+        dated = sorted(((self.folder / key).stat().st_mtime_ns, key) for key in self.keys())
         for _, key in dated[: -count - 1 : -1]:
             if (record := self._readable(key)) is not None:
                 yield record
@@ -104,7 +104,8 @@ class Takes:
         with self.lock(key, lambda: None), disk_errors(self.folder):
             folder = self.folder / key
             freed = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-            gone = Path(tempfile.mkdtemp(prefix=f".part-{key}-{os.getpid()}-", dir=self.folder))
+            self._clear_parts(key)
+            gone = self.folder / f".part-{key}-{os.getpid()}"
             folder.rename(gone)
             shutil.rmtree(gone)
             return freed
@@ -159,12 +160,12 @@ class Takes:
         record = TakeRecord(take.key, canonical(take), files, provenance, datetime.now(UTC), __version__)
         (part / SIDECAR).write_bytes(record.to_json())
         flush_tree(part)
-        part.chmod(0o755)
 
     def _place(self, key: str, part: Path) -> Clip:
         there = self.verify(key)
         if there is None:
             part.rename(self.folder / key)
+            flush(self.folder)
             there = self.find(key)
         if there is None:
             raise AssertionError(f"{key} was published but is not there")

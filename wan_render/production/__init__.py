@@ -1,0 +1,26 @@
+"""The steps from a plan to a film: render its takes, make the film. `produce` is the sequential reference."""
+
+from wan_render.production.failures import failures
+from wan_render.production.finish import finish
+from wan_render.production.names import delivered_name
+from wan_render.production.order import RenderOrder, orders
+from wan_render.production.produce import attempt, produce
+from wan_render.production.render import render_take
+from wan_render.production.run import Run, begin
+from wan_render.production.warm import Warm
+from wan_render.store import FilmVersion
+
+__all__ = [
+    "FilmVersion",
+    "RenderOrder",
+    "Run",
+    "Warm",
+    "attempt",
+    "begin",
+    "delivered_name",
+    "failures",
+    "finish",
+    "orders",
+    "produce",
+    "render_take",
+]

@@ -1,0 +1,155 @@
+"""From a run's takes to the next version of the film."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from wan_render import __version__
+from wan_render.cut import Cut, SlateSource, assemble
+from wan_render.errors import MachineError, PictureError, Problem
+from wan_render.keys import canonical, content_key
+from wan_render.media.film import make_film
+from wan_render.plan import FilmPlan, StillPicture
+from wan_render.plates import conform
+from wan_render.production.review import review_of
+from wan_render.production.run import Run
+from wan_render.production.tags import cut_takes, film_tags
+from wan_render.render import Pixels
+from wan_render.report import write_report
+from wan_render.status import ShotStatus, film_bytes, plan_json
+from wan_render.store import FilmRecord, FilmVersion, Store
+from wan_render.take import Plate
+
+LOG = logging.getLogger("wan_render.production")
+
+FILM_FORM = "film/1"
+"""Tag and version of how a cut becomes a film: raised when the same cut would be finished otherwise."""
+
+
+def finish(
+    run: Run,
+    failures: Mapping[str, str],
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+    waiting: Callable[[str], None] = LOG.warning,
+) -> FilmVersion:
+    """Make the film of what is in the store, with a slate for every shot that is not; an unchanged film is not made
+    again.
+
+    failures: take key → why it could not be rendered, for its slate. `progress` hears film frames done and in all;
+    `waiting` gets a sentence while another run makes this film. Raises DiskError or FfmpegError; no version of the film
+    is visible then.
+    """
+    cut = _cut(run, failures)
+    key = content_key(FILM_FORM, cut)
+    _remember(run)
+    films, slug = run.store.films, run.plan.slug
+    with films.lock(slug, lambda: waiting(f"waiting for another run that is making {slug}")):
+        if (unchanged := films.unchanged(slug, key)) is not None:
+            return replace(unchanged, reused=True)
+        run.store.need(film_bytes(run.plan))
+        return films.publish(slug, lambda folder, version: _write(run, cut, key, folder, version, progress))
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the pictures of a cut come from: clips of the store, and the plan's own pictures."""
+
+    store: Store
+    pictures: Mapping[str, Path]
+
+    def clip(self, key: str) -> Path:
+        """The lossless clip of a take. Raises MachineError where it is gone."""
+        if (clip := self.store.find(key)) is None:
+            raise MachineError(
+                Problem(f"take {key}", "is gone from the outputs folder", "", "run the same command again")
+            )
+        return clip.video
+
+    def picture(self, plate: Plate) -> Pixels:
+        """A still, conformed. Raises PictureError."""
+        return conform(self.pictures[plate.picture], plate)
+
+
+def _cut(run: Run, failures: Mapping[str, str]) -> Cut:
+    """The edit of what is whole, every byte of it verified; a slate for the rest."""
+    clips: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    for shot in run.before.shots:
+        if shot.chosen and run.store.verify(shot.chosen) is not None:
+            clips[shot.id] = shot.chosen
+        elif reason := _missing(run, shot, failures):
+            missing[shot.id] = reason
+    preview = run.backend.id.partition("/")[0] if run.backend.is_preview else ""
+    return assemble(run.plan, clips, missing, preview)
+
+
+def _missing(run: Run, shot: ShotStatus, failures: Mapping[str, str]) -> str:
+    """Why a shot has no clip; "" for one that needs none."""
+    if shot.planned is not None and isinstance(shot.planned.content, StillPicture):
+        return _unusable(run.plan, shot.planned.content.plate)
+    if not shot.chosen:
+        return shot.why
+    if shot.chosen in failures:
+        return failures[shot.chosen]
+    if run.store.damaged(shot.chosen) is not None:
+        return "its clip was damaged and set aside; run the same command again to render it"
+    return "not rendered: not asked for" if run.only is not None and shot.id not in run.only else "not rendered"
+
+
+def _unusable(plan: FilmPlan, plate: Plate) -> str:
+    try:
+        conform(plan.pictures[plate.picture], plate)
+    except PictureError as error:
+        return error.problems[0].found
+    return ""
+
+
+def _remember(run: Run) -> None:
+    """Note what now lies under every shot's id: also what was found and only got another name."""
+    there = {
+        shot.id: {
+            take.number: take.take
+            for take in shot.takes
+            if take.take is not None and run.store.find(take.key) is not None
+        }
+        for shot in run.before.shots
+    }
+    run.store.remember_all(run.plan.slug, {shot: takes for shot, takes in there.items() if takes})
+
+
+def _write(
+    run: Run, cut: Cut, key: str, folder: Path, version: str, progress: Callable[[int, int], None]
+) -> FilmRecord:
+    """Every file of a version but its record, into a folder that nobody sees yet."""
+    made = datetime.now(UTC)
+    tags = film_tags(run.plan, cut, version)
+    video = folder / "film.mp4"
+    make_film(cut, Sources(run.store, run.plan.pictures), video, tags=tags, progress=progress)
+    _write_json(folder / "cut.json", {"version": 1, **canonical(cut)})
+    _write_json(folder / "plan.json", plan_json(run.plan, run.before))
+    with review_of(run, cut, version, video, made) as review:
+        write_report(review, folder)
+    return FilmRecord(
+        key=key,
+        slug=run.plan.slug,
+        title=cut.title,
+        frames=cut.frames,
+        rate=canonical(cut.rate),
+        takes=cut_takes(cut),
+        slates={event.name: event.source.reason for event in cut.events if isinstance(event.source, SlateSource)},
+        files={},
+        tags=tags,
+        made=made,
+        wan_render=__version__,
+    )
+
+
+def _write_json(file: Path, value: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,35 @@
+"""The sequential reference: the farm must make the same film."""
+
+from __future__ import annotations
+
+from wan_render.errors import Stopped, WanRenderError
+from wan_render.plan import FilmPlan
+from wan_render.production.failures import failures
+from wan_render.production.finish import finish
+from wan_render.production.order import RenderOrder
+from wan_render.production.render import render_take
+from wan_render.production.run import begin
+from wan_render.production.warm import Warm
+from wan_render.render import Backend, Device, Listen
+from wan_render.store import Clip, FilmVersion, Store
+
+
+def produce(
+    plan: FilmPlan, backend: Backend, store: Store, device: Device, listen: Listen = lambda _: None
+) -> FilmVersion:
+    """Render what is missing, one take after the other on one device in this process, and make the film."""
+    with begin(plan, backend, store, device_kind=device.kind) as run:
+        warm = Warm()
+        results = {order: attempt(order, warm, device, store, listen) for order in run.orders}
+        warm.close()
+        return finish(run, failures(run, results))
+
+
+def attempt(order: RenderOrder, warm: Warm, device: Device, store: Store, listen: Listen) -> Clip | WanRenderError:
+    """`render_take`, with a failure as a value."""
+    try:
+        return render_take(order, warm, device, store, listen)
+    except Stopped:
+        raise
+    except WanRenderError as error:
+        return error

@@ -1,0 +1,125 @@
+"""Rendering one take: what a device process does with an order."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from wan_render.media.clip import write_clip
+from wan_render.media.preview import write_preview
+from wan_render.plates import conform
+from wan_render.production.order import RenderOrder
+from wan_render.production.warm import Warm
+from wan_render.render import Device, Frames, Listen, Phase, Pixels, Plates, Progress, checked
+from wan_render.store import CLIP, FIRST, LAST, PREVIEW, Clip, Provenance, Store
+from wan_render.take import Plate, short
+
+LOG = logging.getLogger("wan_render.production")
+
+
+def render_take(order: RenderOrder, warm: Warm, device: Device, store: Store, listen: Listen) -> Clip:
+    """The take as a whole clip in the store: found there, or rendered now.
+
+    While another run renders it, `listen` hears WAITING every second; then it is found. Raises PictureError,
+    RenderError, DeviceError, WeightsError, FfmpegError or DiskError; nothing of the take is visible in the store then.
+    """
+    watch = Stopwatch(listen)
+    with store.in_use(), store.lock(order.take.key, lambda: watch(Progress(Phase.WAITING))):
+        clip = store.verify(order.take.key) or _rendered(order, warm, device, store, watch)
+        if order.film:
+            store.remember(order.film, order.shot, order.number, order.take)
+        return clip
+
+
+def _rendered(order: RenderOrder, warm: Warm, device: Device, store: Store, watch: Stopwatch) -> Clip:
+    plates = Plates(*(_conformed(order, plate) for plate in (order.take.first, order.take.last)))
+    frames, versions = _frames(order, warm, device, plates, watch)
+
+    def fill(folder: Path) -> Provenance:
+        watch(Progress(Phase.WRITING))
+        _write(folder, frames, plates)
+        return _provenance(order, device, watch.seconds(), versions)
+
+    return store.publish(order.take, fill)
+
+
+def _conformed(order: RenderOrder, plate: Plate | None) -> Pixels | None:
+    return conform(order.pictures[plate.picture], plate) if plate is not None else None
+
+
+def _frames(
+    order: RenderOrder, warm: Warm, device: Device, plates: Plates, watch: Stopwatch
+) -> tuple[Frames, Mapping[str, str]]:
+    """The checked frames, and what the renderer says of itself. After a failure no renderer stays open."""
+    done = False
+    try:
+        renderer = warm.renderer(order, device, watch)
+        frames = checked(order.take, renderer.render(order.take, plates, watch))
+        versions = renderer.facts()
+        done = True
+    finally:
+        if not done:
+            LOG.info("take %s failed on %s: its renderer is closed", short(order.take.key), device.name)
+            warm.close()
+    return frames, versions
+
+
+def _write(folder: Path, frames: Frames, plates: Plates) -> None:
+    write_clip(folder / CLIP, frames)
+    write_preview(folder / CLIP, folder / PREVIEW)
+    for name, picture in ((FIRST, plates.first), (LAST, plates.last)):
+        if picture is not None:
+            write_picture(folder / name, picture)
+
+
+def write_picture(file: Path, picture: Pixels) -> None:
+    """Write one picture as PNG: larger than it might be, and quickly."""
+    from PIL import Image
+
+    Image.fromarray(picture).save(file, compress_level=1)
+
+
+def _provenance(
+    order: RenderOrder, device: Device, seconds: Mapping[str, float], versions: Mapping[str, str]
+) -> Provenance:
+    plates = {"first": order.take.first, "last": order.take.last}
+    return Provenance(
+        film=order.film,
+        shot=order.shot,
+        number=order.number,
+        why=order.why,
+        model=order.card.name,
+        keyframes={end: order.pictures[plate.picture].name for end, plate in plates.items() if plate is not None},
+        device=device.name,
+        device_label=device.label,
+        seconds=seconds,
+        versions=versions,
+    )
+
+
+class Stopwatch:
+    """Passes progress on and measures how long each phase took. What comes before the first one is `preparing`."""
+
+    def __init__(self, listen: Listen) -> None:
+        self._listen = listen
+        self._phase = "preparing"
+        self._since = time.monotonic()
+        self._seconds: dict[str, float] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        """Hear progress: the time since the last call belongs to the phase that was under way."""
+        self._account()
+        self._phase = progress.phase.value
+        self._listen(progress)
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of each phase so far, in milliseconds' precision."""
+        self._account()
+        return {phase: round(seconds, 3) for phase, seconds in self._seconds.items()}
+
+    def _account(self) -> None:
+        now = time.monotonic()
+        self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + now - self._since
+        self._since = now

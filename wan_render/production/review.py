@@ -1,0 +1,165 @@
+"""What the report shows of one version of a film, gathered from the run, the cut and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from wan_render import __version__
+from wan_render.cut import Cut, Event, SlateSource
+from wan_render.errors import PictureError
+from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
+from wan_render.plates import conform
+from wan_render.production.render import write_picture
+from wan_render.production.run import Run
+from wan_render.report.review import Review, ReviewShot, ReviewTake
+from wan_render.status import ShotStatus, TakeStatus
+from wan_render.store import Clip, Provenance, Store
+from wan_render.take import Plate
+
+
+@contextmanager
+def review_of(run: Run, cut: Cut, version: str, video: Path, made: datetime) -> Iterator[Review]:
+    """The review of a film that was just made; its pictures of missing shots live as long as the context."""
+    plan = run.plan
+    with TemporaryDirectory(prefix="wan-render-") as folder:
+        plates = _Plates(plan, Path(folder))
+        events = dict(zip((event.name for event in cut.events), zip(cut.events, cut.starts, strict=True), strict=True))
+        shots = (shot for shot in run.before.shots if shot.planned is not None)
+        yield Review(
+            title=plan.title,
+            slug=plan.slug,
+            version=version,
+            storyboard=plan.file.name,
+            video=video,
+            frames=cut.frames,
+            rate=cut.rate,
+            delivery=cut.delivery,
+            backend=plan.backend,
+            preview=run.backend.id.partition("/")[0] if run.backend.is_preview else "",
+            made=made,
+            tool=f"wan-render {__version__}",
+            warnings=tuple(map(str, plan.warnings)),
+            shots=tuple(_shot(run.store, shot, *events[shot.id], plates) for shot in shots),
+        )
+
+
+@dataclass(frozen=True)
+class _Plates:
+    """Conformed pictures of what has no clip to show them, written when they are asked for."""
+
+    plan: FilmPlan
+    folder: Path
+
+    def file(self, plate: Plate) -> Path | None:
+        """None where the picture is gone or changed: then its shot says so."""
+        file = self.folder / f"{plate.picture}.png"
+        if not file.exists():
+            with suppress(PictureError):
+                write_picture(file, conform(self.plan.pictures[plate.picture], plate))
+        return file if file.exists() else None
+
+
+def _shot(store: Store, status: ShotStatus, event: Event, start: int, plates: _Plates) -> ReviewShot:
+    shot = status.planned
+    if shot is None:
+        raise ValueError(f"{status.id} is omitted: it is not in the film")
+    source = event.source
+    return ReviewShot(
+        id=shot.id,
+        slugline=shot.slugline,
+        action=shot.content.text if isinstance(shot.content, CardText) else shot.action,
+        notes=shot.notes,
+        what=_what(shot),
+        model=shot.model,
+        start=start,
+        frames=event.length,
+        first=event.first,
+        hold=event.hold,
+        keyframes=_keyframes(store, shot, status, plates),
+        takes=tuple(_take(store, take, status.chosen) for take in status.takes),
+        slate=source.reason if isinstance(source, SlateSource) else None,
+    )
+
+
+def _what(shot: PlannedShot) -> str:
+    match shot.content:
+        case Rendered(takes):
+            return takes[0].take.kind.value
+        case StillPicture():
+            return "still"
+        case CardText():
+            return "card"
+        case NotYet():
+            return "not yet"
+
+
+def _keyframes(store: Store, shot: PlannedShot, status: ShotStatus, plates: _Plates) -> tuple[tuple[str, Path], ...]:
+    clip = store.find(status.chosen) if status.chosen else None
+    named = zip((shot.from_name, shot.to_name), _pictures(shot, clip, plates), strict=True)
+    return tuple((name or "", picture) for name, picture in named if picture is not None)
+
+
+def _pictures(shot: PlannedShot, clip: Clip | None, plates: _Plates) -> tuple[Path | None, Path | None]:
+    if clip is not None:
+        return clip.first, clip.last
+    match shot.content:
+        case StillPicture(plate):
+            return plates.file(plate), None
+        case Rendered(takes):
+            ends = takes[0].take.first, takes[0].take.last
+            first, last = (plates.file(plate) if plate is not None else None for plate in ends)
+            return first, last
+        case _:
+            return None, None
+
+
+def _take(store: Store, status: TakeStatus, chosen: str) -> ReviewTake:
+    clip = store.find(status.key)
+    made = store.record(status.key).provenance if clip is not None else None
+    fields = status.fields
+    return ReviewTake(
+        number=status.number,
+        key=status.key,
+        seed=fields["seed"],
+        state=_state(status, clip),
+        chosen=status.key == chosen,
+        preview=clip.preview if clip is not None else None,
+        clip=clip.video if clip is not None else None,
+        frames=fields["frames"],
+        prompt=fields["prompt"],
+        negative=fields["negative"],
+        settings=_settings(fields, made),
+        seconds=made.seconds if made is not None else {},
+        device=f"{made.device} ({made.device_label})" if made is not None else "",
+        why=made.why if made is not None else status.why,
+    )
+
+
+def _state(status: TakeStatus, clip: Clip | None) -> str:
+    if clip is None:
+        return "missing"
+    return status.state.value if status.clip is not None else "rendered"
+
+
+def _settings(fields: Mapping[str, Any], made: Provenance | None) -> Mapping[str, str]:
+    """Every resolved setting but the texts and the seed, in words."""
+    sampling, size = fields["sampling"], fields["size"]
+    words = {
+        "backend": fields["backend"],
+        "model": fields["model"],
+        "size": f"{size['width']}x{size['height']}",
+        "frames": str(fields["frames"]),
+        "rate": fields["rate"].removesuffix("/1"),
+        "steps": str(sampling["steps"]),
+        "guidance": " / ".join(map(str, sampling["guidance"])),
+        "shift": str(sampling["shift"]),
+        "profile": sampling["profile"],
+        "loras": ", ".join(f"{lora['content'][:8]} at {lora['scale']}" for lora in fields["loras"]),
+    }
+    return {name: text for name, text in words.items() if text} | dict(made.versions if made is not None else {})

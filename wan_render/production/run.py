@@ -1,0 +1,75 @@
+"""One run on one storyboard: what it found before it began, and what it is to render."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from wan_render.errors import Problem, WeightsError
+from wan_render.plan import FilmPlan
+from wan_render.production.order import RenderOrder, orders
+from wan_render.render import Backend
+from wan_render.status import FilmStatus, status
+from wan_render.store import Store
+
+LOG = logging.getLogger("wan_render.production")
+
+
+@dataclass(frozen=True)
+class Run:
+    """before: the status that it began with, every found clip verified. only: ids of the shots that it renders,
+    None for all."""
+
+    plan: FilmPlan
+    backend: Backend
+    store: Store
+    before: FilmStatus
+    orders: tuple[RenderOrder, ...]
+    only: frozenset[str] | None = None
+
+
+@contextmanager
+def begin(
+    plan: FilmPlan,
+    backend: Backend,
+    store: Store,
+    *,
+    only: Collection[str] | None = None,
+    device_kind: str | None = None,
+    waiting: Callable[[str], None] = LOG.warning,
+) -> Iterator[Run]:
+    """Claim the slug, remove what dead runs left, verify what is found, and see that the rest can be rendered.
+
+    Until it ends, `prune` keeps off; `waiting` gets a sentence where a prune has to end first.
+    Raises InputError for a slug of another storyboard; DiskError where there is too little room or no permission to
+    write; WeightsError where this machine lacks something for a model that is needed.
+    """
+    store.prepare()
+    with store.in_use(lambda: waiting(f"waiting for a prune of {store.root} to end")):
+        store.claim(plan.slug, plan.file)
+        before = _inspected(plan, backend, store, device_kind)
+        wanted = orders(plan, before, backend, only)
+        _refuse_what_is_lacking(wanted)
+        store.need(before.bytes if only is None else 0)
+        yield Run(plan, backend, store, before, wanted, None if only is None else frozenset(only))
+
+
+def _inspected(plan: FilmPlan, backend: Backend, store: Store, device_kind: str | None) -> FilmStatus:
+    """The status after every clip that was found was verified: a damaged one is set aside, so not found any more."""
+    found = status(plan, store, backend, device_kind)
+    keys = {take.key for shot in found.shots for take in shot.takes if take.clip is not None}
+    whole = [store.verify(key) is not None for key in sorted(keys)]
+    return found if all(whole) else status(plan, store, backend, device_kind)
+
+
+def _refuse_what_is_lacking(wanted: tuple[RenderOrder, ...]) -> None:
+    cards = {order.card.identity: order for order in wanted}
+    lacking: list[Problem] = []
+    for order in cards.values():
+        problem = order.backend.missing(order.card)
+        if problem is not None and problem not in lacking:
+            lacking.append(problem)
+    if lacking:
+        raise WeightsError(*lacking)

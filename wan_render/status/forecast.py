@@ -1,0 +1,84 @@
+"""What a render will take: device time from what was measured in this store, disk space from measured sizes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from wan_render.plan import FilmPlan
+from wan_render.render import Backend, Phase
+from wan_render.store import Store, TakeRecord
+from wan_render.take import Size, Take
+
+MEASURED_TAKES = 200
+"""How many of the newest takes are asked what they took."""
+
+CLIP_BYTES_PER_PIXEL = 29e6 / (832 * 480 * 81)
+"""FFV1, bgr0, every frame a key frame: 29 MB for 81 frames of 832x480, measured."""
+
+H264_BYTES_PER_PIXEL = 0.06
+"""x264 at CRF 18, 7 Mbit/s for 1280x720 at 16 frames per second: more than drawn and filmed pictures have needed."""
+
+PLATE_BYTES_PER_PIXEL = 3
+"""A PNG is never much larger than its pixels."""
+
+_NOT_RENDERING = (Phase.WAITING, Phase.LOADING)
+
+_Alike = tuple[str, str, int, int, str]
+"""Backend, model, width, height and kind of device: what makes two takes comparable."""
+
+
+def expected_seconds(takes: Sequence[Take], store: Store, backend: Backend, device_kind: str) -> float:
+    """Device seconds for these takes: the median of comparable ones in the store, scaled by steps and frames;
+    where there are none, what the backend expects."""
+    rates = _measured(store) if takes else {}
+    seconds = 0.0
+    for take in takes:
+        rate = rates.get((take.backend, take.model, take.size.width, take.size.height, device_kind))
+        work = take.sampling.steps * take.frames
+        seconds += backend.expected_seconds(take, device_kind) if rate is None else rate * work
+    return seconds
+
+
+def expected_bytes(plan: FilmPlan, takes: Sequence[Take], store: Store) -> int:
+    """Bytes for these takes, and for the film where a new one is to be made."""
+    film = film_bytes(plan) if takes or store.films.latest(plan.slug) is None else 0
+    return sum(map(_take_bytes, takes)) + film
+
+
+def film_bytes(plan: FilmPlan) -> int:
+    """About what one version of the film needs on the disk, its review page included."""
+    frames = sum(shot.frames + shot.hold for shot in plan.shots)
+    frames += sum(title.frames for title in (*plan.opening, *plan.closing))
+    return round(_pixels(plan.delivery) * frames * H264_BYTES_PER_PIXEL) + 2_000_000
+
+
+def _take_bytes(take: Take) -> int:
+    plates = sum(plate is not None for plate in (take.first, take.last))
+    per_frame = CLIP_BYTES_PER_PIXEL + H264_BYTES_PER_PIXEL
+    return round(_pixels(take.size) * (take.frames * per_frame + plates * PLATE_BYTES_PER_PIXEL))
+
+
+def _pixels(size: Size) -> int:
+    return size.width * size.height
+
+
+def _measured(store: Store) -> Mapping[_Alike, float]:
+    """Seconds per step and frame, the median over comparable takes."""
+    measured: dict[_Alike, list[float]] = defaultdict(list)
+    for record in store.takes.newest(MEASURED_TAKES):
+        work = record.take["sampling"]["steps"] * record.take["frames"]
+        measured[_alike(record)].append(_rendering_seconds(record) / max(work, 1))
+    return {alike: median(rates) for alike, rates in measured.items()}
+
+
+def _alike(record: TakeRecord) -> _Alike:
+    take: Mapping[str, Any] = record.take
+    kind = record.provenance.device.partition(":")[0]
+    return take["backend"], take["model"], take["size"]["width"], take["size"]["height"], kind
+
+
+def _rendering_seconds(record: TakeRecord) -> float:
+    return sum(seconds for phase, seconds in record.provenance.seconds.items() if phase not in _NOT_RENDERING)

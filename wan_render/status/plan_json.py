@@ -1,0 +1,71 @@
+"""The value that `plan --json` prints and that lies beside every film as plan.json; docs/plan-json.md describes it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from wan_render.cut import assemble
+from wan_render.keys import canonical
+from wan_render.plan import FilmPlan, PlannedShot
+from wan_render.status.shots import FilmStatus, ShotStatus, TakeStatus
+
+FORM = 1
+"""Raised whenever something that a reader may rely on is renamed or removed; additions leave it."""
+
+
+def plan_json(plan: FilmPlan, status: FilmStatus) -> dict[str, Any]:
+    """One object of plain JSON values."""
+    frames = assemble(plan, {}, {shot.id: "" for shot in plan.shots}).frames
+    return {
+        "version": FORM,
+        "film": _film(plan),
+        "frames": frames,
+        "seconds": float(frames / plan.rate),
+        "expected": {"device_seconds": round(status.seconds, 1), "bytes": status.bytes},
+        "warnings": [asdict(warning) for warning in plan.warnings],
+        "shots": [_shot(shot) for shot in status.shots],
+    }
+
+
+def _film(plan: FilmPlan) -> dict[str, Any]:
+    return {
+        "title": plan.title,
+        "slug": plan.slug,
+        "storyboard": plan.file.name,
+        "backend": plan.backend,
+        "raster": str(plan.size),
+        "delivery": str(plan.delivery),
+        "fit": plan.fit,
+        "rate": str(plan.rate),
+    }
+
+
+def _shot(shot: ShotStatus) -> dict[str, Any]:
+    value: dict[str, Any] = {"id": shot.id, "state": shot.state.value, "why": shot.why}
+    if shot.planned is not None:
+        value |= _planned(shot.planned)
+    return value | {"takes": [_take(take, shot.chosen) for take in shot.takes]}
+
+
+def _planned(shot: PlannedShot) -> dict[str, Any]:
+    return {
+        "frames": shot.frames,
+        "first": shot.first,
+        "hold": shot.hold,
+        "joint": canonical(shot.joint),
+        "from": shot.from_name,
+        "to": shot.to_name,
+        "model": shot.model,
+    }
+
+
+def _take(take: TakeStatus, chosen: str) -> dict[str, Any]:
+    named = {
+        "number": take.number,
+        "key": take.key,
+        "state": take.state.value,
+        "why": take.why,
+        "chosen": take.key == chosen,
+    }
+    return named | dict(take.fields)

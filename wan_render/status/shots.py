@@ -1,0 +1,186 @@
+"""The state of every shot and take, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from wan_render.keys import canonical
+from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
+from wan_render.render import Backend
+from wan_render.status.forecast import expected_bytes, expected_seconds
+from wan_render.store import Clip, Store
+from wan_render.take import Take, changes
+
+
+class State(StrEnum):
+    """What a plan finds of a shot or a take, from the best to the worst.
+
+    OMITTED: the storyboard leaves it out. FOUND: it is in the store. KEPT: a pin keeps a clip of an earlier wording.
+    STALE: something was rendered under this shot's id, not this. MISSING: nothing was.
+    """
+
+    OMITTED = "omitted"
+    FOUND = "found"
+    KEPT = "kept"
+    STALE = "stale"
+    MISSING = "missing"
+
+
+_FROM_BEST_TO_WORST = tuple(State)
+
+
+@dataclass(frozen=True)
+class TakeStatus:
+    """One take of a shot.
+
+    take: what would be rendered; None for a kept clip. fields: those of the take or of the kept clip, canonical.
+    why:  why it is not found, or what changed since it was kept. clip: it, where it is in the store.
+    """
+
+    number: int
+    key: str
+    take: Take | None
+    fields: Mapping[str, Any]
+    state: State
+    why: str
+    clip: Clip | None
+
+
+@dataclass(frozen=True)
+class ShotStatus:
+    """One shot: the worst state of its takes. `planned` is None for an omitted one.
+
+    chosen: key of the take that goes into the film; "" where there is none. why: for a shot without takes that is
+    missing, the reason that its slate gives.
+    """
+
+    id: str
+    planned: PlannedShot | None
+    state: State
+    why: str
+    takes: tuple[TakeStatus, ...] = ()
+    chosen: str = ""
+
+
+@dataclass(frozen=True)
+class FilmStatus:
+    """A film's shots in its order, the omitted ones last.
+
+    seconds: expected device time, and bytes: expected disk space, for what is not there.
+    """
+
+    shots: tuple[ShotStatus, ...]
+    seconds: float
+    bytes: int
+
+    @property
+    def to_render(self) -> tuple[Take, ...]:
+        """The takes that are not there, each once, in the film's order."""
+        return _to_render(self.shots)
+
+    def shot(self, shot_id: str) -> ShotStatus:
+        """The status of a shot; KeyError for an unknown one."""
+        return {shot.id: shot for shot in self.shots}[shot_id]
+
+
+def status(plan: FilmPlan, store: Store, backend: Backend, device_kind: str | None = None) -> FilmStatus:
+    """Compare a plan with what is there. Nothing is written, nothing is hashed.
+
+    `device_kind` is what the expected time is for; by default the kind that the backend is best on.
+    Raises InputError where the slug is another storyboard's.
+    """
+    store.refuse_rival(plan.slug, plan.file)
+    remembered = store.remembered(plan.slug)
+    shots = tuple(_shot(shot, store, remembered.get(shot.id, {})) for shot in plan.shots)
+    omitted = tuple(ShotStatus(shot_id, None, State.OMITTED, "status: omit") for shot_id in plan.omitted)
+    to_render = _to_render(shots)
+    return FilmStatus(
+        shots + omitted,
+        expected_seconds(to_render, store, backend, device_kind or backend.device_kinds[0]),
+        expected_bytes(plan, to_render, store),
+    )
+
+
+def _to_render(shots: Iterable[ShotStatus]) -> tuple[Take, ...]:
+    takes = (take for shot in shots for take in shot.takes)
+    return tuple({take.key: take.take for take in takes if take.take is not None and take.clip is None}.values())
+
+
+def _shot(shot: PlannedShot, store: Store, remembered: Mapping[int, Mapping[str, Any]]) -> ShotStatus:
+    match shot.content:
+        case Rendered() as content:
+            return _rendered(shot, content, store, remembered)
+        case NotYet(reason):
+            return ShotStatus(shot.id, shot, State.MISSING, reason)
+        case StillPicture() | CardText():
+            return ShotStatus(shot.id, shot, State.FOUND, "")
+
+
+def _rendered(
+    shot: PlannedShot, content: Rendered, store: Store, remembered: Mapping[int, Mapping[str, Any]]
+) -> ShotStatus:
+    chosen = next(take for take in content.takes if take.number == content.chosen)
+    if content.pin is not None and not chosen.take.key.startswith(content.pin):
+        return _pinned(shot, content.pin, chosen, store)
+    takes = tuple(_take(take, store, remembered) for take in content.takes)
+    worst = max((take.state for take in takes), key=_FROM_BEST_TO_WORST.index)
+    why = "; ".join(dict.fromkeys(take.why for take in takes if take.state == worst and take.why))
+    return ShotStatus(shot.id, shot, worst, why, takes, chosen.take.key)
+
+
+def _take(planned: PlannedTake, store: Store, remembered: Mapping[int, Mapping[str, Any]]) -> TakeStatus:
+    take = planned.take
+    clip = store.find(take.key)
+    if clip is not None:
+        state, why = State.FOUND, ""
+    elif remembered:
+        state, why = State.STALE, _why(planned, store, remembered)
+    else:
+        state, why = State.MISSING, "its clip was damaged" if store.damaged(take.key) else "not rendered yet"
+    return TakeStatus(planned.number, take.key, take, canonical(take), state, why, clip)
+
+
+def _why(planned: PlannedTake, store: Store, remembered: Mapping[int, Mapping[str, Any]]) -> str:
+    """Why a take is not there although something was rendered under its shot's id."""
+    take = planned.take
+    before = remembered.get(planned.number)
+    if before is None:
+        # A new number differs by its seed from its neighbours; whatever else differs was edited.
+        nearest = remembered[min(remembered, key=lambda number: abs(number - planned.number))]
+        edited = changes({**nearest, "seed": take.seed}, take)
+        return ", ".join((f"take {planned.number} is new", *edited))
+    edited = changes(before, take)
+    if edited:
+        return ", ".join(edited)
+    return "its clip was damaged" if store.damaged(take.key) else "its clip is no longer there"
+
+
+def _pinned(shot: PlannedShot, pin: str, chosen: PlannedTake, store: Store) -> ShotStatus:
+    """A shot whose circle keeps a clip that it would not render as it is now written: that clip or none."""
+    found = store.matching(pin)
+    if len(found) != 1:
+        there = "no such clip is there" if not found else f"that fits {len(found)} clips, write more digits"
+        return ShotStatus(shot.id, shot, State.MISSING, f"circle: {chosen.number}@{pin} keeps a clip, but {there}")
+    key = found[0]
+    clip, fields = store.find(key), store.record(key).take
+    why = " and ".join(changes(fields, chosen.take))
+    why = f"{why} since" if why else ""
+    unfit = _unfit(shot, chosen.take, clip) if clip is not None else "it is gone"
+    if unfit:
+        return ShotStatus(shot.id, shot, State.MISSING, f"circle: {chosen.number}@{pin} keeps a clip, but {unfit}")
+    take = TakeStatus(chosen.number, key, None, fields, State.KEPT, why, clip)
+    return ShotStatus(shot.id, shot, State.KEPT, why, (take,), key)
+
+
+def _unfit(shot: PlannedShot, wanted: Take, clip: Clip) -> str:
+    """Why a kept clip cannot stand where the shot now needs one; "" where it can."""
+    if clip.size != wanted.size:
+        return f"it is {clip.size}, the film's raster is {wanted.size}"
+    if clip.rate != wanted.rate:
+        return f"it has {clip.rate} frames per second, the film has {wanted.rate}"
+    if clip.frames < shot.first + shot.frames:
+        return f"it has {clip.frames} frames, the shot now shows {shot.first + shot.frames}"
+    return ""
