@@ -116,8 +116,10 @@ class Ffmpeg:
 
     def write(self, data: Any) -> None:
         """Hand over bytes-like data; blocks until ffmpeg has taken them. Raises FfmpegError if it is gone."""
+        rest = memoryview(data).cast("B")
         try:
-            self._input.write(data)
+            while rest:
+                rest = rest[self._input.write(rest) :]  # a signal may cut a write short
         except OSError as error:
             raise self._failure() from error
 

@@ -1,0 +1,54 @@
+"""How the raster becomes the delivery: square pixels, nothing stretched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from wan_render.take import Size
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a picture: its size, and where its upper left corner lies."""
+
+    size: Size
+    left: int
+    top: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """`source` is cut out of the raster, scaled to `scaled.size` and laid onto the delivery where `scaled` lies."""
+
+    source: Window
+    scaled: Window
+    delivery: Size
+
+
+def fit(raster: Size, delivery: Size, how: Literal["cover", "contain"]) -> Fit:
+    """cover: the delivery is full, what is too much is cut off evenly, to half a pixel of the raster.
+    contain: the whole raster is seen between black bars, even ones, as 4:2:0 colour asks for."""
+    whole = Window(raster, 0, 0)
+    if how == "cover":
+        return Fit(_middle(raster, _inside(delivery, raster, step=1), step=1), Window(delivery, 0, 0), delivery)
+    return Fit(whole, _middle(delivery, _inside(raster, delivery, step=2), step=2), delivery)
+
+
+def _inside(shape: Size, frame: Size, step: int) -> Size:
+    """The largest size of a shape's aspect inside a frame, each side the nearest multiple of `step`."""
+    scale = min(Fraction(frame.width, shape.width), Fraction(frame.height, shape.height))
+    return Size(
+        _nearest(scale * shape.width, step, frame.width),
+        _nearest(scale * shape.height, step, frame.height),
+    )
+
+
+def _nearest(length: Fraction, step: int, most: int) -> int:
+    return min(most, max(step, step * round(length / step)))
+
+
+def _middle(frame: Size, size: Size, step: int) -> Window:
+    left, top = (frame.width - size.width) // (2 * step) * step, (frame.height - size.height) // (2 * step) * step
+    return Window(size, left, top)

@@ -1,0 +1,110 @@
+"""The film's frames at the raster, as they are stored (bgr0), one at a time.
+
+Almost every frame goes through as it was decoded; only those in a dissolve or a fade are computed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import repeat
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from wan_render.cut import CardSource, ClipSource, Cut, Event, PictureSource, SlateSource
+from wan_render.errors import MachineError, Problem
+from wan_render.media.clip import read_stored
+from wan_render.media.timeline import Layer, film_layers
+from wan_render.render import Pixels
+from wan_render.take import Plate, Size
+
+SLATE_GREY = 40
+"""A slate is no part of the film, and its grey says so: a black frame might be meant."""
+
+
+class FilmSources(Protocol):
+    """Where a cut's pictures are."""
+
+    def clip(self, key: str) -> Path:
+        """The file of a finished take."""
+        ...
+
+    def picture(self, plate: Plate) -> Pixels:
+        """A conformed picture: (height, width, 3) uint8 RGB at the plate's size."""
+        ...
+
+
+def film_frames(cut: Cut, sources: FilmSources) -> Iterator[Pixels]:
+    """Every film frame, (height, width, 4) uint8 blue, green, red, unused, at the cut's size; not to be written to.
+
+    Raises MachineError when a clip is too short or of another size.
+    """
+    running: dict[int, Iterator[Pixels]] = {}
+    for layers in film_layers(cut):
+        for gone in running.keys() - {layer.event for layer in layers}:
+            del running[gone]
+        for layer in layers:
+            if layer.event not in running:
+                running[layer.event] = _event_frames(cut, cut.events[layer.event], sources)
+        yield composed([(next(running[layer.event]), layer) for layer in layers])
+
+
+def _event_frames(cut: Cut, event: Event, sources: FilmSources) -> Iterator[Pixels]:
+    """The event's frames and its hold."""
+    last: Pixels | None = None
+    for last in _source_frames(cut.size, event, sources):
+        yield _of_size(last, cut.size, event)
+    if last is not None:
+        yield from repeat(last, event.hold)
+
+
+def _source_frames(size: Size, event: Event, sources: FilmSources) -> Iterator[Pixels]:
+    match event.source:
+        case ClipSource(key):
+            return read_stored(sources.clip(key), event.first, event.frames)
+        case PictureSource(plate):
+            return repeat(_from_rgb(sources.picture(plate)), event.frames)
+        case CardSource():
+            return repeat(_grey(size, 0), event.frames)
+        case SlateSource():
+            return repeat(_grey(size, SLATE_GREY), event.frames)
+
+
+def _of_size(picture: Pixels, size: Size, event: Event) -> Pixels:
+    height, width, _ = picture.shape
+    if (width, height) != (size.width, size.height):
+        raise MachineError(Problem(event.name or "a title", f"is {width}x{height}", f"{size} is the film's raster"))
+    return picture
+
+
+def _from_rgb(picture: Pixels) -> Pixels:
+    import cv2
+
+    return cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGRA).astype(np.uint8, copy=False)
+
+
+def _grey(size: Size, level: int) -> Pixels:
+    return np.full((size.height, size.width, 4), level, np.uint8)
+
+
+def composed(parts: list[tuple[Pixels, Layer]]) -> Pixels:
+    """The weighted sum of pictures, rounded once to the nearest level."""
+    match [(picture, layer.weight) for picture, layer in parts]:
+        case [(picture, weight)] if weight == 1:
+            return picture
+        case [(picture, weight)]:
+            return _sum(picture, weight, picture, Fraction(0))
+        case [(below, weight_below), (above, weight_above)]:
+            return _sum(below, weight_below, above, weight_above)
+        case several:
+            total = sum(picture.astype(np.float64) * float(weight) for picture, weight in several)
+            return np.rint(total).astype(np.uint8)
+
+
+def _sum(below: Pixels, weight_below: Fraction, above: Pixels, weight_above: Fraction) -> Pixels:
+    import cv2
+
+    mixed = cv2.addWeighted(below, float(weight_below), above, float(weight_above), 0)
+    return mixed.astype(np.uint8, copy=False)

@@ -1,0 +1,77 @@
+"""Which pictures make up each film frame. Pure.
+
+A film frame is a sum of layers, each a frame of one event and its weight; what is missing to 1 is black.
+A dissolve of n frames weighs the incoming event 1/(n+1), 2/(n+1), …, n/(n+1): no frame of it repeats its neighbour.
+A fade over m frames weighs 0, 1/m, …, (m-1)/m coming up and the mirror image going down: its outermost frame is black.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from wan_render.cut import Cut, Event
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A picture within a film frame.
+
+    event: its index in the cut. offset: film frames since the event began. weight: above 0 is seen, 1 is alone.
+    """
+
+    event: int
+    offset: int
+    weight: Fraction
+
+
+def film_layers(cut: Cut) -> Iterator[tuple[Layer, ...]]:
+    """The layers of every film frame, in order; the later event is the later layer."""
+    spans = [(start, start + event.length) for start, event in zip(cut.starts, cut.events, strict=True)]
+    begun, ended, total = 0, 0, cut.frames
+    for frame in range(total):
+        while begun < len(spans) and spans[begun][0] <= frame:
+            begun += 1
+        while spans[ended][1] <= frame:
+            ended += 1
+        visible = [index for index in range(ended, begun) if spans[index][1] > frame]
+        brightness = rising(frame, cut.fade_in) * rising(total - 1 - frame, cut.fade_out)
+        yield _layers(cut, brightness, [(index, frame - spans[index][0]) for index in visible])
+
+
+def _layers(cut: Cut, brightness: Fraction, visible: list[tuple[int, int]]) -> tuple[Layer, ...]:
+    layers: list[Layer] = []
+    left = brightness
+    for index, offset in reversed(visible):  # from the top down: each lets through what it does not cover
+        covers = _dissolve_in(cut, index, offset)
+        layers.insert(0, Layer(index, offset, left * covers * _fade(cut, index, offset)))
+        left *= 1 - covers
+    return tuple(layers)
+
+
+def _dissolve_in(cut: Cut, index: int, offset: int) -> Fraction:
+    """How much of what lies below an event covers at an offset."""
+    joint = cut.events[index - 1].joint if index else None
+    if joint is None or joint.kind != "dissolve" or offset >= joint.frames:
+        return Fraction(1)
+    return Fraction(offset + 1, joint.frames + 1)
+
+
+def _fade(cut: Cut, index: int, offset: int) -> Fraction:
+    """How bright the event is in its fades from and to black."""
+    event = cut.events[index]
+    before = cut.events[index - 1] if index else None
+    up, down = _fade_frames(before) // 2, _fade_frames(event) - _fade_frames(event) // 2
+    return rising(offset, up) * rising(event.length - 1 - offset, down)
+
+
+def _fade_frames(event: Event | None) -> int:
+    """Film frames of the fade that ends an event; 0 for another joint."""
+    joint = event.joint if event is not None else None
+    return joint.frames if joint is not None and joint.kind == "fade" else 0
+
+
+def rising(step: int, steps: int) -> Fraction:
+    """0, 1/steps, …, (steps-1)/steps, then 1."""
+    return Fraction(step, steps) if step < steps else Fraction(1)
