@@ -159,6 +159,6 @@ def _caption(draw: ImageDraw.ImageDraw, review: Review, shot: ReviewShot, layout
     draw.text(at, shot.id, _ALARM if shot.slate is not None else _INK, face)
     after = left + round(face.getlength(shot.id)) + layout.type_size
     room = left + layout.cell.width - after
-    draw.text((after, top), fit_line("   ".join(filter(None, rest)), face, room), _DIM, face)
+    draw.text((after, top), fit_line("  ·  ".join(filter(None, rest)), face, room), _DIM, face)
     for number, line in enumerate(wrap(shot.action or "", face, layout.cell.width, layout.caption_lines), 1):
         draw.text((left, top + number * layout.line), line, _INK, face)
