@@ -1,1 +1,48 @@
-"""Rendering with the Wan models through diffusers."""
+"""Rendering with the Wan models through diffusers' components. Importing this needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wan_render.backends.wan import estimate, location
+from wan_render.errors import Problem
+from wan_render.render import Device, Listen, ModelCard, Renderer
+from wan_render.take import Take
+
+
+@dataclass(frozen=True)
+class WanBackend:
+    """The Wan models, described."""
+
+    @property
+    def id(self) -> str:
+        """Name and pixel version: raised whenever the same take would come out otherwise."""
+        return "wan/1"
+
+    @property
+    def is_preview(self) -> bool:
+        """This is the real thing."""
+        return False
+
+    @property
+    def device_kinds(self) -> tuple[str, ...]:
+        """A CPU renders too, for tests and the very patient."""
+        return ("cuda", "cpu")
+
+    def missing(self, card: ModelCard) -> Problem | None:
+        """Packages or weights that are not here, with the command that brings them."""
+        return location.missing_packages() or location.missing_weights(card)
+
+    def expected_seconds(self, take: Take, device_kind: str) -> float:
+        """A rough time for one take, from measurements on an H200."""
+        return estimate.expected_seconds(take, device_kind)
+
+    def open(self, card: ModelCard, device: Device, listen: Listen) -> Renderer:
+        """Find a model's weights and begin to load them. Raises WeightsError, DeviceError, MachineError or
+        RenderError."""
+        from wan_render.backends.wan.opening import open_renderer
+
+        return open_renderer(card, device, listen)
+
+
+BACKEND = WanBackend()

@@ -33,7 +33,7 @@ def folder_card(folder: Path, cache: FactCache) -> ModelCard:
         identity=f"sha256:{weights_digest(checkpoint, cache)}",
         size_multiple=checkpoint.size_multiple,
         frame_step=checkpoint.vae.scale_factor_temporal,
-        folder=folder,
+        folder=folder.absolute(),
     )
 
 

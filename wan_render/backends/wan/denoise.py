@@ -1,0 +1,104 @@
+"""The loop: noise becomes latents, one expert and one step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from wan_render.backends.wan.conditions import Condition
+from wan_render.render import Listen, Phase, Progress
+
+
+@dataclass(frozen=True)
+class Expert:
+    """A transformer, by its component's name, and the guidance it is used with.
+
+    With a guidance of 1 or less the unconditional prediction has no part in the result and is left out.
+    """
+
+    component: str
+    guidance: float
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether the negative prompt is used."""
+        return self.guidance > 1.0
+
+
+@dataclass(frozen=True)
+class Experts:
+    """Who works on which timestep: `low` below `boundary` (a timestep), `high` from there up."""
+
+    high: Expert
+    low: Expert | None = None
+    boundary: float = 0.0
+
+    @property
+    def are_guided(self) -> bool:
+        """Whether any of them uses the negative prompt."""
+        return self.high.is_guided or (self.low is not None and self.low.is_guided)
+
+    def at(self, t: torch.Tensor) -> Expert:
+        """The expert for a timestep."""
+        return self.high if self.low is None or bool(t >= self.boundary) else self.low
+
+
+@dataclass(frozen=True)
+class Context:
+    """What stays the same over the steps, on the device, in the transformer's type.
+
+    text, negative: (1, 512, features); negative is None where no expert is guided.
+    pictures: (pictures, tokens, features) of CLIP, for models that have it.
+    """
+
+    condition: Condition
+    text: torch.Tensor
+    negative: torch.Tensor | None
+    pictures: torch.Tensor | None
+
+
+def denoise(
+    latents: torch.Tensor,
+    context: Context,
+    experts: Experts,
+    scheduler: Any,
+    transformer: Callable[[str], torch.nn.Module],
+    listen: Listen,
+) -> torch.Tensor:
+    """Noise (float32) through all timesteps of a prepared scheduler. `transformer` gives a component by name."""
+    timesteps = scheduler.timesteps.cpu()
+    scheduler.set_begin_index(0)
+    listen(Progress(Phase.STEP, 0, len(timesteps)))
+    for done, t in enumerate(scheduler.timesteps, start=1):
+        expert = experts.at(timesteps[done - 1])
+        prediction = predict(latents, t, context, expert, transformer(expert.component))
+        latents = scheduler.step(prediction, t, latents, return_dict=False)[0]
+        if latents.is_cuda:
+            torch.cuda.synchronize(latents.device)  # a step is finished when the device has finished it
+        listen(Progress(Phase.STEP, done, len(timesteps)))
+    return context.condition.finish(latents)
+
+
+def predict(latents: torch.Tensor, t: torch.Tensor, context: Context, expert: Expert, transformer: Any) -> torch.Tensor:
+    """One prediction, guided away from the negative prompt where the expert is guided."""
+    seen = context.condition.model_input(latents).to(transformer.dtype)
+    timestep = context.condition.timestep(t, latents)
+
+    def predicted(text: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = transformer(
+            hidden_states=seen,
+            timestep=timestep,
+            encoder_hidden_states=text,
+            encoder_hidden_states_image=context.pictures,
+            return_dict=False,
+        )[0]
+        return found
+
+    towards = predicted(context.text)
+    if not expert.is_guided or context.negative is None:
+        return towards
+    away = predicted(context.negative)
+    return away + expert.guidance * (towards - away)

@@ -1,0 +1,62 @@
+"""How long a take will take, roughly: for the plan, before anything was measured in the store. Needs no torch."""
+
+from __future__ import annotations
+
+import os
+
+from wan_render.backends.wan import official
+from wan_render.backends.wan.official import Official
+from wan_render.take import ShotKind, Take
+
+TOKENS_480P_81 = 32_760
+"""Tokens of 832x480, 81 frames."""
+
+FORWARD_SECONDS_H200 = 3.3
+"""One forward of the 14B at TOKENS_480P_81, stock eager bf16, measured on an H200 (3.24 to 3.36)."""
+
+FORWARD_FLOP = 1.69e15
+"""Work of that forward."""
+
+ATTENTION_SHARE = 0.52
+"""Share of attention in that work; it grows with the square of the tokens, the rest in proportion."""
+
+ENCODE_SECONDS_H200, DECODE_SECONDS_H200 = 1.72, 2.80
+"""VAE in float32, 832x480, 81 frames, measured on an H200."""
+
+CPU_FLOPS_PER_CORE = 4e10
+"""Float32 work a second that one core of a present CPU does in matrix products, about."""
+
+
+def expected_seconds(take: Take, device_kind: str) -> float:
+    """Seconds for one take on an H200 (`cuda`) or on this machine's CPU, weights loaded.
+
+    Weights of unknown build (a local folder) are taken for the 14B.
+    """
+    model = official.BY_IDENTITY.get(take.model, official.T2V_14B)
+    on_h200 = _forwards(take) * FORWARD_SECONDS_H200 * _relative_work(take, model) + _vae_seconds(take)
+    return on_h200 if device_kind == "cuda" else on_h200 * _cpu_slowness()
+
+
+def _forwards(take: Take) -> float:
+    """Forwards of a take: two a step where it is guided; the experts share the steps about equally."""
+    guidance = take.sampling.guidance
+    return take.sampling.steps * sum(2 if scale > 1 else 1 for scale in guidance) / len(guidance)
+
+
+def _relative_work(take: Take, model: Official) -> float:
+    """Work of one forward against that of the 14B at TOKENS_480P_81."""
+    cell = model.size_multiple
+    latent_frames = (take.frames - 1) // 4 + 1
+    tokens = latent_frames * (take.size.width // cell) * (take.size.height // cell) / TOKENS_480P_81
+    linear, attention = model.work
+    return (1 - ATTENTION_SHARE) * linear * tokens + ATTENTION_SHARE * attention * tokens**2
+
+
+def _vae_seconds(take: Take) -> float:
+    pixels = take.frames * take.size.width * take.size.height / (81 * 832 * 480)
+    return pixels * (DECODE_SECONDS_H200 + (0.0 if take.kind is ShotKind.T2V else ENCODE_SECONDS_H200))
+
+
+def _cpu_slowness() -> float:
+    """How many times longer this CPU takes than an H200."""
+    return FORWARD_FLOP / FORWARD_SECONDS_H200 / (CPU_FLOPS_PER_CORE * (os.cpu_count() or 1))

@@ -1,0 +1,47 @@
+"""Between pixels and latents: the VAE, and the noise that a take starts from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from wan_render.render import Pixels
+
+
+def noise(shape: tuple[int, ...], seed: int, device: torch.device) -> torch.Tensor:
+    """Float32 noise from a CPU generator: the same on every device."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float32).to(device)
+
+
+def encode_video(video: torch.Tensor, vae: Any) -> torch.Tensor:
+    """Frames (1, 3, frames, height, width) from -1 to 1 as normalised float32 latents."""
+    latents = vae.encode(video.to(vae.device, vae.dtype)).latent_dist.mode().to(torch.float32)
+    mean, inverse_std = _statistics(vae, latents)
+    found: torch.Tensor = (latents - mean) * inverse_std
+    return found
+
+
+def decode_video(latents: torch.Tensor, vae: Any) -> torch.Tensor:
+    """Normalised latents as frames (1, 3, frames, height, width) from -1 to 1."""
+    latents = latents.to(vae.device, vae.dtype)
+    mean, inverse_std = _statistics(vae, latents)
+    found: torch.Tensor = vae.decode(latents / inverse_std + mean, return_dict=False)[0]
+    return found
+
+
+def to_pixels(video: torch.Tensor) -> Pixels:
+    """Frames from -1 to 1 as uint8 (frames, height, width, 3), rounded on the device, half to even."""
+    unit = (video[0] * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 3, 0).float()
+    pixels: Pixels = np.ascontiguousarray((unit * 255.0).round().to(torch.uint8).cpu().numpy())
+    return pixels
+
+
+def _statistics(vae: Any, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The VAE's mean and 1/std per channel, shaped and typed for `like`."""
+    shape = (1, vae.config.z_dim, 1, 1, 1)
+    mean = torch.tensor(vae.config.latents_mean).view(shape).to(like.device, like.dtype)
+    std = torch.tensor(vae.config.latents_std).view(shape).to(like.device, like.dtype)
+    return mean, 1.0 / std

@@ -1,0 +1,80 @@
+"""Where a model's weights lie on this machine, and how to get them. Needs no torch; nothing is downloaded."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from wan_render.backends.wan.checkpoint import read_checkpoint
+from wan_render.errors import InputError, Problem
+from wan_render.render import ModelCard
+from wan_render.settings import MachineSettings
+
+PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy")
+
+
+def weights_folder(card: ModelCard) -> Path | None:
+    """The folder of a model's weights: its own, or one below WAN_RENDER_WEIGHTS, or a snapshot in Hugging Face's
+    cache; None where there is none."""
+    if card.folder is not None:
+        return card.folder
+    repository, _, revision = card.identity.partition("@")
+    beside = _below_weights(repository)
+    return beside if beside is not None and beside.is_dir() else _snapshot(repository, revision)
+
+
+def missing_packages() -> Problem | None:
+    """What is not installed that rendering needs."""
+    absent = [name for name in PACKAGES if find_spec(name) is None]
+    if not absent:
+        return None
+    return Problem("backend wan", f"not installed: {', '.join(absent)}", remedy="pip install 'wan-render[wan]'")
+
+
+def missing_weights(card: ModelCard) -> Problem | None:
+    """Why the model cannot be loaded: not downloaded, or the first of what is wrong with its files."""
+    folder = weights_folder(card)
+    if folder is None:
+        return Problem(card.name, "its weights are not on this machine", remedy=download_command(card))
+    try:
+        read_checkpoint(folder)
+    except InputError as fault:
+        first = fault.problems[0]
+        remedy = first.remedy if card.folder is not None else download_command(card)
+        return Problem(card.name, f"{first.where} {first.found}", first.allowed, remedy)
+    return None
+
+
+def download_command(card: ModelCard) -> str:
+    """The command that brings a published model to where it is looked for."""
+    repository = card.identity.partition("@")[0]
+    folder = _below_weights(repository)
+    return f"run: hf download {repository}" + (f" --local-dir '{folder}'" if folder is not None else "")
+
+
+def resolved(card: ModelCard, folder: Path) -> str:
+    """Exactly which weights: the commit that a download resolved to, or a local folder's digest.
+
+    Hugging Face's cache names a snapshot's folder by its commit; a download to a folder of one's own notes it.
+    """
+    if card.folder is not None:
+        return card.identity
+    if folder.parent.name == "snapshots":
+        return folder.name
+    note = folder / ".cache" / "huggingface" / "download" / "model_index.json.metadata"
+    return note.read_text(encoding="utf-8").splitlines()[0] if note.is_file() else f"unknown, from {folder.name}"
+
+
+def _below_weights(repository: str) -> Path | None:
+    root = MachineSettings().weights
+    return root / repository.rpartition("/")[2] if root is not None else None
+
+
+def _snapshot(repository: str, revision: str) -> Path | None:
+    if find_spec("huggingface_hub") is None:
+        return None
+    import huggingface_hub
+
+    cache = huggingface_hub.constants.HF_HUB_CACHE
+    index = huggingface_hub.try_to_load_from_cache(repository, "model_index.json", cache_dir=cache, revision=revision)
+    return Path(index).parent if isinstance(index, str) else None

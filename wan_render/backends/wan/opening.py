@@ -1,0 +1,54 @@
+"""From a model's card to a renderer on a device."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from wan_render.backends.wan.checkpoint import Checkpoint, read_checkpoint
+from wan_render.backends.wan.location import download_command, missing_packages, resolved, weights_folder
+from wan_render.errors import InputError, MachineError, Problem, WeightsError
+from wan_render.render import Device, Listen, ModelCard, Phase, Progress, Renderer
+
+
+def open_renderer(card: ModelCard, device: Device, listen: Listen) -> Renderer:
+    """A renderer for a model that lies on this machine. Raises WeightsError, DeviceError, MachineError."""
+    listen(Progress(Phase.LOADING))
+    if (problem := missing_packages()) is not None:
+        raise MachineError(problem)
+    folder = weights_folder(card)
+    if folder is None:
+        raise WeightsError(Problem(card.name, "its weights are not on this machine", remedy=download_command(card)))
+    return _renderer(card, _whole_checkpoint(folder), device, listen)
+
+
+def _whole_checkpoint(folder: Path) -> Checkpoint:
+    """At this point the user's input was accepted: what is wrong with the files now is the machine's fault."""
+    try:
+        return read_checkpoint(folder)
+    except InputError as fault:
+        raise WeightsError(*fault.problems) from None
+
+
+def _renderer(card: ModelCard, checkpoint: Checkpoint, device: Device, listen: Listen) -> Renderer:
+    from wan_render.backends.wan.seam import seam
+
+    with seam(f"{card.name} on {device.name}"):
+        import torch
+
+        from wan_render.backends.wan.loading import EXACT, FolderLoader
+        from wan_render.backends.wan.renderer import WanRenderer
+
+        place = torch.device(place_of(device))
+        torch.zeros(1, device=place)  # a device that cannot be used says so before anything is loaded
+        loader = FolderLoader(checkpoint, EXACT[device.kind])
+        precision = {name: str(dtype).removeprefix("torch.") for name, dtype in asdict(loader.precision).items()}
+        weights = {"weights": resolved(card, checkpoint.folder), **{f"{k} dtype": v for k, v in precision.items()}}
+        return WanRenderer(card, loader, place, weights).warmed(listen)
+
+
+def place_of(device: Device) -> str:
+    """torch's name of a device: a process that sees only its own GPU has it as the first."""
+    is_pinned = bool(device.pin) and os.environ.get("CUDA_VISIBLE_DEVICES") == device.pin
+    return "cuda:0" if device.kind == "cuda" and is_pinned else device.name

@@ -1,0 +1,81 @@
+"""Which components are on the device: loaded when needed, kept while there is room, freed when there is not."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from wan_render.backends.wan.loading import Loader
+from wan_render.backends.wan.seam import seam
+from wan_render.render import Listen, Phase, Progress
+
+_log = logging.getLogger(__name__)
+
+
+class Residence:
+    """The components of one model on one device.
+
+    Where memory is short the component that was used longest ago is freed, and read again from its file, which the
+    system keeps in its cache, when it is needed: the text encoder is gone before the transformer comes, and of two
+    experts one is there at a time. What fits stays, so a second take loads nothing.
+    """
+
+    def __init__(self, loader: Loader, device: torch.device) -> None:
+        self.device = device
+        self._loader = loader
+        self._modules: dict[str, torch.nn.Module] = {}  # the one used longest ago first
+
+    def module(self, component: str, working_bytes: int, listen: Listen) -> torch.nn.Module:
+        """A component on the device, with room for `working_bytes` of what its work needs besides weights."""
+        found = self._modules.pop(component, None) or self._load(component, working_bytes, listen)
+        self._modules[component] = found
+        self._make_room(component, working_bytes)
+        return found
+
+    def close(self) -> None:
+        """Free everything."""
+        self._modules.clear()
+        self._return_memory()
+
+    def _load(self, component: str, working_bytes: int, listen: Listen) -> torch.nn.Module:
+        listen(Progress(Phase.LOADING, len(self._modules), len(self._modules) + 1))
+        module = self._loader.module(component)
+        self._make_room(component, _bytes(module) + working_bytes)
+        with seam(f"{component} on {self.device}"):
+            module.to(self.device)
+        listen(Progress(Phase.LOADING, len(self._modules) + 1, len(self._modules) + 1))
+        return module
+
+    def _make_room(self, component: str, needed: int) -> None:
+        while (free := free_bytes(self.device)) < needed:
+            oldest = next((name for name in self._modules if name != component), None)
+            if oldest is None:
+                return  # it may still fit: the need is an estimate
+            del self._modules[oldest]
+            self._return_memory()
+            _log.info("%s is freed: %s needs %.1f GB, %.1f GB were free", oldest, component, needed / 1e9, free / 1e9)
+
+    def _return_memory(self) -> None:
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def free_bytes(device: torch.device) -> int:
+    """Bytes that can still be had on the device; 0 where a system does not say, so that one component is kept."""
+    if device.type == "cuda":
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + unused
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def _bytes(module: torch.nn.Module) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
