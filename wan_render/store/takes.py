@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -12,12 +13,15 @@ from pathlib import Path
 
 from wan_render import __version__
 from wan_render.keys import canonical, content_key
-from wan_render.store.disk import digest, disk_errors, flush, flush_tree
+from wan_render.store.disk import digest, disk_error, disk_errors, flush, flush_tree
 from wan_render.store.locks import if_free, locked
 from wan_render.store.record import CLIP, SIDECAR, Clip, FileFact, Provenance, TakeRecord
 from wan_render.take import TAKE_FORM, Take, short
 
 LOG = logging.getLogger("wan_render.store")
+
+_DAMAGE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EIO)
+"""What a damaged take answers when it is read; no permission, or too many open files, is no damage."""
 
 Fill = Callable[[Path], Provenance]
 """Writes a take's files into a folder and says how it came to be."""
@@ -99,16 +103,17 @@ class Takes:
                 if free:
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def delete(self, key: str) -> int:
-        """Remove a take, whole: out of sight first. Returns the bytes that it freed."""
-        with self.lock(key, lambda: None), disk_errors(self.folder):
-            folder = self.folder / key
-            freed = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    def set_aside(self) -> tuple[Path, ...]:
+        """The folders of damaged takes, `<key>-<n>`."""
+        return tuple(sorted((self.folder / ".corrupt").glob("*-*")))
+
+    def delete(self, key: str, folder: Path) -> None:
+        """Remove a folder of this take, whole or set aside: out of sight first."""
+        with self.lock(key, lambda: None), disk_errors(folder):
             self._clear_parts(key)
             gone = self.folder / f".part-{key}-{os.getpid()}"
             folder.rename(gone)
             shutil.rmtree(gone)
-            return freed
 
     def _lock_file(self, key: str) -> Path:
         return self.folder.absolute() / ".locks" / key
@@ -132,8 +137,12 @@ class Takes:
             if self._verified.get(key) == signature:
                 return ""
             changed = _changed(folder, record)
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             return f"its record cannot be used: {error}"
+        except OSError as error:
+            if error.errno in _DAMAGE:
+                return f"{Path(error.filename or folder).name} cannot be read: {error.strerror}"
+            raise disk_error(folder, error) from error
         if changed:
             return f"{', '.join(changed)} changed since it was published"
         if record.key != key or content_key(TAKE_FORM, record.take) != key or CLIP not in record.files:

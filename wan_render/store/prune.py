@@ -1,0 +1,98 @@
+"""Which takes nothing needs any more, and their removal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from wan_render.keys import content_key
+from wan_render.plan import FilmPlan, Rendered
+from wan_render.store import Store
+from wan_render.store.memory import Remembered
+from wan_render.take import TAKE_FORM
+
+
+@dataclass(frozen=True)
+class Prunable:
+    """A take that may go. what: the film, shot and take that it was rendered for, in words; made: when, None where
+    its record cannot be read."""
+
+    key: str
+    folder: Path
+    bytes: int
+    what: str
+    made: datetime | None
+
+
+def prunable(plan: FilmPlan, store: Store, keep: int, pins: Iterable[str] = ()) -> tuple[Prunable, ...]:
+    """The takes in the store that nothing uses, and damaged ones that were set aside; the largest first.
+
+    Used are: the takes of the plan; those in the newest `keep` versions of its film and in every version of every other
+    film; what was last rendered under the shots of other films and under the plan's omitted shots; and whatever begins
+    with the digits of a pin, the plan's own and `pins` (those of omitted shots are not in a plan).
+    """
+    used = set(_used(plan, store, keep))
+    pinned = (*pins, *_pins(plan))
+    takes = (key for key in store.takes.keys() if key not in used and not key.startswith(pinned))  # noqa: SIM118
+    found = [_prunable(store, key) for key in takes] + [_damaged(folder) for folder in store.takes.set_aside()]
+    return tuple(sorted(found, key=lambda take: (-take.bytes, take.key)))
+
+
+def prune(
+    plan: FilmPlan, store: Store, keep: int, pins: Iterable[str] = (), *, waiting: Callable[[], None] = lambda: None
+) -> tuple[Prunable, ...]:
+    """Delete what `prunable` finds, once no run is at work in the folder; `waiting` is called every second until then.
+
+    Raises DiskError where something cannot be deleted.
+    """
+    store.prepare()
+    with store.alone(waiting):
+        found = prunable(plan, store, keep, pins)
+        for take in found:
+            store.takes.delete(take.key, take.folder)
+    return found
+
+
+def _used(plan: FilmPlan, store: Store, keep: int) -> Iterator[str]:
+    yield from (take.key for take in plan.takes)
+    for slug in store.films.slugs():
+        versions = store.films.versions(slug)
+        kept = versions[max(len(versions) - keep, 0) :] if slug == plan.slug else versions
+        for film in kept:
+            yield from film.takes
+        remembered = store.remembered(slug)
+        shots = plan.omitted if slug == plan.slug else tuple(remembered)
+        yield from _remembered_keys(remembered, shots)
+
+
+def _remembered_keys(remembered: Remembered, shots: Iterable[str]) -> Iterator[str]:
+    for shot in shots:
+        for fields in remembered.get(shot, {}).values():
+            yield content_key(TAKE_FORM, fields)
+
+
+def _pins(plan: FilmPlan) -> Iterator[str]:
+    for shot in plan.shots:
+        if isinstance(shot.content, Rendered) and shot.content.pin is not None:
+            yield shot.content.pin
+
+
+def _prunable(store: Store, key: str) -> Prunable:
+    folder = store.takes.folder / key
+    try:
+        record = store.record(key)
+    except (OSError, ValueError):
+        return Prunable(key, folder, _bytes(folder), "its record cannot be read", None)
+    made_for = record.provenance
+    what = f"{made_for.film} {made_for.shot} take {made_for.number}".strip()
+    return Prunable(key, folder, _bytes(folder), what, record.made)
+
+
+def _damaged(folder: Path) -> Prunable:
+    return Prunable(folder.name.partition("-")[0], folder, _bytes(folder), "damaged, set aside", None)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
