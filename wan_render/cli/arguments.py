@@ -89,6 +89,9 @@ def _plan(commands: Commands[argparse.ArgumentParser]) -> None:
 def _render(commands: Commands[argparse.ArgumentParser]) -> None:
     command = _with_outputs(_on_storyboard(commands, "render", "render what is missing and make the film"))
     command.add_argument("--only", metavar="SHOTS", help="only these shots and scenes: 1/020,2")
+    command.add_argument(
+        "--draft", action="store_true", help="render at the profile 'draft' into the film <slug>-draft"
+    )
     command.add_argument("--retake", metavar="SHOT", help="refuse the shot's current take and render the next: 1/020")
     _with_json(command)
 

@@ -1,0 +1,40 @@
+"""`check`: everything that is wrong with a storyboard, without a store or a device."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+
+from wan_render.cli.session import Session
+from wan_render.errors import Problem, StoryboardError
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read and plan the file; exit 2 where it has mistakes, 0 with warnings or none."""
+    session = Session.of(arguments)
+    if arguments.json:
+        return _as_json(session)
+    plan = session.plan
+    for warning in plan.warnings:
+        print(f"warning: {warning}")
+    shots, seconds = len(plan.shots), float(plan.frames / plan.rate)
+    print(f"{session.file}: {shots} shot{'s' if shots != 1 else ''}, {seconds:.1f} s, no mistakes")
+    return 0
+
+
+def _as_json(session: Session) -> int:
+    mistakes: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    try:
+        warnings = session.plan.warnings
+    except StoryboardError as error:
+        mistakes = error.problems
+    report = {
+        "version": 1,
+        "file": str(session.file),
+        "mistakes": [asdict(problem) for problem in mistakes],
+        "warnings": [asdict(problem) for problem in warnings],
+    }
+    print(json.dumps(report, ensure_ascii=False, indent=2))
+    return StoryboardError.exit_code if mistakes else 0

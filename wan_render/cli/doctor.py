@@ -1,0 +1,139 @@
+"""`doctor`: what is here, what is not, and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from wan_render import __version__
+from wan_render.backends import backend
+from wan_render.backends.wan.catalogue import catalogue
+from wan_render.cli.wording import gigabytes
+from wan_render.errors import WanRenderError
+from wan_render.facts import FactCache
+from wan_render.farm.devices import local_devices
+from wan_render.media import ffmpeg, text
+from wan_render.settings import MachineSettings
+
+EXTRAS = {
+    "wan": ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy"),
+    "farm": ("prefect", "fastapi"),
+}
+"""The packages of each extra of the installation."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. `needed`: without it nothing renders; `remedy` is empty where all is well."""
+
+    what: str
+    found: str
+    remedy: str = ""
+    needed: bool = False
+
+    @property
+    def mark(self) -> str:
+        """`ok`, `--` for what is merely absent, `!!` for what stops everything."""
+        if not self.remedy:
+            return "ok"
+        return "!!" if self.needed else "--"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print every finding; exit 3 where something is missing that nothing works without."""
+    findings = tuple(_findings(MachineSettings()))
+    if arguments.json:
+        print(
+            json.dumps(
+                {"version": 1, "findings": [asdict(finding) for finding in findings]}, ensure_ascii=False, indent=2
+            )
+        )
+    else:
+        for finding in findings:
+            remedy = f"  → {finding.remedy}" if finding.remedy else ""
+            print(f"{finding.mark} {finding.what:<22} {finding.found}{remedy}")
+    return 3 if any(finding.mark == "!!" for finding in findings) else 0
+
+
+def _findings(settings: MachineSettings) -> Iterator[Finding]:
+    yield Finding("wan-render", __version__)
+    yield Finding("python", f"{platform.python_version()} at {sys.executable}")
+    yield _tried("ffmpeg", _ffmpeg, needed=True)
+    yield _tried("fonts", _fonts, needed=True)
+    yield from _devices(settings)
+    yield _disk("outputs", settings.outputs)
+    yield _disk("cache", settings.cache)
+    for extra, packages in EXTRAS.items():
+        yield _extra(extra, packages)
+    yield from _weights(settings)
+
+
+def _tried(what: str, look: Callable[[], Finding], *, needed: bool) -> Finding:
+    try:
+        return look()
+    except WanRenderError as error:
+        problem = error.problems[0]
+        return Finding(what, problem.found, problem.remedy or problem.allowed or "see above", needed)
+
+
+def _ffmpeg() -> Finding:
+    lacking = ffmpeg.lacking()
+    found = f"{ffmpeg.version()} at {ffmpeg.program()}"
+    if lacking:
+        return Finding("ffmpeg", f"{found}, without {', '.join(lacking)}", "unset WAN_RENDER_FFMPEG", needed=True)
+    return Finding("ffmpeg", found)
+
+
+def _fonts() -> Finding:
+    missing = text.missing_glyphs("The film 江河与白鸽 完")
+    if missing:
+        return Finding("fonts", f"no glyph for {' '.join(missing)}", "install noto-cjk-sans-otc anew", needed=True)
+    return Finding("fonts", "Noto Sans CJK")
+
+
+def _devices(settings: MachineSettings) -> Iterator[Finding]:
+    for kind in ("cuda", "cpu"):
+        try:
+            for device in local_devices(settings.model_copy(update={"devices": "auto"}), (kind,)):
+                yield Finding(device.name, f"{device.label}, {gigabytes(device.memory_bytes)}")
+        except WanRenderError as error:
+            yield Finding(
+                kind, error.problems[0].found, "the wan backend wants an NVIDIA GPU" if kind == "cuda" else ""
+            )
+    if settings.devices != "auto":
+        yield Finding("WAN_RENDER_DEVICES", settings.devices)
+
+
+def _disk(what: str, folder: Path) -> Finding:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return Finding(what, f"{folder}, {gigabytes(shutil.disk_usage(there).free)} free")
+
+
+def _extra(extra: str, packages: Iterable[str]) -> Finding:
+    found, missing = [], []
+    for package in packages:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            missing.append(package)
+    if missing:
+        return Finding(f"extra '{extra}'", f"without {', '.join(missing)}", f"pip install 'wan-render[{extra}]'")
+    return Finding(f"extra '{extra}'", ", ".join(found))
+
+
+def _weights(settings: MachineSettings) -> Iterator[Finding]:
+    models = catalogue(FactCache(settings.cache))
+    wan = backend("wan")
+    for name in models.names:
+        problem = wan.missing(models.card(name))
+        if problem is None:
+            yield Finding(name, "weights are here")
+        else:
+            yield Finding(name, problem.found, problem.remedy)

@@ -1,0 +1,26 @@
+"""`open`: the newest film's review page, in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import webbrowser
+
+from wan_render.cli.session import Session
+from wan_render.errors import Problem, UsageError
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open the page where there is a browser; print its path in any case."""
+    session = Session.of(arguments)
+    film = session.store.films.latest(session.plan.slug)
+    if film is None:
+        raise UsageError(
+            Problem(
+                str(session.store.root),
+                f"no film '{session.plan.slug}' is here yet",
+                remedy=f"make it: wan-render render {session.file}",
+            )
+        )
+    webbrowser.open(film.page.absolute().as_uri())
+    print(film.page)
+    return 0

@@ -1,0 +1,96 @@
+"""`plan`: what would render, what is there, and why."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+
+from wan_render.cli.session import Session
+from wan_render.cli.wording import counted, gigabytes, lasting
+from wan_render.plan import FilmPlan, PlannedShot, Rendered
+from wan_render.render import Backend
+from wan_render.status import FilmStatus, ShotStatus, plan_json, status
+from wan_render.store.disk import free_bytes
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the plan; nothing is written."""
+    session = Session.of(arguments)
+    plan = session.plan
+    found = status(plan, session.store, session.backend)
+    if arguments.json:
+        print(json.dumps(plan_json(plan, found), ensure_ascii=False, indent=2))
+        return 0
+    _print(session, plan, found)
+    if arguments.prompts:
+        _print_prompts(plan)
+    return 0
+
+
+def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
+    seconds = float(plan.frames / plan.rate)
+    print(f"{plan.title} ({plan.slug}), {plan.backend}")
+    print(
+        f"{counted(len(plan.shots), 'shot')}, {counted(plan.frames, 'frame')}, {seconds:.2f} s at {plan.rate} fps, "
+        f"{plan.size} → {plan.delivery}\n"
+    )
+    _print_table(list(_rows(found)))
+    print()
+    for warning in (*plan.warnings, *_lacking(plan, session.backend)):
+        print(f"warning: {warning}")
+    takes = found.to_render
+    if takes:
+        kind = session.backend.device_kinds[0]
+        print(
+            f"to render: {counted(len(takes), 'take')}, about {lasting(found.seconds)} on one {kind} device, "
+            f"{gigabytes(found.bytes)} ({gigabytes(free_bytes(session.store.root))} free)"
+        )
+    else:
+        print("to render: nothing")
+
+
+def _lacking(plan: FilmPlan, backend: Backend) -> Iterator[str]:
+    """What this machine lacks to render the plan's models: not the plan's fault, so a warning."""
+    problems = (backend.missing(card) for card in plan.models.values())
+    yield from dict.fromkeys(str(problem) for problem in problems if problem is not None)
+
+
+def _rows(found: FilmStatus) -> Iterator[tuple[str, ...]]:
+    for shot in found.shots:
+        planned = shot.planned
+        frames = counted(planned.frames + planned.hold, "frame") if planned is not None else ""
+        yield shot.id, shot.state.value, frames, _what(planned), _takes(shot), shot.why
+
+
+def _what(planned: PlannedShot | None) -> str:
+    if planned is None:
+        return ""
+    joint = f", {planned.joint.kind}" if planned.joint is not None and planned.joint.kind != "continuous" else ""
+    ends = " → ".join(name for name in (planned.from_name, planned.to_name) if name)
+    kind = planned.content.takes[0].take.kind.value if isinstance(planned.content, Rendered) else ""
+    return (ends or kind or type(planned.content).__name__.lower()) + joint
+
+
+def _takes(shot: ShotStatus) -> str:
+    """Every take with its state, where there is more than one or it is kept."""
+    if len(shot.takes) == 1 and shot.takes[0].number == 1:
+        return ""
+    return " ".join(f"{take.number}{'*' if take.key == shot.chosen else ''}:{take.state.value}" for take in shot.takes)
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    """Columns as wide as their widest cell, in cells of the terminal: a Han character is two wide."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True) if width)
+        print(("  " + "  ".join(cells)).rstrip())
+
+
+def _print_prompts(plan: FilmPlan) -> None:
+    for shot in plan.shots:
+        if isinstance(shot.content, Rendered):
+            take = shot.content.takes[0].take
+            print(f"\n{shot.id}\n  prompt:   {take.prompt}\n  negative: {take.negative}")

@@ -1,0 +1,46 @@
+"""`prune`: list, and with --yes delete, takes that nothing uses."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from wan_render.cli.session import Session
+from wan_render.cli.wording import counted, gigabytes
+from wan_render.errors import Problem, UsageError
+from wan_render.store.prune import Prunable, prunable, prune
+from wan_render.take import short
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Nothing is deleted without --yes."""
+    if arguments.keep < 0:
+        raise UsageError(Problem("--keep", f"{arguments.keep}", "0 or more versions"))
+    session = Session.of(arguments)
+    pins = tuple(_pins(session))
+    if arguments.yes:
+        gone = prune(session.plan, session.store, arguments.keep, pins, waiting=_waiting)
+        _print(gone, "deleted")
+    else:
+        found = prunable(session.plan, session.store, arguments.keep, pins)
+        _print(found, "not used any more")
+        if found:
+            print("nothing was deleted; --yes deletes them")
+    return 0
+
+
+def _pins(session: Session) -> list[str]:
+    """Pins of every shot, the omitted ones too."""
+    shots = (shot for scene in session.document.storyboard.scenes for shot in scene.shots)
+    return [shot.circle.pin for shot in shots if shot.circle is not None and shot.circle.pin is not None]
+
+
+def _print(takes: tuple[Prunable, ...], what: str) -> None:
+    for take in takes:
+        made = f"{take.made:%Y-%m-%d %H:%M}" if take.made is not None else ""
+        print(f"{short(take.key)}  {gigabytes(take.bytes):>8}  {made:16}  {take.what}")
+    print(f"{what}: {counted(len(takes), 'take')}, {gigabytes(sum(take.bytes for take in takes))}")
+
+
+def _waiting() -> None:
+    print("waiting for a run in this outputs folder to end", file=sys.stderr)

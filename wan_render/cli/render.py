@@ -1,0 +1,83 @@
+"""`render`: render what is missing on every device there is, and make the film."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from wan_render.cli.progress import reporter
+from wan_render.cli.selection import selected
+from wan_render.cli.session import Session
+from wan_render.cli.wording import counted, gigabytes, lasting
+from wan_render.errors import Problem, UsageError
+from wan_render.farm import LocalFarm, local_devices, render_all
+from wan_render.production import FilmVersion, begin, failures, finish
+from wan_render.status import FilmStatus
+
+WITH_SLATES = 1
+"""Exit code of a film in which slates stand for missing shots."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the film; its path is the last line that is printed."""
+    if arguments.draft:
+        raise UsageError(
+            Problem(
+                "--draft", "the profile 'draft' is not in this version", "`exact`", "preview with --backend animatic"
+            )
+        )
+    if arguments.retake is not None:
+        from wan_render.cli.takes import retake
+
+        retake(Session.of(arguments), arguments.retake)
+    film = _film(Session.of(arguments), arguments.only)
+    _print_json(film) if arguments.json else _print(film)
+    return WITH_SLATES if film.slates else 0
+
+
+def _film(session: Session, only: str | None) -> FilmVersion:
+    plan, backend, store = session.plan, session.backend, session.store
+    shots = None if only is None else selected(plan, only)
+    devices = local_devices(session.settings, backend.device_kinds)
+    with reporter() as report:
+        for warning in plan.warnings:
+            report.say(f"warning: {warning}")
+        with begin(plan, backend, store, only=shots, device_kind=devices[0].kind, waiting=report.say) as work:
+            report.begin(work.orders, _outlook(work.before, len(work.orders), len(devices)))
+            with LocalFarm(devices, store.root) as farm:
+                results = render_all(work.orders, farm, report.event)
+            return finish(work, failures(work, results), progress=report.finishing, waiting=report.say)
+
+
+def _outlook(before: FilmStatus, orders: int, devices: int) -> str:
+    if not orders:
+        return "every take is there"
+    there = f" ({len(before.to_render)} missing in all)" if len(before.to_render) != orders else ""
+    seconds = before.seconds * orders / max(len(before.to_render), 1) / min(devices, orders)
+    return (
+        f"{counted(orders, 'take')} to render on {counted(devices, 'device')}{there}: "
+        f"about {lasting(seconds)}, {gigabytes(before.bytes)}"
+    )
+
+
+def _print(film: FilmVersion) -> None:
+    for shot, reason in film.slates.items():
+        print(f"slate: {shot}: {reason}", file=sys.stderr)
+    unchanged = "unchanged, " if film.reused else ""
+    print(f"film: {unchanged}{counted(film.frames, 'frame')}, {float(film.seconds):.2f} s")
+    print(f"page: {film.page}")
+    print(film.video)
+
+
+def _print_json(film: FilmVersion) -> None:
+    report = {
+        "version": 1,
+        "film": str(film.video),
+        "page": str(film.page),
+        "frames": film.frames,
+        "seconds": float(film.seconds),
+        "slates": dict(film.slates),
+        "unchanged": film.reused,
+    }
+    print(json.dumps(report, ensure_ascii=False, indent=2))

@@ -1,0 +1,64 @@
+"""What every command on a storyboard starts from."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from wan_render.backends import backend
+from wan_render.backends.wan.catalogue import catalogue
+from wan_render.facts import FactCache
+from wan_render.model import Document
+from wan_render.plan import FilmPlan, make_plan
+from wan_render.render import Backend, Models
+from wan_render.settings import MachineSettings
+from wan_render.store import Store
+from wan_render.storyboard import read_storyboard
+
+OWN_MODELS = "wan"
+"""The backend that renders with the models that a storyboard names."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One storyboard on this machine; each part is made when it is first asked for."""
+
+    file: Path
+    allow: tuple[Path, ...]
+    settings: MachineSettings
+    backend: Backend
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Session:
+        """The session that a command's arguments ask for. Raises UsageError for an unknown backend."""
+        settings = MachineSettings()
+        if getattr(arguments, "outputs", None) is not None:
+            settings = settings.model_copy(update={"outputs": arguments.outputs})
+        return cls(arguments.file, tuple(arguments.allow), settings, backend(arguments.backend or OWN_MODELS))
+
+    @cached_property
+    def cache(self) -> FactCache:
+        """Facts about files that were looked at before."""
+        return FactCache(self.settings.cache)
+
+    @cached_property
+    def models(self) -> Models:
+        """Every model that is known."""
+        return catalogue(self.cache)
+
+    @cached_property
+    def document(self) -> Document:
+        """The storyboard as written. Raises StoryboardError."""
+        return read_storyboard(self.file, models=self.models, cache=self.cache, allow=self.allow)
+
+    @cached_property
+    def plan(self) -> FilmPlan:
+        """The storyboard as planned. Raises StoryboardError."""
+        return make_plan(self.document, models=self.models, backend_id=self.backend.id, cache=self.cache)
+
+    @cached_property
+    def store(self) -> Store:
+        """The takes and films of the outputs folder."""
+        return Store(self.settings.outputs)
