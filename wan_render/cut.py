@@ -5,11 +5,12 @@ A Cut is made from a plan and from what became of its shots; the film is made fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
-from wan_render.plan import Joint
+from wan_render.plan import CardText, FilmPlan, Joint, NotYet, PlannedShot, PlannedTitle, StillPicture
 from wan_render.take import Plate, Size
 
 
@@ -99,3 +100,66 @@ class Cut:
     def frames(self) -> int:
         """Film frames in all."""
         return self.starts[-1] + self.events[-1].length if self.events else 0
+
+
+def assemble(plan: FilmPlan, clips: Mapping[str, str], missing: Mapping[str, str], preview: str = "") -> Cut:
+    """The edit of a plan.
+
+    clips:   shot id → the key of the take that goes into the film.
+    missing: shot id → why it could not be rendered; it becomes a slate of the same length, whatever `clips` has.
+    preview: the name of the preview backend that rendered the clips, or "".
+    Shots that this version cannot make become slates by themselves. Raises ValueError for a rendered shot that is in
+    neither mapping: the caller forgot it.
+    """
+    events = (
+        *map(_title, plan.opening),
+        *(_event(shot, _source(shot, clips, missing), preview) for shot in plan.shots),
+        *map(_title, plan.closing),
+    )
+    return Cut(
+        title=plan.title,
+        rate=plan.rate,
+        size=plan.size,
+        delivery=plan.delivery,
+        fit=plan.fit,
+        fade_in=plan.fade_in,
+        fade_out=plan.fade_out,
+        events=(*(_joined(event) for event in events[:-1]), *events[-1:]),
+    )
+
+
+def _title(title: PlannedTitle) -> Event:
+    return Event(name="", source=CardSource(title.text), first=0, frames=title.frames)
+
+
+def _source(shot: PlannedShot, clips: Mapping[str, str], missing: Mapping[str, str]) -> Source:
+    if shot.id in missing:
+        return SlateSource(shot.id, missing[shot.id])
+    match shot.content:
+        case NotYet(reason):
+            return SlateSource(shot.id, reason)
+        case CardText(text):
+            return CardSource(text)
+        case StillPicture(plate):
+            return PictureSource(plate)
+    if shot.id not in clips:
+        raise ValueError(f"shot {shot.id} has neither a clip nor a reason why it is missing")
+    return ClipSource(clips[shot.id])
+
+
+def _event(shot: PlannedShot, source: Source, preview: str) -> Event:
+    is_clip = isinstance(source, ClipSource)
+    return Event(
+        name=shot.id,
+        source=source,
+        first=shot.first if is_clip else 0,
+        frames=shot.frames,
+        hold=shot.hold,
+        joint=shot.joint,
+        preview=preview if is_clip else "",
+    )
+
+
+def _joined(event: Event) -> Event:
+    """An event that is not the last: titles, and the last shot before one, meet the next by a cut."""
+    return event if event.joint is not None else replace(event, joint=Joint("cut"))

@@ -3,12 +3,14 @@ and nothing else; its key is the hash of all of its fields."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
-from wan_render.keys import content_key
+from wan_render.keys import canonical, content_key
 
 TAKE_FORM = "take/1"
 """Tag and version of the take's canonical form: to change it renders everything again."""
@@ -120,3 +122,47 @@ class Take:
 def short(key: str) -> str:
     """The first digits of a key, as shown to people and accepted in `circle: 2@7f3a91`."""
     return key[:8]
+
+
+_WORDS = {
+    "negative": "negative prompt",
+    "size": "raster",
+    "rate": "frame rate",
+    "loras": "LoRAs",
+    "conform": "fitting of keyframes",
+}
+
+
+def changes(before: Mapping[str, Any], after: Take) -> tuple[str, ...]:
+    """What a take differs in from the canonical fields of an earlier one (as in its sidecar), in users' words:
+    `prompt`, `seed`, `first keyframe`, `guidance`, …; empty when nothing does.
+
+    Fields that only one of the two has, as after a change of the take's form, are named too.
+    """
+    told = (_WORDS.get(word, word) for word in _changed(before, canonical(after)))
+    return tuple(dict.fromkeys(told))
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    for name in (*after, *(name for name in before if name not in after)):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if name in ("first", "last"):
+            yield from _changed_plate(name, old, new, resized=before.get("size") != after.get("size"))
+        elif name == "sampling" and isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _changed(old, new)
+        else:
+            yield name
+
+
+def _changed_plate(name: str, old: Any, new: Any, *, resized: bool) -> Iterator[str]:
+    """Another picture, or the same one fitted otherwise; a new size is told as the raster's."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping) or old.get("picture") != new.get("picture"):
+        yield f"{name} keyframe"
+        return
+    for part in _changed(old, new):
+        if part == "focus":
+            yield f"focus of the {name} keyframe"
+        elif part != "size" or not resized:
+            yield part

@@ -17,8 +17,11 @@ from wan_render.plan.film import (
     Rendered,
     StillPicture,
 )
+from wan_render.plan.make import make_plan
+from wan_render.plan.seeds import DEFAULT_SEED, take_seed
 
 __all__ = [
+    "DEFAULT_SEED",
     "CardText",
     "Content",
     "FilmPlan",
@@ -29,4 +32,6 @@ __all__ = [
     "PlannedTitle",
     "Rendered",
     "StillPicture",
+    "make_plan",
+    "take_seed",
 ]

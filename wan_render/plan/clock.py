@@ -15,7 +15,7 @@ def nearest_frame(frames: Fraction) -> int:
 
 @dataclass(frozen=True)
 class FilmClock:
-    """A moment of the film: `exact` as the storyboard's times add up, in frames; `at`: the frame that is shown there."""
+    """A moment of the film. exact: as the storyboard's times add up, in frames; at: the frame that is shown there."""
 
     rate: Fraction
     exact: Fraction = Fraction(0)

@@ -7,29 +7,40 @@ from dataclasses import dataclass, field
 from wan_render.errors import Problem, StoryboardError
 from wan_render.model import Document, PathInFile
 
+_Mark = tuple[int, int]
+
 
 @dataclass
 class Findings:
     """What was found in one document. Planning goes on after a mistake, with a value that is allowed instead."""
 
     document: Document
-    errors: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
+    _errors: dict[Problem, _Mark] = field(default_factory=dict)
+    _warnings: dict[Problem, _Mark] = field(default_factory=dict)
 
     def error(self, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
-        """A mistake at a place of the storyboard: there will be no plan. The same one is told once."""
-        self._add(self.errors, place, found, allowed, remedy)
+        """A mistake at a place of the storyboard: there will be no plan. An inherited one is told once."""
+        self._errors[Problem(self.document.where(*place), found, allowed, remedy)] = self._mark(place)
 
     def warn(self, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
-        """Something that the user may not want. The same one is told once."""
-        self._add(self.warnings, place, found, allowed, remedy)
+        """Something that the user may not want. An inherited one is told once."""
+        self._warnings[Problem(self.document.where(*place), found, allowed, remedy)] = self._mark(place)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """In the order of the file."""
+        return _in_order(self._warnings)
 
     def raise_errors(self) -> None:
         """Raise StoryboardError with every mistake, in the order of the file."""
-        if self.errors:
-            raise StoryboardError(*self.errors)
+        if self._errors:
+            raise StoryboardError(*_in_order(self._errors))
 
-    def _add(self, problems: list[Problem], place: PathInFile, found: str, allowed: str, remedy: str) -> None:
-        problem = Problem(self.document.where(*place), found, allowed, remedy)
-        if problem not in problems:  # an inherited setting is met once for every shot
-            problems.append(problem)
+    def _mark(self, place: PathInFile) -> _Mark:
+        while place and place not in self.document.marks:
+            place = place[:-1]
+        return self.document.marks.get(place, (1, 1))
+
+
+def _in_order(problems: dict[Problem, _Mark]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=problems.__getitem__))

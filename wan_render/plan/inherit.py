@@ -11,7 +11,7 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from wan_render.model import KindRender, Look, PathInFile, Render, Scene, Shot, Storyboard, Time, Transition
+from wan_render.model import KindRender, Look, PathInFile, Qc, Render, Scene, Shot, Storyboard, Time, Transition
 from wan_render.take import ShotKind
 
 T = TypeVar("T")
@@ -104,9 +104,9 @@ class Inherited:
         return _nearest(self._levels, "transition")
 
     @property
-    def has_qc(self) -> bool:
-        """Whether checks of finished takes are asked for at any level."""
-        return _nearest(self._levels, "qc") is not None
+    def qc(self) -> Told[Qc] | None:
+        """Checks of finished takes, where they are asked for."""
+        return _nearest(self._levels, "qc")
 
     def look(self, key: str) -> str:
         """`style` or `setting` of the look; "" where it is not set or cleared."""

@@ -31,8 +31,8 @@ def prompt(inherited: Inherited) -> str:
         inherited.look("style"),
         shot.action or "",
         inherited.look("setting"),
-        _spelt(shot.size, SIZES | ANGLES, chinese=chinese),
-        _spelt(shot.angle, ANGLES | SIZES, chinese=chinese),
+        _spelt(shot.size, {**ANGLES, **SIZES}, chinese=chinese),
+        _spelt(shot.angle, {**SIZES, **ANGLES}, chinese=chinese),
         _spelt(shot.lens, LENSES, chinese=chinese),
         _spelt(shot.move, MOVES, chinese=chinese),
     )
@@ -55,9 +55,7 @@ def about_tokens(text: str) -> int:
 def _spelt(written: str | None, table: Mapping[str, Term], *, chinese: bool) -> str:
     """Every term of a list like `crane down, underwater`, spelt out where it is known."""
     terms = (term.strip() for term in _COMMA.split(written or ""))
-    return _joined(
-        (_term(term, table, chinese=chinese) for term in terms), CHINESE_COMMA if chinese else ENGLISH_COMMA
-    )
+    return _joined((_term(term, table, chinese=chinese) for term in terms), CHINESE_COMMA if chinese else ENGLISH_COMMA)
 
 
 def _term(written: str, table: Mapping[str, Term], *, chinese: bool) -> str:

@@ -1,0 +1,132 @@
+"""What a shot of the plan consists of: its takes with their seeds, a still, a card, or the reason why not yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wan_render.plan.film import CardText, Content, NotYet, PlannedTake, Rendered, StillPicture
+from wan_render.plan.findings import Findings
+from wan_render.plan.inherit import Inherited
+from wan_render.plan.lengths import Length
+from wan_render.plan.models import Modelled, sampling_of
+from wan_render.plan.pictures import Keyframes
+from wan_render.plan.prompt import about_tokens, negative, prompt
+from wan_render.plan.roles import PREVIOUS, Role
+from wan_render.plan.seeds import DEFAULT_SEED, LARGEST_SEED, take_seed, wanted_numbers
+from wan_render.take import Plate, Sampling, ShotKind, Size, Take
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What all takes of a film share."""
+
+    backend: str
+    size: Size
+    keyframes: Keyframes
+    findings: Findings
+
+    def rendered(self, inherited: Inherited, modelled: Modelled, length: Length, not_yet: str) -> Content:
+        """The takes of a shot. All of it is checked even where `not_yet` says why it cannot be rendered."""
+        first, last = self._plates(inherited)
+        numbers, chosen = self._numbers(inherited)
+        seed = self._seed(inherited)
+        words = self._words(inherited, modelled)
+        sampling = sampling_of(modelled, self._profile(inherited), self.findings)
+        if not_yet or _lacks_plate(modelled.kind, first, last):  # a plate is lacking after an error, or when painted
+            return NotYet(not_yet)
+
+        def take(number: int) -> Take:
+            return self._take(modelled, (first, last), words, length.frames, take_seed(seed, number), sampling)
+
+        circle = inherited.shot.circle
+        pin = circle.pin if circle is not None else None
+        return Rendered(tuple(PlannedTake(number, take(number)) for number in numbers), chosen, pin)
+
+    def unrendered(self, inherited: Inherited, role: Role, not_yet: str) -> Content:
+        """A still or a card as it is."""
+        shot = inherited.shot
+        if role is Role.CARD:
+            return CardText(shot.card or "")
+        plate = self.keyframes.plate(shot.still, inherited.at("still"))
+        return NotYet(not_yet) if plate is None or not_yet else StillPicture(plate)
+
+    def _take(
+        self,
+        modelled: Modelled,
+        plates: tuple[Plate | None, Plate | None],
+        words: tuple[str, str],
+        frames: int,
+        seed: int,
+        sampling: Sampling,
+    ) -> Take:
+        return Take(
+            backend=self.backend,
+            model=modelled.card.identity,
+            first=plates[0],
+            last=plates[1],
+            prompt=words[0],
+            negative=words[1],
+            frames=frames,
+            size=self.size,
+            rate=modelled.card.rate,
+            seed=seed,
+            sampling=sampling,
+        )
+
+    def _plates(self, inherited: Inherited) -> tuple[Plate | None, Plate | None]:
+        shot = inherited.shot
+        for at, waypoint in enumerate(shot.through):
+            self.keyframes.plate(waypoint.keyframe, (*inherited.at("through"), at))
+        if shot.from_ == PREVIOUS:
+            return None, self.keyframes.plate(shot.to, inherited.at("to"))
+        if shot.from_ is not None and shot.to is not None and not shot.through:
+            self.keyframes.compare(shot.from_, shot.to, inherited.at("to"))
+        return (
+            self.keyframes.plate(shot.from_, inherited.at("from")),
+            self.keyframes.plate(shot.to, inherited.at("to")),
+        )
+
+    def _numbers(self, inherited: Inherited) -> tuple[tuple[int, ...], int]:
+        """The wanted numbers and the one for the film; with a pin, the circled number alone."""
+        told, shot = inherited.takes, inherited.shot
+        takes = 1 if told is None else told.value
+        if told is not None and takes < 1:
+            self.findings.error(told.place, f"{takes} takes", "at least 1")
+        if shot.circle is None:
+            numbers = wanted_numbers(max(1, takes), shot.ng, None)
+            return numbers, numbers[0]
+        chosen = shot.circle.take
+        if chosen in shot.ng:
+            remedy = "circle another, or delete it from `ng`"
+            self.findings.error(inherited.at("circle"), f"take {chosen} is circled and refused", "one of both", remedy)
+        if shot.circle.pin is not None:
+            return (chosen,), chosen
+        return wanted_numbers(max(1, takes), shot.ng, chosen), chosen
+
+    def _seed(self, inherited: Inherited) -> int:
+        told = inherited.common("seed")
+        seed = DEFAULT_SEED if told is None else int(told.value)
+        if told is not None and not 0 <= seed <= LARGEST_SEED:
+            self.findings.error(told.place, f"seed {seed}", f"0 to {LARGEST_SEED}", "write a smaller number")
+        return seed
+
+    def _words(self, inherited: Inherited, modelled: Modelled) -> tuple[str, str]:
+        told = inherited.common("negative")
+        official = modelled.card.kinds[modelled.kind].negative
+        words = prompt(inherited), negative(None if told is None else told.value, official, inherited.avoid)
+        for name, text in zip(("prompt", "negative prompt"), words, strict=True):
+            limit = modelled.card.prompt_tokens
+            if about_tokens(text) > limit:
+                found = f"the {name} has about {about_tokens(text)} tokens"
+                allowed = f"{modelled.card.name} reads the first {limit}"
+                self.findings.warn(inherited.place, found, allowed, "say it in fewer words")
+        return words
+
+    @staticmethod
+    def _profile(inherited: Inherited) -> str:
+        told = inherited.common("profile")
+        return "exact" if told is None else str(told.value)
+
+
+def _lacks_plate(kind: ShotKind, first: Plate | None, last: Plate | None) -> bool:
+    return (kind is not ShotKind.T2V and first is None) or (kind is ShotKind.FLF2V and last is None)

@@ -1,0 +1,77 @@
+"""What the format has and this version cannot do yet: told in words, never left out in silence.
+
+What changes a shot's pixels makes that shot a slate that gives the reason; decorations are a warning, once each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from wan_render.model import PathInFile
+from wan_render.plan.findings import Findings
+from wan_render.plan.inherit import Inherited
+from wan_render.plan.joints import Rates
+from wan_render.plan.models import Modelled
+from wan_render.plan.pictures import Keyframes
+from wan_render.plan.roles import PREVIOUS, Role
+
+_LATER = "with a later version"
+
+
+def reason_not_yet(
+    inherited: Inherited, role: Role, modelled: Modelled | None, keyframes: Keyframes, rates: Rates
+) -> str:
+    """Why a shot cannot be made by this version, or ""."""
+    reasons = list(_reasons(inherited, role, modelled, keyframes, rates))
+    return f"{', '.join(reasons)}: comes {_LATER}" if reasons else ""
+
+
+def _reasons(
+    inherited: Inherited, role: Role, modelled: Modelled | None, keyframes: Keyframes, rates: Rates
+) -> Iterator[str]:
+    shot = inherited.shot
+    if role is Role.CLIP:
+        yield "clip"
+    if any(name is not None and keyframes.painted(name) for name in (shot.from_, shot.to, shot.still)):
+        yield "a keyframe painted from a prompt"
+    if modelled is None:
+        return
+    if shot.from_ == PREVIOUS:
+        yield "from: previous"
+    if shot.through:
+        yield "through"
+    if (loras := inherited.common("loras")) is not None and loras.value:
+        yield "LoRA"
+    if (profile := inherited.common("profile")) is not None and profile.value != "exact":
+        yield f"profile {profile.value}"
+    if modelled.card.rate != rates.film:
+        yield f"{modelled.card.name} at {modelled.card.rate} frames a second in a film of {rates.film}"
+
+
+def warn_of_ignored(shots: Sequence[Inherited], rates: Rates, findings: Findings) -> None:
+    """One warning for each kind of decoration that the film asks for."""
+    if rates.told != rates.film:
+        found = f"{rates.told} frames a second come {_LATER}"
+        findings.warn(("film", "rate"), found, "", f"the film has its model's {rates.film}")
+    for what, place in _decorations(shots, findings):
+        findings.warn(place, f"{what} {_LATER}", "", "the film is made without")
+
+
+def _decorations(shots: Sequence[Inherited], findings: Findings) -> Iterator[tuple[str, PathInFile]]:
+    audio = findings.document.storyboard.audio
+    if audio.music:
+        yield "music comes", ("audio", "music")
+    if audio.narration:
+        yield "narration comes", ("audio", "narration")
+    yield from islice(_sounds(shots), 1)
+    yield from islice((("subtitles come", shot.at("subtitle")) for shot in shots if shot.shot.subtitle), 1)
+    yield from islice((("checks of takes (qc) come", shot.qc.place) for shot in shots if shot.qc is not None), 1)
+
+
+def _sounds(shots: Sequence[Inherited]) -> Iterator[tuple[str, PathInFile]]:
+    for shot in shots:
+        if shot.scene.sound:
+            yield "sound comes", (*shot.place[:2], "sound")
+        if shot.shot.sound:
+            yield "sound comes", shot.at("sound")

@@ -1,0 +1,81 @@
+"""How long a take is: frames on its model's grid, from screen time. A neighbour never changes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from wan_render.model import PathInFile, Time
+from wan_render.plan.findings import Findings
+from wan_render.plan.inherit import Inherited, Level, Told
+from wan_render.render import ModelCard
+
+DEFAULT_DURATION = Time(seconds=Fraction(5))
+
+
+@dataclass(frozen=True)
+class Length:
+    """seconds: screen time that is asked for. frames: of its take, both ends included; 0 where no model renders it."""
+
+    seconds: Fraction
+    frames: int = 0
+
+
+def length(inherited: Inherited, card: ModelCard | None, told_rate: Fraction, findings: Findings) -> Length:
+    """Screen time and the frames of the take; `told_rate` is what `81f` counts, `card` is None without a model."""
+    duration = inherited.duration or Told(DEFAULT_DURATION, inherited.place, Level.NOWHERE)
+    seconds = duration.value.at(told_rate)
+    if seconds <= 0:
+        findings.error(duration.place, "no time at all", "a duration is greater than 0", "write one, like 5s")
+        seconds = DEFAULT_DURATION.seconds
+    if card is None:
+        return Length(seconds)
+    fixed: Told[int] | None = inherited.common("frames")
+    if fixed is None:
+        frames = frames_for(seconds, card)
+        place = duration.place
+    else:
+        frames, place = _on_grid(fixed, card, findings), fixed.place
+        seconds = _within(seconds, frames, fixed, duration, card, findings)
+    _check_trained_length(frames, card, place, findings)
+    return Length(seconds, frames)
+
+
+def frames_for(seconds: Fraction, card: ModelCard) -> int:
+    """4·ceil(seconds·rate/4) + 1, with the model's own step and rate."""
+    return card.frame_step * (seconds * card.rate / card.frame_step).__ceil__() + 1
+
+
+def _on_grid(fixed: Told[int], card: ModelCard, findings: Findings) -> int:
+    step = card.frame_step
+    steps, rest = divmod(fixed.value - 1, step)
+    if fixed.value >= 1 and not rest:
+        return fixed.value
+    below = max(0, steps) * step + 1
+    legal = f"{below} or {below + step}" if fixed.value >= 1 else f"{below}"
+    findings.error(fixed.place, f"{fixed.value} frames", f"{card.name} renders {step}n + 1", f"the nearest: {legal}")
+    return below
+
+
+def _within(
+    seconds: Fraction, frames: int, fixed: Told[int], duration: Told[Time], card: ModelCard, findings: Findings
+) -> Fraction:
+    """Screen time of a take of fixed length: the nearer of the two settings counts, and never more than there is."""
+    if fixed.level > duration.level:
+        return Fraction(max(1, frames - 1)) / card.rate
+    whole = Fraction(frames) / card.rate
+    if seconds > whole:
+        found = f"{float(seconds):g}s is longer than the {frames} frames that `render.frames` asks for"
+        findings.warn(duration.place, found, "", f"the shot is {float(whole):g}s long")
+    return min(seconds, whole)
+
+
+def _check_trained_length(frames: int, card: ModelCard, place: PathInFile, findings: Findings) -> None:
+    trained = card.trained_frames
+    if frames > 2 * trained:
+        allowed = f"{card.name} was trained on {trained}, and twice that is the most"
+        remedy = "add keyframes with `through`, or make several shots of it"
+        findings.error(place, f"{frames} frames in one take", allowed, remedy)
+    elif frames > trained:
+        found = f"{frames} frames in one take, and {card.name} was trained on {trained}"
+        findings.warn(place, found, "", "colours may drift; add keyframes with `through`")

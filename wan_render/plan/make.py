@@ -1,0 +1,205 @@
+"""make_plan: the stages of planning, in order. Each goes on after a mistake, so that all of them are told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from wan_render.facts import FactCache
+from wan_render.model import Document, Film, Scene, Storyboard, Time, TitleCard
+from wan_render.plan.clock import FilmClock, nearest_frame
+from wan_render.plan.contents import Studio
+from wan_render.plan.film import FilmPlan, Joint, PlannedShot, PlannedTitle, Rendered
+from wan_render.plan.findings import Findings
+from wan_render.plan.inherit import Inherited
+from wan_render.plan.joints import Meeting, Rates, check_room, joints
+from wan_render.plan.later import reason_not_yet, warn_of_ignored
+from wan_render.plan.lengths import Length, length
+from wan_render.plan.models import Chooser, Modelled
+from wan_render.plan.pictures import Keyframes
+from wan_render.plan.roles import PREVIOUS, Role, kind_of, role_of
+from wan_render.plan.sizes import delivery, raster
+from wan_render.plan.timeline import Shown, Span, lay, take_in_film_frames
+from wan_render.render import ModelCard, Models
+
+_RATE_WITHOUT_MODELS = Fraction(16)
+"""Of a film of stills and cards alone: the rate of most models."""
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A shot of the film before it has its time. modelled: None where no model renders it."""
+
+    inherited: Inherited
+    role: Role
+    modelled: Modelled | None
+
+
+def make_plan(document: Document, *, models: Models, backend_id: str, cache: FactCache) -> FilmPlan:
+    """The whole film, planned for a backend (`animatic/1`).
+
+    Raises StoryboardError with every mistake of meaning, each with its place in the file.
+    """
+    findings, storyboard = Findings(document), document.storyboard
+    size = raster(storyboard.film, findings)
+    delivered = delivery(storyboard.film, size, findings)
+    kept, omitted = _cast(storyboard)
+    if not kept:
+        findings.error(("scenes",), "no shot is in the film", "at least one", "write one under `shots`")
+        findings.raise_errors()
+    studio = Studio(backend_id, size, Keyframes(size, cache, findings), findings)
+    drafts = _drafts(kept, Chooser(models, size, findings), findings)
+    _check_previous(storyboard, drafts, findings)
+    rates = _rates(storyboard.film, drafts)
+    opening, shots, closing = _laid_out(storyboard, drafts, rates, studio)
+    _warn_of_unused_keyframes(storyboard, findings)
+    warn_of_ignored(kept, rates, findings)
+    findings.raise_errors()
+    return FilmPlan(
+        title=storyboard.film.title,
+        slug=storyboard.film.slug,
+        file=document.file,
+        backend=backend_id,
+        size=size,
+        delivery=delivered,
+        fit=storyboard.film.fit,
+        rate=rates.film,
+        fade_in=_film_frames(storyboard.film.fade_in, rates),
+        fade_out=_film_frames(storyboard.film.fade_out, rates),
+        opening=opening,
+        shots=shots,
+        closing=closing,
+        omitted=omitted,
+        pictures=studio.keyframes.files,
+        models=_models_used(drafts, shots),
+        warnings=findings.warnings,
+    )
+
+
+def _cast(storyboard: Storyboard) -> tuple[tuple[Inherited, ...], tuple[str, ...]]:
+    """The shots of the film, and the ids of those that are omitted."""
+    written = [
+        Inherited(storyboard, (at, place))
+        for at, scene in enumerate(storyboard.scenes)
+        for place in range(len(scene.shots))
+    ]
+    kept = tuple(inherited for inherited in written if not inherited.omitted)
+    return kept, tuple(inherited.id for inherited in written if inherited.omitted)
+
+
+def _drafts(kept: Sequence[Inherited], chooser: Chooser, findings: Findings) -> tuple[_Draft, ...]:
+    def draft(inherited: Inherited) -> _Draft:
+        role = role_of(inherited, findings)
+        modelled = chooser.choose(inherited, kind_of(inherited.shot)) if role is Role.RENDER else None
+        return _Draft(inherited, role, modelled)
+
+    return tuple(map(draft, kept))
+
+
+def _check_previous(storyboard: Storyboard, drafts: Sequence[_Draft], findings: Findings) -> None:
+    """`from: previous` needs the shot before it in the file, in the film and rendered by a model."""
+    index = [(at, place) for at, scene in enumerate(storyboard.scenes) for place in range(len(scene.shots))]
+    roles = {draft.inherited.index: draft.role for draft in drafts}
+    for draft in drafts:
+        if draft.role is not Role.RENDER or draft.inherited.shot.from_ != PREVIOUS:
+            continue
+        at = index.index(draft.inherited.index)
+        if at == 0 or roles.get(index[at - 1]) is not Role.RENDER:
+            found = "there is none" if at == 0 else "it is omitted or not rendered by a model"
+            allowed = "the shot before it must be rendered"
+            findings.error(draft.inherited.at("from"), f"continues the shot before it, but {found}", allowed)
+
+
+def _rates(film: Film, drafts: Sequence[_Draft]) -> Rates:
+    """The film's rate is the one that is asked for, where a model of the film has it, else the first model's."""
+    native = [draft.modelled.card.rate for draft in drafts if draft.modelled is not None]
+    first = native[0] if native else _RATE_WITHOUT_MODELS
+    if film.rate == "native":
+        return Rates(film=first, told=first)
+    told = Fraction(film.rate)
+    return Rates(film=told if told in native or not native else first, told=told)
+
+
+def _laid_out(
+    storyboard: Storyboard, drafts: Sequence[_Draft], rates: Rates, studio: Studio
+) -> tuple[tuple[PlannedTitle, ...], tuple[PlannedShot, ...], tuple[PlannedTitle, ...]]:
+    """Titles and shots, one after the other on the film's clock."""
+    opening, clock = _titles(storyboard.titles.open, FilmClock(rates.film), rates)
+    met = joints([Meeting(draft.inherited, draft.role) for draft in drafts], rates, studio.findings)
+    shots = []
+    for draft, joint in zip(drafts, met, strict=True):
+        card = draft.modelled.card if draft.modelled is not None else None
+        timed = length(draft.inherited, card, rates.told, studio.findings)
+        take = take_in_film_frames(timed.frames, card.rate, rates.film) if card is not None else 0
+        span = Span(draft.inherited, draft.role, timed, take, joint)
+        shown, clock = lay(span, clock, rates, studio.findings)
+        shots.append(_planned(draft, timed, shown, joint, rates, studio))
+    check_room(shots, [draft.inherited.transition for draft in drafts], studio.findings)
+    closing, _ = _titles(storyboard.titles.close, clock, rates)
+    return opening, tuple(shots), closing
+
+
+def _planned(
+    draft: _Draft, timed: Length, shown: Shown, joint: Joint | None, rates: Rates, studio: Studio
+) -> PlannedShot:
+    inherited, shot, modelled = draft.inherited, draft.inherited.shot, draft.modelled
+    not_yet = reason_not_yet(inherited, draft.role, modelled, studio.keyframes, rates)
+    if modelled is None:
+        content = studio.unrendered(inherited, draft.role, not_yet)
+    else:
+        content = studio.rendered(inherited, modelled, timed, not_yet)
+    return PlannedShot(
+        id=inherited.id,
+        scene=inherited.scene.id,
+        name=shot.id,
+        index=inherited.index,
+        content=content,
+        first=shown.first,
+        frames=shown.frames,
+        hold=shown.hold,
+        joint=joint,
+        from_name=shot.from_ or shot.still,
+        to_name=shot.to,
+        slugline=inherited.scene.slugline,
+        action=shot.action,
+        notes=shot.notes,
+        model=modelled.card.name if modelled is not None else None,
+    )
+
+
+def _titles(cards: Sequence[TitleCard], clock: FilmClock, rates: Rates) -> tuple[tuple[PlannedTitle, ...], FilmClock]:
+    planned = []
+    for card in cards:
+        seconds = card.for_.at(rates.told)
+        frames = max(1, clock.frames_until(seconds))
+        planned.append(PlannedTitle(card.text, frames))
+        clock = clock.after(seconds, frames)
+    return tuple(planned), clock
+
+
+def _film_frames(time: Time | None, rates: Rates) -> int:
+    return 0 if time is None else max(0, nearest_frame(time.at(rates.told) * rates.film))
+
+
+def _models_used(drafts: Sequence[_Draft], shots: Sequence[PlannedShot]) -> dict[str, ModelCard]:
+    return {
+        draft.modelled.card.identity: draft.modelled.card
+        for draft, shot in zip(drafts, shots, strict=True)
+        if draft.modelled is not None and isinstance(shot.content, Rendered)
+    }
+
+
+def _warn_of_unused_keyframes(storyboard: Storyboard, findings: Findings) -> None:
+    """Keyframes that no shot names; an omitted shot still uses its own."""
+    used = set[str | None]()
+    for scene in storyboard.scenes:
+        used |= _named(scene)
+    for name in storyboard.keyframes:
+        if name not in used:
+            findings.warn(("keyframes", name), f"no shot uses the keyframe {name}", "", "use it or delete it")
+
+
+def _named(scene: Scene) -> set[str | None]:
+    ends = {name for shot in scene.shots for name in (shot.from_, shot.to, shot.still)}
+    return ends | {waypoint.keyframe for shot in scene.shots for waypoint in shot.through}

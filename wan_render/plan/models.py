@@ -1,0 +1,108 @@
+"""Which model renders a shot, and how it is sampled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wan_render.errors import InputError
+from wan_render.plan.findings import Findings
+from wan_render.plan.inherit import Inherited, KindSettings, Told
+from wan_render.render import ModelCard, Models
+from wan_render.take import Sampling, ShotKind, Size
+
+
+@dataclass(frozen=True)
+class Modelled:
+    """A shot of a kind, the model that renders it, and what was written for it."""
+
+    kind: ShotKind
+    settings: KindSettings
+    card: ModelCard
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """Chooses models for one film, whose raster is `size`."""
+
+    models: Models
+    size: Size
+    findings: Findings
+    _folders: dict[str, ModelCard | None] = field(default_factory=dict)
+
+    def choose(self, inherited: Inherited, kind: ShotKind) -> Modelled:
+        """The named model, checked against what the shot needs; else the default one of its kind."""
+        settings = inherited.of_kind(kind)
+        default = self.models.default(kind, self.size)
+        card = default if settings.model is None else self._named(settings.model, default)
+        place = inherited.place if settings.model is None else settings.model.place
+        if kind not in card.kinds:
+            can = ", ".join(sorted(card.kinds))
+            self.findings.error(place, f"{card.name} cannot render {kind.value}", f"it can: {can}", self._able(kind))
+            card = default
+        self._check_size(card, place)
+        return Modelled(kind, settings, card)
+
+    def _named(self, name: Told[str], default: ModelCard) -> ModelCard:
+        if name.value in self.models.names:
+            return self.models.card(name.value)
+        if name.value not in self._folders:
+            self._folders[name.value] = self._in_folder(name)
+        return self._folders[name.value] or default
+
+    def _in_folder(self, name: Told[str]) -> ModelCard | None:
+        folder = self.findings.document.folder / name.value
+        if not folder.is_dir():
+            known = ", ".join(self.models.names)
+            remedy = "write one of them, or a folder of weights"
+            self.findings.error(
+                name.place, f"no model and no folder is called {name.value!r}", f"known: {known}", remedy
+            )
+            return None
+        try:
+            return self.models.folder(folder)
+        except InputError as error:
+            for problem in error.problems:
+                self.findings.error(name.place, problem.found, problem.allowed, problem.remedy)
+            return None
+
+    def _able(self, kind: ShotKind) -> str:
+        able = [name for name in self.models.names if kind in self.models.card(name).kinds]
+        return f"write one that can: {', '.join(able)}"
+
+    def _check_size(self, card: ModelCard, place: tuple[str | int, ...]) -> None:
+        step = card.size_multiple
+        if self.size.width % step or self.size.height % step:
+            fitting = Size(*(max(step, round(side / step) * step) for side in (self.size.width, self.size.height)))
+            allowed = f"{card.name} takes multiples of {step}"
+            self.findings.error(place, f"renders at {self.size}", allowed, f"write film.raster: {fitting}")
+        elif card.native_sizes and self.size not in card.native_sizes:
+            native = ", ".join(map(str, sorted(card.native_sizes)))
+            self.findings.warn(
+                ("film", "raster"), f"{card.name} is not documented for {self.size}", f"documented: {native}"
+            )
+
+
+def sampling_of(modelled: Modelled, profile: str, findings: Findings) -> Sampling:
+    """The model's own official numbers, each replaced by what was written for it."""
+    settings, official = modelled.settings, modelled.card.kinds[modelled.kind].sampling
+    return Sampling(
+        steps=official.steps if settings.steps is None else settings.steps.value,
+        guidance=_guidance(settings.guidance, official.guidance, findings),
+        shift=official.shift if settings.shift is None else float(settings.shift.value),
+        profile=profile,
+    )
+
+
+def _guidance(
+    written: Told[tuple[float, ...]] | None, official: tuple[float, ...], findings: Findings
+) -> tuple[float, ...]:
+    """One value counts for every expert of the model."""
+    if written is None:
+        return official
+    values = tuple(map(float, written.value))
+    if len(values) == 1:
+        return values * len(official)
+    if len(values) != len(official):
+        allowed = f"the model has {len(official)}: one value for each, or one for all"
+        findings.error(written.place, f"guidance for {len(values)} experts", allowed)
+    return values

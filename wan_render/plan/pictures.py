@@ -1,0 +1,99 @@
+"""Keyframes by name → plates, with what is worth telling about each picture."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from wan_render.errors import PictureError
+from wan_render.facts import FactCache
+from wan_render.model import Keyframe
+from wan_render.plan.findings import Findings
+from wan_render.plates import PictureFacts, picture_facts
+from wan_render.take import Plate, Size
+
+MOST_ENLARGED = Fraction(3, 2)
+
+_NEARLY_EQUAL = 2.0
+_VERY_UNLIKE = 100.0
+"""Mean differences of two 16x16 thumbnails, of 255; two pictures of noise have 85, day against night about 60."""
+
+_CENTRE = (Fraction(1, 2), Fraction(1, 2))
+
+
+class Keyframes:
+    """The keyframes of one film, looked at once each."""
+
+    def __init__(self, size: Size, cache: FactCache, findings: Findings) -> None:
+        self._size, self._cache, self._findings = size, cache, findings
+        self._named = findings.document.storyboard.keyframes
+        self._seen: dict[str, PictureFacts | None] = {}
+        self._files: dict[str, Path] = {}
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The file of every plate's picture, by SHA-256."""
+        return dict(self._files)
+
+    def painted(self, name: str) -> bool:
+        """Whether a keyframe is to be painted from a prompt."""
+        return name in self._named and self._named[name].image is None
+
+    def plate(self, name: str | None, place: tuple[str | int, ...]) -> Plate | None:
+        """The keyframe conformed to the raster; None without a name, without a picture, or after an error."""
+        if name is None or self.painted(name):
+            return None
+        facts = self.facts(name)
+        if facts is None:
+            if name not in self._named:
+                self._findings.error(place, f"no keyframe is called {name!r}", "", "name it under `keyframes`")
+            return None
+        return Plate(facts.digest, self._size, self._named[name].focus or _CENTRE)
+
+    def facts(self, name: str) -> PictureFacts | None:
+        """What is known of a keyframe's picture; None where it has none, or after an error."""
+        if name not in self._seen:
+            keyframe = self._named.get(name)
+            self._seen[name] = None if keyframe is None else self._look_at(name, keyframe)
+        return self._seen[name]
+
+    def compare(self, first: str, last: str, place: tuple[str | int, ...]) -> None:
+        """Warn where the two ends of a shot make a poor one."""
+        facts, others = self.facts(first), self.facts(last)
+        if facts is None or others is None:
+            return
+        difference = _difference(facts.thumbnail, others.thumbnail)
+        if difference < _NEARLY_EQUAL:
+            self._findings.warn(place, f"{first} and {last} are nearly equal", "", "the clip will hardly move")
+        elif difference > _VERY_UNLIKE:
+            self._findings.warn(
+                place, f"{first} and {last} are very unlike", "", "the model may cut or morph between them"
+            )
+
+    def _look_at(self, name: str, keyframe: Keyframe) -> PictureFacts | None:
+        if keyframe.image is None:
+            return None
+        file = self._findings.document.folder / keyframe.image
+        try:
+            facts = picture_facts(file, self._cache)
+        except PictureError as error:
+            for problem in error.problems:
+                found = f"{keyframe.image} {problem.found}"
+                self._findings.error(("keyframes", name), found, problem.allowed, problem.remedy)
+            return None
+        self._files[facts.digest] = file.absolute()
+        self._tell(name, facts)
+        return facts
+
+    def _tell(self, name: str, facts: PictureFacts) -> None:
+        for note in facts.notes:
+            self._findings.warn(("keyframes", name), f"the picture {note}")
+        scale = max(Fraction(self._size.width, facts.width), Fraction(self._size.height, facts.height))
+        if scale > MOST_ENLARGED:
+            found = f"{facts.width}x{facts.height} is enlarged {float(scale):.1f} times to cover {self._size}"
+            self._findings.warn(("keyframes", name), found, f"up to {float(MOST_ENLARGED)} times looks sharp")
+
+
+def _difference(first: bytes, second: bytes) -> float:
+    """Mean absolute difference of two equally long strings of samples, 0 to 255."""
+    return sum(abs(a - b) for a, b in zip(first, second, strict=True)) / len(first)
