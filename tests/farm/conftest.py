@@ -1,0 +1,30 @@
+"""Orders, devices and farms whose device processes do what duties.py says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.farm.orders import WORK
+from wan_render.farm import FarmSettings, LocalFarm, Stall
+from wan_render.render import Device
+
+OpenFarm = Callable[..., LocalFarm]
+
+
+@pytest.fixture
+def open_farm(tmp_path: Path) -> Iterator[OpenFarm]:
+    """`open_farm("cpu", "cuda:0", work=…, stall=…)`; all are stopped in the end."""
+    with ExitStack() as farms:
+
+        def make(*names: str, work: str = WORK, stall: Stall | None = None, quarantine: int = 2) -> LocalFarm:
+            devices = [Device(name, "under test", 0, pin="" if name == "cpu" else f"GPU-{name}") for name in names]
+            settings = FarmSettings(stall or Stall(), tmp_path / "locks", quarantine, work)
+            farm = LocalFarm(devices, tmp_path, settings)
+            farms.callback(farm.stop)
+            return farm
+
+        yield make

@@ -1,0 +1,143 @@
+"""Work for device processes under test: what a process does is the prompt of its order."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+from wan_render.errors import PictureError, Problem, RenderError, WanRenderError
+from wan_render.farm.work import Work
+from wan_render.production import RenderOrder
+from wan_render.render import Device, Listen, Phase, Progress
+from wan_render.store import Clip
+from wan_render.take import Size
+
+FLOOD = 20_000
+
+
+class OddError(WanRenderError):
+    """Pickles, but does not unpickle."""
+
+    def __init__(self, where: str, found: str) -> None:
+        super().__init__(Problem(where, found))
+
+
+def scripted(device: Device, store: Path) -> Work:
+    """`<action>` at every attempt, or `<action> once` at the first one only, or `<action> on <device>`."""
+
+    def work(order: RenderOrder, listen: Listen) -> Clip:
+        action, _, condition = order.take.prompt.partition(" ")
+        if _applies(condition, order, device, store):
+            ACTIONS[action](store, listen)
+        return Clip(order.take.key, Path(f"/{device.name}/{os.getpid()}"), 1, Size(64, 48), Fraction(16))
+
+    return work
+
+
+def slow_start(_device: Device, store: Path) -> Work:
+    """A process that never comes to take an order."""
+    (store / "pid").write_text(str(os.getpid()))
+    _hold_the_interpreter()
+    raise AssertionError
+
+
+def broken_start(_device: Device, _store: Path) -> Work:
+    """A process whose backend cannot be imported."""
+    raise ImportError("libcudart.so.12: cannot open shared object file")
+
+
+def _applies(condition: str, order: RenderOrder, device: Device, store: Path) -> bool:
+    if condition.startswith("on "):
+        return condition == f"on {device.name}"
+    if condition == "once":
+        marker = store / f"tried-{order.take.key}"
+        first = not marker.exists()
+        marker.touch()
+        return first
+    return True
+
+
+def _hold_the_interpreter() -> None:
+    """As a C library does that loads two minutes long without letting other threads run."""
+    ctypes.PyDLL(None).sleep(120)
+
+
+def _load(store: Path, listen: Listen) -> None:
+    grandchild = subprocess.Popen(["/bin/sleep", "120"])
+    (store / "pids.part").write_text(f"{os.getpid()} {grandchild.pid}")
+    (store / "pids.part").rename(store / "pids")
+    listen(Progress(Phase.LOADING))
+    _hold_the_interpreter()
+
+
+def _kill(_store: Path, listen: Listen) -> None:
+    listen(Progress(Phase.STEP, 1, 50))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _hang(_store: Path, listen: Listen) -> None:
+    listen(Progress(Phase.STEP, 1, 50))
+    time.sleep(120)
+
+
+def _flood(_store: Path, listen: Listen) -> None:
+    for step in range(FLOOD):
+        listen(Progress(Phase.STEP, step, FLOOD))
+    listen(Progress(Phase.WRITING))
+
+
+def _chatter(_store: Path, listen: Listen) -> None:
+    for _ in range(200):
+        print("a library chatters", flush=True)  # noqa: T201 - what is under test
+        os.write(1, b"\x80\x05\x00\x00\x00\xff" * 100)
+        os.write(2, b"\x00" * 100)
+        listen(Progress(Phase.STEP, 1, 50))
+    subprocess.run(["/bin/echo", "a program chatters"], check=True)
+
+
+def _signals(_store: Path, _listen: Listen) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.05)
+
+
+def _say(_store: Path, _listen: Listen) -> None:
+    logging.getLogger("wan_render.store").warning("take %s was set aside", "7f3a91")
+
+
+def _raise(error: Exception) -> Callable[[Path, Listen], None]:
+    def action(_store: Path, _listen: Listen) -> None:
+        raise error
+
+    return action
+
+
+ACTIONS: dict[str, Callable[[Path, Listen], None]] = {
+    "nothing": lambda _store, _listen: None,
+    "briefly": lambda _store, _listen: time.sleep(0.2),
+    "progress": lambda _store, listen: [listen(Progress(Phase.STEP, n, 3)) for n in range(4)] and None,
+    "load": _load,
+    "kill": _kill,
+    "segfault": lambda _store, _listen: ctypes.string_at(0) and None,
+    "exit": lambda _store, _listen: sys.exit(3),
+    "memory": lambda _store, _listen: bytearray(1 << 60) and None,
+    "hang": _hang,
+    "flood": _flood,
+    "chatter": _chatter,
+    "signals": _signals,
+    "say": _say,
+    "picture": _raise(PictureError(Problem("a.png", "changed since it was planned"))),
+    "blame": _raise(RenderError(Problem("1/010", "black frames"))),
+    "bug": _raise(KeyError("weight")),
+    "eof": _raise(EOFError()),
+    "odd": _raise(OddError("here", "an error with a constructor of its own")),
+    "lambda": _raise(RenderError(lambda: 0)),  # type: ignore[arg-type]
+}

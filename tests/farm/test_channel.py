@@ -1,0 +1,85 @@
+"""Messages over a socket."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import threading
+
+import pytest
+
+from wan_render.farm.channel import Channel, ClosedError, Done
+from wan_render.farm.inbox import Inbox
+from wan_render.render import Phase, Progress
+
+
+def ends() -> tuple[Channel, Channel]:
+    one, other = socket.socketpair()
+    return Channel(one), Channel(other)
+
+
+def test_messages_arrive_whole_and_in_order_however_large() -> None:
+    one, other = ends()
+    sent = [Done(b"x" * size) for size in (0, 1, 5_000_000, 3)]
+    sender = threading.Thread(target=lambda: [one.send(message) for message in sent])
+    sender.start()
+    assert [other.receive() for _ in sent] == sent
+    sender.join()
+
+
+def test_several_threads_never_mix_their_messages() -> None:
+    one, other = ends()
+    threads = [
+        threading.Thread(target=lambda n=n: [one.send(Done(bytes([n]) * 5000)) for _ in range(200)]) for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    received = [other.receive().result for _ in range(800)]
+    assert all(len(set(body)) == 1 and len(body) == 5000 for body in received)
+
+
+def test_what_does_not_pickle_leaves_the_channel_as_it_was() -> None:
+    one, other = ends()
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        one.send(Done(lambda: 0))
+    one.send(Done(1))
+    assert other.receive() == Done(1)
+
+
+def test_the_end_comes_after_what_was_sent() -> None:
+    one, other = ends()
+    one.send(Done(1))
+    one.close()
+    assert other.receive() == Done(1)
+    with pytest.raises(ClosedError):
+        other.receive()
+    with pytest.raises(OSError):  # noqa: PT011 - a broken pipe or a closed socket, whichever is noticed first
+        other.send(Done(2))
+
+
+def test_closing_wakes_the_thread_that_receives() -> None:
+    one, _other = ends()
+    ended = threading.Event()
+
+    def receive() -> None:
+        with pytest.raises(ClosedError):
+            one.receive()
+        ended.set()
+
+    threading.Thread(target=receive).start()
+    one.close()
+    assert ended.wait(5)
+
+
+def test_only_unread_progress_of_one_phase_is_superseded() -> None:
+    inbox = Inbox()
+    step, done = Progress(Phase.STEP, 1, 2), Progress(Phase.STEP, 2, 2)
+    for message in (Progress(Phase.LOADING), step, done, Done(1), Progress(Phase.STEP, 0, 2)):
+        inbox.put(message)
+    assert [inbox.get(0) for _ in range(5)] == [
+        Progress(Phase.LOADING),
+        done,
+        Done(1),
+        Progress(Phase.STEP, 0, 2),
+        None,
+    ]

@@ -1,0 +1,148 @@
+"""Which devices are found, with an nvidia-smi of our own on the PATH."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wan_render.errors import MachineError, UsageError
+from wan_render.farm import cpu, gpus, local_devices
+from wan_render.settings import MachineSettings
+
+TWO = """GPU-aaaa-1, 143771, NVIDIA H200
+GPU-aabb-2, 24564, NVIDIA GeForce RTX 4090, special edition
+"""
+
+Smi = Callable[..., None]
+
+
+@pytest.fixture
+def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Smi:
+    """`smi(stdout, code)` puts an nvidia-smi on the PATH that answers so; until then there is none."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def answer(stdout: str, code: int = 0) -> None:
+        (tmp_path / "answer").write_text(stdout)
+        script = tmp_path / "nvidia-smi"
+        script.write_text(f"#!/bin/sh\n/bin/cat '{tmp_path}/answer'\nexit {code}\n")
+        script.chmod(0o755)
+
+    return answer
+
+
+def names(devices: str, *kinds: str) -> list[str]:
+    return [device.name for device in local_devices(MachineSettings(devices=devices), kinds)]
+
+
+def test_gpus_are_found_in_their_order(smi: Smi) -> None:
+    smi(TWO)
+    first, second = gpus()
+    assert (first.name, first.label, first.memory_bytes, first.pin) == (
+        "cuda:0",
+        "NVIDIA H200",
+        143771 << 20,
+        "GPU-aaaa-1",
+    )
+    assert (second.name, second.label) == ("cuda:1", "NVIDIA GeForce RTX 4090, special edition")
+
+
+@pytest.mark.usefixtures("smi")
+def test_the_cpu_is_a_device_that_sees_no_gpu() -> None:
+    meminfo = Path("/proc/meminfo").read_text().split()
+    assert cpu().memory_bytes == int(meminfo[1]) << 10
+    assert cpu().pin == ""
+    assert cpu().label in Path("/proc/cpuinfo").read_text()
+
+
+@pytest.mark.parametrize(
+    ("devices", "kinds", "found"),
+    [
+        ("auto", ("cuda", "cpu"), ["cuda:0", "cuda:1"]),
+        ("auto", ("cpu",), ["cpu"]),
+        ("auto", ("cpu", "cuda"), ["cpu"]),
+        ("cuda:1", ("cuda", "cpu"), ["cuda:1"]),
+        ("cuda:1, cpu", ("cuda", "cpu"), ["cuda:1", "cpu"]),
+        ("cuda:0,cpu", ("cpu",), ["cpu"]),
+    ],
+)
+def test_the_setting_chooses_among_what_the_backend_can_use(
+    smi: Smi, devices: str, kinds: tuple[str, ...], found: list[str]
+) -> None:
+    smi(TWO)
+    assert names(devices, *kinds) == found
+
+
+@pytest.mark.usefixtures("smi")
+def test_without_a_gpu_the_next_kind_is_taken() -> None:
+    assert names("auto", "cuda", "cpu") == ["cpu"]
+    with pytest.raises(UsageError, match="devices: none of the kind cuda is here"):
+        names("auto", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("devices", "words"),
+    [
+        ("cuda:7", "WAN_RENDER_DEVICES: no device is called 'cuda:7'; allowed: auto, or some of cuda:0, cuda:1, cpu"),
+        ("gpu", "no device is called 'gpu'"),
+        ("cuda:0,cuda:0", "names no device, or one twice"),
+        (" , ", "names no device, or one twice"),
+        ("cpu", "names cpu, but this backend renders on cuda; allowed: auto, or some of cuda:0, cuda:1"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_what_is_allowed(smi: Smi, devices: str, words: str) -> None:
+    smi(TWO)
+    with pytest.raises(UsageError) as refusal:
+        names(devices, "cuda")
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("visible", "found"),
+    [
+        ("", []),
+        ("-1", []),
+        ("1", ["cuda:1"]),
+        ("1,0", ["cuda:1", "cuda:0"]),
+        ("GPU-aabb", ["cuda:1"]),
+        ("GPU-aa", []),
+        ("0,7,1", ["cuda:0"]),
+    ],
+)
+def test_cuda_visible_devices_is_heeded(
+    smi: Smi, monkeypatch: pytest.MonkeyPatch, visible: str, found: list[str]
+) -> None:
+    smi(TWO)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert [gpu.name for gpu in gpus()] == found
+
+
+def test_memory_that_is_shared_with_the_cpu_has_no_size_of_its_own(smi: Smi) -> None:
+    smi("GPU-cccc-3, [N/A], NVIDIA GB10\n")
+    assert [(gpu.name, gpu.memory_bytes) for gpu in gpus()] == [("cuda:0", 0)]
+
+
+@pytest.mark.parametrize("code", [0, 6])
+def test_a_driver_without_a_gpu_is_no_error(smi: Smi, code: int) -> None:
+    smi("No devices were found\n", code)
+    assert gpus() == ()
+
+
+def test_a_broken_driver_is_said_and_never_falls_back_to_the_cpu(smi: Smi) -> None:
+    smi("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", 9)
+    with pytest.raises(MachineError, match=r"couldn't communicate.*WAN_RENDER_DEVICES=cpu"):
+        names("auto", "cuda", "cpu")
+    assert names("cpu", "cuda", "cpu") == ["cpu"]
+    assert names("auto", "cpu") == ["cpu"]
+
+
+def test_a_farm_is_imported_without_heavy_libraries() -> None:
+    heavy = ("torch", "diffusers", "prefect", "pandas", "av", "cv2", "ffmpeg", "PIL")
+    code = f"import sys, wan_render.farm; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout.strip() == "[]"

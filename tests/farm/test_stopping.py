@@ -1,0 +1,191 @@
+"""How a farm ends, how it dies, and how two of them share a device."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.farm.conftest import OpenFarm
+from tests.farm.orders import nobody, order, pid
+from wan_render.errors import MachineError, Stopped
+from wan_render.farm import LocalFarm
+from wan_render.farm.lock import DeviceLock
+from wan_render.render import Device
+from wan_render.store import Clip
+
+CPU = Device("cpu", "under test", 0)
+
+A_RUN = """
+import sys
+from pathlib import Path
+from tests.farm.orders import WORK, nobody, order
+from wan_render.farm import FarmSettings, LocalFarm
+from wan_render.render import Device
+
+root = Path(sys.argv[1])
+farm = LocalFarm([Device("cpu", "under test", 0)], root, FarmSettings(locks=root / "locks", work=WORK))
+farm.render(order("load"), nobody)
+"""
+
+
+def test_stop_during_a_load_that_hears_nothing_takes_less_than_a_second(open_farm: OpenFarm, tmp_path: Path) -> None:
+    farm = open_farm("cpu")
+    with ThreadPoolExecutor(1) as threads:
+        rendering = threads.submit(farm.render, order("load"), nobody)
+        child, grandchild = pids(tmp_path)
+        assert seconds_to_stop(farm, rendering) < 1
+    assert_gone(child, grandchild)
+
+
+def test_stop_while_a_process_starts(open_farm: OpenFarm, tmp_path: Path) -> None:
+    farm = open_farm("cpu", work="tests.farm.duties:slow_start")
+    with ThreadPoolExecutor(1) as threads:
+        rendering = threads.submit(farm.render, order("nothing"), nobody)
+        child = psutil.Process(int(appears(tmp_path / "pid")))
+        assert seconds_to_stop(farm, rendering) < 1
+    assert_gone(child)
+
+
+def test_nothing_is_rendered_after_a_stop(open_farm: OpenFarm) -> None:
+    farm = open_farm("cpu")
+    farm.stop()
+    farm.stop()
+    with pytest.raises(Stopped):
+        farm.render(order("nothing"), nobody)
+
+
+def test_close_lets_what_is_rendered_end_and_frees_the_device(open_farm: OpenFarm, tmp_path: Path) -> None:
+    farm = open_farm("cpu")
+    lock = DeviceLock(tmp_path / "locks", CPU)
+    with ThreadPoolExecutor(1) as threads:
+        rendering = threads.submit(farm.render, order("briefly"), nobody)
+        until(lambda: not DeviceLock(tmp_path / "locks", CPU).take())
+        assert not lock.take()
+        farm.close()
+        child = pid(rendering.result())
+    until(lambda: not psutil.pid_exists(child))
+    assert lock.take()
+    lock.release()
+
+
+def test_a_run_that_is_killed_takes_its_device_processes_along_and_frees_the_device(tmp_path: Path) -> None:
+    """kill -9, in the middle of a load that holds Python's interpreter, with an ffmpeg at work."""
+    run = subprocess.Popen([sys.executable, "-c", A_RUN, str(tmp_path)])
+    child, grandchild = pids(tmp_path)
+    lock = DeviceLock(tmp_path / "locks", CPU)
+    assert not lock.take()
+    run.kill()
+    run.wait()
+    assert_gone(child, grandchild)
+    until(lock.take, seconds=0.5)
+    lock.release()
+
+
+def test_ctrl_c_in_the_terminal_does_not_reach_the_device_process(tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", A_RUN, str(tmp_path)], start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    child, _ = pids(tmp_path)
+    stderr = (tmp_path / "logs").iterdir()
+    run.send_signal(signal.SIGINT)
+    run.wait(10)
+    assert_gone(child)
+    assert "KeyboardInterrupt" not in next(stderr).read_text()
+
+
+def test_a_second_run_says_that_it_waits_and_then_goes_on(
+    open_farm: OpenFarm, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = open_farm("cpu"), open_farm("cpu")
+    first.render(order("nothing"), nobody)
+    with ThreadPoolExecutor(1) as threads:
+        rendering = threads.submit(second.render, order("nothing", "1/020"), nobody)
+        until(lambda: said(caplog, "waiting for cpu, which process"))
+        assert not rendering.done()
+        first.close()
+        rendering.result(timeout=10)
+    assert len(said(caplog, "waiting for cpu")) == 1
+
+
+def test_a_run_that_waits_for_a_device_can_be_stopped(open_farm: OpenFarm, caplog: pytest.LogCaptureFixture) -> None:
+    first, second = open_farm("cpu"), open_farm("cpu")
+    first.render(order("nothing"), nobody)
+    with ThreadPoolExecutor(1) as threads:
+        rendering = threads.submit(second.render, order("nothing", "1/020"), nobody)
+        until(lambda: said(caplog, "waiting for cpu"))
+        assert seconds_to_stop(second, rendering) < 1
+
+
+def test_a_device_that_another_run_holds_does_not_hold_up_the_others(open_farm: OpenFarm) -> None:
+    first, second = open_farm("cuda:0"), open_farm("cuda:0", "cuda:1")
+    first.render(order("nothing"), nobody)
+    with ThreadPoolExecutor(2) as threads:
+        clips = threads.map(lambda shot: second.render(order("briefly", shot), nobody), ("1/010", "1/020", "1/030"))
+        assert {clip.folder.parent.name for clip in clips} == {"cuda:1"}
+
+
+def test_a_failed_attempt_goes_back_to_its_device_where_another_run_holds_the_other(open_farm: OpenFarm) -> None:
+    first, second = open_farm("cuda:1"), open_farm("cuda:0", "cuda:1")
+    first.render(order("nothing"), nobody)
+    with pytest.raises(MachineError):
+        second.render(order("kill once"), nobody)
+    assert second.render(order("kill once"), nobody).folder.parent.name == "cuda:0"
+
+
+def test_a_lock_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "locks").write_text("")
+    with pytest.raises(MachineError, match="cannot be a device's lock"):
+        DeviceLock(tmp_path / "locks", CPU)
+
+
+def test_a_lock_whose_file_was_deleted_is_still_one_lock(tmp_path: Path) -> None:
+    first, second = DeviceLock(tmp_path, CPU), DeviceLock(tmp_path, CPU)
+    assert first.take()
+    assert not second.take()
+    first.release()
+    assert second.take()
+    second.release()
+
+
+def pids(folder: Path) -> tuple[psutil.Process, psutil.Process]:
+    """The device process and its grandchild, once they are there."""
+    child, grandchild = (psutil.Process(int(pid)) for pid in appears(folder / "pids").split())
+    return child, grandchild
+
+
+def appears(file: Path) -> str:
+    until(lambda: file.exists() and file.stat().st_size > 0)
+    return file.read_text()
+
+
+def seconds_to_stop(farm: LocalFarm, rendering: Future[Clip]) -> float:
+    began = time.monotonic()
+    farm.stop()
+    with pytest.raises(Stopped):
+        rendering.result(timeout=10)
+    return time.monotonic() - began
+
+
+def assert_gone(*processes: psutil.Process) -> None:
+    """Within a second: dead, whether somebody has taken note of it or not."""
+    until(lambda: all(not p.is_running() or p.status() == psutil.STATUS_ZOMBIE for p in processes), seconds=1)
+
+
+def said(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
+    return [text for _, level, text in caplog.record_tuples if level >= logging.WARNING and words in text]
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass in time"
+        time.sleep(0.02)

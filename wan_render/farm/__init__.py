@@ -1,0 +1,32 @@
+"""Where takes are rendered: one warm process for each device.
+
+`local_devices` finds this machine's devices, `LocalFarm` renders orders on them one attempt at a time, `render_all`
+sees every order of a film to its end. A scheduler of its own (flows/) calls `Farm.render` and asks `Attempts`.
+"""
+
+from wan_render.farm.attempts import Attempts, Verdict, not_tried
+from wan_render.farm.devices import cpu, gpus, local_devices
+from wan_render.farm.local import LocalFarm
+from wan_render.farm.night import AttemptFailed, Began, Ended, Event, OnEvent, Outcome, render_all
+from wan_render.farm.seam import Farm
+from wan_render.farm.settings import FarmSettings, Stall
+
+__all__ = [
+    "AttemptFailed",
+    "Attempts",
+    "Began",
+    "Ended",
+    "Event",
+    "Farm",
+    "FarmSettings",
+    "LocalFarm",
+    "OnEvent",
+    "Outcome",
+    "Stall",
+    "Verdict",
+    "cpu",
+    "gpus",
+    "local_devices",
+    "not_tried",
+    "render_all",
+]

@@ -1,0 +1,112 @@
+"""All takes of a film on a farm, each to its end: a clip or the error that a slate will show."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from itertools import count
+
+from wan_render.errors import Stopped, WanRenderError
+from wan_render.farm.attempts import Attempts, Verdict, not_tried
+from wan_render.farm.seam import Farm
+from wan_render.production import RenderOrder
+from wan_render.render import Progress
+from wan_render.store import Clip
+
+Outcome = Clip | WanRenderError
+
+
+@dataclass(frozen=True)
+class Began:
+    """An attempt at a take begins: it may still wait for a device. Counted from 1."""
+
+    attempt: int
+
+
+@dataclass(frozen=True)
+class AttemptFailed:
+    """An attempt failed; `verdict` says what follows."""
+
+    attempt: int
+    error: WanRenderError
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The take has its outcome."""
+
+    outcome: Outcome
+
+
+Event = Began | Progress | AttemptFailed | Ended
+OnEvent = Callable[[RenderOrder, Event], None]
+
+
+def render_all(
+    orders: Sequence[RenderOrder], farm: Farm, on_event: OnEvent = lambda *_: None, attempts: Attempts | None = None
+) -> Mapping[RenderOrder, Outcome]:
+    """Render every order; one outcome for each.
+
+    `on_event` is called from several threads, one call at a time, in the order of each take's events.
+    Failed takes raise nothing. Whatever else is raised, here (by a signal's handler) or in `on_event`, stops the farm
+    first; so does Stopped, which leaves this function.
+    """
+    night = _Night(orders, farm, on_event, attempts or Attempts())
+    with ThreadPoolExecutor(max(1, min(len(orders), len(farm.devices))), "renders") as threads:
+        try:
+            for thread in as_completed([threads.submit(night.work) for _ in farm.devices]):
+                thread.result()
+        except BaseException:
+            farm.stop()
+            raise
+    return night.outcomes
+
+
+class _Night:
+    """What the threads of one `render_all` share."""
+
+    def __init__(self, orders: Sequence[RenderOrder], farm: Farm, on_event: OnEvent, attempts: Attempts) -> None:
+        self.outcomes: dict[RenderOrder, Outcome] = {}
+        self._orders = iter(orders)
+        self._farm, self._on_event, self._attempts = farm, on_event, attempts
+        self._taking, self._telling = threading.Lock(), threading.Lock()
+
+    def work(self) -> None:
+        """Take orders until none is left."""
+        while (order := self._next()) is not None:
+            outcome = self._outcome(order)
+            self.outcomes[order] = outcome
+            self._tell(order, Ended(outcome))
+
+    def _next(self) -> RenderOrder | None:
+        with self._taking:
+            return next(self._orders, None)
+
+    def _outcome(self, order: RenderOrder) -> Outcome:
+        if cause := self._attempts.stopped_by:
+            return not_tried(order.shot, cause)
+        for attempt in count(1):
+            self._tell(order, Began(attempt))
+            outcome, verdict = self._attempt(order, attempt)
+            if verdict is not Verdict.AGAIN:
+                return outcome
+        raise AssertionError("unreachable: count does not end")
+
+    def _attempt(self, order: RenderOrder, attempt: int) -> tuple[Outcome, Verdict | None]:
+        try:
+            clip = self._farm.render(order, lambda progress: self._tell(order, progress))
+        except Stopped:
+            raise
+        except WanRenderError as error:
+            verdict = self._attempts.failed(order.take.key, error)
+            self._tell(order, AttemptFailed(attempt, error, verdict))
+            return error, verdict
+        self._attempts.finished(order.take.key)
+        return clip, None
+
+    def _tell(self, order: RenderOrder, event: Event) -> None:
+        with self._telling:
+            self._on_event(order, event)

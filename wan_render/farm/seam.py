@@ -1,0 +1,35 @@
+"""The seam between who wants takes rendered and the machines that render them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from wan_render.production import RenderOrder
+from wan_render.render import Device, Listen
+from wan_render.store import Clip
+
+
+class Farm(Protocol):
+    """Devices that render. Every method may be called from any thread."""
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """What it renders on; so many orders are rendered at once."""
+        ...
+
+    def render(self, order: RenderOrder, listen: Listen) -> Clip:
+        """One attempt at an order, on a device that is idle or will be; blocks until it ends.
+
+        `listen` is called in this thread. Raises the attempt's own error, whose `worth_retrying` says whether another
+        one may succeed: it then goes to another device where there is one. Raises Stopped once `stop` or `close` was
+        called.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Now: kill what is rendered; every `render` in flight raises Stopped. Again: nothing."""
+        ...
+
+    def close(self) -> None:
+        """After what is rendered now: free the devices."""
+        ...

@@ -1,0 +1,56 @@
+"""What a farm on one machine is told."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wan_render.render import Phase
+
+
+@dataclass(frozen=True)
+class Stall:
+    """Seconds without any event after which a device process counts as stuck, by what it is doing.
+
+    starting:  from the process's start until it takes orders: Python's imports.
+    beginning: from the order until the first event: what is there is verified, the plates are conformed.
+    The others follow a phase's own event. Generous: a stall is noticed late rather than a slow device shot.
+    """
+
+    starting: float = 300.0
+    beginning: float = 900.0
+    waiting: float = 60.0
+    loading: float = 1800.0
+    encoding: float = 900.0
+    step: float = 600.0
+    decoding: float = 900.0
+    writing: float = 900.0
+
+    def of(self, phase: Phase) -> float:
+        """The limit after an event of this phase."""
+        seconds: float = getattr(self, phase.value)
+        return seconds
+
+
+def lock_folder() -> Path:
+    """This user's folder for the locks of this machine's devices: `/tmp/wan-render-<uid>` unless TMPDIR says otherwise.
+
+    Not XDG_RUNTIME_DIR: a run from cron has none, and must find the lock of a run from a terminal.
+    """
+    return Path(tempfile.gettempdir()) / f"wan-render-{os.getuid()}"
+
+
+@dataclass(frozen=True)
+class FarmSettings:
+    """How a LocalFarm watches its devices.
+
+    quarantine: a device on which this many different shots failed in a row gets no more, while there is another one.
+    work: what a device process runs, `module:function`; see farm.work.
+    """
+
+    stall: Stall = Stall()
+    locks: Path = field(default_factory=lock_folder)
+    quarantine: int = 2
+    work: str = "wan_render.farm.work:render_takes"

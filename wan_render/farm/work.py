@@ -1,0 +1,31 @@
+"""What a device process does with an order: `render_takes` makes the real thing; tests name their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from wan_render.production import RenderOrder, Warm, render_take
+from wan_render.render import Device, Listen
+from wan_render.store import Clip, Store
+
+Work = Callable[[RenderOrder, Listen], Clip]
+"""One attempt at an order. Called for one order after another in one process."""
+
+
+def render_takes(device: Device, store: Path) -> Work:
+    """Render takes into the store whose root is given; the model stays loaded between orders that share one."""
+    takes, warm = Store(store), Warm()
+
+    def work(order: RenderOrder, listen: Listen) -> Clip:
+        return render_take(order, warm, device, takes, listen)
+
+    return work
+
+
+def named(name: str) -> Callable[[Device, Path], Work]:
+    """The maker of work called `module:function`."""
+    module, _, function = name.partition(":")
+    maker: Callable[[Device, Path], Work] = getattr(import_module(module), function)
+    return maker
