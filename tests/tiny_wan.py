@@ -60,6 +60,7 @@ def save_tiny(kind: TinyKind, folder: Path, scheduler: str = "UniPCMultistepSche
     import diffusers
     import torch
 
+    torch.set_num_threads(1)  # with more, threads of so small a model only wait for each other
     torch.manual_seed(7)
     parts: dict[str, Any] = {
         "tokenizer": _tokenizer(),
@@ -78,7 +79,7 @@ def save_tiny(kind: TinyKind, folder: Path, scheduler: str = "UniPCMultistepSche
     return folder
 
 
-def card_of(kind: TinyKind, folder: Path) -> ModelCard:
+def card_of(folder: Path) -> ModelCard:
     """The card of a saved checkpoint."""
     from wan_render.backends.wan.folder import folder_card
     from wan_render.facts import FactCache

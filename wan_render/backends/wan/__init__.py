@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wan_render.backends.wan import estimate, location
+from wan_render.backends.wan import estimate, location, opening
 from wan_render.errors import Problem
 from wan_render.render import Device, Listen, ModelCard, Renderer
 from wan_render.take import Take
@@ -27,7 +27,7 @@ class WanBackend:
     @property
     def device_kinds(self) -> tuple[str, ...]:
         """A CPU renders too, for tests and the very patient."""
-        return ("cuda", "cpu")
+        return opening.KINDS
 
     def missing(self, card: ModelCard) -> Problem | None:
         """Packages or weights that are not here, with the command that brings them."""
@@ -40,9 +40,7 @@ class WanBackend:
     def open(self, card: ModelCard, device: Device, listen: Listen) -> Renderer:
         """Find a model's weights and begin to load them. Raises WeightsError, DeviceError, MachineError or
         RenderError."""
-        from wan_render.backends.wan.opening import open_renderer
-
-        return open_renderer(card, device, listen)
+        return opening.open_renderer(card, device, listen)
 
 
 BACKEND = WanBackend()

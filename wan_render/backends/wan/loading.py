@@ -84,11 +84,14 @@ class FolderLoader:
     def module(self, component: str) -> torch.nn.Module:
         """Load one component. Raises WeightsError where weights are missing, misshapen or left over."""
         cls = getattr(LIBRARIES[component], self.checkpoint.class_of(component))
-        precision = {_dtype_name(cls): self.precision.of(component)}
         folder = self.checkpoint.folder / component
         with seam(str(folder), otherwise=WeightsError):
             module, info = cls.from_pretrained(
-                str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True, **precision
+                str(folder),
+                dtype=self.precision.of(component),
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
             )
         _account_for(folder, info, is_whole=component in WHOLE)
         found: torch.nn.Module = module.eval()
@@ -117,9 +120,10 @@ class FolderLoader:
             return cls.from_pretrained(str(folder), local_files_only=True)
 
 
-def _dtype_name(cls: type) -> str:
-    """What the class's library calls the type of weights."""
-    return "torch_dtype" if issubclass(cls, diffusers.ModelMixin) else "dtype"
+def without_bars() -> None:
+    """Keep the libraries' own progress bars out of the log: what loads is told through the render seam."""
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
 
 
 def _account_for(folder: Path, info: dict[str, Any], *, is_whole: bool) -> None:

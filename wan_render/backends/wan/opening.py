@@ -11,10 +11,15 @@ from wan_render.backends.wan.location import download_command, missing_packages,
 from wan_render.errors import InputError, MachineError, Problem, WeightsError
 from wan_render.render import Device, Listen, ModelCard, Phase, Progress, Renderer
 
+KINDS = ("cuda", "cpu")
+"""Kinds of devices, the best first."""
+
 
 def open_renderer(card: ModelCard, device: Device, listen: Listen) -> Renderer:
     """A renderer for a model that lies on this machine. Raises WeightsError, DeviceError, MachineError."""
     listen(Progress(Phase.LOADING))
+    if device.kind not in KINDS:
+        raise MachineError(Problem(device.name, "is no device that Wan renders on", f"allowed: {', '.join(KINDS)}"))
     if (problem := missing_packages()) is not None:
         raise MachineError(problem)
     folder = weights_folder(card)
@@ -37,9 +42,10 @@ def _renderer(card: ModelCard, checkpoint: Checkpoint, device: Device, listen: L
     with seam(f"{card.name} on {device.name}"):
         import torch
 
-        from wan_render.backends.wan.loading import EXACT, FolderLoader
+        from wan_render.backends.wan.loading import EXACT, FolderLoader, without_bars
         from wan_render.backends.wan.renderer import WanRenderer
 
+        without_bars()
         place = torch.device(place_of(device))
         torch.zeros(1, device=place)  # a device that cannot be used says so before anything is loaded
         loader = FolderLoader(checkpoint, EXACT[device.kind])

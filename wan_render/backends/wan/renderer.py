@@ -21,6 +21,7 @@ from wan_render.backends.wan.limits import require
 from wan_render.backends.wan.loading import Loader
 from wan_render.backends.wan.residence import Residence
 from wan_render.backends.wan.seam import seam
+from wan_render.errors import Problem, RenderError
 from wan_render.render import Frames, Listen, ModelCard, Phase, Plates, Progress
 from wan_render.take import Take
 
@@ -46,6 +47,7 @@ class WanRenderer:
         self._weights = weights
         self._residence = Residence(loader, device)
         self._listen: Listen = _to_nobody
+        self._is_closed = False
         self._texts = TextEmbeddings(loader.tokenizer(), self._text_encoder)
         self._image_processor = loader.image_processor() if self._checkpoint.has_image_encoder else None
 
@@ -57,6 +59,8 @@ class WanRenderer:
 
     def render(self, take: Take, plates: Plates, listen: Listen) -> Frames:
         """Render a take. Only errors of wan_render.errors leave it."""
+        if self._is_closed:
+            raise RenderError(Problem(self._card.name, "is closed", "a renderer that is open", "open another"))
         require(take, plates, self._card)
         self._listen = listen
         with seam(f"{self._card.name} on {self._device}"), torch.no_grad():
@@ -85,6 +89,7 @@ class WanRenderer:
 
     def close(self) -> None:
         """Free the device."""
+        self._is_closed = True
         self._residence.close()
 
     def _context(self, take: Take, plates: Plates, experts: Experts) -> Context:

@@ -1,0 +1,77 @@
+"""Tiny checkpoints, built once for a session, and takes to render with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.tiny_wan import KINDS, TinyKind, card_of, save_tiny
+from wan_render.render import Device, ModelCard, Pixels, Plates, Progress
+from wan_render.take import Plate, Sampling, ShotKind, Size, Take
+
+CPU = Device("cpu", "CPU", 0)
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A saved checkpoint with its card."""
+
+    kind: TinyKind
+    folder: Path
+    card: ModelCard
+
+    def take(self, kind: ShotKind, **changes: Any) -> Take:
+        """A short take of this model."""
+        plate = Plate("0" * 64, self.kind.size)
+        take = Take(
+            backend="wan/1",
+            model=self.card.identity,
+            first=None if kind is ShotKind.T2V else plate,
+            last=plate if kind is ShotKind.FLF2V else None,
+            prompt="a river seen from the sky 江河",
+            negative="blurred, static",
+            frames=9,
+            size=self.kind.size,
+            rate=self.kind.rate,
+            seed=4201,
+            sampling=Sampling(steps=4, guidance=(5.0, 3.0)[: self.kind.experts], shift=5.0),
+        )
+        return replace(take, **changes)
+
+
+def plates_of(take: Take) -> Plates:
+    """Pictures with structure, different at both ends."""
+    return Plates(
+        first=picture(take.size, 1) if take.first is not None else None,
+        last=picture(take.size, 2) if take.last is not None else None,
+    )
+
+
+def picture(size: Size, seed: int) -> Pixels:
+    """A smooth gradient with noise, uint8 RGB."""
+    random = np.random.default_rng(seed)
+    ramp = np.linspace(0, 200, size.width)[None, :, None] + random.integers(0, 56, (size.height, size.width, 3))
+    return np.ascontiguousarray(np.roll(ramp, seed * 7, axis=1).astype(np.uint8))
+
+
+def nobody(progress: Progress) -> None:
+    """Listens to nothing."""
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Tiny]:
+    """A checkpoint of a kind of tests.tiny_wan.KINDS, by name; never written to by a test."""
+    made: dict[str, Tiny] = {}
+
+    def of(name: str) -> Tiny:
+        if name not in made:
+            folder = save_tiny(KINDS[name], tmp_path_factory.mktemp("wan") / name)
+            made[name] = Tiny(KINDS[name], folder, card_of(folder))
+        return made[name]
+
+    return of
