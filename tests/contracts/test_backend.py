@@ -1,0 +1,283 @@
+"""What every backend promises at the render seam, whatever it renders with.
+
+A new backend adds one entry; what stands here is then asked of it for every kind of shot that its model can do.
+"""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wan_render.backends import backend
+from wan_render.errors import WanRenderError
+from wan_render.render import (
+    Backend,
+    Device,
+    KindDefaults,
+    ModelCard,
+    Phase,
+    Pixels,
+    Plates,
+    Progress,
+    Renderer,
+    checked,
+)
+from wan_render.take import Plate, Sampling, ShotKind, Size, Take
+
+CPU = Device("cpu", "the test's CPU", 1 << 30)
+SMALL = Size(64, 48)
+HEAVY = ("torch", "diffusers", "transformers", "cv2", "av", "pandas")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A backend under test: its registry name, and cards of small models to render with.
+
+    card builds (or finds) a model in a folder of the test session; it is asked once for each folder.
+    """
+
+    name: str
+    card: Callable[[Path], ModelCard]
+    size: Size = SMALL
+    frames: int = 5
+
+
+def any_card(_: Path) -> ModelCard:
+    """The animatic takes every model's card: this one is for its limits only."""
+    defaults = KindDefaults(Sampling(steps=50, guidance=(5.0,), shift=16.0), "")
+    return ModelCard("any", "somebody/any@1", dict.fromkeys(ShotKind, defaults), Fraction(16))
+
+
+ENTRIES = [
+    pytest.param(Entry("animatic", any_card), id="animatic"),
+]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An entry with its model ready to be opened."""
+
+    entry: Entry
+    backend: Backend
+    card: ModelCard
+
+    @contextmanager
+    def open(self) -> Iterator[Renderer]:
+        renderer = self.backend.open(self.card, CPU, lambda _: None)
+        try:
+            yield renderer
+        finally:
+            renderer.close()
+
+    def take(self, kind: ShotKind, *, seed: int = 7, frames: int | None = None) -> Take:
+        first = Plate("f" * 64, self.entry.size) if kind is not ShotKind.T2V else None
+        last = Plate("1" * 64, self.entry.size) if kind is ShotKind.FLF2V else None
+        defaults = self.card.kinds.get(kind) or next(iter(self.card.kinds.values()))
+        return Take(
+            backend=self.backend.id,
+            model=self.card.identity,
+            first=first,
+            last=last,
+            prompt="a river from the sky",
+            negative=defaults.negative,
+            frames=frames or self.entry.frames,
+            size=self.entry.size,
+            rate=self.card.rate,
+            seed=seed,
+            sampling=replace(defaults.sampling, steps=2),
+        )
+
+    def plates(self, take: Take) -> Plates:
+        size = take.size
+        return Plates(
+            first=picture(size, 1) if take.first else None,
+            last=picture(size, 2) if take.last else None,
+        )
+
+
+def picture(size: Size, seed: int) -> Pixels:
+    """Coarse coloured patches."""
+    patches = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    rows = np.arange(size.height) * 6 // size.height
+    columns = np.arange(size.width) * 8 // size.width
+    return patches[rows][:, columns].copy()
+
+
+@pytest.fixture(scope="module", params=ENTRIES)
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    entry: Entry = request.param
+    return Stage(entry, backend(entry.name), entry.card(tmp_path_factory.mktemp(entry.name)))
+
+
+def kinds_of(stage: Stage) -> list[ShotKind]:
+    assert stage.card.kinds, "a model that can render nothing"
+    return [kind for kind in ShotKind if kind in stage.card.kinds]
+
+
+def rendered(stage: Stage, take: Take) -> Pixels:
+    with stage.open() as renderer:
+        return checked(take, renderer.render(take, stage.plates(take), lambda _: None)).pixels
+
+
+def test_it_is_a_value(stage: Stage) -> None:
+    again = pickle.loads(pickle.dumps(stage.backend))  # noqa: S301 - our own bytes
+
+    assert again == stage.backend
+    assert hash(again) == hash(stage.backend)
+
+
+def test_its_id_is_a_name_and_a_version(stage: Stage) -> None:
+    name, _, version = stage.backend.id.partition("/")
+
+    assert name == stage.entry.name
+    assert version.isdecimal()
+
+
+def test_describing_it_loads_nothing_heavy(stage: Stage) -> None:
+    code = f"""
+import pickle, sys
+from wan_render.backends import backend
+found = pickle.loads(pickle.dumps(backend({stage.entry.name!r})))
+found.id, found.is_preview, found.device_kinds
+print(*[name for name in {HEAVY!r} if name in sys.modules])
+"""
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert loaded.stdout.strip() == ""
+
+
+def test_nothing_is_missing_where_it_opens(stage: Stage) -> None:
+    assert stage.backend.missing(stage.card) is None
+    with stage.open() as renderer:
+        assert renderer.facts()
+
+
+def test_it_has_a_kind_of_device_and_a_time_for_it(stage: Stage) -> None:
+    assert stage.backend.device_kinds
+    short, long = (stage.take(kinds_of(stage)[0], frames=frames) for frames in (5, 81))
+    for kind in stage.backend.device_kinds:
+        assert 0 < stage.backend.expected_seconds(short, kind) < stage.backend.expected_seconds(long, kind)
+
+
+def test_it_returns_what_the_take_asks_for(stage: Stage) -> None:
+    for kind in kinds_of(stage):
+        take = stage.take(kind)
+        assert rendered(stage, take).shape == (take.frames, take.size.height, take.size.width, 3)
+
+
+def test_a_take_comes_out_the_same_again(stage: Stage) -> None:
+    for kind in kinds_of(stage):
+        take = stage.take(kind)
+        assert np.array_equal(rendered(stage, take), rendered(stage, take)), kind
+
+
+def test_what_was_rendered_before_changes_nothing(stage: Stage) -> None:
+    for kind in kinds_of(stage):
+        take, other = stage.take(kind), stage.take(kind, seed=8)
+        with stage.open() as renderer:
+            renderer.render(other, stage.plates(other), lambda _: None)
+            warm = renderer.render(take, stage.plates(take), lambda _: None).pixels
+        assert np.array_equal(warm, rendered(stage, take)), kind
+
+
+def test_another_seed_gives_another_performance(stage: Stage) -> None:
+    for kind in kinds_of(stage):
+        one, two = stage.take(kind, seed=7), stage.take(kind, seed=8)
+        assert not np.array_equal(rendered(stage, one), rendered(stage, two)), kind
+
+
+def test_plates_are_not_drawn_on(stage: Stage) -> None:
+    for kind in kinds_of(stage):
+        take = stage.take(kind)
+        given, kept = stage.plates(take), stage.plates(take)
+        with stage.open() as renderer:
+            renderer.render(take, given, lambda _: None)
+        for one, two in ((given.first, kept.first), (given.last, kept.last)):
+            assert one is two is None or np.array_equal(one, two)  # type: ignore[arg-type]
+
+
+def test_progress_is_ordered_and_ends_at_its_total(stage: Stage) -> None:
+    for kind in kinds_of(stage):
+        take = stage.take(kind)
+        heard: list[Progress] = []
+        with stage.open() as renderer:
+            renderer.render(take, stage.plates(take), heard.append)
+        order = [list(Phase).index(event.phase) for event in heard]
+        assert order == sorted(order)
+        steps = [event for event in heard if event.phase is Phase.STEP]
+        assert steps, "a render without a step cannot be watched"
+        assert [event.done for event in steps] == sorted(event.done for event in steps)
+        assert {event.total for event in steps} == {steps[-1].done}
+
+
+def test_plates_that_are_not_the_takes_are_refused(stage: Stage) -> None:
+    wrong = Size(stage.entry.size.width + 16, stage.entry.size.height)
+    for kind in kinds_of(stage):
+        take = stage.take(kind)
+        right = stage.plates(take)
+        refused = [
+            Plates(picture(wrong, 1), right.last) if take.first else Plates(picture(take.size, 1), None),
+            Plates(None, right.last) if take.first else Plates(None, picture(take.size, 1)),
+            Plates(right.first, None if take.last else picture(take.size, 2)),
+        ]
+        with stage.open() as renderer:
+            for plates in refused:
+                with pytest.raises(WanRenderError):
+                    renderer.render(take, plates, lambda _: None)
+
+
+def test_a_kind_that_the_model_cannot_do_is_refused(stage: Stage) -> None:
+    only = kinds_of(stage)[0]
+    poorer = replace(stage.card, kinds={only: stage.card.kinds[only]})
+    renderer = stage.backend.open(poorer, CPU, lambda _: None)
+    for kind in set(ShotKind) - {only}:
+        take = stage.take(kind)
+        with pytest.raises(WanRenderError):
+            renderer.render(take, stage.plates(take), lambda _: None)
+    renderer.close()
+
+
+def test_frames_off_the_grid_are_rendered_exactly_or_refused(stage: Stage) -> None:
+    for kind in kinds_of(stage):
+        for frames in (4, 6, 7):
+            take = stage.take(kind, frames=frames)
+            try:
+                pixels = rendered(stage, take)
+            except WanRenderError:
+                continue
+            assert len(pixels) == frames
+
+
+def test_it_can_be_closed_twice_and_renders_nothing_after(stage: Stage) -> None:
+    renderer = stage.backend.open(stage.card, CPU, lambda _: None)
+    renderer.close()
+    renderer.close()
+    take = stage.take(kinds_of(stage)[0])
+
+    with pytest.raises(WanRenderError):
+        renderer.render(take, stage.plates(take), lambda _: None)
+
+
+def test_a_device_of_another_kind_is_refused(stage: Stage) -> None:
+    with pytest.raises(WanRenderError):
+        stage.backend.open(stage.card, Device("abacus:0", "beads", 0), lambda _: None)
+
+
+def test_being_stopped_while_rendering_gets_through(stage: Stage) -> None:
+    from wan_render.errors import Problem, Stopped
+
+    def stop(_: Progress) -> None:
+        raise Stopped(Problem("the test", "stopped"))
+
+    take = stage.take(kinds_of(stage)[0])
+    with stage.open() as renderer, pytest.raises(Stopped):
+        renderer.render(take, stage.plates(take), stop)

@@ -1,0 +1,103 @@
+"""The live animatic: picks what a take is drawn with, and keeps the promises of the render seam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import cv2
+import numpy as np
+
+from wan_render.backends.animatic.camera import choose_move
+from wan_render.backends.animatic.drift import drift
+from wan_render.backends.animatic.kenburns import dissolve, single
+from wan_render.backends.animatic.morph import is_alike, morph
+from wan_render.errors import Problem, RenderError, WanRenderError
+from wan_render.render import Device, Frames, Listen, ModelCard, Phase, Pixels, Plates, Progress
+from wan_render.take import ShotKind, Take
+
+
+class AnimaticRenderer:
+    """Draws takes on the CPU. It holds no weights; closing it only refuses further takes."""
+
+    def __init__(self, card: ModelCard, device: Device) -> None:
+        self._card = card
+        self._device = device
+        self._is_open = True
+
+    def render(self, take: Take, plates: Plates, listen: Listen) -> Frames:
+        """Render a take: exactly its frames, beginning and ending bit-exactly on its plates.
+
+        Raises RenderError for plates that are not the take's, a kind that the model cannot do, and anything
+        that OpenCV or NumPy raises.
+        """
+        try:
+            self._check(take, plates)
+            return Frames(_collect(take, _pictures(take, plates), listen), take.rate)
+        except WanRenderError:
+            raise
+        except Exception as error:  # the backend's own seam: only our errors leave it
+            raise RenderError(Problem("backend animatic", f"{type(error).__name__}: {error}")) from error
+
+    def facts(self) -> Mapping[str, str]:
+        """The versions of the libraries that draw, and the device."""
+        return {"device": self._device.label, "opencv": cv2.__version__, "numpy": np.__version__}
+
+    def close(self) -> None:
+        """Refuse further takes; there is nothing to free."""
+        self._is_open = False
+
+    def _check(self, take: Take, plates: Plates) -> None:
+        if not self._is_open:
+            raise _refused("the renderer is closed")
+        if take.kind not in self._card.kinds:
+            raise _refused(f"{self._card.name} cannot render {take.kind}", f"it can: {', '.join(self._card.kinds)}")
+        _check_plate("first", take.first is not None, plates.first, take)
+        _check_plate("last", take.last is not None, plates.last, take)
+        if (
+            take.frames == 1
+            and take.kind is ShotKind.FLF2V
+            and not np.array_equal(_given(plates.first), _given(plates.last))
+        ):
+            raise _refused(
+                "one frame cannot be both of two pictures", "a take between two keyframes has 2 or more frames"
+            )
+
+
+def _pictures(take: Take, plates: Plates) -> Iterator[Pixels]:
+    if plates.first is None:
+        return drift(take)
+    move = choose_move(take)
+    if plates.last is None:
+        return single(plates.first, take.frames, move)
+    if is_alike(plates.first, plates.last):
+        return morph(plates.first, plates.last, take.frames)
+    return dissolve(plates.first, plates.last, take.frames, move)
+
+
+def _collect(take: Take, pictures: Iterator[Pixels], listen: Listen) -> Pixels:
+    """All frames in one array; one event for each."""
+    frames = np.empty((take.frames, take.size.height, take.size.width, 3), np.uint8)
+    listen(Progress(Phase.STEP, 0, take.frames))
+    for index, picture in enumerate(pictures):
+        frames[index] = picture
+        listen(Progress(Phase.STEP, index + 1, take.frames))
+    return frames
+
+
+def _check_plate(name: str, is_wanted: bool, plate: Pixels | None, take: Take) -> None:  # noqa: FBT001
+    if (plate is not None) is not is_wanted:
+        raise _refused(
+            f"{'no' if is_wanted else 'a'} {name} plate was given", f"the take has {'one' if is_wanted else 'none'}"
+        )
+    expected = (take.size.height, take.size.width, 3)
+    if plate is not None and (plate.shape != expected or plate.dtype != np.uint8):
+        raise _refused(f"the {name} plate is {plate.dtype} {plate.shape}", f"expected uint8 {expected}")
+
+
+def _given(plate: Pixels | None) -> Pixels:
+    assert plate is not None  # noqa: S101 - the kind of the take says so
+    return plate
+
+
+def _refused(found: str, allowed: str = "") -> RenderError:
+    return RenderError(Problem("backend animatic", found, allowed))
