@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -64,12 +65,17 @@ ANY_SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 
 
 def _text(noun: str = "a text", role: Role | None = None) -> Spelling:
-    return Spelling(noun, str, str, ANY_SCALAR, role)
+    return Spelling(noun, str, str, ANY_SCALAR, role, free=True)
+
+
+def _name(noun: str, role: Role) -> Spelling:
+    """A keyframe's name, in one Unicode form, so that equal ones are equal."""
+    return Spelling(noun, partial(unicodedata.normalize, "NFC"), str, ANY_SCALAR, role, free=True)
 
 
 Text = Annotated[str, _text()]
-StartName = Annotated[str, _text("a keyframe's name or 'previous'", Role.START)]
-KeyframeName = Annotated[str, _text("a keyframe's name", Role.KEYFRAME)]
+StartName = Annotated[str, _name("a keyframe's name or 'previous'", Role.START)]
+KeyframeName = Annotated[str, _name("a keyframe's name", Role.KEYFRAME)]
 ModelName = Annotated[str, _text("a model's name or folder", Role.MODEL)]
 PicturePath = Annotated[str, _text("the path of a picture", Role.PICTURE)]
 SoundPath = Annotated[str, _text("the path of a sound", Role.SOUND)]
@@ -119,7 +125,7 @@ def read_negative(text: str) -> str:
     return text.lower() if text.lower() in ("official", "none") else text
 
 
-Negative = Annotated[str, Spelling("official, none or a text", read_negative, str, ANY_SCALAR)]
+Negative = Annotated[str, Spelling("official, none or a text", read_negative, str, ANY_SCALAR, free=True)]
 
 
 # --- choices ------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ class Spelling:
     noun:   what the value is, with its article: "a time".
     parse:  text to value; raises Misspelt.
     kind:   the type or types of the value; one that is already of it passes.
+    free:   whether any text is allowed.
     schema: JSON Schema of what an editor's YAML 1.2 parser makes of the allowed texts.
     """
 
@@ -54,6 +55,7 @@ class Spelling:
     kind: type | tuple[type, ...]
     schema: Mapping[str, Any] = field(hash=False)
     role: Role | None = None
+    free: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         """A plain validator: no lax mode of pydantic sees the value."""

@@ -1,0 +1,10 @@
+"""YAML → Storyboard: every mistake of a file at once, each with its place and what to do about it.
+
+file → source (text) → events (refused or bounded) → nodes (places) → normal (canonical form) → the models → rules
+and references → Document.
+"""
+
+from wan_render.storyboard.reader import read_storyboard
+from wan_render.storyboard.schema import json_schema
+
+__all__ = ["json_schema", "read_storyboard"]

@@ -1,0 +1,137 @@
+"""Text → YAML events, refused before anything is built: too deep, too many values, several documents, tags, cycles.
+
+libyaml's parser is a state machine and safe on any text; its composer is recursive and is never called.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from wan_render.storyboard.slips import syntax_error
+from wan_render.storyboard.source import Source
+
+DEEPEST = 64
+MOST_VALUES = 250_000
+"""Keys, values, lists and maps, each alias counted as what it stands for. A film of 1,000 shots has 20,000."""
+
+MOST_DIRECTIVES = 16
+_DIRECTIVE = re.compile(r"^%", re.MULTILINE)
+
+
+def checked_events(source: Source) -> list[Any]:
+    """The events of the file's one document. Raises StoryboardError with the first thing that is refused."""
+    _check_directives(source)
+    limits = _Limits(source)
+    events = []
+    for event in _parsed(source):
+        limits.take(event)
+        events.append(event)
+    if not limits.documents:
+        raise source.error(0, "is empty", "a storyboard is a map of keys: version, film, keyframes, shots, …")
+    return events
+
+
+def _check_directives(source: Source) -> None:
+    """libyaml compares every %TAG line with every other one: a file of nothing else would take minutes."""
+    for number, match in enumerate(_DIRECTIVE.finditer(source.text), start=1):
+        if number > MOST_DIRECTIVES:
+            raise source.error(match.start(), "too many lines that begin with %", "", "delete them")
+
+
+def _parsed(source: Source) -> Iterator[Any]:
+    parser = yaml.CSafeLoader(source.text)  # a CParser; what it could construct is never asked for
+    try:
+        while (event := parser.get_event()) is not None:
+            yield event
+    except yaml.YAMLError as error:
+        raise syntax_error(source, error) from None
+    finally:
+        parser.dispose()
+
+
+class _Limits:
+    """Counts what the events would build. `weights` has the values of each open collection, `anchors` those of
+    each anchored one, None while it is open: an alias to that would be a cycle."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.documents = 0
+        self.total = 0
+        self.weights: list[int] = []
+        self.names: list[str | None] = []
+        self.anchors: dict[str, int | None] = {}
+
+    def take(self, event: Any) -> None:
+        match event:
+            case yaml.DocumentStartEvent():
+                self._document(event)
+            case yaml.AliasEvent():
+                self._add(event, self._aliased(event))
+            case yaml.ScalarEvent():
+                self._check_tag(event)
+                self._anchor(event.anchor, 1)
+                self._add(event, 1)
+            case yaml.CollectionStartEvent():
+                self._open(event)
+            case yaml.CollectionEndEvent():
+                self._close()
+
+    def _document(self, event: Any) -> None:
+        self.documents += 1
+        if self.documents > 1:
+            raise self._error(
+                event, "a second document begins here", "a storyboard is one YAML document", "delete '---'"
+            )
+
+    def _open(self, event: Any) -> None:
+        self._check_tag(event)
+        self._anchor(event.anchor, None)
+        self.names.append(event.anchor)
+        self.weights.append(0)
+        self._add(event, 1)
+        if len(self.weights) > DEEPEST:
+            raise self._error(event, f"lists and maps within each other more than {DEEPEST} deep", "", _BRACKETS)
+
+    def _close(self) -> None:
+        weight = self.weights.pop()
+        self._anchor(self.names.pop(), weight)
+        if self.weights:
+            self.weights[-1] += weight
+
+    def _add(self, event: Any, weight: int) -> None:
+        self.total += weight
+        if self.total > MOST_VALUES:
+            raise self._error(
+                event, f"more than {MOST_VALUES:,} values, aliases (*name) counted as what they stand for"
+            )
+        if self.weights:
+            self.weights[-1] += weight
+
+    def _anchor(self, name: str | None, weight: int | None) -> None:
+        if name is not None:
+            self.anchors[name] = weight
+
+    def _aliased(self, event: Any) -> int:
+        if event.anchor not in self.anchors:
+            found = f"*{event.anchor} is not defined above"
+            remedy = f"define it with &{event.anchor}, or put a text that begins with * in quotes"
+            raise self._error(event, found, "", remedy)
+        weight = self.anchors[event.anchor]
+        if weight is None:
+            raise self._error(event, f"*{event.anchor} stands inside itself", "an alias repeats what is above it")
+        return weight
+
+    def _check_tag(self, event: Any) -> None:
+        if event.tag is not None:
+            found = f"the tag {event.tag[:40]}"
+            raise self._error(event, found, "a storyboard has no YAML tags", "put a text that begins with ! in quotes")
+
+    def _error(self, event: Any, found: str, allowed: str = "", remedy: str = "") -> Exception:
+        return self.source.error(event.start_mark.index, found, allowed, remedy)
+
+
+_BRACKETS = "close the brackets that are open"

@@ -1,0 +1,52 @@
+"""The mistakes of one file, gathered, so that all of them are told at once and in its order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wan_render.errors import Problem, StoryboardError
+from wan_render.model import Marks, PathInFile, nearest, place, printable
+
+MOST_TOLD = 1000
+"""Mistakes told of one file; a file with more is another kind of file, and only their number helps."""
+
+
+class Mistakes:
+    """Gathers mistakes at places of one file. One that stands at an anchor is told once, however often it is used."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.marks: Marks = {}
+        self.refused: set[PathInFile] = set()
+        self._told: dict[tuple[tuple[int, int], str], Problem] = {}
+        self._untold = 0
+
+    def add(self, path: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
+        """A mistake at a key or an item; what follows from it below the same place is not told."""
+        self.refused.add(path)
+        self._tell(nearest(self.marks, path), Problem(place(self.file, self.marks, path), found, allowed, remedy))
+
+    def add_at(self, mark: tuple[int, int], found: str, allowed: str = "", remedy: str = "") -> None:
+        """A mistake at a (line, column) that is no key's."""
+        self._tell(mark, Problem(f"{printable(self.file)}:{mark[0]}:{mark[1]}", found, allowed, remedy))
+
+    def _tell(self, mark: tuple[int, int], problem: Problem) -> None:
+        if (mark, problem.found) in self._told:
+            return
+        if len(self._told) >= MOST_TOLD:
+            self._untold += 1
+            return
+        self._told[mark, problem.found] = problem
+
+    def covers(self, path: PathInFile) -> bool:
+        """Whether a mistake was told at this place or above it."""
+        return any(path[:length] in self.refused for length in range(len(path) + 1))
+
+    def raise_any(self) -> None:
+        """Raise StoryboardError with every mistake in the order of the file, if there is one."""
+        if not self._told:
+            return
+        problems = [problem for _, problem in sorted(self._told.items(), key=lambda item: item[0][0])]
+        if self._untold:
+            problems.append(Problem(printable(self.file), f"and {self._untold} more mistakes", "", "mend these first"))
+        raise StoryboardError(*problems)

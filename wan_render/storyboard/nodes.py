@@ -1,0 +1,159 @@
+"""YAML events → a tree of nodes that knows its places: anchors shared, plain `<<` merged, duplicate keys told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from wan_render.storyboard.source import Source
+
+NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+Mark = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ScalarNode:
+    """A text as it stands in the file. `end` is the place after it, in characters."""
+
+    text: str
+    plain: bool
+    mark: Mark
+    end: int
+
+    @property
+    def is_null(self) -> bool:
+        """An empty value, `~` and `null` mean not set."""
+        return self.plain and self.text in NULLS
+
+
+@dataclass
+class ListNode:
+    """A list; `marks` are the places of its items, an alias's own."""
+
+    mark: Mark
+    items: list[Node] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A key and its value. `bare` is a key inside {} that has no colon: a comma cut it off from its text."""
+
+    key: ScalarNode
+    value: Node
+    bare: bool
+
+
+@dataclass
+class MapNode:
+    """A map, its merges flattened: what it has itself goes before what it merges."""
+
+    mark: Mark
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+
+Node = ScalarNode | ListNode | MapNode
+
+
+@dataclass(frozen=True)
+class Clash:
+    """A mistake in the structure of the file itself."""
+
+    mark: Mark
+    found: str
+    allowed: str = ""
+    remedy: str = ""
+
+
+class Tree:
+    """Builds the nodes of a document; `clashes` are its mistakes. Recursion is bounded by the depth of events."""
+
+    def __init__(self, source: Source, events: list[Any]) -> None:
+        self.source = source
+        self.clashes: list[Clash] = []
+        self._anchors: dict[str, Node] = {}
+        self._events: Iterator[Any] = (event for event in events if isinstance(event, yaml.NodeEvent | _ENDS))
+        self.root = self._node(next(self._events))
+
+    def _node(self, event: Any) -> Node:
+        kind = type(event)
+        if kind is yaml.AliasEvent:
+            return self._anchors[event.anchor]
+        node = self._built(event)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _built(self, event: Any) -> Node:
+        mark = self.source.mark(event.start_mark.index)
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            return ScalarNode(event.value, not event.style, mark, event.end_mark.index)
+        if kind is yaml.SequenceStartEvent:
+            return self._list(mark)
+        return self._map(mark, flow=bool(event.flow_style))
+
+    def _list(self, mark: Mark) -> ListNode:
+        node = ListNode(mark)
+        for event in self._until(yaml.SequenceEndEvent):
+            node.items.append(self._node(event))
+            node.marks.append(self.source.mark(event.start_mark.index))
+        return node
+
+    def _map(self, mark: Mark, *, flow: bool) -> MapNode:
+        node = MapNode(mark)
+        merged: Node | None = None
+        for event in self._until(yaml.MappingEndEvent):
+            key = self._node(event)
+            place = self.source.mark(event.start_mark.index)
+            value = self._node(next(self._events))
+            if not isinstance(key, ScalarNode):
+                self._clash(place, "a list or a map as a key", "a key is a text", "put a text that begins so in quotes")
+            elif key.plain and key.text == "<<":
+                merged = self._only(merged, value, place)
+            else:
+                self._enter(node, ScalarNode(key.text, key.plain, place, key.end), value, flow=flow)
+        for parent in self._merged(merged):
+            node.entries = parent.entries | node.entries
+        return node
+
+    def _enter(self, node: MapNode, key: ScalarNode, value: Node, *, flow: bool) -> None:
+        if former := node.entries.get(key.text):
+            found = f"the key {key.text!r} is here twice, first in line {former.key.mark[0]}"
+            self._clash(
+                key.mark,
+                found,
+                "a key stands once in a map",
+                f"delete one of the two (lines {former.key.mark[0]} and {key.mark[0]})",
+            )
+            return
+        bare = flow and isinstance(value, ScalarNode) and value.plain and not value.text and value.end == key.end
+        node.entries[key.text] = Entry(key, value, bare)
+
+    def _only(self, former: Node | None, value: Node, mark: Mark) -> Node:
+        if former is not None:
+            self._clash(mark, "'<<' is here twice", "a key stands once in a map", "write <<: [*first, *second]")
+        return value
+
+    def _merged(self, value: Node | None) -> list[MapNode]:
+        """The maps that a `<<` names, the one that yields to the others first."""
+        if value is None:
+            return []
+        parents = value.items if isinstance(value, ListNode) else [value]
+        maps = [parent for parent in parents if isinstance(parent, MapNode)]
+        if len(maps) < len(parents):
+            self._clash(value.mark, "'<<' merges what is not a map", "allowed: <<: *name, <<: [*first, *second]")
+        return maps[::-1]
+
+    def _until(self, end: type) -> Iterator[Any]:
+        while not isinstance(event := next(self._events), end):
+            yield event
+
+    def _clash(self, mark: Mark, found: str, allowed: str = "", remedy: str = "") -> None:
+        self.clashes.append(Clash(mark, found, allowed, remedy))
+
+
+_ENDS = yaml.CollectionEndEvent

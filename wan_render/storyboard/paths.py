@@ -1,0 +1,125 @@
+"""The files that a storyboard names: within its folder unless more is allowed, there, and of the right kind."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from wan_render.model import printable
+from wan_render.model.spelling import Misspelt, shown
+from wan_render.storyboard.guesses import Guesses
+
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
+"""Endings, in lower case, of what counts as a picture in a folder of keyframes."""
+
+MOST_SIBLINGS = 1000
+"""Names of a folder that a missing one is compared with."""
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """The folder that a storyboard's paths are relative to, and those they may lead to besides it."""
+
+    folder: Path
+    allow: tuple[Path, ...]
+    guesses: Guesses
+
+    @cached_property
+    def _roots(self) -> tuple[Path, ...]:
+        return tuple(root.resolve() for root in (self.folder, *self.allow))
+
+    def file(self, text: str, noun: str) -> Path:
+        """A file that is there. Raises Misspelt otherwise; whether a place outside exists is never told."""
+        path = self._place(text)
+        mode = _mode(path, text)
+        if mode is None:
+            raise Misspelt(f"expected {noun}", self._near(path, text), found=f"{shown(text)} is not there")
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "not a file"
+            raise Misspelt(f"expected {noun}", found=f"{shown(text)} is {kind}")
+        if not os.access(path, os.R_OK):
+            raise Misspelt(f"expected {noun}", "check its permissions", found=f"{shown(text)} cannot be read")
+        return path
+
+    def directory(self, text: str, noun: str) -> Path:
+        """A folder that is there. Raises Misspelt otherwise."""
+        path = self._place(text)
+        mode = _mode(path, text)
+        if mode is None:
+            raise Misspelt(f"expected {noun}", self._near(path, text), f"{shown(text)} is not there")
+        if not stat.S_ISDIR(mode):
+            raise Misspelt(f"expected {noun}", found=f"{shown(text)} is not a folder")
+        return path
+
+    def has_folder(self, text: str) -> bool:
+        """Whether a folder of this name is there."""
+        try:
+            return stat.S_ISDIR(_mode(self._place(text), text) or 0)
+        except Misspelt:
+            return False
+
+    def _place(self, text: str) -> Path:
+        if not text.strip():
+            raise Misspelt("expected a path", found="an empty path")
+        path = self.folder / text
+        try:
+            real = path.resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise Misspelt("expected a path", found=f"{shown(text)} leads nowhere: {error}") from None
+        if not any(real.is_relative_to(root) for root in self._roots):
+            raise Misspelt(
+                "paths stay within it",
+                f"move it there, or allow it with --allow {printable(real.parent)}",
+                found=f"{shown(text)} is outside the storyboard's folder",
+            )
+        return path
+
+    def _near(self, path: Path, text: str) -> str:
+        if "\\" in text:
+            return "write / between folders"
+        if text.startswith("~"):
+            return "'~' is not expanded: paths are relative to the storyboard"
+        try:
+            names = names_in(path.parent)[:MOST_SIBLINGS]
+        except OSError:
+            return ""
+        return self.guesses.did_you_mean(text, [str(PurePosixPath(text).parent / name) for name in names])
+
+
+def _mode(path: Path, text: str) -> int | None:
+    """What kind of thing lies there, None for nothing. Raises Misspelt where that cannot be told."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise Misspelt("expected a path", found=f"{shown(text)} cannot be read: {error.strerror}") from None
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names in a folder, sorted, hidden ones left out; those that no text can spell, too. Raises OSError."""
+    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - names, not paths
+    return [name for name in names if printable(Path(name)) == name]
+
+
+def pictures_in(grounds: Grounds, text: str) -> dict[str, list[str]]:
+    """The pictures of a folder of keyframes, as paths relative to the storyboard, by their names without ending.
+
+    Raises Misspelt where the folder is not there, cannot be read, or holds no picture.
+    """
+    folder = grounds.directory(text, "a folder of keyframes, or a map of names")
+    try:
+        names = [name for name in names_in(folder) if Path(name).suffix.lower() in PICTURES]
+    except OSError as error:
+        raise Misspelt(
+            "expected a folder of keyframes", found=f"{shown(text)} cannot be read: {error.strerror}"
+        ) from None
+    if not names:
+        raise Misspelt(f"pictures: {', '.join(sorted(PICTURES))}", found=f"{shown(text)} has no picture in it")
+    pictures: dict[str, list[str]] = {}
+    for name in names:
+        pictures.setdefault(Path(name).stem, []).append(str(PurePosixPath(text) / name))
+    return pictures

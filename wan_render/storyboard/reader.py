@@ -1,0 +1,73 @@
+"""The way from a file to a Document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from wan_render.facts import FactCache
+from wan_render.model import Document, Storyboard, printable, slug_of
+from wan_render.model.spelling import Role
+from wan_render.render import Models
+from wan_render.storyboard.events import checked_events
+from wan_render.storyboard.guesses import Guesses
+from wan_render.storyboard.keyframes import check_keyframes, listed
+from wan_render.storyboard.mistakes import Mistakes
+from wan_render.storyboard.nodes import Tree
+from wan_render.storyboard.normal import Mention, Normaliser
+from wan_render.storyboard.paths import Grounds
+from wan_render.storyboard.references import References
+from wan_render.storyboard.shots import check_shots, number_all
+from wan_render.storyboard.source import read_source
+from wan_render.storyboard.validation import validated
+
+NO_SLUG = "film"
+"""The slug of a film whose title and file name have neither a letter nor a digit."""
+
+
+def read_storyboard(file: Path, *, models: Models, cache: FactCache, allow: tuple[Path, ...] = ()) -> Document:
+    """A storyboard, read, checked and in canonical form.
+
+    models: the names that it may use. cache: facts about its pictures. allow: folders, besides the file's own, that
+    its paths may lead to. Raises StoryboardError with every mistake of the file, in its order, and nothing else
+    whatever the file holds.
+    """
+    source = read_source(file)
+    mistakes = Mistakes(file)
+    tree = Tree(source, checked_events(source))
+    for clash in tree.clashes:
+        mistakes.add_at(clash.mark, clash.found, clash.allowed, clash.remedy)
+    grounds = Grounds(file.parent, allow, Guesses())
+    reading = Normaliser(source, mistakes, grounds.guesses)
+    data: dict[str, Any] = {"keyframes": {}, "scenes": []} | reading.storyboard(tree.root)
+    if isinstance(data["keyframes"], str):
+        keyframes = listed(data["keyframes"], grounds, mistakes)
+        reading.mentions += _used(keyframes, reading.mentions)
+        data["keyframes"] = keyframes
+    number_all(data)
+    storyboard = validated(data, reading)
+    check_keyframes(data, mistakes)
+    check_shots(data, mistakes)
+    References(data["keyframes"], grounds, models, cache, mistakes).check(reading.mentions)
+    mistakes.raise_any()
+    assert storyboard is not None, "the models refused it without a word"  # noqa: S101
+    return Document.model_construct(storyboard=_named(storyboard, file), file=file, marks=mistakes.marks, allow=allow)
+
+
+def _used(keyframes: dict[str, Any], mentions: list[Mention]) -> list[Mention]:
+    """The pictures of a folder of keyframes that the film uses: the others are nobody's business."""
+    used = {mention.text for mention in mentions if mention.role in (Role.START, Role.KEYFRAME)}
+    return [
+        Mention(("keyframes", name), Role.PICTURE, keyframe["image"])
+        for name, keyframe in keyframes.items()
+        if name in used
+    ]
+
+
+def _named(storyboard: Storyboard, file: Path) -> Storyboard:
+    """With a title and a slug: the file's name, where it has none of its own."""
+    stem = printable(Path(file.stem))
+    film = storyboard.film
+    title = film.title or stem
+    slug = film.slug or slug_of(title) or slug_of(stem) or NO_SLUG
+    return storyboard.model_copy(update={"film": film.model_copy(update={"title": title, "slug": slug})})

@@ -1,0 +1,91 @@
+"""What a storyboard refers to by name or path: keyframes, models, pictures, sounds, LoRAs, clips."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from wan_render.errors import PictureError
+from wan_render.facts import FactCache
+from wan_render.model import PREVIOUS
+from wan_render.model.spelling import Misspelt, Role, shown
+from wan_render.render import Models
+from wan_render.storyboard.mistakes import Mistakes
+from wan_render.storyboard.normal import Mention
+from wan_render.storyboard.paths import Grounds
+
+_FILES = {Role.SOUND: "a sound file", Role.CLIP: "a video file", Role.LORA: "a .safetensors file"}
+
+
+class References:
+    """Looks up what is mentioned. `keyframes` are the storyboard's own, by name, in canonical form."""
+
+    def __init__(
+        self, keyframes: Mapping[str, Any], grounds: Grounds, models: Models, cache: FactCache, mistakes: Mistakes
+    ) -> None:
+        self.keyframes, self.grounds, self.models = keyframes, grounds, models
+        self.cache, self.mistakes, self.guesses = cache, mistakes, grounds.guesses
+
+    def check(self, mentions: list[Mention]) -> None:
+        """Tell every mention that leads nowhere."""
+        for mention in mentions:
+            if self.mistakes.covers(mention.path):
+                continue
+            try:
+                self._check(mention)
+            except Misspelt as error:
+                self.mistakes.add(mention.path, error.found, error.allowed, error.remedy)
+            except PictureError as error:
+                problem = error.problems[0]
+                self.mistakes.add(
+                    mention.path, f"{shown(mention.text)} {problem.found}", problem.allowed, problem.remedy
+                )
+
+    def _check(self, mention: Mention) -> None:
+        match mention.role:
+            case Role.START | Role.KEYFRAME:
+                self._check_keyframe(mention)
+            case Role.MODEL:
+                self._check_model(mention.text)
+            case Role.PICTURE:
+                self._check_picture(mention.text)
+            case Role.LORA if not mention.text.lower().endswith(".safetensors"):
+                raise Misspelt(
+                    "LoRAs are read from safetensors only", found=f"{shown(mention.text)} is no .safetensors"
+                )
+            case _:
+                self.grounds.file(mention.text, _FILES[mention.role])
+
+    def _check_keyframe(self, mention: Mention) -> None:
+        name = unicodedata.normalize("NFC", mention.text)
+        if name in self.keyframes or ("keyframes",) in self.mistakes.refused:
+            return
+        if name == PREVIOUS:
+            if mention.role is Role.START:
+                return
+            raise Misspelt("the name of a keyframe", found="'previous' stands only after 'from'")
+        near = self.guesses.did_you_mean(name, self.keyframes)
+        raise Misspelt(self._known(), near, found=f"no keyframe is called {shown(name)}")
+
+    def _known(self) -> str:
+        if not self.keyframes:
+            return "there are no keyframes"
+        names = ", ".join(list(self.keyframes)[:12])
+        return f"keyframes: {names}" + (", …" if len(self.keyframes) > 12 else "")
+
+    def _check_model(self, name: str) -> None:
+        if name in self.models.names:
+            return
+        if "/" in name or "\\" in name or name.startswith((".", "~")) or self.grounds.has_folder(name):
+            self.grounds.directory(name, "a folder of weights, or a model's name")
+            return
+        known = f"models: {', '.join(self.models.names)}, or a folder of weights"
+        raise Misspelt(
+            known, self.guesses.did_you_mean(name, self.models.names), found=f"no model is called {shown(name)}"
+        )
+
+    def _check_picture(self, text: str) -> None:
+        from wan_render.plates import picture_facts
+
+        picture_facts(self.grounds.file(text, "a picture"), self.cache)

@@ -1,0 +1,88 @@
+"""The JSON Schema of the format, for editors: made of the same forms that the reader walks by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wan_render.model import Authored
+from wan_render.storyboard.forms import STORYBOARD, Form, Many, Record, Scalar, Table
+
+Schema = dict[str, Any]
+NULL: Schema = {"type": "null"}
+IGNORED: Schema = {"^x-": {}, "^<<$": {}}
+"""Keys that begin with x- are ignored; merge keys, for editors that do not flatten them."""
+
+
+def json_schema() -> Schema:
+    """The schema of a storyboard as an editor's YAML 1.2 parser sees it. Accepts whatever the reader accepts."""
+    definitions: dict[str, Schema] = {}
+    root = _record(Record(STORYBOARD.model), definitions)
+    shots = dict(definitions["Scene"]["properties"]["shots"])
+    shots["description"] = "The shots of a film of one scene, instead of scenes."
+    root["properties"]["shots"] = shots
+    root["properties"]["keyframes"] = _or_folder(root["properties"]["keyframes"])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "wan-render storyboard",
+        **root,
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _or_folder(keyframes: Schema) -> Schema:
+    return {**keyframes, "anyOf": [{"type": "string"}, *keyframes["anyOf"]]}
+
+
+def _schema(form: Form, definitions: dict[str, Schema]) -> Schema:
+    match form:
+        case Scalar():
+            return dict(form.spelling.schema)
+        case Many():
+            return _list(form, definitions)
+        case Table():
+            value = {"anyOf": [_schema(form.value, definitions), NULL]}
+            return {"type": "object", "patternProperties": IGNORED, "additionalProperties": value}
+    return _reference(form, definitions)
+
+
+def _list(form: Many, definitions: dict[str, Schema]) -> Schema:
+    item = _schema(form.item, definitions)
+    array: Schema = {"type": "array", "items": item}
+    if form.length:
+        array |= {"minItems": form.length, "maxItems": form.length}
+    return {"anyOf": [array, item, {"const": ""}]} if form.single else array
+
+
+def _reference(form: Record, definitions: dict[str, Schema]) -> Schema:
+    name = form.model.__name__
+    if name not in definitions:
+        definitions[name] = {}
+        definitions[name] = _record(form, definitions)
+    reference = {"$ref": f"#/$defs/{name}"}
+    if not form.shorthand:
+        return reference
+    return {"anyOf": [reference, _schema(form.fields[form.shorthand], definitions)]}
+
+
+def _record(form: Record, definitions: dict[str, Schema]) -> Schema:
+    required = [info.alias or name for name, info in form.model.model_fields.items() if _is_required(form.model, name)]
+    return {
+        "type": "object",
+        "description": (form.model.__doc__ or "").partition("\n")[0],
+        "properties": {key: _property(form, key, definitions) for key in form.fields},
+        "patternProperties": IGNORED,
+        "additionalProperties": False,
+        **({"required": required} if required else {}),
+    }
+
+
+def _property(form: Record, key: str, definitions: dict[str, Schema]) -> Schema:
+    """A key's schema with its description; an empty value means not set."""
+    infos = {info.alias or name: info for name, info in form.model.model_fields.items()}
+    schema = _schema(form.fields[key], definitions)
+    return {"description": infos[key].description or "", "anyOf": [schema, NULL]}
+
+
+def _is_required(model: type[Authored], name: str) -> bool:
+    """Ids are required of a value but not of a file: the reader numbers what has none."""
+    return model.model_fields[name].is_required() and name != "id"

@@ -1,0 +1,114 @@
+"""Frequent slips in writing YAML, recognised by what stands at the place, and said in words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from wan_render.errors import StoryboardError
+from wan_render.storyboard.source import Source
+
+QUOTES = 'put the text in quotes: "…"'
+FULL_WIDTH = {
+    "：": "'：' is a full-width colon: write ': '",
+    "\u3000": "there is a full-width space: write a plain one",
+    "\u00a0": "there is a no-break space: write a plain one",
+    "，": "'，' is a full-width comma: write ', '",
+    "［": "'［' is a full-width bracket: write '['",
+    "］": "'］' is a full-width bracket: write ']'",
+    "｛": "'｛' is a full-width brace: write '{'",
+    "｝": "'｝' is a full-width brace: write '}'",
+    "＃": "'＃' is a full-width number sign: write '#'",
+    "“": "'“' is a typographic quote: write '\"'",
+    "”": "'”' is a typographic quote: write '\"'",
+}
+_OWN_LINE = "a list begins on a line of its own"
+_WORDS = {
+    "mapping values are not allowed in this context": ("a second ': ' in one value, or a key at a wrong indent", ""),
+    "did not find expected ',' or '}'": ("a map in { } that does not go on with ',' or end with '}'", ""),
+    "did not find expected ',' or ']'": ("a list in [ ] that does not go on with ',' or end with ']'", ""),
+    "could not find expected ':'": ("a key without ': ' after it", "allowed: key: value"),
+    "did not find expected key": ("no key where one must be", "the keys of one map begin in the same column"),
+    "did not find expected '-' indicator": ("no '- ' where one must be", "a list's items begin in the same column"),
+    "did not find expected node content": ("no value where one must be", ""),
+    "found unexpected end of stream": ("a quote that is never closed", ""),
+    "found unknown escape character": (
+        "a backslash in double quotes that means nothing",
+        r"allowed: \n \t \" \\ \u4e00",
+    ),
+    "block sequence entries are not allowed in this context": ("'- ' where no list can begin", _OWN_LINE),
+    "did not find expected alphabetic or numeric character": ("'*' or '&' without a name", ""),
+    "did not find expected <document start>": ("text where the file must end, or no key where one must be", ""),
+    "found incompatible YAML document": ("a YAML version other than 1.1 or 1.2", ""),
+    "found a tab character that violates indentation": ("a tab", "YAML is indented with spaces"),
+    "did not find expected whitespace or line break": ("a tag", "a storyboard has no YAML tags"),
+}
+
+
+_INDENTED = ("did not find expected key", "did not find expected '-' indicator")
+
+
+def syntax_error(source: Source, error: yaml.YAMLError) -> StoryboardError:
+    """What libyaml says, in the words of this format and with what was probably meant."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = getattr(error, "problem", None) or "is no YAML"
+    if mark is None:
+        return source.error(0, problem, "a storyboard is YAML")
+    found, allowed = _WORDS.get(problem, (problem, ""))
+    index = min(mark.index, len(source.text))
+    if problem == "found character that cannot start any token":
+        found, allowed = _bad_start(source.text[index : index + 1])
+    return source.error(index, found + _since(source, error), allowed, _remedy(source, index, problem))
+
+
+def _bad_start(character: str) -> tuple[str, str]:
+    if character == "\t":
+        return "a tab", "YAML is indented with spaces"
+    return f"a value that begins with {character!r}", ""
+
+
+def _since(source: Source, error: Any) -> str:
+    """What was open: a quote or a bracket is mostly forgotten where it begins, not where that shows."""
+    begun = getattr(error, "context_mark", None)
+    context = getattr(error, "context", None) or ""
+    if begun is None or not any(word in context for word in ("flow", "quoted")):
+        return ""
+    line = source.mark(begun.index)[0]
+    return f" (it begins in line {line})" if line != source.mark(error.problem_mark.index)[0] else ""
+
+
+def _remedy(source: Source, index: int, problem: str) -> str:
+    line, column = source.mark(index)
+    here = source.line(line)
+    if "\t" in here[: len(here) - len(here.lstrip())] or source.text[index : index + 1] == "\t":
+        return "write spaces instead of the tab"
+    for nearby in (here, source.line(line - 1)):
+        if hint := full_width(nearby):
+            return hint
+    if source.text[index : index + 1] == ":" or problem.startswith(
+        ("mapping values", "found character", "did not find expected alpha")
+    ):
+        return QUOTES
+    if problem in _INDENTED and not here[: column - 1].strip():
+        return "line it up with its neighbours above"
+    if re.search(r"[^\s\"'\[{,]\s*[\"'\[{]|: .*: ", here[:column]):
+        return QUOTES
+    return ""
+
+
+def full_width(line: str) -> str:
+    """What an input method may have left in the YAML of a line, outside of quotes; "" where there is nothing."""
+    bare = re.sub(r'"[^"]*"|\'[^\']*\'', "", line)
+    for character, hint in FULL_WIDTH.items():
+        if character in bare:
+            return hint
+    return ""
+
+
+def cut_by_comment(source: Source, end: int) -> str:
+    """The rest of the line, where `#` right before a word cut a plain text off: `take #2 of the deer`; else ""."""
+    rest = source.text[end : end + 200].partition("\n")[0].rstrip("\r")
+    match = re.match(r"[ \t]+(#[^\s#!].*)", rest)
+    return match[1] if match else ""

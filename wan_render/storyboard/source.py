@@ -1,0 +1,118 @@
+"""A file of any kind → its text, or a message that says why it cannot be a storyboard."""
+
+from __future__ import annotations
+
+import bisect
+import re
+import stat
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from wan_render.errors import Problem, StoryboardError
+from wan_render.model import printable
+
+LARGEST_BYTES = 2 * 1024 * 1024
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_UTF8_MARK = b"\xef\xbb\xbf"
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff]")
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A storyboard's text, and where it came from, as the user named it."""
+
+    file: Path
+    text: str
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
+
+    def mark(self, index: int) -> tuple[int, int]:
+        """(line, column), from 1, as an editor counts them, of a character; past the end: the last one's."""
+        index = min(index, max(len(self.text) - 1, 0))
+        line = bisect.bisect_right(self._starts, index)
+        return line, index - self._starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """A line by its number from 1, without its end; "" outside."""
+        if not 1 <= number <= len(self._starts):
+            return ""
+        end = self._starts[number] if number < len(self._starts) else len(self.text)
+        return self.text[self._starts[number - 1] : end].rstrip("\r\n")
+
+    def error(self, index: int, found: str, allowed: str = "", remedy: str = "") -> StoryboardError:
+        """The one mistake that keeps the rest of the file from being read."""
+        line, column = self.mark(index)
+        return StoryboardError(Problem(f"{printable(self.file)}:{line}:{column}", found, allowed, remedy))
+
+
+def read_source(file: Path) -> Source:
+    """The text of a file. Raises StoryboardError for whatever is not a UTF-8 text of at most 2 MiB."""
+    return Source(file, _decoded(file, _bytes(file)))
+
+
+def _refused(file: Path, found: str, allowed: str = "", remedy: str = "") -> StoryboardError:
+    return StoryboardError(Problem(printable(file), found, allowed, remedy))
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        _check_status(file)
+        with file.open("rb") as stream:
+            data = stream.read(LARGEST_BYTES + 1)
+    except FileNotFoundError:
+        raise _refused(file, "no such file", "", _siblings(file)) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise _refused(file, f"cannot be read: {reason}") from None
+    if len(data) > LARGEST_BYTES:
+        raise _too_large(file)
+    return data
+
+
+def _check_status(file: Path) -> None:
+    status = file.stat()
+    for is_kind, name in _KINDS:
+        if is_kind(status.st_mode):
+            raise _refused(file, f"is {name}", "a storyboard is a YAML file", _siblings(file / "storyboard.yaml"))
+    if status.st_size > LARGEST_BYTES:
+        raise _too_large(file)
+
+
+def _too_large(file: Path) -> StoryboardError:
+    return _refused(file, "is larger than 2 MiB", "a storyboard is a YAML file of at most 2 MiB")
+
+
+def _siblings(file: Path) -> str:
+    """Where the storyboard may be instead."""
+    try:
+        names = sorted(path.name for path in file.parent.iterdir() if path.suffix in (".yaml", ".yml"))[:3]
+    except (OSError, ValueError):
+        return ""
+    return f"in {printable(file.parent)} there is {', '.join(names)}" if names else ""
+
+
+def _decoded(file: Path, data: bytes) -> str:
+    if data.startswith(_UTF16_MARKS) or b"\x00" in data[:4]:
+        raise _refused(file, "is saved as UTF-16 or is no text", "a storyboard is UTF-8 text", "save it as UTF-8")
+    data = data.removeprefix(_UTF8_MARK)
+    try:
+        source = Source(file, data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        before = Source(file, data[: error.start].decode("utf-8") + "?")
+        found = f"the byte 0x{data[error.start]:02x} is not UTF-8"
+        raise before.error(error.start, found, "a storyboard is UTF-8 text", "save it as UTF-8") from None
+    if match := _FORBIDDEN.search(source.text):
+        found = f"the control character U+{ord(match[0]):04X}"
+        raise source.error(match.start(), found, "a storyboard is plain text", "delete it")
+    return source.text

@@ -1,0 +1,41 @@
+"""The canonical form → a Storyboard, every refusal of the models told at its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from wan_render.model import Storyboard
+from wan_render.storyboard.normal import Normaliser
+from wan_render.storyboard.slips import QUOTES, cut_by_comment, full_width
+
+
+def validated(data: dict[str, Any], reading: Normaliser) -> Storyboard | None:
+    """The storyboard, or None after telling what is wrong. Keys are those of the file (`from`), never attributes'."""
+    try:
+        return Storyboard.model_validate(data, by_alias=True, by_name=False)
+    except ValidationError as error:
+        for details in error.errors(include_url=False, include_input=False):
+            _tell(details, reading)
+        return None
+
+
+def _tell(details: ErrorDetails, reading: Normaliser) -> None:
+    path = details["loc"]
+    if reading.mistakes.covers(path):
+        return
+    if details["type"] == "missing":
+        reading.mistakes.add(path, "missing", "", f"add '{path[-1]}: …'")
+        return
+    context = details.get("ctx", {})
+    found, allowed = context.get("found", details["msg"]), context.get("allowed", "")
+    reading.mistakes.add(path, found, allowed, context.get("remedy", "") or _hint(path, reading))
+
+
+def _hint(path: tuple[str | int, ...], reading: Normaliser) -> str:
+    node = reading.scalars.get(path)
+    if node is None or not node.plain:
+        return ""
+    return QUOTES if cut_by_comment(reading.source, node.end) else full_width(node.text)
