@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -151,11 +151,14 @@ def _why(planned: PlannedTake, store: Store, remembered: Mapping[int, Mapping[st
         # A new number differs by its seed from its neighbours; whatever else differs was edited.
         nearest = remembered[min(remembered, key=lambda number: abs(number - planned.number))]
         edited = changes({**nearest, "seed": take.seed}, take)
-        return ", ".join((f"take {planned.number} is new", *edited))
-    edited = changes(before, take)
-    if edited:
-        return ", ".join(edited)
-    return "its clip was damaged" if store.damaged(take.key) else "its clip is no longer there"
+        return ", ".join(filter(None, (f"take {planned.number} is new", _changed(edited))))
+    gone = "its clip was damaged" if store.damaged(take.key) else "its clip is no longer there"
+    return _changed(changes(before, take)) or gone
+
+
+def _changed(words: Sequence[str]) -> str:
+    """`prompt changed`, `prompt, seed and steps changed`; "" for nothing."""
+    return f"{' and '.join(filter(None, (', '.join(words[:-1]), words[-1])))} changed" if words else ""
 
 
 def _pinned(shot: PlannedShot, pin: str, chosen: PlannedTake, store: Store) -> ShotStatus:
@@ -166,8 +169,8 @@ def _pinned(shot: PlannedShot, pin: str, chosen: PlannedTake, store: Store) -> S
         return ShotStatus(shot.id, shot, State.MISSING, f"circle: {chosen.number}@{pin} keeps a clip, but {there}")
     key = found[0]
     clip, fields = store.find(key), store.record(key).take
-    why = " and ".join(changes(fields, chosen.take))
-    why = f"{why} since" if why else ""
+    changed = _changed(changes(fields, chosen.take))
+    why = f"{changed} since" if changed else ""
     unfit = _unfit(shot, chosen.take, clip) if clip is not None else "it is gone"
     if unfit:
         return ShotStatus(shot.id, shot, State.MISSING, f"circle: {chosen.number}@{pin} keeps a clip, but {unfit}")
