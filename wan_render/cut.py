@@ -54,8 +54,8 @@ class Event:
     first, frames: source frames [first, first + frames) are shown, one film frame each.
     hold:    film frames for which the last of them is repeated.
     joint:   to the next event; a dissolve of n overlaps the last n film frames of this one with the first n of the next
-             (hold included); a fade of n goes to black over the last n - n // 2 frames of this one and comes up over the
-             first n // 2 of the next. None for the film's last event.
+             (hold included); a fade of n goes to black over the last n - n // 2 frames of this one and comes up over
+             the first n // 2 of the next. None for the film's last event.
     preview: the name of the preview backend that rendered it, burned into the film with the shot's id; "" otherwise.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wan_render.model import PREVIOUS
 from wan_render.plan.film import CardText, Content, NotYet, PlannedTake, Rendered, StillPicture
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Inherited
@@ -11,8 +12,8 @@ from wan_render.plan.lengths import Length
 from wan_render.plan.models import Modelled, sampling_of
 from wan_render.plan.pictures import Keyframes
 from wan_render.plan.prompt import about_tokens, negative, prompt
-from wan_render.plan.roles import PREVIOUS, Role
-from wan_render.plan.seeds import DEFAULT_SEED, LARGEST_SEED, take_seed, wanted_numbers
+from wan_render.plan.roles import Role
+from wan_render.plan.seeds import DEFAULT_SEED, take_seed, wanted_numbers
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
 
@@ -29,7 +30,8 @@ class Studio:
         """The takes of a shot. All of it is checked even where `not_yet` says why it cannot be rendered."""
         first, last = self._plates(inherited)
         numbers, chosen = self._numbers(inherited)
-        seed = self._seed(inherited)
+        told = inherited.common("seed")
+        seed = DEFAULT_SEED if told is None else told.value
         words = self._words(inherited, modelled)
         sampling = sampling_of(modelled, self._profile(inherited), self.findings)
         if not_yet or _lacks_plate(modelled.kind, first, last):  # a plate is lacking after an error, or when painted
@@ -47,7 +49,7 @@ class Studio:
         shot = inherited.shot
         if role is Role.CARD:
             return CardText(shot.card or "")
-        plate = self.keyframes.plate(shot.still, inherited.at("still"))
+        plate = self.keyframes.plate(shot.still)
         return NotYet(not_yet) if plate is None or not_yet else StillPicture(plate)
 
     def _take(
@@ -75,40 +77,25 @@ class Studio:
 
     def _plates(self, inherited: Inherited) -> tuple[Plate | None, Plate | None]:
         shot = inherited.shot
-        for at, waypoint in enumerate(shot.through):
-            self.keyframes.plate(waypoint.keyframe, (*inherited.at("through"), at))
+        for waypoint in shot.through:
+            self.keyframes.plate(waypoint.keyframe)
         if shot.from_ == PREVIOUS:
-            return None, self.keyframes.plate(shot.to, inherited.at("to"))
+            return None, self.keyframes.plate(shot.to)
         if shot.from_ is not None and shot.to is not None and not shot.through:
             self.keyframes.compare(shot.from_, shot.to, inherited.at("to"))
-        return (
-            self.keyframes.plate(shot.from_, inherited.at("from")),
-            self.keyframes.plate(shot.to, inherited.at("to")),
-        )
+        return self.keyframes.plate(shot.from_), self.keyframes.plate(shot.to)
 
     def _numbers(self, inherited: Inherited) -> tuple[tuple[int, ...], int]:
         """The wanted numbers and the one for the film; with a pin, the circled number alone."""
         told, shot = inherited.takes, inherited.shot
         takes = 1 if told is None else told.value
-        if told is not None and takes < 1:
-            self.findings.error(told.place, f"{takes} takes", "at least 1")
         if shot.circle is None:
-            numbers = wanted_numbers(max(1, takes), shot.ng, None)
+            numbers = wanted_numbers(takes, shot.ng, None)
             return numbers, numbers[0]
         chosen = shot.circle.take
-        if chosen in shot.ng:
-            remedy = "circle another, or delete it from `ng`"
-            self.findings.error(inherited.at("circle"), f"take {chosen} is circled and refused", "one of both", remedy)
         if shot.circle.pin is not None:
             return (chosen,), chosen
-        return wanted_numbers(max(1, takes), shot.ng, chosen), chosen
-
-    def _seed(self, inherited: Inherited) -> int:
-        told = inherited.common("seed")
-        seed = DEFAULT_SEED if told is None else int(told.value)
-        if told is not None and not 0 <= seed <= LARGEST_SEED:
-            self.findings.error(told.place, f"seed {seed}", f"0 to {LARGEST_SEED}", "write a smaller number")
-        return seed
+        return wanted_numbers(takes, shot.ng, chosen), chosen
 
     def _words(self, inherited: Inherited, modelled: Modelled) -> tuple[str, str]:
         told = inherited.common("negative")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from wan_render.errors import Problem, StoryboardError
-from wan_render.model import Document, PathInFile
+from wan_render.model import Document, PathInFile, nearest
 
 _Mark = tuple[int, int]
 
@@ -20,11 +20,13 @@ class Findings:
 
     def error(self, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
         """A mistake at a place of the storyboard: there will be no plan. An inherited one is told once."""
-        self._errors[Problem(self.document.where(*place), found, allowed, remedy)] = self._mark(place)
+        self._errors[Problem(self.document.where(*place), found, allowed, remedy)] = nearest(self.document.marks, place)
 
     def warn(self, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
         """Something that the user may not want. An inherited one is told once."""
-        self._warnings[Problem(self.document.where(*place), found, allowed, remedy)] = self._mark(place)
+        self._warnings[Problem(self.document.where(*place), found, allowed, remedy)] = nearest(
+            self.document.marks, place
+        )
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -35,11 +37,6 @@ class Findings:
         """Raise StoryboardError with every mistake, in the order of the file."""
         if self._errors:
             raise StoryboardError(*_in_order(self._errors))
-
-    def _mark(self, place: PathInFile) -> _Mark:
-        while place and place not in self.document.marks:
-            place = place[:-1]
-        return self.document.marks.get(place, (1, 1))
 
 
 def _in_order(problems: dict[Problem, _Mark]) -> tuple[Problem, ...]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from wan_render.model import Transition
+from wan_render.model import PREVIOUS, Time, Transition
 from wan_render.plan.clock import nearest_frame
 from wan_render.plan.film import Joint, PlannedShot
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Inherited, Level, Told
-from wan_render.plan.roles import PREVIOUS, Role
+from wan_render.plan.roles import Role
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,11 @@ def _joint(this: Meeting, following: Meeting, rates: Rates, findings: Findings) 
 
 
 def _frames(told: Told[Transition], rates: Rates, findings: Findings) -> int:
-    length = told.value.length
-    frames = 0 if length is None else nearest_frame(length.at(rates.told) * rates.film)
+    length = told.value.length or Time()
+    frames = nearest_frame(length.at(rates.told) * rates.film)
     if frames < 1:
-        findings.error(told.place, f"a {told.value.kind} of {frames} frames", "at least one frame", "write its length")
+        found = f"the {told.value.kind} is shorter than one frame of the film"
+        findings.error(told.place, found, f"a frame is 1/{rates.film} s", "make it longer, or write cut")
     return max(1, frames)
 
 

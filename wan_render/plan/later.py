@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from wan_render.model import PathInFile
+from wan_render.model import PREVIOUS, PathInFile
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.joints import Rates
 from wan_render.plan.models import Modelled
 from wan_render.plan.pictures import Keyframes
-from wan_render.plan.roles import PREVIOUS, Role
+from wan_render.plan.roles import Role
 
 _LATER = "with a later version"
 

@@ -25,9 +25,6 @@ def length(inherited: Inherited, card: ModelCard | None, told_rate: Fraction, fi
     """Screen time and the frames of the take; `told_rate` is what `81f` counts, `card` is None without a model."""
     duration = inherited.duration or Told(DEFAULT_DURATION, inherited.place, Level.NOWHERE)
     seconds = duration.value.at(told_rate)
-    if seconds <= 0:
-        findings.error(duration.place, "no time at all", "a duration is greater than 0", "write one, like 5s")
-        seconds = DEFAULT_DURATION.seconds
     if card is None:
         return Length(seconds)
     fixed: Told[int] | None = inherited.common("frames")
@@ -48,12 +45,10 @@ def frames_for(seconds: Fraction, card: ModelCard) -> int:
 
 def _on_grid(fixed: Told[int], card: ModelCard, findings: Findings) -> int:
     step = card.frame_step
-    steps, rest = divmod(fixed.value - 1, step)
-    if fixed.value >= 1 and not rest:
-        return fixed.value
-    below = max(0, steps) * step + 1
-    legal = f"{below} or {below + step}" if fixed.value >= 1 else f"{below}"
-    findings.error(fixed.place, f"{fixed.value} frames", f"{card.name} renders {step}n + 1", f"the nearest: {legal}")
+    below = (fixed.value - 1) // step * step + 1
+    if fixed.value != below:
+        nearest = f"the nearest: {below} or {below + step}"
+        findings.error(fixed.place, f"{fixed.value} frames", f"{card.name} renders {step}n + 1", nearest)
     return below
 
 

@@ -18,7 +18,7 @@ from wan_render.plan.later import reason_not_yet, warn_of_ignored
 from wan_render.plan.lengths import Length, length
 from wan_render.plan.models import Chooser, Modelled
 from wan_render.plan.pictures import Keyframes
-from wan_render.plan.roles import PREVIOUS, Role, kind_of, role_of
+from wan_render.plan.roles import Role, kind_of, role_of
 from wan_render.plan.sizes import delivery, raster
 from wan_render.plan.timeline import Shown, Span, lay, take_in_film_frames
 from wan_render.render import ModelCard, Models
@@ -39,18 +39,18 @@ class _Draft:
 def make_plan(document: Document, *, models: Models, backend_id: str, cache: FactCache) -> FilmPlan:
     """The whole film, planned for a backend (`animatic/1`).
 
+    The document is one that `read_storyboard` gave: values are in range, names are known, no shot contradicts itself.
     Raises StoryboardError with every mistake of meaning, each with its place in the file.
     """
     findings, storyboard = Findings(document), document.storyboard
-    size = raster(storyboard.film, findings)
+    size = raster(storyboard.film)
     delivered = delivery(storyboard.film, size, findings)
     kept, omitted = _cast(storyboard)
     if not kept:
-        findings.error(("scenes",), "no shot is in the film", "at least one", "write one under `shots`")
+        findings.error(("scenes",), "every shot is omitted", "a film has one shot or more", "delete a `status: omit`")
         findings.raise_errors()
     studio = Studio(backend_id, size, Keyframes(size, cache, findings), findings)
-    drafts = _drafts(kept, Chooser(models, size, findings), findings)
-    _check_previous(storyboard, drafts, findings)
+    drafts = _drafts(kept, Chooser(models, size, findings))
     rates = _rates(storyboard.film, drafts)
     opening, shots, closing = _laid_out(storyboard, drafts, rates, studio)
     _warn_of_unused_keyframes(storyboard, findings)
@@ -88,27 +88,13 @@ def _cast(storyboard: Storyboard) -> tuple[tuple[Inherited, ...], tuple[str, ...
     return kept, tuple(inherited.id for inherited in written if inherited.omitted)
 
 
-def _drafts(kept: Sequence[Inherited], chooser: Chooser, findings: Findings) -> tuple[_Draft, ...]:
+def _drafts(kept: Sequence[Inherited], chooser: Chooser) -> tuple[_Draft, ...]:
     def draft(inherited: Inherited) -> _Draft:
-        role = role_of(inherited, findings)
+        role = role_of(inherited.shot)
         modelled = chooser.choose(inherited, kind_of(inherited.shot)) if role is Role.RENDER else None
         return _Draft(inherited, role, modelled)
 
     return tuple(map(draft, kept))
-
-
-def _check_previous(storyboard: Storyboard, drafts: Sequence[_Draft], findings: Findings) -> None:
-    """`from: previous` needs the shot before it in the file, in the film and rendered by a model."""
-    index = [(at, place) for at, scene in enumerate(storyboard.scenes) for place in range(len(scene.shots))]
-    roles = {draft.inherited.index: draft.role for draft in drafts}
-    for draft in drafts:
-        if draft.role is not Role.RENDER or draft.inherited.shot.from_ != PREVIOUS:
-            continue
-        at = index.index(draft.inherited.index)
-        if at == 0 or roles.get(index[at - 1]) is not Role.RENDER:
-            found = "there is none" if at == 0 else "it is omitted or not rendered by a model"
-            allowed = "the shot before it must be rendered"
-            findings.error(draft.inherited.at("from"), f"continues the shot before it, but {found}", allowed)
 
 
 def _rates(film: Film, drafts: Sequence[_Draft]) -> Rates:

@@ -50,16 +50,8 @@ class Chooser:
         return self._folders[name.value] or default
 
     def _in_folder(self, name: Told[str]) -> ModelCard | None:
-        folder = self.findings.document.folder / name.value
-        if not folder.is_dir():
-            known = ", ".join(self.models.names)
-            remedy = "write one of them, or a folder of weights"
-            self.findings.error(
-                name.place, f"no model and no folder is called {name.value!r}", f"known: {known}", remedy
-            )
-            return None
         try:
-            return self.models.folder(folder)
+            return self.models.folder(self.findings.document.folder / name.value)
         except InputError as error:
             for problem in error.problems:
                 self.findings.error(name.place, problem.found, problem.allowed, problem.remedy)

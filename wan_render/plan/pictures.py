@@ -39,22 +39,17 @@ class Keyframes:
         """Whether a keyframe is to be painted from a prompt."""
         return name in self._named and self._named[name].image is None
 
-    def plate(self, name: str | None, place: tuple[str | int, ...]) -> Plate | None:
+    def plate(self, name: str | None) -> Plate | None:
         """The keyframe conformed to the raster; None without a name, without a picture, or after an error."""
-        if name is None or self.painted(name):
-            return None
-        facts = self.facts(name)
-        if facts is None:
-            if name not in self._named:
-                self._findings.error(place, f"no keyframe is called {name!r}", "", "name it under `keyframes`")
+        facts = None if name is None else self.facts(name)
+        if name is None or facts is None:
             return None
         return Plate(facts.digest, self._size, self._named[name].focus or _CENTRE)
 
     def facts(self, name: str) -> PictureFacts | None:
-        """What is known of a keyframe's picture; None where it has none, or after an error."""
+        """What is known of a keyframe's picture; None where it is to be painted, or after an error."""
         if name not in self._seen:
-            keyframe = self._named.get(name)
-            self._seen[name] = None if keyframe is None else self._look_at(name, keyframe)
+            self._seen[name] = self._look_at(name, self._named[name])
         return self._seen[name]
 
     def compare(self, first: str, last: str, place: tuple[str | int, ...]) -> None:

@@ -10,9 +10,6 @@ from wan_render.keys import content_key
 DEFAULT_SEED = 1
 """Where the storyboard names no seed: a constant, so that every run of every copy gives the same takes."""
 
-LARGEST_SEED = 2**63 - 1
-"""What a generator of torch takes everywhere."""
-
 
 def take_seed(seed: int, number: int) -> int:
     """The seed of take `number` (from 1): `seed` itself for take 1, else the first 32 bits of

@@ -25,33 +25,20 @@ _WIDEST = Fraction(16, 9)
 _MOST_CROPPED = Fraction(1, 20)
 
 
-def raster(film: Film, findings: Findings) -> Size:
+def raster(film: Film) -> Size:
     """What models render: Wan's own size for the aspect, or the nearest of the same area on the grid."""
     if isinstance(film.raster, Size):
-        return _on_grid(film.raster, findings)
+        return film.raster
     known = _WAN_SIZES[film.raster]
     return known.get(film.aspect) or _same_area(known[_WIDEST], film.aspect)
 
 
 def delivery(film: Film, rendered: Size, findings: Findings) -> Size:
     """What is handed over; both sides are even, as H.264 needs."""
-    if isinstance(film.deliver, Size):
-        size = film.deliver
-        if size.width % 2 or size.height % 2:
-            nearest = f"{size.width + size.width % 2}x{size.height + size.height % 2}"
-            findings.error(("film", "deliver"), f"{size} has an odd side", "even sides are allowed", f"write {nearest}")
-    else:
-        size = _by_short_side(_SHORT_SIDES[film.deliver], film.aspect)
+    told = film.deliver
+    size = told if isinstance(told, Size) else _by_short_side(_SHORT_SIDES[told], film.aspect)
     _warn_of_other_shape(film, rendered, size, findings)
     return size
-
-
-def _on_grid(size: Size, findings: Findings) -> Size:
-    fitted = Size(_to_grid(size.width), _to_grid(size.height))
-    if fitted != size:
-        allowed = f"multiples of {RASTER_STEP} are allowed"
-        findings.error(("film", "raster"), f"{size} is off the models' grid", allowed, f"write {fitted}")
-    return fitted
 
 
 def _same_area(size: Size, aspect: Fraction) -> Size:

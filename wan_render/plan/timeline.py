@@ -60,70 +60,48 @@ def _with_hold(shown: Shown, hold: int, joint: Joint | None) -> Shown:
 
 
 def _shown(span: Span, clock: FilmClock, rates: Rates, findings: Findings) -> tuple[Shown, Fraction]:
-    if span.role is not Role.RENDER:
-        return _shown_unrendered(span, clock, rates, findings)
-    _check_in_out(span, rates, findings)
-    begin = _seconds(span.inherited.shot.in_, rates)
-    first = min(nearest_frame(begin * rates.film), span.take - 1)
+    """The part of a shot that is shown, without its hold, and the seconds that it stands for."""
+    begin, end = _seconds(span.inherited.shot.in_, rates), _end(span, rates)
+    first = nearest_frame(begin * rates.film)
     there = span.take - first
-    if span.inherited.shot.out is None and (span.joint is None or span.joint.kind == "continuous"):
+    if span.role is not Role.RENDER:
+        seconds = end - begin
+        frames = clock.frames_until(seconds)
+    elif span.inherited.shot.out is None and (span.joint is None or span.joint.kind == "continuous"):
         frames = there if span.joint is None else there - 1  # the next shot shows the shared picture
         seconds = frames / rates.film
     else:
-        seconds = _end(span, rates) - begin
+        _check_out(span, rates, findings)
+        seconds = end - begin
         frames = min(there, clock.frames_until(seconds))
     return _at_least_one(Shown(first, frames, 0), span, findings), seconds
 
 
-def _shown_unrendered(span: Span, clock: FilmClock, rates: Rates, findings: Findings) -> tuple[Shown, Fraction]:
-    """A still or a card for its duration; a clip from `in` to `out`, where it has both."""
-    shot, seconds = span.inherited.shot, span.length.seconds
-    if span.role is Role.CLIP:
-        first = nearest_frame(_seconds(shot.in_, rates) * rates.film)
-        if shot.out is not None:
-            seconds = _seconds(shot.out, rates) - _seconds(shot.in_, rates)
-            _check_order(span, rates, findings)
-    else:
-        first = 0
-        for key, time in (("in", shot.in_), ("out", shot.out)):
-            if time is not None:
-                found = f"`{key}` of a {span.role.value}"
-                findings.error(span.inherited.at(key), found, "takes and clips have parts", "write its duration")
-    return _at_least_one(Shown(first, clock.frames_until(seconds), 0), span, findings), seconds
+def _end(span: Span, rates: Rates) -> Fraction:
+    """Where a shot's own time ends: at its `out`, else at its duration; that of a clip counts from its `in`."""
+    shot = span.inherited.shot
+    if shot.out is not None:
+        return _seconds(shot.out, rates)
+    return span.length.seconds + (_seconds(shot.in_, rates) if span.role is Role.CLIP else 0)
+
+
+def _check_out(span: Span, rates: Rates, findings: Findings) -> None:
+    out, last = span.inherited.shot.out, Fraction(span.take) / rates.film
+    if out is not None and (seconds := _seconds(out, rates)) > last:
+        allowed = f"the take has {span.take} frames, {float(last):g}s"
+        remedy = "write an earlier one, or a longer duration"
+        findings.error(span.inherited.at("out"), f"{float(seconds):g}s is beyond the take", allowed, remedy)
 
 
 def _at_least_one(shown: Shown, span: Span, findings: Findings) -> Shown:
     if shown.frames >= 1:
         return shown
-    findings.error(span.inherited.place, "is shorter than one frame of the film", "", "make it longer")
-    return Shown(shown.first, 1, 0)
-
-
-def _check_in_out(span: Span, rates: Rates, findings: Findings) -> None:
-    """`in` before `out`, and both within the take."""
-    shot, end = span.inherited.shot, Fraction(span.take) / rates.film
-    _check_order(span, rates, findings)
-    for key, time in (("in", shot.in_), ("out", shot.out)):
-        if time is not None and _seconds(time, rates) > end:
-            allowed = f"the take has {span.take} frames, {float(end):g}s"
-            found = f"`{key}` at {float(_seconds(time, rates)):g}s is beyond its take"
-            findings.error(span.inherited.at(key), found, allowed, "write an earlier one, or a longer duration")
-
-
-def _check_order(span: Span, rates: Rates, findings: Findings) -> None:
     shot = span.inherited.shot
-    begin = _seconds(shot.in_, rates)
-    if begin < 0:
-        findings.error(span.inherited.at("in"), "`in` is before the first frame", "0s or later")
-    elif (shot.in_ is not None or shot.out is not None) and begin >= _end(span, rates):
-        key = "out" if shot.out is not None else "in"
-        found = f"from {float(begin):g}s to {float(_end(span, rates)):g}s nothing is left"
-        findings.error(span.inherited.at(key), found, "`in` is before `out`, or before the duration's end")
-
-
-def _end(span: Span, rates: Rates) -> Fraction:
-    out = span.inherited.shot.out
-    return span.length.seconds if out is None else _seconds(out, rates)
+    key = "out" if shot.out is not None else "in" if shot.in_ is not None else None
+    place = span.inherited.place if key is None else span.inherited.at(key)
+    allowed = "`in` comes before `out` and before the take's end" if key is not None else "at least one frame is shown"
+    findings.error(place, "less than one frame of the shot is left", allowed, "show more of it")
+    return Shown(shown.first, 1, 0)
 
 
 def _seconds(time: Time | None, rates: Rates) -> Fraction:
