@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageOps
 
-from wan_render.report.lettering import fit_line, font, wrap
-from wan_render.report.material import ShotMaterial
+from wan_render.media.text import fitted, font, line_height, width
+from wan_render.report.material import Material, ShotMaterial
 from wan_render.report.review import Review, ReviewShot
 from wan_render.report.timecode import screen_time, timecode
 from wan_render.take import Size
@@ -17,6 +17,7 @@ _PAPER, _EMPTY = "#141517", "#1f2124"
 _INK, _DIM, _ALARM = "#e8e8e6", "#93979d", "#ff7a66"
 _MARGIN, _HEADER = 40, 116
 _FRAME_GAP, _COLUMN_GAP, _ROW_GAP = 4, 36, 30
+_LEADING = 1.5
 _TALLEST = 4000
 """Pixels: a taller sheet is slow to open and to scroll; the next shots go onto another."""
 
@@ -45,7 +46,7 @@ class Layout:
     @property
     def line(self) -> int:
         """From one line of the caption to the next."""
-        return round(self.type_size * 1.5)
+        return round(self.type_size * _LEADING)
 
     def corner(self, place: int) -> tuple[int, int]:
         """Where the cell at a place (from 0) of the sheet begins, from left and top."""
@@ -56,10 +57,10 @@ class Layout:
         )
 
 
-def write_contact_sheets(review: Review, material: tuple[ShotMaterial, ...], folder: Path) -> None:
+def write_contact_sheets(review: Review, material: Material, folder: Path) -> None:
     """Write `contact.png`, then `contact-2.png`, … where the film has more shots than a sheet holds."""
-    layout = layout_for(len(review.shots), _picture_size(review, material, folder))
-    shots = list(zip(review.shots, material, strict=True))
+    layout = layout_for(len(review.shots), material.picture)
+    shots = list(zip(review.shots, material.shots, strict=True))
     per_sheet = layout.columns * layout.rows
     sheets = [shots[at : at + per_sheet] for at in range(0, len(shots), per_sheet)] or [[]]
     for number, sheet in enumerate(sheets, 1):
@@ -69,24 +70,22 @@ def write_contact_sheets(review: Review, material: tuple[ShotMaterial, ...], fol
 
 def layout_for(shots: int, picture: Size) -> Layout:
     """Few shots are shown large, one to a row; many on a wider sheet, small and side by side."""
-    few, wide = shots <= 6, shots > 24
-    width, height = (2400 if wide else 1600), (290 if few else 150)
+    if shots <= 6:
+        return _layout(picture, width=1600, height=290, type_size=20, caption_lines=1)
+    if shots <= 24:
+        return _layout(picture, width=1600, height=140, type_size=16, caption_lines=2)
+    return _layout(picture, width=2400, height=105, type_size=15, caption_lines=1)
+
+
+def _layout(picture: Size, *, width: int, height: int, type_size: int, caption_lines: int) -> Layout:
+    """`height` is that of a frame; wide pictures are lower, so that three of them fit beside each other."""
     inner = width - 2 * _MARGIN
     frame_width = min(round(height * picture.width / picture.height), (inner - 2 * _FRAME_GAP) // 3)
     frame = Size(frame_width, max(1, round(frame_width * picture.height / picture.width)))
     columns = max(1, (inner + _COLUMN_GAP) // (3 * frame.width + 2 * _FRAME_GAP + _COLUMN_GAP))
-    draft = Layout(width, columns, 1, frame, type_size=20 if few else 16, caption_lines=1 if few else 2)
-    rows = max(1, (_TALLEST - _HEADER - _MARGIN) // (draft.cell.height + _ROW_GAP))
-    return Layout(width, columns, rows, frame, draft.type_size, draft.caption_lines)
-
-
-def _picture_size(review: Review, material: tuple[ShotMaterial, ...], folder: Path) -> Size:
-    """The shape of the film's pictures; of its delivery where it has none."""
-    for shot in material:
-        for name in (*shot.stills, *shot.keyframes):
-            with Image.open(folder / name) as image:
-                return Size(*image.size)
-    return review.delivery
+    one_row = Layout(width, columns, 1, frame, type_size, caption_lines)
+    rows = max(1, (_TALLEST - _HEADER - _MARGIN) // (one_row.cell.height + _ROW_GAP))
+    return replace(one_row, rows=rows)
 
 
 def _sheet(
@@ -103,7 +102,7 @@ def _sheet(
     return sheet
 
 
-def _header(draw: ImageDraw.ImageDraw, review: Review, width: int, number: str) -> None:
+def _header(draw: ImageDraw.ImageDraw, review: Review, sheet_width: int, number: str) -> None:
     slates = sum(shot.slate is not None for shot in review.shots)
     facts = (
         f"{timecode(review.frames, review.rate)}  ·  {review.frames} frames at {float(review.rate):g} fps",
@@ -112,9 +111,9 @@ def _header(draw: ImageDraw.ImageDraw, review: Review, width: int, number: str) 
         f"{review.made:%Y-%m-%d %H:%M}",
         number,
     )
-    inner = width - 2 * _MARGIN
-    draw.text((_MARGIN, 24), fit_line(f"{review.title}  {review.version}", font(34), inner), _INK, font(34))
-    draw.text((_MARGIN, 74), fit_line("  ·  ".join(filter(None, facts)), font(18), inner), _DIM, font(18))
+    room = sheet_width - 2 * _MARGIN
+    _write(draw, (_MARGIN, 24), f"{review.title}  {review.version}", _INK, 34, room)
+    _write(draw, (_MARGIN, 74), " · ".join(filter(None, facts)), _DIM, 18, room)
 
 
 def _strip(shot: ReviewShot, material: ShotMaterial, layout: Layout, folder: Path) -> Image.Image:
@@ -144,21 +143,29 @@ def _frame(file: Path | None, size: Size) -> Image.Image:
 def _say(draw: ImageDraw.ImageDraw, shot: ReviewShot, layout: Layout) -> None:
     """In the middle frame: why the shot is missing, or what it is."""
     heading, text = ("MISSING", shot.slate) if shot.slate is not None else (shot.what.upper(), "")
-    face, left = font(layout.type_size), _column(1, layout) + 14
-    room = layout.frame.width - 28
-    lines = (layout.frame.height - 20) // layout.line - 1
-    draw.text((left, 10), heading, _ALARM if shot.slate is not None else _DIM, face)
-    for number, line in enumerate(wrap(text, face, room, lines), 1):
-        draw.text((left, 10 + number * layout.line), line, _INK, face)
+    left, top, room = _column(1, layout) + 12, 8, layout.frame.width - 24
+    lines = (layout.frame.height - top) // layout.line - 1
+    _write(draw, (left, top), heading, _ALARM if shot.slate is not None else _DIM, layout.type_size, room)
+    _write(draw, (left, top + layout.line), text, _INK, layout.type_size, room, lines)
 
 
 def _caption(draw: ImageDraw.ImageDraw, review: Review, shot: ReviewShot, layout: Layout, at: tuple[int, int]) -> None:
-    face, (left, top) = font(layout.type_size), at
+    size, (left, top) = layout.type_size, at
     names = " → ".join(name for name, _ in shot.keyframes)
-    rest = (timecode(shot.start, review.rate), screen_time(shot.frames, review.rate), names)
-    draw.text(at, shot.id, _ALARM if shot.slate is not None else _INK, face)
-    after = left + round(face.getlength(shot.id)) + layout.type_size
-    room = left + layout.cell.width - after
-    draw.text((after, top), fit_line("  ·  ".join(filter(None, rest)), face, room), _DIM, face)
-    for number, line in enumerate(wrap(shot.action or "", face, layout.cell.width, layout.caption_lines), 1):
-        draw.text((left, top + number * layout.line), line, _INK, face)
+    facts = (timecode(shot.start, review.rate), screen_time(shot.frames, review.rate), names)
+    _write(draw, at, shot.id, _ALARM if shot.slate is not None else _INK, size, layout.cell.width)
+    after = round(width(shot.id) * size) + size
+    _write(draw, (left + after, top), " · ".join(filter(None, facts)), _DIM, size, layout.cell.width - after)
+    _write(draw, (left, top + layout.line), shot.action or "", _INK, size, layout.cell.width, layout.caption_lines)
+
+
+def _write(
+    draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, colour: str, size: int, room: int, lines: int = 1
+) -> None:
+    """Text in at most `lines` lines of `room` pixels; what does not fit ends in an ellipsis."""
+    if lines < 1 or room < size:
+        return
+    high = (lines + 0.5) * line_height() * size
+    block = fitted(" ".join(text.split()), wide=room, high=high, em=size, least=size)
+    for number, line in enumerate(block.lines):
+        draw.text((at[0], at[1] + number * round(size * _LEADING)), line, colour, font(size))

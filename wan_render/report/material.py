@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from wan_render.media.clip import read_frames
-from wan_render.render import Pixels
 from wan_render.report.review import Review, ReviewShot, ReviewTake
+from wan_render.take import Size
 
 FOLDER = "review"
 THUMBNAIL = (512, 512)
@@ -44,74 +45,102 @@ class ShotMaterial:
     takes: Mapping[int, TakeMaterial]
 
 
-def lay_out(review: Review, folder: Path) -> tuple[ShotMaterial, ...]:
-    """Link previews and make thumbnails for every shot of the film, in its order."""
+@dataclass(frozen=True)
+class Material:
+    """What is shown of every shot, in the film's order. `picture` is the size of its small pictures: their shape."""
+
+    shots: tuple[ShotMaterial, ...]
+    picture: Size
+
+
+def lay_out(review: Review, folder: Path) -> Material:
+    """Link previews and make thumbnails for every shot of the film.
+
+    Raises MachineError where a clip cannot be read; OSErrors of the folder are the caller's.
+    """
     (folder / FOLDER).mkdir()
-    thumbnails = _keyframe_thumbnails(review, folder)
-    digits = len(str(len(review.shots)))
-    return tuple(
-        ShotMaterial(
-            keyframes=tuple(thumbnails[picture] for _, picture in shot.keyframes),
-            stills=(stills := _stills(shot, folder, stem := f"{FOLDER}/{number:0{digits}}")),
-            takes={
-                take.number: TakeMaterial(_preview(take, folder), _poster(take, folder, stem, stills))
-                for take in shot.takes
-                if take.preview is not None
-            },
-        )
-        for number, shot in enumerate(review.shots, 1)
-    )
+    laying = _Laying(folder, _keyframes(review, folder), _previews(review, folder), len(str(len(review.shots))))
+    # Decoding, scaling and JPEG leave Python: threads use every core.
+    with ThreadPoolExecutor() as pool:
+        shots = tuple(pool.map(laying.shot, review.shots, range(1, len(review.shots) + 1)))
+    return Material(shots, _picture_size(shots, folder) or review.delivery)
 
 
-def _keyframe_thumbnails(review: Review, folder: Path) -> dict[Path, str]:
-    """Each picture once, however many shots share it."""
+def _picture_size(shots: tuple[ShotMaterial, ...], folder: Path) -> Size | None:
+    """All are conformed to one raster: the first tells."""
+    for name in (name for shot in shots for name in (*shot.stills, *shot.keyframes)):
+        with Image.open(folder / name) as image:
+            return Size(*image.size)
+    return None
+
+
+def _keyframes(review: Review, folder: Path) -> Mapping[Path, str]:
+    """The thumbnail of every keyframe, each picture once, however many shots share it."""
     pictures = dict.fromkeys(picture for shot in review.shots for _, picture in shot.keyframes)
     named = {picture: f"{FOLDER}/keyframe-{number}.jpg" for number, picture in enumerate(pictures, 1)}
     for picture, name in named.items():
         with Image.open(picture) as image:
-            _save(ImageOps.exif_transpose(image), folder / name)
+            _save(image, folder / name)
     return named
 
 
-def _stills(shot: ReviewShot, folder: Path, stem: str) -> tuple[str, ...]:
-    clip = next((take.clip for take in shot.takes if take.chosen), None)
-    shown = shot.frames - shot.hold
-    if clip is None or shot.slate is not None or shown < 1:
-        return ()
-    wanted = {"first": shot.first, "middle": shot.first + shown // 2, "last": shot.first + shown - 1}
-    for name, frame in wanted.items():
-        _save(Image.fromarray(_frame(clip, frame)), folder / f"{stem}-{name}.jpg")
-    return tuple(f"{stem}-{name}.jpg" for name in wanted)
+def _previews(review: Review, folder: Path) -> Mapping[str, str]:
+    """The preview of every take by its key: two equal shots share theirs."""
+    files = {take.key: take.preview for shot in review.shots for take in shot.takes if take.preview is not None}
+    named = {key: f"{FOLDER}/{key[:16]}.mp4" for key in files}
+    for key, name in named.items():
+        _link(files[key], folder / name)
+    return named
 
 
-def _poster(take: ReviewTake, folder: Path, stem: str, stills: tuple[str, ...]) -> str:
-    """Takes of a shot share their ends: the middle tells them apart."""
-    if take.chosen and stills:
-        return stills[1]
-    name = f"{stem}-take-{take.number}.jpg"
-    if take.clip is not None:
-        _save(Image.fromarray(_frame(take.clip, take.frames // 2)), folder / name)
-    return name
-
-
-def _frame(clip: Path, frame: int) -> Pixels:
-    (picture,) = read_frames(clip, frame, 1)
-    return picture
-
-
-def _preview(take: ReviewTake, folder: Path) -> str:
+def _link(file: Path, target: Path) -> None:
     """A hard link costs no room; another file system than the store's gets a copy."""
-    name = f"{FOLDER}/{take.key[:16]}.mp4"
-    target = folder / name
-    if take.preview is not None and not target.exists():
-        try:
-            os.link(take.preview, target)
-        except OSError:
-            shutil.copyfile(take.preview, target)
-    return name
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
+
+
+@dataclass(frozen=True)
+class _Laying:
+    """One report being laid out: where, and what its shots share. `digits` of a shot's number in file names."""
+
+    folder: Path
+    keyframes: Mapping[Path, str]
+    previews: Mapping[str, str]
+    digits: int
+
+    def shot(self, shot: ReviewShot, number: int) -> ShotMaterial:
+        stem = f"{FOLDER}/{number:0{self.digits}}"
+        stills = self._stills(shot, stem)
+        takes = {
+            take.number: TakeMaterial(self.previews[take.key], self._poster(take, take.clip, stem, stills))
+            for take in shot.takes
+            if take.key in self.previews and take.clip is not None
+        }
+        return ShotMaterial(tuple(self.keyframes[picture] for _, picture in shot.keyframes), stills, takes)
+
+    def _stills(self, shot: ReviewShot, stem: str) -> tuple[str, ...]:
+        clip = next((take.clip for take in shot.takes if take.chosen), None)
+        shown = shot.frames - shot.hold
+        if clip is None or shot.slate is not None or shown < 1:
+            return ()
+        wanted = {"first": shot.first, "middle": shot.first + shown // 2, "last": shot.first + shown - 1}
+        return tuple(self._frame(clip, frame, f"{stem}-{name}.jpg") for name, frame in wanted.items())
+
+    def _poster(self, take: ReviewTake, clip: Path, stem: str, stills: tuple[str, ...]) -> str:
+        """Takes of a shot share their ends: the middle tells them apart."""
+        if take.chosen and stills:
+            return stills[1]
+        return self._frame(clip, take.frames // 2, f"{stem}-take-{take.number}.jpg")
+
+    def _frame(self, clip: Path, frame: int, name: str) -> str:
+        (picture,) = read_frames(clip, frame, 1)
+        _save(Image.fromarray(picture), self.folder / name)
+        return name
 
 
 def _save(image: Image.Image, target: Path) -> None:
     small = image.convert("RGB")
     small.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
-    small.save(target, quality=85, optimize=True)
+    small.save(target, quality=80, optimize=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from wan_render.report.material import ShotMaterial, TakeMaterial
+from wan_render.report.material import Material, ShotMaterial, TakeMaterial
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.report.timecode import clock, screen_time, timecode
 from wan_render.take import short
@@ -65,14 +65,17 @@ class ShotView:
         return next(iter((*self.material.stills[1:2], *self.material.keyframes)), None)
 
 
-def write_page(review: Review, material: tuple[ShotMaterial, ...], target: Path) -> None:
+def write_page(review: Review, material: Material, target: Path) -> None:
     """Write the page. Everything that a storyboard says is escaped, and no script but the page's own may run."""
+    numbered = enumerate(zip(review.shots, material.shots, strict=True), 1)
+    shots = [view(shot, number, of) for number, (shot, of) in numbered]
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     html = _template().render(
         review=review,
         video=quote(review.video.name),
-        shots=[view(shot, number, of) for number, (shot, of) in enumerate(zip(review.shots, material, strict=True), 1)],
-        slates=[shot for shot in review.shots if shot.slate is not None],
+        picture=material.picture,
+        shots=shots,
+        slates=[view for view in shots if view.shot.slate is not None],
         takes=_takes(review),
         spent=sum(sum(take.seconds.values()) for take in _rendered(review)),
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
@@ -118,12 +121,8 @@ def _takes(review: Review) -> str:
 
 
 def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters.update(timecode=timecode, screen_time=screen_time, clock=clock)
-    return environment.get_template("page.html")
+    # Indentation is for who reads the template: in the pages it would be a third of their size.
+    lines = (_HERE / "page.html").read_text(encoding="utf-8").splitlines()
+    return environment.from_string("\n".join(line.lstrip() for line in lines))
