@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
@@ -38,6 +38,9 @@ class _Producer(Generic[T]):
             self._put(_End())
         except BaseException as error:  # noqa: BLE001 - carried to the consumer's thread and raised there
             self._put(_End(error))
+        finally:
+            if isinstance(self._items, Generator):
+                self._items.close()  # what it has open is closed here and now, in the thread that opened it
 
     def _put(self, item: T | _End) -> bool:
         while not self._unwanted.is_set():

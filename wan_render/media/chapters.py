@@ -17,7 +17,7 @@ def ffmetadata(cut: Cut, tags: Mapping[str, str]) -> str:
     too: mp4 cannot leave out a stretch before the first, and would let the first shot's begin there.
     """
     lines = [";FFMETADATA1"]
-    lines += [f"{escaped(key)}={escaped(value)}" for key, value in {"title": cut.title, **tags}.items() if value]
+    lines += [_entry(key, value) for key, value in {"title": cut.title, **tags}.items() if value]
     lines += _chapters(cut)
     return "\n".join(lines) + "\n"
 
@@ -29,7 +29,7 @@ def _chapters(cut: Cut) -> Iterator[str]:
         yield f"TIMEBASE={cut.rate.denominator}/{cut.rate.numerator}"
         yield f"START={start}"
         yield f"END={end}"
-        yield f"title={escaped(_name(event))}"
+        yield _entry("title", _name(event))
 
 
 def _name(event: Event) -> str:
@@ -38,6 +38,14 @@ def _name(event: Event) -> str:
     return event.name or " ".join(text.split()) or "—"
 
 
-def escaped(text: str) -> str:
-    """Text as ffmetadata reads it back; a NUL, which no tag can hold, is left out."""
+def _entry(key: str, value: str) -> str:
+    """One line of the file; a NUL, which no tag can hold, is left out.
+
+    ffmpeg 9 takes the line end after an escaped backslash for escaped; a NUL ends a line whatever stands before it.
+    """
+    line = f"{_escaped(key)}={_escaped(value)}"
+    return line + "\0" if line.endswith("\\") else line
+
+
+def _escaped(text: str) -> str:
     return SPECIAL.sub(lambda match: "\\" + match[0], text.replace("\0", ""))

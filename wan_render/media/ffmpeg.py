@@ -116,10 +116,8 @@ class Ffmpeg:
 
     def write(self, data: Any) -> None:
         """Hand over bytes-like data; blocks until ffmpeg has taken them. Raises FfmpegError if it is gone."""
-        rest = memoryview(data).cast("B")
         try:
-            while rest:
-                rest = rest[self._input.write(rest) :]  # a signal may cut a write short
+            self._input.write(data)
         except OSError as error:
             raise self._failure() from error
 
@@ -184,7 +182,6 @@ def _started(argv: Sequence[str], folder: Path | None) -> subprocess.Popen[bytes
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            bufsize=0,
             process_group=0,
         )
     except OSError as error:

@@ -51,9 +51,10 @@ def font(size: int) -> FreeTypeFont:
     """FAMILY at a size in pixels, for measuring and for pictures. Raises MachineError where it is not there."""
     from PIL import ImageFont
 
-    index = 0
+    # Character by character: shaping would set a mark without a base on a dotted circle, and no box would be seen.
+    index, basic = 0, ImageFont.Layout.BASIC
     try:
-        while (face := ImageFont.truetype(font_file(), size, index=index)).getname()[0] != FAMILY:
+        while (face := ImageFont.truetype(font_file(), size, index=index, layout_engine=basic)).getname()[0] != FAMILY:
             index += 1
     except OSError as error:
         raise MachineError(
@@ -69,7 +70,13 @@ def missing_glyphs(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8192)
 def _drawable(character: str) -> bool:
-    return _invisible(character) or _mask(character) != _mask(ABSENT)
+    """By itself or, as libass does it, from the letter and the marks that it is made of."""
+    parts = unicodedata.normalize("NFD", character)
+    return (
+        _invisible(character)
+        or _mask(character) != _mask(ABSENT)
+        or (parts != character and all(map(_drawable, parts)))
+    )
 
 
 def _invisible(character: str) -> bool:

@@ -13,6 +13,9 @@ from fractions import Fraction
 
 from wan_render.cut import Cut, Event
 
+WHOLE = Fraction(1)
+"""The weight of a picture that is seen alone and undimmed."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -36,11 +39,14 @@ def film_layers(cut: Cut) -> Iterator[tuple[Layer, ...]]:
         while spans[ended][1] <= frame:
             ended += 1
         visible = [index for index in range(ended, begun) if spans[index][1] > frame]
-        brightness = rising(frame, cut.fade_in) * rising(total - 1 - frame, cut.fade_out)
+        brightness = _both(rising(frame, cut.fade_in), rising(total - 1 - frame, cut.fade_out))
         yield _layers(cut, brightness, [(index, frame - spans[index][0]) for index in visible])
 
 
 def _layers(cut: Cut, brightness: Fraction, visible: list[tuple[int, int]]) -> tuple[Layer, ...]:
+    if len(visible) == 1 and brightness is WHOLE:  # nearly every frame of nearly every film
+        ((index, offset),) = visible
+        return (Layer(index, offset, _fade(cut, index, offset)),)
     layers: list[Layer] = []
     left = brightness
     for index, offset in reversed(visible):  # from the top down: each lets through what it does not cover
@@ -54,7 +60,7 @@ def _dissolve_in(cut: Cut, index: int, offset: int) -> Fraction:
     """How much of what lies below an event covers at an offset."""
     joint = cut.events[index - 1].joint if index else None
     if joint is None or joint.kind != "dissolve" or offset >= joint.frames:
-        return Fraction(1)
+        return WHOLE
     return Fraction(offset + 1, joint.frames + 1)
 
 
@@ -63,7 +69,7 @@ def _fade(cut: Cut, index: int, offset: int) -> Fraction:
     event = cut.events[index]
     before = cut.events[index - 1] if index else None
     up, down = _fade_frames(before) // 2, _fade_frames(event) - _fade_frames(event) // 2
-    return rising(offset, up) * rising(event.length - 1 - offset, down)
+    return _both(rising(offset, up), rising(event.length - 1 - offset, down))
 
 
 def _fade_frames(event: Event | None) -> int:
@@ -74,4 +80,8 @@ def _fade_frames(event: Event | None) -> int:
 
 def rising(step: int, steps: int) -> Fraction:
     """0, 1/steps, …, (steps-1)/steps, then 1."""
-    return Fraction(step, steps) if step < steps else Fraction(1)
+    return Fraction(step, steps) if step < steps else WHOLE
+
+
+def _both(one: Fraction, other: Fraction) -> Fraction:
+    return one if other is WHOLE else other if one is WHOLE else one * other

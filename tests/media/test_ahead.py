@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from wan_render.media.ahead import ahead
+
+
+def test_items_come_in_order_and_the_thread_ends() -> None:
+    threads = threading.active_count()
+    with ahead(iter(range(100)), 4) as items:
+        assert list(items) == list(range(100))
+    assert threading.active_count() == threads
+
+
+def test_it_works_ahead_but_no_further_than_asked() -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for n in range(50):
+            made.append(n)
+            yield n
+
+    with ahead(items(), 3) as coming:
+        next(coming)
+        deadline = time.monotonic() + 5
+        while len(made) < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.05)
+        assert len(made) == 5  # one is used, three wait, one is held out
+    assert len(made) <= 6
+
+
+def test_an_error_is_raised_where_the_items_are_used_after_those_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise LookupError("nothing more")
+
+    with ahead(items(), 3) as coming:
+        assert next(coming) == 1
+        with pytest.raises(LookupError, match="nothing more"):
+            next(coming)
+
+
+def test_leaving_early_closes_what_makes_the_items() -> None:
+    closed = threading.Event()
+
+    def items() -> Iterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.set()
+
+    threads = threading.active_count()
+    with ahead(items(), 2) as coming:
+        next(coming)
+    assert threading.active_count() == threads
+    assert closed.wait(5)

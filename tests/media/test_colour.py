@@ -1,0 +1,87 @@
+"""Pure patches through the encoder and back: the colours that a player shows."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.media.films import Shelf, cut_of, film
+from tests.media.pictures import clip
+from wan_render.cut import Event, PictureSource
+from wan_render.media.preview import write_preview
+from wan_render.render import Pixels
+from wan_render.take import Plate, Size
+
+RASTER = Size(832, 480)
+PATCHES = np.array(
+    [
+        [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)],
+        [(0, 255, 255), (255, 0, 255), (255, 255, 255), (0, 0, 0)],
+        [(128, 128, 128), (200, 120, 80), (30, 90, 160), (250, 200, 10)],
+        [(12, 12, 12), (240, 240, 240), (90, 20, 60), (64, 160, 96)],
+    ],
+    np.uint8,
+)
+
+
+def patches() -> Pixels:
+    return np.repeat(np.repeat(PATCHES, RASTER.height // 4, axis=0), RASTER.width // 4, axis=1)
+
+
+def seen(file: Path) -> NDArray[np.float64]:
+    """The middle of every patch of the last frame, decoded as yuv420p and inverted by BT.709 in TV range."""
+    with av.open(str(file)) as container:
+        *_, frame = container.decode(video=0)
+        assert frame.format.name == "yuv420p"
+        planes = frame.to_ndarray().astype(np.float64)
+    height, width = frame.height, frame.width
+    y = planes[:height]
+    u, v = (part.reshape(height // 2, width // 2) for part in np.split(planes[height:].reshape(-1), 2))
+    rows, columns = (np.arange(4) * 2 + 1) * height // 8, (np.arange(4) * 2 + 1) * width // 8
+    y, u, v = y[np.ix_(rows, columns)], u[np.ix_(rows // 2, columns // 2)], v[np.ix_(rows // 2, columns // 2)]
+    return _rgb((y - 16) / 219, (u - 128) / 224, (v - 128) / 224)
+
+
+def _rgb(y: NDArray[np.float64], u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
+    """ITU-R BT.709-6, 3.2 to 3.4, solved for R, G, B; 0 to 255."""
+    red, blue = y + 1.5748 * v, y + 1.8556 * u
+    green = (y - 0.2126 * red - 0.0722 * blue) / 0.7152
+    return np.stack([red, green, blue], axis=-1) * 255
+
+
+@pytest.mark.parametrize("delivery", [RASTER, Size(1280, 720), Size(640, 368)], ids=str)
+def test_a_film_shows_the_colours_of_its_pictures(tmp_path: Path, delivery: Size) -> None:
+    shelf = Shelf(tmp_path, {"patches": patches()})
+    event = Event("1/010", PictureSource(Plate("patches", RASTER)), 0, 3)
+    file = film(cut_of(event, size=RASTER, delivery=delivery), shelf)
+    assert np.abs(seen(file) - PATCHES).max() < 4
+
+
+def test_a_clip_and_its_preview_show_the_same_colours(tmp_path: Path) -> None:
+    file = clip(tmp_path / "clip.mkv", np.stack([patches()] * 3))
+    write_preview(file, tmp_path / "preview.mp4")
+    assert np.abs(seen(tmp_path / "preview.mp4") - PATCHES).max() < 4
+
+
+def test_films_and_previews_are_tagged(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    source = shelf.levels("a", [10, 20, 30])
+    write_preview(shelf.clip("a"), tmp_path / "preview.mp4")
+    for file in (film(cut_of(Event("1/010", source, 0, 3)), shelf), tmp_path / "preview.mp4"):
+        with av.open(str(file)) as container:
+            context = container.streams.video[0].codec_context
+            tags = (context.color_primaries, context.color_trc, context.colorspace, context.color_range)
+        assert tags == (1, 1, 1, 1)  # BT.709 three times and TV range, by ITU-T H.273 and by FFmpeg's enumeration
+
+
+def test_square_pixels(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    event = Event("1/010", shelf.levels("a", [10, 20]), 0, 2)
+    file = film(cut_of(event, delivery=Size(120, 66), rate=Fraction(24)), shelf)
+    with av.open(str(file)) as container:
+        assert container.streams.video[0].sample_aspect_ratio in (None, 1)

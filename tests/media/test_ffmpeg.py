@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from wan_render.errors import FfmpegError
+from wan_render.media import ffmpeg
+
+
+def test_the_program_that_comes_with_the_package_has_all_that_films_need() -> None:
+    assert ffmpeg.version()[0].isalnum()
+    assert ffmpeg.lacking() == ()
+
+
+def script(file: Path, *lines: str) -> Path:
+    file.write_text("\n".join(["#!/bin/sh", *lines]) + "\n")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    return file
+
+
+def test_another_program_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = script(tmp_path / "mine", "echo 'ffmpeg version 4.4.2 Copyright (c)'")
+    monkeypatch.setenv("WAN_RENDER_FFMPEG", str(file))
+    assert ffmpeg.program() == str(file)
+    assert ffmpeg.version() == "4.4.2"
+
+
+def test_what_a_program_lacks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ffmpeg.program()
+    file = script(tmp_path / "poor", f"exec '{real}' \"$@\" | grep -v -e libx264 -e ' ass '")
+    monkeypatch.setenv("WAN_RENDER_FFMPEG", str(file))
+    assert ffmpeg.lacking() == ("filter ass", "encoder libx264")
+
+
+def test_a_program_that_is_no_ffmpeg_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAN_RENDER_FFMPEG", "/bin/false")
+    with pytest.raises(FfmpegError, match="is no ffmpeg"):
+        ffmpeg.version()
+    monkeypatch.setenv("WAN_RENDER_FFMPEG", str(script(tmp_path / "file", "exit 0")))
+    with pytest.raises(FfmpegError, match="is no ffmpeg"):
+        ffmpeg.version()
+    (tmp_path / "text").write_text("no program")
+    (tmp_path / "text").chmod(0o755)
+    monkeypatch.setenv("WAN_RENDER_FFMPEG", str(tmp_path / "text"))
+    with pytest.raises(FfmpegError, match="does not run"):
+        ffmpeg.version()
+
+
+def test_a_wrong_option_is_told_in_ffmpegs_words() -> None:
+    with pytest.raises(FfmpegError, match=r"(?s)ended with .*no_such_option"):
+        ffmpeg.run(["-no_such_option", "1", "out.mp4"])
+
+
+def test_no_program_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    imageio = pytest.importorskip("imageio_ffmpeg")
+
+    def nothing() -> str:
+        raise RuntimeError("No ffmpeg exe could be found")
+
+    monkeypatch.setattr(imageio, "get_ffmpeg_exe", nothing)
+    with pytest.raises(FfmpegError, match="ffmpeg: not found; install imageio-ffmpeg"):
+        ffmpeg.program()
+
+
+def test_nothing_heavy_is_imported_before_it_is_used() -> None:
+    import subprocess
+
+    loaded = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, wan_render.media.film, wan_render.media.preview, wan_render.media.text; "
+            "print(sorted({'av', 'cv2', 'PIL', 'ffmpeg', 'pysubs2', 'imageio_ffmpeg', 'pandas'} & set(sys.modules)))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert loaded.strip() == "[]"

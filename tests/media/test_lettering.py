@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pysubs2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from tests.media.films import CUT, Shelf, cut_of, film, luma
+from tests.media.pictures import SMALL
+from wan_render.cut import CardSource, Event, SlateSource
+from wan_render.media.lettering import boundary, script
+from wan_render.media.text import font_file, width
+from wan_render.plan import Joint
+from wan_render.take import Size
+
+RATES = [Fraction(16), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(48)]
+LARGE = Size(640, 480)
+WIDE = Size(1920, 480)
+
+
+def card(text: str, frames: int = 1, joint: Joint | None = None) -> Event:
+    return Event("", CardSource(text), 0, frames, joint=joint)
+
+
+def drawn(folder: Path, text: str, delivery: Size = LARGE) -> NDArray[np.uint8]:
+    """A card's picture: luma, black 16."""
+    shelf = Shelf(folder)
+    (picture,) = luma(film(cut_of(card(text), delivery=delivery), shelf))
+    return picture
+
+
+def extent(picture: NDArray[np.uint8]) -> tuple[int, int]:
+    """Width and height of what is drawn."""
+    rows, columns = (picture > 60).nonzero()
+    return int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1
+
+
+# When
+
+
+@pytest.mark.parametrize("rate", RATES, ids=str)
+def test_a_boundary_lies_between_its_frames_in_films_of_hours(rate: Fraction) -> None:
+    for frame in range(1, 300_000, 97):
+        before, at = int(float((frame - 1) / rate) * 1000), int(float(frame / rate) * 1000)  # as libass is told
+        assert before < boundary(frame, rate) <= at
+        assert boundary(frame, rate) % 10 == 0
+
+
+@pytest.mark.parametrize("rate", RATES, ids=str)
+def test_labels_change_on_their_very_frames(tmp_path: Path, rate: Fraction) -> None:
+    shelf = Shelf(tmp_path)
+    source = shelf.levels("a", [0] * 7)
+    lengths = [(n * 5) % 7 + 1 for n in range(70)]
+    events = [
+        Event(f"1/{n}", source, 0, length, joint=CUT, preview="animatic" if n % 2 else "")
+        for n, length in enumerate(lengths)
+    ]
+    pictures = luma(film(cut_of(*events, rate=rate, delivery=Size(160, 120)), shelf))
+    seen = [bool((picture[:40] > 100).any()) for picture in pictures]
+    assert seen == [bool(n % 2) for n, length in enumerate(lengths) for _ in range(length)]
+
+
+def test_a_thousand_shots_have_a_thousand_labels_and_are_written_quickly() -> None:
+    events = [
+        Event(f"1/{n:04}", SlateSource(f"1/{n:04}", "none"), 0, 80, joint=Joint("dissolve", 8), preview="animatic")
+        for n in range(1000)
+    ]
+    written = script(cut_of(*events))
+    assert written is not None
+    assert len(set(re.findall(r"ANIMATIC  1/\d{4}", written))) == 1000
+
+
+def test_the_label_changes_in_the_middle_of_a_dissolve(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    source = shelf.levels("a", [0] * 9)
+    events = [
+        Event("1/010", source, 0, 9, joint=Joint("dissolve", 5), preview="animatic"),
+        Event("1/020", source, 0, 9),
+    ]
+    pictures = luma(film(cut_of(*events, delivery=Size(160, 120)), shelf))
+    assert [bool((picture[:40] > 100).any()) for picture in pictures] == [True] * 6 + [False] * 7
+
+
+def test_a_card_dissolves_and_fades_with_its_picture(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    events = [card("完", 4, Joint("dissolve", 3)), card("", 6, Joint("fade", 4)), card("完", 4)]
+    pictures = list(luma(film(cut_of(*events, delivery=LARGE, fades=(2, 0)), shelf)))
+    peaks = [(int(picture.max()) - 16) / 219 * 255 / 235 for picture in pictures]
+    expected = [0, 0.5 * 0.75, 0.5, 0.25, 0, 0, 0, 0, 0.5, 1, 1]
+    assert peaks == pytest.approx(expected, abs=0.08)  # x264 overshoots at thin strokes
+
+
+# What
+
+
+def test_a_film_without_text_has_no_script() -> None:
+    assert script(cut_of(card(""), Event("1/010", CardSource(""), 0, 1))) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "江河与白鸽",
+        r"a\Nb\nc\hd",
+        r"{\an7\fs99}x{y}",
+        r"{}\{}\\",
+        r"C:\new folder\n",
+        "100% 'quoted' \"text\", a;b:c=[d]#",
+        "\\",
+        "{\\p1}m 0 0 l 100 0 100 100 0 100{\\p0}",
+    ],
+)
+def test_a_card_shows_its_text_as_it_is_written(tmp_path: Path, text: str) -> None:
+    """Drawn as wide as its characters are: no escape was read as one, and libass measures as we do."""
+    em = 0.085 * WIDE.height
+    seen, _ = extent(drawn(tmp_path, text, WIDE))
+    assert seen == pytest.approx(width(text) * em, abs=0.35 * em)
+
+
+def test_line_ends_are_lines(tmp_path: Path) -> None:
+    one, two, gap = (extent(drawn(tmp_path, text))[1] for text in ("完", "完\n完", "完\n\n完"))
+    em = 0.085 * LARGE.height
+    assert two - one == pytest.approx(1.448 * em, abs=2)
+    assert gap - one == pytest.approx(2 * 1.448 * em, abs=2)
+
+
+def test_a_card_stands_in_the_middle_and_never_leaves_the_picture(tmp_path: Path) -> None:
+    for text in ("完", "江河与白鸽" * 30, "word " * 80, "x" * 400):
+        rows, columns = (drawn(tmp_path, text) > 60).nonzero()
+        assert (columns.min() + columns.max()) / 2 == pytest.approx(LARGE.width / 2, abs=LARGE.width * 0.05)
+        assert columns.min() >= LARGE.width * 0.08
+        assert columns.max() <= LARGE.width * 0.92
+        assert rows.min() >= LARGE.height * 0.1
+        assert rows.max() <= LARGE.height * 0.9
+
+
+def test_han_characters_have_their_simplified_chinese_forms(tmp_path: Path) -> None:
+    picture = drawn(tmp_path, "门骨直遗令", LARGE)
+    likeness = {}
+    for index, language in ((0, "JP"), (2, "SC"), (3, "TC")):
+        face = ImageFont.truetype(font_file(), round(0.085 * LARGE.height), index=index)
+        likeness[language] = _likeness(picture, face, "门骨直遗令")
+    assert max(likeness, key=lambda language: likeness[language]) == "SC"
+    assert likeness["SC"] > 0.9
+
+
+def _likeness(picture: NDArray[np.uint8], face: ImageFont.FreeTypeFont, text: str) -> float:
+    """The best correlation of a picture with a text drawn by Pillow, near the same place."""
+    canvas = Image.new("L", (picture.shape[1], picture.shape[0]))
+    ImageDraw.Draw(canvas).text((picture.shape[1] / 2, picture.shape[0] / 2), text, font=face, fill=235, anchor="mm")
+    mine, theirs = picture.astype(float) - 16, np.asarray(canvas, float)
+    shifts = [(dy, dx) for dy in range(-8, 9) for dx in range(-4, 5)]
+    return max(float(np.corrcoef(mine.ravel(), np.roll(theirs, s, (0, 1)).ravel())[0, 1]) for s in shifts)
+
+
+def test_a_slate_says_its_name_large_and_its_reason_below(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    event = Event("1/020", SlateSource("1/020", "LoRA 还不能渲染: " + "原因。" * 40), 0, 1)
+    (picture,) = luma(film(cut_of(event, delivery=LARGE), shelf))
+    text = np.asarray((picture > 130).any(axis=1))
+    name, reason = text[: round(LARGE.height * 0.45)], text[round(LARGE.height * 0.47) :]
+    assert name.sum() > 0.08 * LARGE.height
+    assert reason.sum() > 0.04 * LARGE.height
+    assert not text[-10:].any()
+
+
+def test_an_upright_film_has_the_same_text_within_its_sides(tmp_path: Path) -> None:
+    picture = drawn(tmp_path, "江河与白鸽，一只白鸽飞过湖面。", Size(270, 480))
+    _, columns = (picture > 60).nonzero()
+    assert 20 < columns.min() < columns.max() < 250
+
+
+# Anything at all
+
+anything = st.text(st.characters(codec="utf-8"), max_size=80)
+
+
+@given(st.lists(anything, min_size=1, max_size=4), anything)
+@settings(max_examples=150, deadline=None)
+def test_no_text_adds_a_line_of_its_own_to_the_script(texts: list[str], name: str) -> None:
+    events = [card(text, 2, CUT) for text in texts]
+    slate = Event(name, SlateSource(name, texts[0]), 0, 2, preview="animatic")
+    written = script(cut_of(*events, slate))
+    assert written is not None
+    parsed = pysubs2.SSAFile.from_string(written, format_="ass")
+    assert len(parsed.events) == sum(bool(text) for text in texts) + 3
+    assert {event.style for event in parsed.events} == {"text", "label"}
+    assert written.count("\n[") == 2
+
+
+@given(st.lists(anything, min_size=1, max_size=20))
+@settings(max_examples=5, deadline=None)
+def test_libass_survives_any_text(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+    shelf = Shelf(tmp_path_factory.mktemp("film"))
+    file = film(cut_of(*[card(text, 1, CUT) for text in texts], delivery=SMALL), shelf)
+    assert len(list(luma(file))) == len(texts)
