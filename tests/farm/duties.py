@@ -78,6 +78,11 @@ def _load(store: Path, listen: Listen) -> None:
     _hold_the_interpreter()
 
 
+def _briefly(_store: Path, listen: Listen) -> None:
+    listen(Progress(Phase.LOADING))
+    time.sleep(0.3)
+
+
 def _kill(_store: Path, listen: Listen) -> None:
     listen(Progress(Phase.STEP, 1, 50))
     os.kill(os.getpid(), signal.SIGKILL)
@@ -120,15 +125,20 @@ def _raise(error: Exception) -> Callable[[Path, Listen], None]:
     return action
 
 
-ACTIONS: dict[str, Callable[[Path, Listen], None]] = {
+def _progress(_store: Path, listen: Listen) -> None:
+    for step in range(4):
+        listen(Progress(Phase.STEP, step, 3))
+
+
+ACTIONS: dict[str, Callable[[Path, Listen], object]] = {
     "nothing": lambda _store, _listen: None,
-    "briefly": lambda _store, _listen: time.sleep(0.2),
-    "progress": lambda _store, listen: [listen(Progress(Phase.STEP, n, 3)) for n in range(4)] and None,
+    "briefly": _briefly,
+    "progress": _progress,
     "load": _load,
     "kill": _kill,
-    "segfault": lambda _store, _listen: ctypes.string_at(0) and None,
+    "segfault": lambda _store, _listen: ctypes.string_at(0),
     "exit": lambda _store, _listen: sys.exit(3),
-    "memory": lambda _store, _listen: bytearray(1 << 60) and None,
+    "memory": lambda _store, _listen: bytearray(1 << 60),
     "hang": _hang,
     "flood": _flood,
     "chatter": _chatter,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import socket
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,42 +13,49 @@ from wan_render.farm.channel import Channel, ClosedError, Done
 from wan_render.farm.inbox import Inbox
 from wan_render.render import Phase, Progress
 
+Ends = tuple[Channel, Channel]
 
-def ends() -> tuple[Channel, Channel]:
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
     one, other = socket.socketpair()
-    return Channel(one), Channel(other)
+    with one, other:
+        yield Channel(one), Channel(other)
 
 
-def test_messages_arrive_whole_and_in_order_however_large() -> None:
-    one, other = ends()
+def send(channel: Channel, messages: list[Done]) -> None:
+    for message in messages:
+        channel.send(message)
+
+
+def test_messages_arrive_whole_and_in_order_however_large(ends: Ends) -> None:
+    one, other = ends
     sent = [Done(b"x" * size) for size in (0, 1, 5_000_000, 3)]
-    sender = threading.Thread(target=lambda: [one.send(message) for message in sent])
+    sender = threading.Thread(target=send, args=(one, sent))
     sender.start()
     assert [other.receive() for _ in sent] == sent
     sender.join()
 
 
-def test_several_threads_never_mix_their_messages() -> None:
-    one, other = ends()
-    threads = [
-        threading.Thread(target=lambda n=n: [one.send(Done(bytes([n]) * 5000)) for _ in range(200)]) for n in range(4)
-    ]
+def test_several_threads_never_mix_their_messages(ends: Ends) -> None:
+    one, other = ends
+    threads = [threading.Thread(target=send, args=(one, [Done(bytes([n]) * 5000)] * 200)) for n in range(4)]
     for thread in threads:
         thread.start()
     received = [other.receive().result for _ in range(800)]
     assert all(len(set(body)) == 1 and len(body) == 5000 for body in received)
 
 
-def test_what_does_not_pickle_leaves_the_channel_as_it_was() -> None:
-    one, other = ends()
+def test_what_does_not_pickle_leaves_the_channel_as_it_was(ends: Ends) -> None:
+    one, other = ends
     with pytest.raises((pickle.PicklingError, AttributeError)):
         one.send(Done(lambda: 0))
     one.send(Done(1))
     assert other.receive() == Done(1)
 
 
-def test_the_end_comes_after_what_was_sent() -> None:
-    one, other = ends()
+def test_the_end_comes_after_what_was_sent(ends: Ends) -> None:
+    one, other = ends
     one.send(Done(1))
     one.close()
     assert other.receive() == Done(1)
@@ -57,8 +65,8 @@ def test_the_end_comes_after_what_was_sent() -> None:
         other.send(Done(2))
 
 
-def test_closing_wakes_the_thread_that_receives() -> None:
-    one, _other = ends()
+def test_closing_wakes_the_thread_that_receives(ends: Ends) -> None:
+    one, _other = ends
     ended = threading.Event()
 
     def receive() -> None:
