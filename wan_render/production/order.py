@@ -12,6 +12,10 @@ from wan_render.status import FilmStatus, ShotStatus, TakeStatus
 from wan_render.take import Take
 
 
+_Place = tuple[int, bool, int, int]
+"""Which model, whether only for choosing from, which shot, which take."""
+
+
 @dataclass(frozen=True)
 class RenderOrder:
     """One take to render: everything that a device process needs. It pickles.
@@ -38,16 +42,16 @@ def orders(
 ) -> tuple[RenderOrder, ...]:
     """What is to be rendered: each take once, model by model, so that each is loaded once; for each model the takes
     that go into the film first, in its order. `only`: ids of the shots to render, None for all."""
-    wanted: dict[str, tuple[tuple[int, bool], RenderOrder]] = {}
+    placed: dict[str, tuple[_Place, RenderOrder]] = {}
     models: dict[str, int] = {}
-    for shot in status.shots:
+    for index, shot in enumerate(status.shots):
         for take in shot.takes:
             if take.take is None or take.clip is not None or (only is not None and shot.id not in only):
                 continue
-            place = (models.setdefault(take.take.model, len(models)), take.key != shot.chosen)
-            if take.key not in wanted or place < wanted[take.key][0]:
-                wanted[take.key] = (place, _order(plan, shot, take, take.take, backend))
-    return tuple(order for _, order in sorted(wanted.values(), key=lambda placed: placed[0]))
+            place = (models.setdefault(take.take.model, len(models)), take.key != shot.chosen, index, take.number)
+            if take.key not in placed or place < placed[take.key][0]:
+                placed[take.key] = (place, _order(plan, shot, take, take.take, backend))
+    return tuple(order for _, order in sorted(placed.values(), key=lambda each: each[0]))
 
 
 def _order(plan: FilmPlan, shot: ShotStatus, status: TakeStatus, take: Take, backend: Backend) -> RenderOrder:

@@ -11,7 +11,7 @@ from wan_render.errors import Problem, WeightsError
 from wan_render.plan import FilmPlan
 from wan_render.production.order import RenderOrder, orders
 from wan_render.render import Backend
-from wan_render.status import FilmStatus, status
+from wan_render.status import FilmStatus, expected_bytes, status
 from wan_render.store import Store
 
 LOG = logging.getLogger("wan_render.production")
@@ -52,7 +52,7 @@ def begin(
         before = _inspected(plan, backend, store, device_kind)
         wanted = orders(plan, before, backend, only)
         _refuse_what_is_lacking(wanted)
-        store.need(before.bytes if only is None else 0)
+        store.need(expected_bytes(plan, [order.take for order in wanted], store))
         yield Run(plan, backend, store, before, wanted, None if only is None else frozenset(only))
 
 

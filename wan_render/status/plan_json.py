@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from wan_render.cut import assemble
+from wan_render.cut import film_frames
 from wan_render.keys import canonical
 from wan_render.plan import FilmPlan, PlannedShot
 from wan_render.status.shots import FilmStatus, ShotStatus, TakeStatus
@@ -16,7 +16,7 @@ FORM = 1
 
 def plan_json(plan: FilmPlan, status: FilmStatus) -> dict[str, Any]:
     """One object of plain JSON values."""
-    frames = assemble(plan, {}, {shot.id: "" for shot in plan.shots}).frames
+    frames = film_frames(plan)
     return {
         "version": FORM,
         "film": _film(plan),

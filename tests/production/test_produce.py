@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.production.solid import CPU, SIZE, Solid, a_take, film, painted, rendered
+from wan_render.errors import DeviceError, DiskError, InputError, Stopped, WeightsError
+from wan_render.media.probe import probe
+from wan_render.plan import FilmPlan
+from wan_render.plan.film import CardText, NotYet, StillPicture
+from wan_render.production import FilmVersion, begin, failures, finish, produce
+from wan_render.render import Progress
+from wan_render.status import State, status
+from wan_render.store import Store, read_film
+from wan_render.take import Size
+
+SPAWN = get_context("spawn")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "outputs")
+
+
+@pytest.fixture
+def solid(tmp_path: Path) -> Solid:
+    return Solid(tmp_path / "diary.txt")
+
+
+def made(plan: FilmPlan, store: Store, solid: Solid) -> FilmVersion:
+    return produce(plan, solid, store, CPU)
+
+
+def test_a_film_is_made_with_all_that_is_told_of_it(store: Store, solid: Solid, tmp_path: Path) -> None:
+    plate, pictures = painted(tmp_path, 30)
+    plan = film(
+        tmp_path,
+        {"1/010": a_take("dawn", first=plate), "1/020": StillPicture(plate), "1/030": CardText("Fin")},
+        pictures,
+    )
+
+    version = made(plan, store, solid)
+
+    assert (version.name, version.frames, version.slates, version.reused) == ("v001", 15, {}, False)
+    facts = probe(version.video)
+    assert (facts.frames, facts.size) == (15, Size(128, 96))
+    names = {path.name for path in version.folder.iterdir()}
+    assert {"film.mp4", "index.html", "shots.csv", "plan.json", "cut.json", "film.json", "contact.png"} <= names
+    told = json.loads((version.folder / "plan.json").read_text(encoding="utf-8"))
+    assert [shot["state"] for shot in told["shots"]] == ["missing", "found", "found"]
+    cut = json.loads((version.folder / "cut.json").read_text(encoding="utf-8"))
+    assert [event["name"] for event in cut["events"]] == ["1/010", "1/020", "1/030"]
+    tags = read_film(version.folder).tags
+    assert tags["title"] == "River"
+    assert "seed 100" in tags["shots"]
+    assert "1/010" in version.page.read_text(encoding="utf-8")
+    assert list((store.films.folder / "river").glob(".part-*")) == []
+
+
+def test_an_unchanged_film_is_not_made_again(store: Store, solid: Solid, tmp_path: Path) -> None:
+    plan = film(tmp_path, {"1/010": a_take("dawn")})
+    first = made(plan, store, solid)
+
+    again = made(plan, store, solid)
+
+    assert again == replace(first, reused=True)
+    assert solid.noted("render") == 1
+
+
+def test_a_changed_film_is_the_next_version_and_renders_what_changed(
+    store: Store, solid: Solid, tmp_path: Path
+) -> None:
+    first = made(film(tmp_path, {"1/010": a_take("dawn"), "1/020": a_take("noon")}), store, solid)
+    before = first.video.read_bytes()
+
+    second = made(film(tmp_path, {"1/010": a_take("dawn"), "1/020": a_take("dusk")}), store, solid)
+
+    assert second.name == "v002"
+    assert first.video.read_bytes() == before
+    assert solid.noted("render") == 3
+    assert store.record(a_take("dusk").key).provenance.why == "prompt changed"
+
+
+def test_renamed_and_reordered_shots_render_nothing(store: Store, solid: Solid, tmp_path: Path) -> None:
+    made(film(tmp_path, {"1/010": a_take("dawn"), "1/020": a_take("noon")}), store, solid)
+
+    renamed = film(tmp_path, {"2/020": a_take("noon"), "2/010": a_take("dawn")})
+    version = made(renamed, store, solid)
+
+    assert (version.name, version.slates) == ("v002", {})
+    assert solid.noted("render") == 2
+    assert {"2/010", "2/020"} <= set(store.remembered("river")), "found takes are remembered under their new names"
+
+
+def test_a_damaged_clip_is_set_aside_and_rendered_again(store: Store, solid: Solid, tmp_path: Path) -> None:
+    plan = film(tmp_path, {"1/010": a_take("dawn"), "1/020": a_take("noon")})
+    first = made(plan, store, solid)
+    _spoil(store, a_take("noon").key)
+
+    again = made(plan, store, solid)
+
+    assert again == replace(first, reused=True), "equal clips make an equal film"
+    assert store.damaged(a_take("noon").key) is not None
+    assert solid.noted("render noon") == 2
+    assert solid.noted("render dawn") == 1
+    assert store.record(a_take("noon").key).provenance.why == "its clip was damaged"
+
+
+def test_a_clip_that_is_damaged_before_the_film_is_made_becomes_a_slate(
+    store: Store, solid: Solid, tmp_path: Path
+) -> None:
+    plan = film(tmp_path, {"1/010": a_take("dawn"), "1/020": a_take("noon")})
+    made(plan, store, solid)
+    with begin(plan, solid, store) as run:
+        _spoil(store, a_take("noon").key)
+        version = finish(run, failures(run, {}))
+
+    assert set(version.slates) == {"1/020"}
+    assert "damaged" in version.slates["1/020"]
+    assert made(plan, store, solid).slates == {}
+
+
+def test_a_failed_shot_is_a_slate_and_the_next_run_tries_it_again(store: Store, solid: Solid, tmp_path: Path) -> None:
+    version = made(film(tmp_path, {"1/010": a_take("fail"), "1/020": a_take("noon")}), store, solid)
+
+    assert version.slates == {"1/010": "spilt"}
+    assert version.frames == 10
+    assert "spilt" in version.page.read_text(encoding="utf-8")
+    assert store.find(a_take("noon").key) is not None
+
+    made(film(tmp_path, {"1/010": a_take("fail"), "1/020": a_take("noon")}), store, solid)
+    assert solid.noted("begin fail") == 2
+
+
+def test_what_cannot_be_rendered_yet_is_a_slate_that_says_so(store: Store, solid: Solid, tmp_path: Path) -> None:
+    version = made(film(tmp_path, {"1/010": NotYet("`through` comes later")}), store, solid)
+
+    assert version.slates == {"1/010": "`through` comes later"}
+
+
+def test_a_still_whose_picture_was_replaced_is_a_slate(store: Store, solid: Solid, tmp_path: Path) -> None:
+    plate, pictures = painted(tmp_path, 30)
+    plan = film(tmp_path, {"1/010": StillPicture(plate)}, pictures)
+    Image.new("RGB", (128, 96), "white").save(tmp_path / "30.png")
+
+    assert list(made(plan, store, solid).slates) == ["1/010"]
+
+
+def test_a_machine_that_fails_every_shot_makes_no_film(store: Store, solid: Solid, tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match="spilt"):
+        made(film(tmp_path, {"1/010": a_take("die")}), store, solid)
+
+    assert store.films.latest("river") is None
+
+
+def test_a_full_disk_makes_no_film_whatever_else_is_there(store: Store, solid: Solid, tmp_path: Path) -> None:
+    with pytest.raises(DiskError):
+        made(film(tmp_path, {"1/010": a_take("full"), "1/020": a_take("noon")}), store, solid)
+
+    assert store.films.latest("river") is None
+
+
+def test_more_than_the_disk_has_room_for_does_not_start(store: Store, solid: Solid, tmp_path: Path) -> None:
+    enormous = replace(a_take("dawn"), frames=10**12)
+
+    with pytest.raises(DiskError, match="are free"):
+        made(film(tmp_path, {"1/010": enormous, "1/020": a_take("noon")}), store, solid)
+
+    assert solid.noted("open") == 0
+
+
+def test_a_model_that_this_machine_lacks_is_named_before_anything_renders(
+    store: Store, solid: Solid, tmp_path: Path
+) -> None:
+    lacking = replace(solid, lacking="no weights")
+
+    with pytest.raises(WeightsError, match="no weights"):
+        made(film(tmp_path, {"1/010": a_take("dawn")}), store, lacking)
+
+    assert made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid).slates == {}
+    assert made(film(tmp_path, {"1/010": a_take("dawn")}), store, lacking).reused, "what is there needs no model"
+
+
+def test_a_second_storyboard_with_the_slug_is_refused(store: Store, solid: Solid, tmp_path: Path) -> None:
+    made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
+    other = tmp_path / "copy.yaml"
+    other.touch()
+
+    with pytest.raises(InputError, match="already that of"):
+        made(replace(film(tmp_path, {"1/010": a_take("noon")}), file=other), store, solid)
+
+    assert solid.noted("render") == 1
+
+
+def test_a_kept_clip_goes_into_the_film_and_nothing_is_rendered_for_it(
+    store: Store, solid: Solid, tmp_path: Path
+) -> None:
+    made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
+    pinned = film(tmp_path, {"1/010": rendered(a_take("dusk"), pin=a_take("dawn").key[:8])})
+
+    version = made(pinned, store, solid)
+
+    assert version.takes == (a_take("dawn").key,)
+    assert solid.noted("render") == 1
+    assert status(pinned, store, solid).shot("1/010").state == State.KEPT
+    assert version.reused, "it is the very film that was there"
+
+
+def test_only_the_shots_that_were_asked_for_are_rendered(store: Store, solid: Solid, tmp_path: Path) -> None:
+    plan = film(tmp_path, {"1/010": a_take("dawn"), "1/020": a_take("noon")})
+    with begin(plan, solid, store, only={"1/020"}) as run:
+        assert [order.shot for order in run.orders] == ["1/020"]
+        version = finish(run, failures(run, {}))
+
+    assert version.slates == {"1/010": "not rendered: not asked for", "1/020": "not rendered"}
+
+
+def test_stopping_ends_the_run_at_once(store: Store, solid: Solid, tmp_path: Path) -> None:
+    from wan_render.errors import Problem
+
+    def stop(progress: Progress) -> None:
+        raise Stopped(Problem("run", f"stopped in {progress.phase}"))
+
+    with pytest.raises(Stopped):
+        produce(film(tmp_path, {"1/010": a_take("dawn")}), solid, store, CPU, stop)
+
+    assert store.films.latest("river") is None
+
+
+def _produce(plan: FilmPlan, solid: Solid, root: Path) -> None:
+    produce(plan, solid, Store(root), CPU)
+
+
+def test_a_killed_run_is_continued_without_rendering_a_finished_take_twice(
+    store: Store, solid: Solid, tmp_path: Path
+) -> None:
+    plan = film(tmp_path, {"1/010": a_take("dawn"), "1/020": a_take("sleep"), "1/030": a_take("noon")})
+    process = SPAWN.Process(target=_produce, args=(plan, solid, store.root))
+    process.start()
+    while solid.noted("begin sleep") == 0:
+        time.sleep(0.02)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+    version = made(plan, store, solid)
+
+    assert version.slates == {}
+    assert [solid.noted(f"render {prompt}") for prompt in ("dawn", "sleep", "noon")] == [1, 1, 1]
+    assert list(store.takes.folder.glob(".part-*")) == []
+
+
+def test_two_runs_at_once_make_one_film_and_render_each_take_once(store: Store, solid: Solid, tmp_path: Path) -> None:
+    plan = film(tmp_path, {"1/010": a_take("sleep"), "1/020": a_take("noon")})
+    processes = [SPAWN.Process(target=_produce, args=(plan, solid, store.root)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert [version.name for version in store.films.versions("river")] == ["v001"]
+    assert solid.noted("render") == 2
+
+
+def _spoil(store: Store, key: str) -> None:
+    clip = store.find(key)
+    assert clip is not None
+    assert clip.size == SIZE
+    data = bytearray(clip.video.read_bytes())
+    data[len(data) // 2] ^= 1
+    clip.video.write_bytes(data)

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import pickle
+import threading
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.production.solid import CPU, OTHER_CARD, SIZE, Solid, a_take, film, painted, rendered
+from wan_render.errors import DeviceError, PictureError, RenderError
+from wan_render.media.clip import read_frames
+from wan_render.plan import FilmPlan
+from wan_render.production import RenderOrder, Warm, delivered_name, orders, render_take
+from wan_render.render import Phase, Progress
+from wan_render.status import status
+from wan_render.store import Store
+
+SPAWN = get_context("spawn")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "outputs")
+
+
+@pytest.fixture
+def solid(tmp_path: Path) -> Solid:
+    return Solid(tmp_path / "diary.txt")
+
+
+def ordered(plan: FilmPlan, store: Store, solid: Solid, only: set[str] | None = None) -> tuple[RenderOrder, ...]:
+    return orders(plan, status(plan, store, solid), solid, only)
+
+
+def deaf(progress: Progress) -> None:
+    """Hears nothing."""
+
+
+def test_a_rendered_take_is_a_clip_with_its_plates_and_its_history(store: Store, solid: Solid, tmp_path: Path) -> None:
+    plate, pictures = painted(tmp_path, 30)
+    (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn", first=plate)}, pictures), store, solid)
+    heard: list[Phase] = []
+
+    clip = render_take(order, Warm(), CPU, store, lambda progress: heard.append(progress.phase))
+
+    pixels = np.stack(list(read_frames(clip.video, 0, 5)))
+    assert pixels.shape == (5, 48, 64, 3)
+    assert (pixels[0] == 30).all()
+    assert (pixels[1:] == 100).all()
+    assert clip.preview.stat().st_size > 0
+    assert clip.first is not None
+    assert clip.last is None
+    with Image.open(clip.first) as first:
+        assert (np.asarray(first) == 30).all()
+        assert first.size == (64, 48)
+    made = store.record(clip.key).provenance
+    assert (made.film, made.shot, made.number, made.why) == ("river", "1/010", 1, "not rendered yet")
+    assert (made.model, made.device, made.device_label) == ("paint", "cpu", "a processor")
+    assert made.keyframes == {"first": "30.png"}
+    assert made.versions == {"paint": "1"}
+    assert {"loading", "step", "writing"} <= set(made.seconds)
+    assert made.seconds["writing"] > 0
+    assert heard == [Phase.LOADING, Phase.STEP, Phase.WRITING]
+    assert list(store.remembered("river")) == ["1/010"]
+
+
+def test_a_take_that_is_there_is_not_rendered_again(store: Store, solid: Solid, tmp_path: Path) -> None:
+    (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
+    first = render_take(order, Warm(), CPU, store, deaf)
+
+    again = render_take(replace(order, shot="2/020"), Warm(), CPU, store, deaf)
+
+    assert again == first
+    assert (solid.noted("open"), solid.noted("render")) == (1, 1)
+    assert set(store.remembered("river")) == {"1/010", "2/020"}
+
+
+def test_a_model_is_opened_once_and_closed_before_another(store: Store, solid: Solid, tmp_path: Path) -> None:
+    shots = {"1": a_take("a"), "2": a_take("b"), "3": a_take("c", model=OTHER_CARD)}
+    warm = Warm()
+    for order in ordered(film(tmp_path, {f"1/{shot}": take for shot, take in shots.items()}), store, solid):
+        render_take(order, warm, CPU, store, deaf)
+    warm.close()
+    warm.close()
+
+    assert [line for line in solid.diary.read_text().splitlines() if not line.startswith(("begin", "render"))] == [
+        "open paint on cpu",
+        "close paint",
+        "open ink on cpu",
+        "close ink",
+    ]
+
+
+@pytest.mark.parametrize(("prompt", "error"), [("fail", RenderError), ("die", DeviceError), ("short", RenderError)])
+def test_after_a_failure_nothing_is_seen_and_the_next_take_gets_a_fresh_renderer(
+    store: Store, solid: Solid, tmp_path: Path, prompt: str, error: type[Exception]
+) -> None:
+    warm = Warm()
+    failing, good = ordered(film(tmp_path, {"1/010": a_take(prompt), "1/020": a_take("dawn")}), store, solid)
+
+    with pytest.raises(error):
+        render_take(failing, warm, CPU, store, deaf)
+    assert solid.noted("close") == 1
+    assert store.find(failing.take.key) is None
+    assert store.remembered("river") == {}
+
+    render_take(good, warm, CPU, store, deaf)
+    assert solid.noted("open") == 2
+
+
+def test_a_picture_that_changed_since_the_plan_is_refused_before_a_model_is_loaded(
+    store: Store, solid: Solid, tmp_path: Path
+) -> None:
+    plate, pictures = painted(tmp_path, 30)
+    (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn", first=plate)}, pictures), store, solid)
+    Image.new("RGB", (128, 96), "white").save(tmp_path / "30.png")
+
+    with pytest.raises(PictureError):
+        render_take(order, Warm(), CPU, store, deaf)
+
+    assert solid.noted("open") == 0
+
+
+def test_orders_go_model_by_model_and_the_takes_of_the_film_first(store: Store, solid: Solid, tmp_path: Path) -> None:
+    plan = film(
+        tmp_path,
+        {
+            "1/010": rendered(a_take("a"), a_take("b"), chosen=2),
+            "1/020": a_take("c", model=OTHER_CARD),
+            "1/030": a_take("d"),
+            "1/040": a_take("a"),
+        },
+    )
+
+    found = ordered(plan, store, solid)
+
+    # b and d go into the film; so does a, for 1/040: it is rendered once.
+    assert [order.take.prompt for order in found] == ["b", "d", "a", "c"]
+    assert [(order.shot, order.number) for order in found] == [("1/010", 2), ("1/030", 1), ("1/040", 1), ("1/020", 1)]
+    assert [order.take.prompt for order in ordered(plan, store, solid, {"1/040"})] == ["a"]
+    assert ordered(plan, store, solid, set()) == ()
+
+
+def test_an_order_pickles_and_says_why(store: Store, solid: Solid, tmp_path: Path) -> None:
+    store.remember("river", "1/010", 1, a_take("dusk"))
+    plate, pictures = painted(tmp_path, 30)
+    _, unused = painted(tmp_path, 31)
+    plan = film(tmp_path, {"1/010": a_take("dawn", first=plate)}, pictures | unused)
+    (order,) = ordered(plan, store, solid)
+
+    assert pickle.loads(pickle.dumps(order)) == order  # noqa: S301 - our own
+    assert order.pictures == pictures, "a device process gets the pictures of its take alone"
+    assert order.why == "first keyframe and prompt changed"
+    assert len({order, replace(order, shot="2/010")}) == 2
+
+
+def test_a_delivered_clip_is_called_by_its_film_scene_shot_and_take(tmp_path: Path) -> None:
+    plan = film(tmp_path, {"1/020": a_take("dawn")})
+
+    assert delivered_name(plan, plan.shots[0], 2) == "river_sc1_sh020_t02"
+
+
+def _render(root: Path, order: RenderOrder) -> None:
+    render_take(order, Warm(), CPU, Store(root), deaf)
+
+
+def test_a_take_that_another_process_renders_is_waited_for_and_rendered_once(
+    store: Store, solid: Solid, tmp_path: Path
+) -> None:
+    (order,) = ordered(film(tmp_path, {"1/010": a_take("sleep")}), store, solid)
+    other = SPAWN.Process(target=_render, args=(store.root, order))
+    other.start()
+    pause = threading.Event()
+    while solid.noted("begin") == 0:
+        assert not pause.wait(0.02)
+    heard: list[Phase] = []
+
+    clip = render_take(order, Warm(), CPU, store, lambda progress: heard.append(progress.phase))
+
+    other.join()
+    assert other.exitcode == 0
+    assert set(heard) == {Phase.WAITING}
+    assert solid.noted("render") == 1
+    assert clip.size == SIZE
