@@ -24,9 +24,9 @@ def write_report(review: Review, folder: Path) -> None:
 
     try:
         material = lay_out(review, folder)
-        write_page(review, material, folder / "index.html")
+        sheets = write_contact_sheets(review, material, folder)
         write_shot_list(review, folder / "shots.csv")
-        write_contact_sheets(review, material, folder)
+        write_page(review, material, sheets, folder / "index.html")
     except OSError as error:
         raise DiskError(
             Problem(str(folder), f"the film's report could not be written: {error}", "", "free room, then run it again")

@@ -15,7 +15,7 @@ from wan_render.take import Size
 
 _PAPER, _EMPTY = "#141517", "#1f2124"
 _INK, _DIM, _ALARM = "#e8e8e6", "#93979d", "#ff7a66"
-_MARGIN, _HEADER = 40, 116
+_MARGIN, _HEADER = 40, 124
 _FRAME_GAP, _COLUMN_GAP, _ROW_GAP = 4, 36, 30
 _LEADING = 1.5
 _TALLEST = 4000
@@ -57,15 +57,17 @@ class Layout:
         )
 
 
-def write_contact_sheets(review: Review, material: Material, folder: Path) -> None:
-    """Write `contact.png`, then `contact-2.png`, … where the film has more shots than a sheet holds."""
+def write_contact_sheets(review: Review, material: Material, folder: Path) -> tuple[str, ...]:
+    """Write `contact.png`, then `contact-2.png`, … where the film has more shots than a sheet holds: their names."""
     layout = layout_for(len(review.shots), material.picture)
     shots = list(zip(review.shots, material.shots, strict=True))
     per_sheet = layout.columns * layout.rows
     sheets = [shots[at : at + per_sheet] for at in range(0, len(shots), per_sheet)] or [[]]
-    for number, sheet in enumerate(sheets, 1):
-        picture = _sheet(review, sheet, layout, folder, f"{number}/{len(sheets)}" if len(sheets) > 1 else "")
-        picture.save(folder / ("contact.png" if number == 1 else f"contact-{number}.png"), optimize=len(sheets) == 1)
+    names = ("contact.png", *(f"contact-{number}.png" for number in range(2, len(sheets) + 1)))
+    for number, (name, sheet) in enumerate(zip(names, sheets, strict=True), 1):
+        page = f"{number}/{len(sheets)}" if len(sheets) > 1 else ""
+        _sheet(review, sheet, layout, folder, page).save(folder / name)
+    return names
 
 
 def layout_for(shots: int, picture: Size) -> Layout:
@@ -78,11 +80,12 @@ def layout_for(shots: int, picture: Size) -> Layout:
 
 
 def _layout(picture: Size, *, width: int, height: int, type_size: int, caption_lines: int) -> Layout:
-    """`height` is that of a frame; wide pictures are lower, so that three of them fit beside each other."""
-    inner = width - 2 * _MARGIN
-    frame_width = min(round(height * picture.width / picture.height), (inner - 2 * _FRAME_GAP) // 3)
+    """`height` is about that of a frame: columns are widened or narrowed until they fill the sheet."""
+    inner = width - 2 * _MARGIN + _COLUMN_GAP
+    strip = 3 * height * picture.width / picture.height + 2 * _FRAME_GAP
+    columns = max(1, round(inner / (strip + _COLUMN_GAP)))
+    frame_width = (inner // columns - _COLUMN_GAP - 2 * _FRAME_GAP) // 3
     frame = Size(frame_width, max(1, round(frame_width * picture.height / picture.width)))
-    columns = max(1, (inner + _COLUMN_GAP) // (3 * frame.width + 2 * _FRAME_GAP + _COLUMN_GAP))
     one_row = Layout(width, columns, 1, frame, type_size, caption_lines)
     rows = max(1, (_TALLEST - _HEADER - _MARGIN) // (one_row.cell.height + _ROW_GAP))
     return replace(one_row, rows=rows)

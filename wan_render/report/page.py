@@ -65,8 +65,11 @@ class ShotView:
         return next(iter((*self.material.stills[1:2], *self.material.keyframes)), None)
 
 
-def write_page(review: Review, material: Material, target: Path) -> None:
-    """Write the page. Everything that a storyboard says is escaped, and no script but the page's own may run."""
+def write_page(review: Review, material: Material, sheets: tuple[str, ...], target: Path) -> None:
+    """Write the page; `sheets` are the names of the contact sheets beside it.
+
+    Everything that a storyboard says is escaped, and no script but the page's own may run.
+    """
     numbered = enumerate(zip(review.shots, material.shots, strict=True), 1)
     shots = [view(shot, number, of) for number, (shot, of) in numbered]
     script = (_HERE / "page.js").read_text(encoding="utf-8")
@@ -74,6 +77,7 @@ def write_page(review: Review, material: Material, target: Path) -> None:
         review=review,
         video=quote(review.video.name),
         picture=material.picture,
+        sheets=sheets,
         shots=shots,
         slates=[view for view in shots if view.shot.slate is not None],
         takes=_takes(review),
