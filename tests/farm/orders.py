@@ -6,9 +6,9 @@ from fractions import Fraction
 
 from wan_render.backends import backend
 from wan_render.production import RenderOrder
-from wan_render.render import ModelCard, Progress
+from wan_render.render import KindDefaults, ModelCard, Progress
 from wan_render.store import Clip
-from wan_render.take import Sampling, Size, Take
+from wan_render.take import Sampling, ShotKind, Size, Take
 
 WORK = "tests.farm.duties:scripted"
 
@@ -16,6 +16,7 @@ WORK = "tests.farm.duties:scripted"
 def order(prompt: str, shot: str = "1/010", model: str = "a model@1") -> RenderOrder:
     """An order for a T2V take of 9 frames, 64x48, whose prompt says what its device process does."""
     animatic = backend("animatic")
+    sampling = Sampling(steps=1, guidance=(1.0,), shift=1.0)
     take = Take(
         backend=animatic.id,
         model=model,
@@ -27,9 +28,9 @@ def order(prompt: str, shot: str = "1/010", model: str = "a model@1") -> RenderO
         size=Size(64, 48),
         rate=Fraction(16),
         seed=1,
-        sampling=Sampling(steps=1, guidance=(1.0,), shift=1.0),
+        sampling=sampling,
     )
-    card = ModelCard(model, model, {}, Fraction(16))
+    card = ModelCard(model, model, dict.fromkeys(ShotKind, KindDefaults(sampling, "")), Fraction(16))
     return RenderOrder(take, animatic, card, {}, shot, 1)
 
 

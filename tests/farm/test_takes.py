@@ -1,0 +1,102 @@
+"""Device processes at their real work: animatic takes into a real store."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+from tests.farm.orders import nobody, order
+from wan_render.errors import DeviceError, PictureError
+from wan_render.facts import FactCache
+from wan_render.farm import FarmSettings, LocalFarm, cpu, render_all
+from wan_render.production import RenderOrder, Warm, render_take
+from wan_render.render import Phase, Progress
+from wan_render.store import Clip, Store
+from wan_render.take import Plate, Size
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> tuple[RenderOrder, ...]:
+    """A shot without a picture and one with two."""
+    files = tmp_path / "navy.png", tmp_path / "gold.png"
+    for file in files:
+        Image.new("RGB", (96, 64), file.stem).save(file)
+    return order("a calm sea", "1/010"), with_plates(order("the sun rises", "1/020"), files)
+
+
+def with_plates(plain: RenderOrder, files: tuple[Path, Path]) -> RenderOrder:
+    cache = FactCache(files[0].parent / "cache")
+    first, last = (Plate(cache.digest(file), Size(64, 48)) for file in files)
+    take = replace(plain.take, first=first, last=last)
+    return replace(plain, take=take, pictures={first.picture: files[0], last.picture: files[1]})
+
+
+def farm(root: Path, locks: Path) -> LocalFarm:
+    return LocalFarm([cpu()], root, FarmSettings(locks=locks))
+
+
+def test_a_farm_makes_the_clips_that_one_process_makes(orders: tuple[RenderOrder, ...], tmp_path: Path) -> None:
+    sequential, warm = Store(tmp_path / "sequential"), Warm()
+    for each in orders:
+        render_take(each, warm, cpu(), sequential, nobody)
+    with farm(tmp_path / "farmed", tmp_path / "locks") as devices:
+        outcomes = render_all(orders, devices)
+    farmed = Store(tmp_path / "farmed")
+    for each in orders:
+        clip = farmed.verify(each.take.key)
+        assert clip == outcomes[each]
+        reference = sequential.verify(each.take.key)
+        assert clip is not None
+        assert reference is not None
+        assert clip.video.read_bytes() == reference.video.read_bytes()
+
+
+def test_a_process_killed_while_it_writes_costs_the_attempt_and_leaves_nothing(
+    orders: tuple[RenderOrder, ...], tmp_path: Path
+) -> None:
+    heard: list[Phase] = []
+
+    def kill_at_writing(progress: Progress) -> None:
+        if progress.phase is Phase.WRITING and Phase.WRITING not in heard:
+            (child,) = (c for c in psutil.Process().children() if "wan_render.farm.child" in c.cmdline())
+            os.kill(child.pid, signal.SIGKILL)
+        heard.append(progress.phase)
+
+    store = Store(tmp_path / "outputs")
+    with farm(store.root, tmp_path / "locks") as devices:
+        with pytest.raises(DeviceError, match="was killed by signal 9"):
+            devices.render(orders[1], kill_at_writing)
+        assert store.verify(orders[1].take.key) is None
+        clip = devices.render(orders[1], kill_at_writing)
+    assert store.verify(orders[1].take.key) == clip
+    assert not list((store.root / "takes").glob("*.part*"))
+
+
+def test_two_runs_that_want_the_same_takes_render_each_once(orders: tuple[RenderOrder, ...], tmp_path: Path) -> None:
+    heard: list[Phase] = []
+    root = tmp_path / "outputs"
+
+    def run(locks: str) -> None:
+        with farm(root, tmp_path / locks) as devices:
+            outcomes = render_all(
+                orders, devices, lambda _, event: heard.append(getattr(event, "phase", Phase.WAITING))
+            )
+        assert all(isinstance(outcome, Clip) for outcome in outcomes.values())
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(run, ("here", "elsewhere")))
+    assert heard.count(Phase.WRITING) == len(orders)
+
+
+def test_an_error_of_the_take_itself_crosses_as_it_is(orders: tuple[RenderOrder, ...], tmp_path: Path) -> None:
+    picture = next(iter(orders[1].pictures.values()))
+    Image.new("RGB", (96, 64), "red").save(picture)
+    with farm(tmp_path / "outputs", tmp_path / "locks") as devices, pytest.raises(PictureError, match=picture.name):
+        devices.render(orders[1], nobody)
