@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -12,12 +13,12 @@ import pytest
 from PIL import Image
 
 from tests.production.solid import CPU, SIZE, Solid, a_take, film, painted, rendered
-from wan_render.errors import DeviceError, DiskError, InputError, Stopped, WeightsError
+from wan_render.errors import DeviceError, DiskError, InputError, Problem, Stopped, WeightsError
 from wan_render.media.probe import probe
 from wan_render.plan import FilmPlan
 from wan_render.plan.film import CardText, NotYet, StillPicture
-from wan_render.production import FilmVersion, begin, failures, finish, produce
-from wan_render.render import Progress
+from wan_render.production import FilmVersion, Warm, begin, failures, finish, produce, render_take
+from wan_render.render import Phase, Progress
 from wan_render.status import State, status
 from wan_render.store import Store, read_film
 from wan_render.take import Size
@@ -177,6 +178,45 @@ def test_more_than_the_disk_has_room_for_does_not_start(store: Store, solid: Sol
     assert solid.noted("open") == 0
 
 
+def test_a_disk_that_fills_up_while_a_take_is_written_leaves_nothing_half_published(
+    solid: Solid, tmp_path: Path, small_disk: Path
+) -> None:
+    store = Store(small_disk / "outputs")
+    plan = film(tmp_path, {"1/010": a_take("dawn")})
+
+    def fill(progress: Progress) -> None:
+        if progress.phase == Phase.WRITING:
+            _fill(small_disk)
+
+    with pytest.raises(DiskError, match=r"disk is full|free some room"):
+        produce(plan, solid, store, CPU, fill)
+
+    assert store.find(a_take("dawn").key) is None
+    (small_disk / "filler").unlink()
+    assert made(plan, store, solid).slates == {}
+
+
+def test_a_disk_that_fills_up_while_the_film_is_made_keeps_the_takes_and_shows_no_film(
+    solid: Solid, tmp_path: Path, small_disk: Path
+) -> None:
+    store = Store(small_disk / "outputs")
+    plan = film(tmp_path, {"1/010": a_take("dawn")})
+
+    def fill(done: int, total: int) -> None:
+        assert done <= total
+        _fill(small_disk)
+
+    with begin(plan, solid, store) as run:
+        produced = {order: render_take(order, Warm(), CPU, store, lambda _: None) for order in run.orders}
+        with pytest.raises(DiskError):
+            finish(run, failures(run, produced), progress=fill)
+
+    assert store.films.versions("river") == ()
+    (small_disk / "filler").unlink()
+    assert made(plan, store, solid).name == "v001"
+    assert solid.noted("render") == 1
+
+
 def test_a_model_that_this_machine_lacks_is_named_before_anything_renders(
     store: Store, solid: Solid, tmp_path: Path
 ) -> None:
@@ -224,8 +264,6 @@ def test_only_the_shots_that_were_asked_for_are_rendered(store: Store, solid: So
 
 
 def test_stopping_ends_the_run_at_once(store: Store, solid: Solid, tmp_path: Path) -> None:
-    from wan_render.errors import Problem
-
     def stop(progress: Progress) -> None:
         raise Stopped(Problem("run", f"stopped in {progress.phase}"))
 
@@ -269,6 +307,13 @@ def test_two_runs_at_once_make_one_film_and_render_each_take_once(store: Store, 
     assert [process.exitcode for process in processes] == [0, 0]
     assert [version.name for version in store.films.versions("river")] == ["v001"]
     assert solid.noted("render") == 2
+
+
+def _fill(disk: Path) -> None:
+    """Leave no free byte."""
+    with suppress(OSError), (disk / "filler").open("ab", buffering=0) as filler:
+        while filler.write(bytes(1 << 12)):
+            pass
 
 
 def _spoil(store: Store, key: str) -> None:

@@ -11,7 +11,6 @@ from wan_render.render import Backend, ModelCard
 from wan_render.status import FilmStatus, ShotStatus, TakeStatus
 from wan_render.take import Take
 
-
 _Place = tuple[int, bool, int, int]
 """Which model, whether only for choosing from, which shot, which take."""
 

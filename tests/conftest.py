@@ -1,0 +1,22 @@
+"""Fixtures that tests of several parts share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MB of its own; skipped where only root may make one."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(mount)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("no right to mount a small disk; a limited file size covers the rest")
+    yield mount
+    subprocess.run(["umount", str(mount)], check=True)  # noqa: S607 - only root comes here
