@@ -163,3 +163,8 @@ def _event(shot: PlannedShot, source: Source, preview: str) -> Event:
 def _joined(event: Event) -> Event:
     """An event that is not the last: titles, and the last shot before one, meet the next by a cut."""
     return event if event.joint is not None else replace(event, joint=Joint("cut"))
+
+
+def film_frames(plan: FilmPlan) -> int:
+    """How many frames the film of a plan has; it does not depend on what becomes of its shots."""
+    return assemble(plan, {}, {shot.id: "" for shot in plan.shots}).frames

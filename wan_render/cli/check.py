@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict
 
 from wan_render.cli.session import Session
+from wan_render.cli.wording import counted
+from wan_render.cut import film_frames
 from wan_render.errors import Problem, StoryboardError
 
 
@@ -18,8 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
     plan = session.plan
     for warning in plan.warnings:
         print(f"warning: {warning}")
-    shots, seconds = len(plan.shots), float(plan.frames / plan.rate)
-    print(f"{session.file}: {shots} shot{'s' if shots != 1 else ''}, {seconds:.1f} s, no mistakes")
+    seconds = float(film_frames(plan) / plan.rate)
+    print(f"{session.file}: {counted(len(plan.shots), 'shot')}, {seconds:.2f} s, no mistakes")
     return 0
 
 

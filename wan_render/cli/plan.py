@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
-from wan_render.plan import FilmPlan, PlannedShot, Rendered
+from wan_render.cut import film_frames
+from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.render import Backend
 from wan_render.status import FilmStatus, ShotStatus, plan_json, status
 from wan_render.store.disk import free_bytes
@@ -29,12 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
-    seconds = float(plan.frames / plan.rate)
+    frames = film_frames(plan)
     print(f"{plan.title} ({plan.slug}), {plan.backend}")
-    print(
-        f"{counted(len(plan.shots), 'shot')}, {counted(plan.frames, 'frame')}, {seconds:.2f} s at {plan.rate} fps, "
-        f"{plan.size} → {plan.delivery}\n"
-    )
+    length = f"{counted(frames, 'frame')}, {float(frames / plan.rate):.2f} s at {plan.rate} fps"
+    print(f"{counted(len(plan.shots), 'shot')}, {length}, {plan.size} → {plan.delivery}\n")
     _print_table(list(_rows(found)))
     print()
     for warning in (*plan.warnings, *_lacking(plan, session.backend)):
@@ -68,8 +67,19 @@ def _what(planned: PlannedShot | None) -> str:
         return ""
     joint = f", {planned.joint.kind}" if planned.joint is not None and planned.joint.kind != "continuous" else ""
     ends = " → ".join(name for name in (planned.from_name, planned.to_name) if name)
-    kind = planned.content.takes[0].take.kind.value if isinstance(planned.content, Rendered) else ""
-    return (ends or kind or type(planned.content).__name__.lower()) + joint
+    return (ends or _kind(planned)) + joint
+
+
+def _kind(planned: PlannedShot) -> str:
+    match planned.content:
+        case Rendered(takes):
+            return takes[0].take.kind.value
+        case StillPicture():
+            return "still"
+        case CardText():
+            return "card"
+        case NotYet():
+            return "slate"
 
 
 def _takes(shot: ShotStatus) -> str:

@@ -1,0 +1,124 @@
+"""`takes`: list the takes of a film, or write into the storyboard which one is circled or refused."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+
+from wan_render.cli.selection import one_shot
+from wan_render.cli.session import Session
+from wan_render.cli.wording import counted
+from wan_render.errors import Problem, UsageError
+from wan_render.model import Circle, Shot
+from wan_render.plan import PlannedShot, Rendered
+from wan_render.production import delivered_name
+from wan_render.status import ShotStatus, status
+from wan_render.storyboard.edit import Edit, edit_shot
+from wan_render.take import short
+
+_CIRCLE = re.compile(r"([1-9]\d*)(?:@([0-9a-f]{6,64}))?")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List, circle or refuse."""
+    session = Session.of(arguments)
+    if arguments.circle is None and arguments.ng is None:
+        _list(session, arguments.shot, as_json=arguments.json)
+        return 0
+    if arguments.shot is None:
+        raise UsageError(Problem("takes", "no shot is named", "for example: takes FILE 1/020 --circle 2"))
+    if arguments.ng is not None:
+        refuse(session, arguments.shot, arguments.ng)
+    else:
+        _circle(session, arguments.shot, arguments.circle)
+    return 0
+
+
+def retake(session: Session, shot_id: str) -> None:
+    """Refuse the take that the film now uses, so that the next number is rendered."""
+    refuse(session, shot_id, _rendered(session, shot_id)[1].chosen)
+
+
+def refuse(session: Session, shot_id: str, number: int) -> None:
+    """Add a number to the shot's `ng`. Raises UsageError where the storyboard cannot be edited."""
+    planned, _ = _rendered(session, shot_id)
+    shot = _authored(session, planned)
+    if number < 1:
+        raise UsageError(Problem("--ng", f"{number}", "takes are counted from 1"))
+    if shot.circle is not None and shot.circle.take == number:
+        raise UsageError(
+            Problem(
+                shot_id,
+                f"take {number} is circled",
+                remedy=f"circle another one first: takes FILE {shot_id} --circle N",
+            )
+        )
+    numbers = tuple(sorted({*shot.ng, number}))
+    _write(session, planned, "ng", str(list(numbers)), shot.model_copy(update={"ng": numbers}))
+
+
+def _circle(session: Session, shot_id: str, text: str) -> None:
+    planned, _ = _rendered(session, shot_id)
+    match = _CIRCLE.fullmatch(text)
+    if match is None:
+        raise UsageError(Problem("--circle", f"'{text}'", "a take's number, or 2@7f3a91 to keep that very clip"))
+    shot = _authored(session, planned)
+    number, pin = int(match[1]), match[2]
+    if number in shot.ng:
+        raise UsageError(Problem(shot_id, f"take {number} is refused (ng)", remedy="take it out of ng first"))
+    _write(session, planned, "circle", text, shot.model_copy(update={"circle": Circle(take=number, pin=pin)}))
+
+
+def _rendered(session: Session, shot_id: str) -> tuple[PlannedShot, Rendered]:
+    name = one_shot(session.plan, shot_id)
+    planned = next(shot for shot in session.plan.shots if shot.id == name)
+    if not isinstance(planned.content, Rendered):
+        raise UsageError(Problem(shot_id, "has no takes: no model renders it"))
+    return planned, planned.content
+
+
+def _authored(session: Session, planned: PlannedShot) -> Shot:
+    scene, shot = planned.index
+    return session.document.storyboard.scenes[scene].shots[shot]
+
+
+def _write(session: Session, planned: PlannedShot, key: str, value: str, wanted: Shot) -> None:
+    edit = Edit(*planned.index, key, value)
+    edit_shot(session.document, edit, wanted, models=session.models, cache=session.cache)
+    print(f"{session.document.where('scenes', planned.index[0], 'shots', planned.index[1])}: {edit.line}")
+
+
+def _list(session: Session, shot_id: str | None, *, as_json: bool) -> None:
+    found = status(session.plan, session.store, session.backend)
+    shots = [shot for shot in found.shots if shot_id is None or shot.id == one_shot(session.plan, shot_id)]
+    if as_json:
+        rows = [row for shot in shots for row in _rows(session, shot)]
+        print(json.dumps({"version": 1, "takes": rows}, ensure_ascii=False, indent=2))
+        return
+    for shot in shots:
+        for row in _rows(session, shot):
+            mark = "*" if row["chosen"] else " "
+            seed = f"seed {row['seed']:<10}"
+            print(f"{mark} {shot.id}  take {row['number']}  {row['state']:8} {row['circle']:12} {seed} {row['clip']}")
+    print(f"{counted(sum(len(shot.takes) for shot in shots), 'take')}; * goes into the film")
+
+
+def _rows(session: Session, shot: ShotStatus) -> list[dict[str, object]]:
+    planned = shot.planned
+    if planned is None:
+        return []
+    return [
+        {
+            "shot": shot.id,
+            "number": take.number,
+            "state": take.state.value,
+            "chosen": take.key == shot.chosen,
+            "circle": f"{take.number}@{short(take.key)}",
+            "seed": take.fields["seed"],
+            "key": take.key,
+            "name": delivered_name(session.plan, planned, take.number),
+            "clip": str(take.clip.video) if take.clip is not None else "",
+        }
+        for take in shot.takes
+    ]
