@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,6 @@ Z_DIM = 16
 
 def save_tiny(kind: TinyKind, folder: Path, scheduler: str = "UniPCMultistepScheduler") -> Path:
     """Build a checkpoint with fixed random weights and save it as the published ones are."""
-    import diffusers
     import torch
 
     torch.set_num_threads(1)  # with more, threads of so small a model only wait for each other
@@ -74,7 +74,7 @@ def save_tiny(kind: TinyKind, folder: Path, scheduler: str = "UniPCMultistepSche
     }
     if kind.has_clip:
         parts |= {"image_encoder": _image_encoder(), "image_processor": _image_processor()}
-    pipeline = getattr(diffusers, kind.pipeline)(**parts)
+    pipeline = getattr(diffusers(), kind.pipeline)(**parts)
     pipeline.save_pretrained(str(folder), safe_serialization=True)
     return folder
 
@@ -85,6 +85,11 @@ def card_of(folder: Path) -> ModelCard:
     from wan_render.facts import FactCache
 
     return folder_card(folder, FactCache(folder.parent / f"{folder.name}-facts"))
+
+
+def diffusers() -> Any:
+    """The library, as far as types go anything: only some of its functions are typed."""
+    return import_module("diffusers")
 
 
 def _tokenizer() -> Any:
@@ -101,11 +106,9 @@ def _text_encoder() -> Any:
 
 
 def _vae(*, is_5b: bool) -> Any:
-    from diffusers import AutoencoderKLWan
-
     if not is_5b:
-        return AutoencoderKLWan(base_dim=3, z_dim=Z_DIM, dim_mult=[1, 1, 1, 1], num_res_blocks=1)
-    return AutoencoderKLWan(
+        return diffusers().AutoencoderKLWan(base_dim=3, z_dim=Z_DIM, dim_mult=[1, 1, 1, 1], num_res_blocks=1)
+    return diffusers().AutoencoderKLWan(
         base_dim=8,
         decoder_base_dim=8,
         z_dim=Z_DIM,
@@ -120,20 +123,16 @@ def _vae(*, is_5b: bool) -> Any:
 
 
 def _scheduler(name: str, shift: float) -> Any:
-    import diffusers
-
     if name == "UniPCMultistepScheduler":
-        return diffusers.UniPCMultistepScheduler(
+        return diffusers().UniPCMultistepScheduler(
             prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=shift
         )
-    return diffusers.FlowMatchEulerDiscreteScheduler(shift=shift)
+    return diffusers().FlowMatchEulerDiscreteScheduler(shift=shift)
 
 
 def _transformer(kind: TinyKind) -> Any:
-    from diffusers import WanTransformer3DModel
-
     latents_only = kind.pipeline == "WanPipeline"
-    return WanTransformer3DModel(
+    return diffusers().WanTransformer3DModel(
         patch_size=(1, 2, 2),
         num_attention_heads=2,
         attention_head_dim=12,

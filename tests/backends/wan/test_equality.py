@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
-from tests.tiny_wan import KINDS, TinyKind, card_of, save_tiny
+from tests.tiny_wan import KINDS, TinyKind, card_of, diffusers, save_tiny
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.checkpoint import read_checkpoint
 from wan_render.backends.wan.loading import FolderLoader, Precision
@@ -25,13 +25,12 @@ EVERY = [(name, kind) for name, model in KINDS.items() for kind in model.kinds]
 
 def stock(tiny: Tiny, take: Take, plates: Plates, **dtypes: Any) -> tuple[torch.Tensor, Pixels]:
     """Latents and frames of diffusers' own pipeline."""
-    import diffusers
     from PIL import Image
 
-    cls = diffusers.WanPipeline if take.first is None else diffusers.WanImageToVideoPipeline
+    cls = diffusers().WanPipeline if take.first is None else diffusers().WanImageToVideoPipeline
     pipe = cls.from_pretrained(str(tiny.folder), local_files_only=True, **dtypes)
     pipe.set_progress_bar_config(disable=True)
-    shift = {"flow_shift" if isinstance(pipe.scheduler, diffusers.UniPCMultistepScheduler) else "shift": 5.0}
+    shift = {"flow_shift" if isinstance(pipe.scheduler, diffusers().UniPCMultistepScheduler) else "shift": 5.0}
     pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, **shift)
     asked: dict[str, Any] = {
         "prompt": take.prompt,

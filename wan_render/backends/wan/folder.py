@@ -70,8 +70,9 @@ def resembled(checkpoint: Checkpoint) -> Official:
 
 
 def _with_clip(checkpoint: Checkpoint) -> Official:
-    """Only FLF2V has position embeddings over two pictures' tokens. The two I2V models are built alike; the shift
-    in their scheduler's configuration is what tells them apart."""
+    """Only FLF2V has position embeddings over two pictures' tokens. The two I2V models are built alike: the shift that
+    their scheduler was saved with is all that may tell them apart, and diffusers' converter saves 3 with both. A
+    storyboard that wants 5 for a 720p folder says so."""
     if checkpoint.transformer.pos_embed_seq_len is not None:
         return official.FLF2V_14B
     return official.I2V_14B_480P if checkpoint.flow_shift <= SHIFT_OF_480P else official.I2V_14B_720P

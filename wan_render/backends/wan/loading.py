@@ -122,8 +122,8 @@ class FolderLoader:
 
 def without_bars() -> None:
     """Keep the libraries' own progress bars out of the log: what loads is told through the render seam."""
-    diffusers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.disable_progress_bar()
+    for library in (diffusers, transformers):
+        library.utils.logging.disable_progress_bar()
 
 
 def _account_for(folder: Path, info: dict[str, Any], *, is_whole: bool) -> None:

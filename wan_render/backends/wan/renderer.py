@@ -47,6 +47,7 @@ class WanRenderer:
         self._weights = weights
         self._residence = Residence(loader, device)
         self._listen: Listen = _to_nobody
+        self._doing = Progress(Phase.LOADING)
         self._is_closed = False
         self._texts = TextEmbeddings(loader.tokenizer(), self._text_encoder)
         self._image_processor = loader.image_processor() if self._checkpoint.has_image_encoder else None
@@ -73,7 +74,7 @@ class WanRenderer:
         scheduler.set_timesteps(take.sampling.steps, device=self._device)
         context = self._context(take, plates, experts)
         start = noise(self._latent_shape(take), take.seed, self._device)
-        return denoise(start, context, experts, scheduler, lambda name: self._transformer(name, take), self._listen)
+        return denoise(start, context, experts, scheduler, lambda name: self._transformer(name, take), self._say)
 
     def facts(self) -> Mapping[str, str]:
         """Versions, device, and exactly which weights, in what precision."""
@@ -95,13 +96,13 @@ class WanRenderer:
     def _context(self, take: Take, plates: Plates, experts: Experts) -> Context:
         """Everything is encoded before the transformer comes: words, CLIP's view of the plates, the VAE's."""
         parts = 1 + self._checkpoint.has_image_encoder + (plates.first is not None)
-        self._listen(Progress(Phase.ENCODING, 0, parts))
+        self._say(Progress(Phase.ENCODING, 0, parts))
         text = self._texts.of(take.prompt)
         negative = self._texts.of(take.negative) if experts.are_guided else None
-        self._listen(Progress(Phase.ENCODING, 1, parts))
+        self._say(Progress(Phase.ENCODING, 1, parts))
         pictures = self._pictures(plates)
         condition = self._condition(take, plates)
-        self._listen(Progress(Phase.ENCODING, parts, parts))
+        self._say(Progress(Phase.ENCODING, parts, parts))
         dtype = self._transformer(experts.high.component, take).dtype
         return Context(
             condition=condition,
@@ -114,7 +115,7 @@ class WanRenderer:
         if not self._checkpoint.has_image_encoder:
             return None
         shown = tuple(plate for plate in (plates.first, plates.last) if plate is not None)
-        encoder = self._residence.module("image_encoder", ENCODER_WORKING_BYTES, self._listen)
+        encoder = self._resident("image_encoder", ENCODER_WORKING_BYTES)
         return encode_pictures(shown, self._image_processor, encoder)
 
     def _condition(self, take: Take, plates: Plates) -> Condition:
@@ -126,7 +127,7 @@ class WanRenderer:
         return channels(plates, self._latent_shape(take), take.frames, self._vae(take))
 
     def _decode(self, latents: torch.Tensor, take: Take) -> torch.Tensor:
-        self._listen(Progress(Phase.DECODING))
+        self._say(Progress(Phase.DECODING))
         return decode_video(latents, self._vae(take))
 
     def _experts(self, take: Take) -> Experts:
@@ -144,16 +145,28 @@ class WanRenderer:
         return (1, vae.z_dim, frames, take.size.height // scale, take.size.width // scale)
 
     def _text_encoder(self) -> torch.nn.Module:
-        return self._residence.module("text_encoder", ENCODER_WORKING_BYTES, self._listen)
+        return self._resident("text_encoder", ENCODER_WORKING_BYTES)
 
     def _vae(self, take: Take) -> torch.nn.Module:
         working = VAE_WORKING_BYTES_PER_PIXEL * take.size.width * take.size.height
-        return self._residence.module("vae", working, self._listen)
+        return self._resident("vae", working)
 
     def _transformer(self, component: str, take: Take) -> Any:
         _, _, frames, height, width = self._latent_shape(take)
         working = TRANSFORMER_WORKING_BYTES_PER_TOKEN * frames * (height // 2) * (width // 2)
-        return self._residence.module(component, working, self._listen)
+        return self._resident(component, working)
+
+    def _resident(self, component: str, working_bytes: int) -> torch.nn.Module:
+        """A component on the device. Loading it is told as such; then what it is for goes on."""
+        was_here = self._residence.holds(component)
+        found = self._residence.module(component, working_bytes, self._listen)
+        if not was_here:
+            self._listen(self._doing)
+        return found
+
+    def _say(self, progress: Progress) -> None:
+        self._doing = progress
+        self._listen(progress)
 
 
 def _to_nobody(progress: Progress) -> None:

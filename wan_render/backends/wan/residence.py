@@ -29,6 +29,10 @@ class Residence:
         self._loader = loader
         self._modules: dict[str, torch.nn.Module] = {}  # the one used longest ago first
 
+    def holds(self, component: str) -> bool:
+        """Whether a component is on the device now."""
+        return component in self._modules
+
     def module(self, component: str, working_bytes: int, listen: Listen) -> torch.nn.Module:
         """A component on the device, with room for `working_bytes` of what its work needs besides weights."""
         found = self._modules.pop(component, None) or self._load(component, working_bytes, listen)

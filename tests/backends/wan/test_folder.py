@@ -1,0 +1,213 @@
+"""A local folder of weights: what it is taken for, what identifies it, and what is refused, in words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.backends.wan.conftest import Tiny
+from tests.tiny_wan import KINDS, card_of
+from wan_render.backends.wan.catalogue import catalogue
+from wan_render.errors import InputError
+from wan_render.facts import FactCache
+
+pytestmark = pytest.mark.wan
+
+TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture
+def folder(tiny: Callable[[str], Tiny], tmp_path: Path) -> Path:
+    """A checkpoint of one's own to break."""
+    return Path(shutil.copytree(tiny("flf2v-2.1").folder, tmp_path / "model"))
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(InputError) as raised:
+        catalogue(FactCache(folder.parent / "facts")).folder(folder)
+    assert all(problem.where and problem.found for problem in raised.value.problems)
+    return str(raised.value)
+
+
+def edit(file: Path, **changes: Any) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "guidance", "shift", "multiple"),
+    [
+        ("t2v-2.1", 50, (6.0,), 8.0, 16),
+        ("i2v-2.1", 40, (5.0,), 3.0, 16),
+        ("flf2v-2.1", 50, (5.0,), 16.0, 16),
+        ("t2v-a14b", 40, (4.0, 3.0), 12.0, 16),
+        ("i2v-a14b", 40, (3.5, 3.5), 5.0, 16),
+        ("ti2v-5b", 50, (5.0,), 5.0, 32),
+    ],
+)
+def test_a_folder_has_the_numbers_of_the_model_it_is_built_like(
+    tiny: Callable[[str], Tiny], name: str, steps: int, guidance: tuple[float, ...], shift: float, multiple: int
+) -> None:
+    card = tiny(name).card
+
+    assert tuple(card.kinds) == KINDS[name].kinds
+    assert card.size_multiple == multiple
+    assert card.name == str(tiny(name).folder)
+    assert card.folder == tiny(name).folder
+    for defaults in card.kinds.values():
+        assert (defaults.sampling.steps, defaults.sampling.guidance, defaults.sampling.shift) == (
+            steps,
+            guidance,
+            shift,
+        )
+
+
+def test_identity_is_of_the_content_not_of_the_place(folder: Path, tiny: Callable[[str], Tiny]) -> None:
+    original = tiny("flf2v-2.1").card.identity
+
+    assert original.startswith("sha256:")
+    assert len(original) == len("sha256:") + 64
+    assert card_of(folder).identity == original
+    (folder / "notes.txt").write_text("not a weight")
+    assert card_of(folder).identity == original
+
+
+def test_one_changed_weight_is_another_model(folder: Path) -> None:
+    before = card_of(folder).identity
+    file = folder / TRANSFORMER
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+
+    assert card_of(folder).identity != before
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+    assert "is not a folder" in refusal(tmp_path / "nothing")
+    (tmp_path / "empty").mkdir()
+    assert "model_index.json is not there" in refusal(tmp_path / "empty")
+
+
+def test_wans_original_files_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "original"
+    folder.mkdir()
+    (folder / "Wan2.1_VAE.pth").touch()
+
+    text = refusal(folder)
+    assert "Wan's original files" in text
+    assert "-Diffusers" in text
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\x00", "[" * 100_000, '{"_class_name": 3}', '{"_class_name": "Flux"}'])
+def test_a_broken_or_foreign_index_is_refused(folder: Path, text: str) -> None:
+    (folder / "model_index.json").write_text(text)
+
+    assert "model_index.json" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "component",
+    ["transformer", "vae", "scheduler", "tokenizer", "text_encoder", "image_encoder", "image_processor"],
+)
+def test_a_missing_component_is_named(folder: Path, component: str) -> None:
+    shutil.rmtree(folder / component)
+
+    assert f"has no {component}" in refusal(folder)
+
+
+@pytest.mark.parametrize("file", [TRANSFORMER, "text_encoder/model.safetensors", "vae/config.json"])
+def test_a_missing_file_is_named(folder: Path, file: str) -> None:
+    (folder / file).unlink()
+
+    assert Path(file).name in refusal(folder)
+
+
+def test_all_bad_weights_are_named_at_once(folder: Path) -> None:
+    (folder / TRANSFORMER).unlink()
+    (folder / "text_encoder/model.safetensors").unlink()
+
+    assert len(refusal(folder).splitlines()) == 2
+
+
+def test_pickled_weights_are_refused(folder: Path) -> None:
+    (folder / TRANSFORMER).rename(folder / "transformer" / "diffusion_pytorch_model.bin")
+
+    text = refusal(folder)
+    assert "pickled weights only: diffusion_pytorch_model.bin" in text
+    assert "never opened" in text
+
+
+@pytest.mark.parametrize("length", [0, 7, 8, 100, -1])
+def test_a_truncated_file_is_refused(folder: Path, length: int) -> None:
+    file = folder / TRANSFORMER
+    file.write_bytes(file.read_bytes()[:length])
+
+    assert "bytes" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "data", [b"\xff" * 64, b"\x02" + bytes(7) + b"[]", b"\x0a" + bytes(7) + b'{"a": [1]}', bytes(64)]
+)
+def test_a_file_that_is_no_safetensors_is_refused(folder: Path, data: bytes) -> None:
+    (folder / TRANSFORMER).write_bytes(data)
+
+    assert "diffusion_pytorch_model.safetensors" in refusal(folder)
+
+
+def test_quantised_weights_are_refused(folder: Path) -> None:
+    edit(folder / "transformer/config.json", quantization_config={"quant_method": "gguf"})
+    assert "is quantised" in refusal(folder)
+    header = json.dumps({"w": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]}}).encode()
+    edit(folder / "transformer/config.json", quantization_config=None)
+    (folder / TRANSFORMER).write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    assert "F8_E4M3" in refusal(folder)
+
+
+def test_shards_are_counted(folder: Path) -> None:
+    index = folder / f"{TRANSFORMER}.index.json"
+    (folder / TRANSFORMER).rename(folder / "transformer/part-1.safetensors")
+    index.write_text(json.dumps({"weight_map": {"a": "part-1.safetensors", "b": "part-2.safetensors"}}))
+    assert "part-2.safetensors" in refusal(folder)
+    index.write_text(json.dumps({"weight_map": {"a": "part-1.safetensors"}}))
+    assert card_of(folder)
+
+
+@pytest.mark.parametrize("shard", ["../vae/diffusion_pytorch_model.safetensors", "/etc/passwd", "part.bin", 3])
+def test_shards_cannot_lead_out_of_the_folder(folder: Path, shard: object) -> None:
+    (folder / TRANSFORMER).unlink()
+    (folder / f"{TRANSFORMER}.index.json").write_text(json.dumps({"weight_map": {"a": shard}}))
+
+    assert "allowed: safetensors files beside it" in refusal(folder)
+
+
+def test_components_of_two_models_do_not_mix(folder: Path) -> None:
+    edit(folder / "transformer/config.json", in_channels=16)
+    assert "'in_channels' is 16; expected 36" in refusal(folder)
+    edit(folder / "transformer/config.json", in_channels=36, text_dim=4096, image_dim=1280)
+    text = refusal(folder)
+    assert "'d_model' is 32; expected 4096" in text
+    assert "'hidden_size' is 16; expected 1280" in text
+
+
+def test_a_scheduler_that_would_ignore_the_shift_is_refused(folder: Path) -> None:
+    edit(folder / "scheduler/scheduler_config.json", use_flow_sigmas=False)
+    assert "use_flow_sigmas" in refusal(folder)
+    edit(folder / "scheduler/scheduler_config.json", use_flow_sigmas=True, use_dynamic_shifting=True)
+    assert "use_dynamic_shifting" in refusal(folder)
+
+
+def test_a_foreign_component_is_refused(folder: Path) -> None:
+    edit(folder / "model_index.json", vae=["diffusers", "AutoencoderKL"])
+
+    assert "'vae' is a AutoencoderKL" in refusal(folder)
+
+
+def test_an_unknown_build_is_refused(tiny: Callable[[str], Tiny], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny("i2v-a14b").folder, tmp_path / "model"))
+    edit(folder / "model_index.json", boundary_ratio=None)
+
+    assert "unknown build" in refusal(folder)

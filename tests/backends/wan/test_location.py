@@ -1,0 +1,114 @@
+"""Where weights are looked for, and what is said where they are not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
+from wan_render.backends.wan import BACKEND, official
+from wan_render.backends.wan.estimate import expected_seconds
+from wan_render.errors import WeightsError
+from wan_render.render import ModelCard
+from wan_render.take import Plate, Sampling, ShotKind, Size, Take
+
+pytestmark = pytest.mark.wan
+
+CARD = official.T2V_1_3B.card()
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine with an empty hub cache and no folder of weights."""
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.delenv("WAN_RENDER_WEIGHTS", raising=False)
+    return tmp_path
+
+
+def facts_of(model: Tiny, card: ModelCard) -> str:
+    """What a renderer of the published name says that its weights are; it renders, too."""
+    renderer = BACKEND.open(card, CPU, nobody)
+    take = replace(model.take(ShotKind.T2V), model=card.identity)
+    assert renderer.render(take, plates_of(take), nobody).pixels.any()
+    return renderer.facts()["weights"]
+
+
+def test_the_command_that_brings_missing_weights_is_named() -> None:
+    problem = BACKEND.missing(CARD)
+
+    assert problem is not None
+    assert problem.remedy == "run: hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers"
+    with pytest.raises(WeightsError, match="hf download Wan-AI/"):
+        BACKEND.open(CARD, CPU, nobody)
+
+
+def test_weights_are_taken_from_hugging_faces_cache(tiny: Callable[[str], Tiny], nowhere: Path) -> None:
+    repository = nowhere / "hub" / "models--Wan-AI--Wan2.1-T2V-1.3B-Diffusers"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(COMMIT)
+    shutil.copytree(tiny("t2v-2.1").folder, repository / "snapshots" / COMMIT)
+
+    assert BACKEND.missing(CARD) is None
+    assert facts_of(tiny("t2v-2.1"), CARD) == COMMIT
+
+
+def test_weights_are_taken_from_the_folder_of_weights(
+    tiny: Callable[[str], Tiny], nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_WEIGHTS", str(nowhere / "weights"))
+    problem = BACKEND.missing(CARD)
+    assert problem is not None
+    assert problem.remedy.endswith(f"--local-dir '{nowhere}/weights/Wan2.1-T2V-1.3B-Diffusers'")
+
+    folder = nowhere / "weights" / "Wan2.1-T2V-1.3B-Diffusers"
+    shutil.copytree(tiny("t2v-2.1").folder, folder)
+    note = folder / ".cache/huggingface/download/model_index.json.metadata"
+    note.parent.mkdir(parents=True)
+    note.write_text(f"{COMMIT}\netag\n0.0\n")
+    assert BACKEND.missing(CARD) is None
+    assert facts_of(tiny("t2v-2.1"), CARD) == COMMIT
+
+
+def test_an_interrupted_download_is_missing_weights(tiny: Callable[[str], Tiny], nowhere: Path) -> None:
+    repository = nowhere / "hub" / "models--Wan-AI--Wan2.1-T2V-1.3B-Diffusers"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(COMMIT)
+    shutil.copytree(tiny("t2v-2.1").folder, repository / "snapshots" / COMMIT)
+    file = repository / "snapshots" / COMMIT / "transformer" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+
+    problem = BACKEND.missing(CARD)
+    assert problem is not None
+    assert "bytes" in problem.found
+    assert "hf download" in problem.remedy
+
+
+def take_of(model: str, size: Size, frames: int, steps: int = 50) -> Take:
+    plate = Plate("0" * 64, size)
+    sampling = Sampling(steps, (5.0,), 5.0)
+    return Take("wan/1", model, plate, plate, "", "", frames, size, CARD.rate, 1, sampling)
+
+
+def test_the_estimate_agrees_with_what_was_measured_on_an_h200() -> None:
+    """FACTS: a forward of FLF2V-14B, stock eager: 3.3 s at 832x480, 81 frames; 11.4 s compiled at 1280x720, where
+    compiling gains a tenth. Two forwards a step."""
+    model = official.FLF2V_14B.identity
+    assert expected_seconds(take_of(model, Size(832, 480), 81), "cuda") == pytest.approx(50 * 6.6 + 4.5, rel=0.02)
+    assert expected_seconds(take_of(model, Size(1280, 720), 81), "cuda") == pytest.approx(50 * 2 * 12.6, rel=0.05)
+
+
+def test_the_estimate_knows_that_small_models_are_faster_and_cpus_slower() -> None:
+    size = Size(832, 480)
+    big, small = (
+        expected_seconds(take_of(of.identity, size, 81), "cuda") for of in (official.T2V_14B, official.T2V_1_3B)
+    )
+
+    assert small < big / 4
+    assert expected_seconds(take_of("sha256:0", size, 81), "cpu") > 20 * big

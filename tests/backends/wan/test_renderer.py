@@ -1,0 +1,264 @@
+"""The renderer beyond its pixels: what it refuses, keeps, frees, tells and records."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.backends.wan.conftest import CPU, Tiny, nobody, picture, plates_of
+from wan_render.backends.wan import BACKEND, residence
+from wan_render.errors import DeviceError, MachineError, Problem, RenderError, Stopped, WanRenderError, WeightsError
+from wan_render.render import Device, Phase, Plates, Progress
+from wan_render.take import Lora, Sampling, ShotKind, Size, Take
+
+pytestmark = pytest.mark.wan
+
+Tinies = Callable[[str], Tiny]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"frames": 10}, "nearest: 9 or 13"),
+        ({"frames": 1}, "no room for two keyframes"),
+        ({"size": Size(72, 48)}, "multiples of 16"),
+        ({"rate": Fraction(24)}, "16 frames a second"),
+        ({"sampling": Sampling(4, (5.0, 5.0), 5.0)}, "expected 1, one an expert"),
+        ({"sampling": Sampling(0, (5.0,), 5.0)}, "0 steps"),
+        ({"sampling": Sampling(4, (5.0,), 0.0)}, "shift"),
+        ({"sampling": Sampling(4, (5.0,), 5.0, "draft")}, "profile 'draft'"),
+        ({"loras": (Lora("0" * 64, 1.0),)}, "LoRAs"),
+        ({"last": None}, "cannot render i2v"),
+    ],
+)
+def test_what_would_be_rounded_or_ignored_is_refused(tiny: Tinies, changes: dict[str, Any], said: str) -> None:
+    model = tiny("flf2v-2.1")
+    take = model.take(ShotKind.FLF2V, **changes)
+    renderer = BACKEND.open(model.card, CPU, nobody)
+
+    with pytest.raises(RenderError) as raised:
+        renderer.render(take, plates_of(take), nobody)
+    assert said in str(raised.value)
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)  # noqa: S301 - our own bytes
+
+
+def test_the_5b_refuses_a_last_keyframe(tiny: Tinies) -> None:
+    model = tiny("ti2v-5b")
+    take = model.take(ShotKind.FLF2V)
+
+    with pytest.raises(RenderError, match="cannot render flf2v"):
+        BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody)
+
+
+def test_a_plate_of_another_size_is_not_stretched(tiny: Tinies) -> None:
+    model = tiny("flf2v-2.1")
+    take = model.take(ShotKind.FLF2V)
+    right = plates_of(take)
+
+    with pytest.raises(RenderError, match="the last plate"):
+        BACKEND.open(model.card, CPU, nobody).render(take, Plates(right.first, picture(Size(80, 48), 2)), nobody)
+
+
+def test_the_last_keyframe_decides_pixels(tiny: Tinies) -> None:
+    """In every family that takes one, beside its first picture."""
+    for name in ("flf2v-2.1", "i2v-a14b"):
+        model = tiny(name)
+        take = model.take(ShotKind.FLF2V)
+        renderer = BACKEND.open(model.card, CPU, nobody)
+        one = renderer.render(take, plates_of(take), nobody).pixels
+        other = renderer.render(take, Plates(plates_of(take).first, picture(take.size, 5)), nobody).pixels
+        assert not np.array_equal(one, other), name
+
+
+def heard_of(model: Tiny, take: Take, times: int) -> list[list[Progress]]:
+    renderer = BACKEND.open(model.card, CPU, nobody)
+    heard: list[list[Progress]] = [[] for _ in range(times)]
+    for events in heard:
+        renderer.render(take, plates_of(take), events.append)
+    return heard
+
+
+def test_a_second_take_loads_nothing(tiny: Tinies) -> None:
+    model = tiny("i2v-a14b")
+    first, second = heard_of(model, model.take(ShotKind.FLF2V), 2)
+
+    assert Phase.LOADING in {event.phase for event in first}
+    assert Phase.LOADING not in {event.phase for event in second}
+
+
+def test_every_step_is_told(tiny: Tinies) -> None:
+    model = tiny("ti2v-5b")
+    (heard,) = heard_of(model, model.take(ShotKind.T2V), 1)
+
+    assert [event for event in heard if event.phase is Phase.STEP] == [Progress(Phase.STEP, n, 4) for n in range(5)]
+    assert heard[-1].phase is Phase.DECODING
+
+
+def test_where_memory_is_short_one_component_is_there_at_a_time(
+    tiny: Tinies, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And the pixels are the same."""
+    model = tiny("i2v-a14b")
+    take = model.take(ShotKind.FLF2V)
+    roomy = BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody).pixels
+    monkeypatch.setattr(residence, "free_bytes", lambda _: 0)
+    with caplog.at_level(logging.INFO, logger="wan_render"):
+        tight = BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody).pixels
+
+    assert np.array_equal(roomy, tight)
+    freed = [record.getMessage().split()[0] for record in caplog.records]
+    assert freed == ["text_encoder", "vae", "transformer", "transformer_2"]
+
+
+def test_a_prompt_is_encoded_once(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wan_render.backends.wan import encode
+
+    asked: list[str] = []
+    real = encode.encode_text
+
+    def counted(text: str, *parts: Any) -> Any:
+        asked.append(text)
+        return real(text, *parts)
+
+    monkeypatch.setattr(encode, "encode_text", counted)
+    model = tiny("t2v-2.1")
+    renderer = BACKEND.open(model.card, CPU, nobody)
+    for prompt in ("a river", "a lake", "a river"):
+        take = model.take(ShotKind.T2V, prompt=prompt)
+        renderer.render(take, plates_of(take), nobody)
+    assert asked == ["a river", "blurred, static", "a lake"]
+
+
+def test_facts_say_with_what_it_was_rendered(tiny: Tinies) -> None:
+    import diffusers
+    import torch
+
+    model = tiny("flf2v-2.1")
+    facts = BACKEND.open(model.card, CPU, nobody).facts()
+
+    assert facts["torch"] == torch.__version__
+    assert facts["diffusers"] == diffusers.__version__
+    assert facts["weights"] == model.card.identity
+    assert facts["device"] == "cpu"
+    assert facts["vae dtype"] == "float32"
+    assert all(isinstance(value, str) for value in facts.values())
+
+
+@pytest.fixture
+def copied(tiny: Tinies, tmp_path: Path) -> Tiny:
+    model = tiny("t2v-2.1")
+    folder = Path(shutil.copytree(model.folder, tmp_path / "model"))
+    return replace(model, folder=folder, card=replace(model.card, folder=folder))
+
+
+def test_weights_of_another_model_are_refused_when_loaded(copied: Tiny, tiny: Tinies) -> None:
+    """diffusers would fill what is missing with noise, and leave out what it has no place for."""
+    name = "transformer/diffusion_pytorch_model.safetensors"
+    shutil.copy(tiny("i2v-2.1").folder / name, copied.folder / name)
+    take = copied.take(ShotKind.T2V)
+
+    with pytest.raises(WeightsError, match="transformer"):
+        BACKEND.open(copied.card, CPU, nobody).render(take, plates_of(take), nobody)
+
+
+def test_a_lacking_weight_is_refused_when_loaded(copied: Tiny) -> None:
+    from safetensors.torch import load_file, save_file
+
+    file = copied.folder / "vae/diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    del weights["quant_conv.weight"]
+    save_file(weights, file, metadata={"format": "pt"})
+    take = copied.take(ShotKind.T2V)
+
+    with pytest.raises(WeightsError, match=r"lacks 1 weights: quant_conv\.weight"):
+        BACKEND.open(copied.card, CPU, nobody).render(take, plates_of(take), nobody)
+
+
+def test_a_leftover_weight_is_refused_when_loaded(copied: Tiny) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    file = copied.folder / "transformer/diffusion_pytorch_model.safetensors"
+    save_file(load_file(file) | {"blocks.9.extra": torch.zeros(2)}, file, metadata={"format": "pt"})
+    take = copied.take(ShotKind.T2V)
+
+    with pytest.raises(WeightsError, match=r"has no place for 1 weights: blocks\.9\.extra"):
+        BACKEND.open(copied.card, CPU, nobody).render(take, plates_of(take), nobody)
+
+
+def test_weights_gone_since_the_plan_are_the_machines_fault(copied: Tiny) -> None:
+    shutil.rmtree(copied.folder / "vae")
+
+    with pytest.raises(WeightsError, match="has no vae"):
+        BACKEND.open(copied.card, CPU, nobody)
+
+
+def test_a_device_that_is_not_there_is_no_defect_of_the_take(tiny: Tinies) -> None:
+    with pytest.raises((DeviceError, MachineError)) as raised:
+        BACKEND.open(tiny("t2v-2.1").card, Device("cuda:7", "none", 0), nobody)
+    assert not isinstance(raised.value, RenderError)
+
+
+def test_a_pinned_process_has_its_gpu_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    from wan_render.backends.wan.opening import place_of
+
+    device = Device("cuda:3", "a GPU", 0, pin="GPU-3")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert place_of(device) == "cuda:3"
+    monkeypatch.setitem(os.environ, "CUDA_VISIBLE_DEVICES", "GPU-3")
+    assert place_of(device) == "cuda:0"
+
+
+def foreign_faults() -> list[tuple[Exception, type[WanRenderError]]]:
+    import torch
+
+    return [
+        (torch.OutOfMemoryError("CUDA out of memory"), DeviceError),
+        (MemoryError(), DeviceError),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), DeviceError),
+        (torch.AcceleratorError("CUDA error: an illegal memory access was encountered", 700), DeviceError),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), DeviceError),
+        (AssertionError("Torch not compiled with CUDA enabled"), MachineError),
+        (ImportError("ftfy"), MachineError),
+        (ValueError("shapes"), RenderError),
+        (Stopped(Problem("here", "stopped")), Stopped),
+    ]
+
+
+def test_foreign_faults_have_one_meaning_each() -> None:
+    from wan_render.backends.wan.seam import seam
+
+    for fault, meaning in foreign_faults():
+        with pytest.raises(WanRenderError) as raised, seam("here"):
+            raise fault
+        assert type(raised.value) is meaning, fault
+        assert raised.value.problems[0].where == "here"
+        assert pickle.loads(pickle.dumps(raised.value)).problems == raised.value.problems  # noqa: S301 - our own bytes
+
+
+def test_a_fault_of_the_device_while_rendering_is_worth_another_try(
+    tiny: Tinies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from wan_render.backends.wan import renderer as module
+
+    def fail(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(module, "decode_video", fail)
+    model = tiny("t2v-2.1")
+    take = model.take(ShotKind.T2V)
+    with pytest.raises(DeviceError, match="out of memory") as raised:
+        BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody)
+    assert raised.value.worth_retrying
