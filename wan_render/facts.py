@@ -20,7 +20,7 @@ from typing import Any
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS digests (
-    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, digest TEXT
+    path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, digest TEXT
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (kind TEXT, digest TEXT, value TEXT, PRIMARY KEY (kind, digest)) WITHOUT ROWID;
 """
@@ -52,7 +52,7 @@ class FactCache:
         Raises OSError where the file cannot be read or is a folder, a pipe or a device.
         """
         path = os.path.abspath(file)  # noqa: PTH100 - Path.absolute keeps `..`
-        stamp = _stamp(os.stat(path))  # noqa: PTH116 - called for thousands of pictures
+        stamp = _stamp(os.stat(path), path)  # noqa: PTH116 - called for thousands of pictures
         known = self._digests.get(path) or self._stored_digest(path)
         if known is not None and known[0] == stamp:
             return known[1]
@@ -85,7 +85,7 @@ class FactCache:
             self._database = _in_memory()
 
     def _stored_digest(self, path: str) -> tuple[_Stamp, str] | None:
-        row = self._row("SELECT size, mtime_ns, inode, digest FROM digests WHERE path = ?", (path,))
+        row = self._row("SELECT size, mtime_ns, inode, digest FROM digests WHERE path = ?", (os.fsencode(path),))
         if row is None:
             return None
         self._digests[path] = known = ((row[0], row[1], row[2]), row[3])
@@ -93,7 +93,7 @@ class FactCache:
 
     def _remember_digest(self, path: str, stamp: _Stamp, digest: str) -> None:
         self._digests[path] = (stamp, digest)
-        self._write("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", (path, *stamp, digest))
+        self._write("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", (os.fsencode(path), *stamp, digest))
 
     def _row(self, query: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
         with self._lock, suppress(sqlite3.Error):
@@ -102,7 +102,7 @@ class FactCache:
         return None
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        with self._lock, suppress(sqlite3.Error, UnicodeEncodeError):  # a path may hold undecodable bytes
+        with self._lock, suppress(sqlite3.Error):
             self._database.execute(statement, values)
 
 
@@ -133,14 +133,14 @@ def _connect(name: str) -> sqlite3.Connection:
     return database
 
 
-def _stamp(found: os.stat_result) -> _Stamp:
+def _stamp(found: os.stat_result, path: str) -> _Stamp:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", path)
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _hash(path: str) -> tuple[str, _Stamp]:
     """The digest of a regular file and the stamp it had before it was read."""
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:  # noqa: PTH123 - a pipe must not block
-        found = os.fstat(stream.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", path)
-        return hashlib.file_digest(stream, "sha256").hexdigest(), _stamp(found)
+        stamp = _stamp(os.fstat(stream.fileno()), path)
+        return hashlib.file_digest(stream, "sha256").hexdigest(), stamp

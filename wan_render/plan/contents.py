@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wan_render.model import PREVIOUS
 from wan_render.plan.film import CardText, Content, NotYet, PlannedTake, Rendered, StillPicture
@@ -14,7 +14,7 @@ from wan_render.plan.pictures import Keyframes
 from wan_render.plan.prompt import about_tokens, negative, prompt
 from wan_render.plan.roles import Role
 from wan_render.plan.seeds import DEFAULT_SEED, take_seed, wanted_numbers
-from wan_render.take import Plate, Sampling, ShotKind, Size, Take
+from wan_render.take import Plate, ShotKind, Size, Take
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,25 @@ class Studio:
     def rendered(self, inherited: Inherited, modelled: Modelled, length: Length, not_yet: str) -> Content:
         """The takes of a shot. All of it is checked even where `not_yet` says why it cannot be rendered."""
         first, last = self._plates(inherited)
-        numbers, chosen = self._numbers(inherited)
-        told = inherited.common("seed")
-        seed = DEFAULT_SEED if told is None else told.value
         words = self._words(inherited, modelled)
         sampling = sampling_of(modelled, self._profile(inherited), self.findings)
         if not_yet or _lacks_plate(modelled.kind, first, last):  # a plate is lacking after an error, or when painted
             return NotYet(not_yet)
-
-        def take(number: int) -> Take:
-            return self._take(modelled, (first, last), words, length.frames, take_seed(seed, number), sampling)
-
-        circle = inherited.shot.circle
-        pin = circle.pin if circle is not None else None
-        return Rendered(tuple(PlannedTake(number, take(number)) for number in numbers), chosen, pin)
+        seed = inherited.common("seed")
+        take = Take(
+            backend=self.backend,
+            model=modelled.card.identity,
+            first=first,
+            last=last,
+            prompt=words[0],
+            negative=words[1],
+            frames=length.frames,
+            size=self.size,
+            rate=modelled.card.rate,
+            seed=DEFAULT_SEED if seed is None else seed.value,
+            sampling=sampling,
+        )
+        return self._performed(inherited, take)
 
     def unrendered(self, inherited: Inherited, role: Role, not_yet: str) -> Content:
         """A still or a card as it is."""
@@ -52,28 +57,19 @@ class Studio:
         plate = self.keyframes.plate(shot.still)
         return NotYet(not_yet) if plate is None or not_yet else StillPicture(plate)
 
-    def _take(
-        self,
-        modelled: Modelled,
-        plates: tuple[Plate | None, Plate | None],
-        words: tuple[str, str],
-        frames: int,
-        seed: int,
-        sampling: Sampling,
-    ) -> Take:
-        return Take(
-            backend=self.backend,
-            model=modelled.card.identity,
-            first=plates[0],
-            last=plates[1],
-            prompt=words[0],
-            negative=words[1],
-            frames=frames,
-            size=self.size,
-            rate=modelled.card.rate,
-            seed=seed,
-            sampling=sampling,
-        )
+    @staticmethod
+    def _performed(inherited: Inherited, first: Take) -> Rendered:
+        """The wanted takes, of which `first` is number 1; with a pin, the circled number alone."""
+        takes, circle, refused = inherited.takes, inherited.shot.circle, inherited.shot.ng
+        if circle is not None and circle.pin is not None:
+            numbers: tuple[int, ...] = (circle.take,)
+        else:
+            wanted = 1 if takes is None else takes.value
+            numbers = wanted_numbers(wanted, refused, None if circle is None else circle.take)
+        planned = tuple(PlannedTake(at, replace(first, seed=take_seed(first.seed, at))) for at in numbers)
+        if circle is None:
+            return Rendered(planned, numbers[0])
+        return Rendered(planned, circle.take, circle.pin)
 
     def _plates(self, inherited: Inherited) -> tuple[Plate | None, Plate | None]:
         shot = inherited.shot
@@ -84,18 +80,6 @@ class Studio:
         if shot.from_ is not None and shot.to is not None and not shot.through:
             self.keyframes.compare(shot.from_, shot.to, inherited.at("to"))
         return self.keyframes.plate(shot.from_), self.keyframes.plate(shot.to)
-
-    def _numbers(self, inherited: Inherited) -> tuple[tuple[int, ...], int]:
-        """The wanted numbers and the one for the film; with a pin, the circled number alone."""
-        told, shot = inherited.takes, inherited.shot
-        takes = 1 if told is None else told.value
-        if shot.circle is None:
-            numbers = wanted_numbers(takes, shot.ng, None)
-            return numbers, numbers[0]
-        chosen = shot.circle.take
-        if shot.circle.pin is not None:
-            return (chosen,), chosen
-        return wanted_numbers(takes, shot.ng, chosen), chosen
 
     def _words(self, inherited: Inherited, modelled: Modelled) -> tuple[str, str]:
         told = inherited.common("negative")

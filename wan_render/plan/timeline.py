@@ -45,7 +45,7 @@ def lay(span: Span, clock: FilmClock, rates: Rates, findings: Findings) -> tuple
     shown, seconds = _shown(span, clock, rates, findings)
     held = clock.after(seconds, shown.frames)
     hold = _seconds(span.inherited.shot.hold, rates)
-    hold_frames = held.frames_until(hold)
+    hold_frames = held.frames_until(hold) if hold else 0
     end = held.after(hold, hold_frames)
     if span.joint is not None and span.joint.kind == "dissolve":
         end = end.overlapped(span.joint.frames)
@@ -74,7 +74,10 @@ def _shown(span: Span, clock: FilmClock, rates: Rates, findings: Findings) -> tu
         _check_out(span, rates, findings)
         seconds = end - begin
         frames = min(there, clock.frames_until(seconds))
-    return _at_least_one(Shown(first, frames, 0), span, findings), seconds
+    if frames < 1:
+        _tell_nothing_left(span, findings)
+        return Shown(first, 1, 0), 1 / rates.film
+    return Shown(first, frames, 0), seconds
 
 
 def _end(span: Span, rates: Rates) -> Fraction:
@@ -93,15 +96,12 @@ def _check_out(span: Span, rates: Rates, findings: Findings) -> None:
         findings.error(span.inherited.at("out"), f"{float(seconds):g}s is beyond the take", allowed, remedy)
 
 
-def _at_least_one(shown: Shown, span: Span, findings: Findings) -> Shown:
-    if shown.frames >= 1:
-        return shown
+def _tell_nothing_left(span: Span, findings: Findings) -> None:
     shot = span.inherited.shot
     key = "out" if shot.out is not None else "in" if shot.in_ is not None else None
     place = span.inherited.place if key is None else span.inherited.at(key)
     allowed = "`in` comes before `out` and before the take's end" if key is not None else "at least one frame is shown"
     findings.error(place, "less than one frame of the shot is left", allowed, "show more of it")
-    return Shown(shown.first, 1, 0)
 
 
 def _seconds(time: Time | None, rates: Rates) -> Fraction:
