@@ -36,11 +36,6 @@ class TakeView:
         """The line that pins this very clip when it is pasted into the storyboard."""
         return f"circle: {self.take.number}@{short(self.take.key)}"
 
-    @property
-    def spent(self) -> float:
-        """Seconds that it took to render, all phases."""
-        return sum(self.take.seconds.values())
-
 
 @dataclass(frozen=True)
 class ShotView:
@@ -81,7 +76,7 @@ def write_page(review: Review, material: Material, sheets: tuple[str, ...], targ
         shots=shots,
         slates=[view for view in shots if view.shot.slate is not None],
         takes=_takes(review),
-        spent=sum(sum(take.seconds.values()) for take in _rendered(review)),
+        spent=sum(take.spent for take in _rendered(review)),
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -8,6 +8,7 @@ from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
+from wan_render.render import Phase
 from wan_render.take import Size
 
 
@@ -35,6 +36,11 @@ class ReviewTake:
     seconds: Mapping[str, float]
     device: str
     why: str
+
+    @property
+    def spent(self) -> float:
+        """Seconds that it took to render: every phase but waiting for another run."""
+        return sum(seconds for phase, seconds in self.seconds.items() if phase != Phase.WAITING)
 
 
 @dataclass(frozen=True)

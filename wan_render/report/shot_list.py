@@ -36,7 +36,7 @@ def inert(cell: object) -> object:
 def shot_list(review: Review) -> pd.DataFrame:
     """The list as a table, in the film's order. A shot without takes (a still, a card) has one row of its own.
 
-    Numbers that such a row lacks are missing, not zero, and stay integers elsewhere.
+    Numbers that such a row lacks are missing, not zero.
     """
     rows = [
         {**_film(review), **_shot(review, shot), **(_take(review, shot, take) if take else {})}
@@ -50,8 +50,8 @@ def shot_list(review: Review) -> pd.DataFrame:
         *(f"seconds.{phase}" for phase in phases),
         *(f"settings.{name}" for name in settings),
     ]
-    table = pd.DataFrame(rows, columns=columns)
-    return table.astype({"take": "Int64", "seed": "object", "take_frames": "Int64", "in_film": "boolean"})
+    # As Python's own values: a column with a gap would become floats, and a large seed another one.
+    return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
 _COLUMNS = (
@@ -103,7 +103,7 @@ def _take(review: Review, shot: ReviewShot, take: ReviewTake) -> dict[str, objec
         "circle": f"{take.number}@{short(take.key)}",
         "key": take.key,
         "device": take.device,
-        "seconds": round(sum(take.seconds.values()), 3) if take.seconds else None,
+        "seconds": round(take.spent, 3) if take.seconds else None,
         **{f"seconds.{phase}": round(seconds, 3) for phase, seconds in take.seconds.items()},
         **{f"settings.{name}": value for name, value in take.settings.items()},
     }
