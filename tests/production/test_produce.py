@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from queue import Queue
 
 import pytest
 from PIL import Image
@@ -59,9 +61,9 @@ def test_a_film_is_made_with_all_that_is_told_of_it(store: Store, solid: Solid, 
     assert [shot["state"] for shot in told["shots"]] == ["missing", "found", "found"]
     cut = json.loads((version.folder / "cut.json").read_text(encoding="utf-8"))
     assert [event["name"] for event in cut["events"]] == ["1/010", "1/020", "1/030"]
-    tags = read_film(version.folder).tags
-    assert tags["title"] == "River"
-    assert "seed 100" in tags["shots"]
+    assert facts.tags["title"] == "River"
+    assert f"1/010 take {a_take('dawn', first=plate).key[:8]} seed 100 steps 1" in facts.tags["shots"]
+    assert read_film(version.folder).tags.items() <= facts.tags.items()
     assert "1/010" in version.page.read_text(encoding="utf-8")
     assert list((store.films.folder / "river").glob(".part-*")) == []
 
@@ -261,6 +263,26 @@ def test_only_the_shots_that_were_asked_for_are_rendered(store: Store, solid: So
         version = finish(run, failures(run, {}))
 
     assert version.slates == {"1/010": "not rendered: not asked for", "1/020": "not rendered"}
+
+
+def test_who_waits_for_another_run_to_make_the_film_says_so(store: Store, solid: Solid, tmp_path: Path) -> None:
+    plan = film(tmp_path, {"1/010": a_take("dawn")})
+    first = made(plan, store, solid)
+    said = Queue[str]()
+    found: list[FilmVersion] = []
+
+    def second() -> None:
+        with begin(plan, solid, store) as run:
+            found.append(finish(run, failures(run, {}), waiting=said.put))
+
+    thread = threading.Thread(target=second)
+    with store.films.lock("river", lambda: None):
+        thread.start()
+        assert said.get(timeout=20) == "waiting for another run that is making river"
+        assert found == []
+    thread.join(20)
+
+    assert found == [replace(first, reused=True)]
 
 
 def test_stopping_ends_the_run_at_once(store: Store, solid: Solid, tmp_path: Path) -> None:

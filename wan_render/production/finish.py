@@ -129,7 +129,7 @@ def _write(
 ) -> FilmRecord:
     """Every file of a version but its record, into a folder that nobody sees yet."""
     made = datetime.now(UTC)
-    tags = film_tags(run.plan, cut, version)
+    tags = film_tags(run.plan, cut, version, run.store)
     video = folder / "film.mp4"
     make_film(cut, Sources(run.store, run.plan.pictures), video, tags=tags, progress=progress)
     _write_json(folder / "cut.json", {"version": 1, **canonical(cut)})

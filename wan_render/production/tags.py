@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from wan_render import __version__
 from wan_render.cut import ClipSource, Cut
-from wan_render.plan import FilmPlan, Rendered
-from wan_render.take import Take, short
+from wan_render.plan import FilmPlan
+from wan_render.store import Store
+from wan_render.take import short
 
 
 def cut_takes(cut: Cut) -> tuple[str, ...]:
@@ -16,9 +18,9 @@ def cut_takes(cut: Cut) -> tuple[str, ...]:
     return tuple(dict.fromkeys(keys))
 
 
-def film_tags(plan: FilmPlan, cut: Cut, version: str) -> Mapping[str, str]:
+def film_tags(plan: FilmPlan, cut: Cut, version: str, store: Store) -> Mapping[str, str]:
     """Title, where it comes from, and per shot the take, its seed and how it was sampled."""
-    used = set(cut_takes(cut))
+    clips = ((event.name, event.source.key) for event in cut.events if isinstance(event.source, ClipSource))
     tags = {
         "title": cut.title,
         "storyboard": plan.file.name,
@@ -26,23 +28,17 @@ def film_tags(plan: FilmPlan, cut: Cut, version: str) -> Mapping[str, str]:
         "backend": plan.backend,
         "models": ", ".join(sorted({card.name for card in plan.models.values()})),
         "raster": str(plan.size),
-        "shots": "; ".join(_shot_line(shot, take) for shot, take in _chosen(plan) if take.key in used),
+        "shots": "; ".join(_shot_line(shot, key, store.record(key).take) for shot, key in clips),
         "encoder_tool": f"wan-render {__version__}",
     }
     return {name: text for name, text in tags.items() if text}
 
 
-def _chosen(plan: FilmPlan) -> list[tuple[str, Take]]:
-    rendered = ((shot.id, shot.content) for shot in plan.shots if isinstance(shot.content, Rendered))
-    return [
-        (shot, next(take.take for take in content.takes if take.number == content.chosen)) for shot, content in rendered
-    ]
-
-
-def _shot_line(shot: str, take: Take) -> str:
-    sampling = take.sampling
-    guidance = "/".join(map(str, sampling.guidance))
+def _shot_line(shot: str, key: str, fields: Mapping[str, Any]) -> str:
+    """`1/010 take 7f3a91b2 seed 4201 steps 50 guidance 5.0 shift 16.0 profile exact`."""
+    sampling = fields["sampling"]
+    guidance = "/".join(map(str, sampling["guidance"]))
     return (
-        f"{shot} take {short(take.key)} seed {take.seed} steps {sampling.steps} guidance {guidance} "
-        f"shift {sampling.shift} profile {sampling.profile}"
+        f"{shot} take {short(key)} seed {fields['seed']} steps {sampling['steps']} guidance {guidance} "
+        f"shift {sampling['shift']} profile {sampling['profile']}"
     )

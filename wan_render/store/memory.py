@@ -50,11 +50,9 @@ class Memory:
         """Note takes under their shot ids and numbers; what is noted already is not written again."""
         with self._locked(slug):
             known = {shot: dict(numbers) for shot, numbers in self.remembered(slug).items()}
-            before = json.dumps(known)
-            for shot, numbers in takes.items():
-                known.setdefault(shot, {}).update({number: canonical(take) for number, take in numbers.items()})
-            if json.dumps(known) != before:
-                self._write(slug, MEMORY, {"version": 1, "shots": known})
+            noted = {shot: {**known.get(shot, {}), **_canonical(numbers)} for shot, numbers in takes.items()}
+            if any(known.get(shot) != numbers for shot, numbers in noted.items()):
+                self._write(slug, MEMORY, {"version": 1, "shots": known | noted})
 
     def rival(self, slug: str, file: Path) -> Path | None:
         """Another storyboard, still there, that has this slug here; None where `file` may have it."""
@@ -109,7 +107,11 @@ class Memory:
         home = self.films / slug
         with disk_errors(home):
             home.mkdir(parents=True, exist_ok=True)
-            write_whole(home / name, json.dumps(value, ensure_ascii=False, indent=1).encode())
+            write_whole(home / name, json.dumps(value, ensure_ascii=False).encode())
+
+
+def _canonical(takes: Mapping[int, Take]) -> dict[int, Any]:
+    return {number: canonical(take) for number, take in takes.items()}
 
 
 _in_silence: Callable[[], None] = lambda: None  # noqa: E731 - held for milliseconds: nobody is told
