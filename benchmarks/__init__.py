@@ -1,0 +1,1 @@
+"""Measurements, run by hand; the commands stand in docs/benchmarks.md."""

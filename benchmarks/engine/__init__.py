@@ -1,0 +1,1 @@
+"""Measurements of the Wan backend on a GPU."""

@@ -1,0 +1,170 @@
+"""FLF2V-14B at full size with random weights, made on the device: nothing is downloaded, nothing fits a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wan_render.backends.wan.checkpoint import Checkpoint
+from wan_render.backends.wan.configs import Index, TransformerConfig, VaeConfig
+
+Form = dict[str, dict[str, Any]]
+"""The configurations of a model's components."""
+
+FULL: Form = {
+    "transformer": {
+        "num_attention_heads": 40,
+        "attention_head_dim": 128,
+        "in_channels": 36,
+        "out_channels": 16,
+        "text_dim": 4096,
+        "freq_dim": 256,
+        "ffn_dim": 13824,
+        "num_layers": 40,
+        "image_dim": 1280,
+        "added_kv_proj_dim": 5120,
+        "pos_embed_seq_len": 514,
+    },
+    "text": {"vocab_size": 256384, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64},
+    "clip": {
+        "hidden_size": 1280,
+        "intermediate_size": 5120,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 16,
+        "image_size": 224,
+        "patch_size": 14,
+        "hidden_act": "gelu",
+    },
+    "vae": {},
+}
+"""The configurations of Wan2.1-FLF2V-14B-720P."""
+
+TINY: Form = {
+    "transformer": {
+        "num_attention_heads": 2,
+        "attention_head_dim": 12,
+        "in_channels": 36,
+        "out_channels": 16,
+        "text_dim": 32,
+        "freq_dim": 64,
+        "ffn_dim": 48,
+        "num_layers": 2,
+        "image_dim": 16,
+        "added_kv_proj_dim": 24,
+        "pos_embed_seq_len": 10,
+    },
+    "text": {"vocab_size": 384, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4},
+    "clip": {
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 28,
+        "patch_size": 14,
+    },
+    "vae": {"base_dim": 3, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 1},
+}
+"""The same build, for a try on a CPU."""
+
+
+@dataclass(frozen=True)
+class MadeModel:
+    """A model that exists in memory only; a Loader for a renderer, and the parts of a stock pipeline."""
+
+    checkpoint: Checkpoint
+    modules: dict[str, torch.nn.Module]
+    parts: dict[str, Any]
+
+    def module(self, component: str) -> torch.nn.Module:
+        return self.modules[component]
+
+    def tokenizer(self) -> Any:
+        return self.parts["tokenizer"]
+
+    def image_processor(self) -> Any:
+        return self.parts["image_processor"]
+
+    def scheduler(self, shift: float) -> Any:
+        return import_module("diffusers").UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=shift
+        )
+
+
+def make(form: Form, device: torch.device, weights: torch.dtype) -> MadeModel:
+    """Build all components on the device: transformer and text encoder in `weights`, CLIP and VAE in float32."""
+    diffusers, transformers = import_module("diffusers"), import_module("transformers")
+    builders: dict[str, tuple[Callable[[], torch.nn.Module], torch.dtype]] = {
+        "text_encoder": (lambda: transformers.UMT5EncoderModel(transformers.UMT5Config(**form["text"])), weights),
+        "image_encoder": (
+            lambda: transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**form["clip"])),
+            torch.float32,
+        ),
+        "vae": (lambda: diffusers.AutoencoderKLWan(**form["vae"]), torch.float32),
+        "transformer": (lambda: diffusers.WanTransformer3DModel(**form["transformer"]), weights),
+    }
+    modules = {name: _built(build, device, dtype) for name, (build, dtype) in builders.items()}
+    edge = form["clip"]["image_size"]
+    parts = {
+        "tokenizer": transformers.ByT5Tokenizer(),
+        "image_processor": transformers.CLIPImageProcessor(
+            crop_size={"height": edge, "width": edge}, size={"shortest_edge": edge}
+        ),
+    }
+    return MadeModel(_checkpoint(form), modules, parts)
+
+
+def _checkpoint(form: Form) -> Checkpoint:
+    classes = {"transformer": "WanTransformer3DModel", "vae": "AutoencoderKLWan", "image_encoder": "CLIPVisionModel"}
+    return Checkpoint(
+        folder=Path(),
+        index=Index(class_name="WanImageToVideoPipeline"),
+        classes=tuple(classes.items()),
+        transformer=TransformerConfig(**form["transformer"]),
+        vae=VaeConfig(),
+        flow_shift=16.0,
+    )
+
+
+def _built(build: Callable[[], torch.nn.Module], device: torch.device, dtype: torch.dtype) -> torch.nn.Module:
+    """Weights of a plausible size: with what memory happened to hold there would be NaN."""
+    with _without_initialisation(), _default_dtype(dtype), device:
+        module = build()
+    generator = torch.Generator(device).manual_seed(7)
+    kept_in_float32 = tuple(getattr(module, "_keep_in_fp32_modules", None) or ())
+    for name, parameter in module.named_parameters():
+        parameter.data.normal_(0.0, 0.02, generator=generator)
+        if "norm" in name and name.endswith("weight"):
+            parameter.data.add_(1.0)
+        if any(part in name.split(".") for part in kept_in_float32):
+            parameter.data = parameter.data.float()
+    return module.eval().requires_grad_(requires_grad=False)
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
+def _without_initialisation() -> Iterator[None]:
+    """Initialising 16 billion weights that are overwritten anyway would take minutes."""
+    names = ("kaiming_uniform_", "uniform_", "normal_", "xavier_uniform_", "xavier_normal_", "trunc_normal_")
+    before = {name: getattr(torch.nn.init, name) for name in names}
+    for name in names:
+        setattr(torch.nn.init, name, lambda tensor, *_, **__: tensor)
+    try:
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(torch.nn.init, name, function)
