@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 
 from wan_render.errors import PictureError, Problem, RenderError, WanRenderError
 from wan_render.farm.work import Work
@@ -71,11 +72,15 @@ def _hold_the_interpreter() -> None:
 
 
 def _load(store: Path, listen: Listen) -> None:
+    _has_grandchild(store)
+    listen(Progress(Phase.LOADING))
+    _hold_the_interpreter()
+
+
+def _has_grandchild(store: Path) -> None:
     grandchild = subprocess.Popen(["/bin/sleep", "120"])
     (store / "pids.part").write_text(f"{os.getpid()} {grandchild.pid}")
     (store / "pids.part").rename(store / "pids")
-    listen(Progress(Phase.LOADING))
-    _hold_the_interpreter()
 
 
 def _briefly(_store: Path, listen: Listen) -> None:
@@ -86,6 +91,19 @@ def _briefly(_store: Path, listen: Listen) -> None:
 def _kill(_store: Path, listen: Listen) -> None:
     listen(Progress(Phase.STEP, 1, 50))
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _orphan(store: Path, listen: Listen) -> None:
+    _has_grandchild(store)
+    _kill(store, listen)
+
+
+def _alien(_store: Path, _listen: Listen) -> None:
+    module = ModuleType("alien")
+    error = type("AlienError", (RenderError,), {"__module__": "alien"})
+    module.AlienError = error  # type: ignore[attr-defined]
+    sys.modules["alien"] = module
+    raise error(Problem("here", "an error of a module that the farm does not have"))
 
 
 def _hang(_store: Path, listen: Listen) -> None:
@@ -136,6 +154,8 @@ ACTIONS: dict[str, Callable[[Path, Listen], object]] = {
     "progress": _progress,
     "load": _load,
     "kill": _kill,
+    "orphan": _orphan,
+    "alien": _alien,
     "segfault": lambda _store, _listen: ctypes.string_at(0),
     "exit": lambda _store, _listen: sys.exit(3),
     "memory": lambda _store, _listen: bytearray(1 << 60),

@@ -36,8 +36,9 @@ def test_progress_is_heard_in_the_thread_that_renders(open_farm: OpenFarm) -> No
 @pytest.mark.parametrize(
     ("action", "words"),
     [
-        ("kill", r"on cpu: was killed by signal 9 \(SIGKILL\), often for want of memory"),
-        ("segfault", r"on cpu: was killed by signal 11 \(SIGSEGV\)"),
+        ("kill", r"on cpu: was killed by signal 9 \(Killed\), often for want of memory"),
+        ("segfault", r"on cpu: was killed by signal 11 \(Segmentation fault\)"),
+        ("alien", r"on cpu: sent what cannot be read: ModuleNotFoundError"),
         ("exit", r"on cpu: ended by itself with code 3"),
         ("memory", r"shot 1/020: MemoryError, in <lambda> \(duties.py:\d+\)"),
     ],
@@ -83,6 +84,12 @@ def test_foreign_and_unpicklable_errors_arrive_as_words(open_farm: OpenFarm, act
         open_farm("cpu").render(order(action), nobody)
     log = Path(failure.value.problems[0].remedy.removeprefix("the whole story is in "))
     assert "Traceback" in log.read_text()
+
+
+def test_a_farm_needs_devices_that_differ(open_farm: OpenFarm) -> None:
+    for names in ((), ("cpu", "cpu")):
+        with pytest.raises(ValueError, match="expected one device or several different ones"):
+            open_farm(*names)
 
 
 def test_every_attempt_has_a_log_that_holds_all_it_printed(open_farm: OpenFarm, tmp_path: Path) -> None:

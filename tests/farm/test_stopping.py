@@ -17,7 +17,7 @@ import pytest
 
 from tests.farm.conftest import OpenFarm
 from tests.farm.orders import nobody, order, pid
-from wan_render.errors import MachineError, Stopped
+from wan_render.errors import DeviceError, MachineError, Stopped
 from wan_render.farm import LocalFarm
 from wan_render.farm.lock import DeviceLock
 from wan_render.render import Device
@@ -54,6 +54,13 @@ def test_stop_while_a_process_starts(open_farm: OpenFarm, tmp_path: Path) -> Non
         child = psutil.Process(int(appears(tmp_path / "pid")))
         assert seconds_to_stop(farm, rendering) < 1
     assert_gone(child)
+
+
+def test_a_process_that_dies_takes_its_ffmpeg_along(open_farm: OpenFarm, tmp_path: Path) -> None:
+    with pytest.raises(DeviceError):
+        open_farm("cpu").render(order("orphan"), nobody)
+    grandchild = int(appears(tmp_path / "pids").split()[1])
+    until(lambda: not runs(grandchild), seconds=1)
 
 
 def test_nothing_is_rendered_after_a_stop(open_farm: OpenFarm) -> None:
@@ -175,7 +182,14 @@ def seconds_to_stop(farm: LocalFarm, rendering: Future[Clip]) -> float:
 
 def assert_gone(*processes: psutil.Process) -> None:
     """Within a second: dead, whether somebody has taken note of it or not."""
-    until(lambda: all(not p.is_running() or p.status() == psutil.STATUS_ZOMBIE for p in processes), seconds=1)
+    until(lambda: not any(runs(process.pid) for process in processes), seconds=1)
+
+
+def runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def said(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:

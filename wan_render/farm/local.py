@@ -61,6 +61,8 @@ class LocalFarm:
     """
 
     def __init__(self, devices: Sequence[Device], store_root: Path, settings: FarmSettings | None = None) -> None:
+        if not devices or len({device.name for device in devices}) < len(devices):
+            raise ValueError(f"expected one device or several different ones, got {devices}")
         self._settings = settings or FarmSettings()
         self._store_root = store_root.absolute()
         self._slots = [_Slot(device, DeviceLock(self._settings.locks, device)) for device in devices]
@@ -108,9 +110,11 @@ class LocalFarm:
             self._closing = True
             self._changed.notify_all()
             self._changed.wait_for(lambda: not any(slot.busy for slot in self._slots))
-        for slot in self._slots:
-            if slot.process is not None:
-                slot.process.close()
+        processes = [slot.process for slot in self._slots if slot.process is not None]
+        for process in processes:
+            process.dismiss()
+        for process in processes:
+            process.close()
         self._release()
 
     def __enter__(self) -> Self:

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,10 @@ class DeviceProcess:
         self._ready = self._killed = False
         self._inbox = Inbox()
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, ExitStack() as on_failure:
+            on_failure.enter_context(ours)
             self._process = _spawn(start.device, theirs.fileno(), lock, log)
+            on_failure.pop_all()
         self._channel = Channel(ours)
         threading.Thread(target=self._read, name=f"reads {start.device.name}", daemon=True).start()
         self._send(start)
@@ -89,9 +91,13 @@ class DeviceProcess:
         self._process.kill()
         self._cut()
 
+    def dismiss(self) -> None:
+        """Tell it to leave; `close` waits for that."""
+        self._channel.close()
+
     def close(self) -> None:
         """Let it leave by itself; kill it if it does not."""
-        self._channel.close()
+        self.dismiss()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_EXIT_SECONDS)
         self.kill()
@@ -137,7 +143,7 @@ class DeviceProcess:
         if code >= 0:
             return self._failure(f"ended by itself with code {code}")
         why = ", often for want of memory" if -code == signal.SIGKILL else ""
-        return self._failure(f"was killed by signal {-code} ({signal.Signals(-code).name}){why}")
+        return self._failure(f"was killed by signal {-code} ({signal.strsignal(-code)}){why}")
 
     def _failure(self, found: str) -> DeviceError:
         return DeviceError(Problem(f"the process on {self._device.name}", found, remedy=f"its log: {self._log}"))
