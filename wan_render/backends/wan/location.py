@@ -73,8 +73,7 @@ def _below_weights(repository: str) -> Path | None:
 def _snapshot(repository: str, revision: str) -> Path | None:
     if find_spec("huggingface_hub") is None:
         return None
-    import huggingface_hub
+    from huggingface_hub import constants, try_to_load_from_cache  # constants: a module, not an attribute until then
 
-    cache = huggingface_hub.constants.HF_HUB_CACHE
-    index = huggingface_hub.try_to_load_from_cache(repository, "model_index.json", cache_dir=cache, revision=revision)
+    index = try_to_load_from_cache(repository, "model_index.json", cache_dir=constants.HF_HUB_CACHE, revision=revision)
     return Path(index).parent if isinstance(index, str) else None

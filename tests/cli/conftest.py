@@ -1,0 +1,65 @@
+"""A small film on disk, and the command line run as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+STORYBOARD = """\
+version: 1
+film: {title: Harbour, raster: 64x64, deliver: 96x96}
+defaults: {duration: 1s, render: {seed: 5}}
+keyframes: keyframes/
+shots:
+  # the first light
+  - {from: dawn, to: noon, action: the light climbs}  # over the quay
+  - shot: "020"
+    from: noon
+    to: dusk
+    action: boats come home
+"""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def harbour(tmp_path: Path) -> Path:
+    """The storyboard of a film with two shots between three keyframes."""
+    pictures = tmp_path / "film" / "keyframes"
+    pictures.mkdir(parents=True)
+    for name, colour in (("dawn", (200, 120, 60)), ("noon", (120, 160, 220)), ("dusk", (60, 40, 120))):
+        Image.new("RGB", (96, 96), colour).save(pictures / f"{name}.png")
+    file = tmp_path / "film" / "harbour.yaml"
+    file.write_text(STORYBOARD, encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def wan_render(tmp_path: Path) -> Run:
+    """Run the command in `tmp_path`, in a process of its own, with a cache of its own."""
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "wan_render.cli", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def environment(home: Path) -> dict[str, str]:
+    """This process's, with the cache and the device locks of a test."""
+    locks = home / "tmp"
+    locks.mkdir(exist_ok=True)
+    return {**os.environ, "XDG_CACHE_HOME": str(home / "cache"), "TMPDIR": str(locks)}

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, environment
+
+
+def film_of(done: subprocess.CompletedProcess[str], folder: Path) -> Path:
+    return folder / done.stdout.splitlines()[-1]
+
+
+def test_a_new_film_checks_and_renders_as_it_is(wan_render: Run) -> None:
+    assert wan_render("new", "first").returncode == 0
+    assert "no mistakes" in wan_render("check", "first/storyboard.yaml").stdout
+    assert "2 takes" in wan_render("plan", "first/storyboard.yaml", "--backend", "animatic").stdout
+    assert wan_render("new", "first").returncode == 2
+
+
+def test_render_prints_the_film_last_and_does_not_make_it_again(wan_render: Run, harbour: Path, tmp_path: Path) -> None:
+    done = wan_render("render", harbour, "--backend", "animatic")
+    assert done.returncode == 0, done.stderr
+    film = film_of(done, tmp_path)
+    assert film.name == "film.mp4"
+    assert film.parent.name == "v001"
+    again = wan_render("render", harbour, "--backend", "animatic")
+    assert film_of(again, tmp_path) == film
+    assert "every take is there" in again.stderr
+    assert "unchanged" in again.stdout
+
+
+def test_a_changed_prompt_makes_that_shot_alone_stale(wan_render: Run, harbour: Path) -> None:
+    assert wan_render("render", harbour, "--backend", "animatic").returncode == 0
+    harbour.write_text(harbour.read_text().replace("boats come home", "the boats leave"))
+    plan = json.loads(wan_render("plan", harbour, "--backend", "animatic", "--json").stdout)
+    assert [(shot["id"], shot["state"], shot["why"]) for shot in plan["shots"]] == [
+        ("1/010", "found", ""),
+        ("1/020", "stale", "prompt changed"),
+    ]
+
+
+def test_a_shared_picture_makes_exactly_its_two_shots_stale(wan_render: Run, harbour: Path) -> None:
+    from PIL import Image
+
+    text = harbour.read_text() + "  - {shot: '030', from: dawn, to: dusk}\n"
+    harbour.write_text(text)
+    assert wan_render("render", harbour, "--backend", "animatic").returncode == 0
+    Image.new("RGB", (96, 96), (90, 200, 90)).save(harbour.parent / "keyframes" / "noon.png")
+    plan = json.loads(wan_render("plan", harbour, "--backend", "animatic", "--json").stdout)
+    assert [shot["state"] for shot in plan["shots"]] == ["stale", "stale", "found"]
+    assert plan["shots"][0]["why"] == "last keyframe changed"
+    assert plan["shots"][1]["why"] == "first keyframe changed"
+
+
+def test_only_renders_what_is_named_and_says_what_is_missing(wan_render: Run, harbour: Path) -> None:
+    done = wan_render("render", harbour, "--backend", "animatic", "--only", "1/020")
+    assert done.returncode == 1
+    assert "slate: 1/010: not rendered: not asked for" in done.stderr
+    unknown = wan_render("render", harbour, "--backend", "animatic", "--only", "1/02")
+    assert unknown.returncode == 2
+    assert "did you mean '1/020'?" in unknown.stderr
+
+
+@pytest.mark.parametrize(
+    ("shot", "option", "value", "line"),
+    [
+        ("1/010", "--ng", "1", "  - {from: dawn, to: noon, action: the light climbs, ng: [1]}  # over the quay"),
+        ("020", "--circle", "2", "    circle: 2"),
+        ("1/020", "--circle", "1@0123abcd", "    circle: 1@0123abcd"),
+    ],
+)
+def test_takes_edits_one_line_and_keeps_comments(
+    wan_render: Run, harbour: Path, shot: str, option: str, value: str, line: str
+) -> None:
+    before = harbour.read_text().splitlines()
+    done = wan_render("takes", harbour, shot, option, value)
+    assert done.returncode == 0, done.stderr
+    after = harbour.read_text().splitlines()
+    assert line in after
+    assert len(set(after) - set(before)) == 1
+    assert "  # the first light" in after
+
+
+def test_takes_changes_a_value_that_is_there(wan_render: Run, harbour: Path) -> None:
+    for number in ("2", "3"):
+        assert wan_render("takes", harbour, "1/020", "--ng", number).returncode == 0
+    assert "    ng: [2, 3]" in harbour.read_text().splitlines()
+
+
+def test_takes_refuses_a_line_that_an_alias_shares(wan_render: Run, harbour: Path) -> None:
+    text = harbour.read_text().replace('  - shot: "020"', '  - &same\n    shot: "020"')
+    harbour.write_text(text + "x-again: *same\n")
+    done = wan_render("takes", harbour, "1/020", "--circle", "2")
+    assert done.returncode == 2
+    assert "write it there yourself: circle: 2" in done.stderr
+    assert "x-again" in harbour.read_text()
+    assert "circle" not in harbour.read_text()
+
+
+def test_retake_renders_the_next_number(wan_render: Run, harbour: Path) -> None:
+    assert wan_render("render", harbour, "--backend", "animatic").returncode == 0
+    done = wan_render("render", harbour, "--backend", "animatic", "--retake", "1/020")
+    assert done.returncode == 0, done.stderr
+    assert "1/020 take 2: rendered" in done.stderr
+    listed = json.loads(wan_render("takes", harbour, "1/020", "--backend", "animatic", "--json").stdout)
+    assert [(take["number"], take["chosen"]) for take in listed["takes"]] == [(2, True)]
+
+
+def test_prune_deletes_nothing_unasked_and_then_what_no_film_uses(
+    wan_render: Run, harbour: Path, tmp_path: Path
+) -> None:
+    wan_render("render", harbour, "--backend", "animatic")
+    harbour.write_text(harbour.read_text().replace("boats come home", "the boats leave"))
+    wan_render("render", harbour, "--backend", "animatic")
+    takes = tmp_path / "outputs" / "takes"
+    assert "1 take" in wan_render("prune", harbour, "--backend", "animatic", "--keep", "1").stdout
+    assert len([path for path in takes.iterdir() if path.name[0] != "."]) == 3
+    assert wan_render("prune", harbour, "--backend", "animatic", "--keep", "1", "--yes").returncode == 0
+    assert len([path for path in takes.iterdir() if path.name[0] != "."]) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments", [("render",), ("plan",), ("check",), ("takes",), ("open",), ("prune", "--keep", "1")]
+)
+def test_bad_input_ends_with_two_and_without_a_traceback(
+    wan_render: Run, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("version: 1\nshots:\n  - {from: nowhere, duratoin: 5s}\n")
+    done = wan_render(arguments[0], bad, *arguments[1:])
+    assert done.returncode == 2
+    assert "bad.yaml:3" in done.stderr
+    assert "did you mean 'duration'?" in done.stderr
+    assert "Traceback" not in done.stderr
+    missing = wan_render(arguments[0], "nowhere.yaml", *arguments[1:])
+    assert missing.returncode == 2
+    assert "no such file" in missing.stderr
+
+
+def test_an_unknown_backend_is_refused_with_those_there_are(wan_render: Run, harbour: Path) -> None:
+    done = wan_render("plan", harbour, "--backend", "animatik")
+    assert done.returncode == 2
+    assert "allowed: animatic, wan" in done.stderr
+
+
+def test_missing_weights_are_said_by_the_plan_and_stop_a_render_before_it_begins(
+    wan_render: Run, harbour: Path, tmp_path: Path
+) -> None:
+    plan = wan_render("plan", harbour)
+    assert plan.returncode == 0
+    assert "warning: " in plan.stdout
+    done = wan_render("render", harbour)
+    assert done.returncode == 3
+    assert "Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers" in done.stderr
+    assert not list((tmp_path / "outputs").glob("films/*/v001"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_keeps_what_was_finished_and_goes_on(
+    wan_render: Run, harbour: Path, tmp_path: Path, number: int, code: int
+) -> None:
+    harbour.write_text(harbour.read_text().replace("64x64", "1280x720").replace("1s", "6s"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wan_render.cli", "render", str(harbour), "--backend", "animatic"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "[1/2] 1/010 take 1: rendered" in line:
+            break
+    process.send_signal(number)
+    began = time.monotonic()
+    process.communicate(timeout=30)
+    assert process.returncode == code
+    assert time.monotonic() - began < 10
+    done = wan_render("render", harbour, "--backend", "animatic")
+    assert done.returncode == 0
+    assert "1/010 take 1: begins" not in done.stderr
+
+
+def test_doctor_says_what_is_here(wan_render: Run) -> None:
+    done = wan_render("doctor", "--json")
+    assert done.returncode == 0, done.stderr
+    found = {finding["what"]: finding["found"] for finding in json.loads(done.stdout)["findings"]}
+    assert {"python", "ffmpeg", "fonts", "cpu", "outputs"} <= set(found)
+    assert "wan2.1-flf2v-14b" in found
+
+
+def test_open_says_where_the_page_lies(wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROWSER", "true")
+    assert wan_render("open", harbour, "--backend", "animatic").returncode == 2
+    wan_render("render", harbour, "--backend", "animatic")
+    assert wan_render("open", harbour, "--backend", "animatic").stdout.strip().endswith("v001/index.html")
+
+
+def test_planning_imports_nothing_heavy() -> None:
+    heavy = ["torch", "diffusers", "prefect", "pandas", "ffmpeg", "av", "cv2", "numpy", "jinja2"]
+    code = (
+        "import sys, wan_render, wan_render.cli, wan_render.cli.check, wan_render.plan, wan_render.storyboard\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
