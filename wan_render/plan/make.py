@@ -181,9 +181,14 @@ def _warn_of_unused_keyframes(storyboard: Storyboard, findings: Findings) -> Non
     used = set[str | None]()
     for scene in storyboard.scenes:
         used |= _named(scene)
-    for name in storyboard.keyframes:
-        if name not in used:
+    unused = [name for name in storyboard.keyframes if name not in used]
+    listed = [name for name in unused if ("keyframes", name) not in findings.document.marks]
+    for name in unused:
+        if name not in listed:
             findings.warn(("keyframes", name), f"no shot uses the keyframe {name}", "", "use it or delete it")
+    if listed:
+        names = ", ".join(listed[:5]) + (", …" if len(listed) > 5 else "")
+        findings.warn(("keyframes",), f"no shot uses these pictures of the folder: {names}")
 
 
 def _named(scene: Scene) -> set[str | None]:

@@ -1,0 +1,576 @@
+"""make_plan: a whole storyboard, read from text, with real pictures and the real models' cards."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.plan.conftest import Mistakes, Plan
+from wan_render.backends.wan.catalogue import catalogue
+from wan_render.facts import FactCache
+from wan_render.model import Document, Scene, Shot, Storyboard, Time
+from wan_render.plan import (
+    DEFAULT_SEED,
+    CardText,
+    FilmPlan,
+    Joint,
+    NotYet,
+    PlannedShot,
+    Rendered,
+    StillPicture,
+    make_plan,
+    take_seed,
+)
+from wan_render.take import Plate, Size, Take
+
+FOUR = """
+shots:
+  - {from: a, to: b, action: one}
+  - {from: b, to: c, action: two}
+  - {from: c, to: d, action: three}
+  - {from: d, to: e, action: four}
+"""
+
+
+def only(plan: FilmPlan) -> PlannedShot:
+    (shot,) = plan.shots
+    return shot
+
+
+def rendered(shot: PlannedShot) -> Rendered:
+    assert isinstance(shot.content, Rendered)
+    return shot.content
+
+
+def take_of(shot: PlannedShot) -> Take:
+    return rendered(shot).takes[0].take
+
+
+def keys(plan: FilmPlan) -> list[str]:
+    return [take.key for take in plan.takes]
+
+
+def warned(plan: FilmPlan, words: str) -> list[str]:
+    return [str(problem) for problem in plan.warnings if words in str(problem)]
+
+
+# --- the whole -------------------------------------------------------------------------------------
+
+
+def test_four_continuous_shots_of_5_s_make_321_frames(plan: Plan) -> None:
+    film = plan(FOUR)
+    assert [shot.frames for shot in film.shots] == [80, 80, 80, 81]
+    assert [shot.joint for shot in film.shots] == [Joint("continuous")] * 3 + [None]
+    assert [take.frames for take in film.takes] == [81] * 4
+    assert (film.rate, film.size, film.delivery) == (Fraction(16), Size(832, 480), Size(1280, 720))
+    assert [shot.id for shot in film.shots] == ["1/010", "1/020", "1/030", "1/040"]
+    assert [problem.found for problem in film.warnings] == ["no shot uses these pictures of the folder: f"]
+
+
+def test_a_take_is_fully_resolved(plan: Plan, studio: Path) -> None:
+    film = plan("look: {avoid: [text]}\nshots: [{from: a, to: b, action: one, render: {seed: 77}}]")
+    take = take_of(only(film))
+    assert take.backend == "animatic/1"
+    assert take.model.startswith("Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers@")
+    assert take.prompt == "one"
+    assert take.negative.startswith("镜头切换，镜头晃动，色调艳丽")
+    assert take.negative.endswith("倒着走，text")
+    assert (take.seed, take.rate, take.sampling.steps, take.sampling.shift) == (77, Fraction(16), 50, 16.0)
+    assert take.first is not None
+    assert take.last is not None
+    assert film.pictures[take.first.picture] == (studio / "keyframes" / "a.png").absolute()
+    assert film.pictures[take.last.picture] == (studio / "keyframes" / "b.png").absolute()
+    assert set(film.models) == {take.model}
+
+
+def test_a_plan_is_the_same_every_time_and_pickles(plan: Plan) -> None:
+    first, second = plan(FOUR), plan(FOUR)
+    assert first == second
+    assert pickle.loads(pickle.dumps(first)) == first  # noqa: S301 - our own bytes
+
+
+# --- keys: what renders nothing again, and what does ---------------------------------------------------
+
+
+def test_renaming_reordering_and_removing_neighbours_changes_no_key(plan: Plan) -> None:
+    before = keys(plan(FOUR))
+    renamed = FOUR.replace("{from: a", "{shot: intro, notes: x, from: a")
+    assert keys(plan(renamed)) == before
+    lines = FOUR.strip().splitlines()
+    assert keys(plan("\n".join([lines[0], *lines[:0:-1]]))) == before[::-1]
+    assert keys(plan("\n".join([lines[0], lines[1], lines[3]]))) == [before[0], before[2]]
+    assert keys(plan(FOUR.replace("action: two}", "action: two, status: omit}"))) == [before[0], *before[2:]]
+    assert keys(plan(FOUR.replace("action: two}", "action: two, transition: dissolve 8f, hold: 1s}"))) == before
+    assert keys(plan(FOUR.replace("action: two}", "action: two, in: 1s, out: 2s}"))) == before
+
+
+def test_one_edited_prompt_changes_one_key(plan: Plan) -> None:
+    before, after = keys(plan(FOUR)), keys(plan(FOUR.replace("two", "zwei")))
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True, True]
+
+
+def test_a_replaced_picture_changes_the_two_shots_that_share_it(plan: Plan) -> None:
+    before = keys(plan(FOUR))
+    files = {"a": "a", "b": "b", "c": "f", "d": "d", "e": "e"}
+    named = ", ".join(f"{name}: keyframes/{file}.png" for name, file in files.items())
+    after = keys(plan(f"version: 1\nkeyframes: {{{named}}}\n{FOUR}"))
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, False, True]
+
+
+def test_equal_shots_share_their_takes(plan: Plan) -> None:
+    film = plan("shots: [{from: a, to: b, action: x}, {card: ''}, {from: a, to: b, action: x}]")
+    assert len(film.takes) == 1
+    assert take_of(film.shots[0]).key == take_of(film.shots[2]).key
+
+
+def test_another_backend_has_other_takes(plan: Plan) -> None:
+    take = plan(FOUR).takes[0]
+    assert replace(take, backend="wan/1").key != take.key
+
+
+# --- what a shot is ------------------------------------------------------------------------------------
+
+
+def test_the_kind_follows_from_the_keyframes(plan: Plan) -> None:
+    film = plan("shots: [{from: a, to: b}, {from: c}, {action: a dove}, {still: d}, {card: 完}, {card: ''}]")
+    assert [shot.model for shot in film.shots] == [
+        "wan2.1-flf2v-14b",
+        "wan2.1-i2v-14b-480p",
+        "wan2.1-t2v-14b",
+        None,
+        None,
+        None,
+    ]
+    still, text, black = (shot.content for shot in film.shots[3:])
+    assert isinstance(still, StillPicture)
+    assert isinstance(still.plate, Plate)
+    assert (text, black) == (CardText("完"), CardText(""))
+    assert [shot.frames for shot in film.shots] == [80] * 6
+    assert (film.shots[3].from_name, film.shots[0].from_name, film.shots[0].to_name) == ("d", "a", "b")
+
+
+def test_at_720p_i2v_has_the_model_of_its_raster(plan: Plan) -> None:
+    film = plan("version: 1\nfilm: {raster: 720p}\nkeyframes: keyframes/\nshots: [{from: a}]")
+    assert only(film).model == "wan2.1-i2v-14b-720p"
+    assert film.size == Size(1280, 720)
+
+
+def test_a_focus_is_in_the_plate(plan: Plan) -> None:
+    text = "version: 1\nkeyframes: {a: {image: keyframes/a.png, focus: [0.25, 1]}}\nshots: [{from: a}]"
+    first = take_of(only(plan(text))).first
+    assert first is not None
+    assert first.focus == (Fraction(1, 4), Fraction(1))
+
+
+# --- models --------------------------------------------------------------------------------------------
+
+
+def test_naming_a_model_brings_its_own_official_numbers(plan: Plan) -> None:
+    text = """
+defaults: {render: {flf2v: {steps: 12, shift: 3}}}
+shots:
+  - {from: a, to: b}
+  - {from: b, to: c, render: {flf2v: {model: wan2.2-i2v-a14b}}}
+  - {from: c, to: d, render: {flf2v: {model: wan2.2-i2v-a14b, guidance: 2}}}
+"""
+    ours, theirs, guided = (take_of(shot).sampling for shot in plan(text).shots)
+    assert (ours.steps, ours.shift, ours.guidance) == (12, 3.0, (5.0,))
+    assert (theirs.steps, theirs.shift, theirs.guidance) == (40, 5.0, (3.5, 3.5))
+    assert guided.guidance == (2.0, 2.0)
+
+
+def test_guidance_for_another_number_of_experts_is_an_error(mistakes: Mistakes) -> None:
+    (mistake,) = mistakes("shots: [{from: a, to: b, render: {flf2v: {guidance: [5, 4]}}}]")
+    assert "film.yaml:4:43: shots[0].render.flf2v.guidance: guidance for 2 experts; the model has 1" in mistake
+
+
+def test_a_model_that_cannot_render_the_kind_is_an_error_that_names_those_that_can(mistakes: Mistakes) -> None:
+    (mistake,) = mistakes("shots: [{from: a, to: b, render: {flf2v: {model: wan2.2-ti2v-5b}}}]")
+    assert "shots[0].render.flf2v.model: wan2.2-ti2v-5b cannot render flf2v; it can: i2v, t2v; " in mistake
+    assert "wan2.1-flf2v-14b, wan2.2-i2v-a14b" in mistake
+
+
+def test_an_inherited_mistake_is_told_once(mistakes: Mistakes) -> None:
+    text = "defaults: {render: {flf2v: {model: wan2.2-ti2v-5b}}}" + FOUR
+    assert len(mistakes(text)) == 1
+
+
+def test_a_folder_without_a_model_is_an_error_at_its_name(mistakes: Mistakes, studio: Path) -> None:
+    (studio / "weights").mkdir(exist_ok=True)
+    (mistake,) = mistakes(
+        "shots: [{from: a, render: {i2v: {model: weights/}}}, {from: b, render: {i2v: {model: weights/}}}]"
+    )
+    assert mistake.startswith("film.yaml:4:")
+    assert "shots[0].render.i2v.model" in mistake
+
+
+# --- time ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("duration", "take", "shown"),
+    [("5s", 81, 80), ("4s", 65, 64), ("4.9s", 81, 78), ("81f", 85, 81), ("00:00:05:00", 81, 80), ("0.1s", 5, 2)],
+)
+def test_a_take_is_on_the_grid_and_its_tail_is_trimmed(plan: Plan, duration: str, take: int, shown: int) -> None:
+    film = plan(f"shots: [{{from: a, to: b, duration: '{duration}'}}, {{from: c, to: d}}]")
+    assert (take_of(film.shots[0]).frames, film.shots[0].frames) == (take, shown)
+
+
+def test_a_continuous_shot_is_as_long_as_its_take(plan: Plan) -> None:
+    film = plan("shots: [{from: a, to: b, duration: 4.9s}, {from: b, to: c, duration: 4.9s}]")
+    assert [shot.frames for shot in film.shots] == [80, 81]
+
+
+def test_the_last_shot_keeps_its_closing_picture_before_closing_titles_too(plan: Plan) -> None:
+    film = plan("titles: {open: {text: 江河}, close: [{text: 完, for: 1s}, {text: '', for: 8f}]}" + FOUR)
+    assert [title.frames for title in film.opening + film.closing] == [32, 16, 8]
+    assert film.shots[-1].frames == 81
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.fractions(Fraction(1, 4), Fraction(9), max_denominator=1000), min_size=1, max_size=30))
+def test_the_film_is_as_long_as_its_durations_rounded_once(durations: list[Fraction]) -> None:
+    """Shots of a model joined by cuts, then a card, so that no shot is lengthened to its take's end."""
+    times = [Time(seconds=seconds) for seconds in durations]
+    shots = [Shot(id=str(at), action="x", duration=time) for at, time in enumerate(times)]
+    scenes = (Scene(id="1", shots=(*shots, Shot(id="end", card="", duration=Time(seconds=Fraction(1))))),)
+    document = Document(storyboard=Storyboard(scenes=scenes), file=Path("x.yaml"), marks={})
+    cache = FactCache(Path("/dev/null/nowhere"))
+    film = make_plan(document, models=catalogue(cache), backend_id="animatic/1", cache=cache)
+    assert sum(shot.frames for shot in film.shots) == ((sum(durations) + 1) * 16 + Fraction(1, 2)).__floor__()
+    for shot in film.shots[:-1]:
+        assert shot.frames <= take_of(shot).frames
+
+
+def test_in_and_out_show_a_part_of_the_same_take(plan: Plan) -> None:
+    film = plan("shots: [{from: a, to: b, in: 1s, out: 2.5s}, {from: b, to: c, in: 8f}, {from: c, to: d}]")
+    assert [(shot.first, shot.frames) for shot in film.shots] == [(16, 24), (8, 72), (0, 81)]
+    assert [shot.joint for shot in film.shots[:2]] == [Joint("cut"), Joint("continuous")]
+
+
+def test_in_and_out_of_the_last_shot(plan: Plan) -> None:
+    assert only(plan("shots: [{from: a, in: 1s}]")).frames == 65
+    assert only(plan("shots: [{from: a, out: 4s}]")).frames == 64
+
+
+@pytest.mark.parametrize(
+    ("keys", "place", "found"),
+    [
+        ("in: 6s", "in", "less than one frame"),
+        ("in: 2s, out: 1s", "out", "less than one frame"),
+        ("out: 6s", "out", "6s is beyond the take; the take has 81 frames"),
+    ],
+)
+def test_parts_that_are_not_there_are_errors(mistakes: Mistakes, keys: str, place: str, found: str) -> None:
+    (mistake,) = mistakes(f"shots: [{{from: a, {keys}}}]")
+    assert f"shots[0].{place}: {found}" in mistake
+
+
+def test_hold_freezes_the_last_picture_and_adds_time(plan: Plan) -> None:
+    film = plan("shots: [{from: a, to: b, hold: 1s, transition: cut}, {from: b, to: c, hold: 0.5s}]")
+    assert [(shot.frames, shot.hold) for shot in film.shots] == [(80, 16), (81, 8)]
+
+
+def test_hold_before_a_continuous_joint_freezes_the_shared_picture(plan: Plan) -> None:
+    film = plan("shots: [{from: a, to: b, hold: 1s}, {from: b, to: c}]")
+    assert (film.shots[0].frames, film.shots[0].hold) == (81, 15)
+    assert sum(shot.frames + shot.hold for shot in film.shots) == 161 + 16
+
+
+def test_a_model_with_another_rate_sets_the_films(plan: Plan) -> None:
+    film = plan("shots: [{from: a, duration: 2s, render: {i2v: {model: wan2.2-ti2v-5b}}}]")
+    assert (film.rate, only(film).frames, take_of(only(film)).frames) == (Fraction(24), 49, 49)
+
+
+def test_fades_are_film_frames(plan: Plan) -> None:
+    film = plan("version: 1\nfilm: {fade_in: 1s, fade_out: 24f}\nkeyframes: keyframes/" + FOUR)
+    assert (film.fade_in, film.fade_out) == (16, 24)
+
+
+# --- frames of the model -------------------------------------------------------------------------------
+
+
+def test_frames_off_the_grid_are_an_error_that_names_the_nearest(mistakes: Mistakes) -> None:
+    (mistake,) = mistakes("shots: [{from: a, to: b, render: {frames: 80}}]")
+    assert "shots[0].render.frames: 80 frames; wan2.1-flf2v-14b renders 4n + 1; the nearest: 77 or 81" in mistake
+
+
+def test_fixed_frames_are_the_takes_length_and_a_duration_that_is_no_nearer_gives_way(plan: Plan) -> None:
+    film = plan("shots: [{from: a, to: b, render: {frames: 49}, transition: cut}, {from: b, to: c}]")
+    assert (take_of(film.shots[0]).frames, film.shots[0].frames) == (49, 48)
+    film = plan("defaults: {render: {frames: 81}}\nshots: [{from: a, duration: 2s}, {from: b, duration: 2s}]")
+    assert [(take_of(shot).frames, shot.frames) for shot in film.shots] == [(81, 32), (81, 81)]
+
+
+def test_a_duration_beyond_the_fixed_frames_is_a_warning(plan: Plan) -> None:
+    film = plan("shots: [{from: a, duration: 6s, render: {frames: 49}}, {from: b}]")
+    assert film.shots[0].frames == 49
+    assert warned(film, "6s is longer than the 49 frames")
+
+
+def test_beyond_the_trained_length_is_a_warning_and_beyond_twice_an_error(plan: Plan, mistakes: Mistakes) -> None:
+    assert not warned(plan("shots: [{from: a, duration: 5s}]"), "trained")
+    assert warned(plan("shots: [{from: a, duration: 6s}]"), "shots[0].duration: 97 frames")
+    assert plan("shots: [{from: a, duration: 10s}]").takes[0].frames == 161
+    (mistake,) = mistakes("shots: [{from: a, duration: 11s}]")
+    assert "shots[0].duration: 177 frames" in mistake
+    assert "through" in mistake
+
+
+# --- joints --------------------------------------------------------------------------------------------
+
+
+def test_default_joints(plan: Plan) -> None:
+    text = "shots: [{from: a, to: b}, {from: b}, {from: b, to: c}, {still: c}, {from: c, to: d}, {card: ''}]"
+    assert [shot.joint.kind for shot in plan(text).shots if shot.joint] == ["continuous", "cut", "cut", "cut", "cut"]
+
+
+def test_joints_go_across_scenes(plan: Plan) -> None:
+    film = plan("scenes: [{shots: [{from: a, to: b}]}, {shots: [{from: b, to: c}]}]")
+    assert [shot.id for shot in film.shots] == ["1/010", "2/010"]
+    assert film.shots[0].joint == Joint("continuous")
+
+
+def test_an_omitted_shot_takes_its_joint_along(plan: Plan) -> None:
+    text = FOUR.replace("action: two}", "action: two, transition: dissolve 8f, status: omit}")
+    film = plan(text)
+    assert film.omitted == ("1/020",)
+    assert [shot.joint for shot in film.shots] == [Joint("cut"), Joint("continuous"), None]
+    assert [shot.frames for shot in film.shots] == [80, 80, 81]
+
+
+def test_dissolves_and_fades_have_film_frames(plan: Plan) -> None:
+    film = plan(FOUR.replace("one}", "one, transition: dissolve 8f}").replace("two}", "two, transition: fade 1s}"))
+    assert [shot.joint for shot in film.shots[:3]] == [Joint("dissolve", 8), Joint("fade", 16), Joint("continuous")]
+
+
+def test_a_dissolve_longer_than_its_shots_is_an_error(mistakes: Mistakes) -> None:
+    (mistake,) = mistakes("shots: [{from: a, duration: 1s, transition: dissolve 20f}, {from: b}]")
+    assert "shots[0].transition: the dissolve takes 20 frames; 1/010 has 16 frames" in mistake
+    (mistake,) = mistakes("shots: [{from: a, transition: dissolve 2s}, {from: b, duration: 1s}, {card: ''}]")
+    assert "the dissolve takes 32 frames; 1/020 has 16 frames" in mistake
+
+
+def test_two_dissolves_may_not_meet_in_one_shot(mistakes: Mistakes, plan: Plan) -> None:
+    three = "shots: [{from: a, transition: dissolve %s}, {from: b, duration: 1s, transition: dissolve 8f}, {from: c}]"
+    assert len(plan(three % "8f").shots) == 3
+    (mistake,) = mistakes(three % "9f")
+    assert "shots[1].transition" in mistake
+
+
+def test_a_fade_takes_half_of_each_shot(mistakes: Mistakes, plan: Plan) -> None:
+    two = "shots: [{from: a, duration: 1s, transition: fade %s}, {from: b}]"
+    assert len(plan(two % "32f").shots) == 2
+    assert len(mistakes(two % "33f")) == 1
+
+
+def test_a_dissolve_of_no_frame_is_an_error(mistakes: Mistakes) -> None:
+    (mistake,) = mistakes("shots: [{from: a, transition: dissolve 0.01s}, {from: b}]")
+    assert "shorter than one frame" in mistake
+
+
+def test_continuous_without_a_shared_picture_is_an_error(mistakes: Mistakes) -> None:
+    (mistake,) = mistakes("shots: [{from: a, to: b, transition: continuous}, {from: c}]")
+    assert "shots[0].transition: 1/010 and 1/020 share no picture" in mistake
+    (mistake,) = mistakes("shots: [{from: a, to: b, out: 2s, transition: continuous}, {from: b}]")
+    assert "cuts off the picture" in mistake
+
+
+def test_a_transition_of_the_last_shot_in_the_film_does_nothing_and_says_so(plan: Plan) -> None:
+    text = "shots: [{from: a, transition: cut}, {from: b, status: omit}]"
+    assert warned(plan(text), "1/010 is the film's last shot: its transition does nothing")
+
+
+def test_a_film_whose_every_shot_is_omitted_is_an_error(mistakes: Mistakes) -> None:
+    assert "every shot is omitted" in mistakes("shots: [{from: a, status: omit}]")[0]
+
+
+# --- takes ---------------------------------------------------------------------------------------------
+
+
+def numbers(shot: PlannedShot) -> tuple[list[int], int, str | None]:
+    content = rendered(shot)
+    return [planned.number for planned in content.takes], content.chosen, content.pin
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("", ([1], 1, None)),
+        ("takes: 3", ([1, 2, 3], 1, None)),
+        ("takes: 2, ng: [1]", ([2, 3], 2, None)),
+        ("takes: 3, circle: 2", ([1, 2, 3], 2, None)),
+        ("circle: 4", ([1, 4], 4, None)),
+        ("takes: 3, circle: 2@7f3a91", ([2], 2, "7f3a91")),
+    ],
+)
+def test_takes_circles_and_refusals(plan: Plan, keys: str, expected: tuple[list[int], int, str | None]) -> None:
+    assert numbers(only(plan(f"shots: [{{from: a, {keys}}}]"))) == expected
+
+
+def test_seeds_follow_from_the_seed_and_the_number_alone(plan: Plan) -> None:
+    film = plan(
+        "shots: [{from: a, takes: 3, render: {seed: 9}}, {from: b, takes: 2, ng: [1], render: {seed: 9}}, {from: c}]"
+    )
+    assert [planned.take.seed for planned in rendered(film.shots[0]).takes] == [9, take_seed(9, 2), take_seed(9, 3)]
+    assert [planned.take.seed for planned in rendered(film.shots[1]).takes] == [take_seed(9, 2), take_seed(9, 3)]
+    assert take_of(film.shots[2]).seed == DEFAULT_SEED
+
+
+# --- what comes later ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ("from: a, to: b, through: [c]", "through"),
+        ("from: a, render: {profile: fast}", "profile fast"),
+        ("from: painted", "a keyframe painted from a prompt"),
+        ("from: a, to: painted", "a keyframe painted from a prompt"),
+        ("still: painted", "a keyframe painted from a prompt"),
+        ("from: previous", "from: previous"),
+        ("from: a, render: {loras: [{path: style.safetensors}]}", "LoRA"),
+        ("clip: take.mkv", "clip"),
+    ],
+)
+def test_what_cannot_be_rendered_yet_is_a_slate_of_the_right_length(
+    plan: Plan, studio: Path, keys: str, reason: str
+) -> None:
+    for name in ("style.safetensors", "take.mkv"):
+        (studio / name).write_bytes(b"x")
+    named = ", ".join(f"{name}: keyframes/{name}.png" for name in "abc")
+    film = plan(
+        f"version: 1\nkeyframes: {{{named}, painted: {{prompt: a deer}}}}\n"
+        f"shots: [{{from: a}}, {{{keys}, duration: 2s}}, {{still: b}}]"
+    )
+    assert film.shots[1].content == NotYet(f"{reason}: comes with a later version")
+    assert film.shots[1].frames == 32
+    assert len(film.takes) == 1
+
+
+def test_what_comes_later_is_still_validated(mistakes: Mistakes) -> None:
+    (mistake,) = mistakes("shots: [{from: a, to: b, through: [c], render: {frames: 80}}]")
+    assert "the nearest: 77 or 81" in mistake
+
+
+def test_a_shot_at_another_rate_than_the_films_is_a_slate(plan: Plan) -> None:
+    film = plan("shots: [{from: a}, {from: b, duration: 2s, render: {i2v: {model: wan2.2-ti2v-5b}}}, {card: ''}]")
+    assert isinstance(film.shots[1].content, NotYet)
+    assert "24 frames a second in a film of 16" in film.shots[1].content.reason
+    assert film.shots[1].frames == 32
+
+
+def test_decorations_are_a_warning_each_once(plan: Plan, studio: Path) -> None:
+    (studio / "water.wav").write_bytes(b"x")
+    text = """version: 1
+film: {rate: 24}
+defaults: {qc: {retakes: 2}}
+keyframes: keyframes/
+scenes:
+  - sound: water.wav
+    shots:
+      - {from: a, to: b, subtitle: hello, sound: water.wav}
+      - {from: b, to: c, subtitle: again}
+audio: {music: water.wav, narration: water.wav}
+"""
+    film = plan(text)
+    later = [str(problem) for problem in film.warnings if "later version" in str(problem)]
+    for what in ("music", "narration", "sound", "subtitles", "qc", "24 frames a second"):
+        assert sum(what in line for line in later) == 1, (what, later)
+    assert film.rate == 16
+
+
+def test_frames_are_counted_at_the_rate_that_is_asked_for(plan: Plan) -> None:
+    """So that no take changes its length when the rate's day comes."""
+    film = plan("version: 1\nfilm: {rate: 24}\nkeyframes: keyframes/\nshots: [{from: a, duration: 48f}, {card: ''}]")
+    assert (take_of(film.shots[0]).frames, film.shots[0].frames) == (33, 32)
+
+
+# --- warnings ------------------------------------------------------------------------------------------
+
+
+def test_nearly_equal_ends_are_a_warning(plan: Plan) -> None:
+    assert warned(plan("shots: [{from: a, to: a}]"), "shots[0].to: a and a are nearly equal")
+
+
+def test_very_unlike_ends_are_a_warning(plan: Plan, studio: Path) -> None:
+    from PIL import Image
+
+    for name, grey in (("black", 0), ("white", 255)):
+        Image.new("L", (832, 480), grey).save(studio / f"{name}.png")
+    film = plan("version: 1\nkeyframes: {k: black.png, w: white.png}\nshots: [{from: k, to: w}]")
+    assert warned(film, "k and w are very unlike")
+
+
+def test_an_enlarged_picture_is_a_warning_once(plan: Plan, studio: Path) -> None:
+    from PIL import Image
+
+    Image.new("L", (416, 240), 9).save(studio / "small.png")
+    film = plan("version: 1\nkeyframes: {s: small.png}\nshots: [{from: s}, {from: s}]")
+    assert len(warned(film, "keyframes.s: 416x240 is enlarged 2.0 times to cover 832x480")) == 1
+
+
+def test_what_becomes_of_a_picture_is_a_warning(plan: Plan, studio: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGBA", (832, 480), (9, 9, 9, 9)).save(studio / "glass.png")
+    film = plan("version: 1\nkeyframes: {g: glass.png}\nshots: [{from: g}]")
+    assert warned(film, "keyframes.g: the picture has transparency: composited over black")
+
+
+def test_an_unused_keyframe_is_a_warning_unless_an_omitted_shot_uses_it(plan: Plan) -> None:
+    text = "version: 1\nkeyframes: {a: keyframes/a.png, b: keyframes/b.png, c: keyframes/c.png}\n"
+    film = plan(text + "shots: [{from: a}, {from: b, status: omit}]")
+    assert warned(film, "no shot uses") == [w for w in warned(film, "keyframes.c") if "no shot uses" in w]
+    assert len(warned(film, "no shot uses")) == 1
+
+
+def test_a_prompt_beyond_the_encoder_is_a_warning(plan: Plan) -> None:
+    film = plan(f"shots: [{{from: a, action: {'words ' * 400}}}]")
+    assert warned(film, "the prompt has about 599 tokens; wan2.1-i2v-14b-480p reads the first 512")
+
+
+def test_a_size_that_the_model_is_not_documented_for_is_a_warning(plan: Plan) -> None:
+    film = plan("version: 1\nfilm: {raster: 64x48, deliver: 64x48}\nkeyframes: keyframes/" + FOUR)
+    assert len(warned(film, "is not documented for 64x48")) == 1
+
+
+# --- mistakes ------------------------------------------------------------------------------------------
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(mistakes: Mistakes) -> None:
+    told = mistakes("""shots:
+  - {from: a, to: b, transition: continuous}
+  - {from: c, render: {frames: 80}}
+  - {from: d, to: e, render: {flf2v: {model: wan2.2-ti2v-5b}}}
+  - {from: f, duration: 20s}
+""")
+    assert [line.split(":")[1] for line in told] == ["5", "6", "7", "8"]
+
+
+def test_planning_needs_no_torch_and_no_numpy(studio: Path, plan: Plan) -> None:
+    """With known pictures, in a fresh process."""
+    plan(FOUR)
+    program = (
+        "import sys, json; from pathlib import Path; from wan_render.facts import FactCache; "
+        "from wan_render.storyboard import read_storyboard; from wan_render.plan import make_plan; "
+        "from wan_render.backends.wan.catalogue import catalogue; "
+        "cache = FactCache(Path(sys.argv[2])); models = catalogue(cache); "
+        "read = read_storyboard(Path(sys.argv[1]), models=models, cache=cache); "
+        "film = make_plan(read, models=models, backend_id='animatic/1', cache=cache); "
+        "heavy = sorted({'torch', 'diffusers', 'numpy', 'PIL', 'cv2', 'av', 'pandas'} & set(sys.modules)); "
+        "print(json.dumps([len(film.takes), heavy]))"
+    )
+    command = [sys.executable, "-c", program, str(studio / "film.yaml"), str(studio / "cache")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [4, []]

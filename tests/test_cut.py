@@ -1,0 +1,126 @@
+"""The edit: which frames of which clip, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from wan_render.cut import CardSource, ClipSource, Cut, PictureSource, SlateSource, assemble
+from wan_render.plan import (
+    CardText,
+    Content,
+    FilmPlan,
+    Joint,
+    NotYet,
+    PlannedShot,
+    PlannedTake,
+    PlannedTitle,
+    Rendered,
+    StillPicture,
+)
+from wan_render.take import Plate, Sampling, Size, Take
+
+SIZE = Size(64, 48)
+PLATE = Plate("a" * 64, SIZE)
+TAKE = Take("animatic/1", "m", PLATE, PLATE, "", "", 81, SIZE, Fraction(16), 1, Sampling(1, (1.0,), 1.0))
+CONTENT = Rendered((PlannedTake(1, TAKE),), 1)
+CONTINUOUS, CUT = Joint("continuous"), Joint("cut")
+
+
+def shot(
+    name: str, frames: int, joint: Joint | None, content: Content = CONTENT, first: int = 0, hold: int = 0
+) -> PlannedShot:
+    return PlannedShot(f"1/{name}", "1", name, (0, 0), content, first, frames, hold, joint)
+
+
+def film(shots: Sequence[PlannedShot], opening: Sequence[str] = (), closing: Sequence[str] = ()) -> FilmPlan:
+    return FilmPlan(
+        title="Harbour",
+        slug="harbour",
+        file=Path("x.yaml"),
+        backend="animatic/1",
+        size=SIZE,
+        delivery=Size(128, 72),
+        fit="contain",
+        rate=Fraction(16),
+        fade_in=4,
+        fade_out=8,
+        opening=tuple(PlannedTitle(text, 32) for text in opening),
+        shots=tuple(shots),
+        closing=tuple(PlannedTitle(text, 16) for text in closing),
+        omitted=(),
+        pictures={},
+        models={},
+        warnings=(),
+    )
+
+
+FOUR = [shot("010", 80, CONTINUOUS), shot("020", 80, CONTINUOUS), shot("030", 80, CONTINUOUS), shot("040", 81, None)]
+KEYS = {shot.id: f"key{shot.name}" for shot in FOUR}
+
+
+def test_four_81_frame_shots_that_share_keyframes_make_321_frames() -> None:
+    cut = assemble(film(FOUR), KEYS, {})
+    assert cut.frames == 321
+    assert cut.starts == (0, 80, 160, 240)
+    assert [event.source for event in cut.events] == [ClipSource(key) for key in KEYS.values()]
+    assert [event.joint for event in cut.events] == [CONTINUOUS] * 3 + [None]
+
+
+def test_what_the_film_is_like_is_taken_over() -> None:
+    cut = assemble(film(FOUR), KEYS, {})
+    assert cut == Cut("Harbour", Fraction(16), SIZE, Size(128, 72), "contain", 4, 8, cut.events)
+
+
+def test_each_shot_shows_its_own_part_and_hold() -> None:
+    (event,) = assemble(film([shot("010", 24, None, first=16, hold=8)]), KEYS, {}).events
+    assert (event.first, event.frames, event.hold, event.length) == (16, 24, 8, 32)
+
+
+def test_a_dissolve_overlaps_and_a_fade_adds_no_time() -> None:
+    cut = assemble(film([shot("010", 80, Joint("dissolve", 8)), shot("020", 80, Joint("fade", 9)), FOUR[3]]), KEYS, {})
+    assert cut.starts == (0, 72, 152)
+    assert cut.frames == 80 + 80 + 81 - 8
+
+
+def test_a_missing_shot_becomes_a_slate_of_the_same_length_that_says_why() -> None:
+    shots = [FOUR[0], shot("020", 40, CONTINUOUS, first=16, hold=4), *FOUR[2:]]
+    whole = assemble(film(shots), KEYS, {}, preview="animatic")
+    cut = assemble(film(shots), KEYS, {"1/020": "out of memory"}, preview="animatic")
+    slate = cut.events[1]
+    assert slate.source == SlateSource("1/020", "out of memory")
+    assert (slate.first, slate.frames, slate.hold, slate.preview) == (0, 40, 4, "")
+    assert cut.starts == whole.starts
+    assert cut.frames == whole.frames
+
+
+def test_a_shot_that_comes_later_is_a_slate_by_itself() -> None:
+    (event,) = assemble(film([shot("010", 80, None, NotYet("through: comes later"))]), {}, {}).events
+    assert event.source == SlateSource("1/010", "through: comes later")
+
+
+def test_stills_and_cards_need_no_clip_and_carry_no_preview_label() -> None:
+    shots = [shot("010", 80, CUT, StillPicture(PLATE)), shot("020", 16, CUT, CardText("完")), FOUR[3]]
+    cut = assemble(film(shots), KEYS, {}, preview="animatic")
+    assert [event.source for event in cut.events] == [PictureSource(PLATE), CardSource("完"), ClipSource("key040")]
+    assert [event.preview for event in cut.events] == ["", "", "animatic"]
+
+
+def test_titles_stand_around_the_shots_and_add_time() -> None:
+    cut = assemble(film(FOUR, opening=["江河", ""], closing=["完"]), KEYS, {})
+    assert [event.name for event in cut.events] == ["", "", *KEYS, ""]
+    assert [event.joint for event in cut.events] == [CUT, CUT, *[CONTINUOUS] * 3, CUT, None]
+    assert cut.frames == 32 + 32 + 321 + 16
+    assert cut.events[0].source == CardSource("江河")
+
+
+def test_a_rendered_shot_that_nobody_accounts_for_is_a_defect_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="1/040"):
+        assemble(film(FOUR), {key: value for key, value in KEYS.items() if key != "1/040"}, {})
+
+
+def test_a_cut_without_events_has_no_frames() -> None:
+    assert assemble(film([]), {}, {}).frames == 0
