@@ -15,6 +15,9 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+LONGEST_SCALAR = 200
+"""Characters of anything but free text; no parser ever sees more."""
+
 LONGEST_SHOWN = 60
 """Characters of a wrong value that a message repeats."""
 
@@ -71,10 +74,15 @@ class Spelling:
 
     def _parsed(self, text: str) -> Any:
         try:
-            return self.parse(text)
+            return self._read(text)
         except Misspelt as error:
             found = error.found or f"{shown(text)} is not {self.noun}"
             raise _error(found, error.allowed, self._plain_digits(text) or error.remedy) from None
+
+    def _read(self, text: str) -> Any:
+        if len(text) > LONGEST_SCALAR and not self.free:
+            raise Misspelt(f"allowed: at most {LONGEST_SCALAR} characters")
+        return self.parse(text)
 
     def _plain_digits(self, text: str) -> str:
         """`５ｓ` was meant as 5s: a Chinese input method writes it so."""
@@ -82,7 +90,7 @@ class Spelling:
         if plain == text:
             return ""
         try:
-            self.parse(plain)
+            self._read(plain)
         except Misspelt:
             return ""
         return f"write {shown(plain)}, without full-width characters and spaces"

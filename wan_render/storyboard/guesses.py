@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from wan_render.model.spelling import meant, shown
 
-MOST_COMPARISONS = 100_000
-"""Of a word with a candidate, for one file: about a second."""
+MOST_COMPARISONS = 20_000
+"""Of a word with a candidate, for one file: about half a second."""
 
 
 class Guesses:
@@ -16,10 +16,15 @@ class Guesses:
     def __init__(self) -> None:
         self._left = MOST_COMPARISONS
 
+    @property
+    def spent(self) -> bool:
+        """Whether there are no more."""
+        return self._left <= 0
+
     def meant(self, word: str, candidates: Collection[str]) -> str:
         """The candidate that the word was most likely meant to be, or ""."""
         self._left -= len(candidates)
-        return meant(word, candidates) if self._left > 0 else ""
+        return meant(word, candidates) if not self.spent else ""
 
     def did_you_mean(self, word: str, candidates: Collection[str]) -> str:
         """`did you mean 'dawn'?`, or ""."""

@@ -35,7 +35,7 @@ def check_keyframes(data: dict[str, Any], mistakes: Mistakes) -> None:
     """A keyframe has an image or a prompt, and not both."""
     for name, keyframe in data["keyframes"].items():
         path = (*_PATH, name)
-        has = [key for key in ("image", "prompt") if key in keyframe or (*path, key) in mistakes.refused]
+        has = [key for key in ("image", "prompt") if key in keyframe or mistakes.has((*path, key))]
         if len(has) == 2:
             mistakes.add(path, "both image and prompt", "a picture, or a prompt to paint it from", "delete one")
         elif not has:

@@ -12,18 +12,25 @@ MOST_TOLD = 1000
 
 
 class Mistakes:
-    """Gathers mistakes at places of one file. One that stands at an anchor is told once, however often it is used."""
+    """Gathers mistakes at places of one file. One that stands at an anchor is told once, however often it is used.
+
+    marks: the places of keys. refused: those with a mistake. meant: keys that a misspelt one was meant to be.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self.marks: Marks = {}
         self.refused: set[PathInFile] = set()
+        self.meant: set[PathInFile] = set()
         self._told: dict[tuple[tuple[int, int], str], Problem] = {}
-        self._untold = 0
+        self._untold = False
 
     def add(self, path: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
         """A mistake at a key or an item; what follows from it below the same place is not told."""
         self.refused.add(path)
+        if self.full:
+            self._untold = True
+            return
         self._tell(nearest(self.marks, path), Problem(place(self.file, self.marks, path), found, allowed, remedy))
 
     def add_at(self, mark: tuple[int, int], found: str, allowed: str = "", remedy: str = "") -> None:
@@ -33,10 +40,19 @@ class Mistakes:
     def _tell(self, mark: tuple[int, int], problem: Problem) -> None:
         if (mark, problem.found) in self._told:
             return
-        if len(self._told) >= MOST_TOLD:
-            self._untold += 1
+        if self.full:
+            self._untold = True
             return
         self._told[mark, problem.found] = problem
+
+    @property
+    def full(self) -> bool:
+        """Whether no more will be told, so that no more need be looked for."""
+        return len(self._told) >= MOST_TOLD
+
+    def has(self, path: PathInFile) -> bool:
+        """Whether a key stands there, or one that was meant to be it, though a mistake was told about it."""
+        return path in self.refused or path in self.meant
 
     def covers(self, path: PathInFile) -> bool:
         """Whether a mistake was told at this place or above it."""
@@ -48,5 +64,5 @@ class Mistakes:
             return
         problems = [problem for _, problem in sorted(self._told.items(), key=lambda item: item[0][0])]
         if self._untold:
-            problems.append(Problem(printable(self.file), f"and {self._untold} more mistakes", "", "mend these first"))
+            problems.append(Problem(printable(self.file), "and more mistakes", "", "mend these first"))
         raise StoryboardError(*problems)

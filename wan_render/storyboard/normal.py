@@ -190,7 +190,7 @@ class Normaliser:
         key = entry.key.text
         guess = "" if entry.bare else self.guesses.meant(key, keys)
         if guess:
-            self.mistakes.refused.add((*path, guess))
+            self.mistakes.meant.add((*path, guess))
             self.mistakes.add((*path, key), "unknown key", "", f"did you mean {shown(guess)}?")
         else:
             self.mistakes.add((*path, key), "unknown key", _keys(keys), self._key_hint(entry))

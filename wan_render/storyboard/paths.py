@@ -15,6 +15,9 @@ from wan_render.storyboard.guesses import Guesses
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 """Endings, in lower case, of what counts as a picture in a folder of keyframes."""
 
+LONGEST_PATH, DEEPEST_PATH = 1000, 32
+"""Characters and folders of a path: each folder of one costs a look at the disk."""
+
 MOST_SIBLINGS = 1000
 """Names of a folder that a missing one is compared with."""
 
@@ -64,6 +67,8 @@ class Grounds:
     def _place(self, text: str) -> Path:
         if not text.strip():
             raise Misspelt("expected a path", found="an empty path")
+        if len(text) > LONGEST_PATH or text.count("/") > DEEPEST_PATH:
+            raise Misspelt("expected a path", found=f"{shown(text)} is longer than a path can be")
         path = self.folder / text
         try:
             real = path.resolve()
@@ -82,6 +87,8 @@ class Grounds:
             return "write / between folders"
         if text.startswith("~"):
             return "'~' is not expanded: paths are relative to the storyboard"
+        if self.guesses.spent:
+            return ""
         try:
             names = names_in(path.parent)[:MOST_SIBLINGS]
         except OSError:

@@ -15,6 +15,9 @@ from wan_render.storyboard.mistakes import Mistakes
 from wan_render.storyboard.normal import Mention
 from wan_render.storyboard.paths import Grounds
 
+MOST_FOUND = 10_000
+"""Different names and paths of one file; a film of 1,000 shots has some 2,000."""
+
 _FILES = {Role.SOUND: "a sound file", Role.CLIP: "a video file", Role.LORA: "a .safetensors file"}
 
 
@@ -25,15 +28,19 @@ class References:
         self, keyframes: Mapping[str, Any], grounds: Grounds, models: Models, cache: FactCache, mistakes: Mistakes
     ) -> None:
         self.keyframes, self.grounds, self.models = keyframes, grounds, models
+        self.found: set[tuple[Role, str]] = set()
         self.cache, self.mistakes, self.guesses = cache, mistakes, grounds.guesses
 
     def check(self, mentions: list[Mention]) -> None:
         """Tell every mention that leads nowhere."""
         for mention in mentions:
-            if self.mistakes.covers(mention.path):
+            if self.mistakes.covers(mention.path) or (mention.role, mention.text) in self.found:
                 continue
+            if self.mistakes.full or self._too_many(mention):
+                return
             try:
                 self._check(mention)
+                self.found.add((mention.role, mention.text))
             except Misspelt as error:
                 self.mistakes.add(mention.path, error.found, error.allowed, error.remedy)
             except PictureError as error:
@@ -41,6 +48,11 @@ class References:
                 self.mistakes.add(
                     mention.path, f"{shown(mention.text)} {problem.found}", problem.allowed, problem.remedy
                 )
+
+    def _too_many(self, mention: Mention) -> bool:
+        if len(self.found) >= MOST_FOUND:
+            self.mistakes.add(mention.path, "the file names too many things", f"allowed: {MOST_FOUND:,} different ones")
+        return len(self.found) >= MOST_FOUND
 
     def _check(self, mention: Mention) -> None:
         match mention.role:
@@ -59,7 +71,7 @@ class References:
 
     def _check_keyframe(self, mention: Mention) -> None:
         name = unicodedata.normalize("NFC", mention.text)
-        if name in self.keyframes or ("keyframes",) in self.mistakes.refused:
+        if name in self.keyframes or self.mistakes.has(("keyframes",)):
             return
         if name == PREVIOUS:
             if mention.role is Role.START:

@@ -28,7 +28,7 @@ class Site:
 
     def has(self, key: str) -> bool:
         """Whether the key is written, rightly or wrongly."""
-        return key in self.data or (*self.path, key) in self.mistakes.refused
+        return key in self.data or self.mistakes.has((*self.path, key))
 
     @property
     def instead(self) -> str:
@@ -67,7 +67,7 @@ def check_shots(data: dict[str, Any], mistakes: Mistakes) -> None:
         if isinstance(scene, dict):
             _check_unique(scene.get("shots", []), ("scenes", index, "shots"), "shot", mistakes)
     sites = list(_sites(data["scenes"], mistakes))
-    if not sites and not any(path[:1] in (("scenes",), ("shots",), ()) for path in mistakes.refused):
+    if not sites and not any(path[:1] in (("scenes",), ("shots",), ()) for path in mistakes.refused | mistakes.meant):
         mistakes.add((), "no shots", "a film has one shot or more", "add shots: with a list of them")
     for site in sites:
         _check_kind(site)

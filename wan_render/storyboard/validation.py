@@ -27,6 +27,8 @@ def _tell(details: ErrorDetails, reading: Normaliser) -> None:
     if reading.mistakes.covers(path):
         return
     if details["type"] == "missing":
+        if path in reading.mistakes.meant:
+            return
         reading.mistakes.add(path, "missing", "", f"add '{path[-1]}: …'")
         return
     context = details.get("ctx", {})
