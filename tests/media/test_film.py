@@ -50,7 +50,8 @@ def test_four_continuous_shots_of_81_frames_are_a_film_of_321(tmp_path: Path) ->
     file = film(cut_of(*events), shelf)
     assert_levels(file, [ramp(frame) for frame in range(321)])
     facts = probe(file)
-    assert (facts.frames, facts.rate, facts.seconds) == (321, Fraction(16), Fraction(321, 16))
+    assert (facts.frames, facts.rate) == (321, Fraction(16))
+    assert abs(facts.seconds - Fraction(321, 16)) < Fraction(1, 1000)
 
 
 def test_a_film_is_what_its_cut_says_frame_by_frame(tmp_path: Path) -> None:

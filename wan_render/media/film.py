@@ -151,7 +151,6 @@ def _delivery(cut: Cut) -> dict[str, Any]:
         "crf": 18,
         "flags": "+cgop",
         "g": max(1, round(cut.rate * SECONDS_BETWEEN_KEYFRAMES)),
-        "fps_mode": "passthrough",
         "acodec": "aac",
         "ar": 48000,
         "ac": 2,
