@@ -14,7 +14,8 @@ from tests.production.solid import CPU, OTHER_CARD, SIZE, Solid, a_take, film, p
 from wan_render.errors import DeviceError, PictureError, RenderError
 from wan_render.media.clip import read_frames
 from wan_render.plan import FilmPlan
-from wan_render.production import RenderOrder, Warm, delivered_name, orders, render_take
+from wan_render.plan.names import delivered_name
+from wan_render.production import RenderOrder, Warm, orders, render_take
 from wan_render.render import Phase, Progress
 from wan_render.status import status
 from wan_render.store import Store
@@ -161,7 +162,7 @@ def test_an_order_pickles_and_says_why(store: Store, solid: Solid, tmp_path: Pat
 def test_a_delivered_clip_is_called_by_its_film_scene_shot_and_take(tmp_path: Path) -> None:
     plan = film(tmp_path, {"1/020": a_take("dawn")})
 
-    assert delivered_name(plan, plan.shots[0], 2) == "river_sc1_sh020_t02"
+    assert delivered_name(plan.slug, plan.shots[0].id, 2) == "river_sc1_sh020_t02"
 
 
 def _render(root: Path, order: RenderOrder) -> None:

@@ -12,7 +12,7 @@ from wan_render.cli.wording import counted
 from wan_render.errors import Problem, UsageError
 from wan_render.model import Circle, Shot
 from wan_render.plan import PlannedShot, Rendered
-from wan_render.production import delivered_name
+from wan_render.plan.names import delivered_name
 from wan_render.status import ShotStatus, status
 from wan_render.storyboard.edit import Edit, edit_shot
 from wan_render.take import short
@@ -105,9 +105,6 @@ def _list(session: Session, shot_id: str | None, *, as_json: bool) -> None:
 
 
 def _rows(session: Session, shot: ShotStatus) -> list[dict[str, object]]:
-    planned = shot.planned
-    if planned is None:
-        return []
     return [
         {
             "shot": shot.id,
@@ -117,7 +114,7 @@ def _rows(session: Session, shot: ShotStatus) -> list[dict[str, object]]:
             "circle": f"{take.number}@{short(take.key)}",
             "seed": take.fields["seed"],
             "key": take.key,
-            "name": delivered_name(session.plan, planned, take.number),
+            "name": delivered_name(session.plan.slug, shot.id, take.number),
             "clip": str(take.clip.video) if take.clip is not None else "",
         }
         for take in shot.takes

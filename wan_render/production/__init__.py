@@ -2,7 +2,6 @@
 
 from wan_render.production.failures import failures
 from wan_render.production.finish import finish
-from wan_render.production.names import delivered_name
 from wan_render.production.order import RenderOrder, orders
 from wan_render.production.produce import attempt, produce
 from wan_render.production.render import render_take
@@ -17,7 +16,6 @@ __all__ = [
     "Warm",
     "attempt",
     "begin",
-    "delivered_name",
     "failures",
     "finish",
     "orders",

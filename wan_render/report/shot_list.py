@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from wan_render.plan.names import delivered_name
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.report.timecode import timecode
 from wan_render.take import short
@@ -70,7 +71,7 @@ def _shot(review: Review, shot: ReviewShot) -> dict[str, object]:
     scene, _, name = shot.id.partition("/")
     end = shot.start + shot.frames
     return {
-        "name": delivered_name(review, shot),
+        "name": delivered_name(review.slug, shot.id),
         "scene": scene,
         "shot": name,
         "slate": shot.slate,
@@ -91,7 +92,7 @@ def _shot(review: Review, shot: ReviewShot) -> dict[str, object]:
 
 def _take(review: Review, shot: ReviewShot, take: ReviewTake) -> dict[str, object]:
     return {
-        "name": delivered_name(review, shot, take),
+        "name": delivered_name(review.slug, shot.id, take.number),
         "take": take.number,
         "in_film": take.chosen and shot.slate is None,
         "state": take.state,
@@ -107,9 +108,3 @@ def _take(review: Review, shot: ReviewShot, take: ReviewTake) -> dict[str, objec
         **{f"seconds.{phase}": round(seconds, 3) for phase, seconds in take.seconds.items()},
         **{f"settings.{name}": value for name, value in take.settings.items()},
     }
-
-
-def delivered_name(review: Review, shot: ReviewShot, take: ReviewTake | None = None) -> str:
-    """`river-to-dove_sc1_sh020_t02`: what a delivered clip is called."""
-    scene, _, name = shot.id.partition("/")
-    return f"{review.slug}_sc{scene}_sh{name}" + (f"_t{take.number:02}" if take else "")
