@@ -296,6 +296,11 @@ def test_fades_are_film_frames(plan: Plan) -> None:
     assert (film.fade_in, film.fade_out) == (16, 24)
 
 
+def test_a_fade_longer_than_the_film_is_an_error(mistakes: Mistakes) -> None:
+    (mistake,) = mistakes("version: 1\nfilm: {fade_out: 9s}\nkeyframes: keyframes/\nshots: [{from: a}]")
+    assert "film.fade_out: 144 frames, and the film has 81" in mistake
+
+
 # --- frames of the model -------------------------------------------------------------------------------
 
 

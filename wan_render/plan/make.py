@@ -122,7 +122,8 @@ def _laid_out(
         shown, clock = lay(span, clock, rates, studio.findings)
         shots.append(_planned(draft, timed, shown, joint, rates, studio))
     check_room(shots, [draft.inherited.transition for draft in drafts], studio.findings)
-    closing, _ = _titles(storyboard.titles.close, clock, rates)
+    closing, clock = _titles(storyboard.titles.close, clock, rates)
+    _check_fades(storyboard.film, rates, clock.at, studio.findings)
     return opening, tuple(shots), closing
 
 
@@ -164,8 +165,15 @@ def _titles(cards: Sequence[TitleCard], clock: FilmClock, rates: Rates) -> tuple
     return tuple(planned), clock
 
 
+def _check_fades(film: Film, rates: Rates, frames: int, findings: Findings) -> None:
+    for key, time in (("fade_in", film.fade_in), ("fade_out", film.fade_out)):
+        if (fade := _film_frames(time, rates)) > frames:
+            found = f"{fade} frames, and the film has {frames}"
+            findings.error(("film", key), found, "a fade is no longer than the film", "make it shorter")
+
+
 def _film_frames(time: Time | None, rates: Rates) -> int:
-    return 0 if time is None else max(0, nearest_frame(time.at(rates.told) * rates.film))
+    return 0 if time is None else nearest_frame(time.at(rates.told) * rates.film)
 
 
 def _models_used(drafts: Sequence[_Draft], shots: Sequence[PlannedShot]) -> dict[str, ModelCard]:
