@@ -131,6 +131,12 @@ Negative = Annotated[str, Spelling("official, none or a text", read_negative, st
 # --- choices ------------------------------------------------------------------------------------
 
 
+def any_case(*words: str, then: str = "") -> dict[str, Any]:
+    """The JSON Schema of one of some words, in upper or lower case; patterns of JSON know no flags."""
+    spelt = ("".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in word) for word in words)
+    return {"type": "string", "pattern": f"^({'|'.join(spelt)}){then}$"}
+
+
 def choice(noun: str, *values: str | int) -> Spelling:
     """One of the given values, in upper or lower case."""
     by_text = {str(value): value for value in values}
@@ -140,7 +146,7 @@ def choice(noun: str, *values: str | int) -> Spelling:
             return by_text[text.lower()]
         raise Misspelt("allowed: " + ", ".join(by_text), did_you_mean(text, by_text))
 
-    return Spelling(noun, parse, (str, int), {"enum": [*values, *(text for text in by_text if text not in values)]})
+    return Spelling(noun, parse, (str, int), {"anyOf": [{"enum": list(values)}, any_case(*by_text)]})
 
 
 Version = Annotated[Literal[1], choice("a version of the format that this wan-render reads", 1)]
@@ -335,11 +341,8 @@ Joint = Annotated[
         {
             "anyOf": [
                 {"enum": [*_PLAIN_JOINTS, *(f"{joint} {n}" for joint in _LONG_JOINTS for n in ("8f", "0.5s"))]},
-                {"type": "string", "pattern": "^ *([cC][uU][tT]|[cC][oO][nN][tT][iI][nN][uU][oO][uU][sS]) *$"},
-                {
-                    "type": "string",
-                    "pattern": "^ *([dD][iI][sS][sS][oO][lL][vV][eE]|[fF][aA][dD][eE]) +[0-9.:]+ *[sSfF]? *$",
-                },
+                any_case(*_PLAIN_JOINTS),
+                any_case(*_LONG_JOINTS, then=" +[0-9.:]+ *[sSfF]?"),
             ]
         },
     ),
@@ -418,12 +421,8 @@ def _size(noun: str, names: tuple[str, ...], multiple: int) -> Spelling:
             raise Misspelt(allowed, did_you_mean(text, names))
         return _fitting(int(match[1]), int(match[2]), multiple, allowed)
 
-    schema = {"anyOf": [{"enum": list(names)}, {"type": "string", "pattern": SIZE_PATTERN}, *_any_case(names)]}
+    schema = {"anyOf": [{"enum": list(names)}, {"type": "string", "pattern": SIZE_PATTERN}, any_case(*names)]}
     return Spelling(noun, parse, (str, Size), schema)
-
-
-def _any_case(names: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [{"enum": [name.upper() for name in names]}]
 
 
 def _fitting(width: int, height: int, multiple: int, allowed: str) -> Size:

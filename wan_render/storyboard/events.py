@@ -127,7 +127,7 @@ class _Limits:
 
     def _check_tag(self, event: Any) -> None:
         if event.tag is not None:
-            found = f"the tag {event.tag[:40]}"
+            found = f"the tag {event.tag[:80]}"
             raise self._error(event, found, "a storyboard has no YAML tags", "put a text that begins with ! in quotes")
 
     def _error(self, event: Any, found: str, allowed: str = "", remedy: str = "") -> Exception:

@@ -46,7 +46,7 @@ class Normaliser:
         """The canonical form of a whole file."""
         if not isinstance(root, MapNode):
             self.mistakes.marks[()] = root.mark
-            remedy = self._line_hint(root) or "begin with: version: 1"
+            remedy = self._shape_hint(root) or "begin with: version: 1"
             self.mistakes.add((), f"expected a map of keys, found {_shape(root)}", _keys(_ROOT_KEYS), remedy)
             return {}
         entries = dict(root.entries)
@@ -121,7 +121,7 @@ class Normaliser:
             item = self._value(node, form.item, (*path, 0))
             return ABSENT if item is ABSENT else [item]
         if not isinstance(node, ListNode):
-            return self._misshaped(node, f"a list of {_noun(form.item)}s", path)
+            return self._misshaped(node, "a list", path)
         if form.length and len(node.items) != form.length:
             self.mistakes.add(
                 path, f"expected {form.length} values, found {len(node.items)}", "allowed: a list of that many"
@@ -202,13 +202,12 @@ class Normaliser:
         return f"a comma ends a value inside {{}}: {QUOTES}" if entry.bare else ""
 
     def _misshaped(self, node: Node, wanted: str, path: PathInFile, allowed: str = "") -> Any:
-        remedy = ""
-        if isinstance(node, MapNode) and any(entry.bare for entry in node.entries.values()):
-            remedy = QUOTES
-        self.mistakes.add(path, f"expected {wanted}, found {_shape(node)}", allowed, remedy or self._line_hint(node))
+        self.mistakes.add(path, f"expected {wanted}, found {_shape(node)}", allowed, self._shape_hint(node))
         return ABSENT
 
-    def _line_hint(self, node: Node) -> str:
+    def _shape_hint(self, node: Node) -> str:
+        if isinstance(node, MapNode):
+            return next((hint for entry in node.entries.values() if (hint := self._key_hint(entry))), "")
         return full_width(self.source.line(node.mark[0])) if isinstance(node, ScalarNode) else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from wan_render.model import Authored
@@ -40,7 +41,7 @@ def _schema(form: Form, definitions: dict[str, Schema]) -> Schema:
         case Many():
             return _list(form, definitions)
         case Table():
-            value = {"anyOf": [_schema(form.value, definitions), NULL]}
+            value = _either(_schema(form.value, definitions), NULL)
             return {"type": "object", "patternProperties": IGNORED, "additionalProperties": value}
     return _reference(form, definitions)
 
@@ -50,7 +51,7 @@ def _list(form: Many, definitions: dict[str, Schema]) -> Schema:
     array: Schema = {"type": "array", "items": item}
     if form.length:
         array |= {"minItems": form.length, "maxItems": form.length}
-    return {"anyOf": [array, item, {"const": ""}]} if form.single else array
+    return _either(array, item, {"const": ""}) if form.single else array
 
 
 def _reference(form: Record, definitions: dict[str, Schema]) -> Schema:
@@ -61,7 +62,7 @@ def _reference(form: Record, definitions: dict[str, Schema]) -> Schema:
     reference = {"$ref": f"#/$defs/{name}"}
     if not form.shorthand:
         return reference
-    return {"anyOf": [reference, _schema(form.fields[form.shorthand], definitions)]}
+    return _either(reference, _schema(form.fields[form.shorthand], definitions))
 
 
 def _record(form: Record, definitions: dict[str, Schema]) -> Schema:
@@ -80,9 +81,20 @@ def _property(form: Record, key: str, definitions: dict[str, Schema]) -> Schema:
     """A key's schema with its description; an empty value means not set."""
     infos = {info.alias or name: info for name, info in form.model.model_fields.items()}
     schema = _schema(form.fields[key], definitions)
-    return {"description": infos[key].description or "", "anyOf": [schema, NULL]}
+    return {"description": infos[key].description or "", **_either(schema, NULL)}
+
+
+def _either(*schemas: Schema) -> Schema:
+    """One of several, those that are choices themselves spread out."""
+    flat = [part for schema in schemas for part in (schema["anyOf"] if set(schema) == {"anyOf"} else [schema])]
+    return {"anyOf": flat}
 
 
 def _is_required(model: type[Authored], name: str) -> bool:
     """Ids are required of a value but not of a file: the reader numbers what has none."""
     return model.model_fields[name].is_required() and name != "id"
+
+
+def schema_text() -> str:
+    """The schema as it is committed in `storyboards/storyboard.schema.json`."""
+    return json.dumps(json_schema(), ensure_ascii=False, indent=2) + "\n"

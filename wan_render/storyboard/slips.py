@@ -34,6 +34,7 @@ _WORDS = {
     "did not find expected '-' indicator": ("no '- ' where one must be", "a list's items begin in the same column"),
     "did not find expected node content": ("no value where one must be", ""),
     "found unexpected end of stream": ("a quote that is never closed", ""),
+    "found unexpected ':'": ("a ':' without a space after it", "allowed: key: value"),
     "found unknown escape character": (
         "a backslash in double quotes that means nothing",
         r"allowed: \n \t \" \\ \u4e00",

@@ -1,0 +1,7 @@
+"""`python -m wan_render.storyboard > storyboards/storyboard.schema.json`: the schema, anew from the models."""
+
+import sys
+
+from wan_render.storyboard.schema import schema_text
+
+sys.stdout.write(schema_text())
