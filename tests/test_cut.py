@@ -60,6 +60,7 @@ def film(shots: Sequence[PlannedShot], opening: Sequence[str] = (), closing: Seq
 
 FOUR = [shot("010", 80, CONTINUOUS), shot("020", 80, CONTINUOUS), shot("030", 80, CONTINUOUS), shot("040", 81, None)]
 KEYS = {shot.id: f"key{shot.name}" for shot in FOUR}
+ANIMATIC = {shot.id: "animatic" for shot in FOUR}
 
 
 def test_four_81_frame_shots_that_share_keyframes_make_321_frames() -> None:
@@ -88,8 +89,8 @@ def test_a_dissolve_overlaps_and_a_fade_adds_no_time() -> None:
 
 def test_a_missing_shot_becomes_a_slate_of_the_same_length_that_says_why() -> None:
     shots = [FOUR[0], shot("020", 40, CONTINUOUS, first=16, hold=4), *FOUR[2:]]
-    whole = assemble(film(shots), KEYS, {}, preview="animatic")
-    cut = assemble(film(shots), KEYS, {"1/020": "out of memory"}, preview="animatic")
+    whole = assemble(film(shots), KEYS, {}, previews=ANIMATIC)
+    cut = assemble(film(shots), KEYS, {"1/020": "out of memory"}, previews=ANIMATIC)
     slate = cut.events[1]
     assert slate.source == SlateSource("1/020", "out of memory")
     assert (slate.first, slate.frames, slate.hold, slate.preview) == (0, 40, 4, "")
@@ -104,7 +105,7 @@ def test_a_shot_that_comes_later_is_a_slate_by_itself() -> None:
 
 def test_stills_and_cards_need_no_clip_and_carry_no_preview_label() -> None:
     shots = [shot("010", 80, CUT, StillPicture(PLATE)), shot("020", 16, CUT, CardText("完")), FOUR[3]]
-    cut = assemble(film(shots), KEYS, {}, preview="animatic")
+    cut = assemble(film(shots), KEYS, {}, previews=ANIMATIC)
     assert [event.source for event in cut.events] == [PictureSource(PLATE), CardSource("完"), ClipSource("key040")]
     assert [event.preview for event in cut.events] == ["", "", "animatic"]
 

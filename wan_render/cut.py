@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Literal
 
 from wan_render.plan import CardText, FilmPlan, Joint, NotYet, PlannedShot, PlannedTitle, StillPicture
@@ -102,18 +103,23 @@ class Cut:
         return self.starts[-1] + self.events[-1].length if self.events else 0
 
 
-def assemble(plan: FilmPlan, clips: Mapping[str, str], missing: Mapping[str, str], preview: str = "") -> Cut:
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def assemble(
+    plan: FilmPlan, clips: Mapping[str, str], missing: Mapping[str, str], previews: Mapping[str, str] = _NONE
+) -> Cut:
     """The edit of a plan.
 
     clips:   shot id → the key of the take that goes into the film.
     missing: shot id → why it could not be rendered; it becomes a slate of the same length, whatever `clips` has.
-    preview: the name of the preview backend that rendered the clips, or "".
+    previews: shot id → the name of the preview backend that rendered its clip, for the clips of such a one.
     Shots that this version cannot make become slates by themselves. Raises ValueError for a rendered shot that is in
     neither mapping: the caller forgot it.
     """
     events = (
         *map(_title, plan.opening),
-        *(_event(shot, _source(shot, clips, missing), preview) for shot in plan.shots),
+        *(_event(shot, _source(shot, clips, missing), previews.get(shot.id, "")) for shot in plan.shots),
         *map(_title, plan.closing),
     )
     return Cut(

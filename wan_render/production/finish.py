@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wan_render import __version__
+from wan_render.backends import backend, names
 from wan_render.cut import Cut, SlateSource, assemble
 from wan_render.errors import MachineError, PictureError, Problem
 from wan_render.keys import canonical, content_key
@@ -23,7 +24,7 @@ from wan_render.production.tags import cut_takes, film_tags
 from wan_render.render import Pixels
 from wan_render.report import write_report
 from wan_render.status import ShotStatus, film_bytes, plan_json
-from wan_render.store import FilmRecord, FilmVersion, Store
+from wan_render.store import FilmRecord, FilmVersion, Store, TakeRecord
 from wan_render.take import Plate
 
 LOG = logging.getLogger("wan_render.production")
@@ -86,8 +87,17 @@ def _cut(run: Run, failures: Mapping[str, str]) -> Cut:
             clips[shot.id] = shot.chosen
         elif reason := _missing(run, shot, failures):
             missing[shot.id] = reason
-    preview = run.backend.id.partition("/")[0] if run.backend.is_preview else ""
-    return assemble(run.plan, clips, missing, preview)
+    previews = {shot: name for shot, key in clips.items() if (name := _preview(run, run.store.record(key)))}
+    return assemble(run.plan, clips, missing, previews)
+
+
+def _preview(run: Run, record: TakeRecord) -> str:
+    """The name of the preview backend that rendered a clip, "" for another backend: a kept clip may be of either."""
+    rendered_by: str = record.take["backend"]
+    name = rendered_by.partition("/")[0]
+    if rendered_by == run.backend.id:
+        return name if run.backend.is_preview else ""
+    return name if name in names() and backend(name).is_preview else ""
 
 
 def _missing(run: Run, shot: ShotStatus, failures: Mapping[str, str]) -> str:
