@@ -39,6 +39,11 @@ def test_every_shot_has_a_chapter_from_its_first_frame_to_the_next_one(shelf: Sh
     )
 
 
+def test_a_shot_that_is_all_dissolve_still_has_its_chapter(shelf: Shelf) -> None:
+    events = [shot("1/010", 16), shot("1/020", 8, Joint("dissolve", 8)), shot("1/030", 16)]
+    assert [chapter.title for chapter in probe(film(cut_of(*events), shelf)).chapters] == ["1/010", "1/020", "1/030"]
+
+
 def test_a_thousand_chapters_survive(shelf: Shelf) -> None:
     events = [shot(f"1/{n:04}", 1) for n in range(1000)]
     chapters = probe(film(cut_of(*events, rate=Fraction(24)), shelf)).chapters

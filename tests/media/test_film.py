@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -223,7 +225,8 @@ def test_a_film_needs_an_event(tmp_path: Path) -> None:
 
 
 def long_cut(shelf: Shelf) -> Cut:
-    return cut_of(*[Event(f"1/{n}", shelf.put("a", noise(20)), 0, 20, joint=CUT) for n in range(30)])
+    source = shelf.put("a", noise(20))
+    return cut_of(*[Event(f"1/{n}", source, 0, 20, joint=CUT) for n in range(30)])
 
 
 def children() -> set[int]:
@@ -267,6 +270,62 @@ def test_an_interrupt_ends_ffmpeg_and_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         fails(shelf, long_cut(shelf), interrupt)
+
+
+LONG = """
+import sys
+import time
+from pathlib import Path
+from tests.media.films import CUT, Shelf, cut_of
+from tests.media.pictures import noise
+from wan_render.cut import Event
+from wan_render.media.film import make_film
+
+shelf = Shelf(Path(sys.argv[1]))
+source = shelf.put("a", noise(20))
+cut = cut_of(*[Event(f"1/{n}", source, 0, 20, joint=CUT) for n in range(1000)])
+
+
+def slowly(done, _total):
+    time.sleep(0.002)
+    if done == 50:
+        print("on", flush=True)
+
+
+make_film(cut, shelf, shelf.folder / "film.mp4", tags={}, progress=slowly)
+"""
+
+
+@pytest.fixture
+def long_film(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], psutil.Process]]:
+    """A process group of its own that makes a long film, and its ffmpeg."""
+    argv = [sys.executable, "-c", LONG, str(tmp_path)]
+    folder = Path(__file__).parents[2]
+    with subprocess.Popen(argv, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "on\n"
+        (encoder,) = psutil.Process(process.pid).children()
+        yield process, encoder
+        process.kill()
+
+
+def test_ctrl_c_in_a_terminal_ends_the_film_and_leaves_nothing(
+    tmp_path: Path, long_film: tuple[subprocess.Popen[str], psutil.Process]
+) -> None:
+    process, encoder = long_film
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) == -signal.SIGINT
+    assert not encoder.is_running()
+    assert [file.name for file in tmp_path.iterdir()] == ["a.mkv"]
+
+
+def test_an_ffmpeg_whose_maker_was_killed_ends_by_itself(
+    long_film: tuple[subprocess.Popen[str], psutil.Process],
+) -> None:
+    process, encoder = long_film
+    process.kill()
+    encoder.wait(60)
+    assert not encoder.is_running()
 
 
 @pytest.mark.usefixtures("nothing_is_left")

@@ -36,9 +36,7 @@ SECONDS_BETWEEN_KEYFRAMES = 5
 Tell = Callable[[int, int], None]
 
 
-def make_film(
-    cut: Cut, sources: FilmSources, target: Path, *, tags: Mapping[str, str], progress: Callable[[int, int], None]
-) -> None:
+def make_film(cut: Cut, sources: FilmSources, target: Path, *, tags: Mapping[str, str], progress: Tell) -> None:
     """Write the film of a cut to `target` (mp4); `progress(done, total)` is told of every film frame.
 
     H.264 (x264 medium, CRF 18, closed groups), yuv420p BT.709 converted and tagged, square pixels, constant rate, a
@@ -50,20 +48,21 @@ def make_film(
         raise ValueError("a film needs at least one event")
     part = target.absolute().with_name(target.name + ".part")
     try:
-        with _work_folder(cut, tags, part.parent) as folder:
-            _encode(cut, sources, Ffmpeg(_arguments(cut, part, folder), folder), progress)
+        with _work_folder(cut, tags, part.parent) as folder, Ffmpeg(_arguments(cut, part, folder), folder) as process:
+            _feed(process, cut, sources, progress)
         _check_length(part, cut)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _encode(cut: Cut, sources: FilmSources, process: Ffmpeg, progress: Tell) -> None:
-    with process, ahead(film_frames(cut, sources), _depth(cut.size)) as frames:
+def _feed(process: Ffmpeg, cut: Cut, sources: FilmSources, progress: Tell) -> None:
+    total = cut.frames
+    with ahead(film_frames(cut, sources), _depth(cut.size)) as frames:
         for done, picture in enumerate(frames, start=1):
             process.write(picture)
-            progress(done, cut.frames)
-        process.finish()
+            progress(done, total)
+    process.finish()
 
 
 def _depth(size: Size) -> int:
