@@ -256,6 +256,22 @@ def test_a_kept_clip_goes_into_the_film_and_nothing_is_rendered_for_it(
     assert version.reused, "it is the very film that was there"
 
 
+def test_a_kept_clip_is_labelled_by_the_backend_that_rendered_it(store: Store, solid: Solid, tmp_path: Path) -> None:
+    made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
+    real = replace(solid, id="real/1", is_preview=False)
+    dusk = replace(a_take("dusk"), backend="real/1")
+    plan = film(tmp_path, {"1/010": rendered(dusk, pin=a_take("dawn").key[:8]), "1/020": replace(dusk, seed=7)})
+    plan = replace(plan, backend="real/1")
+
+    events = json.loads((made(plan, store, real).folder / "cut.json").read_text())["events"]
+    assert [event["preview"] for event in events] == ["", ""], "a backend that is not in the registry is no preview"
+
+    events = json.loads((made(replace(plan, backend="solid/1"), store, solid).folder / "cut.json").read_text())[
+        "events"
+    ]
+    assert [event["preview"] for event in events] == ["solid", ""]
+
+
 def test_only_the_shots_that_were_asked_for_are_rendered(store: Store, solid: Solid, tmp_path: Path) -> None:
     plan = film(tmp_path, {"1/010": a_take("dawn"), "1/020": a_take("noon")})
     with begin(plan, solid, store, only={"1/020"}) as run:
