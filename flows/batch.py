@@ -1,0 +1,63 @@
+"""The flow `batch`: every storyboard of a folder, one film after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed
+
+from flows.film import film
+from flows.logs import no_walls
+from flows.names import batch_run_name
+from flows.watch import Watch
+
+PATTERNS = ("*.yaml", "*.yml", "*/storyboard.yaml", "*/storyboard.yml")
+
+
+@flow(name="batch", flow_run_name=batch_run_name, persist_result=False)
+def batch(folder: Path = Path("storyboards"), backend: str | None = None, outputs: Path | None = None) -> State[None]:
+    """Make every film of a folder. One that fails does not stop the next.
+
+    Args:
+        folder: The folder, relative to the project's. Its storyboards are its YAML files, and `storyboard.yaml` in
+            each of its folders; what begins with `_` or `.` is left out.
+        backend: What renders instead of the models that the storyboards name: `animatic`.
+        outputs: Where takes and films are kept, instead of WAN_RENDER_OUTPUTS or `outputs`.
+    """
+    no_walls()
+    found = storyboards(folder)
+    if not found:
+        return Failed(message=f"{folder}: no storyboards are here; a folder with {', '.join(PATTERNS)}")
+    with Watch(flow_run.id) as watch:
+        try:
+            states = {file: film(file, backend, outputs, return_state=True) for file in found}
+        except TerminationSignal:
+            if not watch.cancelled:
+                raise
+            return Cancelled(message="cancelled; what was finished is kept")
+    return _ended(states)
+
+
+def storyboards(folder: Path) -> tuple[Path, ...]:
+    """The storyboards of a folder, by name. A broken one counts: it is to be reported."""
+    found = {file for pattern in PATTERNS for file in folder.glob(pattern) if file.is_file()}
+    return tuple(sorted(file for file in found if not _is_left_out(file.relative_to(folder))))
+
+
+def _is_left_out(path: Path) -> bool:
+    return any(part.startswith(("_", ".")) for part in path.parts)
+
+
+def _ended(states: dict[Path, State[Any]]) -> State[None]:
+    failed = {file: state for file, state in states.items() if not state.is_completed()}
+    if not failed:
+        return Completed(message=f"{len(states)} films")
+    lines = [f"{file}: {state.name}: {state.message}" for file, state in failed.items()]
+    get_run_logger().error("%d of %d films are not whole:\n%s", len(failed), len(states), "\n".join(lines))
+    return Failed(name="Partial", message=f"{len(failed)} of {len(states)} films are not whole: {'; '.join(lines)}")

@@ -1,0 +1,111 @@
+"""The flow `film`: what `wan-render render` does, with its takes as tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed
+
+from flows.logs import no_walls
+from flows.names import film_run_name
+from flows.progress import Bar
+from flows.review import show_review
+from flows.takes import Night, render_takes
+from flows.watch import Watch
+from wan_render.backends import backend as backend_called
+from wan_render.cli.selection import selected
+from wan_render.cli.session import OWN_MODELS, Session
+from wan_render.errors import Stopped, WanRenderError
+from wan_render.farm import LocalFarm, local_devices
+from wan_render.production import FilmVersion, Run, begin, failures, finish
+from wan_render.settings import MachineSettings
+
+
+@flow(name="film", flow_run_name=film_run_name, persist_result=False)
+def film(
+    storyboard: Path, backend: str | None = None, outputs: Path | None = None, only: str | int | None = None
+) -> State[None]:
+    """Render what a storyboard lacks, and make its film.
+
+    Args:
+        storyboard: The file, relative to the project's folder. A retry reads it again.
+        backend: What renders instead of the models that the storyboard names: `animatic`.
+        outputs: Where takes and films are kept, instead of WAN_RENDER_OUTPUTS or `outputs`.
+        only: Shots and scenes to render, `1/020,2`; all where it is not set.
+    """
+    no_walls()
+    with Watch(flow_run.id) as watch:
+        try:
+            return _ended(make(session(storyboard, backend, outputs), None if only is None else str(only)))
+        except Stopped as error:
+            return Cancelled(message=str(error))
+        except TerminationSignal:
+            if not watch.cancelled:
+                raise
+            return Cancelled(message="cancelled; what was finished is kept")
+        except WanRenderError as error:
+            get_run_logger().error("%s", error)
+            return Failed(message=str(error))
+
+
+def session(storyboard: Path, backend: str | None, outputs: Path | None) -> Session:
+    """One storyboard on this machine, as the terminal has it. Raises UsageError for an unknown backend."""
+    settings = MachineSettings()
+    if outputs is not None:
+        settings = settings.model_copy(update={"outputs": outputs})
+    return Session(storyboard, (), settings, backend_called(backend or OWN_MODELS))
+
+
+def make(session: Session, only: str | None) -> FilmVersion:
+    """Plan → takes → film, as in cli/render.py."""
+    plan, store, log = session.plan, session.store, get_run_logger()
+    shots = None if only is None else selected(plan, only)
+    devices = local_devices(session.settings, session.backend.device_kinds)
+    for warning in plan.warnings:
+        log.warning("%s", warning)
+    with begin(plan, session.backend, store, only=shots, device_kind=devices[0].kind, waiting=log.warning) as run:
+        with LocalFarm(devices, store.root) as farm:
+            night = Night(farm)
+            render_takes(run, night)
+        version = _finishing(run, night)
+        show_review(run, night, version)
+        return version
+
+
+def _finishing(run: Run, night: Night) -> FilmVersion:
+    """`finish` as a task of the run, in this thread, where a cancel can interrupt it."""
+    failed = failures(run, night.outcomes)
+    outcome: FilmVersion | WanRenderError | None = None
+
+    @task(name="film", task_run_name="film", cache_policy=NO_CACHE, persist_result=False)
+    def make_film() -> State[None]:
+        nonlocal outcome
+        bar = Bar("film")
+        try:
+            outcome = finish(run, failed, progress=bar.show, waiting=get_run_logger().warning)
+        except WanRenderError as error:
+            outcome = error
+            return Failed(message=str(error))
+        bar.end()
+        return Completed(message=str(outcome.video))
+
+    make_film()
+    if isinstance(outcome, FilmVersion):
+        return outcome
+    raise outcome or RuntimeError("the film's task ended without an outcome")
+
+
+def _ended(version: FilmVersion) -> State[None]:
+    path = str(version.video.absolute())
+    if version.slates:
+        slates = "; ".join(f"{shot}: {reason}" for shot, reason in version.slates.items())
+        get_run_logger().warning("film with slates: %s (%s)", path, slates)
+        return Failed(name="Partial", message=f"{path}, with slates: {slates}")
+    get_run_logger().info("film: %s", path)
+    return Completed(message=f"{path}{' (unchanged)' if version.reused else ''}")

@@ -1,0 +1,40 @@
+"""What films, takes and artifacts are called in the UI."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prefect.runtime import flow_run
+
+
+def film_name(storyboard: Path) -> str:
+    """The storyboard's own name; that of its folder where it is called `storyboard.yaml`."""
+    return storyboard.resolve().parent.name if storyboard.stem == "storyboard" else storyboard.stem
+
+
+def film_run_name() -> str:
+    """`river-to-dove 2026-11-20 22:00`, by the clock of the machine that renders."""
+    return f"{film_name(Path(_parameter('storyboard')))} {_now()}"
+
+
+def batch_run_name() -> str:
+    """`storyboards 2026-11-20 22:00`."""
+    return f"{Path(_parameter('folder')).resolve().name} {_now()}"
+
+
+def artifact_key(kind: str, slug: str) -> str:
+    """A key that Prefect takes: a-z, 0-9 and dashes."""
+    words = re.sub(r"[^a-z0-9]+", "-", f"{kind}-{slug}".lower())
+    return words.strip("-")
+
+
+def _parameter(name: str) -> str:
+    parameters: dict[str, Any] = flow_run.parameters
+    return str(parameters[name])
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")

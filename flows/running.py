@@ -1,0 +1,188 @@
+"""A running farm: its programs started in order, kept alive, and stopped in order."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import PrefectException
+from prefect.settings import get_current_settings
+from prefect.states import Cancelling
+
+from flows.deploying import POOL, deploy, make_pool, set_backend, watch_for_silence
+from flows.service import Service
+from wan_render.errors import MachineError, Problem, UsageError
+
+START_SECONDS = 120.0
+STOP_SECONDS = 10.0
+CANCEL_SECONDS = 20.0
+"""So long films get to stop; then they are killed, which frees the devices too."""
+
+AT_ONCE_SECONDS = 10.0
+"""A program that lives shorter than this is not started again: it would die of the same cause."""
+
+
+class Farm:
+    """A server and a worker of this folder; a context. `lock` is an open file that all of them inherit."""
+
+    def __init__(self, project: Path, home: Path, lock: int) -> None:
+        self.api = get_current_settings().api.url or ""
+        self.ui = self.api.removesuffix("/api")
+        self._host, self._port = _loopback(self.api)
+        self._lock = lock
+        self._environment = {
+            "PREFECT_HOME": str(home),
+            "PREFECT_API_URL": self.api,
+            "WAN_RENDER_HOME": str(project),
+            "DO_NOT_TRACK": "1",
+            "PREFECT_CLI_WRAP_LINES": "false",
+        }
+        self._server = self._service("server", "server", "start", "--host", self._host, "--port", str(self._port))
+        self._worker = self._service("worker", "worker", "start", "--pool", POOL, "--type", "process")
+        self._since: dict[str, float] = {}
+
+    def refuse_taken_port(self) -> None:
+        """Raises MachineError where something listens on the server's port."""
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self._host, self._port))
+            except OSError:
+                raise MachineError(self._taken()) from None
+
+    def deploy(self, backend: str | None) -> None:
+        """The work pool, the automation and the deployments of prefect.yaml; then the worker takes runs."""
+        with get_client(sync_client=True) as client:
+            make_pool(client)
+            watch_for_silence(client)
+            deploy({**os.environ, **self._environment})
+            set_backend(client, backend)
+        self._start(self._worker)
+
+    def revive(self) -> Iterator[str]:
+        """Start again what has died, and say so. Raises MachineError for what dies at once."""
+        for service in (self._server, self._worker):
+            if service.alive:
+                continue
+            if time.monotonic() - self._since[service.name] < AT_ONCE_SECONDS:
+                raise _dead(service)
+            self._start(service)
+            yield f"the {service.name} had died and was started again; its log: {service.log}"
+
+    def __enter__(self) -> Self:
+        try:
+            self._start(self._server)
+            self._wait_for_server()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def _service(self, name: str, *arguments: str) -> Service:
+        log = Path(self._environment["PREFECT_HOME"]) / "logs" / f"{name}.log"
+        return Service(name, arguments, log, self._environment, self._lock)
+
+    def _start(self, service: Service) -> None:
+        service.start()
+        self._since[service.name] = time.monotonic()
+        processes = [os.getpid(), *(each.pid for each in (self._server, self._worker) if each.pid is not None)]
+        os.truncate(self._lock, 0)
+        os.pwrite(self._lock, " ".join(map(str, processes)).encode(), 0)
+
+    def _wait_for_server(self) -> None:
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            if not self._server.alive:
+                raise _dead(self._server)
+            if _answers(self.api):
+                return
+            time.sleep(0.2)
+        raise MachineError(
+            Problem("the server", f"does not answer after {START_SECONDS:.0f} s", remedy=f"its log: {self._server.log}")
+        )
+
+    def _stop(self) -> None:
+        """Films first, while their worker can stop them; then the worker; the server last, when all is recorded."""
+        if self._worker.alive and _answers(self.api):
+            with get_client(sync_client=True) as client:
+                _cancel_runs(client)
+        self._worker.stop(STOP_SECONDS)
+        self._server.stop(STOP_SECONDS)
+
+    def _taken(self) -> Problem:
+        who = "a Prefect server that is not this farm's" if _answers(self.api) else "another program"
+        other = f"http://{self._host}:{self._port + 1}/api"
+        return Problem(
+            f"{self._host}:{self._port}",
+            f"{who} listens there already",
+            remedy=f"end it, or take another port, here and wherever you type prefect: export PREFECT_API_URL={other}",
+        )
+
+
+def _loopback(api: str) -> tuple[str, int]:
+    address = urlsplit(api)
+    if address.scheme != "http" or address.hostname not in {"127.0.0.1", "localhost", "::1"}:
+        raise UsageError(
+            Problem(
+                "PREFECT_API_URL",
+                f"names {api or 'no server'}, which is not on this machine",
+                "the farm's own server is on loopback: http://127.0.0.1:4200/api",
+                "unset it, or start a worker for that server instead (docs/operations.md)",
+            )
+        )
+    return address.hostname, address.port or 80
+
+
+def _answers(api: str) -> bool:
+    try:
+        return httpx.get(f"{api}/health", timeout=2.0).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _dead(service: Service) -> MachineError:
+    return MachineError(
+        Problem(f"the {service.name}", "ended by itself", remedy=f"its log, {service.log}, ends:\n{service.tail()}")
+    )
+
+
+def _cancel_runs(client: SyncPrefectClient) -> None:
+    """Cancel what runs, so that it is Cancelled, not lost, and wait for it a while."""
+    try:
+        for run in _running(client):
+            if run.state is not None and not run.state.is_cancelling():
+                client.set_flow_run_state(run.id, Cancelling(message="the farm was stopped"), force=True)
+        end = time.monotonic() + CANCEL_SECONDS
+        while _running(client) and time.monotonic() < end:
+            time.sleep(0.3)
+    except (httpx.HTTPError, PrefectException):
+        return  # the server went first
+
+
+def _running(client: SyncPrefectClient) -> list[FlowRun]:
+    types = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+    return client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types))),
+        work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[POOL])),
+    )

@@ -1,0 +1,65 @@
+"""The programs that a farm is made of: the server and the worker, each with its log."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+TAIL_LINES = 15
+
+
+class Service:
+    """`prefect <arguments>` in a session of its own, so that Ctrl-C reaches the farm alone, which stops it in order."""
+
+    def __init__(
+        self, name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str], lock: int
+    ) -> None:
+        self.name, self.log = name, log
+        self._arguments, self._environment, self._lock = arguments, environment, lock
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, anew where it has died."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "prefect", *self._arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **self._environment},
+                pass_fds=(self._lock,),  # the farm's lock is free when its last program has gone
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, or None before it was started."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self, seconds: float) -> None:
+        """Ask it to end; kill what is left of it afterwards."""
+        if self._process is None:
+            return
+        if self.alive:
+            self._process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def tail(self) -> str:
+        """The last lines of its log."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-TAIL_LINES:])
