@@ -1,7 +1,5 @@
 """A storyboard with the places of its keys, for messages about what is found later."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wan_render.facts import FactCache
 from wan_render.model import Document, Storyboard, printable, slug_of
 from wan_render.model.spelling import Role
-from wan_render.render import Models
 from wan_render.storyboard.events import checked_events
 from wan_render.storyboard.guesses import Guesses
 from wan_render.storyboard.keyframes import check_keyframes, listed
@@ -20,6 +19,9 @@ from wan_render.storyboard.references import References
 from wan_render.storyboard.shots import check_shots, number_all
 from wan_render.storyboard.source import read_source
 from wan_render.storyboard.validation import validated
+
+if TYPE_CHECKING:  # it brings numpy, which reading a storyboard does not need
+    from wan_render.render import Models
 
 NO_SLUG = "film"
 """The slug of a film whose title and file name have neither a letter nor a digit."""

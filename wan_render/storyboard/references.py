@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wan_render.errors import PictureError
 from wan_render.facts import FactCache
 from wan_render.model import PREVIOUS
 from wan_render.model.spelling import Misspelt, Role, shown
-from wan_render.render import Models
 from wan_render.storyboard.mistakes import Mistakes
 from wan_render.storyboard.normal import Mention
 from wan_render.storyboard.paths import Grounds
+
+if TYPE_CHECKING:  # it brings numpy, which reading a storyboard does not need
+    from wan_render.render import Models
 
 MOST_FOUND = 10_000
 """Different names and paths of one file; a film of 1,000 shots has some 2,000."""
