@@ -54,7 +54,7 @@ def main() -> int:
     asked = reading.parse_args()
     names = asked.names or NAMES
     if asked.check:
-        return int(any([_differs(name) for name in names]))
+        return int(sum([_differs(name) for name in names]) > 0)
     for name in names:
         _save(name)
     return 0

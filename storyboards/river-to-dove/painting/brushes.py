@@ -7,23 +7,21 @@ at the end, for clean edges. Coordinates of shapes are the picture's own, 1280x7
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 1280, 720
-SCALE = 2
-SHAPE = (HEIGHT * SCALE, WIDTH * SCALE)
+SCALE = 1.5
+SHAPE = (round(HEIGHT * SCALE), round(WIDTH * SCALE))
 
-Grid = NDArray[np.float32]
+Grid = NDArray[Any]
 Colour = tuple[float, float, float]
 Points = Sequence[tuple[float, float]]
 
 GOLD: Colour = (1.0, 0.80, 0.50)
-MIST: Colour = (0.80, 0.86, 0.82)
-TEAL: Colour = (0.10, 0.29, 0.33)
-INK: Colour = (0.035, 0.075, 0.09)
 
 
 def hexed(text: str) -> Colour:
@@ -106,7 +104,7 @@ def blur(picture: Grid, radius: float) -> Grid:
 
 
 def curve(points: Points, *, closed: bool = False, fine: int = 16) -> NDArray[np.float64]:
-    """A smooth line through the points (centripetal enough: Catmull-Rom), (n, 2)."""
+    """A smooth line through the points (uniform Catmull-Rom), (n, 2)."""
     knots = np.asarray(points, float)
     ring = np.vstack([knots[-1:], knots, knots[:2]] if closed else [knots[:1], knots, knots[-1:]])
     time = np.linspace(0, 1, fine, endpoint=False)[:, None]
@@ -146,7 +144,7 @@ def rounded(mask: Grid, radius: float) -> tuple[Grid, Grid, Grid]:
 
 
 def finished(canvas: Grid, seed: int) -> NDArray[np.uint8]:
-    """The common finish: glow of the lights, a film's curve, warm lights and cool shadows, vignette, paper and grain."""
+    """The common finish: glow of the lights, warm lights and cool shadows, a film's curve, vignette, paper, grain."""
     glow = blur(np.clip(canvas - 0.68, 0, 1), 14) * 0.55
     canvas = 1 - (1 - np.clip(canvas, 0, 1)) * (1 - np.clip(glow, 0, 1))
     small = cv2.resize(canvas, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
@@ -177,25 +175,35 @@ def cutout(outline: NDArray[np.float64], margin: float = 2) -> tuple[tuple[slice
 
 
 def pine(foot: float, ground: float, height: float, seed: int, wide: float = 0.30) -> NDArray[np.float64]:
-    """The outline of a fir: boughs that hang, shorter to the top, no two alike."""
+    """The outline of a fir: boughs that hang, longer to the ground, no two alike."""
     dice = np.random.default_rng(seed)
-    boughs = max(int(height / 7), 9)
-    sides = []
-    for side in (-1, 1):
-        points = []
-        for bough in range(boughs):
-            part = (bough + 0.5) / boughs
-            reach = height * wide * part**0.85 * dice.uniform(0.55, 1.1) * 0.5
-            top = ground - height * (1 - part * 0.93)
-            drop = height / boughs * dice.uniform(0.5, 1.2)
-            points += [
-                (foot + side * reach * 0.25, top),
-                (foot + side * reach * 0.7, top + drop * 0.35),
-                (foot + side * reach, top + drop),
-            ]
-        sides.append(points)
+    left, right = (_boughs(foot, ground, height, wide * side, dice) for side in (-1, 1))
     trunk = height * 0.012
-    left, right = sides
-    return np.array(
-        [(foot, ground - height * 1.02), *right, (foot + trunk, ground), (foot - trunk, ground), *left[::-1]]
-    )
+    stem = [
+        (foot + trunk, ground - height * 0.05),
+        (foot + trunk, ground),
+        (foot - trunk, ground),
+        (foot - trunk, ground - height * 0.05),
+    ]
+    return np.array([(foot, ground - height * 1.03), *right, *stem, *left[::-1]])
+
+
+def _boughs(
+    foot: float, ground: float, height: float, wide: float, dice: np.random.Generator
+) -> list[tuple[float, float]]:
+    """One side of a fir from its top down; `wide` is negative for the left. Each bough has a ragged lower edge."""
+    count = int(np.clip(height / 9, 9, 26))
+    twigs = 1 if height < 150 else 4
+    points = []
+    for bough in range(count):
+        part = (bough + 0.6) / count
+        reach = height * wide * 0.5 * part**0.8 * dice.uniform(0.62, 1.08)
+        top, drop = ground - height * (1 - part * 0.94), height / count * dice.uniform(0.55, 1.05)
+        points.append((foot + reach * 0.2, top - drop * 0.2))
+        points.append((foot + reach * 0.65, top + drop * 0.40))
+        points.append((foot + reach, top + drop))
+        for twig in range(1, twigs):
+            inward = 1 - 0.75 * twig / twigs
+            points.append((foot + reach * (inward + 0.09), top + drop * (0.62 + 0.25 * (1 - inward))))
+            points.append((foot + reach * inward, top + drop * dice.uniform(0.95, 1.35)))
+    return points

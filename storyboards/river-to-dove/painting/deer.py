@@ -53,7 +53,7 @@ def _sky() -> Grid:
     canvas = mix(canvas, hexed("#fbe6c0"), clouds * 0.5)
     far = np.sqrt((x - _SUN[0]) ** 2 + (y - _SUN[1]) ** 2)
     canvas = lit(canvas, GOLD, 0.9 * np.exp(-far / 150))
-    return lit(canvas, (1, 0.97, 0.88), smooth(44, 30, far))
+    return lit(canvas, (1, 0.97, 0.88), smooth(33, 25, far))
 
 
 def _hills(canvas: Grid) -> Grid:
@@ -85,7 +85,7 @@ def _wood(canvas: Grid) -> Grid:
             window, px, py, mask = cutout(outline)
             near_sun = np.exp(-(((px - _SUN[0]) / 300) ** 2) - ((py - _SUN[1]) / 260) ** 2)
             shade = mix(np.zeros((*mask.shape, 3), np.float32), hexed(colour), 1.0)
-            shade = shade * (1 + 0.22 * noise(px / 5, py / 5, 2, 1))[..., None]
+            shade = shade * (1 + 0.20 * noise(px / 2.4, py / 2.4, 2, 1))[..., None]
             shade = mix(shade, hexed("#f5cf8b"), near_sun * 0.6)
             shade = mix(shade, hexed("#e9d7ad"), smooth(level - tall * 0.55, level + 8, py) * 0.62)
             canvas[window] = mix(canvas[window], shade, mask)
@@ -94,29 +94,50 @@ def _wood(canvas: Grid) -> Grid:
     return canvas
 
 
+def _middle_of_road(near: Grid) -> Grid:
+    return 470 + 120 * np.sin(near * 2.4) * near - 420 * near**2.1
+
+
+def _verge(y: float) -> float:
+    """The right edge of the road at a row."""
+    near = np.float32(np.clip((y - 470) / 250, 0, 1))
+    return float(_middle_of_road(near) + 9 + 265 * near**1.25)
+
+
+def _turf(x: Grid, y: Grid, near: Grid) -> Grid:
+    """Upright blades, finer where they are far: three sizes, one fading into the next."""
+    far, middle, close = (noise(x / size, y / (2.6 * size), 3, 4) for size in (2.5, 5.0, 10.0))
+    nearer = smooth(0.15, 0.45, near)
+    return far + (middle - far) * nearer + (close - middle) * smooth(0.5, 0.9, near)
+
+
 def _road(canvas: Grid) -> Grid:
     """Meadow, and the road that comes out of the light in one bend."""
     x, y = places()
     edge = 470 + 6 * noise(x / 200, x * 0, 4, 2)
     near = np.clip((y - 470) / 250, 0, 1)
-    blades = noise(x / (3 + 9 * near), y / (10 + 26 * near), 4, 4)
-    clumps = noise(x / 120, y / 34, 4, 1)
-    meadow = mix(np.zeros((*SHAPE, 3), np.float32), hexed("#c7a861"), 1.0)
-    meadow = mix(meadow, hexed("#33503f"), smooth(0.0, 0.85, near) * 0.95)
-    meadow = mix(meadow, hexed("#86813f"), smooth(0.0, 0.9, clumps) * (1 - near) * 0.7)
-    meadow = meadow * (1 + 0.20 * blades * (0.4 + near))[..., None]
+    away = 40 / np.maximum(y - 432, 8)
+    clumps = noise((x - 470) / 90 * away, 9 * away, 4, 1)
+    turf = _turf(x, y, near)
+    meadow = mix(np.zeros((*SHAPE, 3), np.float32), hexed("#d8b468"), 1.0)
+    meadow = mix(meadow, hexed("#3d5a41"), smooth(0.0, 0.7, near + 0.12 * clumps) * 0.92)
+    meadow = mix(meadow, hexed("#9a8d45"), smooth(0.1, 0.9, clumps) * (1 - 0.6 * near) * 0.7)
+    meadow = meadow * (1 + 0.24 * turf * (0.5 + 0.5 * near))[..., None]
+    warm = np.exp(-(((x - _SUN[0]) / 420) ** 2)) * smooth(0.9, 0.0, near)
+    meadow = lit(meadow, GOLD, 0.30 * warm + 0.18 * smooth(0.4, 1.2, turf) * smooth(1300, 300, x))
     canvas = mix(canvas, meadow, smooth(0, 14, y - edge))
-    middle = 470 + 120 * np.sin(near * 2.4) * near - 420 * near**2.1
+    middle = _middle_of_road(near)
     half = 9 + 265 * near**1.25
-    across = (x - middle) / half + 0.05 * noise(x / 30, y / 14, 4, 5)
-    stones = noise(x / (2 + 10 * near), y / (1 + 4 * near), 4, 0)
-    surface = mix(np.zeros((*SHAPE, 3), np.float32), hexed("#f0cf93"), 1.0)
-    surface = mix(surface, hexed("#6b6a5c"), smooth(0.0, 0.75, near) * 0.9)
-    ruts = np.exp(-(((np.abs(across) - 0.48) / 0.14) ** 2))
-    surface = surface * (1 + 0.10 * stones - 0.20 * ruts * (0.4 + near))[..., None]
-    glow = np.exp(-(((x - middle) / (half * 1.2)) ** 2)) * smooth(0.75, 0.0, near)
-    surface = lit(surface, GOLD, 0.5 * glow)
-    return mix(canvas, surface, smooth(1.04, 0.93, np.abs(across)) * smooth(4, 18, y - edge))
+    across = (x - middle) / half + 0.07 * noise(x / 26, y / 12, 4, 5)
+    gravel = noise(across * 9, 60 * away, 4, 0) * 0.5 + 0.5 * noise(x / 3, y / 2, 3, 2)
+    surface = mix(np.zeros((*SHAPE, 3), np.float32), hexed("#f3d49a"), 1.0)
+    surface = mix(surface, hexed("#75705f"), smooth(0.0, 0.8, near) * 0.9)
+    ruts = np.exp(-(((np.abs(across) - 0.46) / 0.13) ** 2))
+    surface = surface * (1 + 0.11 * gravel - 0.22 * ruts * (0.4 + near))[..., None]
+    middle_grass = np.exp(-((across / 0.16) ** 2)) * smooth(-0.3, 0.5, turf) * smooth(0.05, 0.3, near)
+    surface = mix(surface, hexed("#6d6f3e"), middle_grass * 0.6)
+    surface = lit(surface, GOLD, 0.5 * np.exp(-(((x - middle) / (half * 1.2)) ** 2)) * smooth(0.8, 0.0, near))
+    return mix(canvas, surface, smooth(1.05, 0.90, np.abs(across) + 0.10 * turf * near) * smooth(4, 18, y - edge))
 
 
 def _beams(canvas: Grid) -> Grid:
@@ -244,7 +265,7 @@ def _stag(canvas: Grid) -> Grid:
 
 def _limb(canvas: Grid, points: tuple[tuple[float, float], ...], body: Grid) -> Grid:
     """A near leg: where it joins the body it fades into it."""
-    x, y = places()
+    _, y = places()
     mask = filled(_put(points))
     height = (y - _PLACE[1]) / _PIXELS
     part = np.maximum(smooth(57, 70, height), 1 - body)
@@ -263,15 +284,15 @@ def _fur(canvas: Grid, mask: Grid, radius: float, dark: float) -> Grid:
     colour = mix(colour, hexed("#4b3426"), smooth(66, 88, height) * 0.75)
     colour = mix(colour, hexed("#5c4130"), smooth(48, 24, height) * smooth(820, 790, x) * 0.5)
     colour = colour * (1 + 0.17 * hair)[..., None]
-    sky = 0.34 + 0.30 * np.clip(-down, 0, 1) + 0.16 * to_us
+    sky = 0.27 + 0.30 * np.clip(-down, 0, 1) + 0.16 * to_us
     side = np.clip(-0.85 * right - 0.45 * down, 0, 1)
     lighted = colour * (
         sky[..., None] * np.array([0.86, 0.95, 1.05], np.float32)
-        + side[..., None] * np.array([1.05, 0.78, 0.46], np.float32)
+        + side[..., None] * np.array([1.40, 1.02, 0.58], np.float32)
     )
     lighted = lighted * dark
-    edge = smooth(0.55, 0.95, side) * smooth(0.85, 0.35, to_us)
-    lighted = lit(lighted.astype(np.float32), hexed("#ffd489"), edge * 0.85 * min(dark, 1))
+    edge = smooth(0.35, 0.85, side) * smooth(0.95, 0.45, to_us)
+    lighted = lit(lighted.astype(np.float32), hexed("#ffd489"), edge * min(dark, 1))
     return mix(canvas, lighted, mask)
 
 
@@ -324,13 +345,13 @@ def _cast(canvas: Grid) -> Grid:
 def _grass(canvas: Grid) -> Grid:
     """Grass at the stag's feet and along the verge, its tips in the light."""
     dice = np.random.default_rng(31)
-    for _ in range(1500):
+    for _ in range(2600):
         near = dice.uniform(0, 1) ** 0.7
-        y = 560 + 170 * near
-        x = dice.uniform(520, 1300)
-        if x < 640 + 60 * near and y < 700:
+        y = 566 + 168 * near
+        x = dice.uniform(480, 1300)
+        if x < _verge(y):
             continue
-        tall = (9 + 34 * near) * dice.uniform(0.5, 1.2)
+        tall = (6 + 40 * near**1.3) * dice.uniform(0.5, 1.2)
         canvas = _blade(canvas, x, y, tall, near, dice)
     return canvas
 
@@ -339,9 +360,13 @@ def _blade(canvas: Grid, x: float, y: float, tall: float, near: float, dice: np.
     sway = dice.normal(0.15, 0.3) * tall
     line = curve([(x, y), (x + sway * 0.3, y - tall * 0.55), (x + sway, y - tall)], fine=5)
     wide = (1.0 + 2.2 * near) / 2
-    outline = np.vstack([line[:-1] - (wide, 0), line[-1:], line[-2::-1] + (wide, 0)])
+    outline = np.vstack([line[:-1] - (wide, 0), line[-1:], line[-2::-1] - (-wide, 0)])
     window, _, py, mask = cutout(outline)
-    colour = mix(np.zeros((*mask.shape, 3), np.float32), hexed("#24382e"), 1.0)
+    colour = mix(
+        np.zeros((*mask.shape, 3), np.float32),
+        np.asarray(hexed("#5d6a3e")) * (1 - near) + np.asarray(hexed("#22362c")) * near,
+        1.0,
+    )
     tip = smooth(y, y - tall, py) * dice.uniform(0.2, 0.9)
     colour = mix(colour, hexed("#d3a95a"), tip)
     canvas[window] = mix(canvas[window], colour, mask * 0.85)
@@ -355,8 +380,8 @@ def _front(canvas: Grid) -> Grid:
         outline = pine(foot, level, tall, int(dice.integers(1 << 30)), wide=0.36)
         window, px, py, mask = cutout(outline)
         colour = mix(np.zeros((*mask.shape, 3), np.float32), hexed("#12292c"), 1.0)
-        colour = colour * (1 + 0.35 * noise(px / 7, py / 7, 3, 4))[..., None]
+        colour = colour * (1 + 0.25 * noise(px / 2.5, py / 2.5, 2, 4))[..., None]
         canvas[window] = mix(canvas[window], colour, mask)
     x, y = places()
-    motes = smooth(2.35, 2.9, noise(x / 7, y / 7, 1, 3)) * smooth(560, 100, np.abs(x - 560))
+    motes = smooth(2.5, 3.2, noise(x / 3.5, y / 3.5, 1, 3)) * smooth(420, 60, np.hypot(x - 560, y - 420))
     return lit(canvas, hexed("#ffe2a6"), motes * 0.5)

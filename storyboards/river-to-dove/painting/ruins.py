@@ -21,7 +21,7 @@ from painting.brushes import (
 )
 
 _LIGHT = (720.0, -150.0)
-_STONE = hexed("#b9b596")
+_STONE = hexed("#cfc7a6")
 _ALGAE = hexed("#4d7a5a")
 
 
@@ -32,6 +32,7 @@ def painted() -> Grid:
     canvas = _rays(canvas, 0.20, 3)
     canvas = _bed(canvas)
     canvas = _colonnade(canvas)
+    canvas = _fallen(canvas)
     canvas = _fish(canvas)
     canvas = _weeds(canvas)
     canvas = _rays(canvas, 0.30, 1)
@@ -64,7 +65,7 @@ def _stone(x: Grid, y: Grid, light: Grid, seed: int) -> Grid:
     """Weathered stone under green: `light` 0…1 is how much of the day reaches it."""
     rough, stains = noise(x / 14, y / 14, 5, seed), noise(x / 60, y / 110, 4, seed + 1)
     colour = mix(np.zeros((*x.shape, 3), np.float32), _STONE, 1.0)
-    colour = mix(colour, _ALGAE, smooth(-0.1, 0.9, stains) * 0.75)
+    colour = mix(colour, _ALGAE, smooth(0.0, 1.0, stains) * 0.7)
     colour = colour * (1 + 0.16 * rough)[..., None]
     cracks = smooth(0.90, 0.97, noise(x / 50, y / 50, 4, seed + 2, ridged=True))
     colour = mix(colour, (0.10, 0.16, 0.15), cracks * 0.6)
@@ -79,8 +80,8 @@ def _column(
     dice = np.random.default_rng(seed)
     half = wide / 2
     edge = [
-        (foot + part * half * 0.86, top + (0 if whole else dice.uniform(-0.35, 0.5) * wide))
-        for part in np.linspace(-1, 1, 9)
+        (foot + part * half * 0.86, top + (0 if whole else dice.uniform(-0.3, 0.3) * wide + 0.25 * wide * part))
+        for part in np.linspace(-1, 1, 6)
     ]
     shaft = np.array([*edge, (foot + half, base), (foot - half, base)])
     blocks = [(shaft, True)]
@@ -114,7 +115,7 @@ def _block(
     towards = np.sign(_LIGHT[0] - foot) * 0.55
     light = np.clip(across * towards + np.sqrt(1 - across**2) * 0.62, 0, 1)
     if fluted:
-        light = light * (0.80 + 0.20 * np.cos(np.arcsin(across) * 22))
+        light = light * (0.86 + 0.14 * np.cos(np.arcsin(across) * 22))
     falling = np.clip(1.15 - (y - 60) / 900, 0.25, 1.1)
     colour = _stone(x, y, (light * falling).astype(np.float32), seed % 3)
     if fluted:
@@ -126,6 +127,14 @@ def _block(
 
 def _temple(canvas: Grid) -> Grid:
     """The far temple: a gable on six columns, one corner fallen."""
+    for foot, top, wide, seed in (
+        (330, 330, 20, 31),
+        (412, 402, 20, 32),
+        (488, 306, 22, 33),
+        (930, 360, 22, 34),
+        (1030, 318, 20, 35),
+    ):
+        canvas = _column(canvas, foot, 506, top, wide, 0.17, seed, whole=seed in (31, 33, 35))
     for index, foot in enumerate(np.linspace(560, 850, 6)):
         canvas = _column(canvas, foot, 500, 300 if index < 5 else 385, 26, 0.34, 20 + index, whole=index < 5)
     beam = np.array([(538, 292), (538, 262), (838, 262), (826, 276), (834, 292)])
@@ -141,13 +150,46 @@ def _temple(canvas: Grid) -> Grid:
 
 
 def _rubble(canvas: Grid, x: float, y: float, size: float, clear: float, seed: int) -> Grid:
+    """A broken block: a rough outline, its top in the light and its face in shadow."""
     dice = np.random.default_rng(seed + 60)
-    angles = np.sort(dice.uniform(0, 2 * np.pi, 7))
-    reach = dice.uniform(0.7, 1.1, 7) * size
-    outline = np.stack([x + np.cos(angles) * reach, y + np.sin(angles) * reach * 0.6], 1)
+    angles = np.linspace(0, 2 * np.pi, 13, endpoint=False) + dice.uniform(-0.12, 0.12, 13)
+    box = 1 / np.maximum(np.abs(np.cos(angles + 0.3)), np.abs(np.sin(angles + 0.3))) ** 0.7
+    reach = dice.uniform(0.80, 1.0, 13) * size * box
+    outline = np.stack([x + np.cos(angles) * reach, y + np.sin(angles) * reach * 0.52], 1)
     window, px, py, mask = cutout(outline)
-    light = np.clip(0.62 - (py - y) / size * 0.5 + (x - px) / size * 0.15, 0.05, 1).astype(np.float32)
-    canvas[window] = mix(canvas[window], _veiled(_stone(px, py, light, seed % 3), canvas[window], clear), mask)
+    ridge = y - size * (0.10 + 0.16 * np.sin((px - x) / size * 2 + seed))
+    light = (
+        0.20 + 0.62 * smooth(4, -4, py - ridge) + 0.10 * noise(px / 12, py / 9, 4, seed % 4) + 0.12 * (x - px) / size
+    )
+    stone = _stone(px, py, np.clip(light, 0.04, 1).astype(np.float32), seed % 3)
+    stone = stone * (1 - 0.45 * smooth(y, y + size * 0.5, py))[..., None]
+    canvas[window] = mix(canvas[window], _veiled(stone, canvas[window], clear), mask)
+    return canvas
+
+
+def _fallen(canvas: Grid) -> Grid:
+    """A column that lies across the middle of the picture, broken in two."""
+    for left, right, y0, y1, wide in ((548, 690, 622, 636, 50), (708, 838, 640, 628, 52)):
+        tilt = (y1 - y0) / (right - left)
+        outline = np.array(
+            [
+                (left, y0 - wide / 2),
+                (right, y1 - wide / 2),
+                (right + 9, y1),
+                (right, y1 + wide / 2),
+                (left, y0 + wide / 2),
+                (left - 7, y0),
+            ]
+        )
+        canvas = _shadow(canvas, (left + right) / 2, (y0 + y1) / 2 + wide * 0.5, (right - left) * 0.55)
+        window, x, y, mask = cutout(outline)
+        across = np.clip((y - y0 - (x - left) * tilt) / (wide / 2), -0.98, 0.98)
+        round_light = np.clip(-0.62 * across + 0.55 * np.sqrt(1 - across**2) + 0.10, 0.05, 1)
+        flutes = 0.84 + 0.16 * np.cos(np.arcsin(across) * 20)
+        stone = _stone(x, y, (round_light * flutes).astype(np.float32), 1)
+        joint = np.abs(((x - left) / 62) % 1 - 0.5)
+        stone = stone * (1 - 0.4 * smooth(0.48, 0.5, joint))[..., None]
+        canvas[window] = mix(canvas[window], _veiled(stone, canvas[window], 0.80), mask)
     return canvas
 
 
@@ -159,12 +201,12 @@ def _bed(canvas: Grid) -> Grid:
     across = (x - 690) / 260 * away
     ripples = noise(across * 1.4 + 0.5 * noise(across, away * 4, 3, 1), away * 26, 3, 3)
     bend = 0.35 * noise(across * 2.2, away * 6, 3, 5)
-    net = noise(across * 2.3 + bend, away * 8 + bend, 2, 2, ridged=True)
-    net = smooth(0.62, 1.0, net) * smooth(2.2, 0.5, away)
+    net = noise(across * 5.5 + bend, away * 21 + bend, 2, 2, ridged=True)
+    net = smooth(0.35, 1.0, net) * smooth(2.2, 0.5, away)
     colour = mix(np.zeros((*SHAPE, 3), np.float32), hexed("#5f8f82"), 1.0) * (1 + 0.16 * ripples)[..., None]
     near = np.exp(-(((x - 700) / 420) ** 2))
     colour = colour * (0.40 + 0.55 * near)[..., None]
-    colour = lit(colour, hexed("#eef3c4"), net * (0.15 + 0.55 * near))
+    colour = lit(colour, hexed("#eef3c4"), net * (0.25 + 0.55 * near))
     clear = smooth(1.55, 0.25, away) * 0.75 + 0.2
     return mix(canvas, colour, smooth(0, 10, y - edge) * clear)
 
@@ -183,7 +225,18 @@ def _colonnade(canvas: Grid) -> Grid:
         canvas = _shadow(canvas, foot, base, wide)
         canvas = _column(canvas, foot, base, top, wide, clear, seed, whole=whole)
     for number, (x, y, size) in enumerate(
-        ((430, 640, 44), (500, 668, 28), (930, 640, 36), (880, 700, 50), (330, 700, 40), (760, 610, 18))
+        (
+            (430, 640, 44),
+            (500, 668, 28),
+            (930, 640, 36),
+            (880, 700, 50),
+            (330, 700, 40),
+            (900, 606, 20),
+            (640, 682, 18),
+            (700, 700, 12),
+            (470, 596, 16),
+            (1010, 700, 26),
+        )
     ):
         canvas = _shadow(canvas, x, y + size * 0.4, size * 1.2)
         canvas = _rubble(canvas, x, y, size, 0.88, number + 10)
@@ -208,11 +261,11 @@ def _fish(canvas: Grid) -> Grid:
     """A shoal that turns in the light."""
     dice = np.random.default_rng(9)
     school = np.zeros(SHAPE, np.float32)
-    for _ in range(70):
+    for _ in range(110):
         turn = dice.uniform(0, 1)
         x = 470 + 330 * turn + dice.normal(0, 26)
         y = 175 + 70 * np.sin(turn * 3.3) + dice.normal(0, 17)
-        size, lean = dice.uniform(4, 8.5), 0.7 * np.cos(turn * 3.3) * 0.6
+        size, lean = dice.uniform(2.6, 6), 0.7 * np.cos(turn * 3.3) * 0.6
         body = np.array(
             [(1, 0), (0.4, -0.24), (-0.5, -0.08), (-1, -0.3), (-0.85, 0), (-1, 0.3), (-0.5, 0.08), (0.4, 0.24)]
         )
@@ -229,7 +282,7 @@ def _weeds(canvas: Grid) -> Grid:
             x = middle + dice.normal(0, spread * 0.5)
             tall = dice.uniform(40, 150) * (0.5 if middle == 620 else 1)
             sway = tall * dice.uniform(0.1, 0.35)
-            foot = 722 if middle != 620 else 640
+            foot = 722 if middle != 620 else 676
             line = curve(
                 [
                     (x, foot),
@@ -238,7 +291,7 @@ def _weeds(canvas: Grid) -> Grid:
                     (x + sway, foot - tall),
                 ]
             )
-            window, _, y, mask = cutout(np.vstack([line - (3, 0), line + (3, 0)]), 4)
+            window, _, y, mask = cutout(np.vstack([line - 3, line + 3]), 4)
             blade = stroked(line, 5, 0.6, belly=2)[window]
             colour = mix(np.zeros((*mask.shape, 3), np.float32), hexed("#1d4a3f"), 1.0)
             colour = mix(colour, hexed("#8fae62"), smooth(foot, foot - 150, y) * dice.uniform(0.4, 0.9))

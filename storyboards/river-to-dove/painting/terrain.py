@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from painting.brushes import HEIGHT, SCALE, SHAPE, WIDTH, Grid
+from painting.brushes import SCALE, SHAPE, WIDTH, Grid
 
 Heights = Callable[[Grid, Grid], Grid]
 
@@ -74,9 +74,3 @@ def sunlight(view: View, heights: Heights, sun: tuple[float, float, float], reac
         clear = here + up * distance - over
         seen = np.minimum(seen, np.clip(0.5 + clear / (0.10 * distance + 0.02), 0, 1))
     return facing.astype(np.float32), seen
-
-
-def rows_of(horizon: float) -> Grid:
-    """The picture's rows below the horizon, 0 at it and 1 at the bottom; negative above."""
-    rows = (np.arange(SHAPE[0], dtype=np.float32) + 0.5) / SCALE
-    return np.repeat(((rows - horizon) / (HEIGHT - horizon))[:, None], SHAPE[1], axis=1)

@@ -21,9 +21,20 @@ from painting.brushes import (
     places,
     smooth,
 )
+from painting.mountains import Range, standing
+from painting.terrain import Camera
 
 _SHORE = 498.0
 _SUN = (250.0, 120.0)
+_ALPS = Range(
+    camera=Camera(height=0.25, horizon=498, focal=1000, near=5, far=40, steps=700),
+    begins=6.5,
+    tall=5.8,
+    shift=4.1,
+    sun=(-0.72, 0.52, 0.10),
+    air=hexed("#b4c6c2"),
+    far_air=hexed("#f0dcb4"),
+)
 
 
 def painted() -> Grid:
@@ -59,21 +70,15 @@ def _relief(height: Grid, strength: float) -> Grid:
 
 
 def _mountains(canvas: Grid) -> Grid:
-    """Three ranges, with snow in the gullies of the farthest."""
+    """Snow mountains beyond the lake, and wooded foothills in the haze."""
+    canvas = standing(canvas, _ALPS)
     x, y = places()
-    for number, (level, tall, rock, snow, haze) in enumerate(
-        ((330, 150, "#93a8a6", 0.9, 0.45), (390, 110, "#6d8c8a", 0.25, 0.42), (446, 70, "#4c736c", 0.0, 0.45))
-    ):
-        shape = noise(x / (330 - 60 * number) + number, x * 0 + 2 * number, 7, number, 0.5, ridged=True)
-        rise = 0.55 + 0.45 * np.cos((x - 330) / 330)
-        crest = level - tall * (shape - 0.25) * (0.5 + rise)
-        wall = noise(x / 90, y / 120, 6, number + 2, 0.55, ridged=True)
-        light = _relief(wall, 14)
-        colour = _plain(rock) * (0.62 + 0.75 * light)[..., None]
-        cover = smooth(0.42, 0.62, light + 0.004 * (crest + 80 - y)) * smooth(130, 30, y - crest) * snow
-        colour = mix(colour, hexed("#fdf3e2"), cover)
-        colour = mix(colour, hexed("#f2dcb2"), haze * smooth(-30, 150, y - crest) + 0.18)
-        canvas = mix(canvas, colour, smooth(0, 1.2, y - crest))
+    for number, (level, tall, wood, haze) in enumerate(((432, 40, "#5f8680", 0.45), (466, 34, "#41695f", 0.40))):
+        crest = level - tall * noise(x / (150 - 40 * number), x * 0 + 2 * number, 5, number + 1) + 0.05 * (x - 300)
+        tops = noise(x / 5, y / 14, 3, number, ridged=True)
+        colour = _plain(wood) * (0.70 + 0.45 * tops)[..., None]
+        colour = mix(colour, hexed("#f2dcb2"), haze * smooth(-20, 70, y - crest) + 0.10)
+        canvas = mix(canvas, colour, smooth(-2, 2, y - crest + 5 * tops))
     return canvas
 
 
@@ -88,23 +93,27 @@ def _rim(x: Grid) -> Grid:
 
 
 def _cliff(canvas: Grid) -> Grid:
+    """Rock in upright pillars and broken steps, grass on its ledges, dark where the spray keeps it wet."""
     x, y = places()
     rim = _rim(x)
-    bend = 26 * noise(x / 160, y / 160, 3, 1)
-    wall = 0.7 * noise((x + bend) / 66, y / 210, 6, 0, 0.55, ridged=True) + 0.35 * noise(
-        x / 150, (y + bend) / 34, 5, 2, ridged=True
+    bend = 14 * noise(x / 90, y / 90, 3, 1)
+    pillar = np.floor((x + bend) / 23)
+    step = np.floor((y - rim + 3 * bend) / 64 + noise(pillar * 0.7, pillar * 0, 1, 3))
+    blocks = noise(pillar * 0.73, step * 0.61, 1, 4)
+    wall = 0.60 * noise((x + bend) / 58, y / 130, 6, 0, 0.52, ridged=True) + 0.28 * noise(x / 40, y / 26, 5, 2)
+    light = _relief(wall + 0.16 * blur(blocks, 1.2), 13)
+    colour = mix(_plain("#5a625a"), hexed("#c3ad84"), smooth(0.35, 0.95, light))
+    colour = mix(colour, hexed("#223638"), smooth(0.48, 0.12, light) * 0.85)
+    colour = colour * (1 + 0.12 * blocks)[..., None]
+    growth = (
+        noise(x / 90, (y - 0.5 * rim) / 24, 5, 4) + 0.25 * blocks + 0.5 * (light - 0.5) + 0.6 * smooth(60, 0, y - rim)
     )
-    light = _relief(wall, 20)
-    colour = mix(_plain("#54605a"), hexed("#a79a7c"), smooth(0.35, 0.85, light))
-    colour = mix(colour, hexed("#2c3f40"), smooth(0.45, 0.15, light) * 0.8)
-    ledges = smooth(0.05, 0.5, noise(x / 90, y / 26, 5, 4) + 0.45 * (light - 0.5) - 0.0006 * (y - rim))
-    leaves = noise(x / 6, y / 6, 3, 1)
-    green = mix(_plain("#2f5541"), hexed("#8f9a54"), smooth(-0.2, 0.9, leaves + light - 0.4))
-    colour = mix(colour, green * (0.75 + 0.5 * light)[..., None], ledges * 0.85)
-    colour = colour * (0.80 + 0.30 * smooth(1250, 450, x))[..., None]
-    wet = np.exp(-(((x - 800) / 75) ** 2))
-    colour = mix(colour, hexed("#20363a"), wet * 0.55)
-    colour = mix(colour, hexed("#d9d7ba"), 0.10 + 0.34 * smooth(200, 500, y) * smooth(1200, 650, x))
+    leaves = noise(x / 4, y / 4, 3, 1)
+    green = mix(_plain("#264b3b"), hexed("#9aa05a"), smooth(-0.1, 1.1, 0.45 * leaves + light - 0.3))
+    colour = mix(colour, green, smooth(0.08, 0.5, growth) * 0.9)
+    colour = colour * (0.72 + 0.38 * smooth(1250, 450, x))[..., None]
+    colour = mix(colour, hexed("#1a2f33"), np.exp(-(((x - 803) / 70) ** 2)) * 0.6)
+    colour = mix(colour, hexed("#dcd8ba"), 0.06 + 0.34 * smooth(240, 500, y) * smooth(1200, 650, x))
     canvas = mix(canvas, colour, smooth(0, 2, y - rim))
     return _trees_on(canvas, rim)
 
@@ -135,7 +144,7 @@ def _trees_on(canvas: Grid, rim: Grid) -> Grid:
 
 def _tree(canvas: Grid, foot: float, level: float, tall: float, seed: int, colour: str, haze: float) -> Grid:
     window, x, y, mask = cutout(pine(foot, level, tall, seed, wide=0.38))
-    shade = _plain(colour, mask.shape) * (1 + 0.30 * noise(x / 4, y / 4, 2, 1))[..., None]
+    shade = _plain(colour, mask.shape) * (1 + 0.30 * noise(x / 2.2, y / 2.2, 2, 1))[..., None]
     shade = mix(shade, hexed("#c8b870"), smooth(foot + tall * 0.02, foot - tall * 0.16, x) * 0.45)
     shade = mix(shade, hexed("#efdcb2"), haze)
     canvas[window] = mix(canvas[window], shade, mask)
@@ -201,12 +210,7 @@ def _mist(canvas: Grid) -> Grid:
     drift = np.exp(-(((x - 620) / 330) ** 2) - ((y - 470) / 34) ** 2) * 0.5
     canvas = mix(canvas, hexed("#fbf3df"), np.clip((foot + leap + drift) * clouds, 0, 0.96))
     far = np.sqrt((x - 250) ** 2 + (y - 330) ** 2)
-    canvas = lit(canvas, GOLD, 0.30 * np.exp(-far / 260))
-    angle = np.arctan2(x - _SUN[0], y - _SUN[1] + 120)
-    shafts = (
-        smooth(0.1, 1.1, noise(angle * 7, angle * 0, 4, 1) + 0.2) * smooth(0.1, 0.6, angle) * smooth(1.6, 0.9, angle)
-    )
-    return lit(canvas, hexed("#ffe6b4"), shafts * 0.22 * smooth(950, 200, x))
+    return lit(canvas, GOLD, 0.30 * np.exp(-far / 260))
 
 
 def _lake(canvas: Grid) -> Grid:
@@ -225,7 +229,7 @@ def _lake(canvas: Grid) -> Grid:
         borderMode=cv2.BORDER_REPLICATE,
     )
     colour = mix(
-        mirror * np.array([0.80, 0.90, 0.90], np.float32), hexed("#17505a"), 0.16 + 0.50 * smooth(0.15, 1.0, near)
+        mirror * np.array([0.80, 0.90, 0.90], np.float32), hexed("#1b5f66"), 0.12 + 0.42 * smooth(0.15, 1.0, near)
     )
     colour = lit(
         colour,
@@ -273,14 +277,14 @@ def _front(canvas: Grid) -> Grid:
     dice = np.random.default_rng(3)
     for foot, level, tall in ((-10, 760, 800), (92, 745, 520)):
         window, x, y, mask = cutout(pine(foot, level, tall, int(dice.integers(1 << 30)), wide=0.40))
-        colour = _plain("#122b2b", mask.shape) * (1 + 0.4 * noise(x / 7, y / 7, 3, 4))[..., None]
+        colour = _plain("#122b2b", mask.shape) * (1 + 0.25 * noise(x / 2.5, y / 2.5, 2, 4))[..., None]
         canvas[window] = mix(canvas[window], colour, mask)
     for _ in range(130):
         x = dice.normal(150, 130)
         tall = dice.uniform(40, 150) * np.exp(-(((x - 100) / 240) ** 2))
         sway = dice.normal(0.10, 0.14) * tall
         line = curve([(x, 726), (x + sway * 0.3, 726 - tall * 0.6), (x + sway, 726 - tall)], fine=6)
-        outline = np.vstack([line[:-1] - (1.4, 0), line[-1:], line[-2::-1] + (1.4, 0)])
+        outline = np.vstack([line[:-1] - (1.4, 0), line[-1:], line[-2::-1] - (-1.4, 0)])
         window, _, y, mask = cutout(outline)
         colour = mix(
             _plain("#152b26", mask.shape),
