@@ -361,6 +361,16 @@ def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
         fails(shelf, cut)
 
 
+def test_a_disk_that_fills_up_while_the_film_is_made(tmp_path: Path, small_disk: Path) -> None:
+    shelf = Shelf(tmp_path)
+    source = shelf.put("a", noise(20, Size(256, 192)))
+    cut = cut_of(*[Event(f"1/{n}", source, 0, 20, joint=CUT) for n in range(30)], size=Size(256, 192))
+    cut = replace(cut, delivery=cut.size)
+    with pytest.raises(DiskError, match="the disk is full"):
+        make_film(cut, shelf, small_disk / "film.mp4", tags={}, progress=quiet)
+    assert not list(small_disk.iterdir())
+
+
 def test_a_folder_that_is_not_there_is_an_error_of_the_disk(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     cut = cut_of(Event("1/010", shelf.levels("a", [1]), 0, 1))

@@ -69,7 +69,7 @@ def test_labels_change_on_their_very_frames(tmp_path: Path, rate: Fraction) -> N
 
 def test_a_thousand_shots_have_a_thousand_labels_and_are_written_quickly() -> None:
     events = [
-        Event(f"1/{n:04}", SlateSource(f"1/{n:04}", "none"), 0, 80, joint=Joint("dissolve", 8), preview="animatic")
+        Event(f"1/{n:04}", SlateSource(f"1/{n:04}", "none"), 0, 20, joint=Joint("dissolve", 2), preview="animatic")
         for n in range(1000)
     ]
     written = script(cut_of(*events))
@@ -155,7 +155,8 @@ def _likeness(picture: NDArray[np.uint8], face: ImageFont.FreeTypeFont, text: st
     """The best correlation of a picture with a text drawn by Pillow, near the same place."""
     canvas = Image.new("L", (picture.shape[1], picture.shape[0]))
     ImageDraw.Draw(canvas).text((picture.shape[1] / 2, picture.shape[0] / 2), text, font=face, fill=235, anchor="mm")
-    mine, theirs = picture.astype(float) - 16, np.asarray(canvas, float)
+    middle = slice(picture.shape[0] // 2 - 40, picture.shape[0] // 2 + 40)
+    mine, theirs = picture.astype(float)[middle] - 16, np.asarray(canvas, float)[middle]
     shifts = [(dy, dx) for dy in range(-8, 9) for dx in range(-4, 5)]
     return max(float(np.corrcoef(mine.ravel(), np.roll(theirs, s, (0, 1)).ravel())[0, 1]) for s in shifts)
 

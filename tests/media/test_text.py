@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wan_render.errors import MachineError
@@ -51,16 +51,19 @@ def test_lines_break_where_readers_expect(written: str, most: float, lines: tupl
     assert wrapped(written, most) == lines
 
 
+@settings(deadline=None)
 @given(words)
 def test_pieces_are_the_whole_text(written: str) -> None:
     assert "".join(pieces(written)) == written
 
 
+@settings(deadline=None)
 @given(words, st.floats(1, 30))
 def test_no_character_is_lost_in_wrapping(written: str, most: float) -> None:
     assert "".join("".join(wrapped(written, most)).split()) == "".join(written.split())
 
 
+@settings(deadline=None)
 @given(words, st.integers(40, 400), st.integers(20, 200))
 def test_a_fitted_block_fits(written: str, wide: int, high: int) -> None:
     block = fitted(written, wide=wide, high=high, em=24, least=6)
