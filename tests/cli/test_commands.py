@@ -210,3 +210,9 @@ def test_planning_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_text_that_the_font_cannot_draw_is_named_beforehand(wan_render: Run, harbour: Path) -> None:
+    harbour.write_text(harbour.read_text() + "  - {shot: '030', card: 'the end 🦌 完'}\n")
+    plan = wan_render("plan", harbour, "--backend", "animatic")
+    assert "warning: card of shot 1/030: the font has no glyph for 🦌" in plan.stdout

@@ -10,6 +10,7 @@ from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.cut import film_frames
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
+from wan_render.production import lettering_warnings
 from wan_render.render import Backend
 from wan_render.status import FilmStatus, ShotStatus, plan_json, status
 from wan_render.store.disk import free_bytes
@@ -36,7 +37,7 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
     print(f"{counted(len(plan.shots), 'shot')}, {length}, {plan.size} → {plan.delivery}\n")
     _print_table(list(_rows(found)))
     print()
-    for warning in (*plan.warnings, *_lacking(plan, session.backend)):
+    for warning in (*plan.warnings, *lettering_warnings(plan), *_lacking(plan, session.backend)):
         print(f"warning: {warning}")
     takes = found.to_render
     if takes:

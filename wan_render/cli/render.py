@@ -12,7 +12,7 @@ from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.errors import Problem, UsageError
 from wan_render.farm import LocalFarm, local_devices, render_all
-from wan_render.production import FilmVersion, begin, failures, finish
+from wan_render.production import FilmVersion, begin, failures, finish, lettering_warnings
 from wan_render.status import FilmStatus
 
 WITH_SLATES = 1
@@ -41,7 +41,7 @@ def _film(session: Session, only: str | None) -> FilmVersion:
     shots = None if only is None else selected(plan, only)
     devices = local_devices(session.settings, backend.device_kinds)
     with reporter() as report:
-        for warning in plan.warnings:
+        for warning in (*plan.warnings, *lettering_warnings(plan)):
             report.say(f"warning: {warning}")
         with begin(plan, backend, store, only=shots, device_kind=devices[0].kind, waiting=report.say) as work:
             report.begin(work.orders, _outlook(work.before, len(work.orders), len(devices)))

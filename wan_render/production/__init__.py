@@ -2,6 +2,7 @@
 
 from wan_render.production.failures import failures
 from wan_render.production.finish import finish
+from wan_render.production.lettering import lettering_warnings
 from wan_render.production.order import RenderOrder, orders
 from wan_render.production.produce import attempt, produce
 from wan_render.production.render import render_take
@@ -18,6 +19,7 @@ __all__ = [
     "begin",
     "failures",
     "finish",
+    "lettering_warnings",
     "orders",
     "produce",
     "render_take",
