@@ -15,7 +15,7 @@ from wan_render.storyboard.slips import syntax_error
 from wan_render.storyboard.source import Source
 
 DEEPEST = 64
-MOST_VALUES = 250_000
+MOST_VALUES = 100_000
 """Keys, values, lists and maps, each alias counted as what it stands for. A film of 1,000 shots has 20,000."""
 
 MOST_DIRECTIVES = 16

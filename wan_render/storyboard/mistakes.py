@@ -23,27 +23,20 @@ class Mistakes:
         self.refused: set[PathInFile] = set()
         self.meant: set[PathInFile] = set()
         self._told: dict[tuple[tuple[int, int], str], Problem] = {}
-        self._untold = False
 
     def add(self, path: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
         """A mistake at a key or an item; what follows from it below the same place is not told."""
         self.refused.add(path)
-        if self.full:
-            self._untold = True
-            return
-        self._tell(nearest(self.marks, path), Problem(place(self.file, self.marks, path), found, allowed, remedy))
+        if not self.full:
+            self._tell(nearest(self.marks, path), Problem(place(self.file, self.marks, path), found, allowed, remedy))
 
     def add_at(self, mark: tuple[int, int], found: str, allowed: str = "", remedy: str = "") -> None:
         """A mistake at a (line, column) that is no key's."""
         self._tell(mark, Problem(f"{printable(self.file)}:{mark[0]}:{mark[1]}", found, allowed, remedy))
 
     def _tell(self, mark: tuple[int, int], problem: Problem) -> None:
-        if (mark, problem.found) in self._told:
-            return
-        if self.full:
-            self._untold = True
-            return
-        self._told[mark, problem.found] = problem
+        if (mark, problem.found) not in self._told and not self.full:
+            self._told[mark, problem.found] = problem
 
     @property
     def full(self) -> bool:
@@ -63,6 +56,7 @@ class Mistakes:
         if not self._told:
             return
         problems = [problem for _, problem in sorted(self._told.items(), key=lambda item: item[0][0])]
-        if self._untold:
-            problems.append(Problem(printable(self.file), "and more mistakes", "", "mend these first"))
+        if self.full:
+            more = f"there may be more than these {MOST_TOLD:,} mistakes"
+            problems.append(Problem(printable(self.file), more, "", "mend these first"))
         raise StoryboardError(*problems)

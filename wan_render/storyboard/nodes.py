@@ -139,14 +139,14 @@ class Tree:
         return value
 
     def _merged(self, value: Node | None) -> list[MapNode]:
-        """The maps that a `<<` names, the one that yields to the others first."""
+        """The maps that a `<<` names; an earlier one goes before a later one."""
         if value is None:
             return []
         parents = value.items if isinstance(value, ListNode) else [value]
         maps = [parent for parent in parents if isinstance(parent, MapNode)]
         if len(maps) < len(parents):
             self._clash(value.mark, "'<<' merges what is not a map", "allowed: <<: *name, <<: [*first, *second]")
-        return maps[::-1]
+        return maps
 
     def _until(self, end: type) -> Iterator[Any]:
         while not isinstance(event := next(self._events), end):

@@ -18,6 +18,8 @@ def validated(data: dict[str, Any], reading: Normaliser) -> Storyboard | None:
         return Storyboard.model_validate(data, by_alias=True, by_name=False)
     except ValidationError as error:
         for details in error.errors(include_url=False, include_input=False):
+            if reading.mistakes.full:
+                break
             _tell(details, reading)
         return None
 

@@ -1,0 +1,112 @@
+"""The files that a storyboard names: where they may lie, and what they must be."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.storyboard.conftest import Read
+from wan_render.errors import StoryboardError
+
+
+def keyframe(path: str) -> str:
+    return f"keyframes: {{a: {path}}}\nshots: [{{from: a}}]\n"
+
+
+def refused(read: Read, text: str, words: str, *allow: Path) -> None:
+    with pytest.raises(StoryboardError, match=re.escape(words)):
+        read(text, *allow)
+
+
+def test_outside_the_folder_needs_leave(read: Read, folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "shared"
+    outside.mkdir()
+    (outside / "dawn.png").hardlink_to(folder / "keyframes" / "dawn.png")
+    for text in (keyframe("../shared/dawn.png"), keyframe(str(outside / "dawn.png"))):
+        refused(read, text, "is outside the storyboard's folder")
+        assert read(text, outside).storyboard.keyframes["a"].image
+
+
+def test_a_link_leads_no_further_than_a_path(read: Read, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.png").hardlink_to(folder / "keyframes" / "dawn.png")
+    (folder / "keyframes" / "link.png").symlink_to(tmp_path / "secret.png")
+    (folder / "all").symlink_to(tmp_path)
+    refused(read, keyframe("keyframes/link.png"), "is outside the storyboard's folder")
+    refused(read, keyframe("all/secret.png"), "is outside the storyboard's folder")
+    refused(read, "keyframes: keyframes/\nshots: [{from: link}]\n", "is outside the storyboard's folder")
+    refused(read, "keyframes: all/\nshots: [{from: secret}]\n", "is outside the storyboard's folder")
+    assert read(keyframe("all/secret.png"), tmp_path)
+
+
+def test_whether_a_place_outside_exists_is_not_told(read: Read) -> None:
+    with pytest.raises(StoryboardError) as there:
+        read(keyframe("/etc/passwd"))
+    with pytest.raises(StoryboardError) as not_there:
+        read(keyframe("/etc/passwq"))
+    assert str(there.value).replace("passwd", "") == str(not_there.value).replace("passwq", "")
+
+
+def test_a_pipe_is_not_waited_for(read: Read, folder: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    os.mkfifo(folder / "pipe.wav")
+    refused(read, keyframe("pipe.png"), "'pipe.png' is not a file")
+    refused(read, "shots: [{action: a, sound: pipe.wav}]\n", "'pipe.wav' is not a file")
+
+
+def test_a_loop_of_links_leads_nowhere(read: Read, folder: Path) -> None:
+    (folder / "loop.png").symlink_to("loop.png")
+    refused(read, keyframe("loop.png"), "'loop.png'")
+
+
+@pytest.mark.parametrize(
+    "path", ["x" * 300 + ".png", "a/" * 20 + "b.png", "a/" * 400_000, '"~/dawn.png"', "'a\\b.png'", '" "']
+)
+def test_odd_paths_are_refused_in_words(read: Read, path: str) -> None:
+    with pytest.raises(StoryboardError) as caught:
+        read(keyframe(path))
+    assert len(caught.value.problems) == 1
+
+
+def test_pictures_of_a_folder_are_named_by_their_files(read: Read, folder: Path) -> None:
+    for name in (".hidden.png", "notes.txt", "Thumbs.db"):
+        (folder / "keyframes" / name).write_bytes(b"no picture")
+    (folder / "keyframes" / "more").mkdir()
+    (folder / "keyframes" / "dawn.png").rename(folder / "keyframes" / "at dawn.2.PNG")
+    board = read("keyframes: keyframes\nshots: [{from: at dawn.2}]\n").storyboard
+    assert board.keyframes["at dawn.2"].image == "keyframes/at dawn.2.PNG"
+    assert not {"notes", "hidden", "Thumbs", "more"} & set(board.keyframes)
+
+
+def test_two_pictures_of_one_name_are_a_mistake(read: Read, folder: Path) -> None:
+    (folder / "keyframes" / "dawn.webp").hardlink_to(folder / "keyframes" / "dove.webp")
+    words = "two pictures are called 'dawn': keyframes/dawn.png, keyframes/dawn.webp"
+    refused(read, "keyframes: keyframes\nshots: [{from: dawn}]\n", words)
+
+
+def test_only_the_pictures_of_a_folder_that_are_used_must_be_whole(read: Read, folder: Path) -> None:
+    (folder / "keyframes" / "broken.png").write_bytes(b"\x89PNG\r\n")
+    assert read("keyframes: keyframes\nshots: [{from: dawn}]\n")
+    refused(read, "keyframes: keyframes\nshots: [{from: broken}]\n", "keyframes.broken: 'keyframes/broken.png'")
+    refused(
+        read,
+        "keyframes: {a: keyframes/broken.png}\nshots: [{action: b}]\n",
+        "keyframes.a.image: 'keyframes/broken.png'",
+    )
+
+
+def test_a_file_without_leave_to_read_it_is_a_mistake(read: Read, folder: Path) -> None:
+    (folder / "audio" / "water.wav").chmod(0)
+    if os.access(folder / "audio" / "water.wav", os.R_OK):
+        pytest.skip("root may read everything")
+    refused(read, "shots: [{action: a, sound: audio/water.wav}]\n", "cannot be read")
+
+
+def test_many_missing_files_are_told_in_time(read: Read) -> None:
+    start = time.process_time()
+    with pytest.raises(StoryboardError):
+        read("shots:\n- {action: a, sound: [" + ",".join(f"audio/w{number}.wav" for number in range(80_000)) + "]}\n")
+    assert time.process_time() - start < 5
