@@ -132,9 +132,9 @@ FUZZ = settings(deadline=None, max_examples=150, suppress_health_check=list(Heal
 WORDS = st.sampled_from(
     [
         "shots", "scenes", "film", "keyframes", "from", "to", "action", "render", "seed", "circle", "sound", "x-a",
-        "<<", "previous", ": ", "- ", "\n", "\n  ", "\n    ", "{", "}", "[", "]", ", ", "&a ", "*a", "!!str ", "#", " #1",
-        "|\n", ">-\n", "'", '"', "? ", "---\n", "...\n", "%YAML 1.2\n", "\t", "\r\n", "：", "\u3000", "~", "null",
-        "5s", "8f", "010", "\\0", "\u2028", "\x85", "😀",
+        "<<", "previous", ": ", "- ", "\n", "\n  ", "\n    ", "{", "}", "[", "]", ", ", "&a ", "*a", "!!str ", "#",
+        " #1", "|\n", ">-\n", "'", '"', "? ", "---\n", "...\n", "%YAML 1.2\n", "\t", "\r\n", "：", "\u3000", "~",
+        "null", "5s", "8f", "010", "\\0", "\u2028", "\x85", "😀",
     ]
 )  # fmt: skip
 

@@ -27,7 +27,7 @@ scenes:
   - scene: 1
     sound: {gain: 3}
     shots:
-      - {clip: ../x.mp4, transition: cut}
+      - {clip: ../x.mp4}
 """
 
 
@@ -55,7 +55,6 @@ def test_all_mistakes_of_every_kind_are_told_at_once_and_in_order(read: Read) ->
         "13:5: scenes[1].scene: the scene '1' is here twice, first in line 7",
         "14:5: scenes[1].sound[0].file: missing",
         "16:10: scenes[1].shots[0].clip: '../x.mp4' is outside the storyboard's folder",
-        "16:26: scenes[1].shots[0].transition: a transition after the last shot",
     ]
 
 

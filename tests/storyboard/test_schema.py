@@ -127,3 +127,19 @@ def test_every_key_has_words_for_the_editor() -> None:
     maps = [schema, *schema["$defs"].values()]
     wordless = [key for each in maps for key, value in each["properties"].items() if not value.get("description")]
     assert not wordless
+
+
+def test_the_users_page_has_every_key() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "storyboard.md").read_text(encoding="utf-8")
+    words = {word for code in re.findall(r"`([^`\n]+)`", page) for word in re.split(r"[\s:,{}\[\]]+", code)}
+    schema = json_schema()
+    keys = {key for each in (schema, *schema["$defs"].values()) for key in each["properties"]}
+    assert not keys - words
+
+
+def test_the_examples_of_the_users_page_read(read: Any) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "storyboard.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```yaml\n(version.*?)```", page, re.DOTALL)
+    assert examples
+    for example in examples:
+        assert read(example)

@@ -136,9 +136,6 @@ def _check_order(sites: list[Site]) -> None:
     for before, site in zip([None, *sites], sites, strict=False):
         if site.data.get("from") == PREVIOUS and not site.omitted and not site.instead:
             _check_previous(site, before)
-    if sites and sites[-1].has("transition"):
-        remedy = "delete it, or write film: {fade_out: 1s}"
-        sites[-1].tell("transition", "a transition after the last shot", "a transition leads to the next shot", remedy)
 
 
 def _check_previous(site: Site, before: Site | None) -> None:
