@@ -9,18 +9,11 @@ from typing import Any
 import pytest
 
 from wan_render.model import Circle, Time, Transition, slug_of
-from wan_render.model.scalars import (
-    read_aspect,
-    read_circle,
-    read_gain,
-    read_id,
-    read_part,
-    read_slug,
-    read_time,
-    read_transition,
-    whole,
-)
+from wan_render.model.numbers import read_gain, read_part, whole
+from wan_render.model.sizes import read_aspect
 from wan_render.model.spelling import Misspelt
+from wan_render.model.times import read_circle, read_time, read_transition
+from wan_render.model.words import read_id, read_slug
 from wan_render.take import Size
 
 HALF = Time(seconds=Fraction(1, 2))

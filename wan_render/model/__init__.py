@@ -2,7 +2,6 @@
 with the places of its keys."""
 
 from wan_render.model.document import Document, Marks, PathInFile, nearest, place, printable, spelt
-from wan_render.model.scalars import PREVIOUS, Circle, Frozen, Time, Transition, slug_of
 from wan_render.model.types import (
     Audio,
     Authored,
@@ -23,6 +22,8 @@ from wan_render.model.types import (
     Titles,
     Waypoint,
 )
+from wan_render.model.values import Circle, Frozen, Time, Transition
+from wan_render.model.words import PREVIOUS, slug_of
 
 __all__ = [
     "PREVIOUS",

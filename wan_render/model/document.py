@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from wan_render.model.scalars import Frozen
 from wan_render.model.types import Storyboard
+from wan_render.model.values import Frozen
 
 PathInFile = tuple[str | int, ...]
 """A place in the normalised storyboard: ("scenes", 0, "shots", 2, "duration"), keys as the file spells them

@@ -13,46 +13,41 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from wan_render.model.scalars import (
-    Aspect,
-    CircledTake,
-    ClipPath,
-    Delivery,
-    Fit,
+from wan_render.model.numbers import (
     FrameCount,
-    Frozen,
     Gain,
     Guidance,
-    Id,
-    Joint,
-    KeyframeName,
-    Length,
-    LoraPath,
     LoraScale,
-    ModelName,
-    Moment,
-    Negative,
-    Offset,
     Part,
-    PicturePath,
-    Profile,
-    Raster,
-    Rate,
     Retakes,
     Seed,
     Shift,
+    Steps,
+    TakeNumber,
+    Takes,
+)
+from wan_render.model.sizes import Aspect, Delivery, Raster
+from wan_render.model.spelling import OneOrMany
+from wan_render.model.times import CircledTake, Joint, Length, Moment, Offset
+from wan_render.model.values import Frozen, Time
+from wan_render.model.words import (
+    ClipPath,
+    Fit,
+    Id,
+    KeyframeName,
+    LoraPath,
+    ModelName,
+    Negative,
+    PicturePath,
+    Profile,
+    Rate,
     Slug,
     SoundPath,
     StartName,
     Status,
-    Steps,
-    TakeNumber,
-    Takes,
     Text,
-    Time,
     Version,
 )
-from wan_render.model.spelling import OneOrMany
 
 START = Time.model_construct()
 TITLE_LENGTH = Time.model_construct(seconds=Fraction(2))
