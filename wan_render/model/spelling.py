@@ -6,7 +6,6 @@ that stands in the file. A `Spelling` is the annotation of a field; the JSON Sch
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -110,6 +109,8 @@ def meant(word: str, candidates: Iterable[str]) -> str:
     """The candidate that the word was most likely meant to be, or ""."""
     if not word or len(word) > LONGEST_SHOWN:
         return ""
+    import difflib  # only a file with a mistake pays for it
+
     by_folded = {candidate.casefold(): candidate for candidate in candidates}
     close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
     return by_folded[close[0]] if close else ""
