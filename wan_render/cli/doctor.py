@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _findings(settings: MachineSettings) -> Iterator[Finding]:
     yield Finding("wan-render", __version__)
     yield Finding("python", f"{platform.python_version()} at {sys.executable}")
+    yield _yaml()
     yield _tried("ffmpeg", _ffmpeg, needed=True)
     yield _tried("fonts", _fonts, needed=True)
     yield from _devices(settings)
@@ -81,6 +82,15 @@ def _tried(what: str, look: Callable[[], Finding], *, needed: bool) -> Finding:
     except WanRenderError as error:
         problem = error.problems[0]
         return Finding(what, problem.found, problem.remedy or problem.allowed or "see above", needed)
+
+
+def _yaml() -> Finding:
+    import yaml
+
+    if yaml.__with_libyaml__:
+        return Finding("yaml", f"PyYAML {yaml.__version__} with libyaml")
+    remedy = "install PyYAML's wheel: pip install --force-reinstall --only-binary :all: pyyaml"
+    return Finding("yaml", f"PyYAML {yaml.__version__} without libyaml", remedy, needed=True)
 
 
 def _ffmpeg() -> Finding:
