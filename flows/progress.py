@@ -21,10 +21,17 @@ class Bar:
         self._description = description
         self._artifact: UUID | None = None
         self._told = time.monotonic()
+        self._began: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Since something was first shown: waiting for a device is not counted."""
+        return 0.0 if self._began is None else time.monotonic() - self._began
 
     def show(self, done: int, total: int, doing: str = "") -> None:
-        """`done` of `total`; what is seldom written is not written at all."""
+        """`done` of `total`."""
         now = time.monotonic()
+        self._began = self._began or now
         if total and now - self._told >= SECONDS:
             self._told = now
             self._write(100 * done / total, f"{self._description} {doing}".strip())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
@@ -18,7 +18,6 @@ from wan_render.cli.wording import lasting
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm import Attempts, Farm, Outcome, Verdict, not_tried
 from wan_render.production import RenderOrder, Run
-from wan_render.render import Progress
 from wan_render.status import TakeStatus
 
 ATTEMPTS = 3
@@ -29,6 +28,10 @@ RETRY_SECONDS = 2
 
 SPARE_THREADS = 2
 """More than there are devices, so that a device which becomes free finds its next take waiting."""
+
+
+_Place = tuple[str, int]
+"""A take's shot and number."""
 
 
 @dataclass
@@ -45,9 +48,8 @@ class Night:
         if cause := self.attempts.stopped_by:
             return self._failed(order, not_tried(order.shot, cause))
         bar = Bar(f"{order.shot} take {order.number}")
-        began = time.monotonic()
         try:
-            clip = self.farm.render(order, lambda progress: _show(bar, progress))
+            clip = self.farm.render(order, lambda progress: bar.show(progress.done, progress.total, progress.phase))
         except Stopped as error:
             self.outcomes[order] = error
             return Cancelled(message=str(error))
@@ -58,8 +60,8 @@ class Night:
         bar.end()
         self.attempts.finished(order.take.key)
         self.outcomes[order] = clip
-        self.seconds[order.take.key] = time.monotonic() - began
-        return Completed(message=f"rendered in {lasting(self.seconds[order.take.key])}: {order.why}")
+        self.seconds[order.take.key] = bar.seconds
+        return Completed(message=f"rendered in {lasting(bar.seconds)}: {order.why}")
 
     def _failed(self, order: RenderOrder, error: WanRenderError) -> State[None]:
         self.outcomes[order] = error
@@ -71,19 +73,28 @@ def render_takes(run: Run, night: Night) -> None:
 
     Raises what a task raised that is no failure of a take: a defect.
     """
-    threads: ThreadPoolTaskRunner[State[None]]
+    orders = {_place(order): order for order in run.orders}
+    others = {place: take for place, take in _planned(run).items() if place not in orders}
+    take: Task[Any, Any] = _task(orders, lambda place: _instead(others[place], run), night)
+    threads: ThreadPoolTaskRunner[Any]
     with ThreadPoolTaskRunner(max_workers=len(night.farm.devices) + SPARE_THREADS) as threads:
-        reused = [
-            threads.submit(_reused, {"shot": shot, "number": take.number, "state": state})
-            for shot, take, state in _not_rendered(run)
-        ]
-        take = _rendering({_place(order): order for order in run.orders}, night)
-        rendered = [threads.submit(take, {"shot": each.shot, "number": each.number}) for each in run.orders]
-        wait([*reused, *rendered])
-        _raise_defects(run, night, rendered)
+        futures: dict[_Place, PrefectFuture[Any]] = {
+            (shot, number): threads.submit(take, {"shot": shot, "number": number})
+            for shot, number in (*others, *orders)
+        }
+        try:
+            wait(list(futures.values()))
+        except BaseException:
+            night.farm.stop()  # before the threads are waited for
+            raise
+    for place, order in orders.items():
+        if order not in night.outcomes:
+            futures[place].result()
 
 
-def _rendering(orders: dict[tuple[str, int], RenderOrder], night: Night) -> Task[[str, int], State[None]]:
+def _task(
+    orders: Mapping[_Place, RenderOrder], instead: Callable[[_Place], State[None]], night: Night
+) -> Task[[str, int], State[None]]:
     @task(
         name="take",
         task_run_name="{shot} take {number}",
@@ -94,48 +105,29 @@ def _rendering(orders: dict[tuple[str, int], RenderOrder], night: Night) -> Task
         retry_condition_fn=_is_worth_retrying,
     )
     def take(shot: str, number: int) -> State[None]:
-        return night.render(orders[shot, number])
+        order = orders.get((shot, number))
+        return instead((shot, number)) if order is None else night.render(order)
 
     return take
-
-
-@task(name="take", task_run_name="{shot} take {number}", cache_policy=NO_CACHE, persist_result=False)
-def _reused(shot: str, number: int, state: State[None]) -> State[None]:  # noqa: ARG001 - they are its name
-    return state
 
 
 def _is_worth_retrying(_task: object, _run: TaskRun, state: State[object]) -> bool:
     return isinstance(state.data, WanRenderError)
 
 
-def _not_rendered(run: Run) -> Iterator[tuple[str, TakeStatus, State[None]]]:
-    """Every planned take that no order is for, with what becomes of it."""
-    orders = {order.take.key: order for order in run.orders}
-    for shot in run.before.shots:
-        for take in shot.takes:
-            order = orders.get(take.key)
-            if order is not None and _place(order) == (shot.id, take.number):
-                continue
-            yield shot.id, take, _instead(take, order)
+def _planned(run: Run) -> dict[_Place, TakeStatus]:
+    return {(shot.id, take.number): take for shot in run.before.shots for take in shot.takes}
 
 
-def _instead(take: TakeStatus, order: RenderOrder | None) -> State[None]:
+def _instead(take: TakeStatus, run: Run) -> State[None]:
+    """What a take comes to that no order is for."""
     if take.clip is not None:
         return Completed(name="Reused", message=take.why or "it was there")
-    if order is not None:
-        return Completed(name="Shared", message=f"the same take as {order.shot} take {order.number}")
+    for order in run.orders:
+        if order.take.key == take.key:
+            return Completed(name="Shared", message=f"the same take as {order.shot} take {order.number}")
     return Completed(name="Skipped", message=f"not asked for: {take.why}")
 
 
-def _place(order: RenderOrder) -> tuple[str, int]:
+def _place(order: RenderOrder) -> _Place:
     return order.shot, order.number
-
-
-def _show(bar: Bar, progress: Progress) -> None:
-    bar.show(progress.done, progress.total, progress.phase.value)
-
-
-def _raise_defects(run: Run, night: Night, futures: Sequence[PrefectFuture[State[None]]]) -> None:
-    for order, future in zip(run.orders, futures, strict=True):
-        if order not in night.outcomes:
-            future.result()

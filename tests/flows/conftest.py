@@ -1,0 +1,198 @@
+"""A farm as `make farm` starts it, on a free port, with a home, outputs, cache and device locks of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.flows.films import write_film
+
+PROJECT = Path(__file__).parents[2]
+FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+def until(seconds: float, condition: Callable[[], Any]) -> Any:
+    """The first true value of a condition; AssertionError where there is none in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"{condition} did not come true within {seconds} s")
+
+
+def environment(home: Path, port: int) -> dict[str, str]:
+    """This process's, with everything that a farm writes under `home`."""
+    (home / "tmp").mkdir(parents=True, exist_ok=True)
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "WAN_RENDER"))},
+        "PREFECT_HOME": str(home / "farm"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_CLI_WRAP_LINES": "false",
+        "COLUMNS": "200",
+        "WAN_RENDER_OUTPUTS": str(home / "outputs"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "TMPDIR": str(home / "tmp"),
+        "BACKEND": "animatic",
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Farm:
+    """A running farm and what can be asked of it."""
+
+    home: Path
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes]
+
+    @property
+    def outputs(self) -> Path:
+        return self.home / "outputs"
+
+    @property
+    def said(self) -> str:
+        return (self.home / "said").read_text(encoding="utf-8")
+
+    def prefect(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "prefect", *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def ask(self, method: str, path: str, **body: Any) -> Any:
+        answer = httpx.request(
+            method, f"{self.environment['PREFECT_API_URL']}{path}", json=body or None, timeout=30, trust_env=False
+        )
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def run(self, deployment: str, **parameters: Any) -> str:
+        """Ask for a run; its id."""
+        found = self.ask("GET", f"/deployments/name/{deployment}")
+        asked = self.ask("POST", f"/deployments/{found['id']}/create_flow_run", parameters=parameters)
+        return str(asked["id"])
+
+    def newest(self) -> str:
+        runs = self.ask("POST", "/flow_runs/filter", sort="EXPECTED_START_TIME_DESC", limit=1)
+        return str(runs[0]["id"])
+
+    def state(self, run: str) -> dict[str, Any]:
+        """The state of a run; an empty one while the server is away."""
+        try:
+            state: dict[str, Any] = self.ask("GET", f"/flow_runs/{run}")["state"]
+        except httpx.HTTPError:
+            return {"type": "", "name": "", "message": ""}
+        return state
+
+    def ended(self, run: str, seconds: float = 90) -> dict[str, Any]:
+        until(seconds, lambda: self.state(run)["type"] in FINAL)
+        return self.state(run)
+
+    def tasks(self, run: str) -> dict[str, list[str]]:
+        """The states that the tasks of a run ended in, by name, one for each time the run was run."""
+        runs = self.ask("POST", "/task_runs/filter", flow_runs={"id": {"any_": [run]}}, sort="EXPECTED_START_TIME_ASC")
+        states: dict[str, list[str]] = {}
+        for each in runs:
+            states.setdefault(each["name"], []).append(each["state_name"])
+        return states
+
+    def logs(self, run: str) -> str:
+        records = self.ask("POST", "/logs/filter", logs={"flow_run_id": {"any_": [run]}}, sort="TIMESTAMP_ASC")
+        return "\n".join(record["message"] for record in records)
+
+    def processes(self, part: str) -> list[psutil.Process]:
+        """This farm's processes whose command has this part."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                ours = process.environ().get("PREFECT_HOME") == self.environment["PREFECT_HOME"]
+                if ours and part in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def devices(self) -> list[psutil.Process]:
+        return self.processes("wan_render.farm.child ")
+
+    def flow(self, run: str) -> psutil.Process:
+        """The process of a run."""
+        found = [each for each in self.processes("prefect.engine") if each.environ().get("PREFECT__FLOW_RUN_ID") == run]
+        return found[0]
+
+    def takes(self) -> int:
+        """How many takes are in the store."""
+        return len(list(self.outputs.glob("takes/*/take.json")))
+
+    def rendering(self, run: str, finished: int = 1) -> int:
+        """Wait until a run renders and has finished some takes; how many are there then."""
+        before = self.takes()
+        until(60, lambda: self.devices() and self.takes() >= before + finished)
+        assert self.state(run)["type"] == "RUNNING"
+        return self.takes() - before
+
+    def stop(self) -> int:
+        """As Ctrl-C does."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(60)
+
+
+def start(home: Path, variables: dict[str, str]) -> Farm:
+    """Start a farm and wait until it says what to type."""
+    with (home / "said").open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.farm"], cwd=PROJECT, env=variables, stdout=said, stderr=said
+        )
+    farm = Farm(home, variables, process)
+    until(120, lambda: "Ctrl-C" in farm.said or process.poll() is not None)
+    assert process.poll() is None, farm.said
+    return farm
+
+
+@pytest.fixture(scope="session")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """One farm for all tests. It is stopped in the middle of a film, and must leave nothing behind."""
+    home = tmp_path_factory.mktemp("farm")
+    farm = start(home, environment(home, free_port()))
+    try:
+        yield farm
+        last = farm.run("film/now", storyboard=str(write_film(home / "last", shots=8, raster="1280x720")))
+        until(60, farm.devices)
+        assert farm.stop() == 0, farm.said
+        assert farm.processes("") == []
+        assert _recorded(farm, last) == "Cancelled"
+    finally:
+        for left in farm.processes(""):
+            left.kill()
+        farm.process.wait(10)
+
+
+def _recorded(farm: Farm, run: str) -> str:
+    """The state of a run in the database of a server that has ended."""
+    with sqlite3.connect(farm.home / "farm" / "prefect.db") as database:
+        found = database.execute("SELECT state_name FROM flow_run WHERE id = ?", [run]).fetchone()
+    return str(found[0])

@@ -1,0 +1,53 @@
+"""What a farm comes to when its own programs die. A run that died holds the slot of film/now: hence the batch."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from flows.deploying import SILENT_SECONDS
+from tests.flows.conftest import Farm, until
+from tests.flows.films import write_film
+
+pytestmark = [pytest.mark.prefect, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def lost(farm: Farm, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A film whose worker was stopped as a service manager stops it; its run."""
+    folder = tmp_path_factory.mktemp("lost")
+    run = farm.run("film/now", storyboard=str(write_film(folder / "lost", shots=8, raster="1280x720")))
+    farm.rendering(run)
+    farm.processes("worker start")[0].send_signal(signal.SIGTERM)
+    until(5, lambda: not farm.devices())
+    return run
+
+
+def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(
+    farm: Farm, lost: str, tmp_path: Path
+) -> None:
+    assert lost
+    folder = tmp_path / "night"
+    broken = folder / "a-broken.yaml"
+    slow = write_film(folder / "b-slow", shots=4, raster="1280x720")
+    broken.write_text("version: 1\nfilm: {titel: x}\n", encoding="utf-8")
+    (folder / "_defaults.yaml").write_text("not: a film\n", encoding="utf-8")
+
+    run = farm.run("batch/overnight", folder=str(folder))
+    farm.rendering(run)
+    server = farm.processes("server start")[0]
+    server.kill()
+    until(30, lambda: "the server had died and was started again" in farm.said)
+
+    state = farm.ended(run)
+    assert (state["type"], state["name"]) == ("FAILED", "Partial")
+    assert state["message"].startswith(f"1 of 2 films are not whole: {broken}: Failed: ")
+    assert f"{broken}:2:8: film.titel: unknown key; did you mean 'title'?" in state["message"]
+    assert (farm.outputs / "films" / slow.parent.name / "v001" / "film.mp4").is_file()
+
+
+def test_a_run_that_nobody_reports_is_called_crashed(farm: Farm, lost: str) -> None:
+    state = farm.ended(lost, SILENT_SECONDS + 30)
+    assert (state["name"], "no heartbeat" in state["message"]) == ("Crashed", True)

@@ -1,0 +1,100 @@
+"""`python -m flows.farm`: what it deploys, and what it refuses to start on."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.farm import backend_to_deploy
+from tests.flows.conftest import PROJECT, Farm, environment, free_port
+from wan_render.errors import UsageError
+
+
+@pytest.mark.prefect
+@pytest.mark.slow
+def test_deployments_make_previews_and_the_night_is_off(farm: Farm) -> None:
+    for name in ("film/now", "batch/overnight"):
+        deployment = farm.ask("GET", f"/deployments/name/{name}")
+        assert deployment["parameters"]["backend"] == "animatic"
+        assert deployment["job_variables"] == {"working_dir": str(PROJECT), "stream_output": False}
+        assert deployment["concurrency_options"] == {"collision_strategy": "ENQUEUE", "grace_period_seconds": None}
+    (schedule,) = farm.ask("GET", "/deployments/name/batch/overnight")["schedules"]
+    assert schedule["active"] is False
+    assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 22 * * *", "Etc/UTC")
+
+
+@pytest.mark.prefect
+@pytest.mark.slow
+def test_it_says_what_to_type_and_that_films_are_previews(farm: Farm) -> None:
+    assert "films are made with: animatic (BACKEND)" in farm.said
+    assert f"export PREFECT_API_URL={farm.environment['PREFECT_API_URL']}" in farm.said
+
+
+@pytest.mark.prefect
+@pytest.mark.slow
+def test_a_second_farm_in_the_same_home_is_refused(farm: Farm) -> None:
+    done = _start(farm.environment)
+    assert done.returncode == 3
+    assert "a farm runs here already" in done.stderr
+    assert str(farm.process.pid) in done.stderr
+
+
+@pytest.mark.prefect
+def test_a_port_that_another_program_has_is_refused(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as other:
+        port = other.getsockname()[1]
+        done = _start(environment(tmp_path, port))
+    assert done.returncode == 3
+    assert f"127.0.0.1:{port}: another program listens there already" in done.stderr
+    assert f"export PREFECT_API_URL=http://127.0.0.1:{port + 1}/api" in done.stderr
+
+
+@pytest.mark.prefect
+def test_a_server_elsewhere_is_not_started(tmp_path: Path) -> None:
+    done = _start({**environment(tmp_path, 1), "PREFECT_API_URL": "https://prefect.example.org/api"})
+    assert done.returncode == 2
+    assert "https://prefect.example.org/api, which is not on this machine" in done.stderr
+
+
+def test_it_starts_in_its_own_folder_only(tmp_path: Path) -> None:
+    done = _start(environment(tmp_path, 1), tmp_path)
+    assert done.returncode == 2
+    assert "has no prefect.yaml" in done.stderr
+
+
+def test_an_unknown_backend_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    done = _start({**environment(tmp_path, 1), "BACKEND": "vhs"})
+    assert done.returncode == 2
+    assert "no backend is called 'vhs'; allowed: animatic, wan" in done.stderr
+
+
+def test_where_torch_is_missing_previews_are_deployed_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.farm.find_spec", lambda name: None if name == "torch" else object())
+    backend, sentence = backend_to_deploy("")
+    assert backend == "animatic"
+    assert "not installed: torch" in sentence
+    assert backend_to_deploy("wan")[0] is None
+
+
+def test_where_all_is_installed_films_use_their_own_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.farm.find_spec", lambda _name: object())
+    assert backend_to_deploy("")[0] is None
+    assert backend_to_deploy("animatic")[0] == "animatic"
+    with pytest.raises(UsageError):
+        backend_to_deploy("vhs")
+
+
+def _start(variables: dict[str, str], folder: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flows.farm"],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -1,0 +1,148 @@
+"""The flow `film` by the real server, worker and command line: every way in which it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import Farm, until
+from tests.flows.films import write_film
+from wan_render.backends import backend
+from wan_render.backends.wan.catalogue import catalogue
+from wan_render.facts import FactCache
+from wan_render.farm import cpu
+from wan_render.plan import make_plan
+from wan_render.production import produce
+from wan_render.store import Store
+from wan_render.storyboard import read_storyboard
+
+pytestmark = [pytest.mark.prefect, pytest.mark.slow]
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_film(tmp_path_factory.mktemp("films") / "small")
+
+
+@pytest.fixture(scope="session")
+def made(farm: Farm, small: Path) -> str:
+    """A run that was asked for as the README says; its id."""
+    done = farm.prefect("deployment", "run", "film/now", "-p", f"storyboard={small}", "--watch")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return farm.newest()
+
+
+def test_a_run_is_a_film_with_a_name_and_a_bar_for_every_take(farm: Farm, made: str) -> None:
+    run = farm.ask("GET", f"/flow_runs/{made}")
+    assert run["state"]["name"] == "Completed"
+    assert Path(run["state"]["message"]) == farm.outputs / "films" / "small" / "v001" / "film.mp4"
+    assert run["name"].startswith("small 20")
+    assert farm.tasks(made) == {"1/010 take 1": ["Completed"], "1/020 take 1": ["Completed"], "film": ["Completed"]}
+
+
+def test_a_run_leaves_its_shots_and_the_way_to_its_review_page(farm: Farm, made: str) -> None:
+    artifacts = farm.ask("POST", "/artifacts/filter", flow_runs={"id": {"any_": [made]}})
+    shots = next(json.loads(each["data"]) for each in artifacts if each["key"] == "shots-small")
+    assert [(shot["shot"], shot["before"], shot["now"]) for shot in shots] == [
+        ("1/010", "missing", "rendered"),
+        ("1/020", "missing", "rendered"),
+    ]
+    page = next(each["data"] for each in artifacts if each["key"] == "film-small")
+    assert (farm.outputs / "films" / "small" / "v001" / "index.html").as_uri() in page
+
+
+def test_the_film_is_the_one_that_the_sequential_reference_makes(
+    farm: Farm, made: str, small: Path, tmp_path: Path
+) -> None:
+    assert made
+    cache = FactCache(tmp_path)
+    models, animatic = catalogue(cache), backend("animatic")
+    plan = make_plan(
+        read_storyboard(small, models=models, cache=cache), models=models, backend_id=animatic.id, cache=cache
+    )
+    ours, theirs = Store(tmp_path / "outputs"), Store(farm.outputs)
+    reference, film = produce(plan, animatic, ours, cpu()), theirs.films.latest("small")
+    assert film is not None
+    assert (film.key, film.takes, film.frames) == (reference.key, reference.takes, reference.frames)
+    for take in film.takes:
+        assert _digest(farm.outputs, take) == _digest(tmp_path / "outputs", take)
+
+
+def test_what_is_there_is_reused_and_the_unchanged_film_not_made_again(farm: Farm, made: str, small: Path) -> None:
+    assert made
+    again = farm.run("film/now", storyboard=str(small))
+    assert farm.ended(again)["message"].endswith("v001/film.mp4 (unchanged)")
+    assert farm.tasks(again) == {"1/010 take 1": ["Reused"], "1/020 take 1": ["Reused"], "film": ["Completed"]}
+
+
+def test_a_film_with_slates_ends_partial_with_exit_code_1(farm: Farm, tmp_path: Path) -> None:
+    storyboard = write_film(tmp_path / "partial")
+    done = farm.prefect(
+        "deployment", "run", "film/now", "-p", f"storyboard={storyboard}", "-p", "only=1/020", "--watch"
+    )
+    assert done.returncode == 1
+    run = farm.newest()
+    state = farm.state(run)
+    assert (state["type"], state["name"]) == ("FAILED", "Partial")
+    film = farm.outputs / "films" / "partial" / "v001" / "film.mp4"
+    assert state["message"] == f"{film}, with slates: 1/010: not rendered: not asked for"
+    assert film.is_file()
+    assert farm.tasks(run)["1/010 take 1"] == ["Skipped"]
+
+
+def test_a_mistake_ends_the_run_with_what_to_do_and_no_traceback(farm: Farm, tmp_path: Path) -> None:
+    storyboard = write_film(tmp_path / "wrong")
+    storyboard.write_text(storyboard.read_text(encoding="utf-8").replace("duration", "duratoin"), encoding="utf-8")
+    done = farm.prefect("deployment", "run", "film/now", "-p", f"storyboard={storyboard}", "--watch")
+    assert done.returncode == 1
+    run = farm.newest()
+    expected = f"{storyboard}:3:12: defaults.duratoin: unknown key; did you mean 'duration'?"
+    assert farm.state(run)["message"] == expected
+    assert expected in farm.logs(run)
+    assert "Traceback" not in farm.logs(run) + done.stdout
+    assert farm.tasks(run) == {}
+
+
+def test_a_cancel_frees_the_devices_within_seconds(farm: Farm, tmp_path: Path) -> None:
+    run = farm.run("film/now", storyboard=str(write_film(tmp_path / "cancelled", shots=8, raster="1280x720")))
+    farm.rendering(run)
+    assert farm.prefect("flow-run", "cancel", run).returncode == 0
+    until(3, lambda: not farm.devices())
+    assert farm.ended(run, 15)["name"] == "Cancelled"
+
+
+def test_a_cancel_reaches_a_film_whose_worker_is_dead(farm: Farm, tmp_path: Path) -> None:
+    run = farm.run("film/now", storyboard=str(write_film(tmp_path / "orphaned", shots=8, raster="1280x720")))
+    farm.rendering(run)
+    farm.processes("worker start")[0].kill()
+    farm.ask("POST", f"/flow_runs/{run}/set_state", state={"type": "CANCELLING"}, force=True)
+    until(8, lambda: not farm.devices())
+    assert farm.ended(run, 10)["name"] == "Cancelled"
+    until(30, lambda: "the worker had died and was started again" in farm.said)
+
+
+def test_a_killed_film_is_crashed_and_its_retry_renders_only_what_is_missing(farm: Farm, tmp_path: Path) -> None:
+    run = farm.run("film/now", storyboard=str(write_film(tmp_path / "killed", shots=8, raster="1280x720")))
+    farm.rendering(run, finished=2)
+    farm.flow(run).kill()
+    until(2, lambda: not farm.devices())
+    assert farm.ended(run, 15)["name"] == "Crashed"
+    until(15, lambda: "as crashed" in farm.logs(run))  # until then the worker would take the retry back
+    finished = len([states for states in farm.tasks(run).values() if states == ["Completed"]])
+
+    assert farm.prefect("flow-run", "retry", run).returncode == 0
+    farm.rendering(run)
+    farm.devices()[0].send_signal(signal.SIGKILL)  # an attempt of the retry dies, too
+    assert farm.ended(run)["name"] == "Completed"
+    ended = [states[-1] for states in farm.tasks(run).values()]
+    assert ended.count("Reused") >= finished
+    assert "was killed by signal 9" in farm.logs(run)
+    assert "Retry 1/2" in farm.logs(run)
+
+
+def _digest(outputs: Path, take: str) -> str:
+    return hashlib.sha256((outputs / "takes" / take / "clip.mkv").read_bytes()).hexdigest()

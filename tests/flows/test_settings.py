@@ -1,0 +1,87 @@
+"""prefect.yaml and prefect.toml: Prefect drops what it does not know without a word, so we ask."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.cli.deploy._models import ConcurrencyLimitSpec, DeploymentConfig, PrefectYamlModel, WorkPoolConfig
+from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.settings.base import PrefectBaseSettings
+from prefect.settings.models.root import Settings
+from prefect.utilities.callables import parameter_schema
+from prefect.workers.process import ProcessVariables
+from pydantic import BaseModel
+
+from flows.deploying import DEPLOYMENTS, POOL
+from tests.flows.conftest import PROJECT, environment
+
+pytestmark = pytest.mark.prefect
+
+DEPLOYED: dict[str, Any] = yaml.safe_load((PROJECT / "prefect.yaml").read_text(encoding="utf-8"))
+
+
+def test_every_key_of_prefect_yaml_is_known() -> None:
+    _know(PrefectYamlModel, DEPLOYED)
+    for deployment in DEPLOYED["deployments"]:
+        _know(DeploymentConfig, deployment)
+        _know(WorkPoolConfig, deployment["work_pool"])
+        _know(ProcessVariables, deployment["work_pool"]["job_variables"])
+        _know(ConcurrencyLimitSpec, deployment["concurrency_limit"])
+    PrefectYamlModel.model_validate(DEPLOYED)  # schedules refuse unknown keys by themselves
+
+
+def test_every_parameter_of_prefect_yaml_is_one_of_its_flow() -> None:
+    names = []
+    for deployment in DEPLOYED["deployments"]:
+        flow: Flow[..., Any] = load_flow_from_entrypoint(deployment["entrypoint"], use_placeholder_flow=False)
+        assert set(deployment["parameters"]) <= set(parameter_schema(flow).properties)
+        assert deployment["work_pool"]["name"] == POOL
+        names.append(f"{flow.name}/{deployment['name']}")
+    assert tuple(names) == DEPLOYMENTS
+
+
+def test_prefect_yaml_names_no_path_of_a_machine_and_fetches_nothing() -> None:
+    assert DEPLOYED["pull"] == []
+    text = (PROJECT / "prefect.yaml").read_text(encoding="utf-8")
+    assert not [word for word in text.split() if word.strip("\"'").startswith(("/", "~", str(Path.home())))]
+
+
+def test_every_key_of_prefect_toml_is_a_setting() -> None:
+    settings = tomllib.loads((PROJECT / "prefect.toml").read_text(encoding="utf-8"))
+    assert sorted(_unknown(Settings, settings)) == []
+    assert list(_unknown(Settings, {"server": {"analytics": True}})) == ["server.analytics"]
+
+
+def test_the_server_imports_with_the_fastapi_that_is_pinned(tmp_path: Path) -> None:
+    code = "from prefect.server.api.server import create_app; create_app(ephemeral=True)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, env=environment(tmp_path, 1), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_core_knows_no_prefect() -> None:
+    code = "import sys, wan_render.cli, wan_render.farm; sys.exit('prefect' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT).returncode == 0
+
+
+def _know(model: type[BaseModel], value: Mapping[str, Any]) -> None:
+    known = {field.alias or name for name, field in model.model_fields.items()}
+    assert set(value) <= known, f"{model.__name__}: {set(value) - known}"
+
+
+def _unknown(model: type[PrefectBaseSettings], value: Mapping[str, Any], place: str = "") -> Iterator[str]:
+    for key, part in value.items():
+        field = model.model_fields.get(key)
+        if field is None:
+            yield f"{place}{key}"
+        elif isinstance(part, Mapping):
+            assert isinstance(field.annotation, type)
+            yield from _unknown(field.annotation, part, f"{place}{key}.")

@@ -1,0 +1,102 @@
+"""What an attempt's end comes to, without a server: a farm that fails as it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.batch import storyboards
+from flows.names import artifact_key, film_name
+from flows.takes import ATTEMPTS, Night
+from tests.farm.orders import order
+from wan_render.errors import DeviceError, Problem, RenderError, Stopped, WanRenderError
+from wan_render.farm import cpu
+from wan_render.production import RenderOrder
+from wan_render.render import Device, Listen, Phase, Progress
+from wan_render.store import Clip
+
+pytestmark = pytest.mark.prefect
+
+
+class Told:
+    """A farm that raises one error after the other, then renders."""
+
+    def __init__(self, *errors: WanRenderError) -> None:
+        self.tried = 0
+        self._errors: Iterator[WanRenderError] = iter(errors)
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        return (cpu(),)
+
+    def render(self, order: RenderOrder, listen: Listen) -> Clip:
+        self.tried += 1
+        listen(Progress(Phase.STEP, 1, 2))
+        for error in self._errors:
+            raise error
+        return Clip(order.take.key, Path("/nowhere"), 9, order.take.size, order.take.rate)
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+DIED = DeviceError(Problem("cpu", "died"))
+BLACK = RenderError(Problem("1/010", "black frames", remedy="change the prompt"))
+
+
+def test_a_take_is_rendered() -> None:
+    night, asked = Night(Told()), order("nothing")
+    state = night.render(asked)
+    assert state.is_completed()
+    assert isinstance(night.outcomes[asked], Clip)
+
+
+def test_what_is_worth_retrying_is_raised_until_the_last_attempt() -> None:
+    night, asked = Night(Told(*[DIED] * ATTEMPTS)), order("nothing")
+    for _ in range(ATTEMPTS - 1):
+        with pytest.raises(DeviceError):
+            night.render(asked)
+        assert asked not in night.outcomes
+    state = night.render(asked)
+    assert (state.is_failed(), state.message) == (True, "cpu: died")
+    assert night.outcomes[asked] is DIED
+
+
+def test_what_would_end_alike_is_not_retried() -> None:
+    night, asked = Night(Told(BLACK)), order("nothing")
+    assert night.render(asked).message == "1/010: black frames; change the prompt"
+    assert night.outcomes[asked] is BLACK
+
+
+def test_when_all_fail_alike_the_rest_is_not_tried() -> None:
+    farm = Told(*[BLACK] * 9)
+    night = Night(farm)
+    orders = [order("nothing", f"1/0{number}0") for number in range(1, 6)]
+    states = [night.render(each) for each in orders]
+    assert farm.tried == 3
+    assert [state.is_failed() for state in states] == [True] * 5
+    assert "was not tried" in (states[-1].message or "")
+    assert set(night.outcomes) == set(orders)
+
+
+def test_a_stopped_take_is_cancelled() -> None:
+    night, asked = Night(Told(Stopped(Problem("1/010", "was stopped")))), order("nothing")
+    assert night.render(asked).is_cancelled()
+
+
+def test_storyboards_of_a_folder_are_its_yaml_files_and_those_of_its_folders(tmp_path: Path) -> None:
+    here = ["a.yaml", "b.yml", "c/storyboard.yaml"]
+    for name in [*here, "_house.yaml", ".hidden.yaml", "c/other.yaml", "d/e/storyboard.yaml", "x.schema.json"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [str(file.relative_to(tmp_path)) for file in storyboards(tmp_path)] == here
+
+
+def test_names() -> None:
+    assert film_name(Path("storyboards/river-to-dove/storyboard.yaml")) == "river-to-dove"
+    assert film_name(Path("films/harbour.yaml")) == "harbour"
+    assert artifact_key("shots", "River_to 江河-1") == "shots-river-to-1"
+    assert artifact_key("film", "江河") == "film"
