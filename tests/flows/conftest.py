@@ -41,8 +41,7 @@ def environment(home: Path, port: int) -> dict[str, str]:
         **{name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "WAN_RENDER"))},
         "PREFECT_HOME": str(home / "farm"),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_CLI_WRAP_LINES": "false",
-        "COLUMNS": "200",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
         "WAN_RENDER_OUTPUTS": str(home / "outputs"),
         "XDG_CACHE_HOME": str(home / "cache"),
         "TMPDIR": str(home / "tmp"),
@@ -154,6 +153,11 @@ class Farm:
         until(60, lambda: self.devices() and self.takes() >= before + finished)
         assert self.state(run)["type"] == "RUNNING"
         return self.takes() - before
+
+    def worker_has_reported_a_crash(self) -> None:
+        """Wait for it: the worker reports a crash twice, and the second report takes back a retry between them."""
+        log = self.home / "farm" / "logs" / "worker.log"
+        until(40, lambda: "flow_runs.worker - Check whether the flow run exceeded" in log.read_text(encoding="utf-8"))
 
     def stop(self) -> int:
         """As Ctrl-C does."""

@@ -31,7 +31,7 @@ def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(
     assert lost
     folder = tmp_path / "night"
     broken = folder / "a-broken.yaml"
-    slow = write_film(folder / "b-slow", shots=4, raster="1280x720")
+    slow = write_film(folder / "b-slow", shots=6, raster="832x480")
     broken.write_text("version: 1\nfilm: {titel: x}\n", encoding="utf-8")
     (folder / "_defaults.yaml").write_text("not: a film\n", encoding="utf-8")
 
