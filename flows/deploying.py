@@ -5,16 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
 from wan_render.errors import MachineError, Problem
@@ -44,6 +46,25 @@ def deploy(environment: Mapping[str, str]) -> None:
     )
     if done.returncode != 0:
         raise MachineError(Problem(str(Path("prefect.yaml")), "was not deployed", remedy=done.stdout + done.stderr))
+
+
+def schedules_on(client: SyncPrefectClient) -> frozenset[UUID]:
+    """The schedules that somebody has turned on; none where nothing was deployed yet."""
+    found: set[UUID] = set()
+    for name in DEPLOYMENTS:
+        with suppress(ObjectNotFound):
+            schedules = client.read_deployment_by_name(name).schedules
+            found.update(schedule.id for schedule in schedules if schedule.active)
+    return frozenset(found)
+
+
+def turn_on(client: SyncPrefectClient, schedules: frozenset[UUID]) -> None:
+    """Turn schedules on again: to deploy turns off what prefect.yaml has off, and a night would not happen."""
+    for name in DEPLOYMENTS:
+        deployment = client.read_deployment_by_name(name)
+        for schedule in deployment.schedules:
+            if schedule.id in schedules:
+                client.update_deployment_schedule(deployment.id, schedule.id, active=True)
 
 
 def set_backend(client: SyncPrefectClient, backend: str | None) -> None:

@@ -25,7 +25,7 @@ from prefect.exceptions import PrefectException
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling
 
-from flows.deploying import POOL, deploy, make_pool, set_backend, watch_for_silence
+from flows.deploying import POOL, deploy, make_pool, schedules_on, set_backend, turn_on, watch_for_silence
 from flows.service import Service
 from wan_render.errors import MachineError, Problem, UsageError
 
@@ -71,7 +71,9 @@ class Farm:
         with get_client(sync_client=True) as client:
             make_pool(client)
             watch_for_silence(client)
+            on = schedules_on(client)
             deploy({**os.environ, **self._environment})
+            turn_on(client, on)
             set_backend(client, backend)
         self._start(self._worker)
 

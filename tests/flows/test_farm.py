@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.deploying import deploy, schedules_on, set_backend, turn_on
 from flows.farm import backend_to_deploy
 from tests.flows.conftest import PROJECT, Farm, environment, free_port
 from wan_render.errors import UsageError
@@ -25,6 +28,26 @@ def test_deployments_make_previews_and_the_night_is_off(farm: Farm) -> None:
     (schedule,) = farm.ask("GET", "/deployments/name/batch/overnight")["schedules"]
     assert schedule["active"] is False
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 22 * * *", "Etc/UTC")
+
+
+@pytest.mark.prefect
+@pytest.mark.slow
+def test_a_schedule_that_was_turned_on_stays_on_when_all_is_deployed_again(farm: Farm) -> None:
+    with (
+        temporary_settings({PREFECT_API_URL: farm.environment["PREFECT_API_URL"]}),
+        get_client(sync_client=True) as client,
+    ):
+        assert schedules_on(client) == frozenset()
+        deployment = client.read_deployment_by_name("batch/overnight")
+        (night,) = deployment.schedules
+        client.update_deployment_schedule(deployment.id, night.id, active=True)
+        on = schedules_on(client)
+        deploy({**farm.environment, "WAN_RENDER_HOME": str(PROJECT)})
+        assert schedules_on(client) == frozenset()
+        turn_on(client, on)
+        assert schedules_on(client) == {night.id}
+        client.update_deployment_schedule(deployment.id, night.id, active=False)
+        set_backend(client, "animatic")
 
 
 @pytest.mark.prefect
