@@ -101,7 +101,7 @@ class _Lines:
         self._places: dict[str, str] = {}
         self._since: dict[str, float] = {}
         self._told: dict[str, float] = {}
-        self._finishing_told = time.monotonic()
+        self._finishing_told: float | None = None
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -126,9 +126,13 @@ class _Lines:
 
     def finishing(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._finishing_told >= LINE_SECONDS:
-            self._finishing_told = now
+        if self._finishing_told is None:
+            self.say(f"making the film: {total} frames")
+        elif now - self._finishing_told >= LINE_SECONDS:
             self.say(f"film: frame {done} of {total}")
+        else:
+            return
+        self._finishing_told = now
 
     def _tell(self, order: RenderOrder, text: str) -> None:
         self.say(f"{self._places[order.take.key]} {_name(order)}: {text}")
