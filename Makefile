@@ -53,7 +53,7 @@ check: $(VENV)/.all
 	@$(BIN)/lint-imports
 
 farm: $(VENV)/.farm
-	@BACKEND='$(BACKEND)' $(BIN)/python -m flows.farm
+	@BACKEND='$(BACKEND)' exec $(BIN)/python -m flows.farm
 
 format: $(VENV)/.all
 	@$(BIN)/ruff check --fix
