@@ -24,7 +24,7 @@ from wan_render.cli.session import OWN_MODELS, Session
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm import LocalFarm, local_devices
 from wan_render.production import FilmVersion, Run, begin, failures, finish
-from wan_render.settings import MachineSettings
+from wan_render.settings import machine_settings
 
 
 @flow(name="film", flow_run_name=film_run_name, persist_result=False)
@@ -56,7 +56,7 @@ def film(
 
 def session(storyboard: Path, backend: str | None, outputs: Path | None) -> Session:
     """One storyboard on this machine, as the terminal has it. Raises UsageError for an unknown backend."""
-    settings = MachineSettings()
+    settings = machine_settings()
     if outputs is not None:
         settings = settings.model_copy(update={"outputs": outputs})
     return Session(storyboard, (), settings, backend_called(backend or OWN_MODELS))

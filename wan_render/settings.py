@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from wan_render.errors import Problem, UsageError
+
+PREFIX = "WAN_RENDER_"
+
+FARM_HOME = "WAN_RENDER_HOME"
+"""Set by `make farm` for its deployments: the project's folder. No setting of ours, but no mistake either."""
 
 
 def _cache_folder() -> Path:
@@ -25,10 +33,36 @@ class MachineSettings(BaseSettings):
     ffmpeg:  an ffmpeg program instead of the one that comes with imageio-ffmpeg. WAN_RENDER_FFMPEG
     """
 
-    model_config = SettingsConfigDict(env_prefix="WAN_RENDER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     outputs: Path = Path("outputs")
     weights: Path | None = None
     devices: str = "auto"
     cache: Path = Field(default_factory=_cache_folder)
     ffmpeg: Path | None = None
+
+
+def machine_settings() -> MachineSettings:
+    """The settings of the environment. Raises UsageError for a WAN_RENDER_ variable that is none, or a wrong value."""
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in (*variables(), FARM_HOME))
+    if unknown:
+        raise UsageError(*(Problem(name, "is no setting", f"allowed: {', '.join(variables())}") for name in unknown))
+    try:
+        return MachineSettings()
+    except ValidationError as error:
+        raise UsageError(
+            *(
+                Problem(f"{PREFIX}{fault['loc'][0]}".upper(), f"{fault['input']!r}", fault["msg"])
+                for fault in error.errors()
+            )
+        ) from error
+
+
+def variables() -> dict[str, str]:
+    """The name of each setting's variable → the name of its field."""
+    return {f"{PREFIX}{field.upper()}": field for field in MachineSettings.model_fields}
+
+
+def install_command(extra: str) -> str:
+    """What brings an extra into this very Python, in the versions that were tested together."""
+    return f"in wan-render's folder: {sys.executable} -m pip install -c constraints.txt -e '.[{extra}]'"

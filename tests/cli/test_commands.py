@@ -216,3 +216,37 @@ def test_text_that_the_font_cannot_draw_is_named_beforehand(wan_render: Run, har
     harbour.write_text(harbour.read_text() + "  - {shot: '030', card: 'the end 🦌 完'}\n")
     plan = wan_render("plan", harbour, "--backend", "animatic")
     assert "warning: card of shot 1/030: the font has no glyph for 🦌" in plan.stdout
+
+
+def test_a_setting_that_is_none_is_refused_and_doctor_lists_those_there_are(
+    wan_render: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "WAN_RENDER_DEVICES" in wan_render("doctor").stdout
+    monkeypatch.setenv("WAN_RENDER_DEVICE", "cpu")
+    done = wan_render("doctor")
+    assert done.returncode == 2
+    assert done.stderr.startswith("WAN_RENDER_DEVICE: is no setting; allowed: WAN_RENDER_OUTPUTS")
+
+
+def test_a_terminal_that_cannot_show_a_title_gets_its_characters_spelt(
+    wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harbour.write_text(harbour.read_text().replace("Harbour", "江"), encoding="utf-8")
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    done = wan_render("plan", harbour, "--backend", "animatic")
+    assert done.returncode == 0
+    assert done.stdout.startswith("\\u6c5f")
+
+
+def test_output_that_cannot_be_written_is_the_machines_fault(harbour: Path, tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "wan_render.cli", "plan", str(harbour), "--backend", "animatic"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(tmp_path),
+            check=False,
+        )
+    assert done.returncode == 3
+    assert "standard output: cannot be written: No space left on device" in done.stderr

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 
 from wan_render.cli.arguments import parser
-from wan_render.errors import Problem, Terminated, WanRenderError
+from wan_render.errors import DiskError, Problem, Terminated, WanRenderError
 
 DEFECT = 3
 """Exit code for a mistake of ours: no film, and not the user's fault."""
@@ -21,21 +23,41 @@ DEFECT = 3
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     signal.signal(signal.SIGTERM, _terminated)
+    for stream in (sys.stdout, sys.stderr):  # a film's title may be in a script that the terminal cannot show
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        arguments = parser().parse_args(argv)
-        return int(arguments.run(arguments))
+        return _run(argv)
     except WanRenderError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # `plan | head`: whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception:  # noqa: BLE001 - the top of the command line
         print(_defect(), file=sys.stderr)
         return DEFECT
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        arguments = parser().parse_args(argv)
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:  # `plan | head`: whoever read our output has seen enough
+        _print_nowhere()
+        return 0
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        _print_nowhere()
+        raise DiskError(Problem("standard output", f"cannot be written: {error.strerror}")) from error
+    return code
+
+
+def _print_nowhere() -> None:
+    """What is still in the buffer would fail again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> None:

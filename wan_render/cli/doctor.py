@@ -20,7 +20,7 @@ from wan_render.errors import WanRenderError
 from wan_render.facts import FactCache
 from wan_render.farm.devices import local_devices
 from wan_render.media import ffmpeg, text
-from wan_render.settings import MachineSettings
+from wan_render.settings import MachineSettings, install_command, machine_settings, variables
 
 EXTRAS = {
     "wan": ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy"),
@@ -48,7 +48,7 @@ class Finding:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print every finding; exit 3 where something is missing that nothing works without."""
-    findings = tuple(_findings(MachineSettings()))
+    findings = tuple(_findings(machine_settings()))
     if arguments.json:
         print(
             json.dumps(
@@ -74,6 +74,8 @@ def _findings(settings: MachineSettings) -> Iterator[Finding]:
     for extra, packages in EXTRAS.items():
         yield _extra(extra, packages)
     yield from _weights(settings)
+    for variable, field in variables().items():
+        yield Finding(variable, f"{getattr(settings, field) or 'not set'}")
 
 
 def _tried(what: str, look: Callable[[], Finding], *, needed: bool) -> Finding:
@@ -117,8 +119,6 @@ def _devices(settings: MachineSettings) -> Iterator[Finding]:
             yield Finding(
                 kind, error.problems[0].found, "the wan backend wants an NVIDIA GPU" if kind == "cuda" else ""
             )
-    if settings.devices != "auto":
-        yield Finding("WAN_RENDER_DEVICES", settings.devices)
 
 
 def _disk(what: str, folder: Path) -> Finding:
@@ -134,7 +134,7 @@ def _extra(extra: str, packages: Iterable[str]) -> Finding:
         except PackageNotFoundError:
             missing.append(package)
     if missing:
-        return Finding(f"extra '{extra}'", f"without {', '.join(missing)}", f"pip install 'wan-render[{extra}]'")
+        return Finding(f"extra '{extra}'", f"without {', '.join(missing)}", install_command(extra))
     return Finding(f"extra '{extra}'", ", ".join(found))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from importlib.resources import files
 from pathlib import Path
+from shlex import quote
 
 from wan_render.errors import Problem, UsageError
 
@@ -27,11 +29,14 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for name, sky in STARTER_KEYFRAMES.items():
         _paint(sky, folder / "keyframes" / f"{name}.jpg")
-    print(f"{folder / 'storyboard.yaml'}\nnext: wan-render render --backend animatic {folder / 'storyboard.yaml'}")
+    file = folder / "storyboard.yaml"
+    print(f"{file}\nnext: {quote(sys.argv[0])} render --backend animatic {quote(str(file))}")
     return 0
 
 
 def _make(folder: Path) -> None:
+    if not folder.name:
+        raise UsageError(Problem(f"'{folder}'", "is no name", "a folder to be made, `my-film`"))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(Problem(str(folder), "is there already", "a new name, or an empty folder"))
     try:

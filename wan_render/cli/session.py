@@ -13,7 +13,7 @@ from wan_render.facts import FactCache
 from wan_render.model import Document
 from wan_render.plan import FilmPlan, make_plan
 from wan_render.render import Backend, Models
-from wan_render.settings import MachineSettings
+from wan_render.settings import MachineSettings, machine_settings
 from wan_render.store import Store
 from wan_render.storyboard import read_storyboard
 
@@ -33,7 +33,7 @@ class Session:
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Session:
         """The session that a command's arguments ask for. Raises UsageError for an unknown backend."""
-        settings = MachineSettings()
+        settings = machine_settings()
         if getattr(arguments, "outputs", None) is not None:
             settings = settings.model_copy(update={"outputs": arguments.outputs})
         return cls(arguments.file, tuple(arguments.allow), settings, backend(arguments.backend or OWN_MODELS))

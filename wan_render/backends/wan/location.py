@@ -8,7 +8,7 @@ from pathlib import Path
 from wan_render.backends.wan.checkpoint import read_checkpoint
 from wan_render.errors import InputError, Problem
 from wan_render.render import ModelCard
-from wan_render.settings import MachineSettings
+from wan_render.settings import MachineSettings, install_command
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy")
 
@@ -28,7 +28,7 @@ def missing_packages() -> Problem | None:
     absent = [name for name in PACKAGES if find_spec(name) is None]
     if not absent:
         return None
-    return Problem("backend wan", f"not installed: {', '.join(absent)}", remedy="pip install 'wan-render[wan]'")
+    return Problem("backend wan", f"not installed: {', '.join(absent)}", remedy=install_command("wan"))
 
 
 def missing_weights(card: ModelCard) -> Problem | None:

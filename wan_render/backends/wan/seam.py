@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from wan_render.errors import DeviceError, MachineError, Problem, RenderError, WanRenderError, WeightsError
+from wan_render.settings import install_command
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ RULES = (
     Rule(RuntimeError, "cuDNN", DeviceError, "the device failed", _DRIVER),
     Rule(RuntimeError, "CUBLAS", DeviceError, "the device failed", _DRIVER),
     Rule(AssertionError, "CUDA", MachineError, "this torch has no CUDA", "install a CUDA build of torch"),
-    Rule(ImportError, "", MachineError, "a package is missing or broken", "pip install 'wan-render[wan]'"),
+    Rule(ImportError, "", MachineError, "a package is missing or broken", install_command("wan")),
 )
 """The first rule that fits counts."""
 
