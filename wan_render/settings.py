@@ -13,12 +13,17 @@ def _cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wan-render"
 
 
+def _data_folder() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "wan-render"
+
+
 class MachineSettings(BaseSettings):
     """What belongs to this machine, not to a film.
 
     outputs: where takes and films are kept.         WAN_RENDER_OUTPUTS
-    weights: a folder of checkpoints, each in a folder named like its repository's last part; models that
-             are not there are looked for in Hugging Face's cache.      WAN_RENDER_WEIGHTS
+    weights: a folder of checkpoints, each in a folder named like its repository's last part: `models pull`
+             writes there; models that are not there are looked for in Hugging Face's cache.
+                                                      WAN_RENDER_WEIGHTS
     devices: `auto`, or a comma-separated list of names that `doctor` shows (`cuda:0,cuda:1`, `cpu`).
                                                       WAN_RENDER_DEVICES
     cache:   small facts about files (digests, picture facts); safe to delete.  WAN_RENDER_CACHE
@@ -28,7 +33,7 @@ class MachineSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WAN_RENDER_", frozen=True, extra="ignore")
 
     outputs: Path = Path("outputs")
-    weights: Path | None = None
+    weights: Path = Field(default_factory=lambda: _data_folder() / "weights")
     devices: str = "auto"
     cache: Path = Field(default_factory=_cache_folder)
     ffmpeg: Path | None = None

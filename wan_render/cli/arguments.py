@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"wan-render {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_new, _check, _plan, _render, _takes, _prune, _open, _doctor):
+    for add in (_new, _check, _plan, _render, _takes, _prune, _open, _models, _doctor):
         add(commands)
     return top
 
@@ -112,6 +112,18 @@ def _prune(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _open(commands: Commands[argparse.ArgumentParser]) -> None:
     _with_outputs(_on_storyboard(commands, "open", "open the newest film's review page"))
+
+
+def _models(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = _with_json(_command(commands, "models", "list the models and where their weights are, or pull one"))
+    command.set_defaults(action="list")
+    actions = command.add_subparsers(title="actions", metavar="ACTION")
+    pull = actions.add_parser("pull", help="bring a model's weights to this machine", allow_abbrev=False)
+    pull.set_defaults(action="pull")
+    pull.add_argument("name", metavar="NAME", help="the model, as `wan-render models` lists it")
+    pull.add_argument("--source", metavar="HUB", help="huggingface (default) or modelscope")
+    pull.add_argument("--revision", metavar="R", help="a branch, tag or commit (default: the model's own, main)")
+    pull.add_argument("--to", metavar="DIR", type=Path, help="the folder of weights (default: WAN_RENDER_WEIGHTS)")
 
 
 def _doctor(commands: Commands[argparse.ArgumentParser]) -> None:
