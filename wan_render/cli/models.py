@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _pull(arguments: argparse.Namespace) -> int:
-    from wan_render.backends.wan.weights import Order, pull
+    from wan_render.backends.wan.weights.pull import Order, pull
     from wan_render.cli.pull_progress import watching
 
     root = arguments.to or MachineSettings().weights

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wan_render.backends.wan.weights import Outlook, Watch
+from wan_render.backends.wan.weights.watch import Outlook, Watch
 from wan_render.cli.wording import counted, gigabytes
 
 if TYPE_CHECKING:

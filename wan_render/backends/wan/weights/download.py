@@ -53,6 +53,7 @@ def _read_on(file: RemoteFile, target: Path, have: int, site: Site, meter: Meter
             meter.advance(-have)
             have = 0
         while have <= file.size and (chunk := response.read1(CHUNK_BYTES)):
+            meter.check()  # after a stop nothing more is written: the next run may be at it already
             stream.write(chunk)
             have += len(chunk)
             meter.advance(len(chunk))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from wan_render.backends.wan.weights.bfloat16 import KEPT, convert, read_header
@@ -15,13 +14,11 @@ from wan_render.backends.wan.weights.manifest import MANIFEST, Manifest, PulledF
 from wan_render.backends.wan.weights.selection import component_of
 from wan_render.backends.wan.weights.watch import Meter, Outlook
 from wan_render.backends.wan.weights.web import Site
+from wan_render.backends.wan.weights.workers import WORKERS, results
 from wan_render.errors import DiskError, Problem
 from wan_render.store.disk import flush, free_bytes
 
 DOWNLOADS = ".download"
-
-WORKERS = 4
-"""Files at a time: one connection seldom fills a line, and conversion needs a core of its own."""
 
 
 class Part:
@@ -38,8 +35,7 @@ class Part:
         """`bring`, after saying what is ahead and looking whether the disk holds it. Raises DiskError."""
         listed = tuple(files)
         missing = self._missing(listed)
-        with ThreadPoolExecutor(WORKERS) as pool, self._meter.stopping():
-            after = dict(zip(missing, pool.map(self._bytes_after, missing), strict=True))
+        after = results(self._bytes_after, missing, self._meter)
         begun = sum(self._begun_bytes(file) for file in missing)
         there = sum(self.manifest.files[file.path].bytes for file in listed if file not in after)
         self._require_room(after, begun)
@@ -49,10 +45,7 @@ class Part:
 
     def bring(self, files: Iterable[RemoteFile]) -> None:
         """Download, check and convert what is not finished yet, several files at a time."""
-        missing = self._missing(files)
-        with ThreadPoolExecutor(WORKERS) as pool, self._meter.stopping():
-            for done in as_completed([pool.submit(self._bring, file) for file in missing]):
-                done.result()
+        results(self._bring, self._missing(files), self._meter)
 
     def keep_only(self, paths: Iterable[str]) -> None:
         """Remove what an earlier attempt brought and the hub lists no more."""
@@ -67,7 +60,6 @@ class Part:
         return tuple(file for file in files if file.path not in self.manifest.files)
 
     def _bring(self, file: RemoteFile) -> None:
-        self._meter.check()
         raw = self._raw(file)
         download(file, raw, self._site, self._meter)
         target = self._folder / file.path

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wan_render.backends.wan.checkpoint import CLASSES, PICKLED, WEIGHTS, weight_files
 from wan_render.backends.wan.weights.hub import RemoteFile
-from wan_render.errors import Problem, WeightsError
+from wan_render.errors import InputError, Problem, WeightsError
 
 AT_TOP = frozenset({"model_index.json", "README.md", "LICENSE", "LICENSE.txt"})
 SMALL = (".json", ".model", ".txt")
@@ -21,10 +21,15 @@ def small_files(files: Iterable[RemoteFile]) -> tuple[RemoteFile, ...]:
 
 
 def weights(files: Iterable[RemoteFile], small: Path) -> tuple[RemoteFile, ...]:
-    """The files of weights, by the configurations in the folder `small`. Raises WeightsError where the hub lacks one,
-    InputError where an index of shards is broken."""
+    """The files of weights, by the configurations in the folder `small`.
+
+    Raises WeightsError where the hub lacks one, or an index of shards is broken.
+    """
     by_path = {file.path: file for file in files}
-    return tuple(_listed(name, by_path) for name in _names(by_path, small))
+    try:
+        return tuple(_listed(name, by_path) for name in _names(by_path, small))
+    except InputError as fault:
+        raise WeightsError(*fault.problems) from None
 
 
 def component_of(path: str) -> str:
