@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Literal
 
 from wan_render.plan import CardText, FilmPlan, Joint, NotYet, PlannedShot, PlannedTitle, StillPicture
-from wan_render.take import Plate, Size
+from wan_render.take import AnyPlate, Size
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ClipSource:
 class PictureSource:
     """A still picture."""
 
-    plate: Plate
+    plate: AnyPlate
 
 
 @dataclass(frozen=True)

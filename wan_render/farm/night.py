@@ -11,11 +11,8 @@ from itertools import count
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm.attempts import Attempts, Verdict, not_tried
 from wan_render.farm.seam import Farm
-from wan_render.production import RenderOrder
+from wan_render.production import Outcome, Precedence, RenderOrder
 from wan_render.render import Progress
-from wan_render.store import Clip
-
-Outcome = Clip | WanRenderError
 
 
 @dataclass(frozen=True)
@@ -54,38 +51,36 @@ def render_all(
     Failed takes raise nothing. Whatever else is raised, here (by a signal's handler) or in `on_event`, stops the farm
     first; so does Stopped, which leaves this function.
     """
-    night = _Night(orders, farm, on_event, attempts or Attempts())
+    night = _Night(Precedence(orders), farm, on_event, attempts or Attempts())
     with ThreadPoolExecutor(max(1, min(len(orders), len(farm.devices))), "renders") as threads:
         try:
             for thread in as_completed([threads.submit(night.work) for _ in farm.devices]):
                 thread.result()
         except BaseException:
+            night.precedence.stop()
             farm.stop()
             raise
-    return night.outcomes
+    return night.precedence.outcomes
 
 
 class _Night:
     """What the threads of one `render_all` share."""
 
-    def __init__(self, orders: Sequence[RenderOrder], farm: Farm, on_event: OnEvent, attempts: Attempts) -> None:
-        self.outcomes: dict[RenderOrder, Outcome] = {}
-        self._orders = iter(orders)
+    def __init__(self, precedence: Precedence, farm: Farm, on_event: OnEvent, attempts: Attempts) -> None:
+        self.precedence = precedence
         self._farm, self._on_event, self._attempts = farm, on_event, attempts
-        self._taking, self._telling = threading.Lock(), threading.Lock()
+        self._telling = threading.Lock()
 
     def work(self) -> None:
-        """Take orders until none is left."""
-        while (order := self._next()) is not None:
+        """Take orders that can be rendered until none is left."""
+        while (order := self.precedence.next()) is not None:
             outcome = self._outcome(order)
-            self.outcomes[order] = outcome
             self._tell(order, Ended(outcome))
-
-    def _next(self) -> RenderOrder | None:
-        with self._taking:
-            return next(self._orders, None)
+            self.precedence.ended(order, outcome)
 
     def _outcome(self, order: RenderOrder) -> Outcome:
+        if lacking := self.precedence.unmet(order):
+            return lacking
         if cause := self._attempts.stopped_by:
             return not_tried(order.shot, cause)
         for attempt in count(1):

@@ -4,6 +4,7 @@ from wan_render.production.failures import failures
 from wan_render.production.finish import finish
 from wan_render.production.names import delivered_name
 from wan_render.production.order import RenderOrder, orders
+from wan_render.production.precedence import Outcome, Precedence
 from wan_render.production.produce import attempt, produce
 from wan_render.production.render import render_take
 from wan_render.production.run import Run, begin
@@ -12,6 +13,8 @@ from wan_render.store import FilmVersion
 
 __all__ = [
     "FilmVersion",
+    "Outcome",
+    "Precedence",
     "RenderOrder",
     "Run",
     "Warm",

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from wan_render.media.clip import write_clip
 from wan_render.media.preview import write_preview
-from wan_render.plates import conform
+from wan_render.production.join import write_joined
 from wan_render.production.order import RenderOrder
+from wan_render.production.pictures import Pictures
 from wan_render.production.warm import Warm
 from wan_render.render import Device, Frames, Listen, Phase, Pixels, Plates, Progress, checked
 from wan_render.store import CLIP, FIRST, LAST, PREVIEW, Clip, Provenance, Store
-from wan_render.take import Plate, short
+from wan_render.take import short
 
 LOG = logging.getLogger("wan_render.production")
 
@@ -34,19 +35,32 @@ def render_take(order: RenderOrder, warm: Warm, device: Device, store: Store, li
 
 
 def _rendered(order: RenderOrder, warm: Warm, device: Device, store: Store, watch: Stopwatch) -> Clip:
-    plates = Plates(*(_conformed(order, plate) for plate in (order.take.first, order.take.last)))
+    pictures = Pictures(store, order.pictures)
+    ends = (order.take.first, order.take.last)
+    plates = Plates(*(pictures.pixels(plate) if plate is not None else None for plate in ends))
+    if order.take.through:
+        return _joined(order, device, store, plates, watch)
     frames, versions = _frames(order, warm, device, plates, watch)
 
     def fill(folder: Path) -> Provenance:
         watch(Progress(Phase.WRITING))
-        _write(folder, frames, plates)
-        return _provenance(order, device, watch.seconds(), versions)
+        write_clip(folder / CLIP, frames)
+        _write_beside(folder, plates)
+        return _provenance(order, pictures, device, watch.seconds(), versions)
 
     return store.publish(order.take, fill)
 
 
-def _conformed(order: RenderOrder, plate: Plate | None) -> Pixels | None:
-    return conform(order.pictures[plate.picture], plate) if plate is not None else None
+def _joined(order: RenderOrder, device: Device, store: Store, plates: Plates, watch: Stopwatch) -> Clip:
+    """A take that passes through keyframes: no model is needed, its segments are there."""
+
+    def fill(folder: Path) -> Provenance:
+        watch(Progress(Phase.WRITING))
+        write_joined(folder, order.take, store)
+        _write_beside(folder, plates)
+        return _provenance(order, Pictures(store, order.pictures), device, watch.seconds(), {})
+
+    return store.publish(order.take, fill)
 
 
 def _frames(
@@ -66,8 +80,8 @@ def _frames(
     return frames, versions
 
 
-def _write(folder: Path, frames: Frames, plates: Plates) -> None:
-    write_clip(folder / CLIP, frames)
+def _write_beside(folder: Path, plates: Plates) -> None:
+    """What lies beside a clip: its preview, and the plates that it begins and ends on."""
     write_preview(folder / CLIP, folder / PREVIEW)
     for name, picture in ((FIRST, plates.first), (LAST, plates.last)):
         if picture is not None:
@@ -82,7 +96,7 @@ def write_picture(file: Path, picture: Pixels) -> None:
 
 
 def _provenance(
-    order: RenderOrder, device: Device, seconds: Mapping[str, float], versions: Mapping[str, str]
+    order: RenderOrder, pictures: Pictures, device: Device, seconds: Mapping[str, float], versions: Mapping[str, str]
 ) -> Provenance:
     plates = {"first": order.take.first, "last": order.take.last}
     return Provenance(
@@ -91,7 +105,7 @@ def _provenance(
         number=order.number,
         why=order.why,
         model=order.card.name,
-        keyframes={end: order.pictures[plate.picture].name for end, plate in plates.items() if plate is not None},
+        keyframes={end: pictures.name(plate) for end, plate in plates.items() if plate is not None},
         device=device.name,
         device_label=device.label,
         seconds=seconds,

@@ -11,7 +11,7 @@ from wan_render.keys import content_key
 from wan_render.plan import FilmPlan, Rendered
 from wan_render.store import Store
 from wan_render.store.memory import Remembered
-from wan_render.take import TAKE_FORM
+from wan_render.take import TAKE_FORM, needs_of
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,14 @@ def prunable(plan: FilmPlan, store: Store, keep: int, pins: Iterable[str] = ()) 
     """The takes in the store that nothing uses, and damaged ones that were set aside; the largest first.
 
     Used are: the takes of the plan; those in the newest `keep` versions of its film and in every version of every other
-    film; what was last rendered under the shots of other films and under the plan's omitted shots; and whatever begins
-    with the digits of a pin, the plan's own and `pins` (those of omitted shots are not in a plan).
+    film; what was last rendered under the shots of other films and under the plan's omitted shots; whatever begins
+    with the digits of a pin, the plan's own and `pins` (those of omitted shots are not in a plan); and the takes that
+    any of these begins on, ends on or is joined from.
     """
-    used = set(_used(plan, store, keep))
     pinned = (*pins, *_pins(plan))
-    takes = (key for key in store.takes.keys() if key not in used and not key.startswith(pinned))  # noqa: SIM118
+    kept = (key for key in store.takes.keys() if pinned and key.startswith(pinned))  # noqa: SIM118
+    used = _with_needed(store, (*_used(plan, store, keep), *kept))
+    takes = (key for key in store.takes.keys() if key not in used)  # noqa: SIM118
     found = [_prunable(store, key) for key in takes] + [_damaged(folder) for folder in store.takes.set_aside()]
     return tuple(sorted(found, key=lambda take: (-take.bytes, take.key)))
 
@@ -53,6 +55,25 @@ def prune(
         for take in found:
             store.takes.delete(take.key, take.folder)
     return found
+
+
+def _with_needed(store: Store, keys: Iterable[str]) -> set[str]:
+    """Keys, and those that their records name: frames of takes and segments."""
+    used: set[str] = set()
+    open_keys = list(keys)
+    while open_keys:
+        key = open_keys.pop()
+        if key not in used:
+            used.add(key)
+            open_keys += _needed(store, key)
+    return used
+
+
+def _needed(store: Store, key: str) -> tuple[str, ...]:
+    try:
+        return needs_of(store.record(key).take)
+    except (OSError, ValueError):
+        return ()  # nothing is there that could need anything
 
 
 def _used(plan: FilmPlan, store: Store, keep: int) -> Iterator[str]:

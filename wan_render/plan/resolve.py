@@ -1,0 +1,71 @@
+"""Settings → a take: what a shot and a painted keyframe have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wan_render.plan.findings import Findings
+from wan_render.plan.inherit import Settings
+from wan_render.plan.models import Modelled, sampling_of
+from wan_render.plan.prompt import about_tokens, negative
+from wan_render.plan.seeds import DEFAULT_SEED
+from wan_render.take import AnyPlate, Leg, Size, Take
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What a take begins and ends on, and passes through."""
+
+    first: AnyPlate | None = None
+    last: AnyPlate | None = None
+    through: tuple[Leg, ...] = ()
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """Makes takes of one film for one backend."""
+
+    backend: str
+    size: Size
+    findings: Findings
+
+    def take(self, settings: Settings, modelled: Modelled, prompt: str, frames: int, ends: Ends) -> Take:
+        """Take 1 with every setting resolved. Mistakes and warnings about them are told."""
+        banned = self._negative(settings, modelled)
+        self._check_words(settings, modelled, [("prompt", prompt), ("negative prompt", banned)])
+        self._check_words(settings, modelled, [("prompt", leg.prompt) for leg in ends.through])
+        seed = settings.common("seed")
+        return Take(
+            backend=self.backend,
+            model=modelled.card.identity,
+            first=ends.first,
+            last=ends.last,
+            prompt=prompt,
+            negative=banned,
+            frames=frames,
+            size=self.size,
+            rate=modelled.card.rate,
+            seed=DEFAULT_SEED if seed is None else seed.value,
+            sampling=sampling_of(modelled, _profile(settings), self.findings),
+            through=ends.through,
+        )
+
+    @staticmethod
+    def _negative(settings: Settings, modelled: Modelled) -> str:
+        told = settings.common("negative")
+        official = modelled.card.kinds[modelled.kind].negative
+        return negative(None if told is None else told.value, official, settings.avoid)
+
+    def _check_words(self, settings: Settings, modelled: Modelled, texts: Sequence[tuple[str, str]]) -> None:
+        limit = modelled.card.prompt_tokens
+        for name, text in texts:
+            if about_tokens(text) > limit:
+                found = f"the {name} has about {about_tokens(text)} tokens"
+                allowed = f"{modelled.card.name} reads the first {limit}"
+                self.findings.warn(settings.place, found, allowed, "say it in fewer words")
+
+
+def _profile(settings: Settings) -> str:
+    told = settings.common("profile")
+    return "exact" if told is None else str(told.value)
