@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,6 +28,8 @@ class MachineSettings(BaseSettings):
     devices: `auto`, or a comma-separated list of names that `doctor` shows (`cuda:0,cuda:1`, `cpu`).
                                                       WAN_RENDER_DEVICES
     cache:   small facts about files (digests, picture facts); safe to delete.  WAN_RENDER_CACHE
+    kernels: `auto`, or `stock`: transformers are left to diffusers, bit for bit, by its own kernels; only profile
+             exact can then be rendered on a GPU.                       WAN_RENDER_KERNELS
     ffmpeg:  an ffmpeg program instead of the one that comes with imageio-ffmpeg. WAN_RENDER_FFMPEG
     """
 
@@ -36,4 +39,5 @@ class MachineSettings(BaseSettings):
     weights: Path = Field(default_factory=lambda: _data_folder() / "weights")
     devices: str = "auto"
     cache: Path = Field(default_factory=_cache_folder)
+    kernels: Literal["auto", "stock"] = "auto"
     ffmpeg: Path | None = None

@@ -12,9 +12,9 @@ import torch
 from tests.backends.wan.conftest import Tiny
 from tests.tiny_wan import KINDS
 from wan_render.backends.wan.acceleration import profile as profiles
-from wan_render.backends.wan.acceleration.prepare import machine, prepare, reference
 from wan_render.backends.wan.acceleration.attention import SDPA
-from wan_render.backends.wan.acceleration.profile import BALANCED, EXACT, FAST, Machine, Profile
+from wan_render.backends.wan.acceleration.prepare import reference
+from wan_render.backends.wan.acceleration.profile import EXACT, FAST, Machine, Profile
 from wan_render.backends.wan.acceleration.schedule import distilled_levels, prepared_scheduler
 from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
 from wan_render.backends.wan.checkpoint import read_checkpoint
@@ -202,22 +202,6 @@ def test_exact_needs_nothing() -> None:
 def test_an_unknown_profile_is_named_with_those_there_are() -> None:
     with pytest.raises(RenderError, match="exact, fast, balanced, draft"):
         profiles.named("fastest")
-
-
-def test_exact_on_a_cpu_is_diffusers_own_transformer(tiny: Tinies) -> None:
-    stock = loaded(tiny("t2v-2.1"))
-    prepared = prepare(stock, EXACT, CPU, SDPA)
-    assert prepared.transformer is stock
-    assert prepared.facts["transformer"] == "diffusers"
-
-
-def test_fast_on_a_cpu_is_refused_before_anything_is_changed(tiny: Tinies) -> None:
-    stock = loaded(tiny("t2v-2.1"))
-    before = stock.blocks[0].attn1.to_q.weight.clone()
-    with pytest.raises(RenderError, match="cannot be rendered on a cpu"):
-        prepare(stock, BALANCED, CPU, SDPA)
-    assert torch.equal(stock.blocks[0].attn1.to_q.weight, before)
-    assert machine(CPU) == Machine("cpu")
 
 
 def test_the_draft_follows_the_levels_that_4_step_loras_were_distilled_for() -> None:

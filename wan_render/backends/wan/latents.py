@@ -28,7 +28,9 @@ def decode_video(latents: torch.Tensor, vae: Any) -> torch.Tensor:
     """Normalised latents as frames (1, 3, frames, height, width) from -1 to 1."""
     latents = latents.to(vae.device, vae.dtype)
     mean, inverse_std = _statistics(vae, latents)
-    found: torch.Tensor = vae.decode(latents / inverse_std + mean, return_dict=False)[0]
+    unnormalised = latents / inverse_std + mean
+    weights = next(vae.decoder.parameters()).dtype  # a profile may have it decode in bfloat16
+    found: torch.Tensor = vae.decode(unnormalised.to(weights), return_dict=False)[0]
     return found
 
 

@@ -13,6 +13,10 @@ import diffusers
 import torch
 import transformers
 
+from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Accelerator, Arrival
+from wan_render.backends.wan.acceleration.choice import Shape
+from wan_render.backends.wan.acceleration.profile import named
+from wan_render.backends.wan.acceleration.schedule import prepared_scheduler
 from wan_render.backends.wan.conditions import Condition, TextOnly, channels, first_frame
 from wan_render.backends.wan.denoise import Context, Expert, Experts, denoise
 from wan_render.backends.wan.encode import TextEmbeddings, encode_pictures
@@ -23,6 +27,7 @@ from wan_render.backends.wan.residence import Residence
 from wan_render.backends.wan.seam import seam
 from wan_render.errors import Problem, RenderError
 from wan_render.render import Frames, Listen, ModelCard, Phase, Plates, Progress
+from wan_render.settings import MachineSettings
 from wan_render.take import Take
 
 ENCODER_WORKING_BYTES = 1_000_000_000
@@ -49,6 +54,8 @@ class WanRenderer:
         self._listen: Listen = _to_nobody
         self._doing = Progress(Phase.LOADING)
         self._is_closed = False
+        settings = MachineSettings()
+        self._accelerator = Accelerator(device, settings.cache, settings.kernels)
         self._texts = TextEmbeddings(loader.tokenizer(), self._text_encoder)
         self._image_processor = loader.image_processor() if self._checkpoint.has_image_encoder else None
 
@@ -63,6 +70,7 @@ class WanRenderer:
         if self._is_closed:
             raise RenderError(Problem(self._card.name, "is closed", "a renderer that is open", "open another"))
         require(take, plates, self._card)
+        self._accelerator.require(named(take.sampling.profile))
         self._listen = listen
         with seam(f"{self._card.name} on {self._device}"), torch.no_grad():
             return Frames(to_pixels(self._decode(self.latents(take, plates), take)), take.rate)
@@ -70,8 +78,8 @@ class WanRenderer:
     def latents(self, take: Take, plates: Plates) -> torch.Tensor:
         """The denoised latents of a take, normalised, float32: (1, z, latent frames, height, width)."""
         experts = self._experts(take)
-        scheduler = self._loader.scheduler(take.sampling.shift)
-        scheduler.set_timesteps(take.sampling.steps, device=self._device)
+        profile = named(take.sampling.profile)
+        scheduler = prepared_scheduler(profile, take.sampling, self._loader.scheduler, self._device)
         context = self._context(take, plates, experts)
         start = noise(self._latent_shape(take), take.seed, self._device)
         return denoise(start, context, experts, scheduler, lambda name: self._transformer(name, take), self._say)
@@ -86,6 +94,7 @@ class WanRenderer:
             "device": torch.cuda.get_device_name(self._device) if is_cuda else "cpu",
             **({"image processor": type(self._image_processor).__name__} if self._image_processor else {}),
             **self._weights,
+            **self._accelerator.facts(),
         }
 
     def close(self) -> None:
@@ -149,17 +158,22 @@ class WanRenderer:
 
     def _vae(self, take: Take) -> torch.nn.Module:
         working = VAE_WORKING_BYTES_PER_PIXEL * take.size.width * take.size.height
-        return self._resident("vae", working)
+        return self._resident("vae", working, self._accelerator.vae(named(take.sampling.profile)))
 
     def _transformer(self, component: str, take: Take) -> Any:
         _, _, frames, height, width = self._latent_shape(take)
-        working = TRANSFORMER_WORKING_BYTES_PER_TOKEN * frames * (height // 2) * (width // 2)
-        return self._resident(component, working)
+        profile, config = named(take.sampling.profile), self._checkpoint.transformer
+        tokens = frames * (height // 2) * (width // 2)
+        arrival = self._accelerator.transformer(profile, config.width, config.num_attention_heads)
+        found = self._resident(component, TRANSFORMER_WORKING_BYTES_PER_TOKEN * tokens, arrival)
+        shape = Shape(tokens, config.num_attention_heads, config.attention_head_dim)
+        self._accelerator.adopt(found, profile, shape)
+        return found
 
-    def _resident(self, component: str, working_bytes: int) -> torch.nn.Module:
+    def _resident(self, component: str, working_bytes: int, arrival: Arrival = AS_LOADED) -> torch.nn.Module:
         """A component on the device. Loading it is told as such; then what it is for goes on."""
-        was_here = self._residence.holds(component)
-        found = self._residence.module(component, working_bytes, self._listen)
+        was_here = self._residence.holds(component, arrival)
+        found = self._residence.module(component, working_bytes, self._listen, arrival)
         if not was_here:
             self._listen(self._doing)
         return found

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from wan_render.backends.wan.acceleration.arithmetic import Arithmetic
-from wan_render.backends.wan.acceleration.attention import Attend
+from wan_render.backends.wan.acceleration.attention import Chosen
 from wan_render.backends.wan.acceleration.block import Block
 from wan_render.backends.wan.acceleration.context import Contexts, ShotContext
 from wan_render.backends.wan.acceleration.operations import Operations, Rope, Update
@@ -21,11 +21,13 @@ class AcceleratedTransformer(torch.nn.Module):
         transformer: Any,
         arithmetic: Arithmetic,
         operations: Operations,
-        cross_attend: Attend,
+        attend: Chosen,
         device: torch.device,
-        first_block_threshold: float | None = None,
     ) -> None:
-        """Take over diffusers' transformer, block by block, onto the device."""
+        """Take over diffusers' transformer, block by block, onto the device.
+
+        attend: what computes exact attention, and may be told to do so by another kernel.
+        """
         super().__init__()
         self.config = transformer.config
         self.rope, self.patch_embedding = transformer.rope.to(device), transformer.patch_embedding.to(device)
@@ -35,8 +37,8 @@ class AcceleratedTransformer(torch.nn.Module):
         self._eps = transformer.norm_out.eps
         self.blocks = torch.nn.ModuleList(Block(b, arithmetic, operations, device) for b in transformer.blocks)
         self.cross_attentions = torch.nn.ModuleList(block.attn2.to(device) for block in transformer.blocks)
-        self._operations, self._cross_attend = operations, cross_attend
-        self._threshold = first_block_threshold
+        self._operations, self.attend = operations, attend
+        self.first_block_threshold: float | None = None
         self._contexts = Contexts(self.condition_embedder, tuple(self.cross_attentions))
         self._ropes: dict[tuple[int, ...], Rope] = {}
 
@@ -74,13 +76,14 @@ class AcceleratedTransformer(torch.nn.Module):
     def _through(
         self, stream: torch.Tensor, time: torch.Tensor, context: ShotContext, rope: Rope, timestep: torch.Tensor
     ) -> tuple[torch.Tensor, Update | None]:
-        if self._threshold is None:
+        threshold = self.first_block_threshold
+        if threshold is None:
             return self._blocks(0, len(self.blocks), stream, None, time, context, rope)
         cache = context.first_block
         cache.at(float(timestep.max()))
         first = _settled(*self._blocks(0, 1, stream.clone(), None, time, context, rope))
         contribution = first - stream
-        if cache.skips(contribution, self._threshold) and cache.rest is not None:
+        if cache.skips(contribution, threshold) and cache.rest is not None:
             return first + cache.rest, None
         last = _settled(*self._blocks(1, len(self.blocks), first.clone(), None, time, context, rope))
         cache.computed(contribution, last - first)
@@ -98,7 +101,7 @@ class AcceleratedTransformer(torch.nn.Module):
     ) -> tuple[torch.Tensor, Update | None]:
         for index in range(begin, end):
             crossed = context.blocks[index]
-            stream, update = self.blocks[index](stream, update, time, crossed, rope, self._cross_attend)
+            stream, update = self.blocks[index](stream, update, time, crossed, rope, self.attend)
         return stream, update
 
     def _time(self, timestep: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:

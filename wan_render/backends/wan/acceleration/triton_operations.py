@@ -86,27 +86,25 @@ def _rms_rope_kernel(  # type: ignore[no-untyped-def]
     has_rope: tl.constexpr,
     has_shift: tl.constexpr,
     to_float8: tl.constexpr,
-    half_block: tl.constexpr,
+    block: tl.constexpr,
 ):
     row = tl.program_id(0).to(tl.int64)
-    pairs = tl.arange(0, half_block)
-    cols = 2 * pairs[:, None] + tl.arange(0, 2)[None, :]
+    cols = tl.arange(0, block)
     mask = cols < width
-    pair_mask = pairs < width // 2
     x = tl.load(numbers + row * row_stride + cols, mask=mask, other=0.0).to(tl.float32)
-    mean_square = tl.sum(tl.sum(x * x, axis=1), axis=0) / width
+    mean_square = tl.sum(x * x, axis=0) / width
     x = x * tl.rsqrt(mean_square + eps) * tl.load(weight + cols, mask=mask, other=0.0).to(tl.float32)
     if has_rope:
+        pairs = tl.arange(0, block // 2)
         place = row * pairs_of_head + pairs % pairs_of_head
-        c = tl.load(cos + place, mask=pair_mask, other=0.0)
-        s = tl.load(sin + place, mask=pair_mask, other=0.0)
-        one, other = tl.split(x)
-        x = tl.join(one * c - other * s, one * s + other * c)
+        c = tl.load(cos + place, mask=pairs < width // 2, other=0.0)
+        s = tl.load(sin + place, mask=pairs < width // 2, other=0.0)
+        one, other = tl.split(tl.reshape(x, (block // 2, 2)))
+        x = tl.reshape(tl.join(one * c - other * s, one * s + other * c), (block,))
     if to_float8:
         if has_shift:
             x = x - tl.load(head_shift + cols, mask=mask, other=0.0)
-        scale = tl.load(head_scale + pairs // pairs_of_head, mask=pair_mask, other=1.0)
-        x = x / scale[:, None]
+        x = x / tl.load(head_scale + cols // (2 * pairs_of_head), mask=mask, other=1.0)
         x = tl.minimum(tl.maximum(x, -LARGEST_FLOAT8), LARGEST_FLOAT8)
     tl.store(out + row * width + cols, x.to(out.dtype.element_ty), mask=mask)
 
@@ -177,7 +175,7 @@ def _rows_kernel(  # type: ignore[no-untyped-def]
     if has_gelu:
         # x·(1 + tanh u)/2 = x·sigmoid(2u); u = sqrt(2/pi)·(x + 0.044715·x³)
         x = x * tl.sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x))
-    _store_row(x, mask, cols, out, scales, row, width, True)
+    _store_row(x, mask, cols, out, scales, row, width, to_rows=True)
 
 
 @dataclass(frozen=True)
@@ -224,11 +222,11 @@ class TritonOperations:
         """See Operations."""
         tokens, width = numbers.shape
         out = numbers.new_empty(tokens, width, dtype=numbers.dtype if to is None else FLOAT8)
-        launch = _launch(width)
+        pairs = width // 2  # of a head, where it matters
         if rope is not None:
             pairs = rope.cos.shape[-1]
-        else:
-            pairs = width // 2 if to is None else width // to.scale.numel() // 2
+        elif to is not None:
+            pairs = width // to.scale.numel() // 2
         _rms_rope_kernel[(tokens,)](
             numbers,
             weight,
@@ -244,8 +242,7 @@ class TritonOperations:
             has_rope=rope is not None,
             has_shift=to is not None and to.shift is not None,
             to_float8=to is not None,
-            half_block=launch["block"] // 2,
-            num_warps=launch["num_warps"],
+            **_launch(width),
         )
         return out
 
