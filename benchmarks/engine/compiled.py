@@ -42,7 +42,7 @@ class Processor:
 
 
 def rotated(states: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    one, other = states.unflatten(-1, (-1, 2)).unbind(-1)
+    one, other = states.view(*states.shape[:-1], -1, 2).unbind(-1)
     c, s = cos[..., 0::2], sin[..., 1::2]
     return torch.stack([one * c - other * s, one * s + other * c], dim=-1).flatten(-2).type_as(states)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from wan_render.backends.wan.acceleration.operations import HeadScales, Operatio
 from wan_render.backends.wan.acceleration.rows import LARGEST, Rows, quantised
 
 Found = dict[str, Any]
+Scales = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 TOKENS, WIDTH, WIDE, HEADS = 32_760, 5120, 13_824, 40
 
 
@@ -100,18 +102,18 @@ def products(device: torch.device) -> Found:
         layer = torch.nn.Linear(features, outputs, device=device, dtype=torch.bfloat16)
         inputs = torch.randn(TOKENS, features, device=device, dtype=torch.bfloat16)
         rows = quantised(inputs)
-        works: dict[str, Callable[[], Any]] = {"bfloat16": lambda la=layer, i=inputs: la(i)}
+        works: dict[str, Callable[[], Any]] = {"bfloat16": partial(layer, inputs)}
         if outputs == WIDE:
-            works["bfloat16 with gelu"] = lambda la=layer, i=inputs: torch._addmm_activation(
-                la.bias, i, la.weight.t(), use_gelu=True
+            works["bfloat16 with gelu"] = partial(
+                torch._addmm_activation, layer.bias, inputs, layer.weight.t(), use_gelu=True
             )
             gelu = torch.nn.functional.gelu(layer(inputs[:500]).float(), approximate="tanh")
             inside = torch._addmm_activation(layer.bias, inputs[:500], layer.weight.t(), use_gelu=True)
             found["gelu inside the product, relative error"] = float((inside.float() - gelu).norm() / gelu.norm())
         wanted = (inputs[:500].double() @ layer.weight.double().t() + layer.bias.double()).float()
         float8 = Float8Linear(layer_copy(layer), device)
-        works["float8"] = lambda f=float8, r=rows: f(r)
-        works["float8, slow accumulation"] = lambda f=float8, r=rows: slow(f, r)
+        works["float8"] = partial(float8, rows)
+        works["float8, slow accumulation"] = partial(slow, float8, rows)
         for name, work in works.items():
             try:
                 ms = milliseconds(work)
@@ -145,13 +147,19 @@ def milliseconds(work: Callable[[], Any], repeats: int = 5) -> float:
     work()
     times = []
     for _ in range(repeats):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         begin.record()
         work()
         end.record()
         end.synchronize()
-        times.append(begin.elapsed_time(end))
+        times.append(float(begin.elapsed_time(end)))
     return sorted(times)[repeats // 2]
+
+
+def of_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scales: Scales) -> torch.Tensor:
+    """Float8 attention of (tokens, features)."""
+    parts = [split(part, HEADS) for part in (query, key, value)]
+    return joined(attention.flash3_float8(parts[0], parts[1], parts[2], scales))
 
 
 def attention_part(setting: Setting) -> Found:
@@ -160,20 +168,22 @@ def attention_part(setting: Setting) -> Found:
         return {}
     found: Found = {}
     size = (1, TOKENS, HEADS, WIDTH // HEADS)
-    parts = [torch.randn(size, device=setting.device, dtype=torch.bfloat16) for _ in range(3)]
+    query, key, value = (torch.randn(size, device=setting.device, dtype=torch.bfloat16) for _ in range(3))
     flop = 4 * TOKENS**2 * WIDTH
-    kernels = {kernel.name: kernel.attend for kernel in attention.candidates(setting.device)}
-    scales = torch.full((HEADS,), 6 / LARGEST, device=setting.device)
-    eights = [(part / (6 / LARGEST)).clamp(-LARGEST, LARGEST).to(torch.float8_e4m3fn) for part in parts]
-    works: dict[str, Callable[[], Any]] = {name: lambda a=attend: a(*parts) for name, attend in kernels.items()}
-    works["flash-attention 3, float8"] = lambda: attention.flash3_float8(*eights, (scales, scales, scales))
+    scale = torch.full((HEADS,), 6 / LARGEST, device=setting.device)
+    q8, k8, v8 = (
+        (part / (6 / LARGEST)).clamp(-LARGEST, LARGEST).to(torch.float8_e4m3fn) for part in (query, key, value)
+    )
+    works: dict[str, Callable[[], Any]] = {
+        kernel.name: partial(kernel.attend, query, key, value) for kernel in attention.candidates(setting.device)
+    }
+    works["flash-attention 3, float8"] = partial(attention.flash3_float8, q8, k8, v8, (scale, scale, scale))
     for name, work in works.items():
         try:
             ms = milliseconds(work, 3)
             found[name] = {"ms": ms, "TFLOP/s": flop / ms / 1e9}
         except Exception as fault:  # noqa: BLE001 - reported; the others go on
             found[name] = {"failed": f"{type(fault).__name__}: {fault}"[:800]}
-    del parts, eights
     for common in (0.0, 2.0, 8.0):
         found[f"float8 errors, common part {common}"] = smoothing(setting.device, common)
     return found
@@ -193,27 +203,26 @@ def smoothing(device: torch.device, common: float, tokens: int = 8192) -> Found:
     ones = torch.ones(WIDTH, device=device)
     plain = TorchOperations()
     normed = [plain.rms_rope(part, ones, still, 1e-6, None) for part in (query, key)]
-    wanted = joined(attention.SDPA.attend(*(split(part, HEADS) for part in (*normed, value))))
+    exact = [split(part, HEADS) for part in (*normed, value)]
+    wanted = joined(attention.SDPA.attend(exact[0], exact[1], exact[2]))
     changing = wanted - value.mean(dim=0)
     found: Found = {}
     try:
         rows = Float8(plain, attention.flash3_float8).self_attention(
-            *(part.bfloat16() for part in (query, key, value)), Heads(ones, ones, HEADS, 1e-6), still
+            query.bfloat16(), key.bfloat16(), value.bfloat16(), Heads(ones, ones, HEADS, 1e-6), still
         )
+        assert isinstance(rows, Rows)
         found["smoothed, as rows"] = error_of(rows.float(), wanted)
         found["smoothed, of what changes"] = error_of(rows.float() - value.mean(dim=0), changing)
         tight = [part.view(tokens, HEADS, -1).abs().amax(dim=(0, 2)) / LARGEST for part in (*normed, value)]
         eights = [plain.head_float8(p, HeadScales(None, s)) for p, s in zip((*normed, value), tight, strict=True)]
-        raw = joined(attention.flash3_float8(*(split(part, HEADS) for part in eights), (tight[0], tight[1], tight[2])))
+        raw = of_heads(eights[0], eights[1], eights[2], (tight[0], tight[1], tight[2]))
         found["plain"] = error_of(raw, wanted)
         found["plain, of what changes"] = error_of(raw.float() - value.mean(dim=0), changing)
-        bound = safe_scales(ones, HEADS)
-        eights[:2] = [plain.head_float8(part, HeadScales(None, bound)) for part in normed]
-        of_value = value_scales(plain, value, HEADS)
-        eights[2] = plain.head_float8(value, of_value)
-        assert of_value.shift is not None
-        half = attention.flash3_float8(*(split(part, HEADS) for part in eights), (bound, bound, of_value.scale))
-        found["values smoothed only, of what changes"] = error_of(joined(half).float(), changing)
+        bound, of_value = safe_scales(ones, HEADS), value_scales(plain, value, HEADS)
+        eights = [plain.head_float8(part, HeadScales(None, bound)) for part in normed]
+        half = of_heads(eights[0], eights[1], plain.head_float8(value, of_value), (bound, bound, of_value.scale))
+        found["values smoothed only, of what changes"] = error_of(half.float(), changing)
     except Exception as fault:  # noqa: BLE001 - reported; the others go on
         found["failed"] = f"{type(fault).__name__}: {fault}"[:800]
     return found

@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +95,12 @@ def seconds(setting: Setting, work: Callable[[], Any]) -> float:
         before = time.perf_counter()
         work()
         return time.perf_counter() - before
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     begin.record()
     work()
     end.record()
     end.synchronize()
-    return begin.elapsed_time(end) / 1000
+    return float(begin.elapsed_time(end)) / 1000
 
 
 def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -115,7 +116,7 @@ def errors_part(stock: Any, variants: Variants, shot: Shot, setting: Setting) ->
     found: Found = {}
     for name, transformer in variants.items():
         with attempt(found, name):
-            first = seconds(setting, lambda t=transformer: shot.step(t))
+            first = seconds(setting, partial(shot.step, transformer))
             found[name] = {
                 "relative error": relative_error(transformer(**shot.with_text)[0], wanted),
                 "first step, with compilation, s": first,
@@ -133,7 +134,7 @@ def steps_part(variants: Variants, shot: Shot, setting: Setting, rounds: int) ->
         for name, transformer in variants.items():
             with attempt(found, name):
                 before = reset_peak(setting)
-                taken = seconds(setting, lambda t=transformer: shot.step(t))
+                taken = seconds(setting, partial(shot.step, transformer))
                 memory[name] = peak(setting) - before
                 if turn:
                     times[name].append(taken)

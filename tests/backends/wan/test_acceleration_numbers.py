@@ -131,7 +131,7 @@ def float8_error(*, smooths: bool) -> float:
     key, value = key + 4 * numbers(FEATURES, seed=5), value + 4 * numbers(FEATURES, seed=6)
     heads = Heads(torch.ones(FEATURES), torch.ones(FEATURES), HEADS, 1e-6)
     normed = [OPERATIONS.rms_rope(part, heads.query_norm, still, 1e-6, None) for part in (query, key)]
-    wanted = attend(*normed, value)
+    wanted = attend(normed[0], normed[1], value)
 
     def float8_attend(
         q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scales: tuple[torch.Tensor, ...]
@@ -146,7 +146,8 @@ def float8_error(*, smooths: bool) -> float:
     parts = (
         OPERATIONS.head_float8(part, HeadScales(None, s)) for part, s in zip((*normed, value), scales, strict=True)
     )
-    found = joined(float8_attend(*(split(part, HEADS) for part in parts), scales))
+    q8, k8, v8 = (split(part, HEADS) for part in parts)
+    found = joined(float8_attend(q8, k8, v8, scales))
     return relative_error(found, wanted)
 
 

@@ -17,8 +17,9 @@ from tests.backends.wan.test_acceleration import HOPPER, attend_exactly
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.acceleration import accelerator as module
 from wan_render.backends.wan.acceleration import check
-from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Accelerator, Shape, float8_bytes
+from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Accelerator, float8_bytes
 from wan_render.backends.wan.acceleration.attention import SDPA
+from wan_render.backends.wan.acceleration.choice import Shape
 from wan_render.backends.wan.acceleration.operations import TorchOperations
 from wan_render.backends.wan.acceleration.prepare import reference
 from wan_render.backends.wan.acceleration.profile import BALANCED, EXACT, FAST, Precision, Profile
@@ -98,7 +99,7 @@ def test_kernels_that_err_are_not_used(
 
 def test_kernels_that_cannot_be_run_err_too() -> None:
     class Broken(TorchOperations):
-        def gelu_rows(self, numbers: torch.Tensor) -> Any:
+        def gelu_rows(self, numbers: torch.Tensor) -> Any:  # noqa: ARG002 - part of the seam
             raise RuntimeError("no ptxas")
 
     assert check.wrong_operations(Broken(), 32, 2, Precision.FLOAT8, CPU) == ["GELU to rows"]

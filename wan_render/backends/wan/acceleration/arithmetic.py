@@ -167,7 +167,7 @@ def value_scales(operations: Operations, value: torch.Tensor, heads: int) -> Hea
 
 def split(features: torch.Tensor, heads: int) -> torch.Tensor:
     """(tokens, features) as (1, tokens, heads, features of a head)."""
-    return features.unflatten(-1, (heads, -1)).unsqueeze(0)
+    return features.view(1, len(features), heads, -1)
 
 
 def joined(heads: torch.Tensor) -> torch.Tensor:

@@ -39,8 +39,8 @@ class Chosen:
 
 
 def _sdpa(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    heads_first = (part.transpose(1, 2) for part in (query, key, value))
-    return functional.scaled_dot_product_attention(*heads_first).transpose(1, 2)
+    query, key, value = (part.transpose(1, 2) for part in (query, key, value))
+    return functional.scaled_dot_product_attention(query, key, value).transpose(1, 2)
 
 
 def _cudnn(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -90,7 +90,8 @@ def versions() -> dict[str, str]:
         flash3 = version(FLASH3)
     except PackageNotFoundError:
         flash3 = "none"
-    return {"torch": torch.__version__, "cudnn": str(torch.backends.cudnn.version()), FLASH3: flash3}
+    cudnn = str(torch.backends.cudnn.version())  # type: ignore[no-untyped-call]
+    return {"torch": torch.__version__, "cudnn": cudnn, FLASH3: flash3}
 
 
 def _flash3_module() -> Any:

@@ -43,7 +43,7 @@ def _holds(name: str, check: Callable[[], bool]) -> bool:
         return check()
     except torch.OutOfMemoryError:
         raise
-    except Exception:  # whatever Triton's compiler raises: its own classes are no public names
+    except Exception:  # noqa: BLE001 - part of the backend's seam: Triton's compiler raises classes of its own
         _log.warning("%s cannot be run on this device", name, exc_info=True)
         return False
 

@@ -59,12 +59,12 @@ def time_kernel(kernel: Kernel, shape: Shape, device: torch.device) -> float:
     kernel.attend(query, key, value)
     times = []
     for _ in range(REPEATS):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         begin.record()
         kernel.attend(query, key, value)
         end.record()
         end.synchronize()
-        times.append(begin.elapsed_time(end) / 1000)
+        times.append(float(begin.elapsed_time(end)) / 1000)
     return statistics.median(times)
 
 

@@ -115,7 +115,7 @@ class TorchOperations:
         """See Operations."""
         wide = functional.rms_norm(numbers.float(), numbers.shape[-1:], weight.float(), eps)
         if rope is not None:
-            pairs = wide.unflatten(-1, (-1, rope.cos.shape[-1], 2))
+            pairs = wide.view(len(wide), -1, rope.cos.shape[-1], 2)
             cos, sin = rope.cos.unsqueeze(1), rope.sin.unsqueeze(1)
             one, other = pairs.unbind(-1)
             wide = torch.stack([one * cos - other * sin, one * sin + other * cos], dim=-1).flatten(1)
@@ -124,7 +124,7 @@ class TorchOperations:
     def head_float8(self, numbers: torch.Tensor, to: HeadScales) -> torch.Tensor:
         """See Operations."""
         wide = numbers.float() if to.shift is None else numbers.float() - to.shift
-        scaled = wide.unflatten(-1, (to.scale.numel(), -1)) / to.scale.view(1, -1, 1)
+        scaled = wide.reshape(len(wide), to.scale.numel(), -1) / to.scale.view(1, -1, 1)
         return scaled.flatten(1).clamp(-LARGEST, LARGEST).to(FLOAT8)
 
     def extremes(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

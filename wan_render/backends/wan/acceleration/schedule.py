@@ -24,7 +24,7 @@ def prepared_scheduler(
         scheduler = models_own(sampling.shift)
         scheduler.set_timesteps(sampling.steps, device=device)
         return scheduler
-    distilled: Any = FlowMatchEulerDiscreteScheduler(shift=sampling.shift)
+    distilled: Any = FlowMatchEulerDiscreteScheduler(shift=sampling.shift)  # type: ignore[no-untyped-call]
     distilled.set_timesteps(sigmas=distilled_levels(sampling.steps), device=device)
     return distilled
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,8 +14,20 @@ from wan_render.backends.wan.acceleration.context import Contexts, ShotContext
 from wan_render.backends.wan.acceleration.operations import Operations, Rope, Update
 
 
+@dataclass(frozen=True)
+class _Inputs:
+    """What all blocks are given. time: (1 or tokens, 6, features) float32."""
+
+    context: ShotContext
+    rope: Rope
+    time: torch.Tensor
+    timestep: float
+
+
 class AcceleratedTransformer(torch.nn.Module):
     """Called as diffusers' WanTransformer3DModel is, with a batch of one, under no_grad."""
+
+    table: torch.Tensor
 
     def __init__(
         self,
@@ -64,45 +77,44 @@ class AcceleratedTransformer(torch.nn.Module):
         """A prediction (1, channels, frames, height, width) of the same type as the input, as a tuple of one."""
         if hidden_states.shape[0] != 1 or return_dict:
             raise ValueError(f"expected a batch of one and return_dict=False, got {tuple(hidden_states.shape)}")
-        context = self._contexts.of(encoder_hidden_states, encoder_hidden_states_image)
-        rope = self._rope(hidden_states)
         embedded, time = self._time(timestep, hidden_states.dtype)
+        inputs = _Inputs(
+            self._contexts.of(encoder_hidden_states, encoder_hidden_states_image),
+            self._rope(hidden_states),
+            time,
+            0.0 if self.first_block_threshold is None else float(timestep.max()),  # which waits for the device
+        )
         stream = self.patch_embedding(hidden_states).flatten(2)[0].t().contiguous()
-        stream, update = self._through(stream, time, context, rope, timestep)
+        stream, update = self._through(stream, inputs)
         shift, scale = (self.table + embedded.unsqueeze(1)).unbind(1)
         _, normed = self._operations.norm(stream, update, 1 + scale, shift, self._eps, to_rows=False)
         return (self._unpatched(self.proj_out(normed), hidden_states.shape),)
 
-    def _through(
-        self, stream: torch.Tensor, time: torch.Tensor, context: ShotContext, rope: Rope, timestep: torch.Tensor
-    ) -> tuple[torch.Tensor, Update | None]:
-        threshold = self.first_block_threshold
-        if threshold is None:
-            return self._blocks(0, len(self.blocks), stream, None, time, context, rope)
-        cache = context.first_block
-        cache.at(float(timestep.max()))
-        first = _settled(*self._blocks(0, 1, stream.clone(), None, time, context, rope))
-        contribution = first - stream
-        if cache.skips(contribution, threshold) and cache.rest is not None:
-            return first + cache.rest, None
-        last = _settled(*self._blocks(1, len(self.blocks), first.clone(), None, time, context, rope))
-        cache.computed(contribution, last - first)
-        return last, None
-
-    def _blocks(
-        self,
-        begin: int,
-        end: int,
-        stream: torch.Tensor,
-        update: Update | None,
-        time: torch.Tensor,
-        context: ShotContext,
-        rope: Rope,
-    ) -> tuple[torch.Tensor, Update | None]:
-        for index in range(begin, end):
-            crossed = context.blocks[index]
-            stream, update = self.blocks[index](stream, update, time, crossed, rope, self.attend)
+    def _through(self, stream: torch.Tensor, inputs: _Inputs) -> tuple[torch.Tensor, Update | None]:
+        """The stream behind the last block. Blocks are looped over, never indexed: they may be streamed."""
+        if self.first_block_threshold is not None:
+            return self._through_cached(stream, inputs, self.first_block_threshold), None
+        update: Update | None = None
+        for block, crossed in zip(self.blocks, inputs.context.blocks, strict=True):
+            stream, update = block(stream, update, inputs.time, crossed, inputs.rope, self.attend)
         return stream, update
+
+    def _through_cached(self, stream: torch.Tensor, inputs: _Inputs, threshold: float) -> torch.Tensor:
+        cache = inputs.context.first_block
+        cache.at(inputs.timestep)
+        start, first, update = stream.clone(), None, None
+        for block, crossed in zip(self.blocks, inputs.context.blocks, strict=True):
+            stream, update = block(stream, update, inputs.time, crossed, inputs.rope, self.attend)
+            if first is None:
+                first = _settled(stream, update)
+                if cache.skips(first - start, threshold) and cache.rest is not None:
+                    return first + cache.rest
+                stream, update = first.clone(), None
+        if first is None:
+            return stream
+        last = _settled(stream, update)
+        cache.computed(first - start, last - first)
+        return last
 
     def _time(self, timestep: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
         """The embedded timestep (1 or tokens, features) and its modulations (1 or tokens, 6, features), float32."""
