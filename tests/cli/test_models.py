@@ -12,13 +12,23 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.backends.wan.hub_server import COMMIT, FakeHub, serving
 from tests.cli.conftest import environment
+from tests.store.values import filled, provenance
 from tests.tiny_wan import KINDS, save_tiny
+from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.catalogue import catalogue
+from wan_render.backends.wan.weights.manifest import Manifest
+from wan_render.facts import FactCache
+from wan_render.plan import make_plan
+from wan_render.store import Store
+from wan_render.storyboard import read_storyboard
 
 pytestmark = pytest.mark.wan
 
@@ -176,3 +186,42 @@ def read(terminal: int) -> bytes:
 def test_the_doctor_names_the_command_for_missing_weights(tmp_path: Path) -> None:
     doctor = run(tmp_path, "http://127.0.0.1:9", "doctor")
     assert f"run: wan-render models pull {NAME}" in doctor.stdout
+
+
+OTHER = "f" * 40
+STORYBOARD = f"""\
+version: 1
+film: {{title: Harbour, raster: 64x64, deliver: 96x96}}
+defaults: {{duration: 1s, render: {{t2v: {{model: {NAME}}}}}}}
+shots:
+  - {{action: the light climbs}}
+  - {{action: boats come home}}
+"""
+
+
+@pytest.mark.parametrize("recorded", [f"{COMMIT} from huggingface", OTHER, ""])
+def test_takes_from_other_weights_are_a_warning_of_the_plan(published: Path, tmp_path: Path, recorded: str) -> None:
+    folder = tmp_path / "data" / "wan-render" / "weights" / FOLDER
+    shutil.copytree(published, folder)
+    now = datetime.now(UTC)
+    Manifest(NAME, f"Wan-AI/{FOLDER}", "huggingface", "https://h", "main", COMMIT, now, "1", {}).write(folder)
+    file = tmp_path / "harbour.yaml"
+    file.write_text(STORYBOARD)
+    rendered_with(recorded, file, tmp_path)
+
+    plan = run(tmp_path, "http://127.0.0.1:9", "plan", str(file))
+    assert plan.returncode == 0, plan.stderr
+    assert (f"came from its weights at {OTHER}, those that are here are {COMMIT}" in plan.stdout) == (recorded == OTHER)
+    assert plan.stdout.count("came from its weights") == (recorded == OTHER)
+
+
+def rendered_with(weights: str, file: Path, home: Path) -> None:
+    """Both takes of the storyboard are in the store, from these weights."""
+    cache = FactCache(home / "facts")
+    models = catalogue(cache)
+    document = read_storyboard(file, models=models, cache=cache)
+    plan = make_plan(document, models=models, backend_id=BACKEND.id, cache=cache)
+    made = replace(provenance(), versions={"weights": weights} if weights else {})
+    assert len(plan.takes) == 2
+    for take in plan.takes:
+        Store(home / "outputs").publish(take, filled(made=made))

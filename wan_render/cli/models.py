@@ -44,7 +44,7 @@ def _pull(arguments: argparse.Namespace) -> int:
     state = "pulled" if pulled.is_new else "is here, every file as it was pulled"
     print(f"{card.name}: {state}: commit {manifest.commit} from {manifest.source}, {gigabytes(size)}")
     if weights_folder(card) != pulled.folder:
-        print(f"to render with it: WAN_RENDER_WEIGHTS='{root}', or `model: {pulled.folder}` in a storyboard")
+        print(f"to render with it: WAN_RENDER_WEIGHTS='{root}', or `model: {pulled.folder}` in place of the name")
     print(pulled.folder)
     return 0
 

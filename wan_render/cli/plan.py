@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Iterator
 
+from wan_render.cli.other_weights import other_weights
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.cut import film_frames
@@ -38,6 +39,8 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
     print()
     for warning in (*plan.warnings, *_lacking(plan, session.backend)):
         print(f"warning: {warning}")
+    for problem in other_weights(plan, found, session.store):
+        print(f"warning: {problem}")
     takes = found.to_render
     if takes:
         kind = session.backend.device_kinds[0]

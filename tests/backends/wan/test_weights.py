@@ -352,6 +352,17 @@ def test_an_update_of_the_hub_meanwhile_keeps_what_is_still_listed(hub: FakeHub,
     assert "README.md" not in found.manifest.files
 
 
+def test_the_first_bytes_of_another_revisions_file_are_not_gone_on_with(hub: FakeHub, tmp_path: Path) -> None:
+    hub.cut = {VAE: [30_000, 0, 0, 0, 0]}
+    with pytest.raises(MachineError, match="ended vae/"):
+        pulled(tmp_path)
+    hub.cut = {}
+    content = bytearray((hub.folder / VAE).read_bytes())
+    content[20_000] ^= 1
+    (hub.folder / VAE).write_bytes(content)
+    assert (pulled(tmp_path).folder / VAE).read_bytes() == content
+
+
 @pytest.mark.usefixtures("hub")
 def test_two_pulls_of_one_model_do_not_meet(tmp_path: Path) -> None:
     import threading

@@ -75,4 +75,4 @@ def _commit(data: Any, entries: list[Any]) -> str:
     if full := str(latest.get("Id") or ""):
         return full
     of_files = (str(entry.get("Revision") or "") for entry in entries)
-    return next((commit for commit in of_files if short and commit.startswith(short)), short)
+    return next((commit for commit in of_files if short and commit.startswith(short)), short or "unknown")
