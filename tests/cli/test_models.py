@@ -52,9 +52,8 @@ def hub(published: Path, tmp_path: Path) -> Iterator[FakeHub]:
 
 def machine(home: Path, endpoint: str) -> dict[str, str]:
     """Weights below `home/data`, and no hub but the one given."""
-    nowhere = {"HF_HOME": str(home / "hf"), "XDG_DATA_HOME": str(home / "data")}
     known = {name: value for name, value in environment(home).items() if name != "WAN_RENDER_WEIGHTS"}
-    return {**known, **nowhere, "HF_ENDPOINT": endpoint, "MODELSCOPE_ENDPOINT": endpoint}
+    return {**known, "HF_HOME": str(home / "hf"), "HF_ENDPOINT": endpoint, "MODELSCOPE_ENDPOINT": endpoint}
 
 
 def run(home: Path, endpoint: str, *arguments: str) -> subprocess.CompletedProcess[str]:
