@@ -217,6 +217,12 @@ def test_a_kernel_that_cannot_do_the_shape_is_left_out(tmp_path: Path) -> None:
     assert fastest(SHAPE, CPU, FactCache(tmp_path), timer(seconds, [])) is CUDNN
 
 
+def test_a_kernel_that_errs_is_not_timed() -> None:
+    halved = Kernel("halved", lambda q, k, v: SDPA.attend(q, k, v) / 2)
+    with pytest.raises(RuntimeError, match=r"off by 0\.5"):
+        choice.time_kernel(halved, SHAPE, CPU)
+
+
 def test_on_a_cpu_there_is_one_and_nothing_is_measured(tmp_path: Path) -> None:
     calls: list[str] = []
     assert fastest(SHAPE, CPU, FactCache(tmp_path), timer({}, calls)) is SDPA

@@ -52,11 +52,10 @@ class Accelerator:
     def __init__(self, device: torch.device, folder: Path, kernels: Kernels = "auto") -> None:
         self._device = device
         self._kernels = kernels
-        self._cache = FactCache(folder)
+        self._folder = folder
         self._chosen: dict[Shape, Kernel] = {}
         self._is_sound: dict[tuple[int, Precision], bool] = {}
         self._facts: dict[str, str] = {}
-        os.environ.setdefault("TRITON_CACHE_DIR", str(folder / "triton"))
 
     def require(self, profile: Profile) -> None:
         """Raise RenderError or MachineError where this machine cannot do a profile."""
@@ -104,19 +103,25 @@ class Accelerator:
             **({"fa3-fwd": attention.versions()[attention.FLASH3]} if is_float8 or kernel is attention.FLASH_3 else {}),
         }
 
+    def forget(self, transformer: torch.nn.Module) -> None:
+        """After a change of its weights: what it computed with the former ones is no longer true."""
+        if isinstance(transformer, AcceleratedTransformer):
+            transformer.forget()
+
     def facts(self) -> Mapping[str, str]:
         """How the last take was computed, in words, for the record beside it."""
         return self._facts
 
     def _fastest(self, shape: Shape) -> Kernel:
         if shape not in self._chosen:
-            self._chosen[shape] = fastest(shape, self._device, self._cache)
+            self._chosen[shape] = fastest(shape, self._device, FactCache(self._folder))
         return self._chosen[shape]
 
     def _holds(self, width: int, heads: int, linears: Precision) -> bool:
         """Whether the fused kernels are right on this device, looked at once in a process."""
         key = (width, linears)
         if key not in self._is_sound:
+            os.environ.setdefault("TRITON_CACHE_DIR", str(self._folder / "triton"))
             wrong = check.wrong_operations(fused_operations(), width, heads, linears, self._device)
             if wrong:
                 _log.warning("these fused kernels are wrong on this device: %s", ", ".join(wrong))

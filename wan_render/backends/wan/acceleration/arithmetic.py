@@ -85,7 +85,7 @@ class Loaded:
         return one if other is None else one + other
 
     def widened(self, layer: Any, inputs: Activation) -> Activation:
-        """With GELU inside the product's kernel on CUDA, where it is the tanh formula that Wan was trained with."""
+        """With GELU inside the product's kernel on CUDA, which spares a pass over the widest tensor."""
         if isinstance(inputs, torch.Tensor) and inputs.is_cuda:
             return torch._addmm_activation(layer.bias, inputs, layer.weight.t(), use_gelu=True)
         return functional.gelu(layer(inputs), approximate="tanh")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from wan_render.backends.wan.acceleration.attention import BY_NAME, Kernel, candidates, versions
+from wan_render.backends.wan.acceleration.attention import BY_NAME, SDPA, Kernel, candidates, versions
 from wan_render.facts import FactCache
 from wan_render.keys import content_key
 
@@ -19,6 +19,9 @@ MEASURED = "attention/1"
 """Kind of the remembered facts."""
 
 REPEATS = 3
+
+ALLOWED = 0.02
+"""Relative error of an exact kernel in bfloat16 against float32: about 0.004."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,12 @@ def fastest(shape: Shape, device: torch.device, cache: FactCache, timer: Timer |
 
 
 def time_kernel(kernel: Kernel, shape: Shape, device: torch.device) -> float:
-    """The median of a few runs on random numbers, by the device's clock."""
+    """The median of a few runs on random numbers, by the device's clock. Raises RuntimeError for a kernel that errs."""
+    few = [torch.randn(1, 1024, shape.heads, shape.features, device=device, dtype=torch.bfloat16) for _ in range(3)]
+    wanted = SDPA.attend(few[0].float(), few[1].float(), few[2].float())
+    error = float((kernel.attend(few[0], few[1], few[2]).float() - wanted).norm() / wanted.norm())
+    if not error < ALLOWED:
+        raise RuntimeError(f"its results are off by {error:.3f}")
     size = (1, shape.tokens, shape.heads, shape.features)
     query, key, value = (torch.randn(size, device=device, dtype=torch.bfloat16) for _ in range(3))
     kernel.attend(query, key, value)
