@@ -45,7 +45,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     },
     "Plate": {"picture": "d" * 64, "size": Size(16, 16), "focus": (Fraction(0), Fraction(1)), "conform": "cover/0"},
     "Sampling": {"steps": 1, "guidance": (5.0, 3.0), "shift": 3.0, "profile": "draft"},
-    "Lora": {"content": "d" * 64, "scale": 1.0},
+    "Lora": {"content": "d" * 64, "scale": 1.0, "expert": "high"},
     "FramePlate": {"take": "d" * 64, "frame": 1, "size": Size(16, 16), "conform": "frame/0"},
     "Leg": {"plate": Plate("d" * 64, SIZE), "frame": 44, "prompt": "湖"},
     "Size": {"width": 16, "height": 16},

@@ -6,8 +6,8 @@ A `Renderer` is live: weights on a device. Frames cross this seam, files do not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
@@ -61,6 +61,20 @@ class KindDefaults:
 
 
 @dataclass(frozen=True)
+class PublishedLora:
+    """A LoRA of a hub, by the SHA-256 of its file there: known before it is downloaded.
+
+    expert: which transformer of a model with two wears it: `high`, `low` or `both`.
+    """
+
+    content: str
+    repository: str
+    revision: str
+    file: str
+    expert: str = "both"
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What one model can do and its official numbers, known without loading it.
 
@@ -72,6 +86,7 @@ class ModelCard:
     native_sizes: the sizes it is documented for; others are a warning, not an error.
     prompt_tokens: the text encoder's limit.
     folder:   where the weights lie, for a local folder; None for a model of the hub.
+    distilled: the LoRAs with which it renders at the profile `draft`; none: a storyboard has to name some.
     """
 
     name: str
@@ -84,6 +99,7 @@ class ModelCard:
     native_sizes: frozenset[Size] = frozenset()
     prompt_tokens: int = 512
     folder: Path | None = None
+    distilled: tuple[PublishedLora, ...] = ()
 
 
 class Models(Protocol):
@@ -128,10 +144,12 @@ class Device:
 
 @dataclass(frozen=True)
 class Plates:
-    """The conformed pictures of a take, each (height, width, 3) uint8 RGB at the take's size."""
+    """What a take is made from: its conformed pictures, each (height, width, 3) uint8 RGB at the take's size, and the
+    files of its LoRAs by SHA-256, but for published ones, which the backend finds."""
 
     first: Pixels | None
     last: Pixels | None
+    loras: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,8 +194,8 @@ class Backend(Protocol):
         """Kinds of devices that it renders on, the best first: `cuda`, `cpu`."""
         ...
 
-    def missing(self, card: ModelCard) -> Problem | None:
-        """What this machine lacks to render with this model (a package, weights), or None."""
+    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = ()) -> Problem | None:
+        """What this machine lacks to render with this model and these LoRAs of it (a package, weights), or None."""
         ...
 
     def expected_seconds(self, take: Take, device_kind: str) -> float:

@@ -102,10 +102,14 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Lora:
-    """A LoRA by the SHA-256 of its safetensors file, and its scale."""
+    """A LoRA by the SHA-256 of its safetensors file, and its scale.
+
+    expert: which transformer of a model with two wears it: `high`, `low` (noise), or both.
+    """
 
     content: str
     scale: float
+    expert: str = field(default="both", metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True)

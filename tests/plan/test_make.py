@@ -432,8 +432,6 @@ def test_seeds_follow_from_the_seed_and_the_number_alone(plan: Plan) -> None:
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        ("from: a, render: {profile: fast}", "profile fast"),
-        ("from: a, render: {loras: [{path: style.safetensors}]}", "LoRA"),
         ("clip: take.mkv", "clip"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import sha256
@@ -15,7 +15,7 @@ from PIL import Image
 from wan_render.errors import DeviceError, DiskError, Problem, RenderError, WanRenderError
 from wan_render.plan import FilmPlan, PlannedShot, PlannedTake, Rendered
 from wan_render.plan.film import Content
-from wan_render.render import Device, Frames, Listen, ModelCard, Phase, Plates, Progress, Renderer
+from wan_render.render import Device, Frames, Listen, ModelCard, Phase, Plates, Progress, PublishedLora, Renderer
 from wan_render.take import Plate, Sampling, Size, Take
 
 CPU = Device("cpu", "a processor", 1 << 30)
@@ -37,7 +37,7 @@ class Solid:
     is_preview: bool = True
     device_kinds: tuple[str, ...] = ("cpu",)
 
-    def missing(self, card: ModelCard) -> Problem | None:
+    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = ()) -> Problem | None:
         return Problem(card.name, self.lacking) if self.lacking else None
 
     def expected_seconds(self, take: Take, device_kind: str) -> float:

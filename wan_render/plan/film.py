@@ -113,6 +113,7 @@ class FilmPlan:
     pictures: the file of every plate's picture, by SHA-256.
     models:   the card of every model used, by identity.
     paintings: the take of every keyframe that is painted, by the keyframe's name; its frame 0 is the picture.
+    loras:    the file of every LoRA of the storyboard, by SHA-256.
     size:     the raster that models render; delivery: the size of the film.
     fade_in, fade_out: film frames.
     """
@@ -135,6 +136,7 @@ class FilmPlan:
     models: Mapping[str, ModelCard]
     warnings: tuple[Problem, ...]
     paintings: Mapping[str, Take] = field(default_factory=dict)
+    loras: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def takes(self) -> tuple[Take, ...]:

@@ -18,21 +18,17 @@ from wan_render.plan.roles import Role
 _LATER = "with a later version"
 
 
-def reason_not_yet(inherited: Inherited, role: Role, modelled: Modelled | None, rates: Rates) -> str:
+def reason_not_yet(role: Role, modelled: Modelled | None, rates: Rates) -> str:
     """Why a shot cannot be made by this version, or ""."""
-    reasons = list(_reasons(inherited, role, modelled, rates))
+    reasons = list(_reasons(role, modelled, rates))
     return f"{', '.join(reasons)}: comes {_LATER}" if reasons else ""
 
 
-def _reasons(inherited: Inherited, role: Role, modelled: Modelled | None, rates: Rates) -> Iterator[str]:
+def _reasons(role: Role, modelled: Modelled | None, rates: Rates) -> Iterator[str]:
     if role is Role.CLIP:
         yield "clip"
     if modelled is None:
         return
-    if (loras := inherited.common("loras")) is not None and loras.value:
-        yield "LoRA"
-    if (profile := inherited.common("profile")) is not None and profile.value != "exact":
-        yield f"profile {profile.value}"
     if modelled.card.rate != rates.film:
         yield f"{modelled.card.name} at {modelled.card.rate} frames a second in a film of {rates.film}"
 

@@ -16,6 +16,7 @@ from wan_render.plan.inherit import Inherited
 from wan_render.plan.joints import Meeting, Rates, check_room, joints
 from wan_render.plan.later import reason_not_yet, warn_of_ignored
 from wan_render.plan.lengths import Length, length
+from wan_render.plan.loras import Loras
 from wan_render.plan.models import Chooser, Modelled
 from wan_render.plan.paintings import Painter
 from wan_render.plan.pictures import Keyframes
@@ -55,7 +56,8 @@ def make_plan(
     if not cast:
         findings.error(("scenes",), "every shot is omitted", "a film has one shot or more", "delete a `status: omit`")
         findings.raise_errors()
-    resolver, chooser = Resolver(backend_id, size, findings), Chooser(models, size, findings)
+    chooser = Chooser(models, size, findings)
+    resolver = Resolver(backend_id, size, findings, Loras(cache, findings))
     studio = Studio(resolver, Keyframes(size, cache, findings), Painter(resolver, chooser), kept)
     drafts = _drafts(cast, chooser)
     rates = _rates(storyboard.film, drafts)
@@ -82,6 +84,7 @@ def make_plan(
         models=_models_used(drafts, shots) | studio.painter.cards,
         warnings=findings.warnings,
         paintings=studio.painter.takes,
+        loras=resolver.loras.files,
     )
 
 
@@ -146,7 +149,7 @@ def _planned(
     studio: Studio,
 ) -> PlannedShot:
     inherited, shot, modelled = draft.inherited, draft.inherited.shot, draft.modelled
-    not_yet = reason_not_yet(inherited, draft.role, modelled, rates)
+    not_yet = reason_not_yet(draft.role, modelled, rates)
     if modelled is None:
         content = studio.unrendered(inherited, draft.role, not_yet)
     else:

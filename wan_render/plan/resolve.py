@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wan_render.plan.drafts import DRAFT, distilled, draft_sampling
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Settings
+from wan_render.plan.loras import Loras
 from wan_render.plan.models import Modelled, sampling_of
 from wan_render.plan.prompt import about_tokens, negative
 from wan_render.plan.seeds import DEFAULT_SEED
-from wan_render.take import AnyPlate, Leg, Size, Take
+from wan_render.take import AnyPlate, Leg, Lora, Sampling, Size, Take
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Resolver:
     backend: str
     size: Size
     findings: Findings
+    loras: Loras
 
     def take(self, settings: Settings, modelled: Modelled, prompt: str, frames: int, ends: Ends) -> Take:
         """Take 1 with every setting resolved. Mistakes and warnings about them are told."""
@@ -36,6 +39,7 @@ class Resolver:
         self._check_words(settings, modelled, [("prompt", prompt), ("negative prompt", banned)])
         self._check_words(settings, modelled, [("prompt", leg.prompt) for leg in ends.through])
         seed = settings.common("seed")
+        loras, sampling = self._look(settings, modelled)
         return Take(
             backend=self.backend,
             model=modelled.card.identity,
@@ -47,9 +51,18 @@ class Resolver:
             size=self.size,
             rate=modelled.card.rate,
             seed=DEFAULT_SEED if seed is None else seed.value,
-            sampling=sampling_of(modelled, _profile(settings), self.findings),
+            sampling=sampling,
+            loras=loras,
             through=ends.through,
         )
+
+    def _look(self, settings: Settings, modelled: Modelled) -> tuple[tuple[Lora, ...], Sampling]:
+        """LoRAs and how the model is sampled, which a draft brings along."""
+        own, profile = self.loras.of(settings, modelled), _profile(settings)
+        if profile != DRAFT:
+            return own, sampling_of(modelled, profile, self.findings)
+        sampling = draft_sampling(modelled, settings, self.findings)
+        return distilled(modelled, own, settings, self.findings), sampling
 
     @staticmethod
     def _negative(settings: Settings, modelled: Modelled) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wan_render.plan import FilmPlan
-from wan_render.render import Backend, ModelCard
+from wan_render.render import Backend, ModelCard, PublishedLora
 from wan_render.status import FilmStatus, ShotStatus, painting_label, with_needs
 from wan_render.take import Lora, Plate, Take
 
@@ -16,7 +16,8 @@ from wan_render.take import Lora, Plate, Take
 class RenderOrder:
     """One take to render: everything that a device process needs. It pickles.
 
-    pictures: the file of each of its keyframes' pictures, by SHA-256. film, shot, number: the slug, shot id and take
+    pictures: the file of each of its keyframes' pictures, by SHA-256; loras: of each of its LoRAs likewise, but for
+    published ones. film, shot, number: the slug, shot id and take
     number that it is for; without a slug nothing is remembered. why: why it is to be rendered ("prompt changed").
     What is no take of a shot is called `keyframe deer` or `1/020 part 2`.
     """
@@ -29,6 +30,13 @@ class RenderOrder:
     number: int
     film: str = ""
     why: str = ""
+    loras: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def published(self) -> tuple[PublishedLora, ...]:
+        """The published LoRAs that it wears: the backend knows where they lie."""
+        worn = {lora.content for lora in self.take.loras}
+        return tuple(lora for lora in self.card.distilled if lora.content in worn and lora.content not in self.loras)
 
     def __hash__(self) -> int:
         return hash(self.take.key)
@@ -154,4 +162,5 @@ def _order(plan: FilmPlan, take: Take, wanted: _Wanted, backend: Backend) -> Ren
         number=wanted.number,
         film=plan.slug,
         why=wanted.why,
+        loras={lora.content: plan.loras[lora.content] for lora in take.loras if lora.content in plan.loras},
     )

@@ -37,7 +37,8 @@ def render_take(order: RenderOrder, warm: Warm, device: Device, store: Store, li
 def _rendered(order: RenderOrder, warm: Warm, device: Device, store: Store, watch: Stopwatch) -> Clip:
     pictures = Pictures(store, order.pictures)
     ends = (order.take.first, order.take.last)
-    plates = Plates(*(pictures.pixels(plate) if plate is not None else None for plate in ends))
+    first, last = (pictures.pixels(plate) if plate is not None else None for plate in ends)
+    plates = Plates(first, last, order.loras)
     if order.take.through:
         return _joined(order, device, store, plates, watch)
     frames, versions = _frames(order, warm, device, plates, watch)

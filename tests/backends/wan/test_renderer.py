@@ -19,7 +19,7 @@ from tests.backends.wan.conftest import CPU, Tiny, nobody, picture, plates_of
 from wan_render.backends.wan import BACKEND, residence
 from wan_render.errors import DeviceError, MachineError, Problem, RenderError, Stopped, WanRenderError, WeightsError
 from wan_render.render import Device, Phase, Plates, Progress
-from wan_render.take import Lora, Sampling, ShotKind, Size, Take
+from wan_render.take import Sampling, ShotKind, Size, Take
 
 pytestmark = pytest.mark.wan
 
@@ -37,7 +37,6 @@ Tinies = Callable[[str], Tiny]
         ({"sampling": Sampling(0, (5.0,), 5.0)}, "0 steps"),
         ({"sampling": Sampling(4, (5.0,), 0.0)}, "shift"),
         ({"sampling": Sampling(4, (5.0,), 5.0, "draft")}, "profile 'draft'"),
-        ({"loras": (Lora("0" * 64, 1.0),)}, "LoRAs"),
         ({"last": None}, "cannot render i2v"),
     ],
 )

@@ -23,8 +23,6 @@ def _take_problems(take: Take, card: ModelCard) -> Iterator[Problem]:
         return
     yield from _raster_problems(take, card)
     yield from _sampling_problems(take, card)
-    if take.loras:
-        yield Problem(card.name, "LoRAs are not rendered by this version", remedy="remove render.loras")
 
 
 def _raster_problems(take: Take, card: ModelCard) -> Iterator[Problem]:

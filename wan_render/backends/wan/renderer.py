@@ -7,6 +7,7 @@ is that nothing is rounded, stretched or ignored, and that what one take has loa
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -23,6 +24,7 @@ from wan_render.backends.wan.encode import TextEmbeddings, encode_pictures
 from wan_render.backends.wan.latents import decode_video, noise, to_pixels
 from wan_render.backends.wan.limits import require
 from wan_render.backends.wan.loading import Loader
+from wan_render.backends.wan.lora import Wardrobe, files_of, for_expert
 from wan_render.backends.wan.residence import Residence
 from wan_render.backends.wan.seam import seam
 from wan_render.errors import Problem, RenderError
@@ -56,6 +58,8 @@ class WanRenderer:
         self._is_closed = False
         settings = MachineSettings()
         self._accelerator = Accelerator(device, settings.cache, settings.kernels)
+        self._wardrobe = Wardrobe()
+        self._loras: Mapping[str, Path] = {}
         self._texts = TextEmbeddings(loader.tokenizer(), self._text_encoder)
         self._image_processor = loader.image_processor() if self._checkpoint.has_image_encoder else None
 
@@ -77,6 +81,7 @@ class WanRenderer:
 
     def latents(self, take: Take, plates: Plates) -> torch.Tensor:
         """The denoised latents of a take, normalised, float32: (1, z, latent frames, height, width)."""
+        self._loras = files_of(take, plates.loras, self._card)
         experts = self._experts(take)
         profile = named(take.sampling.profile)
         scheduler = prepared_scheduler(profile, take.sampling, self._loader.scheduler, self._device)
@@ -164,9 +169,13 @@ class WanRenderer:
         _, _, frames, height, width = self._latent_shape(take)
         profile, config = named(take.sampling.profile), self._checkpoint.transformer
         tokens = frames * (height // 2) * (width // 2)
+        worn = for_expert(take.loras, self._loras, component)
         arrival = self._accelerator.transformer(profile, config.width, config.num_attention_heads)
+        arrival = self._wardrobe.arrival(arrival, worn)
         found = self._resident(component, TRANSFORMER_WORKING_BYTES_PER_TOKEN * tokens, arrival)
         shape = Shape(tokens, config.num_attention_heads, config.attention_head_dim)
+        if self._wardrobe.wear(found, worn):
+            self._accelerator.forget(found)
         self._accelerator.adopt(found, profile, shape)
         return found
 
