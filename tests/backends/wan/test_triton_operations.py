@@ -5,6 +5,7 @@ pip install triton && TRITON_INTERPRET=1 pytest tests/backends/wan/test_triton_o
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from importlib import import_module
@@ -14,8 +15,15 @@ from typing import Any
 import pytest
 import torch
 
+from tests.backends.wan.conftest import Tiny
+from tests.backends.wan.test_acceleration import inputs_of, loaded, relative_error
+from wan_render.backends.wan.acceleration.arithmetic import Loaded
+from wan_render.backends.wan.acceleration.attention import SDPA, Chosen
 from wan_render.backends.wan.acceleration.operations import HeadScales, Operations, Rope, TorchOperations, Update
+from wan_render.backends.wan.acceleration.prepare import reference
+from wan_render.backends.wan.acceleration.profile import EXACT
 from wan_render.backends.wan.acceleration.rows import Rows
+from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
 
 IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 CAN_RUN = find_spec("triton") is not None and (IS_INTERPRETED or torch.cuda.is_available())
@@ -32,6 +40,7 @@ SIZES = [(7, 160), (70, 40), (3, 5120)]
 """Tokens and features: a part of a block of columns, of a part of tokens, and the width of the 14B."""
 
 Work = Callable[[Operations], Any]
+Tinies = Callable[[str], Tiny]
 
 
 @pytest.fixture(autouse=True)
@@ -72,9 +81,9 @@ def norm(n: Numbers, update: Update | None, *, to_rows: bool) -> Work:
 
 
 def norm_of_each(n: Numbers) -> Work:
-    """With a modulation for every token, as slices of one tensor."""
+    """With a modulation for every token: slices of one tensor, and one that lies by itself."""
     gate, scale, shift = n.each[:3]
-    return lambda of: of.norm(n.stream.clone(), Update(n.update, gate), scale, shift, 1e-6, to_rows=False)
+    return lambda of: of.norm(n.stream.clone(), Update(n.update, gate), 1 + scale, shift, 1e-6, to_rows=False)
 
 
 WORKS: dict[str, Callable[[Numbers], Work]] = {
@@ -128,3 +137,22 @@ def test_what_is_larger_than_float8_can_say_is_clipped() -> None:
     numbers = torch.full((2, 40), 1000.0, dtype=torch.bfloat16, device=DEVICE)
     found = fused().head_float8(numbers, HeadScales(None, torch.ones(HEADS, device=DEVICE)))
     assert torch.equal(found.float(), torch.full((2, 40), 448.0, device=DEVICE))
+
+
+@pytest.mark.parametrize("threshold", [None, 0.0, 1e9])
+@pytest.mark.parametrize("name", ["flf2v-2.1", "ti2v-5b"])
+@torch.no_grad()
+def test_a_whole_forward_is_that_of_plain_torch(tiny: Tinies, name: str, threshold: float | None) -> None:
+    """The fused operations overwrite the stream: nothing that is needed later may lie in it."""
+    stock = loaded(tiny(name)).to(DEVICE)
+    operations, attend = fused(), Chosen(SDPA)
+    mine = AcceleratedTransformer(copy.deepcopy(stock), Loaded(operations, attend), operations, attend, DEVICE)
+    plain = reference(stock, EXACT)
+    mine.first_block_threshold = plain.first_block_threshold = threshold
+    asked = {k: v.to(DEVICE) if isinstance(v, torch.Tensor) else v for k, v in inputs_of(stock).items()}
+    steps = [torch.tensor([900.0]), torch.tensor([700.0]), torch.tensor([900.0])]
+    if name == "ti2v-5b":
+        steps.append(torch.tensor([[0.0] * 12 + [612.0] * 48]))
+    for timestep in steps:
+        case = asked | {"timestep": timestep.to(DEVICE)}
+        assert relative_error(mine(**case)[0], plain(**case)[0]) < 3e-6

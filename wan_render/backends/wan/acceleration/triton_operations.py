@@ -43,7 +43,8 @@ def _norm_kernel(  # type: ignore[no-untyped-def]
     scales,
     width,
     gate_stride,
-    modulation_stride,
+    scale_stride,
+    shift_stride,
     eps,
     has_update: tl.constexpr,
     has_gate: tl.constexpr,
@@ -64,8 +65,8 @@ def _norm_kernel(  # type: ignore[no-untyped-def]
         x = rounded.to(tl.float32)
     centred = tl.where(mask, x - tl.sum(x, axis=0) / width, 0.0)
     variance = tl.sum(centred * centred, axis=0) / width
-    factor = tl.load(scale + row * modulation_stride + cols, mask=mask, other=0.0)
-    offset = tl.load(shift + row * modulation_stride + cols, mask=mask, other=0.0)
+    factor = tl.load(scale + row * scale_stride + cols, mask=mask, other=0.0)
+    offset = tl.load(shift + row * shift_stride + cols, mask=mask, other=0.0)
     normed = centred * tl.rsqrt(variance + eps) * factor + offset
     _store_row(normed, mask, cols, out, scales, row, width, to_rows)
 
@@ -208,6 +209,7 @@ class TritonOperations:
             width,
             0 if gate is None else _row_stride(gate),
             _row_stride(scale),
+            _row_stride(shift),
             eps,
             has_update=update is not None,
             has_gate=gate is not None,
