@@ -42,14 +42,16 @@ class Stage:
             Image.fromarray(pixels).save(folder / "keyframes" / f"{name}.png")
         return cls(folder)
 
-    def plan(self, shots: str, kept: Kept = nothing_kept, keyframes: str = "keyframes: keyframes/") -> FilmPlan:
+    def plan(
+        self, shots: str, kept: Kept = nothing_kept, keyframes: str = "keyframes: keyframes/", *, draft: bool = False
+    ) -> FilmPlan:
         """The plan of a film of these shots."""
         file = self.folder / "harbour.yaml"
         file.write_text(f"{HEAD}{keyframes}\n{shots}", encoding="utf-8")
         cache = FactCache(self.folder / "cache")
         models = catalogue(cache)
         document = read_storyboard(file, models=models, cache=cache)
-        return make_plan(document, models=models, backend_id=ANIMATIC.id, cache=cache, kept=kept)
+        return make_plan(document, models=models, backend_id=ANIMATIC.id, cache=cache, kept=kept, draft=draft)
 
 
 def take_of(plan: FilmPlan, shot: str, number: int = 1) -> Take:

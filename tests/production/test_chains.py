@@ -14,7 +14,7 @@ from tests.production.solid import CPU
 from tests.production.storyboards import ANIMATIC, Stage, clip_of, pixels_of, take_of
 from wan_render.farm import LocalFarm, render_all
 from wan_render.media.clip import read_frames
-from wan_render.plan import FilmPlan, KeptTake, NotYet, StillPicture
+from wan_render.plan import FilmPlan, KeptTake, NotYet, Rendered, StillPicture
 from wan_render.production import FilmVersion, begin, failures, finish, produce
 from wan_render.status import State, plan_json, status
 from wan_render.store import Store
@@ -260,6 +260,36 @@ def test_a_still_whose_keyframe_cannot_be_painted_is_a_slate(stage: Stage, store
     with begin(plan, ANIMATIC, store) as run:
         version = finish(run, {plan.paintings["deer"].key: "spilt"})
     assert version.slates["1/020"] == "spilt"
+
+
+# --- drafts
+
+
+def test_a_draft_is_the_same_film_at_another_profile_beside_it(stage: Stage, store: Store) -> None:
+    shots = "shots: [{from: a, takes: 2, circle: 2}, {from: previous, to: b, ng: [1]}]"
+    final, draft = stage.plan(shots), stage.plan(shots, draft=True)
+    assert (final.slug, draft.slug) == ("harbour", "harbour-draft")
+    for shot in ("1/010", "1/020"):
+        for number in (1, 2) if shot == "1/010" else (2,):
+            one, other = take_of(final, shot, number), take_of(draft, shot, number)
+            assert (other.seed, other.prompt, other.frames) == (one.seed, one.prompt, one.frames)
+            assert (other.sampling.steps, other.sampling.guidance, other.sampling.profile) == (4, (1.0,), "draft")
+            assert other.loras
+    assert take_of(draft, "1/020", 2).first == FramePlate(take_of(draft, "1/010", 1).key, 16, draft.size)
+    assert take_of(final, "1/020", 2).first == FramePlate(take_of(final, "1/010", 2).key, 16, final.size)
+
+    versions = made(final, store), made(draft, store)
+
+    assert [version.folder.parent.name for version in versions] == ["harbour", "harbour-draft"]
+    assert [version.slates for version in versions] == [{}, {}]
+    assert whys(final, store) == whys(draft, store) == [("found", ""), ("found", "")]
+
+
+def test_a_pin_is_the_final_films(stage: Stage) -> None:
+    draft = stage.plan("shots: [{from: a, circle: 3@7f3a91}]", draft=True)
+    content = draft.shots[0].content
+    assert isinstance(content, Rendered)
+    assert (content.chosen, content.pin, [take.number for take in content.takes]) == (3, None, [3])
 
 
 # --- prune

@@ -23,12 +23,13 @@ OWN_MODELS = "wan"
 
 @dataclass(frozen=True)
 class Session:
-    """One storyboard on this machine; each part is made when it is first asked for."""
+    """One storyboard on this machine; each part is made when it is first asked for. draft: planned as its draft."""
 
     file: Path
     allow: tuple[Path, ...]
     settings: MachineSettings
     backend: Backend
+    draft: bool = False
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Session:
@@ -36,7 +37,9 @@ class Session:
         settings = MachineSettings()
         if getattr(arguments, "outputs", None) is not None:
             settings = settings.model_copy(update={"outputs": arguments.outputs})
-        return cls(arguments.file, tuple(arguments.allow), settings, backend(arguments.backend or OWN_MODELS))
+        is_draft = bool(getattr(arguments, "draft", False))
+        found = backend(arguments.backend or OWN_MODELS)
+        return cls(arguments.file, tuple(arguments.allow), settings, found, is_draft)
 
     @cached_property
     def cache(self) -> FactCache:
@@ -57,7 +60,12 @@ class Session:
     def plan(self) -> FilmPlan:
         """The storyboard as planned. Raises StoryboardError."""
         return make_plan(
-            self.document, models=self.models, backend_id=self.backend.id, cache=self.cache, kept=self._kept
+            self.document,
+            models=self.models,
+            backend_id=self.backend.id,
+            cache=self.cache,
+            kept=self._kept,
+            draft=self.draft,
         )
 
     @cached_property

@@ -53,7 +53,10 @@ class Studio:
         else:
             ends = Ends(first, last, through)
         take = self.resolver.take(inherited, modelled, prompt(inherited), length.frames, ends)
-        return NotYet(not_yet) if not_yet else self._performed(inherited, take)
+        if not_yet:
+            return NotYet(not_yet)
+        performed = self._performed(inherited, take)
+        return Rendered(performed.takes, _best_of(performed, inherited)) if self.resolver.is_draft else performed
 
     def unrendered(self, inherited: Inherited, role: Role, not_yet: str) -> Content:
         """A still or a card as it is."""
@@ -114,6 +117,11 @@ class Studio:
             if plate is not None
         )
         return legs if len(legs) == len(waypoints) else None
+
+
+def _best_of(performed: Rendered, inherited: Inherited) -> int:
+    """The number that goes into a draft: the first that is not refused. The circled take performs differently there."""
+    return next(take.number for take in performed.takes if take.number not in inherited.shot.ng)
 
 
 def _lacks_plate(kind: ShotKind, first: AnyPlate | None, last: AnyPlate | None) -> bool:

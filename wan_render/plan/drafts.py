@@ -9,18 +9,21 @@ from wan_render.take import Lora, Sampling
 
 DRAFT = "draft"
 
+SLUG_ENDING = "-draft"
+"""What `--draft` adds to a film's slug."""
+
 STEPS, GUIDANCE, SHIFT = 4, 1.0, 5.0
 """What the LoRAs were distilled for: training steps 1000, 750, 500 and 250 at shift 5, without guidance."""
 
 
 def draft_sampling(modelled: Modelled, settings: Settings, findings: Findings) -> Sampling:
-    """The numbers of a draft, whatever is written for other profiles."""
+    """The numbers of a draft, whatever is written for other profiles; what is written for this one is told."""
     written = settings.common("profile")
-    told = (modelled.settings.steps, modelled.settings.guidance, modelled.settings.shift)
-    for setting in told:
-        if setting is not None and written is not None and Level.NOWHERE < written.level <= setting.level:
-            allowed = f"{STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}"
-            findings.warn(setting.place, f"profile draft renders with {allowed}", "", "what is written is not used")
+    if written is not None and written.value == DRAFT:
+        for setting in (modelled.settings.steps, modelled.settings.guidance, modelled.settings.shift):
+            if setting is not None and written.level <= setting.level:
+                numbers = f"{STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}"
+                findings.warn(setting.place, f"profile draft renders with {numbers}", "", "what is written is not used")
     experts = len(modelled.card.kinds[modelled.kind].sampling.guidance)
     return Sampling(STEPS, (GUIDANCE,) * experts, SHIFT, DRAFT)
 

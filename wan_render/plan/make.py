@@ -10,6 +10,7 @@ from wan_render.facts import FactCache
 from wan_render.model import Document, Film, Scene, Storyboard, Time, TitleCard
 from wan_render.plan.clock import FilmClock, nearest_frame
 from wan_render.plan.contents import Studio
+from wan_render.plan.drafts import SLUG_ENDING
 from wan_render.plan.film import FilmPlan, Joint, PlannedShot, PlannedTitle, Rendered
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Inherited
@@ -41,11 +42,19 @@ class _Draft:
 
 
 def make_plan(
-    document: Document, *, models: Models, backend_id: str, cache: FactCache, kept: Kept = nothing_kept
+    document: Document,
+    *,
+    models: Models,
+    backend_id: str,
+    cache: FactCache,
+    kept: Kept = nothing_kept,
+    draft: bool = False,
 ) -> FilmPlan:
     """The whole film, planned for a backend (`animatic/1`).
 
     `kept` finds the clip of a pin: a shot that continues a pinned one begins on that very clip's end.
+    A `draft` has the same shots, takes and seeds at the profile `draft`, and a slug of its own; circles and pins are
+    the final film's.
     The document is one that `read_storyboard` gave: values are in range, names are known, no shot contradicts itself.
     Raises StoryboardError with every mistake of meaning, each with its place in the file.
     """
@@ -57,7 +66,7 @@ def make_plan(
         findings.error(("scenes",), "every shot is omitted", "a film has one shot or more", "delete a `status: omit`")
         findings.raise_errors()
     chooser = Chooser(models, size, findings)
-    resolver = Resolver(backend_id, size, findings, Loras(cache, findings))
+    resolver = Resolver(backend_id, size, findings, Loras(cache, findings), draft)
     studio = Studio(resolver, Keyframes(size, cache, findings), Painter(resolver, chooser), kept)
     drafts = _drafts(cast, chooser)
     rates = _rates(storyboard.film, drafts)
@@ -67,7 +76,7 @@ def make_plan(
     findings.raise_errors()
     return FilmPlan(
         title=storyboard.film.title,
-        slug=storyboard.film.slug,
+        slug=storyboard.film.slug + (SLUG_ENDING if draft else ""),
         file=document.file,
         backend=backend_id,
         size=size,

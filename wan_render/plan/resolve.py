@@ -26,12 +26,13 @@ class Ends:
 
 @dataclass(frozen=True)
 class Resolver:
-    """Makes takes of one film for one backend."""
+    """Makes takes of one film for one backend. is_draft: at the profile `draft`, whatever is written."""
 
     backend: str
     size: Size
     findings: Findings
     loras: Loras
+    is_draft: bool = False
 
     def take(self, settings: Settings, modelled: Modelled, prompt: str, frames: int, ends: Ends) -> Take:
         """Take 1 with every setting resolved. Mistakes and warnings about them are told."""
@@ -58,7 +59,8 @@ class Resolver:
 
     def _look(self, settings: Settings, modelled: Modelled) -> tuple[tuple[Lora, ...], Sampling]:
         """LoRAs and how the model is sampled, which a draft brings along."""
-        own, profile = self.loras.of(settings, modelled), _profile(settings)
+        own = self.loras.of(settings, modelled)
+        profile = DRAFT if self.is_draft else _profile(settings)
         if profile != DRAFT:
             return own, sampling_of(modelled, profile, self.findings)
         sampling = draft_sampling(modelled, settings, self.findings)
