@@ -160,8 +160,69 @@ class Frames:
     rate: Fraction
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What a renderer works out on the way to a take, named by what decides it.
+
+    key:  of all that decides its bytes (keys.content_key).
+    what: in words, for listings.
+    take: the key of the one take that it is for, after whose publication it may go; "" where others may need it.
+    """
+
+    key: str
+    what: str
+    take: str = ""
+
+
+class Stages(Protocol):
+    """Where stages are kept: for other takes, processes and runs. May forget anything at any time."""
+
+    def find(self, stage: Stage) -> bytes | None:
+        """What was kept, byte for byte; None where it is not there, or was damaged."""
+        ...
+
+    def keep(self, stage: Stage, content: bytes) -> None:
+        """Keep it for later. Raises DiskError."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoStages:
+    """Keeps nothing."""
+
+    def find(self, stage: Stage) -> bytes | None:  # noqa: ARG002 - part of the seam
+        """Nothing is there."""
+        return None
+
+    def keep(self, stage: Stage, content: bytes) -> None:
+        """Let it go."""
+
+
+NOTHING_KEPT = NoStages()
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What a renderer may use besides its device.
+
+    tighter: how often this model ran out of memory on such a device: by so many steps it is to use less than it would.
+    """
+
+    stages: Stages = NOTHING_KEPT
+    tighter: int = 0
+
+
+ALONE = Workspace()
+"""Of a renderer from which nothing is kept."""
+
+
 class Renderer(Protocol):
     """One model, ready on one device."""
+
+    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:
+        """Get ready for takes that follow, as far as that saves time in all: may do nothing. `plates` gives a take's,
+        and may raise any error of wan_render.errors. Only those leave it."""
+        ...
 
     def render(self, take: Take, plates: Plates, listen: Listen) -> Frames:
         """Render a take. Only errors of wan_render.errors leave it."""
@@ -202,7 +263,7 @@ class Backend(Protocol):
         """A rough time for one take, for the plan; what was measured in the store goes before it."""
         ...
 
-    def open(self, card: ModelCard, device: Device, listen: Listen) -> Renderer:
+    def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
         """Load a model on a device. Raises WeightsError, DeviceError or RenderError."""
         ...
 

@@ -30,6 +30,10 @@ class MachineSettings(BaseSettings):
     cache:   small facts about files (digests, picture facts); safe to delete.  WAN_RENDER_CACHE
     kernels: `auto`, or `stock`: transformers are left to diffusers, bit for bit, by its own kernels; only profile
              exact can then be rendered on a GPU.                       WAN_RENDER_KERNELS
+    memory_fit: `auto`, or what is given up for memory, the least first: `resident`, `freed`, `streamed`, `tiled` (the
+             last changes pixels; see docs/operations.md).             WAN_RENDER_MEMORY_FIT
+    keep_latents: whether a take's denoised latents stay when its clip is there, to be decoded again.
+                                                      WAN_RENDER_KEEP_LATENTS
     ffmpeg:  an ffmpeg program instead of the one that comes with imageio-ffmpeg. WAN_RENDER_FFMPEG
     """
 
@@ -40,4 +44,6 @@ class MachineSettings(BaseSettings):
     devices: str = "auto"
     cache: Path = Field(default_factory=_cache_folder)
     kernels: Literal["auto", "stock"] = "auto"
+    memory_fit: Literal["auto", "resident", "freed", "streamed", "tiled"] = "auto"
+    keep_latents: bool = False
     ffmpeg: Path | None = None

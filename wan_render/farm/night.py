@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 
@@ -12,7 +13,7 @@ from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm.attempts import Attempts, Verdict, not_tried
 from wan_render.farm.seam import Farm
 from wan_render.production import Outcome, Precedence, RenderOrder
-from wan_render.render import Progress
+from wan_render.render import Phase, Progress
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,10 @@ def render_all(
     first; so does Stopped, which leaves this function.
     """
     night = _Night(Precedence(orders), farm, on_event, attempts or Attempts())
-    with ThreadPoolExecutor(max(1, min(len(orders), len(farm.devices))), "renders") as threads:
+    workers = max(1, min(len(orders), 2 * len(farm.devices)))  # while one take is written, the next is rendered
+    with ThreadPoolExecutor(workers, "renders") as threads:
         try:
-            for thread in as_completed([threads.submit(night.work) for _ in farm.devices]):
+            for thread in as_completed([threads.submit(night.work) for _ in range(workers)]):
                 thread.result()
         except BaseException:
             night.precedence.stop()
@@ -70,6 +72,7 @@ class _Night:
         self.precedence = precedence
         self._farm, self._on_event, self._attempts = farm, on_event, attempts
         self._telling = threading.Lock()
+        self._turns = threading.Semaphore(len(farm.devices))
 
     def work(self) -> None:
         """Take orders that can be rendered until none is left."""
@@ -81,18 +84,27 @@ class _Night:
     def _outcome(self, order: RenderOrder) -> Outcome:
         if lacking := self.precedence.unmet(order):
             return lacking
-        if cause := self._attempts.stopped_by:
-            return not_tried(order.shot, cause)
         for attempt in count(1):
-            self._tell(order, Began(attempt))
-            outcome, verdict = self._attempt(order, attempt)
+            with ExitStack() as turn:
+                turn.enter_context(self._turns)
+                if attempt == 1 and (cause := self._attempts.stopped_by):
+                    return not_tried(order.shot, cause)
+                self._tell(order, Began(attempt))
+                outcome, verdict = self._attempt(order, attempt, turn)
             if verdict is not Verdict.AGAIN:
                 return outcome
         raise AssertionError("unreachable: count does not end")
 
-    def _attempt(self, order: RenderOrder, attempt: int) -> tuple[Outcome, Verdict | None]:
+    def _attempt(self, order: RenderOrder, attempt: int, turn: ExitStack) -> tuple[Outcome, Verdict | None]:
+        """One attempt; from when it is written on, another order has the turn."""
+
+        def heard(progress: Progress) -> None:
+            if progress.phase is Phase.WRITING:
+                turn.close()
+            self._tell(order, progress)
+
         try:
-            clip = self._farm.render(order, lambda progress: self._tell(order, progress))
+            clip = self._farm.render(order, heard)
         except Stopped:
             raise
         except WanRenderError as error:

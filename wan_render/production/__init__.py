@@ -6,7 +6,7 @@ from wan_render.production.names import delivered_name
 from wan_render.production.order import RenderOrder, orders
 from wan_render.production.precedence import Outcome, Precedence
 from wan_render.production.produce import attempt, produce
-from wan_render.production.render import render_take
+from wan_render.production.render import Unwritten, begin_take, render_take
 from wan_render.production.run import Run, begin
 from wan_render.production.warm import Warm
 from wan_render.store import FilmVersion
@@ -17,9 +17,11 @@ __all__ = [
     "Precedence",
     "RenderOrder",
     "Run",
+    "Unwritten",
     "Warm",
     "attempt",
     "begin",
+    "begin_take",
     "delivered_name",
     "failures",
     "finish",

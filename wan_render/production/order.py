@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wan_render.plan import FilmPlan
@@ -20,6 +20,8 @@ class RenderOrder:
     published ones. film, shot, number: the slug, shot id and take
     number that it is for; without a slug nothing is remembered. why: why it is to be rendered ("prompt changed").
     What is no take of a shot is called `keyframe deer` or `1/020 part 2`.
+    later: what follows with the same model, for a renderer that prepares it; their own are empty.
+    tighter: how often this model ran out of memory on such a device; see render.Workspace.
     """
 
     take: Take
@@ -30,6 +32,8 @@ class RenderOrder:
     number: int
     film: str = ""
     why: str = ""
+    later: tuple[RenderOrder, ...] = ()
+    tighter: int = 0
     loras: Mapping[str, Path] = field(default_factory=dict)
 
     @property
@@ -81,7 +85,14 @@ def orders(
     lacking = {take.key for take in status.to_render}
     takes = with_needs(_roots(plan, status, lacking, only), plan.by_key, lambda key: key not in lacking)
     wanted = _wanted(status)
-    return tuple(_order(plan, take, wanted[take.key], backend) for take in _in_order(takes, wanted))
+    return tuple(_followed([_order(plan, take, wanted[take.key], backend) for take in _in_order(takes, wanted)]))
+
+
+def _followed(found: Sequence[RenderOrder]) -> Iterator[RenderOrder]:
+    """Each with what is rendered by the same model after it."""
+    for index, order in enumerate(found):
+        later = tuple(each for each in found[index + 1 :] if each.card == order.card and not each.take.through)
+        yield replace(order, later=later)
 
 
 def _roots(

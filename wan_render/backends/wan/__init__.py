@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wan_render.backends.wan import estimate, location, opening
 from wan_render.errors import Problem
-from wan_render.render import Device, Listen, ModelCard, PublishedLora, Renderer
+from wan_render.render import ALONE, Device, Listen, ModelCard, PublishedLora, Renderer, Workspace
 from wan_render.take import Take
 
 
@@ -38,10 +38,12 @@ class WanBackend:
         """A rough time for one take, from measurements on an H200."""
         return estimate.expected_seconds(take, device_kind)
 
-    def open(self, card: ModelCard, device: Device, listen: Listen) -> Renderer:
-        """Find a model's weights and begin to load them. Raises WeightsError, DeviceError, MachineError or
-        RenderError."""
-        return opening.open_renderer(card, device, listen)
+    def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
+        """Find a model's weights; each component is loaded when it is first needed.
+
+        Raises WeightsError, DeviceError, MachineError or RenderError.
+        """
+        return opening.open_renderer(card, device, listen, workspace)
 
 
 BACKEND = WanBackend()

@@ -50,6 +50,22 @@ class Residence:
         self._make_room(component, working_bytes)
         return found
 
+    @property
+    def bytes(self) -> int:
+        """What its components take on the device."""
+        return sum(
+            weight.nbytes
+            for module in self._modules.values()
+            for weight in module.parameters()
+            if weight.device.type == self.device.type
+        )
+
+    def free(self, *components: str) -> None:
+        """Have these no longer on the device."""
+        for component in components:
+            self._modules.pop(component, None)
+        self._return_memory()
+
     def close(self) -> None:
         """Free everything."""
         self._modules.clear()
@@ -80,11 +96,19 @@ class Residence:
             torch.cuda.empty_cache()
 
 
+def available_bytes(device: torch.device, residence: Residence) -> int:
+    """What a model could have: what is free, and what its components have already; 0 where that is unknown."""
+    free = free_bytes(device)
+    return free + residence.bytes if free else 0
+
+
 def free_bytes(device: torch.device) -> int:
     """Bytes that can still be had on the device; 0 where a system does not say, so that one component is kept."""
     if device.type == "cuda":
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(torch.cuda.mem_get_info(device)[0]) + unused
+        allocated, reserved = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
+        free, total = torch.cuda.mem_get_info(device)
+        allowed = total * torch.cuda.get_per_process_memory_fraction(device)
+        return int(min(free + reserved, allowed)) - allocated
     with suppress(OSError):
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
