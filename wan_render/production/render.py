@@ -41,7 +41,7 @@ def begin_take(order: RenderOrder, warm: Warm, device: Device, store: Store, lis
         held.enter_context(store.lock(order.take.key, lambda: watch(Progress(Phase.WAITING))))
         clip = store.verify(order.take.key)
         if clip is not None:
-            _note(order, store)
+            _settle(order, store)
             return clip
         fill = _filling(order, warm, device, store, watch)
         watch(Progress(Phase.WRITING))
@@ -62,13 +62,14 @@ class Unwritten:
         self._take_over()
         with self._held:
             clip = self._store.publish(self._order.take, self._fill)
-            _note(self._order, self._store)
-            if not MachineSettings().keep_latents:
-                self._store.stages.drop(self._order.take.key)
+            _settle(self._order, self._store)
             return clip
 
 
-def _note(order: RenderOrder, store: Store) -> None:
+def _settle(order: RenderOrder, store: Store) -> None:
+    """The take is there: its shot has it, and what was kept for it alone has served."""
+    if not MachineSettings().keep_latents:
+        store.stages.drop(order.take.key)
     if order.film:
         store.remember(order.film, order.shot, order.number, order.take)
 
