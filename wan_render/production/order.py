@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
 from pathlib import Path
 
 from wan_render.plan import FilmPlan
@@ -140,15 +141,42 @@ def _in_order(takes: Sequence[Take], wanted: Mapping[str, _Wanted]) -> Iterator[
     models = {model: at for at, model in enumerate(dict.fromkeys(_loaded(take) for take in takes))}
     looks = {loras: at for at, loras in enumerate(dict.fromkeys(take.loras for take in takes))}
     places = {take.key: _place(take, wanted[take.key], models, looks) for take in takes}
-    waiting, keys = list(takes), set(places)
+    ready = _Ready([(places[take.key], take) for take in takes])
     loaded = -1
-    while waiting:
-        ready = [take for take in waiting if keys.isdisjoint(take.needs)]
-        take = min(ready, key=lambda take: (places[take.key].loaded != loaded, places[take.key]))
-        loaded = places[take.key].loaded
-        waiting.remove(take)
-        keys.discard(take.key)
-        yield take
+    while (found := ready.next(loaded)) is not None:
+        loaded = places[found.key].loaded
+        yield found
+
+
+class _Ready:
+    """Takes that need nothing that is still to come, for each loaded model the least place first, else as given."""
+
+    def __init__(self, takes: Sequence[tuple[_Place, Take]]) -> None:
+        keys = {take.key: at for at, (_, take) in enumerate(takes)}
+        self._open = {take.key: sum(need in keys for need in take.needs) for _, take in takes}
+        self._at = keys
+        self._needing: dict[str, list[tuple[_Place, Take]]] = {}
+        self._heaps: dict[int, list[tuple[_Place, int, Take]]] = {}
+        for place, take in takes:
+            for need in take.needs:
+                self._needing.setdefault(need, []).append((place, take))
+            if not self._open[take.key]:
+                self._push(place, take)
+
+    def next(self, loaded: int) -> Take | None:
+        """One with the model that is loaded, else the least of all; None after the last."""
+        heap = self._heaps.get(loaded) or min((heap for heap in self._heaps.values() if heap), default=None)
+        if not heap:
+            return None
+        _, _, take = heappop(heap)
+        for place, needing in self._needing.get(take.key, ()):
+            self._open[needing.key] -= 1
+            if not self._open[needing.key]:
+                self._push(place, needing)
+        return take
+
+    def _push(self, place: _Place, take: Take) -> None:
+        heappush(self._heaps.setdefault(place.loaded, []), (place, self._at[take.key], take))
 
 
 def _loaded(take: Take) -> tuple[str, str]:
