@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.store.values import A_TAKE, filled, provenance, take
 from wan_render.errors import InputError, Problem
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered
 from wan_render.plan.film import Content
-from wan_render.render import Device, Listen, ModelCard, Renderer
+from wan_render.render import Device, Listen, ModelCard, PublishedLora, Renderer
 from wan_render.status import FilmStatus, State, plan_json, status
 from wan_render.store import Store
 from wan_render.take import Size, Take
@@ -26,7 +26,7 @@ class Estimating:
     is_preview: bool = True
     device_kinds: tuple[str, ...] = ("cpu",)
 
-    def missing(self, card: ModelCard) -> Problem | None:
+    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = ()) -> Problem | None:
         raise AssertionError(card)
 
     def expected_seconds(self, take: Take, device_kind: str) -> float:
@@ -258,7 +258,7 @@ def test_the_json_of_a_plan_has_every_resolved_setting(store: Store) -> None:
 
     value = json.loads(json.dumps(plan_json(plan, status(plan, store, Estimating()))))
 
-    assert list(value) == ["version", "film", "frames", "seconds", "expected", "warnings", "shots"]
+    assert list(value) == ["version", "film", "frames", "seconds", "expected", "warnings", "shots", "painted"]
     assert (value["version"], value["frames"], value["seconds"]) == (1, 10, 0.625)
     assert value["film"]["slug"] == "river"
     assert value["warnings"][0]["found"] == "the picture is enlarged 2.0 times"

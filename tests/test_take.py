@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wan_render.keys import canonical
-from wan_render.take import Lora, Plate, Sampling, ShotKind, Size, Take, changes, short
+from wan_render.take import FramePlate, Leg, Lora, Plate, Sampling, ShotKind, Size, Take, changes, needs_of, short
 
 SIZE = Size(832, 480)
 TAKE = Take(
@@ -41,10 +41,13 @@ OTHERS: dict[str, dict[str, Any]] = {
         "seed": 1,
         "sampling": Sampling(steps=4, guidance=(5.0,), shift=16.0),
         "loras": (),
+        "through": (Leg(Plate("c" * 64, SIZE), 40, "山"),),
     },
     "Plate": {"picture": "d" * 64, "size": Size(16, 16), "focus": (Fraction(0), Fraction(1)), "conform": "cover/0"},
     "Sampling": {"steps": 1, "guidance": (5.0, 3.0), "shift": 3.0, "profile": "draft"},
-    "Lora": {"content": "d" * 64, "scale": 1.0},
+    "Lora": {"content": "d" * 64, "scale": 1.0, "expert": "high"},
+    "FramePlate": {"take": "d" * 64, "frame": 1, "size": Size(16, 16), "conform": "frame/0"},
+    "Leg": {"plate": Plate("d" * 64, SIZE), "frame": 44, "prompt": "湖"},
     "Size": {"width": 16, "height": 16},
 }
 
@@ -81,6 +84,57 @@ def test_every_field_of_a_lora_changes_the_key(name: str) -> None:
 @pytest.mark.parametrize("name", [field.name for field in fields(Size)])
 def test_either_side_of_the_size_changes_the_key(name: str) -> None:
     assert replace(TAKE, size=replace(SIZE, **{name: OTHERS["Size"][name]})).key != TAKE.key
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(FramePlate)])
+def test_every_field_of_a_frame_as_a_plate_changes_the_key(name: str) -> None:
+    plate = FramePlate("e" * 64, 80, SIZE)
+    begun = replace(TAKE, first=plate)
+    assert begun.key != TAKE.key
+    assert replace(TAKE, first=replace(plate, **{name: OTHERS["FramePlate"][name]})).key != begun.key
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Leg)])
+def test_every_field_of_a_keyframe_on_the_way_changes_the_key(name: str) -> None:
+    passing = replace(TAKE, through=OTHERS["Take"]["through"])
+    other = replace(passing.through[0], **{name: OTHERS["Leg"][name]})
+    assert replace(TAKE, through=(other,)).key != passing.key
+
+
+def test_the_forms_of_frames_and_keyframes_on_the_way_are_pinned() -> None:
+    begun = replace(TAKE, first=FramePlate("e" * 64, 80, SIZE))
+    assert begun.key == "355f174e5e9deec622770f8191e849c2432268d7e466ec54326e3da7599dddcf"
+    assert (
+        replace(TAKE, through=OTHERS["Take"]["through"]).key
+        == "98be5c301e2dcb18324e2bfaa1769135008c34692c0c3d900dd291b4d1cece7c"
+    )
+
+
+def test_segments_share_their_pictures_and_are_takes_like_any_other() -> None:
+    plate = Plate("c" * 64, SIZE)
+    passing = replace(TAKE, through=(Leg(plate, 32, "山"),))
+    first, second = passing.segments
+    assert first == replace(TAKE, last=plate, prompt="山", frames=33)
+    assert second == replace(TAKE, first=plate, frames=49)
+    assert passing.needs == (first.key, second.key)
+    assert TAKE.segments == ()
+    assert TAKE.needs == ()
+
+
+def test_a_take_needs_those_that_its_plates_are_frames_of() -> None:
+    begun = replace(TAKE, first=FramePlate("e" * 64, 80, SIZE), last=FramePlate("f" * 64, 0, SIZE))
+    assert begun.needs == ("e" * 64, "f" * 64)
+    passing = replace(begun, through=(Leg(FramePlate("d" * 64, 0, SIZE), 32, "山"),))
+    for take in (TAKE, begun, passing):
+        assert needs_of(json.loads(json.dumps(canonical(take)))) == take.needs
+    with pytest.raises(ValueError, match="no take"):
+        needs_of({"backend": "wan/1"})
+
+
+@pytest.mark.parametrize("frames", [(0,), (80,), (40, 40), (44, 40)])
+def test_keyframes_on_the_way_are_passed_in_order(frames: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="in order"):
+        replace(TAKE, through=tuple(Leg(Plate("c" * 64, SIZE), frame, "") for frame in frames))
 
 
 def test_equal_takes_share_their_key() -> None:
@@ -123,6 +177,8 @@ def test_nothing_changed_between_a_take_and_its_sidecar() -> None:
         ({"loras": ()}, ("LoRAs",)),
         ({"last": None}, ("last keyframe",)),
         ({"first": Plate("d" * 64, SIZE)}, ("first keyframe",)),
+        ({"first": FramePlate("d" * 64, 80, SIZE)}, ("first keyframe",)),
+        ({"through": (Leg(Plate("c" * 64, SIZE), 40, "山"),)}, ("keyframes on the way",)),
         ({"first": Plate("a" * 64, SIZE, (Fraction(0), Fraction(1)))}, ("focus of the first keyframe",)),
         (
             {"first": Plate("a" * 64, SIZE, conform="cover/2"), "last": Plate("b" * 64, SIZE, conform="cover/2")},
@@ -145,6 +201,11 @@ def test_nothing_changed_between_a_take_and_its_sidecar() -> None:
 def test_a_change_is_told_in_users_words(edited: dict[str, Any], words: tuple[str, ...]) -> None:
     after = replace(TAKE, **edited)
     assert sorted(told(after)) == sorted(words)
+
+
+def test_another_take_to_begin_on_is_told_as_such() -> None:
+    before = canonical(replace(TAKE, first=FramePlate("d" * 64, 80, SIZE)))
+    assert changes(before, replace(TAKE, first=FramePlate("e" * 64, 80, SIZE))) == ("the take that it begins on",)
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Take)])

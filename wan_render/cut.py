@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from wan_render.plan import CardText, FilmPlan, Joint, NotYet, PlannedShot, PlannedTitle, StillPicture
-from wan_render.take import Plate, Size
+from wan_render.take import AnyPlate, Size
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ClipSource:
 class PictureSource:
     """A still picture."""
 
-    plate: Plate
+    plate: AnyPlate
 
 
 @dataclass(frozen=True)

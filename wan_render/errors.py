@@ -9,7 +9,8 @@ WanRenderError
 │   ├── DiskError                   full, read-only, not enough free
 │   ├── FfmpegError                 ffmpeg is missing or failed
 │   ├── WeightsError                weights are missing, incomplete or of another model
-│   └── DeviceError                 a device process died, ran out of memory or stalled; worth retrying
+│   └── DeviceError                 a device process died or stalled; worth retrying
+│       └── OutOfMemoryError          the device's memory was too small; worth retrying with less
 ├── RenderError                   one take failed; the film gets a slate (exit 1)
 └── Stopped                       exit 130 or 143: interrupted, terminated, cancelled
 
@@ -97,6 +98,10 @@ class DeviceError(MachineError):
     """A device process died, ran out of memory, or showed no progress: another attempt may succeed."""
 
     worth_retrying = True
+
+
+class OutOfMemoryError(DeviceError):
+    """A device ran out of memory: another attempt may succeed that uses less (Workspace.tighter)."""
 
 
 class RenderError(WanRenderError):

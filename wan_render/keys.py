@@ -10,10 +10,14 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from fractions import Fraction
 from typing import Any
+
+ADDED_LATER: Mapping[str, Any] = {"added later": True}
+"""Metadata of a field that joined its class after values of it had keys: while it has its default it is left out of the
+canonical form, so that those keys stay what they were."""
 
 
 def content_key(tag: str, value: Any) -> str:
@@ -29,7 +33,7 @@ def canonical(value: Any) -> Any:
     nothing enters a key by accident.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: canonical(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: canonical(getattr(value, field.name)) for field in fields(value) if _counts(field, value)}
     if isinstance(value, Enum):
         return canonical(value.value)
     if isinstance(value, Fraction):
@@ -43,6 +47,10 @@ def canonical(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {_text_key(key): canonical(item) for key, item in value.items()}
     raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def _counts(field: Field[Any], value: Any) -> bool:
+    return not (field.metadata == ADDED_LATER and getattr(value, field.name) == field.default)
 
 
 def _canonical_float(value: float) -> float:

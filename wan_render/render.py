@@ -6,8 +6,8 @@ A `Renderer` is live: weights on a device. Frames cross this seam, files do not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
@@ -61,6 +61,20 @@ class KindDefaults:
 
 
 @dataclass(frozen=True)
+class PublishedLora:
+    """A LoRA of a hub, by the SHA-256 of its file there: known before it is downloaded.
+
+    expert: which transformer of a model with two wears it: `high`, `low` or `both`.
+    """
+
+    content: str
+    repository: str
+    revision: str
+    file: str
+    expert: str = "both"
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What one model can do and its official numbers, known without loading it.
 
@@ -72,6 +86,7 @@ class ModelCard:
     native_sizes: the sizes it is documented for; others are a warning, not an error.
     prompt_tokens: the text encoder's limit.
     folder:   where the weights lie, for a local folder; None for a model of the hub.
+    distilled: the LoRAs with which it renders at the profile `draft`; none: a storyboard has to name some.
     """
 
     name: str
@@ -84,6 +99,7 @@ class ModelCard:
     native_sizes: frozenset[Size] = frozenset()
     prompt_tokens: int = 512
     folder: Path | None = None
+    distilled: tuple[PublishedLora, ...] = ()
 
 
 class Models(Protocol):
@@ -128,10 +144,12 @@ class Device:
 
 @dataclass(frozen=True)
 class Plates:
-    """The conformed pictures of a take, each (height, width, 3) uint8 RGB at the take's size."""
+    """What a take is made from: its conformed pictures, each (height, width, 3) uint8 RGB at the take's size, and the
+    files of its LoRAs by SHA-256, but for published ones, which the backend finds."""
 
     first: Pixels | None
     last: Pixels | None
+    loras: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -142,8 +160,69 @@ class Frames:
     rate: Fraction
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What a renderer works out on the way to a take, named by what decides it.
+
+    key:  of all that decides its bytes (keys.content_key).
+    what: in words, for listings.
+    take: the key of the one take that it is for, after whose publication it may go; "" where others may need it.
+    """
+
+    key: str
+    what: str
+    take: str = ""
+
+
+class Stages(Protocol):
+    """Where stages are kept: for other takes, processes and runs. May forget anything at any time."""
+
+    def find(self, stage: Stage) -> bytes | None:
+        """What was kept, byte for byte; None where it is not there, or was damaged."""
+        ...
+
+    def keep(self, stage: Stage, content: bytes) -> None:
+        """Keep it for later. Raises DiskError."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoStages:
+    """Keeps nothing."""
+
+    def find(self, stage: Stage) -> bytes | None:  # noqa: ARG002 - part of the seam
+        """Nothing is there."""
+        return None
+
+    def keep(self, stage: Stage, content: bytes) -> None:
+        """Let it go."""
+
+
+NOTHING_KEPT = NoStages()
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What a renderer may use besides its device.
+
+    tighter: how often this model ran out of memory on such a device: by so many steps it is to use less than it would.
+    """
+
+    stages: Stages = NOTHING_KEPT
+    tighter: int = 0
+
+
+ALONE = Workspace()
+"""Of a renderer from which nothing is kept."""
+
+
 class Renderer(Protocol):
     """One model, ready on one device."""
+
+    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:
+        """Get ready for takes that follow, as far as that saves time in all: may do nothing. `plates` gives a take's,
+        and may raise any error of wan_render.errors. Only those leave it."""
+        ...
 
     def render(self, take: Take, plates: Plates, listen: Listen) -> Frames:
         """Render a take. Only errors of wan_render.errors leave it."""
@@ -176,15 +255,15 @@ class Backend(Protocol):
         """Kinds of devices that it renders on, the best first: `cuda`, `cpu`."""
         ...
 
-    def missing(self, card: ModelCard) -> Problem | None:
-        """What this machine lacks to render with this model (a package, weights), or None."""
+    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = ()) -> Problem | None:
+        """What this machine lacks to render with this model and these LoRAs of it (a package, weights), or None."""
         ...
 
     def expected_seconds(self, take: Take, device_kind: str) -> float:
         """A rough time for one take, for the plan; what was measured in the store goes before it."""
         ...
 
-    def open(self, card: ModelCard, device: Device, listen: Listen) -> Renderer:
+    def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
         """Load a model on a device. Raises WeightsError, DeviceError or RenderError."""
         ...
 

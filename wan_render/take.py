@@ -4,19 +4,23 @@ and nothing else; its key is the hash of all of its fields."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
-from wan_render.keys import canonical, content_key
+from wan_render.keys import ADDED_LATER, canonical, content_key
 
 TAKE_FORM = "take/1"
 """Tag and version of the take's canonical form: to change it renders everything again."""
 
 CONFORM_VERSION = "cover/1"
 """How keyframes are made into plates (see plates.conform); part of every plate, so of every key."""
+
+FRAME_VERSION = "frame/1"
+"""How a frame of another take is made into a plate: taken over as it is."""
 
 
 class ShotKind(StrEnum):
@@ -55,6 +59,33 @@ class Plate:
     focus: tuple[Fraction, Fraction] = (Fraction(1, 2), Fraction(1, 2))
     conform: str = CONFORM_VERSION
 
+    @property
+    def shows(self) -> str:
+        """Equal for two plates that show the same picture."""
+        return self.picture
+
+
+@dataclass(frozen=True)
+class FramePlate:
+    """A frame of another take, bit for bit: the end of the shot before, or a keyframe painted by a model.
+
+    `take` is that take's key, so whatever changes it changes this; `frame` counts from 0; `size` is that take's, which
+    is also the size that it is used at.
+    """
+
+    take: str
+    frame: int
+    size: Size
+    conform: str = FRAME_VERSION
+
+    @property
+    def shows(self) -> str:
+        """Equal for two plates that show the same picture."""
+        return f"{self.take}:{self.frame}"
+
+
+AnyPlate = Plate | FramePlate
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -71,10 +102,24 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Lora:
-    """A LoRA by the SHA-256 of its safetensors file, and its scale."""
+    """A LoRA by the SHA-256 of its safetensors file, and its scale.
+
+    expert: which transformer of a model with two wears it: `high`, `low` (noise), or both.
+    """
 
     content: str
     scale: float
+    expert: str = field(default="both", metadata=ADDED_LATER)
+
+
+@dataclass(frozen=True)
+class Leg:
+    """The way to a picture that a take passes through: what it shows, the frame (from 0) that is this picture, and the
+    prompt of the way there."""
+
+    plate: AnyPlate
+    frame: int
+    prompt: str
 
 
 @dataclass(frozen=True)
@@ -85,12 +130,14 @@ class Take:
     model:   declared `repo@revision`, or `sha256:<digest>` for a local folder of weights.
     first, last: the plates it begins and ends on, where it has them.
     frames:  rendered frames, both ends included, on the model's grid; `rate` in frames per second.
+    through: the pictures between first and last, in order; `prompt` is then that of the way to `last`. Such a take is
+             joined from its `segments`, which are rendered.
     """
 
     backend: str
     model: str
-    first: Plate | None
-    last: Plate | None
+    first: AnyPlate | None
+    last: AnyPlate | None
     prompt: str
     negative: str
     frames: int
@@ -99,12 +146,16 @@ class Take:
     seed: int
     sampling: Sampling
     loras: tuple[Lora, ...] = ()
+    through: tuple[Leg, ...] = field(default=(), metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if self.last is not None and self.first is None:
             raise ValueError("a take with a last plate needs a first one")
         if self.frames < 1:
             raise ValueError(f"expected at least one frame, got {self.frames}")
+        passed = [0, *(leg.frame for leg in self.through), self.frames - 1]
+        if self.through and (self.last is None or any(now <= before for before, now in pairwise(passed))):
+            raise ValueError(f"expected pictures on the way from first to last, in order, got frames {passed}")
 
     @property
     def kind(self) -> ShotKind:
@@ -113,10 +164,86 @@ class Take:
             return ShotKind.T2V
         return ShotKind.I2V if self.last is None else ShotKind.FLF2V
 
+    @property
+    def segments(self) -> tuple[Take, ...]:
+        """The takes that it is joined from, each beginning on the picture that the one before ends on; none without
+        `through`. A segment is a take like any other: an equal shot shares it."""
+        if not self.through:
+            return ()
+        stops = (*self.through, Leg(self.last, self.frames - 1, self.prompt)) if self.last is not None else ()
+        starts = (Leg(self.first, 0, ""), *self.through) if self.first is not None else ()
+        return tuple(
+            replace(
+                self,
+                first=start.plate,
+                last=stop.plate,
+                prompt=stop.prompt,
+                frames=stop.frame - start.frame + 1,
+                through=(),
+            )
+            for start, stop in zip(starts, stops, strict=True)
+        )
+
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the takes that must be there before this one can be made: its segments, or those that the plates
+        are frames of."""
+        if self.through:
+            return tuple(dict.fromkeys(segment.key for segment in self.segments))
+        plates = (self.first, self.last)
+        return tuple(dict.fromkeys(plate.take for plate in plates if isinstance(plate, FramePlate)))
+
     @cached_property
     def key(self) -> str:
         """64 hex digits; equal for two takes exactly when all of their fields are."""
         return content_key(TAKE_FORM, self)
+
+
+def needs_of(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """`Take.needs` of a take in canonical form. Raises ValueError for fields of another form."""
+    try:
+        return _read(fields).needs if fields.get("through") else tuple(_frames_of(fields))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no take: {error!r}") from error
+
+
+def _frames_of(fields: Mapping[str, Any]) -> Iterator[str]:
+    for end in ("first", "last"):
+        if fields[end] is not None and "take" in fields[end]:
+            yield str(fields[end]["take"])
+
+
+def _read(fields: Mapping[str, Any]) -> Take:
+    """A take with the plates and legs of canonical fields."""
+    return Take(
+        backend=fields["backend"],
+        model=fields["model"],
+        first=_read_plate(fields["first"]),
+        last=_read_plate(fields["last"]),
+        prompt=fields["prompt"],
+        negative=fields["negative"],
+        frames=fields["frames"],
+        size=Size(**fields["size"]),
+        rate=Fraction(fields["rate"]),
+        seed=fields["seed"],
+        sampling=Sampling(**{**fields["sampling"], "guidance": tuple(fields["sampling"]["guidance"])}),
+        loras=tuple(Lora(**lora) for lora in fields["loras"]),
+        through=tuple(
+            Leg(plate, leg["frame"], leg["prompt"])
+            for leg in fields.get("through", ())
+            if (plate := _read_plate(leg["plate"])) is not None
+        ),
+    )
+
+
+def _read_plate(fields: Mapping[str, Any] | None) -> AnyPlate | None:
+    if fields is None:
+        return None
+    size = Size(**fields["size"])
+    if "take" in fields:
+        return FramePlate(fields["take"], fields["frame"], size, fields["conform"])
+    across, down = map(Fraction, fields["focus"])
+    return Plate(fields["picture"], size, (across, down), fields["conform"])
 
 
 def short(key: str) -> str:
@@ -130,7 +257,9 @@ _WORDS = {
     "rate": "frame rate",
     "loras": "LoRAs",
     "conform": "fitting of keyframes",
+    "through": "keyframes on the way",
 }
+_ENDS = {"first": "begins", "last": "ends"}
 
 
 def changes(before: Mapping[str, Any], after: Take) -> tuple[str, ...]:
@@ -158,6 +287,9 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
 
 def _changed_plate(name: str, old: Any, new: Any, *, resized: bool) -> Iterator[str]:
     """Another picture, or the same one fitted otherwise; a new size is told as the raster's."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping) and "take" in old and "take" in new:
+        yield f"the take that it {_ENDS[name]} on"
+        return
     if not isinstance(old, Mapping) or not isinstance(new, Mapping) or old.get("picture") != new.get("picture"):
         yield f"{name} keyframe"
         return

@@ -84,6 +84,12 @@ class MadeModel:
     def module(self, component: str) -> torch.nn.Module:
         return self.modules[component]
 
+    def weights_bytes(self, component: str) -> int:
+        return sum(weight.nbytes for weight in self.modules[component].parameters())
+
+    def dtype(self, component: str) -> str:
+        return str(next(self.modules[component].parameters()).dtype).removeprefix("torch.")
+
     def tokenizer(self) -> Any:
         return self.parts["tokenizer"]
 
@@ -117,6 +123,12 @@ def make(form: Form, device: torch.device, weights: torch.dtype) -> MadeModel:
         ),
     }
     return MadeModel(_checkpoint(form), modules, parts)
+
+
+def make_transformer(form: Form, device: torch.device, weights: torch.dtype) -> Any:
+    """The transformer alone."""
+    cls = import_module("diffusers").WanTransformer3DModel
+    return _built(lambda: cls(**form["transformer"]), device, weights)
 
 
 def _checkpoint(form: Form) -> Checkpoint:

@@ -77,7 +77,7 @@ def take_of(size: Size, frames: int, steps: int) -> Take:
 
 def ours(model: MadeModel, take: Take, plates: Plates, clock: Clock) -> tuple[torch.Tensor, Pixels]:
     """The latents of a first render, and the frames of a second, which is timed."""
-    renderer = WanRenderer(FLF2V_14B.card(), model, clock.device, {}).warmed(clock.listen)
+    renderer = WanRenderer(FLF2V_14B.card(), model, clock.device, {})
     with torch.no_grad():
         latents = renderer.latents(take, plates)
     clock.start()

@@ -59,7 +59,8 @@ def wan_render(tmp_path: Path) -> Run:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """This process's, with the cache and the device locks of a test."""
+    """This process's, with the cache, the weights and the device locks of a test."""
     locks = home / "tmp"
     locks.mkdir(exist_ok=True)
-    return {**os.environ, "XDG_CACHE_HOME": str(home / "cache"), "TMPDIR": str(locks)}
+    folders = {"XDG_CACHE_HOME": str(home / "cache"), "XDG_DATA_HOME": str(home / "data"), "TMPDIR": str(locks)}
+    return {**os.environ, **folders}

@@ -157,7 +157,7 @@ def test_missing_weights_are_said_by_the_plan_and_stop_a_render_before_it_begins
     assert "warning: " in plan.stdout
     done = wan_render("render", harbour)
     assert done.returncode == 3
-    assert "Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers" in done.stderr
+    assert "run: wan-render models pull wan2.1-flf2v-14b" in done.stderr
     assert not list((tmp_path / "outputs").glob("films/*/v001"))
 
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
-from wan_render.errors import PictureError, Problem, RenderError, WanRenderError
+from wan_render.errors import DiskError, OutOfMemoryError, PictureError, Problem, RenderError, WanRenderError
 from wan_render.farm.work import Work
 from wan_render.production import RenderOrder
 from wan_render.render import Device, Listen, Phase, Progress
@@ -39,6 +39,29 @@ def scripted(device: Device, store: Path) -> Work:
         if _applies(condition, order, device, store):
             ACTIONS[action](store, listen)
         return Clip(order.take.key, Path(f"/{device.name}/{os.getpid()}"), 1, Size(64, 48), Fraction(16))
+
+    return work
+
+
+def overlapping(device: Device, store: Path) -> Work:
+    """`render <name> [then <action>]`: rendered at once, written only when `<name>` lies in the store; the action is
+    what the writing does in the end."""
+
+    def work(order: RenderOrder, listen: Listen) -> Clip | Callable[[], Clip]:
+        words = order.take.prompt.split()
+        if words[0] != "render":
+            return scripted(device, store)(order, listen)
+        listen(Progress(Phase.STEP, 1, 1))
+        listen(Progress(Phase.WRITING))
+        clip = Clip(order.take.key, Path(f"/{device.name}/{os.getpid()}"), 1, Size(64, 48), Fraction(16))
+
+        def write() -> Clip:
+            while not (store / words[1]).exists():
+                time.sleep(0.01)
+            ACTIONS[words[3] if len(words) > 2 else "nothing"](store, listen)
+            return clip
+
+        return write
 
     return work
 
@@ -165,6 +188,8 @@ ACTIONS: dict[str, Callable[[Path, Listen], object]] = {
     "signals": _signals,
     "say": _say,
     "picture": _raise(PictureError(Problem("a.png", "changed since it was planned"))),
+    "full": _raise(DiskError(Problem("outputs", "the disk is full"))),
+    "crowded": _raise(OutOfMemoryError(Problem("the model", "out of memory"))),
     "blame": _raise(RenderError(Problem("1/010", "black frames"))),
     "bug": _raise(KeyError("weight")),
     "eof": _raise(EOFError()),

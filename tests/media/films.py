@@ -16,7 +16,7 @@ from wan_render.cut import ClipSource, Cut, Event
 from wan_render.media.film import make_film
 from wan_render.plan import Joint
 from wan_render.render import Pixels
-from wan_render.take import Plate, Size
+from wan_render.take import AnyPlate, Size
 
 CUT, CONTINUOUS = Joint("cut"), Joint("continuous")
 
@@ -40,8 +40,8 @@ class Shelf:
         self.opened.append(key)
         return self.folder / f"{key}.mkv"
 
-    def picture(self, plate: Plate) -> Pixels:
-        return self.pictures[plate.picture]
+    def picture(self, plate: AnyPlate) -> Pixels:
+        return self.pictures[plate.shows]
 
 
 def cut_of(

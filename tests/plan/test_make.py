@@ -85,8 +85,8 @@ def test_a_take_is_fully_resolved(plan: Plan, studio: Path) -> None:
     assert take.negative.startswith("镜头切换，镜头晃动，色调艳丽")
     assert take.negative.endswith("倒着走，text")
     assert (take.seed, take.rate, take.sampling.steps, take.sampling.shift) == (77, Fraction(16), 50, 16.0)
-    assert take.first is not None
-    assert take.last is not None
+    assert isinstance(take.first, Plate)
+    assert isinstance(take.last, Plate)
     assert film.pictures[take.first.picture] == (studio / "keyframes" / "a.png").absolute()
     assert film.pictures[take.last.picture] == (studio / "keyframes" / "b.png").absolute()
     assert set(film.models) == {take.model}
@@ -167,7 +167,7 @@ def test_at_720p_i2v_has_the_model_of_its_raster(plan: Plan) -> None:
 def test_a_focus_is_in_the_plate(plan: Plan) -> None:
     text = "version: 1\nkeyframes: {a: {image: keyframes/a.png, focus: [0.25, 1]}}\nshots: [{from: a}]"
     first = take_of(only(plan(text))).first
-    assert first is not None
+    assert isinstance(first, Plate)
     assert first.focus == (Fraction(1, 4), Fraction(1))
 
 
@@ -437,13 +437,6 @@ def test_seeds_follow_from_the_seed_and_the_number_alone(plan: Plan) -> None:
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        ("from: a, to: b, through: [c]", "through"),
-        ("from: a, render: {profile: fast}", "profile fast"),
-        ("from: painted", "a keyframe painted from a prompt"),
-        ("from: a, to: painted", "a keyframe painted from a prompt"),
-        ("still: painted", "a keyframe painted from a prompt"),
-        ("from: previous", "from: previous"),
-        ("from: a, render: {loras: [{path: style.safetensors}]}", "LoRA"),
         ("clip: take.mkv", "clip"),
     ],
 )

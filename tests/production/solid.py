@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import sha256
@@ -15,7 +15,19 @@ from PIL import Image
 from wan_render.errors import DeviceError, DiskError, Problem, RenderError, WanRenderError
 from wan_render.plan import FilmPlan, PlannedShot, PlannedTake, Rendered
 from wan_render.plan.film import Content
-from wan_render.render import Device, Frames, Listen, ModelCard, Phase, Plates, Progress, Renderer
+from wan_render.render import (
+    ALONE,
+    Device,
+    Frames,
+    Listen,
+    ModelCard,
+    Phase,
+    Plates,
+    Progress,
+    PublishedLora,
+    Renderer,
+    Workspace,
+)
 from wan_render.take import Plate, Sampling, Size, Take
 
 CPU = Device("cpu", "a processor", 1 << 30)
@@ -37,13 +49,13 @@ class Solid:
     is_preview: bool = True
     device_kinds: tuple[str, ...] = ("cpu",)
 
-    def missing(self, card: ModelCard) -> Problem | None:
+    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = ()) -> Problem | None:  # noqa: ARG002
         return Problem(card.name, self.lacking) if self.lacking else None
 
     def expected_seconds(self, take: Take, device_kind: str) -> float:
         return take.frames / (1 if device_kind == "cpu" else 2)
 
-    def open(self, card: ModelCard, device: Device, listen: Listen) -> Renderer:
+    def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:  # noqa: ARG002
         listen(Progress(Phase.LOADING))
         self.note(f"open {card.name} on {device.name}")
         return Painter(self, card)
@@ -62,6 +74,9 @@ class Solid:
 class Painter:
     backend: Solid
     card: ModelCard
+
+    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:  # noqa: ARG002
+        self.backend.note(f"prepare {' '.join(take.prompt for take in takes)}")
 
     def render(self, take: Take, plates: Plates, listen: Listen) -> Frames:
         self.backend.note(f"begin {take.prompt}")

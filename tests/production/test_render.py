@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,8 +16,8 @@ from wan_render.errors import DeviceError, PictureError, RenderError
 from wan_render.media.clip import read_frames
 from wan_render.plan import FilmPlan
 from wan_render.plan.names import delivered_name
-from wan_render.production import RenderOrder, Warm, orders, render_take
-from wan_render.render import Phase, Progress
+from wan_render.production import RenderOrder, Unwritten, Warm, begin_take, orders, render_take
+from wan_render.render import Phase, Progress, Stage
 from wan_render.status import status
 from wan_render.store import Store
 
@@ -88,7 +89,9 @@ def test_a_model_is_opened_once_and_closed_before_another(store: Store, solid: S
     warm.close()
     warm.close()
 
-    assert [line for line in solid.diary.read_text().splitlines() if not line.startswith(("begin", "render"))] == [
+    assert [
+        line for line in solid.diary.read_text().splitlines() if not line.startswith(("begin", "prepare", "render"))
+    ] == [
         "open paint on cpu",
         "close paint",
         "open ink on cpu",
@@ -187,3 +190,76 @@ def test_a_take_that_another_process_renders_is_waited_for_and_rendered_once(
     assert set(heard) == {Phase.WAITING}
     assert solid.noted("render") == 1
     assert clip.size == SIZE
+
+
+def test_the_device_is_free_once_a_take_is_rendered_and_another_thread_writes_it(
+    store: Store, solid: Solid, tmp_path: Path
+) -> None:
+    plan = film(tmp_path, {"1/010": a_take("dawn"), "1/020": a_take("noon")})
+    first, second = ordered(plan, store, solid)
+    warm = Warm()
+    heard: list[Phase] = []
+    unwritten = begin_take(first, warm, CPU, store, lambda progress: heard.append(progress.phase))
+
+    assert isinstance(unwritten, Unwritten)
+    assert heard[-1] is Phase.WRITING
+    assert store.find(first.take.key) is None
+    between = render_take(second, warm, CPU, store, deaf)
+    with ThreadPoolExecutor(1) as writer:
+        clip = writer.submit(unwritten.write).result(20)
+    assert store.verify(first.take.key) == clip
+    assert store.verify(second.take.key) == between
+    assert set(store.remembered("river")) == {"1/010", "1/020"}
+    assert not list((store.root / "takes" / ".locks").iterdir()), "the thread that wrote has let go"
+
+
+def test_an_unwritten_take_is_still_held_against_other_runs(store: Store, solid: Solid, tmp_path: Path) -> None:
+    (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
+    unwritten = begin_take(order, Warm(), CPU, store, deaf)
+    assert isinstance(unwritten, Unwritten)
+    waits = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(render_take, order, Warm(), CPU, store, lambda _: waits.set())
+        assert waits.wait(20)
+        clip = unwritten.write()
+        assert other.result(20) == clip
+    assert solid.noted("render") == 1
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_what_was_kept_for_a_take_alone_goes_when_it_is_published(
+    store: Store, solid: Solid, tmp_path: Path, *, keeps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_KEEP_LATENTS", str(int(keeps)))
+    (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
+    latents, text = Stage("a" * 64, "latents", take=order.take.key), Stage("b" * 64, "text")
+    for stage in (latents, text):
+        store.stages.keep(stage, b"numbers")
+    render_take(order, Warm(store.stages), CPU, store, deaf)
+
+    assert (store.stages.find(latents) is not None) is keeps
+    assert store.stages.find(text) == b"numbers"
+
+
+def test_a_renderer_hears_what_follows_with_its_model(store: Store, solid: Solid, tmp_path: Path) -> None:
+    shots = {"1/010": a_take("a"), "1/020": a_take("x", model=OTHER_CARD), "1/030": a_take("b"), "1/040": a_take("c")}
+    found = ordered(film(tmp_path, shots), store, solid)
+    warm = Warm()
+    for order in found:
+        render_take(order, warm, CPU, store, deaf)
+    lines = solid.diary.read_text().splitlines()
+    assert [line for line in lines if line.startswith("prepare")] == [
+        "prepare a b c",
+        "prepare b c",
+        "prepare c",
+        "prepare x",
+    ]
+
+
+def test_a_renderer_that_ran_out_of_memory_is_opened_anew_with_less(store: Store, solid: Solid, tmp_path: Path) -> None:
+    plan = film(tmp_path, {"1/010": a_take("a"), "1/020": a_take("b"), "1/030": a_take("c")})
+    first, second, third = ordered(plan, store, solid)
+    warm = Warm()
+    for order in (first, replace(second, tighter=1), replace(third, tighter=1)):
+        render_take(order, warm, CPU, store, deaf)
+    assert solid.noted("open") == 2

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import pytest
 
 from tests.store.values import filled, provenance, take
 from wan_render.plan import FilmPlan, PlannedShot, PlannedTake, Rendered
+from wan_render.render import Stage
 from wan_render.store import FilmRecord, Store
 from wan_render.store.prune import prunable, prune
 from wan_render.take import Size
@@ -164,3 +166,18 @@ def test_pruning_waits_for_runs_that_use_the_folder(store: Store) -> None:
     pruning.join(10)
 
     assert store.find(take(2).key) is None
+
+
+def test_stages_go_with_their_takes_or_when_nothing_used_them_for_a_month(store: Store) -> None:
+    rendered(store, 1)
+    store.stages.keep(Stage("a" * 64, "latents of take 1", take=take(1).key), b"1")
+    store.stages.keep(Stage("b" * 64, "latents of take 2", take=take(2).key), b"2")
+    store.stages.keep(Stage("c" * 64, "text 'dawn'"), b"fresh")
+    store.stages.keep(Stage("d" * 64, "text 'dusk'"), b"old")
+    os.utime(store.stages.folder / ("d" * 64) / "stage.json", (1e9, 1e9))
+
+    gone = prune(plan_of(1), store, 3)
+
+    assert {(each.what, each.is_stage) for each in gone} == {("latents of take 2", True), ("text 'dusk'", True)}
+    assert {stage.what for stage in store.stages.kept()} == {"latents of take 1", "text 'dawn'"}
+    assert prunable(plan_of(1), store, 3) == ()

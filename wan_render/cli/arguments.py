@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"wan-render {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_new, _check, _plan, _render, _takes, _prune, _open, _doctor):
+    for add in (_new, _check, _plan, _render, _takes, _prune, _open, _models, _doctor):
         add(commands)
     return top
 
@@ -65,6 +65,12 @@ def _with_outputs(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return command
 
 
+def _with_draft(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--draft", action="store_true", help="the same film at the profile 'draft': <slug>-draft, without circles"
+    )
+
+
 def _with_json(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="one JSON object instead of text")
     return command
@@ -83,15 +89,14 @@ def _check(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _plan(commands: Commands[argparse.ArgumentParser]) -> None:
     command = _with_json(_with_outputs(_on_storyboard(commands, "plan", "say what would render, and why")))
+    _with_draft(command)
     command.add_argument("--prompts", action="store_true", help="print the composed prompts")
 
 
 def _render(commands: Commands[argparse.ArgumentParser]) -> None:
     command = _with_outputs(_on_storyboard(commands, "render", "render what is missing and make the film"))
     command.add_argument("--only", metavar="SHOTS", help="only these shots and scenes: 1/020,2")
-    command.add_argument(
-        "--draft", action="store_true", help="render at the profile 'draft' into the film <slug>-draft"
-    )
+    _with_draft(command)
     command.add_argument("--retake", metavar="SHOT", help="refuse the shot's current take and render the next: 1/020")
     _with_json(command)
 
@@ -108,10 +113,23 @@ def _prune(commands: Commands[argparse.ArgumentParser]) -> None:
     command = _with_outputs(_on_storyboard(commands, "prune", "list takes that no kept film, circle or pin uses"))
     command.add_argument("--keep", metavar="N", type=int, required=True, help="keep the newest N versions of each film")
     command.add_argument("--yes", action="store_true", help="delete them")
+    _with_draft(command)
 
 
 def _open(commands: Commands[argparse.ArgumentParser]) -> None:
-    _with_outputs(_on_storyboard(commands, "open", "open the newest film's review page"))
+    _with_draft(_with_outputs(_on_storyboard(commands, "open", "open the newest film's review page")))
+
+
+def _models(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = _with_json(_command(commands, "models", "list the models and where their weights are, or pull one"))
+    command.set_defaults(action="list")
+    actions = command.add_subparsers(title="actions", metavar="ACTION")
+    pull = actions.add_parser("pull", help="bring a model's weights to this machine", allow_abbrev=False)
+    pull.set_defaults(action="pull")
+    pull.add_argument("name", metavar="NAME", help="the model, as `wan-render models` lists it")
+    pull.add_argument("--source", metavar="HUB", help="huggingface (default) or modelscope")
+    pull.add_argument("--revision", metavar="R", help="a branch, tag or commit (default: the model's own, main)")
+    pull.add_argument("--to", metavar="DIR", type=Path, help="the folder of weights (default: WAN_RENDER_WEIGHTS)")
 
 
 def _doctor(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -6,13 +6,15 @@ import argparse
 import json
 from collections.abc import Iterator
 
+from wan_render.cli.other_weights import other_weights
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.cut import film_frames
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
+from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
 from wan_render.production import lettering_warnings
 from wan_render.render import Backend
-from wan_render.status import FilmStatus, ShotStatus, plan_json, status
+from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
 from wan_render.store.disk import free_bytes
 
 
@@ -35,10 +37,14 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
     print(f"{plan.title} ({plan.slug}), {plan.backend}")
     length = f"{counted(frames, 'frame')}, {float(frames / plan.rate):.2f} s at {plan.rate} fps"
     print(f"{counted(len(plan.shots), 'shot')}, {length}, {plan.size} → {plan.delivery}\n")
+    if session.draft:
+        print(f"draft: {STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}; circles are the final film's\n")
     _print_table(list(_rows(found)))
     print()
     for warning in (*plan.warnings, *lettering_warnings(plan), *_lacking(plan, session.backend)):
         print(f"warning: {warning}")
+    for problem in other_weights(plan, found, session.store):
+        print(f"warning: {problem}")
     takes = found.to_render
     if takes:
         kind = session.backend.device_kinds[0]
@@ -61,6 +67,8 @@ def _rows(found: FilmStatus) -> Iterator[tuple[str, ...]]:
         planned = shot.planned
         frames = counted(planned.frames + planned.hold, "frame") if planned is not None else ""
         yield shot.id, shot.state.value, frames, _what(planned), _takes(shot), shot.why
+    for name, painting in found.paintings.items():
+        yield painting_label(name), painting.state.value, "1 frame", "painted", "", painting.why
 
 
 def _what(planned: PlannedShot | None) -> str:
@@ -101,7 +109,10 @@ def _print_table(rows: list[tuple[str, ...]]) -> None:
 
 
 def _print_prompts(plan: FilmPlan) -> None:
+    for name, painting in plan.paintings.items():
+        print(f"\n{painting_label(name)}\n  prompt:   {painting.prompt}\n  negative: {painting.negative}")
     for shot in plan.shots:
         if isinstance(shot.content, Rendered):
             take = shot.content.takes[0].take
-            print(f"\n{shot.id}\n  prompt:   {take.prompt}\n  negative: {take.negative}")
+            prompts = " → ".join((*(leg.prompt for leg in take.through), take.prompt))
+            print(f"\n{shot.id}\n  prompt:   {prompts}\n  negative: {take.negative}")

@@ -35,11 +35,16 @@ def _pins(session: Session) -> list[str]:
     return [shot.circle.pin for shot in shots if shot.circle is not None and shot.circle.pin is not None]
 
 
-def _print(takes: tuple[Prunable, ...], what: str) -> None:
+def _print(found: tuple[Prunable, ...], what: str) -> None:
+    """Takes one by one; stages, of which there are many small ones, in one line."""
+    takes, stages = ([each for each in found if each.is_stage is kind] for kind in (False, True))
     for take in takes:
         made = f"{take.made:%Y-%m-%d %H:%M}" if take.made is not None else ""
         print(f"{short(take.key)}  {gigabytes(take.bytes):>8}  {made:16}  {take.what}")
     print(f"{what}: {counted(len(takes), 'take')}, {gigabytes(sum(take.bytes for take in takes))}")
+    if stages:
+        total = gigabytes(sum(stage.bytes for stage in stages))
+        print(f"{what}: {counted(len(stages), 'stage')} on the way to takes, {total}")
 
 
 def _waiting() -> None:

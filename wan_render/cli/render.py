@@ -10,7 +10,6 @@ from wan_render.cli.progress import reporter
 from wan_render.cli.selection import selected
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
-from wan_render.errors import Problem, UsageError
 from wan_render.farm import LocalFarm, local_devices, render_all
 from wan_render.production import FilmVersion, begin, failures, finish, lettering_warnings
 from wan_render.status import FilmStatus
@@ -21,12 +20,6 @@ WITH_SLATES = 1
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the film; its path is the last line that is printed."""
-    if arguments.draft:
-        raise UsageError(
-            Problem(
-                "--draft", "the profile 'draft' is not in this version", "`exact`", "preview with --backend animatic"
-            )
-        )
     if arguments.retake is not None:
         from wan_render.cli.takes import retake
 

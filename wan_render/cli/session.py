@@ -11,7 +11,7 @@ from wan_render.backends import backend
 from wan_render.backends.wan.catalogue import catalogue
 from wan_render.facts import FactCache
 from wan_render.model import Document
-from wan_render.plan import FilmPlan, make_plan
+from wan_render.plan import FilmPlan, KeptTake, make_plan
 from wan_render.render import Backend, Models
 from wan_render.settings import MachineSettings, machine_settings
 from wan_render.store import Store
@@ -23,12 +23,13 @@ OWN_MODELS = "wan"
 
 @dataclass(frozen=True)
 class Session:
-    """One storyboard on this machine; each part is made when it is first asked for."""
+    """One storyboard on this machine; each part is made when it is first asked for. draft: planned as its draft."""
 
     file: Path
     allow: tuple[Path, ...]
     settings: MachineSettings
     backend: Backend
+    draft: bool = False
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Session:
@@ -36,7 +37,9 @@ class Session:
         settings = machine_settings()
         if getattr(arguments, "outputs", None) is not None:
             settings = settings.model_copy(update={"outputs": arguments.outputs})
-        return cls(arguments.file, tuple(arguments.allow), settings, backend(arguments.backend or OWN_MODELS))
+        is_draft = bool(getattr(arguments, "draft", False))
+        found = backend(arguments.backend or OWN_MODELS)
+        return cls(arguments.file, tuple(arguments.allow), settings, found, is_draft)
 
     @cached_property
     def cache(self) -> FactCache:
@@ -56,9 +59,23 @@ class Session:
     @cached_property
     def plan(self) -> FilmPlan:
         """The storyboard as planned. Raises StoryboardError."""
-        return make_plan(self.document, models=self.models, backend_id=self.backend.id, cache=self.cache)
+        return make_plan(
+            self.document,
+            models=self.models,
+            backend_id=self.backend.id,
+            cache=self.cache,
+            kept=self._kept,
+            draft=self.draft,
+        )
 
     @cached_property
     def store(self) -> Store:
         """The takes and films of the outputs folder."""
         return Store(self.settings.outputs)
+
+    def _kept(self, digits: str) -> KeptTake | None:
+        """The one clip that a pin means, for a shot that continues it."""
+        clips = [self.store.find(key) for key in self.store.matching(digits)]
+        if len(clips) != 1 or clips[0] is None:
+            return None
+        return KeptTake(clips[0].key, clips[0].frames, clips[0].size)

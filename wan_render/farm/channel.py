@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from wan_render.errors import WanRenderError
-from wan_render.render import Device
+from wan_render.render import Device, Progress
 
 _LENGTH = struct.Struct(">Q")
 
@@ -31,11 +31,15 @@ class Start:
 
 @dataclass(frozen=True)
 class Job:
-    """To the child: one attempt at an order. From now on it prints to the file `log`."""
+    """To the child: one attempt at an order. From now on it prints to the file `log`.
+
+    number: tells the attempts in one process apart, from 1: one may be written while the next is rendered.
+    """
 
     order: Any
     name: str
     log: Path
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,17 +57,31 @@ class Logged:
 
 
 @dataclass(frozen=True)
-class Done:
-    """From the child: the attempt's result."""
+class Told:
+    """From the child: an attempt's progress."""
 
+    job: int
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Done:
+    """From the child: an attempt's result."""
+
+    job: int
     result: Any
 
 
 @dataclass(frozen=True)
 class Failed:
-    """From the child: the attempt's error. The child is not used again."""
+    """From the child: an attempt's error; job 0: that of every attempt, since the child itself failed.
 
+    usable: whether the child can be used again: what failed had nothing to do with the device.
+    """
+
+    job: int
     error: WanRenderError
+    usable: bool = False
 
 
 class ClosedError(Exception):

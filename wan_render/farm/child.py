@@ -19,8 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from wan_render.errors import DeviceError, Problem, RenderError, WanRenderError
-from wan_render.farm.channel import Channel, ClosedError, Done, Failed, Job, Logged, Ready, Start
-from wan_render.farm.work import Work, named
+from wan_render.farm.channel import Channel, ClosedError, Done, Failed, Job, Logged, Ready, Start, Told
+from wan_render.farm.work import Work, Write, named
+from wan_render.farm.writer import Writer
 
 _WATCHER = ("/bin/sh", "-c", "read -r _; kill -KILL 0")
 """Waits for the end of stdin, then kills the process group that it is in. A process of its own, since a thread here
@@ -77,26 +78,53 @@ def _serve(channel: Channel) -> None:
     try:
         work = named(start.work)(start.device, start.store)
     except Exception as error:  # noqa: BLE001 - the top of a device process
-        channel.send(Failed(_portable(error, f"the process on {start.device.name}", "this attempt's log")))
+        channel.send(Failed(0, _portable(error, f"the process on {start.device.name}", "this attempt's log")))
         return
     channel.send(Ready())
-    while True:
-        channel.send(_answer(channel, work))
+    writer = Writer()
+    while (job := _next(channel)) is not None:
+        _answer(job, channel, work, writer)
 
 
-def _answer(channel: Channel, work: Work) -> Done | Failed:
-    """One order's end; what does not pickle is found here, not by the channel."""
-    name, log = "an order", ""
+def _next(channel: Channel) -> Job | None:
+    """The next order; None, and the farm told, for one that does not unpickle here."""
     try:
         job: Job = channel.receive()
-        name, log = job.name, str(job.log)
-        _print_to(job.log)
-        done = Done(work(job.order, channel.send))
-        pickle.dumps(done)
     except ClosedError:
         raise
+    except Exception as error:  # noqa: BLE001 - whatever a foreign class does when it is unpickled
+        channel.send(Failed(0, _portable(error, "an order", "this attempt's log")))
+        return None
+    return job
+
+
+def _answer(job: Job, channel: Channel, work: Work, writer: Writer) -> None:
+    """Render one order. Its end is sent now, or by the writer once it is written, while the next is rendered."""
+    try:
+        _print_to(job.log)
+        result = work(job.order, lambda progress: channel.send(Told(job.number, progress)))
     except Exception as error:  # noqa: BLE001 - the top of a device process
-        return Failed(_portable(error, name, log))
+        writer.wait()  # this process is not used again: the order before this one ends first
+        channel.send(Failed(job.number, _portable(error, job.name, str(job.log))))
+        return
+    if callable(result):
+        writer.start(lambda: _write(job, channel, result))
+    else:
+        channel.send(_end(job, lambda: result))
+
+
+def _write(job: Job, channel: Channel, write: Write) -> None:
+    with suppress(OSError):  # the farm is gone, and this process about to be
+        channel.send(_end(job, write, usable=True))
+
+
+def _end(job: Job, result: Write, *, usable: bool = False) -> Done | Failed:
+    """How it ends; what does not pickle is found here, not by the channel."""
+    try:
+        done = Done(job.number, result())
+        pickle.dumps(done)
+    except Exception as error:  # noqa: BLE001 - the top of a device process
+        return Failed(job.number, _portable(error, job.name, str(job.log)), usable)
     return done
 
 

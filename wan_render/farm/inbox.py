@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from wan_render.render import Progress
+from wan_render.farm.channel import Told
 
 Message = object
 
@@ -36,4 +36,4 @@ class Inbox:
 
 
 def _supersedes(newer: Message, older: Message) -> bool:
-    return isinstance(newer, Progress) and isinstance(older, Progress) and newer.phase is older.phase
+    return isinstance(newer, Told) and isinstance(older, Told) and newer.progress.phase is older.progress.phase

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from wan_render.errors import Problem, Stopped, WanRenderError
+from wan_render.errors import OutOfMemoryError, Problem, Stopped, WanRenderError
 from wan_render.farm.channel import Job, Start
 from wan_render.farm.lock import DeviceLock
 from wan_render.farm.logs import new_log
@@ -20,7 +20,7 @@ from wan_render.farm.process import DeviceProcess
 from wan_render.farm.quarantine import Quarantine
 from wan_render.farm.settings import FarmSettings
 from wan_render.production import RenderOrder
-from wan_render.render import Device, Listen
+from wan_render.render import Device, Listen, Phase, Progress
 from wan_render.store import Clip
 
 _POLL_SECONDS = 0.2
@@ -31,18 +31,43 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class _Slot:
-    """One device: who works on it, and with which model its process is warm."""
+    """One device: who works on it, and with which model its process is warm.
+
+    busy: an attempt renders on it. writing: attempts that its process writes; they do not keep it from the next.
+    """
 
     device: Device
     lock: DeviceLock
     process: DeviceProcess | None = None
     model: tuple[str, str] | None = None
     busy: bool = False
+    writing: int = 0
     told: bool = False
 
     def suits(self, model: tuple[str, str]) -> int:
         """Larger where less has to be loaded, or thrown away."""
         return 2 if self.model == model else 1 if self.model is None else 0
+
+
+@dataclass(eq=False)
+class _Turn:
+    """An attempt's hold on a device: while it renders, alone; while it is written, beside the next."""
+
+    slot: _Slot
+    process: DeviceProcess | None = None
+    renders: bool = True
+    tighter: int = 0
+
+    def leave(self) -> None:
+        """What is left needs no device."""
+        if self.renders:
+            self.renders, self.slot.busy = False, False
+            self.slot.writing += 1
+
+    def end(self) -> None:
+        """Over."""
+        self.leave()
+        self.slot.writing -= 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +93,7 @@ class LocalFarm:
         self._slots = [_Slot(device, DeviceLock(self._settings.locks, device)) for device in devices]
         self._quarantine = Quarantine(tuple(device.name for device in devices), self._settings.quarantine)
         self._failed: defaultdict[str, set[str]] = defaultdict(set)
+        self._tighter: Counter[tuple[tuple[str, str], int]] = Counter()
         self._requests: list[_Request] = []
         self._stopped = self._closing = False
         self._changed = threading.Condition()
@@ -79,16 +105,16 @@ class LocalFarm:
 
     def render(self, order: RenderOrder, listen: Listen) -> Clip:
         """See Farm.render. Raises DiskError where its log cannot be written."""
-        with self._device_for(order) as slot:
+        with self._device_for(order) as turn:
             try:
-                clip = self._attempt(slot, order, listen)
+                clip = self._attempt(turn, order, listen)
             except BaseException as error:
-                self._discard(slot, order, error)
+                self._account_for(turn, order, error)
                 if self._stopped and isinstance(error, WanRenderError):
                     raise _stopped(order.shot) from error
                 raise
             with self._changed:
-                self._quarantine.finished(slot.device.name)
+                self._quarantine.finished(turn.slot.device.name)
                 self._failed.pop(order.take.key, None)
             return clip
 
@@ -109,7 +135,7 @@ class LocalFarm:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not any(slot.busy for slot in self._slots))
+            self._changed.wait_for(lambda: not any(slot.busy or slot.writing for slot in self._slots))
         processes = [slot.process for slot in self._slots if slot.process is not None]
         for process in processes:
             process.dismiss()
@@ -130,12 +156,22 @@ class LocalFarm:
 
     # One attempt
 
-    def _attempt(self, slot: _Slot, order: RenderOrder, listen: Listen) -> Clip:
-        log = new_log(self._store_root, order)
+    def _attempt(self, turn: _Turn, order: RenderOrder, listen: Listen) -> Clip:
+        slot, log = turn.slot, new_log(self._store_root, order)
         _log.info("%s take %d on %s, log %s", order.shot, order.number, slot.device.name, log)
-        process = self._warm(slot, log)
+        process = turn.process = self._warm(slot, log)
         slot.model = _model(order)
-        clip: Clip = process.attempt(Job(order, f"shot {order.shot}", log), listen, self._settings.stall)
+        turn.tighter = self._tighter[_memory(order, slot)]
+        order = replace(order, tighter=turn.tighter)
+
+        def heard(progress: Progress) -> None:
+            if progress.phase is Phase.WRITING:
+                with self._changed:
+                    turn.leave()
+                    self._changed.notify_all()
+            listen(progress)
+
+        clip: Clip = process.attempt(Job(order, f"shot {order.shot}", log), heard, self._settings.stall)
         return clip
 
     def _warm(self, slot: _Slot, log: Path) -> DeviceProcess:
@@ -149,14 +185,22 @@ class LocalFarm:
                 slot.process, slot.model = DeviceProcess(start, slot.lock.file, log), None
             return slot.process
 
-    def _discard(self, slot: _Slot, order: RenderOrder, error: BaseException) -> None:
-        if slot.process is not None:
-            slot.process.kill()
+    def _account_for(self, turn: _Turn, order: RenderOrder, error: BaseException) -> None:
+        """After a failure: the process goes, unless it may be used again; and whose fault it was is noted."""
+        slot, process = turn.slot, turn.process
+        if process is not None and not process.alive:
+            process.kill()
             if not self._stopped:  # its successor needs the device's memory
-                slot.process.wait()
+                process.wait()
         with self._changed:
-            slot.process = slot.model = None
-            if not self._stopped and isinstance(error, WanRenderError) and error.worth_retrying:
+            if slot.process is process and process is not None and not process.alive:
+                slot.process = slot.model = None
+            if self._stopped:
+                return
+            if isinstance(error, OutOfMemoryError):
+                memory = _memory(order, slot)
+                self._tighter[memory] = max(self._tighter[memory], turn.tighter + 1)
+            elif isinstance(error, WanRenderError) and error.worth_retrying and turn.renders:
                 self._blame(slot, order)
 
     def _blame(self, slot: _Slot, order: RenderOrder) -> None:
@@ -168,15 +212,15 @@ class LocalFarm:
     # Which device
 
     @contextmanager
-    def _device_for(self, order: RenderOrder) -> Iterator[_Slot]:
-        slot = self._wait_for_device(_Request(order.take.key, _model(order)), order.shot)
+    def _device_for(self, order: RenderOrder) -> Iterator[_Turn]:
+        turn = _Turn(self._wait_for_device(_Request(order.take.key, _model(order)), order.shot))
         try:
-            yield slot
+            yield turn
         finally:
             with self._changed:
-                slot.busy = False
-                if self._stopped:
-                    slot.lock.release()
+                turn.end()
+                if self._stopped and not turn.slot.busy:
+                    turn.slot.lock.release()
                 self._changed.notify_all()
 
     def _wait_for_device(self, request: _Request, shot: str) -> _Slot:
@@ -229,7 +273,7 @@ class LocalFarm:
     def _release(self) -> None:
         with self._changed:
             for slot in self._slots:
-                if not slot.busy:
+                if not (slot.busy or slot.writing):
                     slot.lock.release()
 
 
@@ -242,6 +286,11 @@ def _idle(slots: Sequence[_Slot], request: _Request, taken: set[_Slot]) -> _Slot
 
 def _model(order: RenderOrder) -> tuple[str, str]:
     return order.backend.id, order.card.identity
+
+
+def _memory(order: RenderOrder, slot: _Slot) -> tuple[tuple[str, str], int]:
+    """What an order found out about memory holds for this model on every device with as much of it."""
+    return _model(order), slot.device.memory_bytes
 
 
 def _stopped(shot: str) -> Stopped:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm.attempts import Attempts, Verdict, not_tried
 from wan_render.farm.seam import Farm
-from wan_render.production import RenderOrder
-from wan_render.render import Progress
-from wan_render.store import Clip
-
-Outcome = Clip | WanRenderError
+from wan_render.production import Outcome, Precedence, RenderOrder
+from wan_render.render import Phase, Progress
 
 
 @dataclass(frozen=True)
@@ -54,50 +52,59 @@ def render_all(
     Failed takes raise nothing. Whatever else is raised, here (by a signal's handler) or in `on_event`, stops the farm
     first; so does Stopped, which leaves this function.
     """
-    night = _Night(orders, farm, on_event, attempts or Attempts())
-    with ThreadPoolExecutor(max(1, min(len(orders), len(farm.devices))), "renders") as threads:
+    night = _Night(Precedence(orders), farm, on_event, attempts or Attempts())
+    workers = max(1, min(len(orders), 2 * len(farm.devices)))  # while one take is written, the next is rendered
+    with ThreadPoolExecutor(workers, "renders") as threads:
         try:
-            for thread in as_completed([threads.submit(night.work) for _ in farm.devices]):
+            for thread in as_completed([threads.submit(night.work) for _ in range(workers)]):
                 thread.result()
         except BaseException:
+            night.precedence.stop()
             farm.stop()
             raise
-    return night.outcomes
+    return night.precedence.outcomes
 
 
 class _Night:
     """What the threads of one `render_all` share."""
 
-    def __init__(self, orders: Sequence[RenderOrder], farm: Farm, on_event: OnEvent, attempts: Attempts) -> None:
-        self.outcomes: dict[RenderOrder, Outcome] = {}
-        self._orders = iter(orders)
+    def __init__(self, precedence: Precedence, farm: Farm, on_event: OnEvent, attempts: Attempts) -> None:
+        self.precedence = precedence
         self._farm, self._on_event, self._attempts = farm, on_event, attempts
-        self._taking, self._telling = threading.Lock(), threading.Lock()
+        self._telling = threading.Lock()
+        self._turns = threading.Semaphore(len(farm.devices))
 
     def work(self) -> None:
-        """Take orders until none is left."""
-        while (order := self._next()) is not None:
+        """Take orders that can be rendered until none is left."""
+        while (order := self.precedence.next()) is not None:
             outcome = self._outcome(order)
-            self.outcomes[order] = outcome
             self._tell(order, Ended(outcome))
-
-    def _next(self) -> RenderOrder | None:
-        with self._taking:
-            return next(self._orders, None)
+            self.precedence.ended(order, outcome)
 
     def _outcome(self, order: RenderOrder) -> Outcome:
-        if cause := self._attempts.stopped_by:
-            return not_tried(order.shot, cause)
+        if lacking := self.precedence.unmet(order):
+            return lacking
         for attempt in count(1):
-            self._tell(order, Began(attempt))
-            outcome, verdict = self._attempt(order, attempt)
+            with ExitStack() as turn:
+                turn.enter_context(self._turns)
+                if attempt == 1 and (cause := self._attempts.stopped_by):
+                    return not_tried(order.shot, cause)
+                self._tell(order, Began(attempt))
+                outcome, verdict = self._attempt(order, attempt, turn)
             if verdict is not Verdict.AGAIN:
                 return outcome
         raise AssertionError("unreachable: count does not end")
 
-    def _attempt(self, order: RenderOrder, attempt: int) -> tuple[Outcome, Verdict | None]:
+    def _attempt(self, order: RenderOrder, attempt: int, turn: ExitStack) -> tuple[Outcome, Verdict | None]:
+        """One attempt; from when it is written on, another order has the turn."""
+
+        def heard(progress: Progress) -> None:
+            if progress.phase is Phase.WRITING:
+                turn.close()
+            self._tell(order, progress)
+
         try:
-            clip = self._farm.render(order, lambda progress: self._tell(order, progress))
+            clip = self._farm.render(order, heard)
         except Stopped:
             raise
         except WanRenderError as error:

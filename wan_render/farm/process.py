@@ -14,15 +14,18 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from wan_render.errors import DeviceError, Problem
-from wan_render.farm.channel import Channel, ClosedError, Done, Failed, Job, Logged, Ready, Start
+from wan_render.farm.channel import Channel, ClosedError, Done, Failed, Job, Logged, Ready, Start, Told
 from wan_render.farm.inbox import Inbox, Message
 from wan_render.farm.settings import Stall
-from wan_render.render import Device, Listen, Progress
+from wan_render.render import Device, Listen
 
 _GRACE_SECONDS = 1.0
 """After a stall: a farm that was itself asleep (Ctrl-Z) has events to read first."""
@@ -35,13 +38,19 @@ class _Gone:
 
 
 class DeviceProcess:
-    """One process. Attempts one at a time; `kill` from any thread. After a failure it must be killed, never reused."""
+    """One process. It renders one attempt at a time: the next may begin once the former is being written.
+
+    `kill` from any thread. Where it is not `alive` any more after a failure it must be killed, never reused.
+    """
 
     def __init__(self, start: Start, lock: int, log: Path) -> None:
         self._device = start.device
         self._log = log
-        self._ready = self._killed = False
-        self._inbox = Inbox()
+        self._ready = self._killed = self._spent = False
+        self._over: Message | None = None
+        self._inboxes: dict[int, Inbox] = {}
+        self._numbers = count(1)
+        self._routing = threading.Lock()
         ours, theirs = socket.socketpair()
         with theirs, ExitStack() as on_failure:
             on_failure.enter_context(ours)
@@ -59,31 +68,55 @@ class DeviceProcess:
     @property
     def alive(self) -> bool:
         """Whether it can take an order."""
-        return not self._killed and self._process.poll() is None
+        return not self._killed and not self._spent and self._process.poll() is None
 
     def attempt(self, job: Job, listen: Listen, stall: Stall) -> Any:
         """The job's result. `listen` is called in this thread.
 
         Raises what the job raised; DeviceError where the process died or stalled.
         """
-        self._log = job.log
-        self._send(job)
+        with self._inbox_of(job) as inbox:
+            try:
+                end = self._end(inbox, listen, stall)
+            except BaseException:  # it died, it hangs, or nobody listens any more
+                self._spent = True
+                raise
+        if isinstance(end, Failed):
+            self._spent = self._spent or not end.usable
+            raise end.error
+        return end.result
+
+    def _end(self, inbox: Inbox, listen: Listen, stall: Stall) -> Done | Failed:
         doing, limit = ("beginning", stall.beginning) if self._ready else ("starting", stall.starting)
-        while not isinstance(message := self._next(doing, limit), Done):
-            match message:
-                case Progress():
-                    doing, limit = message.phase.value, stall.of(message.phase)
-                    listen(message)
+        while True:
+            match message := self._next(inbox, doing, limit):
+                case Told():
+                    doing, limit = message.progress.phase.value, stall.of(message.progress.phase)
+                    listen(message.progress)
                 case Ready():
-                    self._ready = True
                     doing, limit = "beginning", stall.beginning
                 case Logged():
                     logging.getLogger(message.logger).log(message.level, "%s", message.text)
-                case Failed():
-                    raise message.error
+                case Done() | Failed():
+                    return message
                 case _Gone():
                     raise self._death()
-        return message.result
+
+    @contextmanager
+    def _inbox_of(self, job: Job) -> Iterator[Inbox]:
+        """Sends the job; what the process says of it arrives in the inbox."""
+        number, inbox = next(self._numbers), Inbox()
+        with self._routing:
+            self._log = job.log
+            self._inboxes[number] = inbox
+            if self._over is not None:
+                inbox.put(self._over)
+        self._send(replace(job, number=number))
+        try:
+            yield inbox
+        finally:
+            with self._routing:
+                del self._inboxes[number]
 
     def kill(self) -> None:
         """Now, with all that it started. An attempt in flight raises at once; does not wait for the death itself."""
@@ -120,15 +153,30 @@ class DeviceProcess:
         """Empty the socket always, so that the device never waits for whoever listens."""
         while True:
             try:
-                self._inbox.put(self._channel.receive())
+                self._deliver(self._channel.receive())
             except ClosedError:
-                self._inbox.put(_Gone())
+                self._deliver(_Gone())
                 return
             except Exception as error:  # noqa: BLE001 - the seam to another process: whatever unpickling raised
-                self._inbox.put(Failed(self._failure(f"sent what cannot be read: {error!r}")))
+                self._deliver(Failed(0, self._failure(f"sent what cannot be read: {error!r}")))
 
-    def _next(self, doing: str, limit: float) -> Message:
-        message = self._inbox.get(limit) or self._inbox.get(_GRACE_SECONDS)
+    def _deliver(self, message: Message) -> None:
+        """To the attempt that it is about; to the last one, what is about none; to all, what is about the process."""
+        with self._routing:
+            match message:
+                case Told(job=number) | Done(job=number) | Failed(job=number) if number:
+                    inboxes = [self._inboxes[number]] if number in self._inboxes else []
+                case Logged():
+                    inboxes = list(self._inboxes.values())[-1:]
+                case _:
+                    self._ready = self._ready or isinstance(message, Ready)
+                    self._over = self._over or (None if isinstance(message, Ready) else message)
+                    inboxes = list(self._inboxes.values())
+        for inbox in inboxes:
+            inbox.put(message)
+
+    def _next(self, inbox: Inbox, doing: str, limit: float) -> Message:
+        message = inbox.get(limit) or inbox.get(_GRACE_SECONDS)
         if message is None:
             raise self._failure(f"showed no progress for {limit:g} s while {doing}")
         return message

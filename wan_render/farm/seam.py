@@ -14,15 +14,15 @@ class Farm(Protocol):
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """What it renders on; so many orders are rendered at once."""
+        """What it renders on; so many orders are rendered at once, and as many may be written meanwhile."""
         ...
 
     def render(self, order: RenderOrder, listen: Listen) -> Clip:
         """One attempt at an order, on a device that is idle or will be; blocks until it ends.
 
-        `listen` is called in this thread. Raises the attempt's own error, whose `worth_retrying` says whether another
-        one may succeed: it then goes to another device where there is one. Raises Stopped once `stop` or `close` was
-        called.
+        `listen` is called in this thread; from its first WRITING on, the device takes another order. Raises the
+        attempt's own error, whose `worth_retrying` says whether another one may succeed: it then goes to another
+        device where there is one. Raises Stopped once `stop` or `close` was called.
         """
         ...
 

@@ -6,20 +6,25 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from wan_render.production import RenderOrder, Warm, render_take
+from wan_render.production import RenderOrder, Warm, begin_take
 from wan_render.render import Device, Listen
 from wan_render.store import Clip, Store
 
-Work = Callable[[RenderOrder, Listen], Clip]
-"""One attempt at an order. Called for one order after another in one process."""
+Write = Callable[[], Clip]
+"""What is left of an order when the device has done its part. May be called in another thread."""
+
+Work = Callable[[RenderOrder, Listen], Clip | Write]
+"""One attempt at an order. Called for one order after another in one process, always in the same thread."""
 
 
 def render_takes(device: Device, store: Path) -> Work:
     """Render takes into the store whose root is given; the model stays loaded between orders that share one."""
-    takes, warm = Store(store), Warm()
+    takes = Store(store)
+    warm = Warm(takes.stages)
 
-    def work(order: RenderOrder, listen: Listen) -> Clip:
-        return render_take(order, warm, device, takes, listen)
+    def work(order: RenderOrder, listen: Listen) -> Clip | Write:
+        begun = begin_take(order, warm, device, takes, listen)
+        return begun if isinstance(begun, Clip) else begun.write
 
     return work
 

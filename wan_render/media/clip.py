@@ -6,8 +6,9 @@ Frames are addressed by index, never by time: Matroska keeps milliseconds, and 1
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import numpy as np
 
 from wan_render.errors import DiskError, MachineError, Problem
 from wan_render.render import Frames, Pixels
+from wan_render.take import Size
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -31,9 +33,15 @@ def write_clip(target: Path, frames: Frames) -> None:
 
     frames.pixels: (frames, height, width, 3) uint8 RGB. The file appears whole. Raises DiskError.
     """
+    _, height, width, _ = frames.pixels.shape
+    write_pictures(target, frames.pixels, Size(width, height), frames.rate)
+
+
+def write_pictures(target: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction) -> None:
+    """`write_clip` for pictures that come one by one, each (height, width, 3) uint8 RGB."""
     part = target.with_name(target.name + ".part")
     try:
-        _encode(part, frames)
+        _encode(part, pictures, size, rate)
         part.replace(target)
     except OSError as error:  # PyAV's errors of files are OSErrors, too
         raise DiskError(Problem(str(target), f"cannot be written: {error.strerror}", "", "free some room")) from error
@@ -41,17 +49,16 @@ def write_clip(target: Path, frames: Frames) -> None:
         part.unlink(missing_ok=True)
 
 
-def _encode(part: Path, frames: Frames) -> None:
+def _encode(part: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction) -> None:
     import av
 
-    _, height, width, _ = frames.pixels.shape
     # bitexact: no random identifiers, so equal frames are equal files.
     with av.open(str(part), "w", format="matroska", container_options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("ffv1", rate=frames.rate, options=_options())
-        stream.width, stream.height, stream.pix_fmt = width, height, "bgr0"
+        stream = container.add_stream("ffv1", rate=rate, options=_options())
+        stream.width, stream.height, stream.pix_fmt = size.width, size.height, "bgr0"
         stream.gop_size = 1
         _use_threads(stream)
-        for picture in frames.pixels:
+        for picture in pictures:
             container.mux(stream.encode(_stored(picture)))
         container.mux(stream.encode(None))
 

@@ -18,7 +18,7 @@ from wan_render.errors import MachineError, Problem
 from wan_render.media.clip import read_stored
 from wan_render.media.timeline import Layer, film_layers
 from wan_render.render import Pixels
-from wan_render.take import Plate, Size
+from wan_render.take import AnyPlate, Size
 
 SLATE_GREY = 40
 """A slate is no part of the film, and its grey says so: a black frame might be meant."""
@@ -31,7 +31,7 @@ class FilmSources(Protocol):
         """The file of a finished take."""
         ...
 
-    def picture(self, plate: Plate) -> Pixels:
+    def picture(self, plate: AnyPlate) -> Pixels:
         """A conformed picture: (height, width, 3) uint8 RGB at the plate's size."""
         ...
 

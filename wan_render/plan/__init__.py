@@ -18,6 +18,7 @@ from wan_render.plan.film import (
     StillPicture,
 )
 from wan_render.plan.make import make_plan
+from wan_render.plan.previous import Kept, KeptTake
 from wan_render.plan.seeds import DEFAULT_SEED, take_seed
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "Content",
     "FilmPlan",
     "Joint",
+    "Kept",
+    "KeptTake",
     "NotYet",
     "PlannedShot",
     "PlannedTake",

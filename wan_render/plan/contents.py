@@ -3,58 +3,67 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
 
 from wan_render.model import PREVIOUS
-from wan_render.plan.film import CardText, Content, NotYet, PlannedTake, Rendered, StillPicture
-from wan_render.plan.findings import Findings
+from wan_render.plan.film import CardText, Content, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
 from wan_render.plan.inherit import Inherited
+from wan_render.plan.legs import reached
 from wan_render.plan.lengths import Length
-from wan_render.plan.models import Modelled, sampling_of
+from wan_render.plan.models import Modelled
+from wan_render.plan.paintings import Painter
 from wan_render.plan.pictures import Keyframes
-from wan_render.plan.prompt import about_tokens, negative, prompt
+from wan_render.plan.previous import Kept, end_of
+from wan_render.plan.prompt import prompt
+from wan_render.plan.resolve import Ends, Resolver
 from wan_render.plan.roles import Role
-from wan_render.plan.seeds import DEFAULT_SEED, take_seed, wanted_numbers
-from wan_render.take import Plate, ShotKind, Size, Take
+from wan_render.plan.seeds import take_seed, wanted_numbers
+from wan_render.take import AnyPlate, Leg, ShotKind, Take
 
 
 @dataclass(frozen=True)
 class Studio:
     """What all takes of a film share."""
 
-    backend: str
-    size: Size
+    resolver: Resolver
     keyframes: Keyframes
-    findings: Findings
+    painter: Painter
+    kept: Kept
 
-    def rendered(self, inherited: Inherited, modelled: Modelled, length: Length, not_yet: str) -> Content:
-        """The takes of a shot. All of it is checked even where `not_yet` says why it cannot be rendered."""
-        first, last = self._plates(inherited)
-        words = self._words(inherited, modelled)
-        sampling = sampling_of(modelled, self._profile(inherited), self.findings)
-        if not_yet or _lacks_plate(modelled.kind, first, last):  # a plate is lacking after an error, or when painted
+    def rendered(
+        self,
+        inherited: Inherited,
+        modelled: Modelled,
+        length: Length,
+        before: PlannedShot | None,
+        told_rate: Fraction,
+        not_yet: str,
+    ) -> Content:
+        """The takes of a shot that follows `before`. All of it is checked even where `not_yet` says why it cannot be
+        rendered."""
+        first = self._first(inherited, before)
+        if isinstance(first, NotYet):
+            not_yet, first = ", ".join(filter(None, (not_yet, first.reason))), None
+        self._compare(inherited)
+        through = self._through(inherited, modelled, length, told_rate)
+        last = self._plate(inherited.shot.to)
+        if through is None or _lacks_plate(modelled.kind, first, last):  # after an error, or none to continue
+            ends, not_yet = Ends(), not_yet or "after a mistake"
+        else:
+            ends = Ends(first, last, through)
+        take = self.resolver.take(inherited, modelled, prompt(inherited), length.frames, ends)
+        if not_yet:
             return NotYet(not_yet)
-        seed = inherited.common("seed")
-        take = Take(
-            backend=self.backend,
-            model=modelled.card.identity,
-            first=first,
-            last=last,
-            prompt=words[0],
-            negative=words[1],
-            frames=length.frames,
-            size=self.size,
-            rate=modelled.card.rate,
-            seed=DEFAULT_SEED if seed is None else seed.value,
-            sampling=sampling,
-        )
-        return self._performed(inherited, take)
+        performed = self._performed(inherited, take)
+        return Rendered(performed.takes, _best_of(performed, inherited)) if self.resolver.is_draft else performed
 
     def unrendered(self, inherited: Inherited, role: Role, not_yet: str) -> Content:
         """A still or a card as it is."""
         shot = inherited.shot
         if role is Role.CARD:
             return CardText(shot.card or "")
-        plate = self.keyframes.plate(shot.still)
+        plate = self._plate(shot.still)
         return NotYet(not_yet) if plate is None or not_yet else StillPicture(plate)
 
     @staticmethod
@@ -71,33 +80,49 @@ class Studio:
             return Rendered(planned, numbers[0])
         return Rendered(planned, circle.take, circle.pin)
 
-    def _plates(self, inherited: Inherited) -> tuple[Plate | None, Plate | None]:
+    def _first(self, inherited: Inherited, before: PlannedShot | None) -> AnyPlate | NotYet | None:
+        if inherited.shot.from_ != PREVIOUS:
+            return self._plate(inherited.shot.from_)
+        if before is None:
+            raise ValueError(f"{inherited.id} continues a shot and is the film's first: the reader refuses that")
+        return end_of(before, self.resolver.size, self.kept)
+
+    def _plate(self, name: str | None) -> AnyPlate | None:
+        """A keyframe by its name, from its file or painted."""
+        if name is not None and self.keyframes.painted(name):
+            return self.painter.plate(name)
+        return self.keyframes.plate(name)
+
+    def _compare(self, inherited: Inherited) -> None:
+        """Warn of every two keyframes of a shot, one after the other, that make a poor way."""
         shot = inherited.shot
-        for waypoint in shot.through:
-            self.keyframes.plate(waypoint.keyframe)
-        if shot.from_ == PREVIOUS:
-            return None, self.keyframes.plate(shot.to)
-        if shot.from_ is not None and shot.to is not None and not shot.through:
-            self.keyframes.compare(shot.from_, shot.to, inherited.at("to"))
-        return self.keyframes.plate(shot.from_), self.keyframes.plate(shot.to)
+        names = (shot.from_, *(waypoint.keyframe for waypoint in shot.through), shot.to)
+        places = (*((*inherited.at("through"), at) for at in range(len(shot.through))), inherited.at("to"))
+        for (start, end), place in zip(pairwise(names), places, strict=True):
+            if start is not None and start != PREVIOUS and end is not None:
+                self.keyframes.compare(start, end, place)
 
-    def _words(self, inherited: Inherited, modelled: Modelled) -> tuple[str, str]:
-        told = inherited.common("negative")
-        official = modelled.card.kinds[modelled.kind].negative
-        words = prompt(inherited), negative(None if told is None else told.value, official, inherited.avoid)
-        for name, text in zip(("prompt", "negative prompt"), words, strict=True):
-            limit = modelled.card.prompt_tokens
-            if about_tokens(text) > limit:
-                found = f"the {name} has about {about_tokens(text)} tokens"
-                allowed = f"{modelled.card.name} reads the first {limit}"
-                self.findings.warn(inherited.place, found, allowed, "say it in fewer words")
-        return words
-
-    @staticmethod
-    def _profile(inherited: Inherited) -> str:
-        told = inherited.common("profile")
-        return "exact" if told is None else str(told.value)
+    def _through(
+        self, inherited: Inherited, modelled: Modelled, length: Length, told_rate: Fraction
+    ) -> tuple[Leg, ...] | None:
+        """The keyframes on the way; None after a mistake."""
+        waypoints = inherited.shot.through
+        plates = [self._plate(waypoint.keyframe) for waypoint in waypoints]
+        if not waypoints:
+            return ()
+        frames = reached(inherited, length.frames, modelled.card, told_rate, self.resolver.findings)
+        legs = tuple(
+            Leg(plate, frame, prompt(inherited, waypoint.action))
+            for waypoint, plate, frame in zip(waypoints, plates, frames, strict=False)
+            if plate is not None
+        )
+        return legs if len(legs) == len(waypoints) else None
 
 
-def _lacks_plate(kind: ShotKind, first: Plate | None, last: Plate | None) -> bool:
+def _best_of(performed: Rendered, inherited: Inherited) -> int:
+    """The number that goes into a draft: the first that is not refused. The circled take performs differently there."""
+    return next(take.number for take in performed.takes if take.number not in inherited.shot.ng)
+
+
+def _lacks_plate(kind: ShotKind, first: AnyPlate | None, last: AnyPlate | None) -> bool:
     return (kind is not ShotKind.T2V and first is None) or (kind is ShotKind.FLF2V and last is None)

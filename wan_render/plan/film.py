@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from wan_render.errors import Problem
 from wan_render.render import ModelCard
-from wan_render.take import Plate, Size, Take
+from wan_render.take import AnyPlate, FramePlate, Size, Take
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Rendered:
 class StillPicture:
     """A keyframe shown as it is, covering the raster."""
 
-    plate: Plate
+    plate: AnyPlate
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ class FilmPlan:
     shots:    those in the film. omitted: ids of shots with `status: omit`.
     pictures: the file of every plate's picture, by SHA-256.
     models:   the card of every model used, by identity.
+    paintings: the take of every keyframe that is painted, by the keyframe's name; its frame 0 is the picture.
+    loras:    the file of every LoRA of the storyboard, by SHA-256.
     size:     the raster that models render; delivery: the size of the film.
     fade_in, fade_out: film frames.
     """
@@ -132,11 +135,25 @@ class FilmPlan:
     pictures: Mapping[str, Path]
     models: Mapping[str, ModelCard]
     warnings: tuple[Problem, ...]
+    paintings: Mapping[str, Take] = field(default_factory=dict)
+    loras: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def takes(self) -> tuple[Take, ...]:
-        """Every wanted take, each key once, in the film's order."""
-        planned = (
-            take.take for shot in self.shots if isinstance(shot.content, Rendered) for take in shot.content.takes
-        )
-        return tuple({take.key: take for take in planned}.values())
+        """Every wanted take, each key once, in the film's order; then those that others need: segments and
+        painted keyframes."""
+        return tuple(self.by_key.values())
+
+    @cached_property
+    def by_key(self) -> Mapping[str, Take]:
+        """`takes` by their keys."""
+        wanted = [take.take for shot in self.shots if isinstance(shot.content, Rendered) for take in shot.content.takes]
+        parts = [segment for take in wanted for segment in take.segments]
+        return {take.key: take for take in (*wanted, *parts, *self.paintings.values())}
+
+    @property
+    def needed_by_stills(self) -> tuple[Take, ...]:
+        """The takes whose frames are shown as they are."""
+        plates = (shot.content.plate for shot in self.shots if isinstance(shot.content, StillPicture))
+        keys = dict.fromkeys(plate.take for plate in plates if isinstance(plate, FramePlate))
+        return tuple(self.by_key[key] for key in keys)

@@ -9,9 +9,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from wan_render.model import KindRender, Look, PathInFile, Qc, Render, Scene, Shot, Storyboard, Time, Transition
+from wan_render.model import (
+    Keyframe,
+    KindRender,
+    Look,
+    PathInFile,
+    Qc,
+    Render,
+    Scene,
+    Shot,
+    Storyboard,
+    Time,
+    Transition,
+)
 from wan_render.take import ShotKind
 
 T = TypeVar("T")
@@ -50,6 +62,67 @@ class KindSettings:
     steps: Told[int] | None
     guidance: Told[tuple[float, ...]] | None
     shift: Told[float] | None
+
+
+class Settings(Protocol):
+    """What is rendered with which settings: a shot, or a keyframe that is painted."""
+
+    @property
+    def place(self) -> PathInFile:
+        """Where it stands in the storyboard."""
+        ...
+
+    @property
+    def avoid(self) -> tuple[str, ...]:
+        """What every level says to avoid."""
+        ...
+
+    def common(self, key: str) -> Told[Any] | None:
+        """A setting that stands directly under `render`: seed, negative, loras, profile, frames."""
+        ...
+
+    def of_kind(self, kind: ShotKind) -> KindSettings:
+        """The settings under `render.<kind>`; those above the nearest named model are another model's and dropped."""
+        ...
+
+
+@dataclass(frozen=True)
+class PaintedKeyframe:
+    """A keyframe that is painted from a prompt, with what it inherits from the film."""
+
+    storyboard: Storyboard
+    name: str
+
+    @property
+    def place(self) -> PathInFile:
+        """Where it stands in the storyboard."""
+        return ("keyframes", self.name)
+
+    @property
+    def keyframe(self) -> Keyframe:
+        """The keyframe as written."""
+        return self.storyboard.keyframes[self.name]
+
+    @property
+    def avoid(self) -> tuple[str, ...]:
+        """What the film's look says to avoid."""
+        return _avoid(tuple(_inner((_Layer(self.storyboard, (), Level.FILM),), "look", Look)))
+
+    def common(self, key: str) -> Told[Any] | None:
+        """See Settings."""
+        return _nearest(self._render_layers, key)
+
+    def of_kind(self, kind: ShotKind) -> KindSettings:
+        """See Settings."""
+        return _of_kind(self._render_layers, kind)
+
+    @cached_property
+    def _render_layers(self) -> tuple[_Layer, ...]:
+        levels = (
+            _Layer(self.storyboard.defaults, ("defaults",), Level.FILM),
+            _Layer(self.keyframe, self.place, Level.SHOT),
+        )
+        return tuple(_inner(levels, "render", Render))
 
 
 @dataclass(frozen=True)
@@ -116,11 +189,7 @@ class Inherited:
     @property
     def avoid(self) -> tuple[str, ...]:
         """What every level says to avoid, outermost first, each once; an empty list clears those before it."""
-        words: tuple[str, ...] = ()
-        for layer in self._look_layers:
-            avoid = layer.holder.avoid
-            words = () if avoid == () else words + (avoid or ())
-        return tuple(dict.fromkeys(word for word in words if word))
+        return _avoid(self._look_layers)
 
     def common(self, key: str) -> Told[Any] | None:
         """A setting that stands directly under `render`: seed, negative, loras, profile, frames."""
@@ -128,16 +197,7 @@ class Inherited:
 
     def of_kind(self, kind: ShotKind) -> KindSettings:
         """The settings under `render.<kind>`; those above the nearest named model are another model's and dropped."""
-        layers = tuple(_inner(self._render_layers, kind.value, KindRender))
-        named = [at for at, layer in enumerate(layers) if layer.holder.model is not None]
-        own = layers[named[-1] :] if named else layers
-        model: Told[str] | None = _nearest(own, "model")
-        return KindSettings(
-            model if model is not None and model.value else None,
-            _nearest(own, "steps"),
-            _nearest(own, "guidance"),
-            _nearest(own, "shift"),
-        )
+        return _of_kind(self._render_layers, kind)
 
     @cached_property
     def _levels(self) -> tuple[_Layer, ...]:
@@ -155,6 +215,27 @@ class Inherited:
     def _look_layers(self) -> tuple[_Layer, ...]:
         film = _Layer(self.storyboard, (), Level.FILM)
         return tuple(_inner((film, *self._levels[1:]), "look", Look))
+
+
+def _of_kind(renders: tuple[_Layer, ...], kind: ShotKind) -> KindSettings:
+    layers = tuple(_inner(renders, kind.value, KindRender))
+    named = [at for at, layer in enumerate(layers) if layer.holder.model is not None]
+    own = layers[named[-1] :] if named else layers
+    model: Told[str] | None = _nearest(own, "model")
+    return KindSettings(
+        model if model is not None and model.value else None,
+        _nearest(own, "steps"),
+        _nearest(own, "guidance"),
+        _nearest(own, "shift"),
+    )
+
+
+def _avoid(looks: tuple[_Layer, ...]) -> tuple[str, ...]:
+    words: tuple[str, ...] = ()
+    for layer in looks:
+        avoid = layer.holder.avoid
+        words = () if avoid == () else words + (avoid or ())
+    return tuple(dict.fromkeys(word for word in words if word))
 
 
 def _inner(layers: tuple[_Layer, ...], key: str, kind: type) -> Iterator[_Layer]:

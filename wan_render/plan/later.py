@@ -8,43 +8,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from wan_render.model import PREVIOUS, PathInFile
+from wan_render.model import PathInFile
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.joints import Rates
 from wan_render.plan.models import Modelled
-from wan_render.plan.pictures import Keyframes
 from wan_render.plan.roles import Role
 
 _LATER = "with a later version"
 
 
-def reason_not_yet(
-    inherited: Inherited, role: Role, modelled: Modelled | None, keyframes: Keyframes, rates: Rates
-) -> str:
+def reason_not_yet(role: Role, modelled: Modelled | None, rates: Rates) -> str:
     """Why a shot cannot be made by this version, or ""."""
-    reasons = list(_reasons(inherited, role, modelled, keyframes, rates))
+    reasons = list(_reasons(role, modelled, rates))
     return f"{', '.join(reasons)}: comes {_LATER}" if reasons else ""
 
 
-def _reasons(
-    inherited: Inherited, role: Role, modelled: Modelled | None, keyframes: Keyframes, rates: Rates
-) -> Iterator[str]:
-    shot = inherited.shot
+def _reasons(role: Role, modelled: Modelled | None, rates: Rates) -> Iterator[str]:
     if role is Role.CLIP:
         yield "clip"
-    if any(name is not None and keyframes.painted(name) for name in (shot.from_, shot.to, shot.still)):
-        yield "a keyframe painted from a prompt"
     if modelled is None:
         return
-    if shot.from_ == PREVIOUS:
-        yield "from: previous"
-    if shot.through:
-        yield "through"
-    if (loras := inherited.common("loras")) is not None and loras.value:
-        yield "LoRA"
-    if (profile := inherited.common("profile")) is not None and profile.value != "exact":
-        yield f"profile {profile.value}"
     if modelled.card.rate != rates.film:
         yield f"{modelled.card.name} at {modelled.card.rate} frames a second in a film of {rates.film}"
 

@@ -34,7 +34,8 @@ def length(inherited: Inherited, card: ModelCard | None, told_rate: Fraction, fi
     else:
         frames, place = _on_grid(fixed, card, findings), fixed.place
         seconds = _within(seconds, frames, fixed, duration, card, findings)
-    _check_trained_length(frames, card, place, findings)
+    if not inherited.shot.through:  # then it is each way between two keyframes that counts
+        _check_trained_length(frames, card, place, findings)
     return Length(seconds, frames)
 
 

@@ -10,14 +10,19 @@ from wan_render.facts import FactCache
 from wan_render.model import Document, Film, Scene, Storyboard, Time, TitleCard
 from wan_render.plan.clock import FilmClock, nearest_frame
 from wan_render.plan.contents import Studio
+from wan_render.plan.drafts import SLUG_ENDING
 from wan_render.plan.film import FilmPlan, Joint, PlannedShot, PlannedTitle, Rendered
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.joints import Meeting, Rates, check_room, joints
 from wan_render.plan.later import reason_not_yet, warn_of_ignored
 from wan_render.plan.lengths import Length, length
+from wan_render.plan.loras import Loras
 from wan_render.plan.models import Chooser, Modelled
+from wan_render.plan.paintings import Painter
 from wan_render.plan.pictures import Keyframes
+from wan_render.plan.previous import Kept, nothing_kept
+from wan_render.plan.resolve import Resolver
 from wan_render.plan.roles import Role, kind_of, role_of
 from wan_render.plan.sizes import delivery, raster
 from wan_render.plan.timeline import Shown, Span, lay, take_in_film_frames
@@ -36,29 +41,42 @@ class _Draft:
     modelled: Modelled | None
 
 
-def make_plan(document: Document, *, models: Models, backend_id: str, cache: FactCache) -> FilmPlan:
+def make_plan(
+    document: Document,
+    *,
+    models: Models,
+    backend_id: str,
+    cache: FactCache,
+    kept: Kept = nothing_kept,
+    draft: bool = False,
+) -> FilmPlan:
     """The whole film, planned for a backend (`animatic/1`).
 
+    `kept` finds the clip of a pin: a shot that continues a pinned one begins on that very clip's end.
+    A `draft` has the same shots, takes and seeds at the profile `draft`, and a slug of its own; circles and pins are
+    the final film's.
     The document is one that `read_storyboard` gave: values are in range, names are known, no shot contradicts itself.
     Raises StoryboardError with every mistake of meaning, each with its place in the file.
     """
     findings, storyboard = Findings(document), document.storyboard
     size = raster(storyboard.film)
     delivered = delivery(storyboard.film, size, findings)
-    kept, omitted = _cast(storyboard)
-    if not kept:
+    cast, omitted = _cast(storyboard)
+    if not cast:
         findings.error(("scenes",), "every shot is omitted", "a film has one shot or more", "delete a `status: omit`")
         findings.raise_errors()
-    studio = Studio(backend_id, size, Keyframes(size, cache, findings), findings)
-    drafts = _drafts(kept, Chooser(models, size, findings))
+    chooser = Chooser(models, size, findings)
+    resolver = Resolver(backend_id, size, findings, Loras(cache, findings), draft)
+    studio = Studio(resolver, Keyframes(size, cache, findings), Painter(resolver, chooser), kept)
+    drafts = _drafts(cast, chooser)
     rates = _rates(storyboard.film, drafts)
     opening, shots, closing = _laid_out(storyboard, drafts, rates, studio)
     _warn_of_unused_keyframes(storyboard, findings)
-    warn_of_ignored(kept, rates, findings)
+    warn_of_ignored(cast, rates, findings)
     findings.raise_errors()
     return FilmPlan(
         title=storyboard.film.title,
-        slug=storyboard.film.slug,
+        slug=storyboard.film.slug + (SLUG_ENDING if draft else ""),
         file=document.file,
         backend=backend_id,
         size=size,
@@ -72,8 +90,10 @@ def make_plan(document: Document, *, models: Models, backend_id: str, cache: Fac
         closing=closing,
         omitted=omitted,
         pictures=studio.keyframes.files,
-        models=_models_used(drafts, shots),
+        models=_models_used(drafts, shots) | studio.painter.cards,
         warnings=findings.warnings,
+        paintings=studio.painter.takes,
+        loras=resolver.loras.files,
     )
 
 
@@ -112,30 +132,38 @@ def _laid_out(
 ) -> tuple[tuple[PlannedTitle, ...], tuple[PlannedShot, ...], tuple[PlannedTitle, ...]]:
     """Titles and shots, one after the other on the film's clock."""
     opening, clock = _titles(storyboard.titles.open, FilmClock(rates.film), rates)
-    met = joints([Meeting(draft.inherited, draft.role) for draft in drafts], rates, studio.findings)
-    shots = []
+    findings = studio.resolver.findings
+    met = joints([Meeting(draft.inherited, draft.role) for draft in drafts], rates, findings)
+    shots: list[PlannedShot] = []
     for draft, joint in zip(drafts, met, strict=True):
         card = draft.modelled.card if draft.modelled is not None else None
-        timed = length(draft.inherited, card, rates.told, studio.findings)
+        timed = length(draft.inherited, card, rates.told, findings)
         take = take_in_film_frames(timed.frames, card.rate, rates.film) if card is not None else 0
         span = Span(draft.inherited, draft.role, timed, take, joint)
-        shown, clock = lay(span, clock, rates, studio.findings)
-        shots.append(_planned(draft, timed, shown, joint, rates, studio))
-    check_room(shots, [draft.inherited.transition for draft in drafts], studio.findings)
+        shown, clock = lay(span, clock, rates, findings)
+        before = shots[-1] if shots else None
+        shots.append(_planned(draft, timed, shown, joint, before, rates, studio))
+    check_room(shots, [draft.inherited.transition for draft in drafts], findings)
     closing, clock = _titles(storyboard.titles.close, clock, rates)
-    _check_fades(storyboard.film, rates, clock.at, studio.findings)
+    _check_fades(storyboard.film, rates, clock.at, findings)
     return opening, tuple(shots), closing
 
 
 def _planned(
-    draft: _Draft, timed: Length, shown: Shown, joint: Joint | None, rates: Rates, studio: Studio
+    draft: _Draft,
+    timed: Length,
+    shown: Shown,
+    joint: Joint | None,
+    before: PlannedShot | None,
+    rates: Rates,
+    studio: Studio,
 ) -> PlannedShot:
     inherited, shot, modelled = draft.inherited, draft.inherited.shot, draft.modelled
-    not_yet = reason_not_yet(inherited, draft.role, modelled, studio.keyframes, rates)
+    not_yet = reason_not_yet(draft.role, modelled, rates)
     if modelled is None:
         content = studio.unrendered(inherited, draft.role, not_yet)
     else:
-        content = studio.rendered(inherited, modelled, timed, not_yet)
+        content = studio.rendered(inherited, modelled, timed, before, rates.told, not_yet)
     return PlannedShot(
         id=inherited.id,
         scene=inherited.scene.id,

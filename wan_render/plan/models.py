@@ -1,4 +1,4 @@
-"""Which model renders a shot, and how it is sampled."""
+"""Which model renders a shot or paints a keyframe, and how it is sampled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from wan_render.errors import InputError
 from wan_render.plan.findings import Findings
-from wan_render.plan.inherit import Inherited, KindSettings, Told
+from wan_render.plan.inherit import KindSettings, Settings, Told
 from wan_render.render import ModelCard, Models
 from wan_render.take import Sampling, ShotKind, Size
 
@@ -29,12 +29,12 @@ class Chooser:
     findings: Findings
     _folders: dict[str, ModelCard | None] = field(default_factory=dict)
 
-    def choose(self, inherited: Inherited, kind: ShotKind) -> Modelled:
+    def choose(self, settled: Settings, kind: ShotKind) -> Modelled:
         """The named model, checked against what the shot needs; else the default one of its kind."""
-        settings = inherited.of_kind(kind)
+        settings = settled.of_kind(kind)
         default = self.models.default(kind, self.size)
         card = default if settings.model is None else self._named(settings.model, default)
-        place = inherited.place if settings.model is None else settings.model.place
+        place = settled.place if settings.model is None else settings.model.place
         if kind not in card.kinds:
             can = ", ".join(sorted(card.kinds))
             self.findings.error(place, f"{card.name} cannot render {kind.value}", f"it can: {can}", self._able(kind))

@@ -21,15 +21,19 @@ def has_han(text: str) -> bool:
     return _HAN.search(text) is not None
 
 
-def prompt(inherited: Inherited) -> str:
-    """The prompt as written, or else composed of style, action, setting, size, angle, lens and move."""
+def prompt(inherited: Inherited, leg: str | None = None) -> str:
+    """The prompt as written, or else composed of style, action, setting, size, angle, lens and move.
+
+    `leg` is the action on the way to one keyframe of the shot, where it has one of its own.
+    """
     shot = inherited.shot
-    if shot.prompt:
+    if shot.prompt and not leg:
         return shot.prompt.strip()
-    chinese = has_han(shot.action or "")
+    action = leg or shot.action or ""
+    chinese = has_han(action)
     parts = (
         inherited.look("style"),
-        shot.action or "",
+        action,
         inherited.look("setting"),
         _spelt(shot.size, {**ANGLES, **SIZES}, chinese=chinese),
         _spelt(shot.angle, {**SIZES, **ANGLES}, chinese=chinese),

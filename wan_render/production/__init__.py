@@ -4,19 +4,24 @@ from wan_render.production.failures import failures
 from wan_render.production.finish import finish
 from wan_render.production.lettering import lettering_warnings
 from wan_render.production.order import RenderOrder, orders
+from wan_render.production.precedence import Outcome, Precedence
 from wan_render.production.produce import attempt, produce
-from wan_render.production.render import render_take
+from wan_render.production.render import Unwritten, begin_take, render_take
 from wan_render.production.run import Run, begin
 from wan_render.production.warm import Warm
 from wan_render.store import FilmVersion
 
 __all__ = [
     "FilmVersion",
+    "Outcome",
+    "Precedence",
     "RenderOrder",
     "Run",
+    "Unwritten",
     "Warm",
     "attempt",
     "begin",
+    "begin_take",
     "failures",
     "finish",
     "lettering_warnings",

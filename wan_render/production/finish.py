@@ -13,19 +13,19 @@ from typing import Any
 from wan_render import __version__
 from wan_render.backends import backend, names
 from wan_render.cut import Cut, SlateSource, assemble
-from wan_render.errors import MachineError, PictureError, Problem
+from wan_render.errors import MachineError, PictureError, Problem, RenderError
 from wan_render.keys import canonical, content_key
 from wan_render.media.film import make_film
-from wan_render.plan import FilmPlan, StillPicture
-from wan_render.plates import conform
+from wan_render.plan import StillPicture
+from wan_render.production.pictures import Pictures
 from wan_render.production.review import review_of
 from wan_render.production.run import Run
 from wan_render.production.tags import cut_takes, film_tags
 from wan_render.render import Pixels
 from wan_render.report import write_report
-from wan_render.status import ShotStatus, film_bytes, plan_json
+from wan_render.status import ShotStatus, film_bytes, painting_label, plan_json
 from wan_render.store import FilmRecord, FilmVersion, Store, TakeRecord
-from wan_render.take import Plate
+from wan_render.take import AnyPlate, FramePlate, Take
 
 LOG = logging.getLogger("wan_render.production")
 
@@ -73,9 +73,9 @@ class Sources:
             )
         return clip.video
 
-    def picture(self, plate: Plate) -> Pixels:
-        """A still, conformed. Raises PictureError."""
-        return conform(self.pictures[plate.picture], plate)
+    def picture(self, plate: AnyPlate) -> Pixels:
+        """A still, conformed or painted. Raises PictureError, or RenderError where it is not painted."""
+        return Pictures(self.store, self.pictures).pixels(plate)
 
 
 def _cut(run: Run, failures: Mapping[str, str]) -> Cut:
@@ -103,7 +103,7 @@ def _preview(run: Run, record: TakeRecord) -> str:
 def _missing(run: Run, shot: ShotStatus, failures: Mapping[str, str]) -> str:
     """Why a shot has no clip; "" for one that needs none."""
     if shot.planned is not None and isinstance(shot.planned.content, StillPicture):
-        return _unusable(run.plan, shot.planned.content.plate)
+        return _unusable(run, shot.planned.content.plate, failures)
     if not shot.chosen:
         return shot.why
     if shot.chosen in failures:
@@ -113,17 +113,19 @@ def _missing(run: Run, shot: ShotStatus, failures: Mapping[str, str]) -> str:
     return "not rendered: not asked for" if run.only is not None and shot.id not in run.only else "not rendered"
 
 
-def _unusable(plan: FilmPlan, plate: Plate) -> str:
+def _unusable(run: Run, plate: AnyPlate, failures: Mapping[str, str]) -> str:
+    if isinstance(plate, FramePlate) and plate.take in failures:
+        return failures[plate.take]
     try:
-        conform(plan.pictures[plate.picture], plate)
-    except PictureError as error:
+        Pictures(run.store, run.plan.pictures).pixels(plate)
+    except (PictureError, RenderError) as error:
         return error.problems[0].found
     return ""
 
 
 def _remember(run: Run) -> None:
     """Note what now lies under every shot's id: also what was found and only got another name."""
-    there = {
+    there: dict[str, dict[int, Take]] = {
         shot.id: {
             take.number: take.take
             for take in shot.takes
@@ -131,6 +133,7 @@ def _remember(run: Run) -> None:
         }
         for shot in run.before.shots
     }
+    there |= {painting_label(name): {1: take} for name, take in run.plan.paintings.items() if run.store.find(take.key)}
     run.store.remember_all(run.plan.slug, {shot: takes for shot, takes in there.items() if takes})
 
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
 from pathlib import Path
 
 from wan_render.plan import FilmPlan
-from wan_render.render import Backend, ModelCard
-from wan_render.status import FilmStatus, ShotStatus, TakeStatus
-from wan_render.take import Take
-
-_Place = tuple[int, bool, int, int]
-"""Which model, whether only for choosing from, which shot, which take."""
+from wan_render.render import Backend, ModelCard, PublishedLora
+from wan_render.status import FilmStatus, ShotStatus, painting_label, with_needs
+from wan_render.take import Lora, Plate, Take
 
 
 @dataclass(frozen=True)
 class RenderOrder:
     """One take to render: everything that a device process needs. It pickles.
 
-    pictures: the file of each of its plates' pictures, by SHA-256. film, shot, number: the slug, shot id and take
+    pictures: the file of each of its keyframes' pictures, by SHA-256; loras: of each of its LoRAs likewise, but for
+    published ones. film, shot, number: the slug, shot id and take
     number that it is for; without a slug nothing is remembered. why: why it is to be rendered ("prompt changed").
+    What is no take of a shot is called `keyframe deer` or `1/020 part 2`.
+    later: what follows with the same model, for a renderer that prepares it; their own are empty.
+    tighter: how often this model ran out of memory on such a device; see render.Workspace.
     """
 
     take: Take
@@ -31,37 +33,173 @@ class RenderOrder:
     number: int
     film: str = ""
     why: str = ""
+    later: tuple[RenderOrder, ...] = ()
+    tighter: int = 0
+    loras: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def published(self) -> tuple[PublishedLora, ...]:
+        """The published LoRAs that it wears: the backend knows where they lie."""
+        worn = {lora.content for lora in self.take.loras}
+        return tuple(lora for lora in self.card.distilled if lora.content in worn and lora.content not in self.loras)
 
     def __hash__(self) -> int:
         return hash(self.take.key)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the takes that must be in the store before it can be rendered; see Precedence."""
+        return self.take.needs
+
+
+@dataclass(frozen=True, order=True)
+class _Place:
+    """Where an order stands among those that could be rendered now, the least first."""
+
+    loaded: int
+    spare: bool
+    worn: int
+    index: int
+    number: int
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A take of the plan: what it is called, why it is rendered, and its place in the film. spare: only to choose
+    from."""
+
+    label: str
+    number: int
+    why: str
+    index: int
+    spare: bool = False
 
 
 def orders(
     plan: FilmPlan, status: FilmStatus, backend: Backend, only: Collection[str] | None = None
 ) -> tuple[RenderOrder, ...]:
-    """What is to be rendered: each take once, model by model, so that each is loaded once; for each model the takes
-    that go into the film first, in its order. `only`: ids of the shots to render, None for all."""
-    placed: dict[str, tuple[_Place, RenderOrder]] = {}
-    models: dict[str, int] = {}
-    for index, shot in enumerate(status.shots):
-        for take in shot.takes:
-            if take.take is None or take.clip is not None or (only is not None and shot.id not in only):
-                continue
-            place = (models.setdefault(take.take.model, len(models)), take.key != shot.chosen, index, take.number)
-            if take.key not in placed or place < placed[take.key][0]:
-                placed[take.key] = (place, _order(plan, shot, take, take.take, backend))
-    return tuple(order for _, order in sorted(placed.values(), key=lambda each: each[0]))
+    """What is to be rendered: each take once, after those that it needs; as far as that allows, model by model, so
+    that each is loaded once, and for each model the takes that go into the film first, LoRAs together, in its order.
+
+    `only`: ids of the shots to render, None for all; what these need is rendered with them.
+    """
+    lacking = {take.key for take in status.to_render}
+    takes = with_needs(_roots(plan, status, lacking, only), plan.by_key, lambda key: key not in lacking)
+    wanted = _wanted(status)
+    return tuple(_followed([_order(plan, take, wanted[take.key], backend) for take in _in_order(takes, wanted)]))
 
 
-def _order(plan: FilmPlan, shot: ShotStatus, status: TakeStatus, take: Take, backend: Backend) -> RenderOrder:
-    digests = {plate.picture for plate in (take.first, take.last) if plate is not None}
+def _followed(found: Sequence[RenderOrder]) -> Iterator[RenderOrder]:
+    """Each with what is rendered by the same model after it."""
+    for index, order in enumerate(found):
+        later = tuple(each for each in found[index + 1 :] if each.card == order.card and not each.take.through)
+        yield replace(order, later=later)
+
+
+def _roots(
+    plan: FilmPlan, status: FilmStatus, lacking: Collection[str], only: Collection[str] | None
+) -> Iterator[Take]:
+    for shot in status.shots:
+        if only is None or shot.id in only:
+            yield from (take.take for take in shot.takes if take.take is not None and take.clip is None)
+    yield from (take for take in plan.needed_by_stills if take.key in lacking)
+
+
+def _wanted(status: FilmStatus) -> dict[str, _Wanted]:
+    """Every take that may be rendered, by key; one that is wanted twice is rendered for the first place in the film,
+    and what is also a take of a shot is called by that."""
+    shots = [wanted for index, shot in enumerate(status.shots) for wanted in _of_shot(index, shot)]
+    parts = [wanted for index, shot in enumerate(status.shots) for wanted in _parts(index, shot)]
+    paintings = [
+        (painting.key, _Wanted(painting_label(name), 1, painting.why, -1))
+        for name, painting in status.paintings.items()
+    ]
+    found: dict[str, _Wanted] = {}
+    for key, wanted in (*sorted(shots, key=_first), *sorted(parts, key=_first), *paintings):
+        found.setdefault(key, wanted)
+    return found
+
+
+def _first(named: tuple[str, _Wanted]) -> tuple[bool, int, int]:
+    return named[1].spare, named[1].index, named[1].number
+
+
+def _of_shot(index: int, shot: ShotStatus) -> Iterator[tuple[str, _Wanted]]:
+    for take in shot.takes:
+        yield take.key, _Wanted(shot.id, take.number, take.why, index, take.key != shot.chosen)
+
+
+def _parts(index: int, shot: ShotStatus) -> Iterator[tuple[str, _Wanted]]:
+    for take in shot.takes:
+        for place, segment in enumerate(take.take.segments if take.take is not None else (), start=1):
+            label = f"{shot.id} part {place}"
+            yield segment.key, _Wanted(label, take.number, take.why, index, take.key != shot.chosen)
+
+
+def _in_order(takes: Sequence[Take], wanted: Mapping[str, _Wanted]) -> Iterator[Take]:
+    """Whatever is ready and has the model that is loaded, else whatever is ready: the first by its place."""
+    models = {model: at for at, model in enumerate(dict.fromkeys(_loaded(take) for take in takes))}
+    looks = {loras: at for at, loras in enumerate(dict.fromkeys(take.loras for take in takes))}
+    places = {take.key: _place(take, wanted[take.key], models, looks) for take in takes}
+    ready = _Ready([(places[take.key], take) for take in takes])
+    loaded = -1
+    while (found := ready.next(loaded)) is not None:
+        loaded = places[found.key].loaded
+        yield found
+
+
+class _Ready:
+    """Takes that need nothing that is still to come, for each loaded model the least place first, else as given."""
+
+    def __init__(self, takes: Sequence[tuple[_Place, Take]]) -> None:
+        keys = {take.key: at for at, (_, take) in enumerate(takes)}
+        self._open = {take.key: sum(need in keys for need in take.needs) for _, take in takes}
+        self._at = keys
+        self._needing: dict[str, list[tuple[_Place, Take]]] = {}
+        self._heaps: dict[int, list[tuple[_Place, int, Take]]] = {}
+        for place, take in takes:
+            for need in take.needs:
+                self._needing.setdefault(need, []).append((place, take))
+            if not self._open[take.key]:
+                self._push(place, take)
+
+    def next(self, loaded: int) -> Take | None:
+        """One with the model that is loaded, else the least of all; None after the last."""
+        heap = self._heaps.get(loaded) or min((heap for heap in self._heaps.values() if heap), default=None)
+        if not heap:
+            return None
+        _, _, take = heappop(heap)
+        for place, needing in self._needing.get(take.key, ()):
+            self._open[needing.key] -= 1
+            if not self._open[needing.key]:
+                self._push(place, needing)
+        return take
+
+    def _push(self, place: _Place, take: Take) -> None:
+        heappush(self._heaps.setdefault(place.loaded, []), (place, self._at[take.key], take))
+
+
+def _loaded(take: Take) -> tuple[str, str]:
+    """What has to be loaded anew when it differs; a profile may need weights of its own."""
+    return take.model, take.sampling.profile
+
+
+def _place(
+    take: Take, wanted: _Wanted, models: Mapping[tuple[str, str], int], looks: Mapping[tuple[Lora, ...], int]
+) -> _Place:
+    return _Place(models[_loaded(take)], wanted.spare, looks[take.loras], wanted.index, wanted.number)
+
+
+def _order(plan: FilmPlan, take: Take, wanted: _Wanted, backend: Backend) -> RenderOrder:
+    digests = {plate.picture for plate in (take.first, take.last) if isinstance(plate, Plate)}
     return RenderOrder(
         take=take,
         backend=backend,
         card=plan.models[take.model],
         pictures={digest: plan.pictures[digest] for digest in digests},
-        shot=shot.id,
-        number=status.number,
+        shot=wanted.label,
+        number=wanted.number,
         film=plan.slug,
-        why=status.why,
+        why=wanted.why,
+        loras={lora.content: plan.loras[lora.content] for lora in take.loras if lora.content in plan.loras},
     )

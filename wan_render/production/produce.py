@@ -7,6 +7,7 @@ from wan_render.plan import FilmPlan
 from wan_render.production.failures import failures
 from wan_render.production.finish import finish
 from wan_render.production.order import RenderOrder
+from wan_render.production.precedence import Precedence
 from wan_render.production.render import render_take
 from wan_render.production.run import begin
 from wan_render.production.warm import Warm
@@ -19,10 +20,11 @@ def produce(
 ) -> FilmVersion:
     """Render what is missing, one take after the other on one device in this process, and make the film."""
     with begin(plan, backend, store, device_kind=device.kind) as run:
-        warm = Warm()
-        results = {order: attempt(order, warm, device, store, listen) for order in run.orders}
+        warm, precedence = Warm(store.stages), Precedence(run.orders)
+        while (order := precedence.next()) is not None:
+            precedence.ended(order, precedence.unmet(order) or attempt(order, warm, device, store, listen))
         warm.close()
-        return finish(run, failures(run, results))
+        return finish(run, failures(run, precedence.outcomes))
 
 
 def attempt(order: RenderOrder, warm: Warm, device: Device, store: Store, listen: Listen) -> Clip | WanRenderError:

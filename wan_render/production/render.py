@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from wan_render.media.clip import write_clip
 from wan_render.media.preview import write_preview
-from wan_render.plates import conform
+from wan_render.production.join import write_joined
 from wan_render.production.order import RenderOrder
+from wan_render.production.pictures import Pictures
 from wan_render.production.warm import Warm
 from wan_render.render import Device, Frames, Listen, Phase, Pixels, Plates, Progress, checked
-from wan_render.store import CLIP, FIRST, LAST, PREVIEW, Clip, Provenance, Store
-from wan_render.take import Plate, short
+from wan_render.settings import MachineSettings
+from wan_render.store import CLIP, FIRST, LAST, PREVIEW, Clip, Fill, Provenance, Store
+from wan_render.take import Take, short
 
 LOG = logging.getLogger("wan_render.production")
 
@@ -25,37 +29,95 @@ def render_take(order: RenderOrder, warm: Warm, device: Device, store: Store, li
     While another run renders it, `listen` hears WAITING every second; then it is found. Raises PictureError,
     RenderError, DeviceError, WeightsError, FfmpegError or DiskError; nothing of the take is visible in the store then.
     """
+    begun = begin_take(order, warm, device, store, listen)
+    return begun if isinstance(begun, Clip) else begun.write()
+
+
+def begin_take(order: RenderOrder, warm: Warm, device: Device, store: Store, listen: Listen) -> Clip | Unwritten:
+    """The part of `render_take` that needs the device. After its last event, WRITING, the device is free."""
     watch = Stopwatch(listen)
-    with store.in_use(), store.lock(order.take.key, lambda: watch(Progress(Phase.WAITING))):
-        clip = store.verify(order.take.key) or _rendered(order, warm, device, store, watch)
-        if order.film:
-            store.remember(order.film, order.shot, order.number, order.take)
-        return clip
+    with ExitStack() as held:
+        held.enter_context(store.in_use())
+        held.enter_context(store.lock(order.take.key, lambda: watch(Progress(Phase.WAITING))))
+        clip = store.verify(order.take.key)
+        if clip is not None:
+            _settle(order, store)
+            return clip
+        fill = _filling(order, warm, device, store, watch)
+        watch(Progress(Phase.WRITING))
+        return Unwritten(order, store, fill, store.hand_over(order.take.key), held.pop_all())
 
 
-def _rendered(order: RenderOrder, warm: Warm, device: Device, store: Store, watch: Stopwatch) -> Clip:
-    plates = Plates(*(_conformed(order, plate) for plate in (order.take.first, order.take.last)))
-    frames, versions = _frames(order, warm, device, plates, watch)
+class Unwritten:
+    """A take that is rendered and not yet written. It holds the take's lock, for whichever thread calls `write`."""
+
+    def __init__(
+        self, order: RenderOrder, store: Store, fill: Fill, take_over: Callable[[], None], held: ExitStack
+    ) -> None:
+        self._order, self._store, self._fill = order, store, fill
+        self._take_over, self._held = take_over, held
+
+    def write(self) -> Clip:
+        """Publish it. Raises FfmpegError or DiskError."""
+        self._take_over()
+        with self._held:
+            clip = self._store.publish(self._order.take, self._fill)
+            _settle(self._order, self._store)
+            return clip
+
+
+def _settle(order: RenderOrder, store: Store) -> None:
+    """The take is there: its shot has it, and what was kept for it alone has served."""
+    if not MachineSettings().keep_latents:
+        store.stages.drop(order.take.key)
+    if order.film:
+        store.remember(order.film, order.shot, order.number, order.take)
+
+
+def _filling(order: RenderOrder, warm: Warm, device: Device, store: Store, watch: Stopwatch) -> Fill:
+    """Render; what is returned writes the files."""
+    pictures = Pictures(store, order.pictures)
+    plates = replace(_plates(order.take, pictures), loras=order.loras)
+    if order.take.through:
+        return _joining(order, device, store, plates, watch)
+    frames, versions = _frames(order, warm, device, store, plates, watch)
 
     def fill(folder: Path) -> Provenance:
-        watch(Progress(Phase.WRITING))
-        _write(folder, frames, plates)
-        return _provenance(order, device, watch.seconds(), versions)
+        write_clip(folder / CLIP, frames)
+        _write_beside(folder, plates)
+        return _provenance(order, pictures, device, watch.seconds(), versions)
 
-    return store.publish(order.take, fill)
+    return fill
 
 
-def _conformed(order: RenderOrder, plate: Plate | None) -> Pixels | None:
-    return conform(order.pictures[plate.picture], plate) if plate is not None else None
+def _plates(take: Take, pictures: Pictures) -> Plates:
+    first, last = (pictures.pixels(plate) if plate is not None else None for plate in (take.first, take.last))
+    return Plates(first, last)
+
+
+def _joining(order: RenderOrder, device: Device, store: Store, plates: Plates, watch: Stopwatch) -> Fill:
+    """A take that passes through keyframes: no model is needed, its segments are there."""
+
+    def fill(folder: Path) -> Provenance:
+        write_joined(folder, order.take, store)
+        _write_beside(folder, plates)
+        return _provenance(order, Pictures(store, order.pictures), device, watch.seconds(), {})
+
+    return fill
 
 
 def _frames(
-    order: RenderOrder, warm: Warm, device: Device, plates: Plates, watch: Stopwatch
+    order: RenderOrder, warm: Warm, device: Device, store: Store, plates: Plates, watch: Stopwatch
 ) -> tuple[Frames, Mapping[str, str]]:
     """The checked frames, and what the renderer says of itself. After a failure no renderer stays open."""
     done = False
     try:
         renderer = warm.renderer(order, device, watch)
+        pictures = {later.take.key: Pictures(store, later.pictures) for later in order.later}
+        takes = [order.take, *(later.take for later in order.later)]
+        renderer.prepare(
+            takes, lambda take: _plates(take, pictures[take.key]) if take.key in pictures else plates, watch
+        )
         frames = checked(order.take, renderer.render(order.take, plates, watch))
         versions = renderer.facts()
         done = True
@@ -66,8 +128,8 @@ def _frames(
     return frames, versions
 
 
-def _write(folder: Path, frames: Frames, plates: Plates) -> None:
-    write_clip(folder / CLIP, frames)
+def _write_beside(folder: Path, plates: Plates) -> None:
+    """What lies beside a clip: its preview, and the plates that it begins and ends on."""
     write_preview(folder / CLIP, folder / PREVIEW)
     for name, picture in ((FIRST, plates.first), (LAST, plates.last)):
         if picture is not None:
@@ -82,7 +144,7 @@ def write_picture(file: Path, picture: Pixels) -> None:
 
 
 def _provenance(
-    order: RenderOrder, device: Device, seconds: Mapping[str, float], versions: Mapping[str, str]
+    order: RenderOrder, pictures: Pictures, device: Device, seconds: Mapping[str, float], versions: Mapping[str, str]
 ) -> Provenance:
     plates = {"first": order.take.first, "last": order.take.last}
     return Provenance(
@@ -91,7 +153,7 @@ def _provenance(
         number=order.number,
         why=order.why,
         model=order.card.name,
-        keyframes={end: order.pictures[plate.picture].name for end, plate in plates.items() if plate is not None},
+        keyframes={end: pictures.name(plate) for end, plate in plates.items() if plate is not None},
         device=device.name,
         device_label=device.label,
         seconds=seconds,

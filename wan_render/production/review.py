@@ -12,15 +12,15 @@ from typing import Any
 
 from wan_render import __version__
 from wan_render.cut import Cut, Event, SlateSource
-from wan_render.errors import PictureError
-from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
-from wan_render.plates import conform
+from wan_render.errors import PictureError, RenderError
+from wan_render.plan import CardText, NotYet, PlannedShot, Rendered, StillPicture
+from wan_render.production.pictures import Pictures
 from wan_render.production.render import write_picture
 from wan_render.production.run import Run
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.status import ShotStatus, TakeStatus
 from wan_render.store import Clip, Provenance, Store
-from wan_render.take import Plate
+from wan_render.take import AnyPlate
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def review_of(run: Run, cut: Cut, version: str, video: Path, made: datetime) -> 
     """The review of a film that was just made; its pictures of missing shots live as long as the context."""
     plan = run.plan
     with TemporaryDirectory(prefix="wan-render-") as folder:
-        plates = _Plates(plan, Path(folder))
+        plates = _Plates(Pictures(run.store, plan.pictures), Path(folder))
         events = dict(zip((event.name for event in cut.events), zip(cut.events, cut.starts, strict=True), strict=True))
         shots = (shot for shot in run.before.shots if shot.planned is not None)
         yield Review(
@@ -53,15 +53,15 @@ def review_of(run: Run, cut: Cut, version: str, video: Path, made: datetime) -> 
 class _Plates:
     """Conformed pictures of what has no clip to show them, written when they are asked for."""
 
-    plan: FilmPlan
+    pictures: Pictures
     folder: Path
 
-    def file(self, plate: Plate) -> Path | None:
-        """None where the picture is gone or changed: then its shot says so."""
-        file = self.folder / f"{plate.picture}.png"
+    def file(self, plate: AnyPlate) -> Path | None:
+        """None where the picture is gone or changed, or not rendered: then its shot says so."""
+        file = self.folder / f"{plate.shows.replace(':', '-')}.png"
         if not file.exists():
-            with suppress(PictureError):
-                write_picture(file, conform(self.plan.pictures[plate.picture], plate))
+            with suppress(PictureError, RenderError):
+                write_picture(file, self.pictures.pixels(plate))
         return file if file.exists() else None
 
 

@@ -65,10 +65,10 @@ def _inspected(plan: FilmPlan, backend: Backend, store: Store, device_kind: str 
 
 
 def _refuse_what_is_lacking(wanted: tuple[RenderOrder, ...]) -> None:
-    cards = {order.card.identity: order for order in wanted}
+    different = {(order.card.identity, order.published): order for order in wanted if not order.take.through}
     lacking: list[Problem] = []
-    for order in cards.values():
-        problem = order.backend.missing(order.card)
+    for order in different.values():
+        problem = order.backend.missing(order.card, order.published)
         if problem is not None and problem not in lacking:
             lacking.append(problem)
     if lacking:

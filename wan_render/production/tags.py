@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wan_render import __version__
-from wan_render.cut import ClipSource, Cut
+from wan_render.cut import ClipSource, Cut, PictureSource
 from wan_render.plan import FilmPlan
 from wan_render.store import Store
-from wan_render.take import short
+from wan_render.take import FramePlate, short
 
 
 def cut_takes(cut: Cut) -> tuple[str, ...]:
-    """Keys of the clips in a cut, each once, in its order."""
-    keys = (event.source.key for event in cut.events if isinstance(event.source, ClipSource))
-    return tuple(dict.fromkeys(keys))
+    """Keys of the clips in a cut, and of the takes whose frames it shows as stills, each once, in its order."""
+    return tuple(dict.fromkeys(_keys(cut)))
+
+
+def _keys(cut: Cut) -> Iterator[str]:
+    for event in cut.events:
+        match event.source:
+            case ClipSource(key) | PictureSource(FramePlate(take=key)):
+                yield key
 
 
 def film_tags(plan: FilmPlan, cut: Cut, version: str, store: Store) -> Mapping[str, str]:

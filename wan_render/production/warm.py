@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wan_render.production.order import RenderOrder
-from wan_render.render import Backend, Device, Listen, ModelCard, Renderer
+from wan_render.render import NOTHING_KEPT, Backend, Device, Listen, ModelCard, Renderer, Stages, Workspace
 
 
 @dataclass(frozen=True)
@@ -13,22 +13,26 @@ class _Open:
     backend: Backend
     card: ModelCard
     device: Device
+    tighter: int
     renderer: Renderer
 
 
 class Warm:
     """Keeps the renderer of the last model that was asked for. Not for several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, stages: Stages = NOTHING_KEPT) -> None:
+        """stages: where renderers keep what they worked out."""
+        self._stages = stages
         self._open: _Open | None = None
 
     def renderer(self, order: RenderOrder, device: Device, listen: Listen) -> Renderer:
         """The renderer for an order's model, opened where it is not open yet; another model's is closed first."""
-        wanted = (order.backend, order.card, device)
-        if self._open is not None and (self._open.backend, self._open.card, self._open.device) == wanted:
-            return self._open.renderer
+        wanted = (order.backend, order.card, device, order.tighter)
+        found = self._open
+        if found is not None and (found.backend, found.card, found.device, found.tighter) == wanted:
+            return found.renderer
         self.close()
-        renderer = order.backend.open(order.card, device, listen)
+        renderer = order.backend.open(order.card, device, listen, Workspace(self._stages, order.tighter))
         self._open = _Open(*wanted, renderer)
         return renderer
 

@@ -1,7 +1,19 @@
 """Plan against store: what is found, missing, stale or kept, and why; what the rest will take. It only reads."""
 
 from wan_render.status.forecast import expected_bytes, film_bytes
+from wan_render.status.needed import with_needs
 from wan_render.status.plan_json import plan_json
-from wan_render.status.shots import FilmStatus, ShotStatus, State, TakeStatus, status
+from wan_render.status.shots import FilmStatus, ShotStatus, State, TakeStatus, painting_label, status
 
-__all__ = ["FilmStatus", "ShotStatus", "State", "TakeStatus", "expected_bytes", "film_bytes", "plan_json", "status"]
+__all__ = [
+    "FilmStatus",
+    "ShotStatus",
+    "State",
+    "TakeStatus",
+    "expected_bytes",
+    "film_bytes",
+    "painting_label",
+    "plan_json",
+    "status",
+    "with_needs",
+]

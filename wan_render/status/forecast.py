@@ -36,6 +36,8 @@ def expected_seconds(takes: Sequence[Take], store: Store, backend: Backend, devi
     rates = _measured(store) if takes else {}
     seconds = 0.0
     for take in takes:
+        if take.through:
+            continue  # joined from segments, which are counted: seconds of no device
         rate = rates.get((take.backend, take.model, take.size.width, take.size.height, device_kind))
         work = take.sampling.steps * take.frames
         seconds += backend.expected_seconds(take, device_kind) if rate is None else rate * work
@@ -69,6 +71,8 @@ def _measured(store: Store) -> Mapping[_Alike, float]:
     """Seconds per step and frame, the median over comparable takes."""
     measured: dict[_Alike, list[float]] = defaultdict(list)
     for record in store.takes.newest(MEASURED_TAKES):
+        if "through" in record.take:
+            continue
         work = record.take["sampling"]["steps"] * record.take["frames"]
         measured[_alike(record)].append(_rendering_seconds(record) / max(work, 1))
     return {alike: median(rates) for alike, rates in measured.items()}

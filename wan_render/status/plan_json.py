@@ -25,6 +25,7 @@ def plan_json(plan: FilmPlan, status: FilmStatus) -> dict[str, Any]:
         "expected": {"device_seconds": round(status.seconds, 1), "bytes": status.bytes},
         "warnings": [asdict(warning) for warning in plan.warnings],
         "shots": [_shot(shot) for shot in status.shots],
+        "painted": [{"keyframe": name} | _take(take, take.key) for name, take in status.paintings.items()],
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -11,8 +11,9 @@ from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
 from wan_render.render import Backend
 from wan_render.status.forecast import expected_bytes, expected_seconds
+from wan_render.status.needed import with_needs
 from wan_render.store import Clip, Store
-from wan_render.take import Take, changes
+from wan_render.take import FramePlate, Take, changes
 
 
 class State(StrEnum):
@@ -69,17 +70,16 @@ class ShotStatus:
 class FilmStatus:
     """A film's shots in its order, the omitted ones last.
 
-    seconds: expected device time, and bytes: expected disk space, for what is not there.
+    seconds: expected device time, and bytes: expected disk space, for what is to be rendered.
+    to_render: the takes that are not there, each once, in the film's order, and before each those that it needs.
+    paintings: the status of every painted keyframe, by its name. Their takes are numbered 1.
     """
 
     shots: tuple[ShotStatus, ...]
     seconds: float
     bytes: int
-
-    @property
-    def to_render(self) -> tuple[Take, ...]:
-        """The takes that are not there, each once, in the film's order."""
-        return _to_render(self.shots)
+    to_render: tuple[Take, ...] = ()
+    paintings: Mapping[str, TakeStatus] = field(default_factory=dict)
 
     def shot(self, shot_id: str) -> ShotStatus:
         """The status of a shot; KeyError for an unknown one."""
@@ -96,17 +96,29 @@ def status(plan: FilmPlan, store: Store, backend: Backend, device_kind: str | No
     remembered = store.remembered(plan.slug)
     shots = tuple(_shot(shot, store, remembered.get(shot.id, {})) for shot in plan.shots)
     omitted = tuple(ShotStatus(shot_id, None, State.OMITTED, "status: omit") for shot_id in plan.omitted)
-    to_render = _to_render(shots)
+    to_render = _to_render(plan, shots, store)
     return FilmStatus(
         shots + omitted,
         expected_seconds(to_render, store, backend, device_kind or backend.device_kinds[0]),
         expected_bytes(plan, to_render, store),
+        to_render,
+        {
+            name: _take(PlannedTake(1, take), store, remembered.get(painting_label(name), {}))
+            for name, take in plan.paintings.items()
+        },
     )
 
 
-def _to_render(shots: Iterable[ShotStatus]) -> tuple[Take, ...]:
+def painting_label(name: str) -> str:
+    """What a painted keyframe is called where shots are called by their ids; no id has a blank."""
+    return f"keyframe {name}"
+
+
+def _to_render(plan: FilmPlan, shots: Iterable[ShotStatus], store: Store) -> tuple[Take, ...]:
     takes = (take for shot in shots for take in shot.takes)
-    return tuple({take.key: take.take for take in takes if take.take is not None and take.clip is None}.values())
+    lacking = [take.take for take in takes if take.take is not None and take.clip is None]
+    stills = [take for take in plan.needed_by_stills if store.find(take.key) is None]
+    return with_needs((*lacking, *stills), plan.by_key, lambda key: store.find(key) is not None)
 
 
 def _shot(shot: PlannedShot, store: Store, remembered: Mapping[int, Mapping[str, Any]]) -> ShotStatus:
@@ -115,6 +127,8 @@ def _shot(shot: PlannedShot, store: Store, remembered: Mapping[int, Mapping[str,
             return _rendered(shot, content, store, remembered)
         case NotYet(reason):
             return ShotStatus(shot.id, shot, State.MISSING, reason)
+        case StillPicture(FramePlate(take=key)) if store.find(key) is None:
+            return ShotStatus(shot.id, shot, State.MISSING, "its keyframe is not painted yet")
         case StillPicture() | CardText():
             return ShotStatus(shot.id, shot, State.FOUND, "")
 

@@ -2,6 +2,7 @@
 
     takes/<key>/             clip.mkv, preview.mp4, first.png, last.png, take.json (see record.py)
     takes/.corrupt/<key>-1/  a damaged take, set aside
+    stages/<key>/            what a renderer worked out on the way to takes (see stages.py)
     films/<slug>/v001/       film.mp4, index.html, …, film.json (see films.py)
     films/<slug>/memory.json, storyboard.json    what was rendered last, and from which file
     */.locks/, */.part-*     who is at work, and what is not finished
@@ -21,6 +22,7 @@ from wan_render.store.films import FilmRecord, Films, FilmVersion, read_film
 from wan_render.store.locks import locked, shared
 from wan_render.store.memory import Memory, Remembered
 from wan_render.store.record import CLIP, FIRST, LAST, PREVIEW, SIDECAR, Clip, FileFact, Provenance, TakeRecord
+from wan_render.store.stages import StageFiles
 from wan_render.store.takes import Fill, Takes
 from wan_render.take import Take
 
@@ -32,6 +34,7 @@ __all__ = [
     "SIDECAR",
     "Clip",
     "FileFact",
+    "Fill",
     "FilmRecord",
     "FilmVersion",
     "Provenance",
@@ -49,6 +52,7 @@ class Store:
         self.root = root
         self.takes = Takes(root / "takes")
         self.films = Films(root / "films")
+        self.stages = StageFiles(root / "stages")
         self._memory = Memory(root / "films")
 
     # Takes
@@ -77,6 +81,10 @@ class Store:
     def lock(self, key: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
         """Hold one take; `waiting` is called at once and then every second while another run holds it."""
         return self.takes.lock(key, waiting)
+
+    def hand_over(self, key: str) -> Callable[[], None]:
+        """Let the thread that calls what is returned go on holding the take that this one holds."""
+        return self.takes.hand_over(key)
 
     def publish(self, take: Take, fill: Fill) -> Clip:
         """`fill` writes the files into a folder beside and returns the provenance; see Takes.publish."""
@@ -123,6 +131,7 @@ class Store:
                 probe.touch()
                 probe.unlink(missing_ok=True)
         self.takes.sweep()
+        self.stages.sweep()
         self.films.sweep()
 
     def need(self, size: int) -> None:

@@ -45,6 +45,16 @@ def locked(file: Path, waiting: Callable[[], None]) -> Iterator[None]:
         yield
 
 
+def hand_over(file: Path) -> Callable[[], None]:
+    """Let another thread go on holding what this one holds: whichever calls what is returned."""
+    depth = _held.depth.pop(file)
+
+    def take_over() -> None:
+        _held.depth[file] = depth
+
+    return take_over
+
+
 @contextmanager
 def if_free(file: Path) -> Iterator[bool]:
     """Hold `file`'s lock if nobody does, this thread included; else yield False."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from wan_render.errors import InputError, Problem
 from wan_render.keys import canonical
+from wan_render.plan.drafts import SLUG_ENDING
 from wan_render.store.disk import disk_errors, write_whole
 from wan_render.store.locks import locked
 from wan_render.take import Take
@@ -20,9 +21,6 @@ MEMORY, CLAIM = "memory.json", "storyboard.json"
 
 Remembered = Mapping[str, Mapping[int, Mapping[str, Any]]]
 """Shot id → take number → the fields of the take, in canonical form."""
-
-DRAFT = "-draft"
-"""What `--draft` adds to a slug: the draft belongs to its film's storyboard."""
 
 
 class Memory:
@@ -56,7 +54,9 @@ class Memory:
 
     def rival(self, slug: str, file: Path) -> Path | None:
         """Another storyboard, still there, that has this slug here; None where `file` may have it."""
-        owner = self._owner(slug) or (self._owner(slug.removesuffix(DRAFT)) if slug.endswith(DRAFT) else None)
+        owner = self._owner(slug) or (
+            self._owner(slug.removesuffix(SLUG_ENDING)) if slug.endswith(SLUG_ENDING) else None
+        )
         if owner is None or not owner.exists():
             return None
         return None if file.exists() and owner.samefile(file) else owner
@@ -91,7 +91,10 @@ class Memory:
         """Give up the slugs that the file had before it got this one; drafts belong to their film."""
         for path in self.films.glob(f"*/{CLAIM}"):
             other = path.parent.name
-            if other.removesuffix(DRAFT) != slug.removesuffix(DRAFT) and self._owner(other) == file.absolute():
+            if (
+                other.removesuffix(SLUG_ENDING) != slug.removesuffix(SLUG_ENDING)
+                and self._owner(other) == file.absolute()
+            ):
                 path.unlink(missing_ok=True)
 
     def _owner(self, slug: str) -> Path | None:

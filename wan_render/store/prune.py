@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from wan_render.keys import content_key
 from wan_render.plan import FilmPlan, Rendered
 from wan_render.store import Store
 from wan_render.store.memory import Remembered
-from wan_render.take import TAKE_FORM
+from wan_render.store.stages import KeptStage
+from wan_render.take import TAKE_FORM, needs_of
+
+STAGE_DAYS = 30
+"""A stage that nothing has used for so long may go: it can be worked out again."""
 
 
 @dataclass(frozen=True)
 class Prunable:
-    """A take that may go. what: the film, shot and take that it was rendered for, in words; made: when, None where
-    its record cannot be read."""
+    """A take that may go, or a stage on the way to takes.
+
+    what: the film, shot and take that it was rendered for, in words, or what stage it is. made: when, None where its
+    record cannot be read; of a stage, when it was used last.
+    """
 
     key: str
     folder: Path
     bytes: int
     what: str
     made: datetime | None
+    is_stage: bool = False
 
 
 def prunable(plan: FilmPlan, store: Store, keep: int, pins: Iterable[str] = ()) -> tuple[Prunable, ...]:
-    """The takes in the store that nothing uses, and damaged ones that were set aside; the largest first.
+    """The takes in the store that nothing uses, damaged ones that were set aside, and stages that are for such takes
+    or were not used for a month; the largest first.
 
     Used are: the takes of the plan; those in the newest `keep` versions of its film and in every version of every other
-    film; what was last rendered under the shots of other films and under the plan's omitted shots; and whatever begins
-    with the digits of a pin, the plan's own and `pins` (those of omitted shots are not in a plan).
+    film; what was last rendered under the shots of other films and under the plan's omitted shots; whatever begins
+    with the digits of a pin, the plan's own and `pins` (those of omitted shots are not in a plan); and the takes that
+    any of these begins on, ends on or is joined from.
     """
-    used = set(_used(plan, store, keep))
     pinned = (*pins, *_pins(plan))
-    takes = (key for key in store.takes.keys() if key not in used and not key.startswith(pinned))  # noqa: SIM118
+    kept = (key for key in store.takes.keys() if pinned and key.startswith(pinned))  # noqa: SIM118
+    used = _with_needed(store, (*_used(plan, store, keep), *kept))
+    takes = (key for key in store.takes.keys() if key not in used)  # noqa: SIM118
     found = [_prunable(store, key) for key in takes] + [_damaged(folder) for folder in store.takes.set_aside()]
+    found += [_stage(stage) for stage in store.stages.kept() if _is_idle(stage, used)]
     return tuple(sorted(found, key=lambda take: (-take.bytes, take.key)))
 
 
@@ -51,8 +64,27 @@ def prune(
     with store.alone(waiting):
         found = prunable(plan, store, keep, pins)
         for take in found:
-            store.takes.delete(take.key, take.folder)
+            store.stages.delete(take.folder) if take.is_stage else store.takes.delete(take.key, take.folder)
     return found
+
+
+def _with_needed(store: Store, keys: Iterable[str]) -> set[str]:
+    """Keys, and those that their records name: frames of takes and segments."""
+    used: set[str] = set()
+    open_keys = list(keys)
+    while open_keys:
+        key = open_keys.pop()
+        if key not in used:
+            used.add(key)
+            open_keys += _needed(store, key)
+    return used
+
+
+def _needed(store: Store, key: str) -> tuple[str, ...]:
+    try:
+        return needs_of(store.record(key).take)
+    except (OSError, ValueError):
+        return ()  # nothing is there that could need anything
 
 
 def _used(plan: FilmPlan, store: Store, keep: int) -> Iterator[str]:
@@ -88,6 +120,17 @@ def _prunable(store: Store, key: str) -> Prunable:
     made_for = record.provenance
     what = f"{made_for.film} {made_for.shot} take {made_for.number}".strip()
     return Prunable(key, folder, _bytes(folder), what, record.made)
+
+
+def _is_idle(stage: KeptStage, used: Collection[str]) -> bool:
+    if stage.take:
+        return stage.take not in used
+    return time.time() - stage.used > STAGE_DAYS * 86400
+
+
+def _stage(stage: KeptStage) -> Prunable:
+    used = datetime.fromtimestamp(stage.used, UTC)
+    return Prunable(stage.folder.name.rpartition(".")[2], stage.folder, stage.bytes, stage.what, used, is_stage=True)
 
 
 def _damaged(folder: Path) -> Prunable:

@@ -14,7 +14,7 @@ from pathlib import Path
 from wan_render import __version__
 from wan_render.keys import canonical, content_key
 from wan_render.store.disk import digest, disk_error, disk_errors, flush, flush_tree
-from wan_render.store.locks import if_free, locked
+from wan_render.store.locks import hand_over, if_free, locked
 from wan_render.store.record import CLIP, SIDECAR, Clip, FileFact, Provenance, TakeRecord
 from wan_render.take import TAKE_FORM, Take, short
 
@@ -67,6 +67,10 @@ class Takes:
     def lock(self, key: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
         """Hold one take; `waiting` is called every second while another run holds it."""
         return locked(self._lock_file(key), waiting)
+
+    def hand_over(self, key: str) -> Callable[[], None]:
+        """Let the thread that calls what is returned go on holding the take that this one holds."""
+        return hand_over(self._lock_file(key))
 
     def publish(self, take: Take, fill: Fill) -> Clip:
         """Fill a folder beside, record what is in it, rename it into place. A whole take that is already there wins.

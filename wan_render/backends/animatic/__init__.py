@@ -7,11 +7,12 @@ drift of colours. It takes any model's card, since it draws from the plates alon
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 from wan_render.errors import Problem, RenderError
-from wan_render.render import Device, Listen, ModelCard, Phase, Progress, Renderer
+from wan_render.render import ALONE, Device, Listen, ModelCard, Phase, Progress, PublishedLora, Renderer, Workspace
 from wan_render.take import ShotKind, Take
 
 _OPEN_SECONDS = 0.15
@@ -40,7 +41,11 @@ class Animatic:
         """It renders on the CPU only."""
         return ("cpu",)
 
-    def missing(self, card: ModelCard) -> Problem | None:  # noqa: ARG002 - no model's weights are needed
+    def missing(
+        self,
+        card: ModelCard,  # noqa: ARG002 - no model's weights are needed
+        loras: Sequence[PublishedLora] = (),  # noqa: ARG002
+    ) -> Problem | None:
         """OpenCV, where it is not installed; it comes with the base install."""
         if find_spec("cv2") is not None:
             return None
@@ -55,7 +60,13 @@ class Animatic:
         megapixels = take.frames * take.size.width * take.size.height / 1e6
         return _OPEN_SECONDS + megapixels * _SECONDS_PER_MEGAPIXEL[take.kind]
 
-    def open(self, card: ModelCard, device: Device, listen: Listen) -> Renderer:
+    def open(
+        self,
+        card: ModelCard,
+        device: Device,
+        listen: Listen,
+        workspace: Workspace = ALONE,  # noqa: ARG002 - drawing a picture has no stages
+    ) -> Renderer:
         """A renderer; raises RenderError for a device that is not a CPU or where OpenCV is missing."""
         if device.kind not in self.device_kinds:
             raise RenderError(Problem("backend animatic", f"asked to render on {device.name}", "it renders on: cpu"))

@@ -57,7 +57,7 @@ def choose_move(take: Take) -> Move:
     What is drawn depends on the seed and on what is seen, so that the takes of a shot differ, and shots that share a
     seed do not all move alike.
     """
-    pictures = [plate.picture for plate in (take.first, take.last) if plate is not None]
+    pictures = [plate.shows for plate in (take.first, take.last) if plate is not None]
     dice = random.Random(content_key("animatic-move/1", (take.seed, take.prompt, *pictures)))  # noqa: S311
     angle = dice.uniform(0, 2 * math.pi)
     zoom = dice.uniform(0.12, 0.17)

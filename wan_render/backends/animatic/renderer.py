@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -23,6 +23,9 @@ class AnimaticRenderer:
         self._card = card
         self._device = device
         self._is_open = True
+
+    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:
+        """There is nothing to prepare."""
 
     def render(self, take: Take, plates: Plates, listen: Listen) -> Frames:
         """Render a take: exactly its frames, beginning and ending bit-exactly on its plates.

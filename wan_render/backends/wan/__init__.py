@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wan_render.backends.wan import estimate, location, opening
 from wan_render.errors import Problem
-from wan_render.render import Device, Listen, ModelCard, Renderer
+from wan_render.render import ALONE, Device, Listen, ModelCard, PublishedLora, Renderer, Workspace
 from wan_render.take import Take
 
 
@@ -29,18 +30,20 @@ class WanBackend:
         """A CPU renders too, for tests and the very patient."""
         return opening.KINDS
 
-    def missing(self, card: ModelCard) -> Problem | None:
+    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = ()) -> Problem | None:
         """Packages or weights that are not here, with the command that brings them."""
-        return location.missing_packages() or location.missing_weights(card)
+        return location.missing_packages() or location.missing_weights(card) or location.missing_loras(loras)
 
     def expected_seconds(self, take: Take, device_kind: str) -> float:
         """A rough time for one take, from measurements on an H200."""
         return estimate.expected_seconds(take, device_kind)
 
-    def open(self, card: ModelCard, device: Device, listen: Listen) -> Renderer:
-        """Find a model's weights and begin to load them. Raises WeightsError, DeviceError, MachineError or
-        RenderError."""
-        return opening.open_renderer(card, device, listen)
+    def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
+        """Find a model's weights; each component is loaded when it is first needed.
+
+        Raises WeightsError, DeviceError, MachineError or RenderError.
+        """
+        return opening.open_renderer(card, device, listen, workspace)
 
 
 BACKEND = WanBackend()

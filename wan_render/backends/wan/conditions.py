@@ -90,13 +90,17 @@ class FirstFrame:
         return self.model_input(latents)
 
 
-def channels(plates: Plates, shape: tuple[int, ...], frames: int, vae: Any) -> Channels:
-    """The keyframes of a shot of `frames` frames as channels; `shape` is that of its latents."""
-    step = vae.config.scale_factor_temporal
-    latents = encode_video(_video_of(plates, frames), vae)
+def keyframe_latents(plates: Plates, frames: int, vae: Any) -> torch.Tensor:
+    """The VAE's view of the keyframes in their places in `frames` frames: (1, z, latent frames, height, width)."""
+    return encode_video(_video_of(plates, frames), vae)
+
+
+def channels(latents: torch.Tensor, frames: int, step: int, *, has_last: bool) -> Channels:
+    """Keyframes of a shot of `frames` frames as channels. step: frames in a latent frame."""
+    shape = latents.shape
     known = torch.zeros(1, 1, frames, *shape[3:])
     known[:, :, 0] = 1
-    if plates.last is not None:
+    if has_last:
         known[:, :, -1] = 1
     # The first latent frame stands for one frame, every other one for `step`: repeat the first to make them alike.
     known = torch.cat([known[:, :, :1].repeat_interleave(step, dim=2), known[:, :, 1:]], dim=2)
@@ -104,9 +108,8 @@ def channels(plates: Plates, shape: tuple[int, ...], frames: int, vae: Any) -> C
     return Channels(torch.cat([known, latents], dim=1))
 
 
-def first_frame(plates: Plates, shape: tuple[int, ...], vae: Any) -> FirstFrame:
+def first_frame(frame: torch.Tensor, shape: tuple[int, ...]) -> FirstFrame:
     """The first keyframe as a given latent frame; `shape` is that of the shot's latents."""
-    frame = encode_video(_video_of(plates, 1), vae)
     unknown = torch.ones(1, 1, *shape[2:], dtype=torch.float32, device=frame.device)
     unknown[:, :, 0] = 0
     return FirstFrame(frame, unknown)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 
+from wan_render.backends.wan.acceleration.steady import steadily
+from wan_render.backends.wan.residence import free_bytes
 from wan_render.render import Pixels
+
+STEADY_BYTES_PER_PIXEL = 40_000
+"""Float32 encode, and one more activation of each layer beside it: 16 GB at 832x480, by the layers' sizes."""
 
 
 def noise(shape: tuple[int, ...], seed: int, device: torch.device) -> torch.Tensor:
@@ -18,7 +24,9 @@ def noise(shape: tuple[int, ...], seed: int, device: torch.device) -> torch.Tens
 
 def encode_video(video: torch.Tensor, vae: Any) -> torch.Tensor:
     """Frames (1, 3, frames, height, width) from -1 to 1 as normalised float32 latents."""
-    latents = vae.encode(video.to(vae.device, vae.dtype)).latent_dist.mode().to(torch.float32)
+    video = video.to(vae.device, vae.dtype)
+    with _without_repetition(vae, video):
+        latents = vae.encode(video).latent_dist.mode().to(torch.float32)
     mean, inverse_std = _statistics(vae, latents)
     found: torch.Tensor = (latents - mean) * inverse_std
     return found
@@ -28,7 +36,9 @@ def decode_video(latents: torch.Tensor, vae: Any) -> torch.Tensor:
     """Normalised latents as frames (1, 3, frames, height, width) from -1 to 1."""
     latents = latents.to(vae.device, vae.dtype)
     mean, inverse_std = _statistics(vae, latents)
-    found: torch.Tensor = vae.decode(latents / inverse_std + mean, return_dict=False)[0]
+    unnormalised = latents / inverse_std + mean
+    weights = next(vae.decoder.parameters()).dtype  # a profile may have it decode in bfloat16
+    found: torch.Tensor = vae.decode(unnormalised.to(weights), return_dict=False)[0]
     return found
 
 
@@ -37,6 +47,12 @@ def to_pixels(video: torch.Tensor) -> Pixels:
     unit = (video[0] * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 3, 0).float()
     pixels: Pixels = np.ascontiguousarray((unit * 255.0).round().to(torch.uint8).cpu().numpy())
     return pixels
+
+
+def _without_repetition(vae: Any, video: torch.Tensor) -> AbstractContextManager[None]:
+    """Frames that stand still are encoded once where there is memory for it; the latents are the same, bit for bit."""
+    needed = STEADY_BYTES_PER_PIXEL * video.shape[3] * video.shape[4]
+    return steadily(vae) if free_bytes(vae.device) >= needed else nullcontext()
 
 
 def _statistics(vae: Any, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

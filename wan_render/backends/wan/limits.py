@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wan_render.backends.wan.acceleration.profile import BY_NAME
 from wan_render.errors import Problem, RenderError
 from wan_render.render import ModelCard, Pixels, Plates
 from wan_render.take import ShotKind, Take
@@ -22,8 +23,6 @@ def _take_problems(take: Take, card: ModelCard) -> Iterator[Problem]:
         return
     yield from _raster_problems(take, card)
     yield from _sampling_problems(take, card)
-    if take.loras:
-        yield Problem(card.name, "LoRAs are not rendered by this version", remedy="remove render.loras")
 
 
 def _raster_problems(take: Take, card: ModelCard) -> Iterator[Problem]:
@@ -48,8 +47,9 @@ def _sampling_problems(take: Take, card: ModelCard) -> Iterator[Problem]:
         yield Problem(card.name, f"cannot render in {sampling.steps} steps", "expected at least one")
     if not sampling.shift > 0:
         yield Problem(card.name, f"shift is {sampling.shift}", "expected more than 0")
-    if sampling.profile != "exact":
-        yield Problem(card.name, f"profile '{sampling.profile}' is not rendered by this version", "allowed: exact")
+    if sampling.profile not in BY_NAME:
+        allowed = f"allowed: {', '.join(BY_NAME)}"
+        yield Problem(card.name, f"there is no profile '{sampling.profile}'", allowed)
 
 
 def _plate_problems(take: Take, plates: Plates) -> Iterator[Problem]:

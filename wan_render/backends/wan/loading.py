@@ -10,7 +10,8 @@ import diffusers
 import torch
 import transformers
 
-from wan_render.backends.wan.checkpoint import Checkpoint
+from wan_render.backends.wan.checkpoint import WEIGHTS, Checkpoint, weight_files
+from wan_render.backends.wan.safetensors_file import element_count
 from wan_render.backends.wan.seam import seam
 from wan_render.errors import Problem, WeightsError
 
@@ -61,6 +62,14 @@ class Loader(Protocol):
         """A component with weights, in host memory, in eval mode. Raises WeightsError."""
         ...
 
+    def weights_bytes(self, component: str) -> int:
+        """About how many bytes a component's weights take once they are loaded; known without loading them."""
+        ...
+
+    def dtype(self, component: str) -> str:
+        """The type of a component's weights, `bfloat16`."""
+        ...
+
     def tokenizer(self) -> Any:
         """The text encoder's tokenizer."""
         ...
@@ -96,6 +105,17 @@ class FolderLoader:
         _account_for(folder, info, is_whole=component in WHOLE)
         found: torch.nn.Module = module.eval()
         return found
+
+    def weights_bytes(self, component: str) -> int:
+        """By the headers of its files, in its precision here. Raises WeightsError."""
+        folder = self.checkpoint.folder / component
+        with seam(str(folder), otherwise=WeightsError):
+            files = (folder / name for name in weight_files(folder, WEIGHTS[component]))
+            return sum(map(element_count, files)) * self.precision.of(component).itemsize
+
+    def dtype(self, component: str) -> str:
+        """As asked for; some layers of a transformer stay float32."""
+        return str(self.precision.of(component)).removeprefix("torch.")
 
     def tokenizer(self) -> Any:
         """The tokenizer of the checkpoint's own class. Raises WeightsError."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from wan_render.render import KindDefaults, ModelCard
+from wan_render.backends.wan import distilled
+from wan_render.render import KindDefaults, ModelCard, PublishedLora
 from wan_render.take import Sampling, ShotKind, Size
 
 NEGATIVE_T2V = (
@@ -35,6 +36,7 @@ class Official:
     sizes:      what Wan's own code accepts for it. FLF2V-14B is documented for 720p only and accepts 480p; rendering
                 it at 480p is this project's default, and a warning that everybody gets is read by nobody.
     work:       (linear, attention) work of one forward against the 14B at equal tokens: layers·width² and layers·width.
+    distilled:  LoRAs for drafts; none is known for the small models.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Official:
     trained_frames: int = 81
     size_multiple: int = 16
     work: tuple[float, float] = (1.0, 1.0)
+    distilled: tuple[PublishedLora, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -65,6 +68,7 @@ class Official:
             trained_frames=self.trained_frames,
             size_multiple=self.size_multiple,
             native_sizes=self.sizes,
+            distilled=self.distilled,
         )
 
 
@@ -76,6 +80,7 @@ FLF2V_14B = Official(
     guidance=(5.0,),
     shift=16.0,
     sizes=SIZES_480P | SIZES_720P,
+    distilled=distilled.I2V_2_1,
 )
 I2V_14B_480P = Official(
     "wan2.1-i2v-14b-480p",
@@ -85,6 +90,7 @@ I2V_14B_480P = Official(
     guidance=(5.0,),
     shift=3.0,
     sizes=SIZES_480P,
+    distilled=distilled.I2V_2_1,
 )
 I2V_14B_720P = Official(
     "wan2.1-i2v-14b-720p",
@@ -94,6 +100,7 @@ I2V_14B_720P = Official(
     guidance=(5.0,),
     shift=5.0,
     sizes=SIZES_720P,
+    distilled=distilled.I2V_2_1,
 )
 T2V_1_3B = Official(
     "wan2.1-t2v-1.3b",
@@ -113,6 +120,7 @@ T2V_14B = Official(
     guidance=(5.0,),
     shift=5.0,
     sizes=SIZES_480P | SIZES_720P,
+    distilled=distilled.T2V_2_1,
 )
 I2V_A14B = Official(
     "wan2.2-i2v-a14b",
@@ -122,6 +130,7 @@ I2V_A14B = Official(
     guidance=(3.5, 3.5),
     shift=5.0,
     sizes=SIZES_480P | SIZES_720P,
+    distilled=distilled.I2V_2_2,
 )
 T2V_A14B = Official(
     "wan2.2-t2v-a14b",
@@ -131,6 +140,7 @@ T2V_A14B = Official(
     guidance=(4.0, 3.0),
     shift=12.0,
     sizes=SIZES_480P | SIZES_720P,
+    distilled=distilled.T2V_2_2,
 )
 TI2V_5B = Official(  # its pipeline takes a last image and ignores it without a word: no FLF2V
     "wan2.2-ti2v-5b",

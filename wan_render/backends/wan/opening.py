@@ -9,13 +9,13 @@ from pathlib import Path
 from wan_render.backends.wan.checkpoint import Checkpoint, read_checkpoint
 from wan_render.backends.wan.location import download_command, missing_packages, resolved, weights_folder
 from wan_render.errors import InputError, MachineError, Problem, WeightsError
-from wan_render.render import Device, Listen, ModelCard, Phase, Progress, Renderer
+from wan_render.render import Device, Listen, ModelCard, Phase, Progress, Renderer, Workspace
 
 KINDS = ("cuda", "cpu")
 """Kinds of devices, the best first."""
 
 
-def open_renderer(card: ModelCard, device: Device, listen: Listen) -> Renderer:
+def open_renderer(card: ModelCard, device: Device, listen: Listen, workspace: Workspace) -> Renderer:
     """A renderer for a model that lies on this machine. Raises WeightsError, DeviceError, MachineError."""
     listen(Progress(Phase.LOADING))
     if device.kind not in KINDS:
@@ -25,7 +25,7 @@ def open_renderer(card: ModelCard, device: Device, listen: Listen) -> Renderer:
     folder = weights_folder(card)
     if folder is None:
         raise WeightsError(Problem(card.name, "its weights are not on this machine", remedy=download_command(card)))
-    return _renderer(card, _whole_checkpoint(folder), device, listen)
+    return _renderer(card, _whole_checkpoint(folder), device, workspace)
 
 
 def _whole_checkpoint(folder: Path) -> Checkpoint:
@@ -36,7 +36,7 @@ def _whole_checkpoint(folder: Path) -> Checkpoint:
         raise WeightsError(*fault.problems) from None
 
 
-def _renderer(card: ModelCard, checkpoint: Checkpoint, device: Device, listen: Listen) -> Renderer:
+def _renderer(card: ModelCard, checkpoint: Checkpoint, device: Device, workspace: Workspace) -> Renderer:
     from wan_render.backends.wan.seam import seam
 
     with seam(f"{card.name} on {device.name}"):
@@ -51,7 +51,7 @@ def _renderer(card: ModelCard, checkpoint: Checkpoint, device: Device, listen: L
         loader = FolderLoader(checkpoint, EXACT[device.kind])
         precision = {name: str(dtype).removeprefix("torch.") for name, dtype in asdict(loader.precision).items()}
         weights = {"weights": resolved(card, checkpoint.folder), **{f"{k} dtype": v for k, v in precision.items()}}
-        return WanRenderer(card, loader, place, weights).warmed(listen)
+        return WanRenderer(card, loader, place, weights, workspace)
 
 
 def place_of(device: Device) -> str:

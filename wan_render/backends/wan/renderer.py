@@ -6,41 +6,55 @@ is that nothing is rounded, stretched or ignored, and that what one take has loa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
 import transformers
 
-from wan_render.backends.wan.conditions import Condition, TextOnly, channels, first_frame
+from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Accelerator, Arrival
+from wan_render.backends.wan.acceleration.choice import Shape
+from wan_render.backends.wan.acceleration.profile import named
+from wan_render.backends.wan.acceleration.schedule import prepared_scheduler
+from wan_render.backends.wan.budget import ENCODER_WORKING_BYTES, Budget, latent_shape, tokens
+from wan_render.backends.wan.checkpoint import WEIGHTS
+from wan_render.backends.wan.conditions import Condition
 from wan_render.backends.wan.denoise import Context, Expert, Experts, denoise
-from wan_render.backends.wan.encode import TextEmbeddings, encode_pictures
+from wan_render.backends.wan.encodings import Encodings
+from wan_render.backends.wan.fit import Fit, Rung, choose
 from wan_render.backends.wan.latents import decode_video, noise, to_pixels
 from wan_render.backends.wan.limits import require
 from wan_render.backends.wan.loading import Loader
-from wan_render.backends.wan.residence import Residence
+from wan_render.backends.wan.lora import Wardrobe, files_of, for_expert
+from wan_render.backends.wan.residence import Residence, available_bytes
 from wan_render.backends.wan.seam import seam
-from wan_render.errors import Problem, RenderError
-from wan_render.render import Frames, Listen, ModelCard, Phase, Plates, Progress
-from wan_render.take import Take
+from wan_render.backends.wan.stages import Kept, LatentsKey, Source
+from wan_render.backends.wan.streaming import streamed
+from wan_render.errors import InputError, Problem, RenderError, WeightsError
+from wan_render.render import ALONE, Frames, Listen, ModelCard, Phase, Plates, Progress, Workspace
+from wan_render.settings import MachineSettings
+from wan_render.take import Take, short
 
-ENCODER_WORKING_BYTES = 1_000_000_000
-"""Beside the weights of the text and the image encoder: less than this."""
-
-VAE_WORKING_BYTES_PER_PIXEL = 23_500
-"""Float32 decode: 21.6 GB at 1280x720, measured on an H200; encoding needs less."""
-
-TRANSFORMER_WORKING_BYTES_PER_TOKEN = 100_000
-"""14B in bf16: the widest activations of a block, about twice what was measured (34 GB with 32.8 GB of weights at
-32,760 tokens)."""
+_log = logging.getLogger(__name__)
 
 
 class WanRenderer:
     """A model whose components come from `loader`; `weights` says in words which they are, for the record."""
 
-    def __init__(self, card: ModelCard, loader: Loader, device: torch.device, weights: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        loader: Loader,
+        device: torch.device,
+        weights: Mapping[str, str],
+        workspace: Workspace = ALONE,
+    ) -> None:
         self._card = card
+        self._workspace = workspace
         self._loader = loader
         self._checkpoint = loader.checkpoint
         self._device = device
@@ -49,31 +63,63 @@ class WanRenderer:
         self._listen: Listen = _to_nobody
         self._doing = Progress(Phase.LOADING)
         self._is_closed = False
-        self._texts = TextEmbeddings(loader.tokenizer(), self._text_encoder)
-        self._image_processor = loader.image_processor() if self._checkpoint.has_image_encoder else None
+        settings = MachineSettings()
+        self._asked = None if settings.memory_fit == "auto" else Rung(settings.memory_fit)
+        self._accelerator = Accelerator(device, settings.cache, settings.kernels)
+        self._wardrobe = Wardrobe()
+        self._loras: Mapping[str, Path] = {}
+        self._kept = Kept(self._workspace.stages)
+        self._encodings = Encodings(loader, self._source, self._kept, device)
+        self._budget = Budget(loader)
+        self._fit = Fit(Rung.RESIDENT)
+        self._fitted: object = None
 
-    def warmed(self, listen: Listen) -> WanRenderer:
-        """This renderer with what a take needs first already loaded. Raises WeightsError, DeviceError."""
+    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:
+        """Where the components do not fit together, encode for all takes what each encoder can, before the next one
+        needs its memory. What is wrong with a later take is left for its own turn."""
         self._listen = listen
-        self._text_encoder()
-        return self
+        with seam(f"{self._card.name} on {self._device}"), torch.no_grad():
+            lacking = [take for take in takes if not self._kept.knows(self._latents_key(take))]
+            if not lacking or self._fit_to(lacking[0]).rung is Rung.RESIDENT:
+                return
+            for text in dict.fromkeys(text for take in lacking for text in self._texts(take)):
+                self._say(Progress(Phase.ENCODING))
+                self._encodings.text(text, self._text_encoder)
+            shown = [take for take in lacking if take.first is not None]
+            for take in shown if self._checkpoint.has_image_encoder else ():
+                with _left_for_later(take):
+                    self._say(Progress(Phase.ENCODING))
+                    self._encodings.pictures(plates(take), self._image_encoder)
+            for take in shown:
+                with _left_for_later(take):
+                    self._say(Progress(Phase.ENCODING))
+                    self._condition(take, plates(take))
 
     def render(self, take: Take, plates: Plates, listen: Listen) -> Frames:
         """Render a take. Only errors of wan_render.errors leave it."""
         if self._is_closed:
             raise RenderError(Problem(self._card.name, "is closed", "a renderer that is open", "open another"))
         require(take, plates, self._card)
+        self._accelerator.require(named(take.sampling.profile))
         self._listen = listen
         with seam(f"{self._card.name} on {self._device}"), torch.no_grad():
             return Frames(to_pixels(self._decode(self.latents(take, plates), take)), take.rate)
 
     def latents(self, take: Take, plates: Plates) -> torch.Tensor:
         """The denoised latents of a take, normalised, float32: (1, z, latent frames, height, width)."""
+        self._fit_to(take)
+        key, steps = self._latents_key(take), take.sampling.steps
+        if self._kept.knows(key):
+            self._say(Progress(Phase.STEP, steps, steps))
+        return self._kept.of(key, lambda: self._denoised(take, plates)).to(self._device)
+
+    def _denoised(self, take: Take, plates: Plates) -> torch.Tensor:
+        self._loras = files_of(take, plates.loras, self._card)
         experts = self._experts(take)
-        scheduler = self._loader.scheduler(take.sampling.shift)
-        scheduler.set_timesteps(take.sampling.steps, device=self._device)
+        profile = named(take.sampling.profile)
+        scheduler = prepared_scheduler(profile, take.sampling, self._loader.scheduler, self._device)
         context = self._context(take, plates, experts)
-        start = noise(self._latent_shape(take), take.seed, self._device)
+        start = noise(latent_shape(self._checkpoint, take), take.seed, self._device)
         return denoise(start, context, experts, scheduler, lambda name: self._transformer(name, take), self._say)
 
     def facts(self) -> Mapping[str, str]:
@@ -84,8 +130,10 @@ class WanRenderer:
             "diffusers": diffusers.__version__,
             "transformers": transformers.__version__,
             "device": torch.cuda.get_device_name(self._device) if is_cuda else "cpu",
-            **({"image processor": type(self._image_processor).__name__} if self._image_processor else {}),
+            **({"image processor": self._encodings.processor} if self._encodings.processor else {}),
             **self._weights,
+            "memory fit": str(self._fit),
+            **self._accelerator.facts(),
         }
 
     def close(self) -> None:
@@ -97,34 +145,24 @@ class WanRenderer:
         """Everything is encoded before the transformer comes: words, CLIP's view of the plates, the VAE's."""
         parts = 1 + self._checkpoint.has_image_encoder + (plates.first is not None)
         self._say(Progress(Phase.ENCODING, 0, parts))
-        text = self._texts.of(take.prompt)
-        negative = self._texts.of(take.negative) if experts.are_guided else None
+        text = self._encodings.text(take.prompt, self._text_encoder)
+        negative = self._encodings.text(take.negative, self._text_encoder) if experts.are_guided else None
         self._say(Progress(Phase.ENCODING, 1, parts))
-        pictures = self._pictures(plates)
+        pictures = self._encodings.pictures(plates, self._image_encoder)
         condition = self._condition(take, plates)
         self._say(Progress(Phase.ENCODING, parts, parts))
+        if self._workspace.tighter:
+            self._residence.free("text_encoder", "image_encoder")
         dtype = self._transformer(experts.high.component, take).dtype
         return Context(
             condition=condition,
             text=text.to(self._device, dtype),
             negative=None if negative is None else negative.to(self._device, dtype),
-            pictures=None if pictures is None else pictures.to(dtype),
+            pictures=None if pictures is None else pictures.to(self._device, dtype),
         )
 
-    def _pictures(self, plates: Plates) -> torch.Tensor | None:
-        if not self._checkpoint.has_image_encoder:
-            return None
-        shown = tuple(plate for plate in (plates.first, plates.last) if plate is not None)
-        encoder = self._resident("image_encoder", ENCODER_WORKING_BYTES)
-        return encode_pictures(shown, self._image_processor, encoder)
-
     def _condition(self, take: Take, plates: Plates) -> Condition:
-        is_per_token = self._checkpoint.index.expand_timesteps
-        if plates.first is None:
-            return TextOnly(per_token=is_per_token)
-        if is_per_token:
-            return first_frame(plates, self._latent_shape(take), self._vae(take))
-        return channels(plates, self._latent_shape(take), take.frames, self._vae(take))
+        return self._encodings.condition(take, plates, latent_shape(self._checkpoint, take), lambda: self._vae(take))
 
     def _decode(self, latents: torch.Tensor, take: Take) -> torch.Tensor:
         self._say(Progress(Phase.DECODING))
@@ -138,35 +176,76 @@ class WanRenderer:
         train_timesteps = self._loader.scheduler(take.sampling.shift).config.num_train_timesteps
         return Experts(high, Expert("transformer_2", guidance[1]), boundary * train_timesteps)
 
-    def _latent_shape(self, take: Take) -> tuple[int, ...]:
-        vae = self._checkpoint.vae
-        frames = (take.frames - 1) // vae.scale_factor_temporal + 1
-        scale = vae.scale_factor_spatial
-        return (1, vae.z_dim, frames, take.size.height // scale, take.size.width // scale)
-
     def _text_encoder(self) -> torch.nn.Module:
-        return self._resident("text_encoder", ENCODER_WORKING_BYTES)
+        arrival = streamed("text_encoder") if "text_encoder" in self._fit.streamed else AS_LOADED
+        return self._resident("text_encoder", ENCODER_WORKING_BYTES, arrival)
 
-    def _vae(self, take: Take) -> torch.nn.Module:
-        working = VAE_WORKING_BYTES_PER_PIXEL * take.size.width * take.size.height
-        return self._resident("vae", working)
+    def _image_encoder(self) -> torch.nn.Module:
+        return self._resident("image_encoder", ENCODER_WORKING_BYTES)
+
+    def _vae(self, take: Take) -> Any:
+        arrival = self._accelerator.vae(named(take.sampling.profile))
+        vae: Any = self._resident("vae", self._budget.working("vae", take), arrival)
+        vae.use_tiling = self._fit.rung is Rung.TILED
+        return vae
 
     def _transformer(self, component: str, take: Take) -> Any:
-        _, _, frames, height, width = self._latent_shape(take)
-        working = TRANSFORMER_WORKING_BYTES_PER_TOKEN * frames * (height // 2) * (width // 2)
-        return self._resident(component, working)
+        profile, config = named(take.sampling.profile), self._checkpoint.transformer
+        worn = for_expert(take.loras, self._loras, component)
+        arrival = self._accelerator.transformer(profile, config.width, config.num_attention_heads)
+        if component in self._fit.streamed:
+            arrival = streamed(component)
+        arrival = self._wardrobe.arrival(arrival, worn)
+        found = self._resident(component, self._budget.working(component, take), arrival)
+        shape = Shape(tokens(self._checkpoint, take), config.num_attention_heads, config.attention_head_dim)
+        if self._wardrobe.wear(found, worn):
+            self._accelerator.forget(found)
+        self._accelerator.adopt(found, profile, shape)
+        return found
 
-    def _resident(self, component: str, working_bytes: int) -> torch.nn.Module:
+    def _resident(self, component: str, working_bytes: int, arrival: Arrival = AS_LOADED) -> torch.nn.Module:
         """A component on the device. Loading it is told as such; then what it is for goes on."""
-        was_here = self._residence.holds(component)
-        found = self._residence.module(component, working_bytes, self._listen)
+        was_here = self._residence.holds(component, arrival)
+        found = self._residence.module(component, working_bytes, self._listen, arrival)
         if not was_here:
             self._listen(self._doing)
         return found
 
+    def _fit_to(self, take: Take) -> Fit:
+        """Choose how the model is fitted into memory: once for each size and length, since estimates depend on them."""
+        shape = (take.size, take.frames, take.sampling.profile)
+        if shape == self._fitted:
+            return self._fit
+        free = available_bytes(self._device, self._residence)
+        needs, may_stream = self._budget.needs(take), self._device.type == "cuda"
+        self._fit = choose(self._asked, self._workspace.tighter, needs, free, may_stream=may_stream)
+        self._fitted = shape
+        asked = "WAN_RENDER_MEMORY_FIT" if self._asked else f"{free / 1e9:.1f} GB are free"
+        _log.info("memory fit of %s at %s: %s, as %s", self._card.name, take.size, self._fit, asked)
+        return self._fit
+
+    def _texts(self, take: Take) -> tuple[str, ...]:
+        return (take.prompt, take.negative) if self._experts(take).are_guided else (take.prompt,)
+
+    def _source(self, component: str) -> Source:
+        return Source(self._card.identity, self._weights.get("weights", ""), self._loader.dtype(component))
+
+    def _latents_key(self, take: Take) -> LatentsKey:
+        components = (name for name in WEIGHTS if name in self._checkpoint.components)
+        return LatentsKey(take.key, tuple(map(self._source, components)))
+
     def _say(self, progress: Progress) -> None:
         self._doing = progress
         self._listen(progress)
+
+
+@contextmanager
+def _left_for_later(take: Take) -> Iterator[None]:
+    """What a later take lacks is its own failure, not that of the take at hand."""
+    try:
+        yield
+    except (InputError, RenderError, WeightsError) as error:
+        _log.info("take %s is not prepared: %s", short(take.key), error.problems[0].found)
 
 
 def _to_nobody(progress: Progress) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Arrival
 from wan_render.backends.wan.loading import Loader
 from wan_render.backends.wan.seam import seam
 from wan_render.render import Listen, Phase, Progress
@@ -28,29 +29,55 @@ class Residence:
         self.device = device
         self._loader = loader
         self._modules: dict[str, torch.nn.Module] = {}  # the one used longest ago first
+        self._forms: dict[str, str] = {}
 
-    def holds(self, component: str) -> bool:
-        """Whether a component is on the device now."""
-        return component in self._modules
+    def holds(self, component: str, arrival: Arrival = AS_LOADED) -> bool:
+        """Whether a component is on the device now, in the form in which it would arrive."""
+        return component in self._modules and self._forms[component] == arrival.form
 
-    def module(self, component: str, working_bytes: int, listen: Listen) -> torch.nn.Module:
-        """A component on the device, with room for `working_bytes` of what its work needs besides weights."""
-        found = self._modules.pop(component, None) or self._load(component, working_bytes, listen)
+    def module(
+        self, component: str, working_bytes: int, listen: Listen, arrival: Arrival = AS_LOADED
+    ) -> torch.nn.Module:
+        """A component on the device, with room for `working_bytes` of what its work needs besides weights.
+
+        One that is there in another form is freed and read again.
+        """
+        if component in self._modules and not self.holds(component, arrival):
+            del self._modules[component]
+            self._return_memory()
+        found = self._modules.pop(component, None) or self._load(component, working_bytes, listen, arrival)
         self._modules[component] = found
         self._make_room(component, working_bytes)
         return found
+
+    @property
+    def bytes(self) -> int:
+        """What its components take on the device."""
+        return sum(
+            weight.nbytes
+            for module in self._modules.values()
+            for weight in module.parameters()
+            if weight.device.type == self.device.type
+        )
+
+    def free(self, *components: str) -> None:
+        """Have these no longer on the device."""
+        for component in components:
+            self._modules.pop(component, None)
+        self._return_memory()
 
     def close(self) -> None:
         """Free everything."""
         self._modules.clear()
         self._return_memory()
 
-    def _load(self, component: str, working_bytes: int, listen: Listen) -> torch.nn.Module:
+    def _load(self, component: str, working_bytes: int, listen: Listen, arrival: Arrival) -> torch.nn.Module:
         listen(Progress(Phase.LOADING, len(self._modules), len(self._modules) + 1))
         module = self._loader.module(component)
-        self._make_room(component, _bytes(module) + working_bytes)
+        self._make_room(component, arrival.size(module) + working_bytes)
         with seam(f"{component} on {self.device}"):
-            module.to(self.device)
+            module = arrival.place(module, self.device)
+        self._forms[component] = arrival.form
         listen(Progress(Phase.LOADING, len(self._modules) + 1, len(self._modules) + 1))
         return module
 
@@ -69,17 +96,21 @@ class Residence:
             torch.cuda.empty_cache()
 
 
+def available_bytes(device: torch.device, residence: Residence) -> int:
+    """What a model could have: what is free, and what its components have already; 0 where that is unknown."""
+    free = free_bytes(device)
+    return free + residence.bytes if free else 0
+
+
 def free_bytes(device: torch.device) -> int:
     """Bytes that can still be had on the device; 0 where a system does not say, so that one component is kept."""
     if device.type == "cuda":
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(torch.cuda.mem_get_info(device)[0]) + unused
+        allocated, reserved = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
+        free, total = torch.cuda.mem_get_info(device)
+        allowed = total * torch.cuda.get_per_process_memory_fraction(device)
+        return int(min(free + reserved, allowed)) - allocated
     with suppress(OSError):
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     return 0
-
-
-def _bytes(module: torch.nn.Module) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ def safetensors_problem(file: Path) -> Problem | None:
     except (ValueError, RecursionError):
         return Problem(str(file), "has no safetensors header", remedy=AGAIN)
     return _header_problem(file, header, size, 8 + length)
+
+
+def element_count(file: Path) -> int:
+    """How many numbers the tensors of a whole file hold, by its header."""
+    with file.open("rb") as stream:
+        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+    return sum(prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
 
 
 def _header_problem(file: Path, header: Any, size: int, data_start: int) -> Problem | None:

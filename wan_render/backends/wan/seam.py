@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 import torch
 
-from wan_render.errors import DeviceError, MachineError, Problem, RenderError, WanRenderError, WeightsError
+from wan_render.errors import (
+    DeviceError,
+    MachineError,
+    OutOfMemoryError,
+    Problem,
+    RenderError,
+    WanRenderError,
+    WeightsError,
+)
 from wan_render.settings import install_command
 
 _log = logging.getLogger(__name__)
@@ -30,9 +38,9 @@ _SMALLER = "free the device, or render fewer frames or a smaller raster"
 _DRIVER = "look at the driver's log (dmesg, nvidia-smi) if it happens again"
 
 RULES = (
-    Rule(torch.OutOfMemoryError, "", DeviceError, "out of memory", _SMALLER),
-    Rule(MemoryError, "", DeviceError, "out of memory", _SMALLER),
-    Rule(RuntimeError, "can't allocate memory", DeviceError, "out of memory", _SMALLER),
+    Rule(torch.OutOfMemoryError, "", OutOfMemoryError, "out of memory", _SMALLER),
+    Rule(MemoryError, "", OutOfMemoryError, "out of memory", _SMALLER),
+    Rule(RuntimeError, "can't allocate memory", OutOfMemoryError, "out of memory", _SMALLER),
     Rule(torch.AcceleratorError, "", DeviceError, "the device failed", _DRIVER),
     Rule(RuntimeError, "CUDA", DeviceError, "the device failed", _DRIVER),
     Rule(RuntimeError, "cuDNN", DeviceError, "the device failed", _DRIVER),

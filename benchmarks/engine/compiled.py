@@ -1,0 +1,55 @@
+"""What diffusers' own transformer does with compiled blocks and FlashAttention 3: the alternative to our forward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from wan_render.backends.wan.acceleration.attention import Attend
+
+
+class Processor:
+    """diffusers' WanAttnProcessor with another kernel, written so that the compiler can fuse the rotation."""
+
+    def __init__(self, attend: Attend) -> None:
+        self._attend = attend
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | None = None,
+        _: torch.Tensor | None = None,
+        rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
+    ) -> torch.Tensor:
+        words, pictures = encoder_hidden_states, None
+        if words is not None and attn.add_k_proj is not None:
+            pictures, words = words[:, :-512], words[:, -512:]
+        query = attn.norm_q(attn.to_q(hidden_states)).unflatten(2, (attn.heads, -1))
+        source = hidden_states if words is None else words
+        key = attn.norm_k(attn.to_k(source)).unflatten(2, (attn.heads, -1))
+        value = attn.to_v(source).unflatten(2, (attn.heads, -1))
+        if rotary_emb is not None:
+            query, key = rotated(query, *rotary_emb), rotated(key, *rotary_emb)
+        found = self._attend(query, key, value).flatten(2)
+        if pictures is not None:
+            key = attn.norm_added_k(attn.add_k_proj(pictures)).unflatten(2, (attn.heads, -1))
+            value = attn.add_v_proj(pictures).unflatten(2, (attn.heads, -1))
+            found = found + self._attend(query, key, value).flatten(2)
+        projected: torch.Tensor = attn.to_out[0](found)
+        return projected
+
+
+def rotated(states: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    one, other = states.view(*states.shape[:-1], -1, 2).unbind(-1)
+    c, s = cos[..., 0::2], sin[..., 1::2]
+    return torch.stack([one * c - other * s, one * s + other * c], dim=-1).flatten(-2).type_as(states)
+
+
+def compiled(transformer: Any, attend: Attend) -> Any:
+    """The transformer, changed in place."""
+    for block in transformer.blocks:
+        block.attn1.processor = block.attn2.processor = Processor(attend)
+    transformer.compile_repeated_blocks(fullgraph=True, dynamic=False)
+    return transformer

@@ -1,0 +1,158 @@
+"""Whole shots at full size with random weights, by profile: seconds of every stage of a shot in steady state, and how
+far each profile comes from `exact` with the same seed.
+
+    python -m benchmarks.engine.shots --json shots.json              (about 110 GB of GPU memory)
+    python -m benchmarks.engine.shots --tiny                         (on a CPU, exact only, to try the program itself)
+
+The first shot of a profile loads and compiles; the second has other keyframes and another prompt, as the next shot of a
+night has; the third is a second take of it. Random weights make noise of any seed, so how far a profile is from `exact`
+says how rounding spreads, not how a picture looks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.engine.models import FULL, TINY, MadeModel, make
+from benchmarks.engine.one_shot import picture, take_of
+from benchmarks.engine.steps import attempt, release
+from wan_render.backends.wan.official import FLF2V_14B
+from wan_render.backends.wan.renderer import WanRenderer
+from wan_render.render import Phase, Pixels, Plates, Progress
+from wan_render.take import Sampling, Size, Take
+
+Found = dict[str, Any]
+STEPS = {"exact": 4, "fast": 4, "balanced": 12, "draft": 4}
+"""Of a shot here; a cache needs neighbouring steps to show anything."""
+
+
+@dataclass(frozen=True)
+class Reloaded(MadeModel):
+    """Gives every asker weights of its own, as a folder does: a profile may use them up."""
+
+    def module(self, component: str) -> torch.nn.Module:
+        return copy.deepcopy(self.modules[component])
+
+
+@dataclass
+class Phases:
+    """Seconds in each phase of a take, by the clock on the wall, with the device's work done."""
+
+    device: torch.device
+    seconds: dict[str, float] = field(default_factory=dict)
+    _phase: Phase = Phase.LOADING
+    _since: float = 0.0
+
+    def start(self) -> None:
+        self.seconds, self._phase, self._since = {}, Phase.ENCODING, self._now()
+
+    def listen(self, progress: Progress) -> None:
+        if progress.phase is not self._phase:
+            self.close()
+            self._phase = progress.phase
+
+    def close(self) -> None:
+        now = self._now()
+        self.seconds[self._phase.value] = self.seconds.get(self._phase.value, 0.0) + now - self._since
+        self._since = now
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+
+def takes_of(profile: str, size: Size, frames: int, steps: int) -> Iterator[tuple[str, Take, Plates]]:
+    """The shots of a night."""
+    first = take_of(size, frames, steps)
+    guidance = (1.0,) if profile == "draft" else first.sampling.guidance
+    shift = 5.0 if profile == "draft" else first.sampling.shift
+    first = replace(first, sampling=Sampling(steps, guidance, shift, profile))
+    other = replace(first, prompt="水下的古代遗迹，一只鹿站在路边。")
+    yield "first shot, with loading", first, Plates(picture(size, 1), picture(size, 2))
+    yield "another shot", other, Plates(picture(size, 3), picture(size, 4))
+    yield "a second take", replace(other, seed=2), Plates(picture(size, 3), picture(size, 4))
+
+
+def psnr(one: Pixels, other: Pixels) -> float:
+    """Decibels; infinite for equal frames."""
+    error = np.square(one.astype(np.float32) - other.astype(np.float32)).mean()
+    return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
+
+
+def ssim(one: Pixels, other: Pixels) -> float:
+    """Structural similarity of the frames' means over colours, in windows of 8x8 (Wang et al. 2004, flat windows)."""
+    x, y = (torch.from_numpy(part).float().mean(dim=-1).unsqueeze(1) for part in (one, other))
+
+    def mean(of: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.avg_pool2d(of, 8, 4)
+
+    mx, my = mean(x), mean(y)
+    vx, vy, cov = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    found = (2 * mx * my + c1) * (2 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
+    return float(found.mean())
+
+
+def measured(model: MadeModel, device: torch.device, profiles: tuple[str, ...], size: Size, frames: int) -> Found:
+    found: Found = {}
+    shown: dict[str, Pixels] = {}
+    for profile in profiles:
+        with attempt(found, profile):
+            renderer = WanRenderer(FLF2V_14B.card(), model, device, {})
+            found[profile] = {}
+            phases = Phases(device)
+            for name, take, plates in takes_of(profile, size, frames, STEPS[profile]):
+                phases.start()
+                shown[profile] = renderer.render(take, plates, phases.listen).pixels
+                phases.close()
+                total = sum(phases.seconds.values())
+                steps = phases.seconds.get(Phase.STEP.value, 0.0)
+                found[profile][name] = {
+                    "s": total,
+                    "share outside denoising": 1 - steps / total,
+                    "phases, s": dict(phases.seconds),
+                }
+                print(profile, name, found[profile][name], flush=True)
+            found[profile]["facts"] = dict(renderer.facts())
+            if profile in ("exact", "fast"):
+                found[profile]["against exact"] = against(shown[profile], shown["exact"])
+            renderer.close()
+        release()
+    return found
+
+
+def against(found: Pixels, exact: Pixels) -> Found:
+    """Of the last take, with the same seed and number of steps."""
+    return {"PSNR, dB": psnr(found, exact), "SSIM": ssim(found, exact)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--profiles", default="exact,fast,draft")
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    device = torch.device("cpu" if asked.tiny else "cuda:0")
+    made = make(TINY if asked.tiny else FULL, device, torch.float32 if asked.tiny else torch.bfloat16)
+    model = Reloaded(made.checkpoint, made.modules, made.parts)
+    size, frames = (Size(64, 48), 9) if asked.tiny else (Size(832, 480), 81)
+    profiles = ("exact",) if asked.tiny else tuple(asked.profiles.split(","))
+    result = json.dumps(measured(model, device, profiles, size, frames), indent=1)
+    print(result)
+    if asked.json:
+        asked.json.write_text(result + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,314 @@
+"""Seconds of a denoising step with guidance, FLF2V-14B at full size with random weights: stock diffusers, compiled
+diffusers and our profiles, interleaved in one run; errors against float32; where the time goes.
+
+    python -m benchmarks.engine.steps --json steps.json              (about 110 GB of GPU memory)
+    python -m benchmarks.engine.steps --tiny                         (on a CPU, to try the program itself)
+    --parts operations,attention,errors,steps,profile,720p           (the default: all)
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import gc
+import json
+import statistics
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.engine.models import FULL, TINY, make_transformer
+from benchmarks.engine.parts import Setting, attention_part, operations_part
+from wan_render.backends.wan.acceleration import attention, check
+from wan_render.backends.wan.acceleration.prepare import accelerated, fused_operations, reference
+from wan_render.backends.wan.acceleration.profile import EXACT, Precision
+
+Found = dict[str, Any]
+Variants = dict[str, Any]
+"""Transformers by name, all of the same weights."""
+
+PARTS = ("operations", "attention", "errors", "steps", "profile", "720p")
+
+GROUPS = (
+    ("self-attention and cross-attention", ("flash", "fmha", "attention", "sdpa", "cudnn_generated")),
+    ("own kernels: norms", ("_norm_kernel",)),
+    ("own kernels: RMS norm and rotation", ("_rms_rope_kernel",)),
+    ("own kernels: float8 of values", ("_head_float8_kernel", "_extremes_kernel")),
+    ("own kernels: rows of float8", ("_rows_kernel",)),
+    ("compiled kernels", ("triton_",)),
+    ("matrix products", ("gemm", "nvjet", "cutlass", "xmma", "cublas")),
+)
+"""Of kernels by a part of their names; the first that fits counts."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Inputs of a transformer: of latents (frames, height, width), for a text and for the negative one."""
+
+    with_text: Found
+    with_negative: Found
+
+    def step(self, transformer: Any) -> torch.Tensor:
+        towards = transformer(**self.with_text)[0]
+        away = transformer(**self.with_negative)[0]
+        guided: torch.Tensor = away + 5.0 * (towards - away)
+        return guided
+
+
+def shot_of(config: Any, setting: Setting, latents: tuple[int, int, int], dtype: torch.dtype) -> Shot:
+    generator = torch.Generator(setting.device).manual_seed(11)
+
+    def numbers(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, device=setting.device, dtype=torch.float32).to(dtype)
+
+    def words() -> torch.Tensor:
+        text = numbers(1, 512, config["text_dim"])
+        text[:, 120:] = 0
+        return text
+
+    tokens = config["pos_embed_seq_len"] // 2
+    asked = {
+        "hidden_states": numbers(1, config["in_channels"], *latents),
+        "timestep": torch.tensor([612.0], device=setting.device),
+        "encoder_hidden_states_image": numbers(2, tokens, config["image_dim"]),
+        "return_dict": False,
+    }
+    return Shot({**asked, "encoder_hidden_states": words()}, {**asked, "encoder_hidden_states": words()})
+
+
+def of_type(shot: Shot, dtype: torch.dtype) -> Shot:
+    def cast(inputs: Found) -> Found:
+        return {k: v.to(dtype) if isinstance(v, torch.Tensor) and v.dim() > 1 else v for k, v in inputs.items()}
+
+    return Shot(cast(shot.with_text), cast(shot.with_negative))
+
+
+def seconds(setting: Setting, work: Callable[[], Any]) -> float:
+    if setting.device.type != "cuda":
+        before = time.perf_counter()
+        work()
+        return time.perf_counter() - before
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    begin.record()
+    work()
+    end.record()
+    end.synchronize()
+    return float(begin.elapsed_time(end)) / 1000
+
+
+def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    return float((found.float() - wanted.float()).norm() / wanted.float().norm())
+
+
+def errors_part(stock: Any, variants: Variants, shot: Shot, setting: Setting) -> Found:
+    """Of one forward against stock diffusers in float32 with the same weights, and the variants' first seconds."""
+    wide = copy.deepcopy(stock).float()
+    wanted = wide(**of_type(shot, torch.float32).with_text)[0]
+    del wide
+    release()
+    found: Found = {}
+    for name, transformer in variants.items():
+        with attempt(found, name):
+            first = seconds(setting, partial(shot.step, transformer))
+            found[name] = {
+                "relative error": relative_error(transformer(**shot.with_text)[0], wanted),
+                "first step, with compilation, s": first,
+            }
+            print(name, found[name], flush=True)
+    return found
+
+
+def steps_part(variants: Variants, shot: Shot, setting: Setting, rounds: int) -> Found:
+    """Median seconds of a step, the variants taking turns; memory at the peak of each beside what was there."""
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    memory: dict[str, float] = {}
+    found: Found = {}
+    for turn in range(rounds + 1):
+        for name, transformer in variants.items():
+            with attempt(found, name):
+                before = reset_peak(setting)
+                taken = seconds(setting, partial(shot.step, transformer))
+                memory[name] = peak(setting) - before
+                if turn:
+                    times[name].append(taken)
+        print(turn, {name: f"{series[-1]:.3f}" for name, series in times.items() if series}, flush=True)
+    stock = statistics.median(times["stock"]) if times.get("stock") else float("nan")
+    for name, series in times.items():
+        if series:
+            median = statistics.median(series)
+            found[name] = {
+                "s a step": median,
+                "from": min(series),
+                "to": max(series),
+                "times as fast as stock": stock / median,
+                "GB beside weights": memory[name],
+            }
+    return found
+
+
+def profile_part(variants: Variants, shot: Shot) -> Found:
+    """Milliseconds of one forward by groups of kernels, and the names of the attention kernels that ran."""
+    from torch.profiler import ProfilerActivity, profile
+
+    found: Found = {}
+    for name, transformer in variants.items():
+        with attempt(found, name):
+            with profile(activities=[ProfilerActivity.CUDA]) as recorded:
+                transformer(**shot.with_text)
+                torch.cuda.synchronize()
+            times = {event.key: event.self_device_time_total / 1000 for event in recorded.key_averages()}
+            groups: dict[str, float] = {}
+            for kernel, milliseconds in times.items():
+                groups[group_of(kernel)] = groups.get(group_of(kernel), 0.0) + milliseconds
+            largest = sorted(times, key=lambda key: -times[key])[:14]
+            found[name] = {
+                "ms": {group: round(ms, 1) for group, ms in sorted(groups.items(), key=lambda item: -item[1])},
+                "attention kernels": sorted({k[:140] for k in times if group_of(k) == GROUPS[0][0]}),
+                "largest": {kernel[:110]: round(times[kernel], 1) for kernel in largest},
+            }
+    return found
+
+
+def group_of(kernel: str) -> str:
+    for group, parts in GROUPS:
+        if any(kernel.startswith(part) if part.startswith("_") else part in kernel.lower() for part in parts):
+            return group
+    return "everything else"
+
+
+class attempt:  # noqa: N801 - reads as what it does
+    """A failing variant is reported; the others go on: time on the device is short."""
+
+    def __init__(self, found: Found, name: str) -> None:
+        self._found, self._name = found, name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, fault: BaseException | None, trace: Any) -> bool:
+        if fault is None or not isinstance(fault, Exception):
+            return False
+        self._found[self._name] = {"failed": f"{type(fault).__name__}: {fault}"[:600]}
+        traceback.print_exception(fault, limit=-4, file=sys.stdout)
+        release()
+        return True
+
+
+def release() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def reset_peak(setting: Setting) -> float:
+    if setting.device.type != "cuda":
+        return 0.0
+    torch.cuda.reset_peak_memory_stats(setting.device)
+    return torch.cuda.memory_allocated(setting.device) / 1e9
+
+
+def peak(setting: Setting) -> float:
+    return torch.cuda.max_memory_allocated(setting.device) / 1e9 if setting.device.type == "cuda" else 0.0
+
+
+def variants_of(stock: Any, setting: Setting, names: tuple[str, ...]) -> Variants:
+    """The transformers to compare; all but `fast` share what weights they can."""
+    makers: dict[str, Callable[[], Any]] = {"stock": lambda: stock}
+    if setting.device.type == "cuda":
+        from benchmarks.engine.compiled import compiled
+
+        kernel = attention.FLASH_3 if attention.has_flash3(setting.device) else attention.CUDNN
+        makers["compiled"] = lambda: compiled(copy.deepcopy(stock), kernel.attend)
+        makers["exact"] = lambda: accelerated(stock, Precision.LOADED, setting.device, kernel)
+        makers["fast"] = lambda: accelerated(copy.deepcopy(stock), Precision.FLOAT8, setting.device, kernel)
+    else:
+        makers["exact"] = lambda: reference(copy.deepcopy(stock), EXACT)
+    made: Variants = {}
+    failures: Found = {}
+    for name in names:
+        if name in makers:
+            with attempt(failures, name):
+                made[name] = makers[name]()
+        release()
+    return made
+
+
+def measured(setting: Setting, asked: argparse.Namespace) -> Iterator[tuple[str, Found]]:
+    yield "machine", machine_facts(setting)
+    parts = asked.parts.split(",")
+    if "operations" in parts:
+        yield "first use", first_use(setting)
+        yield "operations", operations_part(setting)
+        release()
+    if "attention" in parts:
+        yield "attention", attention_part(setting)
+        release()
+    if not {"errors", "steps", "profile", "720p"} & set(parts):
+        return
+    form = TINY if setting.is_tiny else FULL
+    dtype = torch.float32 if setting.is_tiny else torch.bfloat16
+    stock = make_transformer(form, setting.device, dtype)
+    variants = variants_of(stock, setting, tuple(asked.variants.split(",")))
+    config = form["transformer"]
+
+    def shot(frames: int, height: int, width: int) -> Shot:
+        return shot_of(config, setting, (frames, height // 8, width // 8), dtype)
+
+    height, width, frames = (48, 64, 3) if setting.is_tiny else (480, 832, 21)
+    if "errors" in parts:
+        yield "errors, 832x480x17", errors_part(stock, variants, shot(max(frames // 4, 1), height, width), setting)
+    if "steps" in parts:
+        yield "steps, 832x480x81", steps_part(variants, shot(frames, height, width), setting, asked.rounds)
+    if "profile" in parts and setting.device.type == "cuda":
+        yield "profile, 832x480x81", profile_part(variants, shot(frames, height, width))
+    if "720p" in parts and not setting.is_tiny:
+        release()
+        yield "steps, 1280x720x81", steps_part(variants, shot(frames, 720, 1280), setting, asked.rounds_720p)
+
+
+def first_use(setting: Setting) -> Found:
+    """Seconds until the fused kernels are compiled, or read from Triton's cache, and found right."""
+    if setting.is_tiny:
+        return {}
+    found: Found = {}
+    for linears in Precision:
+        before = time.perf_counter()
+        wrong = check.wrong_operations(fused_operations(), 5120, 40, linears, setting.device)
+        found[linears.value] = {"wrong": wrong, "s": time.perf_counter() - before}
+    return found
+
+
+def machine_facts(setting: Setting) -> Found:
+    name = torch.cuda.get_device_name(setting.device) if setting.device.type == "cuda" else "cpu"
+    return {"device": name, **attention.versions()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--parts", default=",".join(PARTS))
+    parser.add_argument("--variants", default="stock,compiled,exact,fast")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds-720p", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    setting = Setting(torch.device("cpu" if asked.tiny else "cuda:0"))
+    results: Found = {}
+    began = time.monotonic()
+    with torch.no_grad():
+        for name, found in measured(setting, asked):
+            results[name] = found
+            print(f"--- {name}, at {time.monotonic() - began:.0f} s\n{json.dumps(found, indent=1)}", flush=True)
+            if asked.json:
+                asked.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""What a renderer asks: forms of components, kernels, refusals; whole takes in float8, by the plain operations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.backends.wan.conftest import CPU as CPU_DEVICE
+from tests.backends.wan.conftest import Tiny, nobody, plates_of
+from tests.backends.wan.test_acceleration import HOPPER, attend_exactly
+from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.acceleration import accelerator as module
+from wan_render.backends.wan.acceleration import check
+from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Accelerator, float8_bytes
+from wan_render.backends.wan.acceleration.attention import SDPA
+from wan_render.backends.wan.acceleration.choice import Shape
+from wan_render.backends.wan.acceleration.operations import TorchOperations
+from wan_render.backends.wan.acceleration.prepare import reference
+from wan_render.backends.wan.acceleration.profile import BALANCED, EXACT, FAST, Precision, Profile
+from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
+from wan_render.backends.wan.renderer import WanRenderer
+from wan_render.errors import MachineError, RenderError
+from wan_render.render import Phase, Progress
+from wan_render.take import Sampling, ShotKind, Take
+
+pytestmark = pytest.mark.wan
+
+Tinies = Callable[[str], Tiny]
+CPU = torch.device("cpu")
+HERE = Shape(60, 2, 12)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAN_RENDER_CACHE", str(tmp_path))
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "triton"))
+
+
+@pytest.fixture
+def hopper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CPU that passes for a Hopper, where the plain operations stand in for the fused ones."""
+
+    def plain(transformer: Any, linears: Precision, _: torch.device) -> AcceleratedTransformer:
+        return reference(transformer, Profile("", linears), attend_exactly)
+
+    monkeypatch.setattr(module, "machine", lambda _: HOPPER)
+    monkeypatch.setattr(module, "fused_operations", TorchOperations)
+    monkeypatch.setattr(module, "accelerated", plain)
+
+
+def test_on_a_cpu_exact_is_left_to_diffusers(tmp_path: Path) -> None:
+    accelerator = Accelerator(CPU, tmp_path)
+    accelerator.require(EXACT)
+    assert accelerator.transformer(EXACT, 24, 2) is AS_LOADED
+    assert accelerator.vae(EXACT) is AS_LOADED
+    accelerator.adopt(torch.nn.Linear(1, 1), EXACT, HERE)
+    assert accelerator.facts()["transformer"] == "diffusers"
+
+
+def test_other_profiles_are_refused_on_a_cpu(tmp_path: Path) -> None:
+    for profile in (FAST, BALANCED):
+        with pytest.raises(RenderError, match="cannot be rendered on a cpu"):
+            Accelerator(CPU, tmp_path).require(profile)
+
+
+@pytest.mark.usefixtures("hopper")
+def test_stock_kernels_leave_everything_to_diffusers(tmp_path: Path) -> None:
+    accelerator = Accelerator(CPU, tmp_path, "stock")
+    accelerator.require(EXACT)
+    assert accelerator.transformer(EXACT, 24, 2) is AS_LOADED
+    with pytest.raises(MachineError, match="WAN_RENDER_KERNELS"):
+        accelerator.require(FAST)
+
+
+@pytest.mark.usefixtures("hopper")
+def test_kernels_that_err_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`exact` is then diffusers' own, `fast` is refused; both are said."""
+
+    class Wrong(TorchOperations):
+        def rms_rope(self, *asked: Any, **named: Any) -> torch.Tensor:
+            return super().rms_rope(*asked, **named) * 1.02
+
+    monkeypatch.setattr(module, "fused_operations", Wrong)
+    accelerator = Accelerator(CPU, tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert accelerator.transformer(EXACT, 24, 2) is AS_LOADED
+    assert "RMS norm and rotation" in caplog.text
+    with pytest.raises(MachineError, match="profile 'fast'"):
+        accelerator.transformer(FAST, 24, 2)
+
+
+def test_kernels_that_cannot_be_run_err_too() -> None:
+    class Broken(TorchOperations):
+        def gelu_rows(self, numbers: torch.Tensor) -> Any:  # noqa: ARG002 - part of the seam
+            raise RuntimeError("no ptxas")
+
+    assert check.wrong_operations(Broken(), 32, 2, Precision.FLOAT8, CPU) == ["GELU to rows"]
+
+
+@pytest.mark.parametrize("linears", Precision)
+def test_the_plain_operations_pass_their_own_check(linears: Precision) -> None:
+    assert check.wrong_operations(TorchOperations(), 32, 2, linears, CPU) == []
+
+
+def open_renderer(model: Tiny) -> WanRenderer:
+    renderer = BACKEND.open(model.card, CPU_DEVICE, nobody)
+    assert isinstance(renderer, WanRenderer)
+    return renderer
+
+
+def take_of(model: Tiny, profile: str, steps: int = 4) -> Take:
+    guidance = (1.0,) if profile == "draft" else (5.0,)
+    return model.take(ShotKind.FLF2V, sampling=Sampling(steps, guidance, 5.0, profile))
+
+
+@pytest.mark.usefixtures("hopper")
+@pytest.mark.parametrize("profile", ["fast", "balanced", "draft"])
+def test_a_take_of_each_profile_is_near_exact_and_says_how_it_was_made(tiny: Tinies, profile: str) -> None:
+    model = tiny("flf2v-2.1")
+    renderer = open_renderer(model)
+    take = take_of(model, profile)
+    plates = plates_of(take)
+    found = renderer.render(take, plates, nobody).pixels.astype(np.float32)
+    facts = renderer.facts()
+    assert facts["profile"] == profile
+    assert facts["linear layers"] == "float8 e4m3"
+    exact = renderer.render(take_of(model, "exact"), plates, nobody).pixels.astype(np.float32)
+    assert renderer.facts()["linear layers"] == "as loaded"
+    if profile != "draft":  # which follows another schedule
+        assert 0 < np.abs(found - exact).mean() < 8
+
+
+@pytest.mark.usefixtures("hopper")
+def test_a_component_in_another_form_is_read_again_and_one_in_the_same_is_not(tiny: Tinies) -> None:
+    model = tiny("flf2v-2.1")
+    renderer = open_renderer(model)
+    heard: list[Progress] = []
+
+    def loaded(profile: str) -> bool:
+        heard.clear()
+        take = take_of(model, profile)
+        renderer.render(take, plates_of(take), heard.append)
+        return Phase.LOADING in {event.phase for event in heard}
+
+    told = [loaded(name) for name in ("exact", "exact", "fast", "balanced", "draft", "exact")]
+    assert told == [True, False, True, False, False, True]
+
+
+@pytest.mark.usefixtures("hopper")
+def test_exact_comes_out_the_same_before_and_after_fast(tiny: Tinies) -> None:
+    model = tiny("flf2v-2.1")
+    renderer = open_renderer(model)
+    plates = plates_of(take_of(model, "exact"))
+    before, _, after = (
+        renderer.render(take_of(model, name), plates, nobody).pixels for name in ("exact", "fast", "exact")
+    )
+    assert np.array_equal(before, after)
+
+
+@pytest.mark.usefixtures("hopper")
+def test_two_takes_in_a_row_are_those_that_each_alone_gives(tiny: Tinies) -> None:
+    """Nothing that a shot leaves behind — crossed words, the first block's cache — reaches the next."""
+    model = tiny("flf2v-2.1")
+    takes = [take_of(model, "balanced", steps) for steps in (4, 5)]
+    alone = [open_renderer(model).render(take, plates_of(take), nobody).pixels for take in takes]
+    renderer = open_renderer(model)
+    for take, wanted in zip((*takes, takes[0]), (*alone, alone[0]), strict=True):
+        assert np.array_equal(renderer.render(take, plates_of(take), nobody).pixels, wanted)
+
+
+def test_the_size_of_a_float8_transformer_is_known_before_it_is_made(tiny: Tinies) -> None:
+    from wan_render.backends.wan.checkpoint import read_checkpoint
+    from wan_render.backends.wan.loading import EXACT as PRECISION
+    from wan_render.backends.wan.loading import FolderLoader
+
+    loader = FolderLoader(read_checkpoint(tiny("flf2v-2.1").folder), PRECISION["cpu"])
+    told = float8_bytes(loader.module("transformer"))
+    made = reference(loader.module("transformer"), FAST, attend_exactly)
+    held = module.component_bytes(made)
+    assert abs(told - held) < 0.03 * held
+
+
+def test_the_kernel_of_a_transformer_follows_the_shape(tiny: Tinies, tmp_path: Path) -> None:
+    from wan_render.backends.wan.checkpoint import read_checkpoint
+    from wan_render.backends.wan.loading import EXACT as PRECISION
+    from wan_render.backends.wan.loading import FolderLoader
+
+    loader = FolderLoader(read_checkpoint(tiny("t2v-2.1").folder), PRECISION["cpu"])
+    made = reference(loader.module("transformer"), EXACT)
+    accelerator = Accelerator(CPU, tmp_path)
+    accelerator.adopt(made, BALANCED, HERE)
+    assert made.attend.kernel is SDPA
+    assert made.first_block_threshold == BALANCED.first_block_threshold
+    accelerator.adopt(made, EXACT, HERE)
+    assert made.first_block_threshold is None

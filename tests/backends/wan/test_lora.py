@@ -1,0 +1,332 @@
+"""LoRAs: files of every naming, fused into tiny transformers, and taken out bit for bit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.backends.wan.conftest import CPU as DEVICE
+from tests.backends.wan.conftest import Tiny, nobody, plates_of
+from tests.tiny_wan import KINDS, _transformer, diffusers
+from wan_render.backends.wan import BACKEND, distilled, location
+from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Arrival
+from wan_render.backends.wan.acceleration.prepare import reference
+from wan_render.backends.wan.acceleration.profile import EXACT
+from wan_render.backends.wan.lora import Wardrobe, for_expert
+from wan_render.backends.wan.lora_file import read_changes
+from wan_render.errors import RenderError, WeightsError
+from wan_render.render import Phase, Pixels, Progress, Renderer
+from wan_render.take import Lora, ShotKind, Take
+
+CPU = torch.device("cpu")
+RANK = 3
+WIDTH, WIDE = 24, 48
+
+LAYERS = {
+    "self_attn.q": "attn1.to_q",
+    "self_attn.o": "attn1.to_out.0",
+    "cross_attn.k": "attn2.to_k",
+    "cross_attn.k_img": "attn2.add_k_proj",
+    "cross_attn.v_img": "attn2.add_v_proj",
+    "ffn.0": "ffn.net.0.proj",
+    "ffn.2": "ffn.net.2",
+}
+"""Wan's own names and diffusers'."""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def tiny(kind: str = "flf2v-2.1", dtype: torch.dtype = torch.bfloat16) -> Any:
+    torch.manual_seed(7)
+    return _transformer(KINDS[kind]).to(dtype).eval()
+
+
+def matrices(seed: int, layers: Mapping[str, str] = LAYERS) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """(down, up) of every layer, by Wan's own name of it in a block."""
+    dice = torch.Generator().manual_seed(seed)
+    into = {"ffn.2": WIDE}
+    out = {"ffn.0": WIDE}
+    return {
+        name: (
+            torch.randn(RANK, into.get(name, WIDTH), generator=dice),
+            torch.randn(out.get(name, WIDTH), RANK, generator=dice),
+        )
+        for name in layers
+    }
+
+
+def saved(file: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None) -> tuple[Lora, Path]:
+    save_file({name: tensor.clone().contiguous() for name, tensor in tensors.items()}, str(file), metadata)
+    return Lora(sha256(file.read_bytes()).hexdigest(), 1.0), file
+
+
+def own(folder: Path, seed: int = 1, alpha: float | None = None, extra: dict[str, torch.Tensor] | None = None) -> Any:
+    """A LoRA in Wan's own names for both blocks."""
+    tensors: dict[str, torch.Tensor] = dict(extra or {})
+    for block in (0, 1):
+        for name, (down, up) in matrices(seed + block).items():
+            stem = f"diffusion_model.blocks.{block}.{name}"
+            tensors |= {f"{stem}.lora_down.weight": down, f"{stem}.lora_up.weight": up}
+            if alpha is not None:
+                tensors[f"{stem}.alpha"] = torch.tensor(alpha)
+    return saved(folder / f"own-{seed}-{alpha}-{len(tensors)}.safetensors", tensors)
+
+
+def dressed(wardrobe: Wardrobe, transformer: Any, *worn: tuple[Lora, Path]) -> Any:
+    placed = wardrobe.arrival(AS_LOADED, worn).place(transformer, CPU)
+    wardrobe.wear(placed, worn)
+    return placed
+
+
+def weights(transformer: Any) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().clone() for name, weight in transformer.named_parameters()}
+
+
+def differing(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> set[str]:
+    return {name for name in one if not torch.equal(one[name], other[name])}
+
+
+def test_a_lora_is_added_in_float32_and_rounded_once(tmp_path: Path) -> None:
+    lora, file = own(tmp_path, alpha=6.0)
+    transformer = tiny()
+    before = weights(transformer)
+    after = weights(dressed(Wardrobe(), transformer, (replace(lora, scale=0.5), file)))
+    assert differing(before, after) == {f"blocks.{b}.{name}.weight" for b in (0, 1) for name in LAYERS.values()}
+    for block in (0, 1):
+        for name, (down, up) in matrices(1 + block).items():
+            weight = f"blocks.{block}.{LAYERS[name]}.weight"
+            expected = before[weight].float() + 0.5 * (6.0 / RANK) * (up @ down)
+            assert torch.equal(after[weight], expected.to(torch.bfloat16))
+
+
+def test_loras_are_changed_and_taken_out_bit_for_bit(tmp_path: Path) -> None:
+    transformer, wardrobe = tiny(), Wardrobe()
+    before = weights(transformer)
+    one, two = own(tmp_path, 1), own(tmp_path, 5)
+    placed = dressed(wardrobe, transformer, one)
+    only_one = weights(placed)
+    assert wardrobe.wear(placed, (one, two))
+    assert wardrobe.wear(placed, (two,))
+    assert differing(weights(placed), only_one)
+    assert wardrobe.wear(placed, (one,))
+    assert not wardrobe.wear(placed, (one,)), "it wears it already"
+    assert differing(weights(placed), only_one) == set()
+    assert wardrobe.wear(placed, ())
+    assert differing(weights(placed), before) == set()
+
+
+@pytest.mark.parametrize("alpha", [None, 6.0])
+def test_it_is_what_diffusers_and_peft_make_of_it(tmp_path: Path, alpha: float | None) -> None:
+    lora, file = own(tmp_path, alpha=alpha)
+    mixin = diffusers().loaders.WanLoraLoaderMixin
+    theirs = tiny(dtype=torch.float32)
+    state, metadata = mixin.lora_state_dict(
+        str(file.parent), weight_name=file.name, return_lora_metadata=True, local_files_only=True
+    )
+    mixin.load_lora_into_transformer(state, theirs, adapter_name="a", metadata=metadata)
+    theirs.fuse_lora(lora_scale=0.7)
+    ours = weights(dressed(Wardrobe(), tiny(dtype=torch.float32), (replace(lora, scale=0.7), file)))
+    for name, weight in weights(theirs).items():
+        mine = ours.get(name.replace(".base_layer", ""))
+        if mine is not None:
+            torch.testing.assert_close(mine, weight, atol=1e-5, rtol=1e-5)
+
+
+def test_every_way_of_naming_says_the_same(tmp_path: Path) -> None:
+    _, file = own(tmp_path, alpha=6.0)
+    expected = read_changes(file)
+    named: dict[str, dict[str, torch.Tensor]] = {"kohya": {}, "diffusers": {}, "peft": {}}
+    for block in (0, 1):
+        for name, (down, up) in matrices(1 + block).items():
+            kohya = f"lora_unet_blocks_{block}_{name.replace('.', '_')}"
+            named["kohya"] |= {f"{kohya}.lora_down.weight": down, f"{kohya}.lora_up.weight": up}
+            named["kohya"][f"{kohya}.alpha"] = torch.tensor(6.0)
+            theirs = f"transformer.blocks.{block}.{LAYERS[name]}"
+            named["diffusers"] |= {f"{theirs}.lora_A.weight": down, f"{theirs}.lora_B.weight": up}
+            peft = f"base_model.model.blocks.{block}.{LAYERS[name]}"
+            named["peft"] |= {f"{peft}.lora_A.default.weight": down, f"{peft}.lora_B.default.weight": up}
+    declared = {"lora_adapter_metadata": json.dumps({"transformer.r": RANK, "transformer.lora_alpha": 6.0})}
+    for naming, tensors in named.items():
+        _, other = saved(tmp_path / f"{naming}.safetensors", tensors, None if naming == "kohya" else declared)
+        found = read_changes(other)
+        assert found.keys() == expected.keys()
+        for name, change in found.items():
+            assert torch.equal(change.delta(CPU), expected[name].delta(CPU)), (naming, name)
+
+
+def test_differences_of_biases_norms_and_tables_count_too(tmp_path: Path) -> None:
+    ones = torch.ones(WIDTH)
+    extra = {
+        "diffusion_model.blocks.0.self_attn.q.diff_b": ones,
+        "diffusion_model.blocks.1.self_attn.norm_q.diff": ones,
+        "diffusion_model.blocks.1.norm3.diff": ones,
+        "diffusion_model.blocks.1.diff_m": torch.ones(1, 6, WIDTH),
+        "diffusion_model.head.head.diff": torch.ones(64, WIDTH),
+        "diffusion_model.head.diff_m": torch.ones(1, 2, WIDTH),
+        "diffusion_model.time_projection.1.diff_b": torch.ones(6 * WIDTH),
+    }
+    transformer = tiny(dtype=torch.float32)
+    before = weights(transformer)
+    worn = own(tmp_path, extra=extra)
+    wardrobe = Wardrobe()
+    arrival = wardrobe.arrival(AS_LOADED, (worn,))
+    assert arrival.form.startswith("as loaded, with LoRAs"), (
+        "a faster forward copies tables: it has to arrive with them"
+    )
+    after = weights(arrival.place(transformer, CPU))
+    for name in (
+        "blocks.0.attn1.to_q.bias",
+        "blocks.1.attn1.norm_q.weight",
+        "blocks.1.norm2.weight",
+        "blocks.1.scale_shift_table",
+        "proj_out.weight",
+        "scale_shift_table",
+        "condition_embedder.time_proj.bias",
+    ):
+        assert torch.equal(after[name], before[name] + 1), name
+
+
+def test_a_lora_of_a_model_that_sees_pictures_serves_one_that_does_not(tmp_path: Path) -> None:
+    worn = own(tmp_path)
+    after = weights(dressed(Wardrobe(), tiny("i2v-a14b"), worn))
+    assert differing(weights(tiny("i2v-a14b")), after)
+
+
+def test_a_faster_forward_sees_the_change(tmp_path: Path) -> None:
+    """It takes diffusers' layers over; what is changed later is changed in it."""
+    transformer, wardrobe = tiny(dtype=torch.float32), Wardrobe()
+    arrival = Arrival("accelerated, as loaded", lambda module, _: reference(module, EXACT))
+    placed = wardrobe.arrival(arrival, ()).place(transformer, CPU)
+    before = weights(placed)
+    assert wardrobe.wear(placed, (own(tmp_path),))
+    assert differing(before, weights(placed))
+    assert wardrobe.wear(placed, ())
+    assert differing(before, weights(placed)) == set()
+
+
+def test_what_is_quantised_is_fused_before(tmp_path: Path) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def quantised(module: torch.nn.Module, _: torch.device) -> torch.nn.Module:
+        seen.append(weights(module))
+        return module
+
+    wardrobe, worn = Wardrobe(), own(tmp_path)
+    arrival = wardrobe.arrival(Arrival("accelerated, float8 e4m3", quantised), (worn,))
+    assert worn[0].content[:8] in arrival.form
+    placed = arrival.place(tiny(), CPU)
+    assert differing(seen[0], weights(tiny()))
+    assert not wardrobe.wear(placed, (worn,))
+
+
+def test_each_expert_wears_its_own() -> None:
+    both, high, low = Lora("a", 1.0), Lora("b", 1.0, "high"), Lora("c", 1.0, "low")
+    files = {name: Path(name) for name in "abc"}
+    worn = {name: for_expert((both, high, low), files, name) for name in ("transformer", "transformer_2")}
+    assert [lora for lora, _ in worn["transformer"]] == [both, high]
+    assert [lora for lora, _ in worn["transformer_2"]] == [both, low]
+
+
+@pytest.mark.parametrize(
+    ("tensors", "found"),
+    [
+        ({"diffusion_model.blocks.9.self_attn.q.lora_down.weight": (3, 24)}, "has half of the change"),
+        (
+            {
+                f"diffusion_model.blocks.9.self_attn.q.lora_{w}.weight": s
+                for w, s in (("down", (3, 24)), ("up", (24, 3)))
+            },
+            "does not fit this model: blocks.9.attn1.to_q.weight",
+        ),
+        (
+            {
+                f"diffusion_model.blocks.0.self_attn.q.lora_{w}.weight": s
+                for w, s in (("down", (3, 9)), ("up", (24, 3)))
+            },
+            "blocks.0.attn1.to_q.weight (24, 9) for (24, 24)",
+        ),
+        ({"diffusion_model.blocks.0.self_attn.q.hada_w1_a": (3, 9)}, "no part of a LoRA"),
+        ({"diffusion_model.blocks.0.self_attn.q.alpha": ()}, "holds no LoRA"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_words(tmp_path: Path, tensors: dict[str, Any], found: str) -> None:
+    worn = saved(tmp_path / "a.safetensors", {name: torch.ones(shape) for name, shape in tensors.items()})
+    transformer = tiny()
+    before = weights(transformer)
+    with pytest.raises(WeightsError) as caught:
+        dressed(Wardrobe(), transformer, worn)
+    assert found in str(caught.value)
+    assert differing(before, weights(transformer)) == set()
+
+
+def test_a_file_that_changed_since_the_plan_is_refused(tmp_path: Path) -> None:
+    lora, file = own(tmp_path)
+    with pytest.raises(RenderError, match="not the LoRA that was planned"):
+        dressed(Wardrobe(), tiny(), (replace(lora, content="0" * 64), file))
+
+
+def rendered(renderer: Renderer, take: Take, worn: tuple[tuple[Lora, Path], ...]) -> tuple[Pixels, set[Phase]]:
+    heard: list[Progress] = []
+    take = replace(take, loras=tuple(lora for lora, _ in worn))
+    plates = replace(plates_of(take), loras={lora.content: file for lora, file in worn})
+    return renderer.render(take, plates, heard.append).pixels, {progress.phase for progress in heard}
+
+
+@pytest.mark.wan
+def test_shots_with_and_without_loras_share_a_loaded_model(tiny: Callable[[str], Tiny], tmp_path: Path) -> None:
+    model = tiny("i2v-a14b")
+    take = model.take(ShotKind.FLF2V)
+    (lora, file), other = own(tmp_path, 1), own(tmp_path, 5)
+    renderer = BACKEND.open(model.card, DEVICE, nobody)
+    plain, _ = rendered(renderer, take, ())
+
+    seen = [plain]
+    for worn in (
+        ((lora, file),),
+        ((replace(lora, expert="high"), file),),
+        ((replace(lora, expert="low"), file), other),
+    ):
+        pixels, phases = rendered(renderer, take, worn)
+        assert Phase.LOADING not in phases
+        assert all(not np.array_equal(pixels, earlier) for earlier in seen)
+        seen.append(pixels)
+    again, phases = rendered(renderer, take, ())
+    assert np.array_equal(again, plain)
+    assert Phase.LOADING not in phases
+
+    fresh, _ = rendered(BACKEND.open(model.card, DEVICE, nobody), take, ((lora, file),))
+    assert np.array_equal(fresh, seen[1]), "it does not matter what was worn before"
+
+
+@pytest.mark.wan
+def test_a_lora_without_a_file_is_told(tiny: Callable[[str], Tiny]) -> None:
+    model = tiny("i2v-a14b")
+    take = replace(model.take(ShotKind.FLF2V), loras=(Lora("a" * 64, 1.0),))
+    with pytest.raises(WeightsError, match="no file was given for the LoRA aaaaaaaa"):
+        BACKEND.open(model.card, DEVICE, nobody).render(take, plates_of(take), nobody)
+
+
+def test_a_published_lora_is_looked_for_where_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAN_RENDER_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    published = distilled.I2V_2_1[0]
+    problem = location.missing_loras([published])
+    assert problem is not None
+    assert f"hf download {published.repository} {published.file} --revision {published.revision}" in problem.remedy
+    (tmp_path / "Wan2.1-Distill-Loras").mkdir()
+    file = tmp_path / "Wan2.1-Distill-Loras" / published.file
+    file.touch()
+    assert location.lora_file(published) == file
+    assert location.missing_loras([published]) is None

@@ -1,0 +1,178 @@
+"""Memory fit: which rung is chosen from estimates, and that none but the last changes a bit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
+from tests.tiny_wan import KINDS
+from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.acceleration.accelerator import component_bytes
+from wan_render.backends.wan.budget import Budget
+from wan_render.backends.wan.checkpoint import read_checkpoint
+from wan_render.backends.wan.fit import Fit, Need, Rung, choose
+from wan_render.backends.wan.loading import EXACT, FolderLoader
+from wan_render.backends.wan.streaming import BLOCKS, StreamedBlocks, streamed
+from wan_render.errors import OutOfMemoryError
+from wan_render.render import Pixels, Workspace
+from wan_render.take import ShotKind
+
+pytestmark = pytest.mark.wan
+
+Tinies = Callable[[str], Tiny]
+
+GB = 1_000_000_000
+FLF2V = (
+    Need("text_encoder", 114 * GB // 10, GB, can_stream=True),
+    Need("image_encoder", 25 * GB // 10, GB, can_stream=False),
+    Need("vae", GB // 2, 94 * GB // 10, can_stream=False),
+    Need("transformer", 328 * GB // 10, 33 * GB // 10, can_stream=True),
+)
+"""FLF2V-14B at 832x480x81."""
+T2V = (FLF2V[0], FLF2V[2], Need("transformer", 28 * GB // 10, GB, can_stream=True))
+"""T2V-1.3B."""
+
+EVERYTHING = frozenset({"text_encoder", "transformer"})
+
+
+@pytest.mark.parametrize(
+    ("needs", "free", "fit"),
+    [
+        (FLF2V, 140, Fit(Rung.RESIDENT)),
+        (FLF2V, 48, Fit(Rung.FREED)),
+        (FLF2V, 24, Fit(Rung.STREAMED, frozenset({"transformer"}))),
+        (FLF2V, 12, Fit(Rung.STREAMED, EVERYTHING)),
+        (T2V, 24, Fit(Rung.FREED)),
+        (T2V, 8, Fit(Rung.STREAMED, frozenset({"text_encoder"}))),
+        (T2V, 0, Fit(Rung.FREED)),
+    ],
+)
+def test_the_first_rung_that_fits_is_chosen(needs: tuple[Need, ...], free: int, fit: Fit) -> None:
+    assert choose(None, 0, needs, free * GB) == fit
+
+
+def test_after_running_out_of_memory_the_next_lossless_rung_comes_and_no_other() -> None:
+    rungs = [choose(None, tighter, FLF2V, 140 * GB) for tighter in range(5)]
+    assert [fit.rung for fit in rungs] == [Rung.RESIDENT, Rung.FREED, *[Rung.STREAMED] * 3]
+    assert rungs[2].streamed == EVERYTHING
+    assert choose(None, 1, FLF2V, 24 * GB).streamed == EVERYTHING
+    assert choose(Rung.FREED, 1, FLF2V, 140 * GB).rung is Rung.STREAMED
+    assert choose(Rung.TILED, 1, FLF2V, 140 * GB).rung is Rung.TILED
+
+
+def test_what_is_asked_for_by_name_is_done() -> None:
+    for rung in Rung:
+        assert choose(rung, 0, FLF2V, 140 * GB).rung is rung
+    assert choose(Rung.STREAMED, 0, FLF2V, 140 * GB).streamed == EVERYTHING
+
+
+def test_a_cpu_streams_nothing_by_itself() -> None:
+    assert choose(None, 0, FLF2V, 12 * GB, may_stream=False) == Fit(Rung.FREED)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_weights_are_estimated_from_their_headers_alone(tiny: Tinies, name: str) -> None:
+    checkpoint = read_checkpoint(tiny(name).folder)
+    loader = FolderLoader(checkpoint, EXACT["cpu"])
+    model = tiny(name)
+    for need in Budget(loader).needs(model.take(model.kind.kinds[0])):
+        weights = sum(weight.nbytes for weight in loader.module(need.component).parameters())
+        assert need.weights == pytest.approx(weights, rel=0.02), need.component
+        assert need.working > 0
+        assert need.can_stream is (need.component in BLOCKS)
+
+
+def rendered(model: Tiny, kind: ShotKind, tighter: int = 0) -> Pixels:
+    take = model.take(kind)
+    renderer = BACKEND.open(model.card, CPU, nobody, Workspace(tighter=tighter))
+    pixels = renderer.render(take, plates_of(take), nobody).pixels
+    assert np.array_equal(pixels, renderer.render(take, plates_of(take), nobody).pixels), "a second take is the same"
+    return pixels
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("rung", ["freed", "streamed"])
+def test_every_lossless_rung_has_the_same_pixels(
+    tiny: Tinies, name: str, rung: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny(name)
+    kind = model.kind.kinds[-1]
+    expected = rendered(model, kind)
+    monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", rung)
+    assert np.array_equal(rendered(model, kind), expected)
+    assert np.array_equal(rendered(model, kind, tighter=2), expected)
+
+
+def test_tiles_are_worked_on_only_where_they_are_asked_for(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:
+    from diffusers import AutoencoderKLWan
+
+    used: list[bool] = []
+    real = AutoencoderKLWan.decode
+
+    def decode(self, *parts, **more):  # type: ignore[no-untyped-def]
+        used.append(self.use_tiling)
+        return real(self, *parts, **more)
+
+    monkeypatch.setattr(AutoencoderKLWan, "decode", decode)
+    for rung in Rung:
+        monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", rung.value)
+        model = tiny("t2v-2.1")
+        take = model.take(ShotKind.T2V)
+        BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody)
+    assert used == [rung is Rung.TILED for rung in Rung]
+
+
+@pytest.mark.parametrize("component", ["transformer", "text_encoder"])
+def test_a_streamed_component_has_its_blocks_in_host_memory_between_uses(tiny: Tinies, component: str) -> None:
+    """In one piece each, of which two are copied to slots in turn."""
+    module = FolderLoader(read_checkpoint(tiny("t2v-2.1").folder), EXACT["cpu"]).module(component)
+    before = {name: weight.clone() for name, weight in module.named_parameters()}
+    arrival = streamed(component)
+    size = arrival.size(module)
+    placed = arrival.place(module, torch.device("cpu"))
+    blocks = placed.get_submodule(BLOCKS[component])
+    assert isinstance(blocks, StreamedBlocks)
+    for _ in range(2):
+        for index, block in enumerate(blocks):
+            here = {weight.untyped_storage().data_ptr() for weight in block.parameters()}
+            assert here == {blocks._slots[index % 2].memory.untyped_storage().data_ptr()}
+            for name, weight in block.named_parameters():
+                assert torch.equal(weight, before[f"{BLOCKS[component]}.{index}.{name}"])
+    homes = [{weight.untyped_storage().data_ptr() for weight in block.parameters()} for block in blocks.children()]
+    assert all(len(home) == 1 for home in homes)
+    assert len(set.union(*homes)) == len(homes)
+    assert all(torch.equal(weight, before[name]) for name, weight in placed.named_parameters())
+    assert size == component_bytes(placed), "a tiny component's two blocks fill the two slots"
+
+
+def test_the_choice_is_logged_and_recorded(
+    tiny: Tinies, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = tiny("t2v-2.1")
+    take = model.take(ShotKind.T2V)
+    monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", "streamed")
+    renderer = BACKEND.open(model.card, CPU, nobody)
+    with caplog.at_level(logging.INFO, logger="wan_render"):
+        renderer.render(take, plates_of(take), nobody)
+        renderer.render(take, plates_of(take), nobody)
+    said = [record.getMessage() for record in caplog.records if "memory fit" in record.getMessage()]
+    assert len(said) == 1
+    assert said[0].endswith("streamed (text_encoder, transformer), as WAN_RENDER_MEMORY_FIT")
+    assert renderer.facts()["memory fit"] == "streamed (text_encoder, transformer)"
+
+
+def test_running_out_of_memory_is_an_error_of_its_own(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("wan_render.backends.wan.renderer.decode_video", fail)
+    model = tiny("t2v-2.1")
+    take = model.take(ShotKind.T2V)
+    with pytest.raises(OutOfMemoryError) as raised:
+        BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody)
+    assert raised.value.worth_retrying

@@ -1,0 +1,161 @@
+"""Stages: what is in their keys, and that a take made from kept ones is the take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
+from tests.tiny_wan import KINDS
+from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.loading import FolderLoader
+from wan_render.backends.wan.renderer import WanRenderer
+from wan_render.backends.wan.stages import ConditionKey, LatentsKey, PictureKey, Source, TextKey
+from wan_render.keys import content_key
+from wan_render.render import Phase, Progress, Stage, Workspace
+from wan_render.take import ShotKind
+
+pytestmark = pytest.mark.wan
+
+Tinies = Callable[[str], Tiny]
+
+SOURCE = Source("somebody/model@main", "0f3c", "bfloat16")
+OTHER = replace(SOURCE, weights="77aa")
+
+KEYS: Mapping[Any, Mapping[str, Any]] = {
+    SOURCE: {"model": "another", "weights": "77aa", "dtype": "float32"},
+    TextKey(SOURCE, "dawn"): {"source": OTHER, "text": "dusk"},
+    PictureKey(SOURCE, "CLIPImageProcessor", "11"): {"source": OTHER, "processor": "another", "picture": "22"},
+    ConditionKey(SOURCE, "11", "22", 81): {"source": OTHER, "first": "33", "last": "", "frames": 77},
+    LatentsKey("7f3a", (SOURCE,)): {"take": "8e4b", "sources": (SOURCE, OTHER)},
+}
+
+
+class Shelf:
+    """Stages in a dictionary."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.what: list[str] = []
+
+    def find(self, stage: Stage) -> bytes | None:
+        return self.kept.get(stage.key)
+
+    def keep(self, stage: Stage, content: bytes) -> None:
+        self.kept[stage.key] = content
+        self.what.append(stage.what)
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: type(key).__name__)
+def test_every_field_of_a_key_makes_another_one(key: Any) -> None:
+    changes = KEYS[key]
+    assert set(changes) == {field.name for field in fields(key)}, "a new field needs its line above"
+    keys = {content_key("stage", replace(key, **{name: value})) for name, value in changes.items()}
+    assert len(keys | {content_key("stage", key)}) == len(changes) + 1
+
+
+def test_two_kinds_of_stage_never_share_a_key() -> None:
+    tags = [kind.TAG for kind in (TextKey, PictureKey, ConditionKey, LatentsKey)]
+    assert len(set(tags)) == len(tags)
+
+
+@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name, model in KINDS.items() for kind in model.kinds])
+def test_a_take_from_kept_stages_is_bit_for_bit_the_take(
+    tiny: Tinies, name: str, kind: ShotKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With everything kept nothing is loaded but what decodes; without the latents, the transformers as well."""
+    model = tiny(name)
+    take, shelf = model.take(kind), Shelf()
+    plates = plates_of(take)
+    fresh = BACKEND.open(model.card, CPU, nobody).render(take, plates, nobody).pixels
+    BACKEND.open(model.card, CPU, nobody, Workspace(shelf)).render(take, plates, nobody)
+    loaded: list[str] = []
+    real = FolderLoader.module
+
+    def noted(self: FolderLoader, component: str) -> torch.nn.Module:
+        loaded.append(component)
+        return real(self, component)
+
+    monkeypatch.setattr(FolderLoader, "module", noted)
+
+    decoded = BACKEND.open(model.card, CPU, nobody, Workspace(shelf)).render(take, plates, nobody).pixels
+    assert np.array_equal(decoded, fresh)
+    assert loaded == ["vae"]
+
+    loaded.clear()
+    shelf.kept = {key: value for key, value in shelf.kept.items() if key != _latents(shelf)}
+    denoised = BACKEND.open(model.card, CPU, nobody, Workspace(shelf)).render(take, plates, nobody).pixels
+    assert np.array_equal(denoised, fresh)
+    assert sorted(loaded) == [*["transformer", "transformer_2"][: model.kind.experts], "vae"]
+
+
+def _latents(shelf: Shelf) -> str:
+    """Its key: it is kept last."""
+    assert shelf.what[-1].startswith("latents")
+    return list(shelf.kept)[-1]
+
+
+def test_a_second_take_encodes_nothing_and_another_prompt_its_own_words_only(tiny: Tinies) -> None:
+    model, shelf = tiny("flf2v-2.1"), Shelf()
+    renderer = BACKEND.open(model.card, CPU, nobody, Workspace(shelf))
+    take = model.take(ShotKind.FLF2V)
+    renderer.render(take, plates_of(take), nobody)
+    assert [what.split()[0] for what in shelf.what] == ["text", "text", "CLIP's", "CLIP's", "VAE's", "latents"]
+    shelf.what.clear()
+
+    again = replace(take, seed=5)
+    renderer.render(again, plates_of(again), nobody)
+    other = replace(take, prompt="a lake")
+    renderer.render(other, plates_of(other), nobody)
+    assert [what.split()[0] for what in shelf.what] == ["latents", "text", "latents"]
+
+
+def test_a_take_whose_latents_are_there_says_that_its_steps_are_done(tiny: Tinies) -> None:
+    model, shelf = tiny("t2v-2.1"), Shelf()
+    take = model.take(ShotKind.T2V)
+    BACKEND.open(model.card, CPU, nobody, Workspace(shelf)).render(take, plates_of(take), nobody)
+    heard: list[Progress] = []
+    BACKEND.open(model.card, CPU, nobody, Workspace(shelf)).render(take, plates_of(take), heard.append)
+    assert [event for event in heard if event.phase is Phase.STEP] == [Progress(Phase.STEP, 4, 4)]
+
+
+def test_embeddings_are_kept_short_and_used_padded(tiny: Tinies) -> None:
+    from safetensors.torch import load
+
+    model, shelf = tiny("t2v-2.1"), Shelf()
+    renderer = BACKEND.open(model.card, CPU, nobody, Workspace(shelf))
+    assert isinstance(renderer, WanRenderer)
+    take = model.take(ShotKind.T2V, prompt="a lake")
+    with torch.no_grad():
+        renderer.latents(take, plates_of(take))
+        embedding = renderer._encodings.text("a lake", renderer._text_encoder)
+    kept = load(next(iter(shelf.kept.values())))["stage"]
+    assert kept.shape[1] == len("a lake") + 1
+    assert embedding.shape[1] == 512
+    assert torch.equal(embedding[:, : kept.shape[1]], kept)
+    assert not embedding[:, kept.shape[1] :].any()
+
+
+def test_where_memory_is_short_all_that_follows_is_encoded_before_the_first_take(
+    tiny: Tinies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", "freed")
+    model, shelf = tiny("flf2v-2.1"), Shelf()
+    renderer = BACKEND.open(model.card, CPU, nobody, Workspace(shelf))
+    takes = [model.take(ShotKind.FLF2V, prompt=prompt) for prompt in ("a river", "a lake", "a river")]
+    renderer.prepare(takes, plates_of, nobody)
+    # Two prompts and the negative one; the pictures are the same in all.
+    assert [what.split()[0] for what in shelf.what] == ["text"] * 3 + ["CLIP's"] * 2 + ["VAE's"]
+
+
+def test_where_there_is_room_nothing_is_encoded_ahead(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", "resident")
+    model, shelf = tiny("flf2v-2.1"), Shelf()
+    take = model.take(ShotKind.FLF2V)
+    BACKEND.open(model.card, CPU, nobody, Workspace(shelf)).prepare([take], plates_of, nobody)
+    assert shelf.what == []

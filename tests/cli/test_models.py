@@ -1,0 +1,226 @@
+"""`models` and `models pull` as they are run: in a terminal, in a log, interrupted, killed, without a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.backends.wan.hub_server import COMMIT, FakeHub, serving
+from tests.cli.conftest import environment
+from tests.store.values import filled, provenance
+from tests.tiny_wan import KINDS, save_tiny
+from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.catalogue import catalogue
+from wan_render.backends.wan.weights.manifest import Manifest
+from wan_render.facts import FactCache
+from wan_render.plan import make_plan
+from wan_render.store import Store
+from wan_render.storyboard import read_storyboard
+
+pytestmark = pytest.mark.wan
+
+NAME = "wan2.1-t2v-1.3b"
+FOLDER = "Wan2.1-T2V-1.3B-Diffusers"
+TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny(KINDS["t2v-2.1"], tmp_path_factory.mktemp("hub") / "t2v")
+
+
+@pytest.fixture
+def hub(published: Path, tmp_path: Path) -> Iterator[FakeHub]:
+    folder = tmp_path / "hub"
+    shutil.copytree(published, folder)
+    with serving(folder, f"Wan-AI/{FOLDER}") as found:
+        yield found
+
+
+def machine(home: Path, endpoint: str) -> dict[str, str]:
+    """Weights below `home/data`, and no hub but the one given."""
+    known = {name: value for name, value in environment(home).items() if name != "WAN_RENDER_WEIGHTS"}
+    return {**known, "HF_HOME": str(home / "hf"), "HF_ENDPOINT": endpoint, "MODELSCOPE_ENDPOINT": endpoint}
+
+
+def run(home: Path, endpoint: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wan_render.cli", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=home, env=machine(home, endpoint), timeout=120, check=False
+    )
+
+
+def listed(home: Path, endpoint: str) -> dict[str, object]:
+    done = run(home, endpoint, "models", "--json")
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, object]] = json.loads(done.stdout)["models"]
+    assert len(found) == 8
+    return next(model for model in found if model["name"] == NAME)
+
+
+@pytest.mark.parametrize("source", ["huggingface", "modelscope"])
+def test_a_model_is_pulled_to_where_it_is_found(hub: FakeHub, tmp_path: Path, source: str) -> None:
+    before = listed(tmp_path, hub.endpoint)
+    assert (before["state"], before["folder"], before["remedy"]) == (
+        "missing",
+        None,
+        f"run: wan-render models pull {NAME}",
+    )
+    done = run(tmp_path, hub.endpoint, "models", "pull", NAME, "--source", source)
+
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.splitlines()[-1])
+    assert folder == tmp_path / "data" / "wan-render" / "weights" / FOLDER
+    assert f"commit {COMMIT} from {source}" in done.stdout
+    assert "converting transformer/" in done.stderr
+    after = listed(tmp_path, hub.endpoint)
+    assert (after["state"], after["folder"], after["remedy"]) == ("here", str(folder), "")
+    assert after["bytes"] == sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    assert f"{folder}, " in run(tmp_path, hub.endpoint, "models").stdout
+
+
+def test_a_model_that_is_here_is_checked(hub: FakeHub, tmp_path: Path) -> None:
+    run(tmp_path, hub.endpoint, "models", "pull", NAME)
+    again = run(tmp_path, "http://127.0.0.1:9", "models", "pull", NAME)
+    assert again.returncode == 0
+    assert "is here, every file as it was pulled" in again.stdout
+
+
+def test_a_model_pulled_elsewhere_says_how_it_is_found(hub: FakeHub, tmp_path: Path) -> None:
+    done = run(tmp_path, hub.endpoint, "models", "pull", NAME, "--to", "weights here")
+    assert done.returncode == 0, done.stderr
+    assert "WAN_RENDER_WEIGHTS='weights here'" in done.stdout
+    assert (tmp_path / "weights here" / FOLDER / "wan-render.json").is_file()
+
+
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_pull_is_left_at_once_and_goes_on_where_it_stopped(
+    hub: FakeHub, tmp_path: Path, ending: signal.Signals, code: int
+) -> None:
+    """The hub has fallen silent in the middle of a file: no answer that could be waited for."""
+    hub.pause = threading.Event()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wan_render.cli", "models", "pull", NAME],
+        cwd=tmp_path,
+        env=machine(tmp_path, hub.endpoint),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    weights = tmp_path / "data" / "wan-render" / "weights"
+    wait_for(lambda: (begun := list(weights.rglob("vae/*.safetensors.sha256-*"))) and begun[0].stat().st_size > 0)
+    since = time.monotonic()
+    process.send_signal(ending)
+    assert process.wait(60) == code
+    assert time.monotonic() - since < 5
+    assert process.stderr is not None
+    process.stderr.close()
+    assert not (weights / FOLDER).exists()
+    hub.pause.set()
+    hub.asked.clear()
+
+    done = run(tmp_path, hub.endpoint, "models", "pull", NAME)
+    assert done.returncode == 0, done.stderr
+    assert ("vae/diffusion_pytorch_model.safetensors", 20_000) in hub.asked
+    assert listed(tmp_path, hub.endpoint)["state"] == "here"
+
+
+def wait_for(happens: object) -> None:
+    assert callable(happens)
+    deadline = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_an_unknown_name_is_the_users_mistake(tmp_path: Path) -> None:
+    done = run(tmp_path, "http://127.0.0.1:9", "models", "pull", "wan2.1-flf2v")
+    assert done.returncode == 2
+    assert "did you mean 'wan2.1-flf2v-14b'?" in done.stderr
+
+
+def test_without_a_network_the_remedy_is_said(tmp_path: Path) -> None:
+    done = run(tmp_path, "http://127.0.0.1:9", "models", "pull", NAME)
+    assert done.returncode == 3
+    assert "cannot be reached" in done.stderr
+    assert "--source" in done.stderr
+
+
+def test_a_terminal_shows_a_bar(hub: FakeHub, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "wan_render.cli", "models", "pull", NAME],
+        cwd=tmp_path,
+        env={**machine(tmp_path, hub.endpoint), "TERM": "xterm-256color", "COLUMNS": "120"},
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b"".join(iter(lambda: read(ours), b""))
+        assert process.wait(60) == 0
+    os.close(ours)
+    assert b"on disk in the end" in shown
+    assert "━".encode() in shown
+
+
+def read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # the other side has closed
+        return b""
+
+
+def test_the_doctor_names_the_command_for_missing_weights(tmp_path: Path) -> None:
+    doctor = run(tmp_path, "http://127.0.0.1:9", "doctor")
+    assert f"run: wan-render models pull {NAME}" in doctor.stdout
+
+
+OTHER = "f" * 40
+STORYBOARD = f"""\
+version: 1
+film: {{title: Harbour, raster: 64x64, deliver: 96x96}}
+defaults: {{duration: 1s, render: {{t2v: {{model: {NAME}}}}}}}
+shots:
+  - {{action: the light climbs}}
+  - {{action: boats come home}}
+"""
+
+
+@pytest.mark.parametrize("recorded", [f"{COMMIT} from huggingface", OTHER, ""])
+def test_takes_from_other_weights_are_a_warning_of_the_plan(published: Path, tmp_path: Path, recorded: str) -> None:
+    folder = tmp_path / "data" / "wan-render" / "weights" / FOLDER
+    shutil.copytree(published, folder)
+    now = datetime.now(UTC)
+    Manifest(NAME, f"Wan-AI/{FOLDER}", "huggingface", "https://h", "main", COMMIT, now, "1", {}).write(folder)
+    file = tmp_path / "harbour.yaml"
+    file.write_text(STORYBOARD)
+    rendered_with(recorded, file, tmp_path)
+
+    plan = run(tmp_path, "http://127.0.0.1:9", "plan", str(file))
+    assert plan.returncode == 0, plan.stderr
+    assert (f"came from its weights at {OTHER}, those that are here are {COMMIT}" in plan.stdout) == (recorded == OTHER)
+    assert plan.stdout.count("came from its weights") == (recorded == OTHER)
+
+
+def rendered_with(weights: str, file: Path, home: Path) -> None:
+    """Both takes of the storyboard are in the store, from these weights."""
+    cache = FactCache(home / "facts")
+    models = catalogue(cache)
+    document = read_storyboard(file, models=models, cache=cache)
+    plan = make_plan(document, models=models, backend_id=BACKEND.id, cache=cache)
+    made = replace(provenance(), versions={"weights": weights} if weights else {})
+    assert len(plan.takes) == 2
+    for take in plan.takes:
+        Store(home / "outputs").publish(take, filled(made=made))

@@ -1,0 +1,74 @@
+"""Small films from storyboards, rendered by the animatic: 64x48 pixels, so that a shot takes a blink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from wan_render.backends import backend
+from wan_render.backends.wan.catalogue import catalogue
+from wan_render.facts import FactCache
+from wan_render.media.clip import read_frames
+from wan_render.plan import FilmPlan, Kept, Rendered, make_plan
+from wan_render.plan.previous import nothing_kept
+from wan_render.render import Pixels
+from wan_render.store import Clip, Store
+from wan_render.storyboard import read_storyboard
+from wan_render.take import Take
+
+HEAD = """\
+version: 1
+film: {title: Harbour, slug: harbour, raster: 64x48, deliver: 64x48}
+defaults: {duration: 1s}
+"""
+ANIMATIC = backend("animatic")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A folder with the keyframes a, b and c."""
+
+    folder: Path
+
+    @classmethod
+    def made(cls, folder: Path) -> Stage:
+        """With pictures of noise, each another."""
+        (folder / "keyframes").mkdir(parents=True)
+        for at, name in enumerate("abc"):
+            pixels = np.random.default_rng(at).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "keyframes" / f"{name}.png")
+        return cls(folder)
+
+    def plan(
+        self, shots: str, kept: Kept = nothing_kept, keyframes: str = "keyframes: keyframes/", *, draft: bool = False
+    ) -> FilmPlan:
+        """The plan of a film of these shots."""
+        file = self.folder / "harbour.yaml"
+        file.write_text(f"{HEAD}{keyframes}\n{shots}", encoding="utf-8")
+        cache = FactCache(self.folder / "cache")
+        models = catalogue(cache)
+        document = read_storyboard(file, models=models, cache=cache)
+        return make_plan(document, models=models, backend_id=ANIMATIC.id, cache=cache, kept=kept, draft=draft)
+
+
+def take_of(plan: FilmPlan, shot: str, number: int = 1) -> Take:
+    """A planned take of a shot."""
+    (content,) = (each.content for each in plan.shots if each.id == shot)
+    assert isinstance(content, Rendered)
+    return next(planned.take for planned in content.takes if planned.number == number)
+
+
+def clip_of(store: Store, take: Take) -> Clip:
+    """Its clip, which must be there."""
+    clip = store.verify(take.key)
+    assert clip is not None
+    return clip
+
+
+def pixels_of(store: Store, take: Take) -> Pixels:
+    """All frames of its clip."""
+    clip = clip_of(store, take)
+    return np.stack(list(read_frames(clip.video, 0, clip.frames)))

@@ -1,0 +1,155 @@
+"""What a renderer asks: how a component comes onto the device for a take, and by which kernels it then computes."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from wan_render.backends.wan.acceleration import attention, check
+from wan_render.backends.wan.acceleration.attention import Kernel
+from wan_render.backends.wan.acceleration.choice import Shape, fastest
+from wan_render.backends.wan.acceleration.prepare import accelerated, fused_operations, machine
+from wan_render.backends.wan.acceleration.profile import Precision, Profile, require
+from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
+from wan_render.errors import MachineError, Problem
+from wan_render.facts import FactCache
+
+_log = logging.getLogger(__name__)
+
+Kernels = Literal["auto", "stock"]
+
+
+def component_bytes(module: torch.nn.Module) -> int:
+    """Bytes of a component's weights."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """How a component comes from host memory onto the device. `form` tells apart what a component there is good for."""
+
+    form: str = "as loaded"
+    place: Callable[[Any, torch.device], torch.nn.Module] = lambda module, device: module.to(device)
+    size: Callable[[torch.nn.Module], int] = component_bytes
+
+
+AS_LOADED = Arrival()
+
+
+class Accelerator:
+    """For one renderer on one device.
+
+    kernels: `stock` leaves every transformer to diffusers, so that `exact` is its result bit for bit.
+    folder: of the machine's cache; what was measured and compiled is remembered there.
+    """
+
+    def __init__(self, device: torch.device, folder: Path, kernels: Kernels = "auto") -> None:
+        self._device = device
+        self._kernels = kernels
+        self._folder = folder
+        self._chosen: dict[Shape, Kernel] = {}
+        self._is_sound: dict[tuple[int, Precision], bool] = {}
+        self._facts: dict[str, str] = {}
+
+    def require(self, profile: Profile) -> None:
+        """Raise RenderError or MachineError where this machine cannot do a profile."""
+        require(profile, machine(self._device))
+        if profile.is_approximate and self._kernels == "stock":
+            found = "WAN_RENDER_KERNELS is 'stock'"
+            raise MachineError(Problem(f"profile '{profile.name}'", found, "expected auto", "unset WAN_RENDER_KERNELS"))
+
+    def transformer(self, profile: Profile, width: int, heads: int) -> Arrival:
+        """How a transformer of this width comes for a profile."""
+        if machine(self._device).kind != "cuda" or self._kernels == "stock":
+            return AS_LOADED
+        linears = profile.linears
+        if not self._holds(width, heads, linears):
+            if not profile.is_approximate:
+                return AS_LOADED
+            found = "its kernels compute otherwise than they should on this device (the log says which)"
+            remedy = "render with profile: exact, which diffusers' own forward then does"
+            raise MachineError(Problem(f"profile '{profile.name}'", found, remedy=remedy))
+        return Arrival(
+            f"accelerated, {linears.value}",
+            lambda module, device: accelerated(module, linears, device),
+            component_bytes if linears is Precision.LOADED else float8_bytes,
+        )
+
+    def vae(self, profile: Profile) -> Arrival:
+        """How the VAE comes: its encoder always as loaded."""
+        return BFLOAT16_DECODER if profile.decodes_in_bfloat16 else AS_LOADED
+
+    def adopt(self, transformer: torch.nn.Module, profile: Profile, shape: Shape) -> None:
+        """Make a transformer on the device compute as a profile says, at a shape; cheap when it already does."""
+        self._facts = {"profile": profile.name, "transformer": "diffusers", "attention": "torch sdpa"}
+        if not isinstance(transformer, AcceleratedTransformer):
+            return
+        kernel = self._fastest(shape)
+        transformer.attend.kernel = kernel
+        transformer.first_block_threshold = profile.first_block_threshold
+        is_float8 = profile.attention is Precision.FLOAT8
+        self._facts = {
+            "profile": profile.name,
+            "transformer": "wan-render's forward, fused kernels",
+            "linear layers": profile.linears.value,
+            "attention": f"{attention.FLASH_3.name}, {profile.attention.value}" if is_float8 else kernel.name,
+            "cross-attention": kernel.name,
+            **({"fa3-fwd": attention.versions()[attention.FLASH3]} if is_float8 or kernel is attention.FLASH_3 else {}),
+        }
+
+    def forget(self, transformer: torch.nn.Module) -> None:
+        """After a change of its weights: what it computed with the former ones is no longer true."""
+        if isinstance(transformer, AcceleratedTransformer):
+            transformer.forget()
+
+    def facts(self) -> Mapping[str, str]:
+        """How the last take was computed, in words, for the record beside it."""
+        return self._facts
+
+    def _fastest(self, shape: Shape) -> Kernel:
+        if shape not in self._chosen:
+            self._chosen[shape] = fastest(shape, self._device, FactCache(self._folder))
+        return self._chosen[shape]
+
+    def _holds(self, width: int, heads: int, linears: Precision) -> bool:
+        """Whether the fused kernels are right on this device, looked at once in a process."""
+        key = (width, linears)
+        if key not in self._is_sound:
+            os.environ.setdefault("TRITON_CACHE_DIR", str(self._folder / "triton"))
+            wrong = check.wrong_operations(fused_operations(), width, heads, linears, self._device)
+            if wrong:
+                _log.warning("these fused kernels are wrong on this device: %s", ", ".join(wrong))
+            self._is_sound[key] = not wrong
+        return self._is_sound[key]
+
+
+def float8_bytes(module: torch.nn.Module) -> int:
+    """Bytes of a transformer whose blocks' layers are float8, but for the keys and values of the cross-attention."""
+    kept = ("attn2.to_k", "attn2.to_v", "attn2.add_k_proj", "attn2.add_v_proj")
+    quantised = sum(
+        weight.numel() * (weight.element_size() - 1)
+        for name, weight in module.named_parameters()
+        if name.startswith("blocks.") and weight.dim() == 2 and not any(part in name for part in kept)
+    )
+    return component_bytes(module) - quantised
+
+
+def _with_bfloat16_decoder(vae: Any, device: torch.device) -> torch.nn.Module:
+    """With its 3D kernels' channels last: an eighth less time in cuDNN."""
+    vae.to(device)
+    for part in (vae.post_quant_conv, vae.decoder):
+        part.to(torch.bfloat16)
+        for weight in part.parameters():
+            if weight.dim() == 5:  # of a 3D convolution
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
+    placed: torch.nn.Module = vae
+    return placed
+
+
+BFLOAT16_DECODER = Arrival("decoder in bfloat16", _with_bfloat16_decoder)

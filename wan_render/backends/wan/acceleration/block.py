@@ -1,0 +1,88 @@
+"""One transformer block, as diffusers' WanTransformerBlock computes it, in other operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from wan_render.backends.wan.acceleration.arithmetic import Arithmetic, Heads, joined, split
+from wan_render.backends.wan.acceleration.attention import Attend
+from wan_render.backends.wan.acceleration.context import Crossed
+from wan_render.backends.wan.acceleration.operations import Operations, Rope, Update
+
+SCALES = (1, 4)
+"""Which of a block's six modulations are scales: shift, scale, gate of the attention, then of the feed-forward."""
+
+
+class Block(torch.nn.Module):
+    """The weights of a block, and its forward in an arithmetic.
+
+    The last addition of a block is left to the norm that follows it, which passes over the same numbers.
+    """
+
+    modulation: torch.Tensor
+    cross_scale: torch.Tensor
+    cross_shift: torch.Tensor
+
+    def __init__(self, block: Any, arithmetic: Arithmetic, operations: Operations, device: torch.device) -> None:
+        """Take over diffusers' block."""
+        super().__init__()
+        self._arithmetic, self._operations = arithmetic, operations
+        own, cross = block.attn1, block.attn2
+
+        def layer(linear: torch.nn.Linear) -> torch.nn.Module:
+            return arithmetic.layer(linear, device)
+
+        self.to_q, self.to_k, self.to_v = layer(own.to_q), layer(own.to_k), layer(own.to_v)
+        self.to_out = layer(own.to_out[0])
+        self.cross_q, self.cross_out = layer(cross.to_q), layer(cross.to_out[0])
+        self.widen, self.narrow = layer(block.ffn.net[0].proj), layer(block.ffn.net[2])
+        modulation = block.scale_shift_table[0].detach().to(device, torch.float32, copy=True)
+        modulation[list(SCALES)] += 1
+        self.register_buffer("modulation", modulation)
+        self.register_buffer("cross_scale", block.norm2.weight.detach().to(device, torch.float32).view(1, -1))
+        self.register_buffer("cross_shift", block.norm2.bias.detach().to(device, torch.float32).view(1, -1))
+        self.own_norm_q, self.own_norm_k = own.norm_q.to(device), own.norm_k.to(device)
+        self.cross_norm_q = cross.norm_q.to(device)
+        self._heads = own.heads
+        self._eps = block.norm1.eps
+        self._qk_eps = own.norm_q.eps
+
+    def forward(
+        self,
+        stream: torch.Tensor,
+        update: Update | None,
+        time: torch.Tensor,
+        crossed: Crossed,
+        rope: Rope,
+        attend: Attend,
+    ) -> tuple[torch.Tensor, Update]:
+        """The stream (tokens, features), an update of it that is still to be added, and time's modulation
+        (1 or tokens, 6, features) float32; gives the stream and its next update. `attend`: of the cross-attention."""
+        shift, scale, gate, shift_wide, scale_wide, gate_wide = (time + self.modulation).unbind(1)
+        rows = self._arithmetic.takes_rows
+        stream, inputs = self._operations.norm(stream, update, scale, shift, self._eps, to_rows=rows)
+        attended = self._attention(inputs, rope)
+        update = Update(attended, gate)
+        stream, inputs = self._operations.norm(
+            stream, update, self.cross_scale, self.cross_shift, self._eps, to_rows=rows
+        )
+        update = Update(self._cross_attention(inputs, crossed, attend), None)
+        stream, inputs = self._operations.norm(stream, update, scale_wide, shift_wide, self._eps, to_rows=rows)
+        return stream, Update(self.narrow(self._arithmetic.widened(self.widen, inputs)), gate_wide)
+
+    def _attention(self, inputs: Any, rope: Rope) -> torch.Tensor:
+        heads = Heads(self.own_norm_q.weight, self.own_norm_k.weight, self._heads, self._qk_eps)
+        query, key, value = self.to_q(inputs), self.to_k(inputs), self.to_v(inputs)
+        del inputs
+        found: torch.Tensor = self.to_out(self._arithmetic.self_attention(query, key, value, heads, rope))
+        return found
+
+    def _cross_attention(self, inputs: Any, crossed: Crossed, attend: Attend) -> torch.Tensor:
+        query = self._operations.rms_rope(self.cross_q(inputs), self.cross_norm_q.weight, None, self._qk_eps, None)
+        query = split(query, self._heads)
+        words = joined(attend(query, *crossed.words))
+        pictures = None if crossed.pictures is None else joined(attend(query, *crossed.pictures))
+        found: torch.Tensor = self.cross_out(self._arithmetic.summed(words, pictures))
+        return found

@@ -1,0 +1,108 @@
+"""Profiles: how a shot is computed where that changes its pixels. Importing this needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wan_render.errors import Problem, RenderError
+
+
+class Precision(StrEnum):
+    """Of matrix products, and of what goes into them."""
+
+    LOADED = "as loaded"
+    FLOAT8 = "float8 e4m3"
+
+
+class Schedule(StrEnum):
+    """Which noise levels a shot is sampled at."""
+
+    MODEL = "model"
+    DISTILLED = "distilled"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is computed how; `exact` is what the weights say, every other profile is an approximation of it.
+
+    linears:    of the transformer blocks' linear layers, but for the keys and values of the cross-attention, which are
+                computed once for a shot.
+    attention:  of the self-attention; the cross-attention is always as loaded.
+    first_block_threshold: with a value, the blocks behind the first are skipped in steps in which the first one's
+                contribution changed by less than this share since the last step that was computed in full.
+    schedule:   `distilled`: the noise levels that 4-step LoRAs were distilled for, without guidance.
+    decode:     of the VAE's decoder.
+    """
+
+    name: str
+    linears: Precision = Precision.LOADED
+    attention: Precision = Precision.LOADED
+    first_block_threshold: float | None = None
+    schedule: Schedule = Schedule.MODEL
+    decodes_in_bfloat16: bool = False
+
+    @property
+    def is_approximate(self) -> bool:
+        """Whether it computes anything otherwise than `exact` does."""
+        return self != EXACT
+
+
+EXACT = Profile("exact")
+FAST = Profile("fast", Precision.FLOAT8, Precision.FLOAT8, decodes_in_bfloat16=True)
+BALANCED = Profile("balanced", Precision.FLOAT8, Precision.FLOAT8, first_block_threshold=0.05, decodes_in_bfloat16=True)
+DRAFT = Profile("draft", Precision.FLOAT8, Precision.FLOAT8, schedule=Schedule.DISTILLED, decodes_in_bfloat16=True)
+
+ALL = (EXACT, FAST, BALANCED, DRAFT)
+BY_NAME = {profile.name: profile for profile in ALL}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a profile may ask of a device and of what is installed.
+
+    capability: CUDA's compute capability, (0, 0) for a CPU.
+    has_float8_attention: FlashAttention 3 for Hopper, from the wheel `fa3-fwd`.
+    """
+
+    kind: str
+    capability: tuple[int, int] = (0, 0)
+    has_float8_attention: bool = False
+
+
+def require(profile: Profile, machine: Machine) -> None:
+    """Raise RenderError with all that the machine lacks for a profile: nothing falls back to another one."""
+    if problems := tuple(problems_of(profile, machine)):
+        raise RenderError(*problems)
+
+
+def problems_of(profile: Profile, machine: Machine) -> Iterator[Problem]:
+    """What the machine lacks for a profile."""
+    where = f"profile '{profile.name}'"
+    use_exact = "render with profile: exact, or on another machine"
+    if profile.is_approximate and machine.kind != "cuda":
+        yield Problem(where, f"cannot be rendered on a {machine.kind}", "it needs a CUDA device", use_exact)
+        return
+    if profile.linears is Precision.FLOAT8 and machine.capability < (8, 9):
+        found = f"the device has compute capability {'.'.join(map(str, machine.capability))}"
+        yield Problem(where, found, "float8 products need 8.9 or later", use_exact)
+    if profile.attention is Precision.FLOAT8:
+        yield from _attention_problems(where, machine, use_exact)
+
+
+def _attention_problems(where: str, machine: Machine, use_exact: str) -> Iterator[Problem]:
+    if machine.capability[0] != 9:
+        found = f"the device has compute capability {'.'.join(map(str, machine.capability))}"
+        yield Problem(where, found, "float8 attention is there for Hopper (9.0) only", use_exact)
+    elif not machine.has_float8_attention:
+        yield Problem(where, "FlashAttention 3 is not installed", "it needs fa3-fwd", "pip install fa3-fwd")
+
+
+def named(name: str) -> Profile:
+    """The profile of this name. Raises RenderError."""
+    try:
+        return BY_NAME[name]
+    except KeyError:
+        allowed = f"allowed: {', '.join(BY_NAME)}"
+        raise RenderError(Problem("render.profile", f"there is no profile '{name}'", allowed)) from None

@@ -1,0 +1,35 @@
+"""Rows of float8 numbers, each row with its own scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+FLOAT8 = torch.float8_e4m3fn
+LARGEST = 448.0
+"""The largest number of float8 e4m3. Its smallest normal one is 2^-6, so that numbers down to 1/28,672 of a row's
+largest keep all of their three bits."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """values: (rows, features) float8. scales: (rows, 1) float32; a number is its value times its row's scale."""
+
+    values: torch.Tensor
+    scales: torch.Tensor
+
+    def float(self) -> torch.Tensor:
+        """The numbers, float32."""
+        return self.values.float() * self.scales
+
+
+Activation = torch.Tensor | Rows
+"""(tokens, features): the input of a linear layer."""
+
+
+def quantised(numbers: torch.Tensor) -> Rows:
+    """Rows (rows, features) of any type, scaled so that the largest of each row is the largest of float8."""
+    wide = numbers.float()
+    scales = wide.abs().amax(dim=-1, keepdim=True).clamp(min=1e-12) / LARGEST
+    return Rows((wide / scales).clamp(-LARGEST, LARGEST).to(FLOAT8), scales)

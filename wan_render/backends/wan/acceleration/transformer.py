@@ -1,0 +1,148 @@
+"""A Wan transformer over diffusers' weights: the same function, with fewer passes over memory and nothing twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from wan_render.backends.wan.acceleration.arithmetic import Arithmetic
+from wan_render.backends.wan.acceleration.attention import Chosen
+from wan_render.backends.wan.acceleration.block import Block
+from wan_render.backends.wan.acceleration.context import Contexts, ShotContext
+from wan_render.backends.wan.acceleration.operations import Operations, Rope, Update
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What all blocks are given. time: (1 or tokens, 6, features) float32."""
+
+    context: ShotContext
+    rope: Rope
+    time: torch.Tensor
+    timestep: float
+
+
+class AcceleratedTransformer(torch.nn.Module):
+    """Called as diffusers' WanTransformer3DModel is, with a batch of one, under no_grad."""
+
+    table: torch.Tensor
+
+    def __init__(
+        self,
+        transformer: Any,
+        arithmetic: Arithmetic,
+        operations: Operations,
+        attend: Chosen,
+        device: torch.device,
+    ) -> None:
+        """Take over diffusers' transformer, block by block, onto the device.
+
+        attend: what computes exact attention, and may be told to do so by another kernel.
+        """
+        super().__init__()
+        self.config = transformer.config
+        self.rope, self.patch_embedding = transformer.rope.to(device), transformer.patch_embedding.to(device)
+        self.condition_embedder = transformer.condition_embedder.to(device)
+        self.proj_out = transformer.proj_out.to(device)
+        self.register_buffer("table", transformer.scale_shift_table[0].detach().to(device, torch.float32))
+        self._eps = transformer.norm_out.eps
+        self.blocks = torch.nn.ModuleList(Block(b, arithmetic, operations, device) for b in transformer.blocks)
+        self.cross_attentions = torch.nn.ModuleList(block.attn2.to(device) for block in transformer.blocks)
+        self._operations, self.attend = operations, attend
+        self.first_block_threshold: float | None = None
+        self._contexts = Contexts(self.condition_embedder, tuple(self.cross_attentions))
+        self._ropes: dict[tuple[int, ...], Rope] = {}
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the inputs."""
+        found: torch.dtype = self.patch_embedding.weight.dtype
+        return found
+
+    def forget(self) -> None:
+        """Free what was computed for the shots so far."""
+        self._contexts.clear()
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        timestep: torch.Tensor,
+        encoder_hidden_states: torch.Tensor,
+        encoder_hidden_states_image: torch.Tensor | None = None,
+        *,
+        return_dict: bool = False,
+    ) -> tuple[torch.Tensor]:
+        """A prediction (1, channels, frames, height, width) of the same type as the input, as a tuple of one."""
+        if hidden_states.shape[0] != 1 or return_dict:
+            raise ValueError(f"expected a batch of one and return_dict=False, got {tuple(hidden_states.shape)}")
+        embedded, time = self._time(timestep, hidden_states.dtype)
+        inputs = _Inputs(
+            self._contexts.of(encoder_hidden_states, encoder_hidden_states_image),
+            self._rope(hidden_states),
+            time,
+            0.0 if self.first_block_threshold is None else float(timestep.max()),  # which waits for the device
+        )
+        stream = self.patch_embedding(hidden_states).flatten(2)[0].t().contiguous()
+        stream, update = self._through(stream, inputs)
+        shift, scale = (self.table + embedded.unsqueeze(1)).unbind(1)
+        _, normed = self._operations.norm(stream, update, 1 + scale, shift, self._eps, to_rows=False)
+        return (self._unpatched(self.proj_out(normed), hidden_states.shape),)
+
+    def _through(self, stream: torch.Tensor, inputs: _Inputs) -> tuple[torch.Tensor, Update | None]:
+        """The stream behind the last block. Blocks are looped over, never indexed: they may be streamed."""
+        if self.first_block_threshold is not None:
+            return self._through_cached(stream, inputs, self.first_block_threshold), None
+        update: Update | None = None
+        for block, crossed in zip(self.blocks, inputs.context.blocks, strict=True):
+            stream, update = block(stream, update, inputs.time, crossed, inputs.rope, self.attend)
+        return stream, update
+
+    def _through_cached(self, stream: torch.Tensor, inputs: _Inputs, threshold: float) -> torch.Tensor:
+        cache = inputs.context.first_block
+        cache.at(inputs.timestep)
+        start, first, update = stream.clone(), None, None
+        for block, crossed in zip(self.blocks, inputs.context.blocks, strict=True):
+            stream, update = block(stream, update, inputs.time, crossed, inputs.rope, self.attend)
+            if first is None:
+                first = _settled(stream, update)
+                if cache.skips(first - start, threshold) and cache.rest is not None:
+                    return first + cache.rest
+                stream, update = first.clone(), None
+        if first is None:
+            return stream
+        last = _settled(stream, update)
+        cache.computed(first - start, last - first)
+        return last
+
+    def _time(self, timestep: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+        """The embedded timestep (1 or tokens, features) and its modulations (1 or tokens, 6, features), float32."""
+        embedder = self.condition_embedder
+        projected = embedder.timesteps_proj(timestep.flatten())
+        embedded = embedder.time_embedder(projected.to(next(embedder.time_embedder.parameters()).dtype)).to(dtype)
+        modulation = embedder.time_proj(embedder.act_fn(embedded))
+        return embedded, modulation.unflatten(1, (6, -1)).float()
+
+    def _rope(self, hidden_states: torch.Tensor) -> Rope:
+        """The rotary positions of a shape, computed once; each number is there twice in diffusers' form."""
+        shape = tuple(hidden_states.shape[2:])
+        if shape not in self._ropes:
+            cos, sin = self.rope(hidden_states)
+            self._ropes = {shape: Rope(cos[0, :, 0, 0::2].contiguous(), sin[0, :, 0, 1::2].contiguous())}
+        return self._ropes[shape]
+
+    def _unpatched(self, tokens: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+        """Tokens of patches as a video of latents."""
+        patch = self.config.patch_size
+        counts = tuple(extent // size for extent, size in zip(shape[2:], patch, strict=True))
+        patches = tokens.view(*counts, *patch, -1)  # frames, rows, columns, within a patch alike, channels
+        return patches.permute(6, 0, 3, 1, 4, 2, 5).flatten(5, 6).flatten(3, 4).flatten(1, 2).unsqueeze(0)
+
+
+def _settled(stream: torch.Tensor, update: Update | None) -> torch.Tensor:
+    """The stream with its update added, as the norm that follows would add it."""
+    if update is None:
+        return stream
+    value = update.value.float() if update.gate is None else update.value.float() * update.gate
+    return (stream.float() + value).to(stream.dtype)

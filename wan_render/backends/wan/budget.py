@@ -1,0 +1,75 @@
+"""How much memory the components of a model need for a take, estimated without loading them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wan_render.backends.wan.acceleration.profile import Precision, named
+from wan_render.backends.wan.checkpoint import WEIGHTS, Checkpoint
+from wan_render.backends.wan.fit import Need
+from wan_render.backends.wan.loading import Loader
+from wan_render.backends.wan.streaming import BLOCKS
+from wan_render.take import Take
+
+ENCODER_WORKING_BYTES = 1_000_000_000
+"""Beside the weights of the text and the image encoder: less than this."""
+
+VAE_WORKING_BYTES_PER_PIXEL = 23_500
+"""Float32 decode: 21.6 GB at 1280x720, measured on an H200; encoding needs less."""
+
+TRANSFORMER_WORKING_BYTES_PER_FEATURE = 20
+"""In bf16, of every token: the widest activations of a block, about twice what was measured (34 GB with 32.8 GB of
+weights at 32,760 tokens of 5,120 features)."""
+
+FLOAT8_SHARE = 0.6
+"""Of a transformer's bf16 weights, where its blocks' layers are float8: 21 GB of 33 were measured, work included."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Estimates for one model."""
+
+    loader: Loader
+
+    def needs(self, take: Take) -> tuple[Need, ...]:
+        """Of each component that the take needs."""
+        return tuple(
+            Need(name, self._weights(name, take), self.working(name, take), self._can_stream(name, take))
+            for name in WEIGHTS
+            if name in self.loader.checkpoint.components
+        )
+
+    def working(self, component: str, take: Take) -> int:
+        """Bytes that a component's work needs besides its weights."""
+        if component.startswith("transformer"):
+            width = self.loader.checkpoint.transformer.width
+            return TRANSFORMER_WORKING_BYTES_PER_FEATURE * width * tokens(self.loader.checkpoint, take)
+        if component == "vae":
+            return VAE_WORKING_BYTES_PER_PIXEL * take.size.width * take.size.height
+        return ENCODER_WORKING_BYTES
+
+    def _weights(self, component: str, take: Take) -> int:
+        read = self.loader.weights_bytes(component)
+        return int(read * FLOAT8_SHARE) if component.startswith("transformer") and _is_float8(take) else read
+
+    def _can_stream(self, component: str, take: Take) -> bool:
+        """What is quantised as it arrives stays on the device."""
+        return component in BLOCKS and not (component.startswith("transformer") and _is_float8(take))
+
+
+def latent_shape(checkpoint: Checkpoint, take: Take) -> tuple[int, ...]:
+    """(1, z, latent frames, height, width) of a take."""
+    vae = checkpoint.vae
+    frames = (take.frames - 1) // vae.scale_factor_temporal + 1
+    scale = vae.scale_factor_spatial
+    return (1, vae.z_dim, frames, take.size.height // scale, take.size.width // scale)
+
+
+def tokens(checkpoint: Checkpoint, take: Take) -> int:
+    """Of a take, as a transformer counts them."""
+    _, _, frames, height, width = latent_shape(checkpoint, take)
+    return frames * (height // 2) * (width // 2)
+
+
+def _is_float8(take: Take) -> bool:
+    return named(take.sampling.profile).linears is Precision.FLOAT8

@@ -1,0 +1,71 @@
+"""What a take is rendered from besides noise, each worked out once and kept: its words, and CLIP's and the VAE's view
+of its keyframes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from wan_render.backends.wan.conditions import Condition, TextOnly, channels, first_frame, keyframe_latents
+from wan_render.backends.wan.encode import encode_picture, encode_text, padded
+from wan_render.backends.wan.loading import Loader
+from wan_render.backends.wan.stages import ConditionKey, Kept, PictureKey, Source, TextKey, digest
+from wan_render.render import Pixels, Plates
+from wan_render.take import Take
+
+Component = Callable[[], Any]
+"""Gives a component on its device; called only where something new has to be encoded."""
+
+
+class Encodings:
+    """Everything that is encoded for the takes of one model. Tensors are given in host memory, the condition on the
+    device."""
+
+    def __init__(self, loader: Loader, source: Callable[[str], Source], kept: Kept, device: torch.device) -> None:
+        """source: by what a component is identified."""
+        self._checkpoint = loader.checkpoint
+        self._source = source
+        self._kept = kept
+        self._device = device
+        self._tokenizer = loader.tokenizer()
+        self._processor = loader.image_processor() if loader.checkpoint.has_image_encoder else None
+
+    @property
+    def processor(self) -> str:
+        """The class that prepares pictures for CLIP; "" without it."""
+        return type(self._processor).__name__ if self._processor is not None else ""
+
+    def text(self, text: str, encoder: Component) -> torch.Tensor:
+        """(1, 512, features): zeros after the text's own tokens."""
+        key = TextKey(self._source("text_encoder"), text)
+        return padded(self._kept.of(key, lambda: encode_text(text, self._tokenizer, encoder())))
+
+    def pictures(self, plates: Plates, encoder: Component) -> torch.Tensor | None:
+        """(pictures, tokens, features) of CLIP; None for a model without it."""
+        if self._processor is None:
+            return None
+        shown = [plate for plate in (plates.first, plates.last) if plate is not None]
+        return torch.cat([self._picture(plate, encoder) for plate in shown])
+
+    def condition(self, take: Take, plates: Plates, shape: tuple[int, ...], vae: Component) -> Condition:
+        """What the transformer is shown of the keyframes; `shape` is that of the take's latents."""
+        is_per_token = self._checkpoint.index.expand_timesteps
+        if plates.first is None:
+            return TextOnly(per_token=is_per_token)
+        frames = 1 if is_per_token else take.frames
+        latents = self._latents(plates, frames, vae).to(self._device)
+        if is_per_token:
+            return first_frame(latents, shape)
+        step = self._checkpoint.vae.scale_factor_temporal
+        return channels(latents, frames, step, has_last=plates.last is not None)
+
+    def _picture(self, plate: Pixels, encoder: Component) -> torch.Tensor:
+        key = PictureKey(self._source("image_encoder"), self.processor, digest(plate))
+        return self._kept.of(key, lambda: encode_picture(plate, self._processor, encoder()))
+
+    def _latents(self, plates: Plates, frames: int, vae: Component) -> torch.Tensor:
+        first, last = ("" if plate is None else digest(plate) for plate in (plates.first, plates.last))
+        key = ConditionKey(self._source("vae"), first, last, frames)
+        return self._kept.of(key, lambda: keyframe_latents(plates, frames, vae()))

@@ -1,0 +1,79 @@
+"""How a model is fitted into a device's memory: chosen from estimates before anything is loaded. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+RESERVE = 0.05
+"""Share of the free memory that is left alone: allocators do not fill it to the last byte."""
+
+
+class Rung(StrEnum):
+    """What is given up for memory, the least first.
+
+    RESIDENT: nothing; every component stays on the device.
+    FREED:    the component that was used longest ago makes room for the next: the text encoder is gone before the
+              transformer comes.
+    STREAMED: the blocks of transformers and text encoder stay in host memory and come to the device one by one, each
+              copied while the one before it works.
+    TILED:    as STREAMED, and the VAE works on overlapping tiles. It changes pixels (see docs/operations.md), so it is
+              used only where it is asked for by name.
+    """
+
+    RESIDENT = "resident"
+    FREED = "freed"
+    STREAMED = "streamed"
+    TILED = "tiled"
+
+
+LOSSLESS = (Rung.RESIDENT, Rung.FREED, Rung.STREAMED)
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes of a component's weights on the device, and of what its work needs besides. can_stream: it has blocks."""
+
+    component: str
+    weights: int
+    working: int
+    can_stream: bool
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was chosen. streamed: the components whose blocks stay in host memory."""
+
+    rung: Rung
+    streamed: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        named = f" ({', '.join(sorted(self.streamed))})" if self.streamed else ""
+        return f"{self.rung.value}{named}"
+
+
+def choose(asked: Rung | None, tighter: int, needs: Sequence[Need], free: int, *, may_stream: bool = True) -> Fit:
+    """The fit that is asked for by name, or else the first that the estimates allow in `free` bytes (0: unknown);
+    then `tighter` rungs further, as far as there are lossless ones.
+
+    may_stream: whether blocks may be streamed without being asked for: not where the device is the host.
+    """
+    usable = int(free * (1 - RESERVE))
+    rung = asked or _first_that_fits(needs, usable, may_stream=may_stream)
+    if tighter and rung in LOSSLESS:
+        rung = LOSSLESS[min(LOSSLESS.index(rung) + tighter, len(LOSSLESS) - 1)]
+    if rung in (Rung.RESIDENT, Rung.FREED):
+        return Fit(rung)
+    with_blocks = [need for need in needs if need.can_stream]
+    too_large = [need for need in with_blocks if need.weights + need.working > usable]
+    # By name, or after the estimates proved wrong, everything is streamed that can be.
+    streamed = too_large if asked is None and not tighter else with_blocks
+    return Fit(rung, frozenset(need.component for need in streamed))
+
+
+def _first_that_fits(needs: Sequence[Need], usable: int, *, may_stream: bool) -> Rung:
+    if sum(need.weights for need in needs) + max(need.working for need in needs) <= usable:
+        return Rung.RESIDENT
+    fit_alone = all(need.weights + need.working <= usable for need in needs if need.can_stream)
+    return Rung.STREAMED if may_stream and usable and not fit_alone else Rung.FREED

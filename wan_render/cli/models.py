@@ -1,0 +1,126 @@
+"""`models`: what each can do and where its weights are; `models pull`: bring them here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wan_render.backends.wan import official
+from wan_render.backends.wan.location import missing_weights, pulled_folder, weights_folder
+from wan_render.backends.wan.weights.sizes import expected_bytes
+from wan_render.cli.wording import gigabytes
+from wan_render.errors import Problem, UsageError
+from wan_render.model.spelling import did_you_mean
+from wan_render.render import ModelCard
+from wan_render.settings import MachineSettings
+from wan_render.take import Sampling
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the models, or pull one."""
+    if arguments.action == "pull":
+        return _pull(arguments)
+    found = [_Listed.of(model.card()) for model in official.ALL]
+    if arguments.json:
+        print(json.dumps({"version": 1, "models": [model.report() for model in found]}, ensure_ascii=False, indent=2))
+    else:
+        print("\n".join(line for model in found for line in model.lines()))
+    return 0
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    from wan_render.backends.wan.weights.pull import Order, pull
+    from wan_render.cli.pull_progress import watching
+
+    root = arguments.to or MachineSettings().weights
+    card = _card(arguments.name)
+    with watching() as watch:
+        pulled = pull(Order(card, pulled_folder(card, root), arguments.source, arguments.revision), watch)
+    manifest = pulled.manifest
+    size = sum(file.bytes for file in manifest.files.values())
+    state = "pulled" if pulled.is_new else "is here, every file as it was pulled"
+    print(f"{card.name}: {state}: commit {manifest.commit} from {manifest.source}, {gigabytes(size)}")
+    if weights_folder(card) != pulled.folder:
+        print(f"to render with it: WAN_RENDER_WEIGHTS='{root}', or `model: {pulled.folder}` in place of the name")
+    print(pulled.folder)
+    return 0
+
+
+def _card(name: str) -> ModelCard:
+    if name not in official.BY_NAME:
+        known = f"allowed: {', '.join(official.BY_NAME)}"
+        raise UsageError(Problem(f"'{name}'", "no model of this name", known, did_you_mean(name, official.BY_NAME)))
+    return official.BY_NAME[name].card()
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A model, and where its weights are. problem: why it cannot be loaded, None where it can. bytes: on disk; of a
+    model that is not here, what it will take."""
+
+    card: ModelCard
+    folder: Path | None
+    problem: Problem | None
+    bytes: int
+
+    @classmethod
+    def of(cls, card: ModelCard) -> _Listed:
+        folder = weights_folder(card)
+        size = _bytes_of(folder) if folder is not None else expected_bytes(card.name)
+        return cls(card, folder, missing_weights(card), size)
+
+    @property
+    def state(self) -> str:
+        """`here`, `damaged` or `missing`."""
+        if self.folder is None:
+            return "missing"
+        return "here" if self.problem is None else "damaged"
+
+    def lines(self) -> list[str]:
+        card = self.card
+        kinds = ", ".join(kind.value for kind in card.kinds)
+        first = f"{card.name:<20} {kinds}; {card.rate} fps, {card.trained_frames} frames; {_words(self._sampling)}"
+        return [first, f"{'':<20} {self._where()}"]
+
+    def report(self) -> dict[str, Any]:
+        """As `models --json` has it."""
+        card, sampling = self.card, self._sampling
+        return {
+            "name": card.name,
+            "identity": card.identity,
+            "kinds": [kind.value for kind in card.kinds],
+            "rate": str(card.rate),
+            "trained_frames": card.trained_frames,
+            "sizes": sorted(str(size) for size in card.native_sizes),
+            "steps": sampling.steps,
+            "guidance": list(sampling.guidance),
+            "shift": sampling.shift,
+            "state": self.state,
+            "folder": str(self.folder) if self.folder is not None else None,
+            "bytes": self.bytes,
+            "remedy": self.problem.remedy if self.problem is not None else "",
+        }
+
+    @property
+    def _sampling(self) -> Sampling:
+        """The same for every kind of shot that a model renders."""
+        return next(iter(self.card.kinds.values())).sampling
+
+    def _where(self) -> str:
+        if self.folder is None:
+            return f"not here, takes {gigabytes(self.bytes)}: wan-render models pull {self.card.name}"
+        if self.problem is not None:
+            return f"damaged: {self.problem}"
+        return f"{self.folder}, {gigabytes(self.bytes)}"
+
+
+def _words(sampling: Sampling) -> str:
+    guidance = "/".join(f"{value:g}" for value in sampling.guidance)
+    return f"{sampling.steps} steps, guidance {guidance}, shift {sampling.shift:g}"
+
+
+def _bytes_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,85 @@
+"""What `models pull` shows: a bar in a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wan_render.backends.wan.weights.watch import Outlook, Watch
+from wan_render.cli.wording import counted, gigabytes
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+LINE_SECONDS = 30.0
+"""Without a terminal, so often."""
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """A bar if stderr is a terminal, lines otherwise."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield _Bar(bars)
+
+
+def _outlook(outlook: Outlook) -> str:
+    files = f"{outlook.missing} of {counted(outlook.files, 'file')} of weights"
+    return f"{files} to bring, {gigabytes(outlook.download_bytes)}; on disk in the end {gigabytes(outlook.disk_bytes)}"
+
+
+class _Lines:
+    """For logs."""
+
+    def __init__(self) -> None:
+        self._total = self._done = 0
+        self._told = time.monotonic()
+
+    def begin(self, outlook: Outlook) -> None:
+        self._total = outlook.download_bytes
+        self.say(_outlook(outlook))
+
+    def advance(self, count: int) -> None:
+        self._done += count
+        if time.monotonic() - self._told >= LINE_SECONDS:
+            self._told = time.monotonic()
+            self.say(f"{gigabytes(self._done)} of {gigabytes(self._total)}")
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+class _Bar:
+    """For people who watch."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def begin(self, outlook: Outlook) -> None:
+        self.say(_outlook(outlook))
+        self._task = self._bars.add_task("weights", total=outlook.download_bytes)
+
+    def advance(self, count: int) -> None:
+        if self._task is not None:
+            self._bars.advance(self._task, count)
+
+    def say(self, text: str) -> None:
+        self._bars.console.print(text, markup=False, highlight=False)

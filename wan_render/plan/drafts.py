@@ -1,0 +1,42 @@
+"""The profile `draft`: few steps, by LoRAs that a model was distilled into."""
+
+from __future__ import annotations
+
+from wan_render.plan.findings import Findings
+from wan_render.plan.inherit import Level, Settings
+from wan_render.plan.models import Modelled
+from wan_render.take import Lora, Sampling
+
+DRAFT = "draft"
+
+SLUG_ENDING = "-draft"
+"""What `--draft` adds to a film's slug."""
+
+STEPS, GUIDANCE, SHIFT = 4, 1.0, 5.0
+"""What the LoRAs were distilled for: training steps 1000, 750, 500 and 250 at shift 5, without guidance."""
+
+
+def draft_sampling(modelled: Modelled, settings: Settings, findings: Findings) -> Sampling:
+    """The numbers of a draft, whatever is written for other profiles; what is written for this one is told."""
+    written = settings.common("profile")
+    if written is not None and written.value == DRAFT:
+        for setting in (modelled.settings.steps, modelled.settings.guidance, modelled.settings.shift):
+            if setting is not None and written.level <= setting.level:
+                numbers = f"{STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}"
+                findings.warn(setting.place, f"profile draft renders with {numbers}", "", "what is written is not used")
+    experts = len(modelled.card.kinds[modelled.kind].sampling.guidance)
+    return Sampling(STEPS, (GUIDANCE,) * experts, SHIFT, DRAFT)
+
+
+def distilled(modelled: Modelled, own: tuple[Lora, ...], settings: Settings, findings: Findings) -> tuple[Lora, ...]:
+    """The LoRAs of a draft: the model's published ones, then the storyboard's own.
+
+    A model without published ones needs one of the storyboard's: without it four steps give noise.
+    """
+    published = tuple(Lora(lora.content, 1.0, lora.expert) for lora in modelled.card.distilled)
+    if not published and not own:
+        told = settings.common("profile")
+        place = told.place if told is not None and told.level is not Level.NOWHERE else settings.place
+        found = f"no 4-step LoRA is known for {modelled.card.name}"
+        findings.error(place, found, "a draft needs one", "name one in render.loras, or another model")
+    return published + own

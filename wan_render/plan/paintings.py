@@ -1,0 +1,40 @@
+"""Keyframes that are painted from a prompt: one frame of a T2V model, a take like any other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wan_render.plan.inherit import PaintedKeyframe
+from wan_render.plan.models import Chooser
+from wan_render.plan.resolve import Ends, Resolver
+from wan_render.render import ModelCard
+from wan_render.take import FramePlate, ShotKind, Take
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Plans the painted keyframes of one film, each once.
+
+    takes: of those that were asked for, by name. cards: of the models that paint them, by identity.
+    """
+
+    resolver: Resolver
+    chooser: Chooser
+    takes: dict[str, Take] = field(default_factory=dict)
+    cards: dict[str, ModelCard] = field(default_factory=dict)
+
+    def plate(self, name: str) -> FramePlate:
+        """The keyframe of this name as a plate."""
+        if name not in self.takes:
+            self.takes[name] = self._take(name)
+        return FramePlate(self.takes[name].key, 0, self.resolver.size)
+
+    def _take(self, name: str) -> Take:
+        settings = PaintedKeyframe(self.resolver.findings.document.storyboard, name)
+        keyframe = settings.keyframe
+        if keyframe.focus is not None:
+            found = f"{name} is painted at the film's own size: its focus does nothing"
+            self.resolver.findings.warn((*settings.place, "focus"), found, "", "delete it")
+        modelled = self.chooser.choose(settings, ShotKind.T2V)
+        self.cards[modelled.card.identity] = modelled.card
+        return self.resolver.take(settings, modelled, (keyframe.prompt or "").strip(), 1, Ends())

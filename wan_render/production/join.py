@@ -1,0 +1,36 @@
+"""A take that passes through keyframes: its segments in a row, each shared picture once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from wan_render.errors import Problem, RenderError
+from wan_render.media.clip import read_frames, write_pictures
+from wan_render.render import Pixels
+from wan_render.store import CLIP, Clip, Store
+from wan_render.take import Take, short
+
+
+def write_joined(folder: Path, take: Take, store: Store) -> None:
+    """Write the clip of a take with `through` from the clips of its segments, bit for bit.
+
+    A segment begins on the picture that the one before ends on: what that one made of it is shown. Raises RenderError
+    where a segment is not there.
+    """
+    clips = [_clip(segment, store) for segment in take.segments]
+    write_pictures(folder / CLIP, chain.from_iterable(_parts(clips)), take.size, take.rate)
+
+
+def _parts(clips: list[Clip]) -> Iterator[Iterator[Pixels]]:
+    for place, clip in enumerate(clips):
+        first = 0 if place == 0 else 1
+        yield read_frames(clip.video, first, clip.frames - first)
+
+
+def _clip(segment: Take, store: Store) -> Clip:
+    if (clip := store.verify(segment.key)) is None:
+        problem = Problem(f"take {short(segment.key)}", "is not there: a segment", "", "run the same command again")
+        raise RenderError(problem)
+    return clip

@@ -1,0 +1,154 @@
+"""Stages by content: what a renderer worked out on the way to a take, for other takes, processes and runs.
+
+    stages/<key>/          stage (its bytes), stage.json (what it is, SHA-256 and bytes)
+    stages/<take>.<key>/   the same, for one take alone: gone when that is published
+
+A cache and nothing more: everything in it can be worked out again. stage.json's modification time is that of its last
+use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from wan_render.render import Stage
+from wan_render.store.disk import disk_errors, flush_tree
+from wan_render.store.locks import if_free, locked
+
+LOG = logging.getLogger("wan_render.store")
+
+CONTENT, RECORD = "stage", "stage.json"
+
+MOST_BYTES = 20_000_000_000
+"""More than this is not kept from run to run: about 2,000 shots of 480p, or as many prompts again."""
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """stage.json as a value; `what` in words."""
+
+    what: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class KeptStage:
+    """A stage that is there. take: the key of the take that it is for, "" where others may need it; used: when it was
+    last, in seconds since 1970."""
+
+    folder: Path
+    what: str
+    take: str
+    bytes: int
+    used: float
+
+
+class StageFiles:
+    """A folder of stages; a render.Stages. Nothing is made in it before something is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find(self, stage: Stage) -> bytes | None:
+        """See Stages.find. A damaged one is named in a warning and removed."""
+        folder = self.folder / _name(stage)
+        try:
+            record = _adapter().validate_json((folder / RECORD).read_bytes())
+            content = (folder / CONTENT).read_bytes()
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            self._damaged(folder, str(error))
+            return None
+        if hashlib.sha256(content).hexdigest() != record.sha256:
+            self._damaged(folder, f"its bytes changed since it was kept ({record.what})")
+            return None
+        with suppress(OSError):
+            os.utime(folder / RECORD)
+        return content
+
+    def keep(self, stage: Stage, content: bytes) -> None:
+        """See Stages.keep; one that is there stays."""
+        folder = self.folder / _name(stage)
+        if folder.exists():
+            return
+        with locked(self._lock_file(folder), lambda: None), disk_errors(folder):
+            part = self.folder / f".part-{folder.name}"
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir()
+            try:
+                record = StageRecord(stage.what, hashlib.sha256(content).hexdigest(), len(content))
+                (part / CONTENT).write_bytes(content)
+                (part / RECORD).write_bytes(_adapter().dump_json(record, indent=2))
+                flush_tree(part)
+                if not folder.exists():
+                    part.rename(folder)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+
+    def drop(self, take: str) -> None:
+        """Remove what was kept for one take alone."""
+        for folder in self.folder.glob(f"{take}.*"):
+            self.delete(folder)
+
+    def kept(self) -> tuple[KeptStage, ...]:
+        """All that is there, the longest unused first."""
+        return tuple(sorted(self._kept(), key=lambda stage: stage.used))
+
+    def delete(self, folder: Path) -> None:
+        """Remove one; out of sight first."""
+        with locked(self._lock_file(folder), lambda: None), disk_errors(folder):
+            gone = self.folder / f".part-{folder.name}"
+            shutil.rmtree(gone, ignore_errors=True)
+            with suppress(FileNotFoundError):
+                folder.rename(gone)
+                shutil.rmtree(gone)
+
+    def sweep(self, most: int = MOST_BYTES) -> None:
+        """Remove what dead runs left unfinished, and the longest unused until no more than `most` bytes are there."""
+        for part in self.folder.glob(".part-*"):
+            with if_free(self._lock_file(self.folder / part.name.removeprefix(".part-"))) as free:
+                if free:
+                    shutil.rmtree(part, ignore_errors=True)
+        kept = self.kept()
+        over = sum(stage.bytes for stage in kept) - most
+        for stage in kept:
+            if over <= 0:
+                return
+            self.delete(stage.folder)
+            over -= stage.bytes
+
+    def _kept(self) -> Iterator[KeptStage]:
+        for file in self.folder.glob(f"*/{RECORD}"):
+            with suppress(OSError, ValueError):
+                record = _adapter().validate_json(file.read_bytes())
+                take = file.parent.name.rpartition(".")[0]
+                yield KeptStage(file.parent, record.what, take, record.bytes, file.stat().st_mtime)
+
+    def _damaged(self, folder: Path, how: str) -> None:
+        LOG.warning("a kept stage cannot be used and is worked out again: %s", how)
+        with suppress(OSError):
+            self.delete(folder)
+
+    def _lock_file(self, folder: Path) -> Path:
+        return self.folder.absolute() / ".locks" / folder.name
+
+
+def _name(stage: Stage) -> str:
+    return f"{stage.take}.{stage.key}" if stage.take else stage.key
+
+
+@cache
+def _adapter() -> TypeAdapter[StageRecord]:
+    return TypeAdapter(StageRecord)
