@@ -51,7 +51,7 @@ from wan_render.media.lettering import script
 from wan_render.media.text import font_file
 from wan_render.plan import Joint
 from wan_render.render import Frames, Pixels
-from wan_render.take import Plate, Size
+from wan_render.take import AnyPlate, Size
 
 RATE, SIZE, DELIVERY = Fraction(16), Size(832, 480), Size(1280, 720)
 CLIPS, FRAMES = 20, 81
@@ -81,7 +81,7 @@ class Shelf:
     def clip(self, key: str) -> Path:
         return self.folder / f"{key}.mkv"
 
-    def picture(self, plate: Plate) -> Pixels:
+    def picture(self, plate: AnyPlate) -> Pixels:
         raise LookupError(f"this film has no still pictures: {plate}")
 
 

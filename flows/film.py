@@ -23,13 +23,18 @@ from wan_render.cli.selection import selected
 from wan_render.cli.session import OWN_MODELS, Session
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm import LocalFarm, local_devices
-from wan_render.production import FilmVersion, Run, begin, failures, finish
+from wan_render.production import FilmVersion, Precedence, Run, begin, failures, finish
 from wan_render.settings import machine_settings
 
 
 @flow(name="film", flow_run_name=film_run_name, persist_result=False)
 def film(
-    storyboard: Path, backend: str | None = None, outputs: Path | None = None, only: str | int | None = None
+    storyboard: Path,
+    backend: str | None = None,
+    outputs: Path | None = None,
+    only: str | int | None = None,
+    *,
+    draft: bool = False,
 ) -> State[None]:
     """Render what a storyboard lacks, and make its film.
 
@@ -38,11 +43,12 @@ def film(
         backend: What renders instead of the models that the storyboard names: `animatic`.
         outputs: Where takes and films are kept, instead of WAN_RENDER_OUTPUTS or `outputs`.
         only: Shots and scenes to render, `1/020,2`; all where it is not set.
+        draft: At the profile `draft`, into the film `<slug>-draft`.
     """
     no_walls()
     with Watch(flow_run.id) as watch:
         try:
-            return _ended(make(session(storyboard, backend, outputs), None if only is None else str(only)))
+            return _ended(make(session(storyboard, backend, outputs, draft=draft), None if only is None else str(only)))
         except Stopped as error:
             return Cancelled(message=str(error))
         except TerminationSignal:
@@ -54,12 +60,12 @@ def film(
             return Failed(message=str(error))
 
 
-def session(storyboard: Path, backend: str | None, outputs: Path | None) -> Session:
+def session(storyboard: Path, backend: str | None, outputs: Path | None, *, draft: bool = False) -> Session:
     """One storyboard on this machine, as the terminal has it. Raises UsageError for an unknown backend."""
     settings = machine_settings()
     if outputs is not None:
         settings = settings.model_copy(update={"outputs": outputs})
-    return Session(storyboard, (), settings, backend_called(backend or OWN_MODELS))
+    return Session(storyboard, (), settings, backend_called(backend or OWN_MODELS), draft)
 
 
 def make(session: Session, only: str | None) -> FilmVersion:
@@ -71,7 +77,7 @@ def make(session: Session, only: str | None) -> FilmVersion:
         log.warning("%s", warning)
     with begin(plan, session.backend, store, only=shots, device_kind=devices[0].kind, waiting=log.warning) as run:
         with LocalFarm(devices, store.root) as farm:
-            night = Night(farm)
+            night = Night(farm, Precedence(run.orders))
             render_takes(run, night)
         version = _finishing(run, night)
         show_review(run, night, version)

@@ -17,7 +17,7 @@ from flows.progress import Bar
 from wan_render.cli.wording import lasting
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm import Attempts, Farm, Outcome, Verdict, not_tried
-from wan_render.production import RenderOrder, Run
+from wan_render.production import Precedence, RenderOrder, Run
 from wan_render.status import TakeStatus
 
 ATTEMPTS = 3
@@ -39,19 +39,23 @@ class Night:
     """What the tasks of one run share: orders become outcomes. Safe for several threads, each has its own order."""
 
     farm: Farm
+    precedence: Precedence = field(default_factory=lambda: Precedence(()))
     attempts: Attempts = field(default_factory=lambda: Attempts(limit=ATTEMPTS))
     outcomes: dict[RenderOrder, Outcome] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def render(self, order: RenderOrder) -> State[None]:
-        """One attempt. Raises only what is worth another one."""
+        """One attempt, once the takes that this one needs have ended. Raises only what is worth another one."""
+        self.precedence.wait(order)
+        if lacking := self.precedence.unmet(order):
+            return self._failed(order, lacking)
         if cause := self.attempts.stopped_by:
             return self._failed(order, not_tried(order.shot, cause))
         bar = Bar(f"{order.shot} take {order.number}")
         try:
             clip = self.farm.render(order, lambda progress: bar.show(progress.done, progress.total, progress.phase))
         except Stopped as error:
-            self.outcomes[order] = error
+            self._ended(order, error)
             return Cancelled(message=str(error))
         except WanRenderError as error:
             if self.attempts.failed(order.take.key, error) is Verdict.AGAIN:
@@ -59,13 +63,17 @@ class Night:
             return self._failed(order, error)
         bar.end()
         self.attempts.finished(order.take.key)
-        self.outcomes[order] = clip
+        self._ended(order, clip)
         self.seconds[order.take.key] = bar.seconds
         return Completed(message=f"rendered in {lasting(bar.seconds)}: {order.why}")
 
     def _failed(self, order: RenderOrder, error: WanRenderError) -> State[None]:
-        self.outcomes[order] = error
+        self._ended(order, error)
         return Failed(message=str(error))
+
+    def _ended(self, order: RenderOrder, outcome: Outcome) -> None:
+        self.outcomes[order] = outcome
+        self.precedence.ended(order, outcome)
 
 
 def render_takes(run: Run, night: Night) -> None:
@@ -85,6 +93,7 @@ def render_takes(run: Run, night: Night) -> None:
         try:
             wait(list(futures.values()))
         except BaseException:
+            night.precedence.stop()
             night.farm.stop()  # before the threads are waited for
             raise
     for place, order in orders.items():

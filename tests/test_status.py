@@ -12,7 +12,7 @@ from tests.store.values import A_TAKE, filled, provenance, take
 from wan_render.errors import InputError, Problem
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered
 from wan_render.plan.film import Content
-from wan_render.render import Device, Listen, ModelCard, PublishedLora, Renderer
+from wan_render.render import ALONE, Device, Listen, ModelCard, PublishedLora, Renderer, Workspace
 from wan_render.status import FilmStatus, State, plan_json, status
 from wan_render.store import Store
 from wan_render.take import Size, Take
@@ -27,14 +27,14 @@ class Estimating:
     device_kinds: tuple[str, ...] = ("cpu",)
 
     def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = ()) -> Problem | None:
-        raise AssertionError(card)
+        raise AssertionError((card, loras))
 
     def expected_seconds(self, take: Take, device_kind: str) -> float:
         assert device_kind == "cpu"
         return 100.0 * (take.frames > 0)
 
-    def open(self, card: ModelCard, device: Device, listen: Listen) -> Renderer:
-        raise AssertionError((card, device, listen))
+    def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
+        raise AssertionError((card, device, listen, workspace))
 
 
 @pytest.fixture
