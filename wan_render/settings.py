@@ -39,7 +39,7 @@ class MachineSettings(BaseSettings):
     kernels: `auto`, or `stock`: transformers are left to diffusers, bit for bit, by its own kernels; only profile
              exact can then be rendered on a GPU.                       WAN_RENDER_KERNELS
     memory_fit: `auto`, or what is given up for memory, the least first: `resident`, `freed`, `streamed`, `tiled` (the
-             last changes pixels; see docs/operations.md).             WAN_RENDER_MEMORY_FIT
+             last changes pixels; see docs/memory.md).             WAN_RENDER_MEMORY_FIT
     keep_latents: whether a take's denoised latents stay when its clip is there, to be decoded again.
                                                       WAN_RENDER_KEEP_LATENTS
     ffmpeg:  an ffmpeg program instead of the one that comes with imageio-ffmpeg. WAN_RENDER_FFMPEG

@@ -68,6 +68,10 @@ def test_what_a_dead_run_left_is_removed(stages: StageFiles) -> None:
     part = stages.folder / f".part-{TEXT.key}"
     part.mkdir(parents=True)
     (part / CONTENT).write_bytes(b"half")
+    stages.keep(LATENTS, b"latents")
+    record = stages.folder / f"{LATENTS.take}.{LATENTS.key}" / "stage.json"
+    (part / record.name).write_bytes(record.read_bytes())
+    assert [stage.what for stage in stages.kept()] == [LATENTS.what]
     stages.sweep()
 
     assert not part.exists()

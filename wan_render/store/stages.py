@@ -130,7 +130,7 @@ class StageFiles:
             over -= stage.bytes
 
     def _kept(self) -> Iterator[KeptStage]:
-        for file in self.folder.glob(f"*/{RECORD}"):
+        for file in self.folder.glob(f"[!.]*/{RECORD}"):
             with suppress(OSError, ValueError):
                 record = _adapter().validate_json(file.read_bytes())
                 take = file.parent.name.rpartition(".")[0]

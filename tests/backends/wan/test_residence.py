@@ -19,7 +19,7 @@ from wan_render.backends.wan.fit import Fit, Need, Rung, choose
 from wan_render.backends.wan.loading import EXACT, FolderLoader
 from wan_render.backends.wan.streaming import BLOCKS, StreamedBlocks, streamed
 from wan_render.errors import OutOfMemoryError
-from wan_render.render import Pixels, Workspace
+from wan_render.render import Device, Pixels, Workspace
 from wan_render.take import ShotKind
 
 pytestmark = pytest.mark.wan
@@ -106,6 +106,25 @@ def test_every_lossless_rung_has_the_same_pixels(
     monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", rung)
     assert np.array_equal(rendered(model, kind), expected)
     assert np.array_equal(rendered(model, kind, tighter=2), expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", KINDS)
+def test_blocks_streamed_to_a_gpu_have_the_same_pixels(
+    tiny: Tinies, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copied on a stream of their own, while diffusers' own forward works."""
+    monkeypatch.setenv("WAN_RENDER_KERNELS", "stock")
+    model = tiny(name)
+    take = model.take(model.kind.kinds[-1])
+    found = []
+    for rung in ("resident", "streamed", "streamed"):
+        monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", rung)
+        renderer = BACKEND.open(model.card, Device("cuda:0", "a GPU", 0), nobody)
+        found += [renderer.render(take, plates_of(take), nobody).pixels for _ in range(2)]
+        renderer.close()
+    assert all(np.array_equal(pixels, found[0]) for pixels in found)
 
 
 def test_tiles_are_worked_on_only_where_they_are_asked_for(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,10 @@ from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.loading import FolderLoader
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.backends.wan.stages import ConditionKey, LatentsKey, PictureKey, Source, TextKey
+from wan_render.errors import PictureError, Problem
 from wan_render.keys import content_key
-from wan_render.render import Phase, Progress, Stage, Workspace
-from wan_render.take import ShotKind
+from wan_render.render import Phase, Plates, Progress, Stage, Workspace
+from wan_render.take import ShotKind, Take
 
 pytestmark = pytest.mark.wan
 
@@ -148,9 +149,31 @@ def test_where_memory_is_short_all_that_follows_is_encoded_before_the_first_take
     model, shelf = tiny("flf2v-2.1"), Shelf()
     renderer = BACKEND.open(model.card, CPU, nobody, Workspace(shelf))
     takes = [model.take(ShotKind.FLF2V, prompt=prompt) for prompt in ("a river", "a lake", "a river")]
-    renderer.prepare(takes, plates_of, nobody)
+    asked: list[str] = []
+
+    def plates(take: Take) -> Plates:
+        asked.append(take.key)
+        return plates_of(take)
+
+    renderer.prepare(takes, plates, nobody)
+    renderer.prepare(takes[1:], plates, nobody)
+    assert len(asked) == 2 * len(takes), "each is looked at once for each encoder, however often it is announced"
     # Two prompts and the negative one; the pictures are the same in all.
     assert [what.split()[0] for what in shelf.what] == ["text"] * 3 + ["CLIP's"] * 2 + ["VAE's"]
+
+
+def test_what_is_wrong_with_a_later_take_is_its_own_failure(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", "freed")
+    model, shelf = tiny("i2v-2.1"), Shelf()
+    good, bad = model.take(ShotKind.I2V), model.take(ShotKind.I2V, prompt="a lake")
+
+    def plates(take: Take) -> Plates:
+        if take == bad:
+            raise PictureError(Problem("lake.png", "is gone"))
+        return plates_of(take)
+
+    BACKEND.open(model.card, CPU, nobody, Workspace(shelf)).prepare([bad, good], plates, nobody)
+    assert [what.split()[0] for what in shelf.what] == ["text"] * 3 + ["CLIP's", "VAE's"]
 
 
 def test_where_there_is_room_nothing_is_encoded_ahead(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:

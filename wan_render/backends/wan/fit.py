@@ -18,7 +18,7 @@ class Rung(StrEnum):
               transformer comes.
     STREAMED: the blocks of transformers and text encoder stay in host memory and come to the device one by one, each
               copied while the one before it works.
-    TILED:    as STREAMED, and the VAE works on overlapping tiles. It changes pixels (see docs/operations.md), so it is
+    TILED:    as STREAMED, and the VAE works on overlapping tiles. It changes pixels (see docs/memory.md), so it is
               used only where it is asked for by name.
     """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import numpy as np
 import torch
 
 from wan_render.backends.wan.acceleration.steady import steadily
@@ -45,7 +44,10 @@ def decode_video(latents: torch.Tensor, vae: Any) -> torch.Tensor:
 def to_pixels(video: torch.Tensor) -> Pixels:
     """Frames from -1 to 1 as uint8 (frames, height, width, 3), rounded on the device, half to even."""
     unit = (video[0] * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 3, 0).float()
-    pixels: Pixels = np.ascontiguousarray((unit * 255.0).round().to(torch.uint8).cpu().numpy())
+    rounded = (unit * 255.0).round().to(torch.uint8).contiguous()
+    if rounded.is_cuda:  # into pinned memory, which the device writes to by itself
+        rounded = torch.empty(rounded.shape, dtype=torch.uint8, pin_memory=True).copy_(rounded)
+    pixels: Pixels = rounded.numpy()
     return pixels
 
 

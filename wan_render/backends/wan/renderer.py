@@ -7,8 +7,7 @@ is that nothing is rounded, stretched or ignored, and that what one take has loa
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +70,7 @@ class WanRenderer:
         self._kept = Kept(self._workspace.stages)
         self._encodings = Encodings(loader, self._source, self._kept, device)
         self._budget = Budget(loader)
+        self._prepared: set[str] = set()
         self._fit = Fit(Rung.RESIDENT)
         self._fitted: object = None
 
@@ -79,21 +79,27 @@ class WanRenderer:
         needs its memory. What is wrong with a later take is left for its own turn."""
         self._listen = listen
         with seam(f"{self._card.name} on {self._device}"), torch.no_grad():
-            lacking = [take for take in takes if not self._kept.knows(self._latents_key(take))]
+            new = [take for take in takes if take.key not in self._prepared]
+            lacking = [take for take in new if not self._kept.knows(self._latents_key(take))]
             if not lacking or self._fit_to(lacking[0]).rung is Rung.RESIDENT:
                 return
             for text in dict.fromkeys(text for take in lacking for text in self._texts(take)):
                 self._say(Progress(Phase.ENCODING))
                 self._encodings.text(text, self._text_encoder)
             shown = [take for take in lacking if take.first is not None]
-            for take in shown if self._checkpoint.has_image_encoder else ():
-                with _left_for_later(take):
-                    self._say(Progress(Phase.ENCODING))
-                    self._encodings.pictures(plates(take), self._image_encoder)
-            for take in shown:
-                with _left_for_later(take):
-                    self._say(Progress(Phase.ENCODING))
-                    self._condition(take, plates(take))
+            self._encode_all(shown if self._checkpoint.has_image_encoder else [], plates, self._show_pictures)
+            self._encode_all(shown, plates, self._condition)
+            self._prepared.update(take.key for take in lacking)
+
+    def _encode_all(
+        self, takes: Sequence[Take], plates: Callable[[Take], Plates], encode: Callable[[Take, Plates], object]
+    ) -> None:
+        for take in takes:
+            self._say(Progress(Phase.ENCODING))
+            try:
+                encode(take, plates(take))
+            except (InputError, RenderError, WeightsError) as error:
+                _log.info("take %s is not prepared: %s", short(take.key), error.problems[0].found)
 
     def render(self, take: Take, plates: Plates, listen: Listen) -> Frames:
         """Render a take. Only errors of wan_render.errors leave it."""
@@ -148,7 +154,7 @@ class WanRenderer:
         text = self._encodings.text(take.prompt, self._text_encoder)
         negative = self._encodings.text(take.negative, self._text_encoder) if experts.are_guided else None
         self._say(Progress(Phase.ENCODING, 1, parts))
-        pictures = self._encodings.pictures(plates, self._image_encoder)
+        pictures = self._show_pictures(take, plates)
         condition = self._condition(take, plates)
         self._say(Progress(Phase.ENCODING, parts, parts))
         if self._workspace.tighter:
@@ -160,6 +166,9 @@ class WanRenderer:
             negative=None if negative is None else negative.to(self._device, dtype),
             pictures=None if pictures is None else pictures.to(self._device, dtype),
         )
+
+    def _show_pictures(self, _: Take, plates: Plates) -> torch.Tensor | None:
+        return self._encodings.pictures(plates, self._image_encoder)
 
     def _condition(self, take: Take, plates: Plates) -> Condition:
         return self._encodings.condition(take, plates, latent_shape(self._checkpoint, take), lambda: self._vae(take))
@@ -237,15 +246,6 @@ class WanRenderer:
     def _say(self, progress: Progress) -> None:
         self._doing = progress
         self._listen(progress)
-
-
-@contextmanager
-def _left_for_later(take: Take) -> Iterator[None]:
-    """What a later take lacks is its own failure, not that of the take at hand."""
-    try:
-        yield
-    except (InputError, RenderError, WeightsError) as error:
-        _log.info("take %s is not prepared: %s", short(take.key), error.problems[0].found)
 
 
 def _to_nobody(progress: Progress) -> None:

@@ -89,9 +89,13 @@ class _Slot:
     @classmethod
     def on(cls, device: torch.device, size: int) -> _Slot:
         """A slot of `size` bytes."""
+        memory = torch.empty(size, dtype=torch.uint8, device=device)
+        if device.type != "cuda":
+            return cls(memory, None, None)
         cuda: Any = torch.cuda
-        events = (cuda.Event(), cuda.Event()) if device.type == "cuda" else (None, None)
-        return cls(torch.empty(size, dtype=torch.uint8, device=device), *events)
+        slot = cls(memory, cuda.Event(), cuda.Event())
+        slot.released()  # work that was given this memory before may not have ended yet
+        return slot
 
     def fill(self, host: torch.Tensor, stream: torch.cuda.Stream | None) -> None:
         """Begin to copy, once what used the slot before is done."""

@@ -1,0 +1,199 @@
+"""Small cards, emulated: a model at full size with random weights in host memory, the allocator capped at their size.
+
+    python -m benchmarks.engine.memory --model flf2v-14b --card 24 --json 24.json     (about 100 GB of host memory)
+    python -m benchmarks.engine.memory --model flf2v-14b --card 12
+    python -m benchmarks.engine.memory --model t2v-1.3b --card 8.19
+    python -m benchmarks.engine.memory --tiny                                         (on a CPU, to try the program)
+
+Says which memory fit was chosen, the most that was allocated in each phase, the seconds of a step, and by how much the
+frames differ from those of the same take on the whole card; with `--tiles`, by how much tiles change the frames.
+The cap holds for what torch allocates. The context that a process has on a GPU (about 0.5 GB) comes on top, so a card
+of 24 GB is emulated by 23.5; the emulated card has the true one's speed, and its connection to host memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+import time
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.engine.models import FULL, TINY, Form, MadeModel, make
+from benchmarks.engine.one_shot import picture
+from wan_render.backends.wan.configs import Index
+from wan_render.backends.wan.fit import Rung
+from wan_render.backends.wan.official import FLF2V_14B, T2V_1_3B, Official
+from wan_render.backends.wan.renderer import WanRenderer
+from wan_render.errors import OutOfMemoryError
+from wan_render.render import Phase, Pixels, Plates, Progress, Workspace
+from wan_render.take import Plate, Sampling, ShotKind, Size, Take
+
+CONTEXT_GB = 0.5
+STEPS = 3
+
+T2V_SMALL: Form = FULL | {
+    "transformer": {
+        "num_attention_heads": 12,
+        "attention_head_dim": 128,
+        "in_channels": 16,
+        "out_channels": 16,
+        "text_dim": 4096,
+        "freq_dim": 256,
+        "ffn_dim": 8960,
+        "num_layers": 30,
+    }
+}
+"""The configurations of Wan2.1-T2V-1.3B."""
+
+
+@dataclass(frozen=True)
+class HostModel(MadeModel):
+    """Its weights lie in host memory; each loading gives a copy, as reading a file does."""
+
+    def module(self, component: str) -> torch.nn.Module:
+        return copy.deepcopy(self.modules[component])
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model under test."""
+
+    official: Official
+    form: Form
+    pipeline: str
+
+
+SUBJECTS = {
+    "flf2v-14b": Subject(FLF2V_14B, FULL, "WanImageToVideoPipeline"),
+    "t2v-1.3b": Subject(T2V_1_3B, T2V_SMALL, "WanPipeline"),
+    "tiny": Subject(FLF2V_14B, TINY, "WanImageToVideoPipeline"),
+}
+
+
+class Watch:
+    """Hears a render: the most that was allocated in each phase, and when each step ended."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.peaks: dict[str, float] = {}
+        self.steps: list[float] = []
+        self._phase = Phase.LOADING
+
+    def listen(self, progress: Progress) -> None:
+        self.note()
+        self._phase = progress.phase
+        if progress.phase is Phase.STEP:
+            self.steps.append(time.perf_counter())
+
+    def note(self) -> None:
+        if self._device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(self._device) / 1e9
+            torch.cuda.reset_peak_memory_stats(self._device)
+            self.peaks[self._phase.value] = max(peak, self.peaks.get(self._phase.value, 0.0))
+
+    def seconds_a_step(self) -> float:
+        """Of the last one, when everything is warm."""
+        return self.steps[-1] - self.steps[-2]
+
+
+def host_model(subject: Subject, device: torch.device) -> HostModel:
+    made = make(subject.form, device, torch.bfloat16 if device.type == "cuda" else torch.float32)
+    modules = {name: module.to("cpu") for name, module in made.modules.items()}
+    has_clip = "image_dim" in subject.form["transformer"]
+    classes = {name: kind for name, kind in made.checkpoint.classes if has_clip or name != "image_encoder"}
+    checkpoint = replace(
+        made.checkpoint,
+        index=Index.model_validate({"_class_name": subject.pipeline}),
+        classes=(*classes.items(), ("text_encoder", "UMT5EncoderModel")),
+    )
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    return HostModel(checkpoint, modules, made.parts)
+
+
+def take_of(subject: Subject, size: Size, frames: int) -> Take:
+    kind = subject.official.kinds[0]
+    defaults = subject.official.card().kinds[kind]
+    plate = Plate("0" * 64, size) if kind is ShotKind.FLF2V else None
+    sampling = Sampling(STEPS, defaults.sampling.guidance, defaults.sampling.shift)
+    prompt = "从天上俯瞰河流，镜头瞬间下潜到水下的古代遗迹。"
+    rate = Fraction(16)
+    return Take("wan/1", "random", plate, plate, prompt, defaults.negative, frames, size, rate, 1, sampling)
+
+
+def rendered(subject: Subject, model: HostModel, take: Take, device: torch.device) -> tuple[Pixels, dict[str, Any]]:
+    """One take, on rung after rung where the memory is too small, as the farm does."""
+    plates = Plates(
+        first=picture(take.size, 1) if take.first is not None else None,
+        last=picture(take.size, 2) if take.last is not None else None,
+    )
+    for tighter in range(3):
+        renderer = WanRenderer(subject.official.card(), model, device, {}, Workspace(tighter=tighter))
+        watch = Watch(device)
+        try:
+            pixels = renderer.render(take, plates, watch.listen).pixels
+        except OutOfMemoryError as error:
+            print(f"out of memory at {renderer.facts()['memory fit']}: {error}"[:300])
+            continue
+        finally:
+            renderer.close()
+        watch.note()
+        facts = {
+            "memory fit": renderer.facts()["memory fit"],
+            "out of memory before": tighter,
+            "peak GB": {phase: round(peak, 2) for phase, peak in watch.peaks.items()},
+            "seconds a step": round(watch.seconds_a_step(), 3),
+        }
+        return pixels, facts
+    raise SystemExit("it does not fit")
+
+
+def difference(one: Pixels, other: Pixels) -> dict[str, float]:
+    """Largest difference of 255, and PSNR in decibels (inf for equal frames)."""
+    error = float(np.mean((one.astype(np.float32) - other.astype(np.float32)) ** 2))
+    largest = int(np.abs(one.astype(np.int16) - other.astype(np.int16)).max())
+    return {"largest": largest, "psnr": float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=("flf2v-14b", "t2v-1.3b"), default="flf2v-14b")
+    parser.add_argument("--card", type=float, default=24.0, help="GB of the card that is emulated")
+    parser.add_argument("--tiles", action="store_true", help="also with the VAE in tiles")
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    subject = SUBJECTS["tiny" if asked.tiny else asked.model]
+    device = torch.device("cpu" if asked.tiny else "cuda:0")
+    size, frames = (Size(64, 48), 9) if asked.tiny else (Size(832, 480), 81)
+    model, take = host_model(subject, device), take_of(subject, size, frames)
+    os.environ["WAN_RENDER_KERNELS"] = "stock"  # so that the frames can be compared bit by bit
+    whole, on_whole_card = rendered(subject, model, take, device)
+    found: dict[str, Any] = {"model": asked.model, "size": str(size), "frames": frames, "whole card": on_whole_card}
+    if device.type == "cuda":
+        found["device"], total = torch.cuda.get_device_name(device), torch.cuda.mem_get_info(device)[1]
+        torch.cuda.set_per_process_memory_fraction((asked.card - CONTEXT_GB) * 1e9 / total, device)
+    else:
+        os.environ["WAN_RENDER_MEMORY_FIT"] = Rung.STREAMED.value
+    pixels, on_card = rendered(subject, model, take, device)
+    found[f"card of {asked.card:g} GB"] = on_card | {"against the whole card": difference(pixels, whole)}
+    if asked.tiles:
+        os.environ["WAN_RENDER_MEMORY_FIT"] = Rung.TILED.value
+        pixels, tiled = rendered(subject, model, take, device)
+        found["in tiles"] = tiled | {"against the whole card": difference(pixels, whole)}
+    text = json.dumps(found, indent=2)
+    print(text)
+    if asked.json:
+        asked.json.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
