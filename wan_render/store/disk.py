@@ -41,9 +41,13 @@ def disk_errors(where: Path) -> Iterator[None]:
 def disk_error(where: Path, error: OSError) -> DiskError:
     """What the operating system said, in four parts."""
     found, allowed, remedy = _REASONS.get(
-        error.errno or 0, (f"cannot be written ({error})", "a folder that can be written", _WRITABLE)
+        error.errno or 0, (f"cannot be written: {_reason(error)}", "a folder that can be written", _WRITABLE)
     )
     return DiskError(Problem(str(error.filename or where), found, allowed, remedy))
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror.lower() if error.strerror else str(error)
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -80,6 +84,11 @@ def digest(file: Path) -> str:
     """SHA-256 of a file's bytes, 64 hex digits."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def gigabytes(count: int) -> str:
+    """`139.8 GB`, powers of ten; megabytes below one gigabyte."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def free_bytes(folder: Path) -> int:

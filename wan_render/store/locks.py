@@ -45,6 +45,17 @@ def locked(file: Path, waiting: Callable[[], None]) -> Iterator[None]:
         yield
 
 
+def once(say: Callable[[], None]) -> Callable[[], None]:
+    """A `waiting` for people, who need no reminder every second: it says so once for each wait."""
+    unsaid = [say]
+
+    def waiting() -> None:
+        if unsaid:
+            unsaid.pop()()
+
+    return waiting
+
+
 @contextmanager
 def if_free(file: Path) -> Iterator[bool]:
     """Hold `file`'s lock if nobody does, this thread included; else yield False."""
