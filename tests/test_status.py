@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.store.test_films import film
 from tests.store.values import A_TAKE, filled, provenance, take
-from wan_render.errors import InputError, Problem
+from wan_render.errors import DiskError, InputError, Problem
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered
 from wan_render.plan.film import Content
 from wan_render.render import Device, Listen, ModelCard, Renderer
@@ -222,7 +223,7 @@ def test_two_equal_shots_are_rendered_once(store: Store) -> None:
     now = look({"1/010": rendered(A_TAKE), "1/020": rendered(A_TAKE)}, store)
 
     assert now.to_render == (A_TAKE,)
-    assert now.seconds == 100.0
+    assert now.seconds == pytest.approx(100.0, abs=0.1)
 
 
 def test_time_is_what_comparable_takes_took_scaled_by_steps_and_frames(store: Store) -> None:
@@ -230,8 +231,49 @@ def test_time_is_what_comparable_takes_took_scaled_by_steps_and_frames(store: St
     longer = replace(A_TAKE, frames=10, sampling=replace(A_TAKE.sampling, steps=8))
 
     assert look({"1/020": rendered(longer)}, store).seconds == pytest.approx(16.0)
-    assert look({"1/020": rendered(replace(longer, model="another"))}, store).seconds == 100.0
+    assert look({"1/020": rendered(replace(longer, model="another"))}, store).seconds == pytest.approx(100.0, abs=0.1)
     assert look({"1/010": rendered(A_TAKE)}, store).seconds == 0.0
+
+
+def test_where_nothing_was_measured_writing_is_added_to_what_the_backend_expects(store: Store) -> None:
+    large = replace(A_TAKE, size=Size(832, 480), frames=81)
+
+    assert 2.1 < look({"1/010": rendered(large)}, store).seconds - 100.0 < 4.8
+
+
+def test_the_film_takes_time_of_its_own_by_its_delivered_pixels_until_it_is_there(store: Store) -> None:
+    def film_seconds(plan: FilmPlan) -> float:
+        return status(plan, store, Estimating()).film_seconds
+
+    plan = plan_of({"1/010": CardText("Fin")})
+    large = replace(plan, delivery=Size(1280, 720))
+    larger = replace(plan, delivery=Size(2560, 1440))
+    assert film_seconds(large) > film_seconds(plan) > 0
+    assert film_seconds(larger) - film_seconds(large) == pytest.approx(
+        3 * (film_seconds(large) - film_seconds(plan)), rel=0.02
+    )
+
+    store.films.publish("river", film("k1"))
+    assert film_seconds(plan) == 0.0
+    assert film_seconds(plan_of({"1/010": rendered(A_TAKE)})) > 0.0, "a new take makes a new film"
+
+
+def test_outputs_that_are_a_file_are_refused_by_looking(store: Store) -> None:
+    store.root.write_text("not a folder")
+
+    with pytest.raises(DiskError, match="a file stands where a folder is needed") as caught:
+        look({"1/010": rendered(A_TAKE)}, store)
+
+    assert caught.value.problems[0].where == str(store.root)
+
+
+def test_a_clip_that_is_there_and_changed_was_damaged(store: Store) -> None:
+    render(store, "1/010", 1, A_TAKE)
+    clip = store.find(A_TAKE.key)
+    assert clip is not None
+    clip.video.write_bytes(b"fra")
+
+    assert one(rendered(A_TAKE), store) == (State.STALE, "its clip was damaged")
 
 
 def test_the_bytes_of_a_clip_are_as_measured(store: Store) -> None:
@@ -263,6 +305,7 @@ def test_the_json_of_a_plan_has_every_resolved_setting(store: Store) -> None:
     assert value["film"]["slug"] == "river"
     assert value["warnings"][0]["found"] == "the picture is enlarged 2.0 times"
     assert value["expected"]["device_seconds"] > 0
+    assert value["expected"]["film_seconds"] > 0
     assert [(shot["id"], shot["state"]) for shot in value["shots"]] == [
         ("1/010", "stale"),
         ("1/020", "found"),

@@ -43,9 +43,12 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
     if takes:
         kind = session.backend.device_kinds[0]
         print(
-            f"to render: {counted(len(takes), 'take')}, about {lasting(found.seconds)} on one {kind} device, "
+            f"to render: {counted(len(takes), 'take')}, about {lasting(found.seconds)} for the takes on one {kind} "
+            f"device, {lasting(found.film_seconds)} for the film, "
             f"{gigabytes(found.bytes)} ({gigabytes(free_bytes(session.store.root))} free)"
         )
+    elif found.film_seconds:
+        print(f"to render: no take; about {lasting(found.film_seconds)} for the film")
     else:
         print("to render: nothing")
 

@@ -57,7 +57,7 @@ def _outlook(before: FilmStatus, orders: int, devices: int) -> str:
     seconds = before.seconds * orders / max(len(before.to_render), 1) / min(devices, orders)
     return (
         f"{counted(orders, 'take')} to render on {counted(devices, 'device')}{there}: "
-        f"about {lasting(seconds)}, {gigabytes(before.bytes)}"
+        f"about {lasting(seconds)}, then {lasting(before.film_seconds)} for the film, {gigabytes(before.bytes)}"
     )
 
 

@@ -22,9 +22,17 @@ def plan_json(plan: FilmPlan, status: FilmStatus) -> dict[str, Any]:
         "film": _film(plan),
         "frames": frames,
         "seconds": float(frames / plan.rate),
-        "expected": {"device_seconds": round(status.seconds, 1), "bytes": status.bytes},
+        "expected": _expected(status),
         "warnings": [asdict(warning) for warning in plan.warnings],
         "shots": [_shot(shot) for shot in status.shots],
+    }
+
+
+def _expected(status: FilmStatus) -> dict[str, Any]:
+    return {
+        "device_seconds": round(status.seconds, 1),
+        "film_seconds": round(status.film_seconds, 1),
+        "bytes": status.bytes,
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
 from wan_render.render import Backend
-from wan_render.status.forecast import expected_bytes, expected_seconds
+from wan_render.status.forecast import expected_bytes, expected_film_seconds, expected_seconds
 from wan_render.store import Clip, Store
 from wan_render.take import Take, changes
 
@@ -70,11 +70,13 @@ class FilmStatus:
     """A film's shots in its order, the omitted ones last.
 
     seconds: expected device time, and bytes: expected disk space, for what is not there.
+    film_seconds: from the last take to the finished film; 0 where no new one is to be made.
     """
 
     shots: tuple[ShotStatus, ...]
     seconds: float
     bytes: int
+    film_seconds: float = 0.0
 
     @property
     def to_render(self) -> tuple[Take, ...]:
@@ -90,8 +92,10 @@ def status(plan: FilmPlan, store: Store, backend: Backend, device_kind: str | No
     """Compare a plan with what is there. Nothing is written, nothing is hashed.
 
     `device_kind` is what the expected time is for; by default the kind that the backend is best on.
-    Raises InputError where the slug is another storyboard's.
+    Raises InputError where the slug is another storyboard's, and
+    DiskError where the outputs folder is a file.
     """
+    store.refuse_file()
     store.refuse_rival(plan.slug, plan.file)
     remembered = store.remembered(plan.slug)
     shots = tuple(_shot(shot, store, remembered.get(shot.id, {})) for shot in plan.shots)
@@ -101,6 +105,7 @@ def status(plan: FilmPlan, store: Store, backend: Backend, device_kind: str | No
         shots + omitted,
         expected_seconds(to_render, store, backend, device_kind or backend.device_kinds[0]),
         expected_bytes(plan, to_render, store),
+        film_seconds=expected_film_seconds(plan, to_render, store),
     )
 
 
