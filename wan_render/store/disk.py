@@ -14,6 +14,7 @@ from wan_render.errors import DiskError, Problem
 _ELSEWHERE = "or keep the outputs elsewhere: --outputs DIR, or WAN_RENDER_OUTPUTS"
 _FREE_SOME = f"free some space (`wan-render prune FILE`), {_ELSEWHERE}"
 _WRITABLE = f"give yourself the right to write there, {_ELSEWHERE}"
+_MOVE = f"move the file away, {_ELSEWHERE}"
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "room for clips and films", _FREE_SOME),
@@ -22,8 +23,8 @@ _REASONS = {
     errno.EROFS: ("the file system is read-only", "a folder that can be written", _WRITABLE),
     errno.EACCES: ("no permission to write", "a folder that can be written", _WRITABLE),
     errno.EPERM: ("no permission to write", "a folder that can be written", _WRITABLE),
-    errno.ENOTDIR: ("a file stands where a folder is needed", "a folder that can be written", _WRITABLE),
-    errno.EEXIST: ("a file stands where a folder is needed", "a folder that can be written", _WRITABLE),
+    errno.ENOTDIR: ("a file stands where a folder is needed", "a folder that can be written", _MOVE),
+    errno.EEXIST: ("a file stands where a folder is needed", "a folder that can be written", _MOVE),
     errno.ENOLCK: ("the file system has no locks", "a file system with flock", _ELSEWHERE.removeprefix("or ")),
     errno.ENOTSUP: ("the file system has no locks", "a file system with flock", _ELSEWHERE.removeprefix("or ")),
 }
