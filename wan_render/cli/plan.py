@@ -12,7 +12,7 @@ from wan_render.cut import film_frames
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.production import lettering_warnings
 from wan_render.render import Backend
-from wan_render.status import FilmStatus, ShotStatus, plan_json, status
+from wan_render.status import FilmStatus, ShotStatus, pin_warnings, plan_json, status
 from wan_render.store.disk import free_bytes
 
 
@@ -37,7 +37,8 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
     print(f"{counted(len(plan.shots), 'shot')}, {length}, {plan.size} → {plan.delivery}\n")
     _print_table(list(_rows(found)))
     print()
-    for warning in (*plan.warnings, *lettering_warnings(plan), *_lacking(plan, session.backend)):
+    told = (*plan.warnings, *lettering_warnings(plan, session.document), *pin_warnings(found))
+    for warning in (*told, *_lacking(plan, session.backend)):
         print(f"warning: {warning}")
     takes = found.to_render
     if takes:

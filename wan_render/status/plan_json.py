@@ -8,6 +8,7 @@ from typing import Any
 from wan_render.cut import film_frames
 from wan_render.keys import canonical
 from wan_render.plan import FilmPlan, PlannedShot
+from wan_render.status.pins import pin_warnings
 from wan_render.status.shots import FilmStatus, ShotStatus, TakeStatus
 
 FORM = 1
@@ -23,7 +24,7 @@ def plan_json(plan: FilmPlan, status: FilmStatus) -> dict[str, Any]:
         "frames": frames,
         "seconds": float(frames / plan.rate),
         "expected": _expected(status),
-        "warnings": [asdict(warning) for warning in plan.warnings],
+        "warnings": [asdict(warning) for warning in (*plan.warnings, *pin_warnings(status))],
         "shots": [_shot(shot) for shot in status.shots],
     }
 

@@ -67,7 +67,7 @@ class ShotStatus:
 
 @dataclass(frozen=True)
 class FilmStatus:
-    """A film's shots in its order, the omitted ones last.
+    """A film's shots in its order, the omitted ones where they would be.
 
     seconds: expected device time, and bytes: expected disk space, for what is not there.
     film_seconds: from the last take to the finished film; 0 where no new one is to be made.
@@ -102,11 +102,16 @@ def status(plan: FilmPlan, store: Store, backend: Backend, device_kind: str | No
     omitted = tuple(ShotStatus(shot_id, None, State.OMITTED, "status: omit") for shot_id in plan.omitted)
     to_render = _to_render(shots)
     return FilmStatus(
-        shots + omitted,
+        _in_film_order(plan, shots + omitted),
         expected_seconds(to_render, store, backend, device_kind or backend.device_kinds[0]),
         expected_bytes(plan, to_render, store),
         film_seconds=expected_film_seconds(plan, to_render, store),
     )
+
+
+def _in_film_order(plan: FilmPlan, shots: Iterable[ShotStatus]) -> tuple[ShotStatus, ...]:
+    places = {shot.id: shot.index for shot in plan.shots} | dict(plan.omitted)
+    return tuple(sorted(shots, key=lambda shot: places[shot.id]))
 
 
 def _to_render(shots: Iterable[ShotStatus]) -> tuple[Take, ...]:
@@ -130,13 +135,16 @@ def _rendered(
     chosen = next(take for take in content.takes if take.number == content.chosen)
     if content.pin is not None and not chosen.take.key.startswith(content.pin):
         return _pinned(shot, content.pin, chosen, store)
-    takes = tuple(_take(take, store, remembered) for take in content.takes)
+    circled = content.chosen if content.chosen != content.takes[0].number else None  # by default it is the first
+    takes = tuple(_take(take, store, remembered, is_circled=take.number == circled) for take in content.takes)
     worst = max((take.state for take in takes), key=_FROM_BEST_TO_WORST.index)
     why = "; ".join(dict.fromkeys(take.why for take in takes if take.state == worst and take.why))
     return ShotStatus(shot.id, shot, worst, why, takes, chosen.take.key)
 
 
-def _take(planned: PlannedTake, store: Store, remembered: Mapping[int, Mapping[str, Any]]) -> TakeStatus:
+def _take(
+    planned: PlannedTake, store: Store, remembered: Mapping[int, Mapping[str, Any]], *, is_circled: bool = False
+) -> TakeStatus:
     take = planned.take
     clip = store.find(take.key)
     if clip is not None:
@@ -145,6 +153,8 @@ def _take(planned: PlannedTake, store: Store, remembered: Mapping[int, Mapping[s
         state, why = State.STALE, _why(planned, store, remembered)
     else:
         state, why = State.MISSING, "its clip was damaged" if store.damaged(take.key) else "not rendered yet"
+    if is_circled and clip is None and planned.number not in remembered:  # who circles a take has seen one
+        why = f"take {planned.number} is circled and does not exist yet: it will be rendered"
     return TakeStatus(planned.number, take.key, take, canonical(take), state, why, clip)
 
 
