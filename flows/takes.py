@@ -18,6 +18,7 @@ from wan_render.cli.wording import lasting
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm import Attempts, Farm, Outcome, Verdict, not_tried
 from wan_render.production import Precedence, RenderOrder, Run
+from wan_render.render import Phase, Progress
 from wan_render.status import TakeStatus
 
 ATTEMPTS = 3
@@ -52,8 +53,14 @@ class Night:
         if cause := self.attempts.stopped_by:
             return self._failed(order, not_tried(order.shot, cause))
         bar = Bar(f"{order.shot} take {order.number}")
+        phases: set[Phase] = set()
+
+        def heard(progress: Progress) -> None:
+            phases.add(progress.phase)
+            bar.show(progress.done, progress.total, progress.phase)
+
         try:
-            clip = self.farm.render(order, lambda progress: bar.show(progress.done, progress.total, progress.phase))
+            clip = self.farm.render(order, heard)
         except Stopped as error:
             self._ended(order, error)
             return Cancelled(message=str(error))
@@ -65,7 +72,9 @@ class Night:
         self.attempts.finished(order.take.key)
         self._ended(order, clip)
         self.seconds[order.take.key] = bar.seconds
-        return Completed(message=f"rendered in {lasting(bar.seconds)}: {order.why}")
+        if Phase.WRITING not in phases:
+            return Completed(name="Found", message="another run rendered it")
+        return Completed(message=f"rendered in {lasting(bar.seconds)} (was: {order.why})")
 
     def _failed(self, order: RenderOrder, error: WanRenderError) -> State[None]:
         self._ended(order, error)

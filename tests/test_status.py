@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.store.test_films import film
 from tests.store.values import A_TAKE, filled, provenance, take
-from wan_render.errors import InputError, Problem
+from wan_render.errors import DiskError, InputError, Problem
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered
 from wan_render.plan.film import Content
 from wan_render.render import ALONE, Device, Listen, ModelCard, PublishedLora, Renderer, Workspace
-from wan_render.status import FilmStatus, State, plan_json, status
+from wan_render.status import FilmStatus, State, pin_warnings, plan_json, status
 from wan_render.store import Store
 from wan_render.take import Size, Take
 
@@ -48,8 +49,10 @@ def rendered(*takes: Take, chosen: int = 1, pin: str | None = None) -> Rendered:
 
 def plan_of(shots: Mapping[str, Content], omitted: tuple[str, ...] = ()) -> FilmPlan:
     planned = tuple(
-        PlannedShot(shot, shot[0], shot[2:], (0, index), content, 0, 5, 0, None)
-        for index, (shot, content) in enumerate(shots.items())
+        PlannedShot(
+            shot, shot[0], shot[2:], _place(shot), content, 0, 5, 0, None, where=f"river.yaml:{_place(shot)[1]}:5"
+        )
+        for shot, content in shots.items()
     )
     return FilmPlan(
         title="River",
@@ -65,11 +68,16 @@ def plan_of(shots: Mapping[str, Content], omitted: tuple[str, ...] = ()) -> Film
         opening=(),
         shots=planned,
         closing=(),
-        omitted=omitted,
+        omitted={shot: _place(shot) for shot in omitted},
         pictures={},
         models={},
         warnings=(Problem("river.yaml:3:1", "the picture is enlarged 2.0 times"),),
     )
+
+
+def _place(shot: str) -> tuple[int, int]:
+    """Of "1/020": the second of the first scene."""
+    return int(shot[0]) - 1, int(shot[2:]) // 10 - 1
 
 
 def look(shots: Mapping[str, Content], store: Store, omitted: tuple[str, ...] = ()) -> FilmStatus:
@@ -173,6 +181,26 @@ def test_a_pinned_clip_that_is_not_there_is_never_replaced_by_another(store: Sto
     shot = now.shot("1/010")
     assert (shot.state, shot.takes, now.to_render) == (State.MISSING, (), ())
     assert shot.why == "circle: 1@0123456 keeps a clip, but no such clip is there"
+    (warning,) = pin_warnings(now)
+    assert str(warning).startswith(
+        "river.yaml:0:5: this shot will be a slate: circle: 1@0123456 keeps a clip, but no such clip is there; "
+    )
+
+
+def test_a_pin_that_keeps_something_and_a_shot_of_no_takes_are_no_warning(store: Store) -> None:
+    render(store, "1/010", 1, A_TAKE)
+    kept = rendered(take(2), pin=A_TAKE.key[:8])
+    assert pin_warnings(look({"1/010": kept, "1/020": CardText(""), "1/030": NotYet("clip")}, store, ("1/040",))) == ()
+
+
+def test_a_circled_take_that_was_never_rendered_says_so(store: Store) -> None:
+    words = "take 99 is circled and does not exist yet: it will be rendered"
+    content = Rendered((PlannedTake(1, A_TAKE), PlannedTake(99, take(99))), 99)
+    assert one(content, store) == (State.MISSING, f"not rendered yet; {words}")
+    render(store, "1/010", 1, A_TAKE)
+    assert one(content, store) == (State.STALE, words)
+    render(store, "1/010", 99, take(99))
+    assert one(content, store) == (State.FOUND, "")
 
 
 @pytest.mark.parametrize(
@@ -209,12 +237,13 @@ def test_a_pin_that_fits_two_clips_asks_for_more_digits(store: Store) -> None:
 def test_stills_and_cards_are_found_what_cannot_be_rendered_yet_is_missing_and_omitted_shots_are_listed(
     store: Store,
 ) -> None:
-    now = look({"1/010": CardText("Fin"), "1/020": NotYet("through comes later")}, store, omitted=("1/030",))
+    now = look({"1/010": CardText("Fin"), "1/030": NotYet("through comes later")}, store, omitted=("1/020", "1/040"))
 
     assert [(shot.id, shot.state, shot.why) for shot in now.shots] == [
         ("1/010", State.FOUND, ""),
-        ("1/020", State.MISSING, "through comes later"),
-        ("1/030", State.OMITTED, "status: omit"),
+        ("1/020", State.OMITTED, "status: omit"),
+        ("1/030", State.MISSING, "through comes later"),
+        ("1/040", State.OMITTED, "status: omit"),
     ]
 
 
@@ -222,7 +251,7 @@ def test_two_equal_shots_are_rendered_once(store: Store) -> None:
     now = look({"1/010": rendered(A_TAKE), "1/020": rendered(A_TAKE)}, store)
 
     assert now.to_render == (A_TAKE,)
-    assert now.seconds == 100.0
+    assert now.seconds == pytest.approx(100.0, abs=0.1)
 
 
 def test_time_is_what_comparable_takes_took_scaled_by_steps_and_frames(store: Store) -> None:
@@ -230,8 +259,49 @@ def test_time_is_what_comparable_takes_took_scaled_by_steps_and_frames(store: St
     longer = replace(A_TAKE, frames=10, sampling=replace(A_TAKE.sampling, steps=8))
 
     assert look({"1/020": rendered(longer)}, store).seconds == pytest.approx(16.0)
-    assert look({"1/020": rendered(replace(longer, model="another"))}, store).seconds == 100.0
+    assert look({"1/020": rendered(replace(longer, model="another"))}, store).seconds == pytest.approx(100.0, abs=0.1)
     assert look({"1/010": rendered(A_TAKE)}, store).seconds == 0.0
+
+
+def test_where_nothing_was_measured_writing_is_added_to_what_the_backend_expects(store: Store) -> None:
+    large = replace(A_TAKE, size=Size(832, 480), frames=81)
+
+    assert 2.1 < look({"1/010": rendered(large)}, store).seconds - 100.0 < 4.8
+
+
+def test_the_film_takes_time_of_its_own_by_its_delivered_pixels_until_it_is_there(store: Store) -> None:
+    def film_seconds(plan: FilmPlan) -> float:
+        return status(plan, store, Estimating()).film_seconds
+
+    plan = plan_of({"1/010": CardText("Fin")})
+    large = replace(plan, delivery=Size(1280, 720))
+    larger = replace(plan, delivery=Size(2560, 1440))
+    assert film_seconds(large) > film_seconds(plan) > 0
+    assert film_seconds(larger) - film_seconds(large) == pytest.approx(
+        3 * (film_seconds(large) - film_seconds(plan)), rel=0.02
+    )
+
+    store.films.publish("river", film("k1"))
+    assert film_seconds(plan) == 0.0
+    assert film_seconds(plan_of({"1/010": rendered(A_TAKE)})) > 0.0, "a new take makes a new film"
+
+
+def test_outputs_that_are_a_file_are_refused_by_looking(store: Store) -> None:
+    store.root.write_text("not a folder")
+
+    with pytest.raises(DiskError, match="a file stands where a folder is needed") as caught:
+        look({"1/010": rendered(A_TAKE)}, store)
+
+    assert caught.value.problems[0].where == str(store.root)
+
+
+def test_a_clip_that_is_there_and_changed_was_damaged(store: Store) -> None:
+    render(store, "1/010", 1, A_TAKE)
+    clip = store.find(A_TAKE.key)
+    assert clip is not None
+    clip.video.write_bytes(b"fra")
+
+    assert one(rendered(A_TAKE), store) == (State.STALE, "its clip was damaged")
 
 
 def test_the_bytes_of_a_clip_are_as_measured(store: Store) -> None:
@@ -254,19 +324,22 @@ def test_a_slug_of_another_storyboard_is_refused_by_looking(store: Store, tmp_pa
 def test_the_json_of_a_plan_has_every_resolved_setting(store: Store) -> None:
     render(store, "1/010", 1, replace(A_TAKE, prompt="day"))
     shots: dict[str, Content] = {"1/010": rendered(A_TAKE, take(2)), "1/020": CardText("Fin")}
-    plan = plan_of(shots, omitted=("1/030",))
+    plan = plan_of({**shots, "1/040": rendered(A_TAKE, pin="0123456")}, omitted=("1/030",))
 
     value = json.loads(json.dumps(plan_json(plan, status(plan, store, Estimating()))))
 
     assert list(value) == ["version", "film", "frames", "seconds", "expected", "warnings", "shots", "painted"]
-    assert (value["version"], value["frames"], value["seconds"]) == (1, 10, 0.625)
+    assert (value["version"], value["frames"], value["seconds"]) == (1, 15, 0.9375)
     assert value["film"]["slug"] == "river"
     assert value["warnings"][0]["found"] == "the picture is enlarged 2.0 times"
+    assert value["warnings"][1]["found"].startswith("this shot will be a slate: circle: 1@0123456")
     assert value["expected"]["device_seconds"] > 0
+    assert value["expected"]["film_seconds"] > 0
     assert [(shot["id"], shot["state"]) for shot in value["shots"]] == [
         ("1/010", "stale"),
         ("1/020", "found"),
         ("1/030", "omitted"),
+        ("1/040", "missing"),
     ]
     first = value["shots"][0]["takes"][0]
     assert first["key"] == A_TAKE.key

@@ -215,7 +215,16 @@ def test_planning_imports_nothing_heavy() -> None:
 def test_text_that_the_font_cannot_draw_is_named_beforehand(wan_render: Run, harbour: Path) -> None:
     harbour.write_text(harbour.read_text() + "  - {shot: '030', card: 'the end 🦌 完'}\n")
     plan = wan_render("plan", harbour, "--backend", "animatic")
-    assert "warning: card of shot 1/030: the font has no glyph for 🦌" in plan.stdout
+    assert f"warning: {harbour}:12:19: shots[2].card: the font has no glyph for 🦌" in plan.stdout
+
+
+def test_a_pin_to_a_clip_that_is_not_there_is_a_warning_of_plan_and_render(wan_render: Run, harbour: Path) -> None:
+    harbour.write_text(harbour.read_text() + "    circle: 1@7f3a91\n")
+    words = f"warning: {harbour}:8:5: shots[1]: this shot will be a slate: circle: 1@7f3a91 keeps a clip, but no such"
+    assert words in wan_render("plan", harbour, "--backend", "animatic").stdout
+    done = wan_render("render", harbour, "--backend", "animatic")
+    assert done.returncode == 1
+    assert words in done.stderr
 
 
 def test_a_setting_that_is_none_is_refused_and_doctor_lists_those_there_are(

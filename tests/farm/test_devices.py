@@ -81,7 +81,7 @@ def test_the_setting_chooses_among_what_the_backend_can_use(
 @pytest.mark.usefixtures("smi")
 def test_without_a_gpu_the_next_kind_is_taken() -> None:
     assert names("auto", "cuda", "cpu") == ["cpu"]
-    with pytest.raises(UsageError, match="devices: none of the kind cuda is here"):
+    with pytest.raises(UsageError, match="devices: no NVIDIA GPU is here"):
         names("auto", "cuda")
 
 

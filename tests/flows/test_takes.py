@@ -21,10 +21,11 @@ pytestmark = pytest.mark.prefect
 
 
 class Told:
-    """A farm that raises one error after the other, then renders."""
+    """A farm that raises one error after the other, then renders, or finds what another run rendered."""
 
-    def __init__(self, *errors: WanRenderError) -> None:
+    def __init__(self, *errors: WanRenderError, phase: Phase = Phase.WRITING) -> None:
         self.tried = 0
+        self._phase = phase
         self._errors: Iterator[WanRenderError] = iter(errors)
 
     @property
@@ -36,6 +37,7 @@ class Told:
         listen(Progress(Phase.STEP, 1, 2))
         for error in self._errors:
             raise error
+        listen(Progress(self._phase))
         return Clip(order.take.key, Path("/nowhere"), 9, order.take.size, order.take.rate)
 
     def stop(self) -> None: ...
@@ -51,6 +53,15 @@ def test_a_take_is_rendered() -> None:
     night, asked = Night(Told()), order("nothing")
     state = night.render(asked)
     assert state.is_completed()
+    assert isinstance(night.outcomes[asked], Clip)
+    assert (state.name, state.message) == ("Completed", "rendered in 0 s (was: )")
+
+
+def test_a_take_that_another_run_rendered_is_found() -> None:
+    night, asked = Night(Told(phase=Phase.WAITING)), order("nothing")
+    state = night.render(asked)
+    assert state.is_completed()
+    assert (state.name, state.message) == ("Found", "another run rendered it")
     assert isinstance(night.outcomes[asked], Clip)
 
 

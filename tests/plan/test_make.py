@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -30,6 +31,7 @@ from wan_render.plan import (
     make_plan,
     take_seed,
 )
+from wan_render.plan.findings import Findings
 from wan_render.take import Plate, Size, Take
 
 FOUR = """
@@ -301,12 +303,29 @@ def test_a_fade_longer_than_the_film_is_an_error(mistakes: Mistakes) -> None:
     assert "film.fade_out: 144 frames, and the film has 81" in mistake
 
 
+def test_fades_are_not_compared_with_a_film_that_a_mistake_has_made_meaningless(mistakes: Mistakes) -> None:
+    (mistake,) = mistakes("shots: [{from: a, to: b, transition: dissolve 99999f}, {from: b}]")
+    assert "the dissolve takes 99999 frames" in mistake
+
+
 # --- frames of the model -------------------------------------------------------------------------------
 
 
 def test_frames_off_the_grid_are_an_error_that_names_the_nearest(mistakes: Mistakes) -> None:
     (mistake,) = mistakes("shots: [{from: a, to: b, render: {frames: 80}}]")
     assert "shots[0].render.frames: 80 frames; wan2.1-flf2v-14b renders 4n + 1; the nearest: 77 or 81" in mistake
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_shot_between_two_keyframes_has_a_step_of_frames_at_least(mistakes: Mistakes, frames: int) -> None:
+    (mistake,) = mistakes(f"shots: [{{from: a, to: b, render: {{frames: {frames}}}}}]")
+    assert f"shots[0].render.frames: {frames} frame" in mistake
+    assert "a shot between two keyframes has 5 frames or more; write 5" in mistake
+
+
+def test_the_shortest_takes(plan: Plan) -> None:
+    film = plan("shots: [{from: a, to: b, duration: 0.001s}, {from: b, render: {frames: 1}}, {from: c, to: d}]")
+    assert [take.frames for take in film.takes] == [5, 1, 81]
 
 
 def test_fixed_frames_are_the_takes_length_and_a_duration_that_is_no_nearer_gives_way(plan: Plan) -> None:
@@ -348,7 +367,7 @@ def test_joints_go_across_scenes(plan: Plan) -> None:
 def test_an_omitted_shot_takes_its_joint_along(plan: Plan) -> None:
     text = FOUR.replace("action: two}", "action: two, transition: dissolve 8f, status: omit}")
     film = plan(text)
-    assert film.omitted == ("1/020",)
+    assert film.omitted == {"1/020": (0, 1)}
     assert [shot.joint for shot in film.shots] == [Joint("cut"), Joint("continuous"), None]
     assert [shot.frames for shot in film.shots] == [80, 80, 81]
 
@@ -453,6 +472,8 @@ def test_what_cannot_be_rendered_yet_is_a_slate_of_the_right_length(
     assert film.shots[1].content == NotYet(f"{reason}: comes with a later version")
     assert film.shots[1].frames == 32
     assert len(film.takes) == 1
+    (warning,) = warned(film, "this shot will be a slate: ")
+    assert f"film.yaml:3:20: shots[1]: this shot will be a slate: {reason}: comes with a later version" in warning
 
 
 def test_what_comes_later_is_still_validated(mistakes: Mistakes) -> None:
@@ -506,7 +527,18 @@ def test_very_unlike_ends_are_a_warning(plan: Plan, studio: Path) -> None:
     for name, grey in (("black", 0), ("white", 255)):
         Image.new("L", (832, 480), grey).save(studio / f"{name}.png")
     film = plan("version: 1\nkeyframes: {k: black.png, w: white.png}\nshots: [{from: k, to: w}]")
-    assert warned(film, "k and w are very unlike")
+    assert warned(film, "k and w are very unlike: 1/010")
+
+
+def test_a_pair_of_pictures_is_warned_of_once_with_the_first_three_shots(plan: Plan, studio: Path) -> None:
+    from PIL import Image
+
+    for name, grey in (("black", 0), ("white", 255)):
+        Image.new("L", (832, 480), grey).save(studio / f"{name}.png")
+    there_and_back = ", ".join(["{from: k, to: w}, {from: w, to: k}"] * 50)
+    film = plan(f"version: 1\nkeyframes: {{k: black.png, w: white.png}}\nshots: [{there_and_back}]")
+    (warning,) = warned(film, "very unlike")
+    assert "shots[0].to: k and w are very unlike: 1/010, 1/020, 1/030 and 97 more; " in warning
 
 
 def test_an_enlarged_picture_is_a_warning_once(plan: Plan, studio: Path) -> None:
@@ -514,7 +546,26 @@ def test_an_enlarged_picture_is_a_warning_once(plan: Plan, studio: Path) -> None
 
     Image.new("L", (416, 240), 9).save(studio / "small.png")
     film = plan("version: 1\nkeyframes: {s: small.png}\nshots: [{from: s}, {from: s}]")
-    assert len(warned(film, "keyframes.s: 416x240 is enlarged 2.0 times to cover 832x480")) == 1
+    assert len(warned(film, "keyframes.s: 416x240 is enlarged 2.00 times to cover 832x480")) == 1
+
+
+@pytest.mark.parametrize(("width", "warnings"), [(554, []), (553, []), (552, ["1.51 times"])])
+def test_a_picture_is_not_called_too_small_by_what_rounds_to_the_limit(
+    plan: Plan, studio: Path, width: int, warnings: list[str]
+) -> None:
+    from PIL import Image
+
+    Image.new("L", (width, 480), 9).save(studio / f"{width}.png")
+    film = plan(f"version: 1\nkeyframes: {{s: {width}.png}}\nshots: [{{from: s}}]")
+    told = warned(film, "is enlarged")
+    assert len(told) == len(warnings)
+    assert all(words in line for words, line in zip(warnings, told, strict=True))
+
+
+def test_a_problem_is_one_line_whatever_was_found(document: Callable[[str], Document]) -> None:
+    findings = Findings(document("shots: [{from: a}]"))
+    findings.warn(("film",), "one\ntwo\u2028three 漢　字")
+    assert [problem.found for problem in findings.warnings] == ["one\\ntwo\\u2028three 漢　字"]
 
 
 def test_what_becomes_of_a_picture_is_a_warning(plan: Plan, studio: Path) -> None:
@@ -538,8 +589,14 @@ def test_a_prompt_beyond_the_encoder_is_a_warning(plan: Plan) -> None:
 
 
 def test_a_size_that_the_model_is_not_documented_for_is_a_warning(plan: Plan) -> None:
-    film = plan("version: 1\nfilm: {raster: 64x48, deliver: 64x48}\nkeyframes: keyframes/" + FOUR)
-    assert len(warned(film, "is not documented for 64x48")) == 1
+    text = FOUR.replace("{from: b, to: c, action: two}", "{from: b}\n  - {action: two}")
+    film = plan("version: 1\nfilm: {raster: 64x48, deliver: 64x48}\nkeyframes: keyframes/" + text)
+    (warning,) = warned(film, "documented")
+    assert warning.endswith(
+        "film.raster: 64x48 is not a size that all models of the film are documented for: "
+        "wan2.1-flf2v-14b, wan2.1-i2v-14b-480p, wan2.1-t2v-14b"
+    )
+    assert not warned(plan(FOUR), "documented")
 
 
 # --- mistakes ------------------------------------------------------------------------------------------

@@ -87,6 +87,21 @@ def test_deliveries_have_even_sides(aspect: Fraction, deliver: str) -> None:
     assert size.width % 2 == size.height % 2 == 0
 
 
+def told(shown: Film) -> list[str]:
+    findings = Findings(Document(storyboard=Storyboard(), file=Path("x.yaml"), marks={}))
+    delivery(shown, raster(shown), findings)
+    return [problem.found for problem in findings.warnings]
+
+
+def test_bars_are_told_in_pixels_however_thin() -> None:
+    assert told(film(fit="contain")) == [
+        "832x480 is delivered as 1280x720, with 32 pixels of black left and right in all"
+    ]
+    assert told(film(fit="contain", raster=Size(640, 360))) == []
+    (both,) = told(film(fit="contain", raster=Size(640, 640)))
+    assert "560 pixels of black left and right" in both
+
+
 def test_a_delivery_of_another_shape_than_the_raster_is_a_warning() -> None:
     assert delivered(film()) == (Size(1280, 720), 0)
     assert delivered(film(raster=Size(640, 640))) == (Size(1280, 720), 1)

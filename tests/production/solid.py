@@ -152,7 +152,7 @@ def film(
         opening=(),
         shots=planned,
         closing=(),
-        omitted=(),
+        omitted={},
         pictures=dict(pictures or {}),
         models={CARD.identity: CARD, OTHER_CARD.identity: OTHER_CARD},
         warnings=(),

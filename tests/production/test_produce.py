@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 
 import pytest
 from PIL import Image
@@ -295,6 +295,8 @@ def test_who_waits_for_another_run_to_make_the_film_says_so(store: Store, solid:
     with store.films.lock("river", lambda: None):
         thread.start()
         assert said.get(timeout=20) == "waiting for another run that is making river"
+        with pytest.raises(Empty):
+            said.get(timeout=1.5)  # once is enough
         assert found == []
     thread.join(20)
 

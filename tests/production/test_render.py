@@ -74,9 +74,11 @@ def test_a_take_that_is_there_is_not_rendered_again(store: Store, solid: Solid, 
     (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
     first = render_take(order, Warm(), CPU, store, deaf)
 
-    again = render_take(replace(order, shot="2/020"), Warm(), CPU, store, deaf)
+    heard: list[Progress] = []
+    again = render_take(replace(order, shot="2/020"), Warm(), CPU, store, heard.append)
 
     assert again == first
+    assert heard == [], "who listens tells a take that was found by this: it is not written"
     assert (solid.noted("open"), solid.noted("render")) == (1, 1)
     assert set(store.remembered("river")) == {"1/010", "2/020"}
 

@@ -147,3 +147,15 @@ def test_the_report_is_imported_without_what_it_writes_with() -> None:
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert answer.stdout.strip() == "[]"
+
+
+def test_a_slate_has_a_tile_with_its_shot_and_reason_and_no_picture_in_the_strip(store: Store, folder: Path) -> None:
+    keyframes = (("dawn", store.picture(BLUE)),)
+    shots = (a_shot("1/010", (missing(),), keyframes=keyframes, slate="no weights"),)
+
+    write_report(a_review(folder, shots), folder)
+
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    tile = page.split('id="strip"')[1].split("</li>")[0]
+    assert '<b>1/010</b> <span dir="auto">no weights</span>' in tile
+    assert "<img" not in tile

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import pickle
 import resource
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from tests.store.values import A_TAKE, filled
 from wan_render.errors import DiskError
 from wan_render.store import Store
-from wan_render.store.disk import write_whole
+from wan_render.store.disk import disk_error, gigabytes, write_whole
 
 SPAWN = get_context("spawn")
 MEGABYTE = 1 << 20
@@ -66,10 +67,38 @@ def test_outputs_that_are_a_file_are_refused_in_four_parts(tmp_path: Path) -> No
         Store(tmp_path / "outputs").prepare()
 
     problem = caught.value.problems[0]
-    assert str(tmp_path / "outputs") in problem.where
+    assert problem.where == str(tmp_path / "outputs")
     assert problem.found == "a file stands where a folder is needed"
     assert problem.allowed
-    assert "--outputs" in problem.remedy
+    assert problem.remedy.startswith("move the file away, or keep the outputs elsewhere: --outputs DIR")
+
+
+def test_outputs_below_a_file_are_named_as_the_user_named_them() -> None:
+    with pytest.raises(DiskError) as caught:
+        Store(Path("/dev/null/films")).prepare()
+
+    assert caught.value.problems[0].where == "/dev/null/films"
+    assert caught.value.problems[0].found == "a file stands where a folder is needed"
+
+
+def test_a_file_within_the_outputs_is_named_itself(tmp_path: Path) -> None:
+    (tmp_path / "takes").touch()
+
+    with pytest.raises(DiskError) as caught:
+        Store(tmp_path).prepare()
+
+    assert caught.value.problems[0].where == str(tmp_path / "takes")
+
+
+def test_what_has_no_words_of_its_own_is_told_in_those_of_the_system(tmp_path: Path) -> None:
+    error = disk_error(tmp_path, OSError(errno.ENOENT, "No such file or directory"))
+
+    assert error.problems[0].found == "cannot be written: no such file or directory"
+
+
+@pytest.mark.parametrize(("count", "said"), [(400_000, "0 MB"), (999_000_000, "999 MB"), (2_345_000_000, "2.3 GB")])
+def test_amounts_are_told_in_the_unit_that_fits(count: int, said: str) -> None:
+    assert gigabytes(count) == said
 
 
 def test_more_than_is_free_is_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -81,7 +110,7 @@ def test_more_than_is_free_is_refused_before_anything_starts(tmp_path: Path) -> 
 
     problem = caught.value.problems[0]
     assert "are free" in problem.found
-    assert "1000000000.00 GB" in problem.allowed
+    assert "1000000000.0 GB" in problem.allowed
     assert not store.root.exists()
 
 

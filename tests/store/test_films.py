@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -56,6 +57,30 @@ def test_versions_count_up_and_none_is_overwritten(store: Store) -> None:
     assert store.films.latest("river") == second
     assert [version.name for version in store.films.versions("river")] == ["v001", "v002"]
     assert (second.folder / "review" / "page.txt").read_text() == "v002"
+
+
+def test_a_number_is_never_given_twice_even_when_its_version_was_deleted(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    for key in ("k1", "k2"):
+        shutil.rmtree(store.films.publish("river", film(key)).folder)
+    third = store.films.publish("river", film("k3"))
+    assert third.name == "v003"
+    assert caplog.text == ""
+
+    (third.folder.parent / "versions.json").write_text("{")
+    assert store.films.publish("river", film("k4")).name == "v004"
+    assert "versions.json cannot be read" in caplog.text
+
+
+def test_a_number_is_not_lost_with_the_run_that_failed(store: Store) -> None:
+    def fail(_folder: Path, _version: str) -> FilmRecord:
+        raise MachineError(Problem("film", "broken"))
+
+    with pytest.raises(MachineError):
+        store.films.publish("river", fail)
+
+    assert store.films.publish("river", film("k1")).name == "v001"
 
 
 def test_a_film_is_read_back_as_it_was_published(store: Store) -> None:

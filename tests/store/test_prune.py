@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "outputs")
 
 
-def plan_of(*seeds: int, pin: str | None = None, omitted: tuple[str, ...] = (), slug: str = "river") -> FilmPlan:
+def plan_of(*seeds: int, pin: str | None = None, omitted: Sequence[str] = (), slug: str = "river") -> FilmPlan:
     """A film of one shot with one take for each seed."""
     content = Rendered(tuple(PlannedTake(seed, take(seed)) for seed in seeds), seeds[0], pin)
     return FilmPlan(
@@ -39,7 +39,7 @@ def plan_of(*seeds: int, pin: str | None = None, omitted: tuple[str, ...] = (), 
         opening=(),
         shots=(PlannedShot("1/010", "1", "010", (0, 0), content, 0, 5, 0, None),),
         closing=(),
-        omitted=omitted,
+        omitted={shot: (0, place) for place, shot in enumerate(omitted, 1)},
         pictures={},
         models={},
         warnings=(),

@@ -131,6 +131,22 @@ def test_a_take_that_is_not_whole_is_not_found_and_makes_room(store: Store, spoi
     assert store.publish(A_TAKE, filled()).video.exists()
 
 
+def test_a_take_in_its_place_that_is_not_whole_is_damaged_before_it_is_set_aside(store: Store) -> None:
+    clip = store.publish(A_TAKE, filled())
+    assert store.damaged(A_TAKE.key) is None
+
+    clip.video.write_bytes(b"fra")
+
+    assert store.damaged(A_TAKE.key) == clip.folder
+
+
+def test_a_record_that_is_no_json_is_named_plainly(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    store.publish(A_TAKE, filled()).sidecar.write_bytes(b"")
+
+    assert store.verify(A_TAKE.key) is None
+    assert "its record cannot be used: Invalid JSON" in caplog.text
+
+
 def test_a_record_of_another_take_is_damage(store: Store) -> None:
     clip = store.publish(A_TAKE, filled())
     clip.folder.rename(clip.folder.with_name(take(2).key))

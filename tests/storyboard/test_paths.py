@@ -31,14 +31,26 @@ def test_outside_the_folder_needs_leave(read: Read, folder: Path, tmp_path: Path
         assert read(text, outside).storyboard.keyframes["a"].image
 
 
+@pytest.mark.parametrize("path", ["/dawn.png", "../dawn.png", "~home/dawn.png", "/home/dawn.png"])
+def test_a_folder_that_holds_much_more_is_not_proposed(read: Read, path: str) -> None:
+    with pytest.raises(StoryboardError) as caught:
+        read(keyframe(path.replace("~home", str(Path.home()))))
+    assert caught.value.problems[0].remedy == "move it there"
+
+
+def test_a_folder_of_its_own_is_proposed(read: Read, tmp_path: Path) -> None:
+    refused(read, keyframe("../shared/dawn.png"), f"allow it with --allow {tmp_path / 'shared'}")
+
+
 def test_a_link_leads_no_further_than_a_path(read: Read, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.png").hardlink_to(folder / "keyframes" / "dawn.png")
     (folder / "keyframes" / "link.png").symlink_to(tmp_path / "secret.png")
     (folder / "all").symlink_to(tmp_path)
-    refused(read, keyframe("keyframes/link.png"), "is outside the storyboard's folder")
-    refused(read, keyframe("all/secret.png"), "is outside the storyboard's folder")
-    refused(read, "keyframes: keyframes/\nshots: [{from: link}]\n", "is outside the storyboard's folder")
-    refused(read, "keyframes: all/\nshots: [{from: secret}]\n", "is outside the storyboard's folder")
+    link = f"is a link to {tmp_path / 'secret.png'}, outside the storyboard's folder"
+    refused(read, keyframe("keyframes/link.png"), f"'keyframes/link.png' {link}")
+    refused(read, keyframe("all/secret.png"), link)
+    refused(read, "keyframes: keyframes/\nshots: [{from: link}]\n", link)
+    refused(read, "keyframes: all/\nshots: [{from: secret}]\n", f"'all/' is a link to {tmp_path}, outside")
     assert read(keyframe("all/secret.png"), tmp_path)
 
 
@@ -85,6 +97,11 @@ def test_two_pictures_of_one_name_are_a_mistake(read: Read, folder: Path) -> Non
     (folder / "keyframes" / "dawn.webp").hardlink_to(folder / "keyframes" / "dove.webp")
     words = "two pictures are called 'dawn': keyframes/dawn.png, keyframes/dawn.webp"
     refused(read, "keyframes: keyframes\nshots: [{from: dawn}]\n", words)
+    with pytest.raises(StoryboardError) as caught:
+        read("film: {rate: 0}\nkeyframes: keyframes\nshots:\n- {from: dawn, to: nowhere, duratoin: 2s}\n")
+    told = [problem.found for problem in caught.value.problems]
+    assert len(told) == 4
+    assert words in told
 
 
 def test_only_the_pictures_of_a_folder_that_are_used_must_be_whole(read: Read, folder: Path) -> None:

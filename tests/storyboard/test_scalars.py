@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.storyboard.conftest import Read
+from wan_render.errors import StoryboardError
 from wan_render.model import Circle, Time, Transition, slug_of
 from wan_render.model.numbers import read_gain, read_part, whole
 from wan_render.model.sizes import read_aspect
@@ -102,3 +104,24 @@ def test_sizes_name_the_nearest_legal_one(read: Any) -> None:
     text = "film: {raster: 64 X 48, deliver: 1280×536}\nshots: [{action: x}]\n"
     film = read(text).storyboard.film
     assert (film.raster, film.deliver) == (Size(64, 48), Size(1280, 536))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("film: {title: T}\nshots: [{from: dawn}]\n", "film.title: 201 characters; allowed: at most 200"),
+        ("scenes: [{slugline: T, shots: [{from: dawn}]}]\n", "slugline: 201 characters; allowed: at most 200"),
+        ("shots: [{card: C}]\n", "card: 2,001 characters; allowed: at most 2,000 characters on a card"),
+        ("titles: {open: C}\nshots: [{from: dawn}]\n", "titles.open[0].text: 2,001 characters; allowed"),
+    ],
+)
+def test_titles_and_cards_are_not_endless(read: Read, text: str, words: str) -> None:
+    def written(more: int) -> str:
+        filled = text.replace("T", "x" * (200 + more)).replace("C", "漢" * (2000 + more))
+        return "keyframes: keyframes/\n" + filled
+
+    assert read(written(0))
+    with pytest.raises(StoryboardError) as caught:
+        read(written(1))
+    (problem,) = caught.value.problems
+    assert words in str(problem)

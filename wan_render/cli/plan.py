@@ -14,7 +14,7 @@ from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, S
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
 from wan_render.production import lettering_warnings
 from wan_render.render import Backend
-from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
+from wan_render.status import FilmStatus, ShotStatus, painting_label, pin_warnings, plan_json, status
 from wan_render.store.disk import free_bytes
 
 
@@ -41,7 +41,8 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
         print(f"draft: {STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}; circles are the final film's\n")
     _print_table(list(_rows(found)))
     print()
-    for warning in (*plan.warnings, *lettering_warnings(plan), *_lacking(plan, session.backend)):
+    told = (*plan.warnings, *lettering_warnings(plan, session.document), *pin_warnings(found))
+    for warning in (*told, *_lacking(plan, session.backend)):
         print(f"warning: {warning}")
     for problem in other_weights(plan, found, session.store):
         print(f"warning: {problem}")
@@ -49,9 +50,12 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
     if takes:
         kind = session.backend.device_kinds[0]
         print(
-            f"to render: {counted(len(takes), 'take')}, about {lasting(found.seconds)} on one {kind} device, "
+            f"to render: {counted(len(takes), 'take')}, about {lasting(found.seconds)} for the takes on one {kind} "
+            f"device, {lasting(found.film_seconds)} for the film, "
             f"{gigabytes(found.bytes)} ({gigabytes(free_bytes(session.store.root))} free)"
         )
+    elif found.film_seconds:
+        print(f"to render: no take; about {lasting(found.film_seconds)} for the film")
     else:
         print("to render: nothing")
 

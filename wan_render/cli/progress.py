@@ -13,7 +13,7 @@ from wan_render.cli.wording import lasting
 from wan_render.errors import WanRenderError
 from wan_render.farm import AttemptFailed, Began, Ended, Event, Verdict
 from wan_render.production import RenderOrder
-from wan_render.render import Progress
+from wan_render.render import Phase, Progress
 
 if TYPE_CHECKING:  # rich's bars are imported when there is a terminal to draw them in
     from rich.progress import Progress as Bars
@@ -89,6 +89,30 @@ def _failure(event: AttemptFailed) -> str:
     return f"attempt {event.attempt} failed: {event.error}; {follows[event.verdict]}"
 
 
+class _Takes:
+    """Since when a run is at its takes, and how each ended."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+        self._written: set[str] = set()
+
+    def hear(self, order: RenderOrder, event: Event) -> None:
+        """Every event of a take. What an attempt found of another run's, it does not write."""
+        key = order.take.key
+        match event:
+            case Began():
+                self._since.setdefault(key, time.monotonic())
+                self._written.discard(key)
+            case Progress(Phase.WRITING):
+                self._written.add(key)
+
+    def ended(self, order: RenderOrder) -> str:
+        """How a take came to be there."""
+        if order.take.key not in self._written:
+            return "found: another run rendered it"
+        return f"rendered in {lasting(time.monotonic() - self._since[order.take.key])}"
+
+
 @contextmanager
 def _lines() -> Iterator[Reporter]:
     yield _Lines()
@@ -99,7 +123,7 @@ class _Lines:
 
     def __init__(self) -> None:
         self._places: dict[str, str] = {}
-        self._since: dict[str, float] = {}
+        self._ends = _Takes()
         self._told: dict[str, float] = {}
         self._finishing_told: float | None = None
 
@@ -112,9 +136,10 @@ class _Lines:
 
     def event(self, order: RenderOrder, event: Event) -> None:
         key, now = order.take.key, time.monotonic()
+        self._ends.hear(order, event)
         match event:
             case Began(attempt) if attempt == 1:
-                self._since[key] = self._told[key] = now
+                self._told[key] = now
                 self._tell(order, f"begins ({order.why})")
             case Progress() if now - self._told[key] >= LINE_SECONDS:
                 self._told[key] = now
@@ -122,7 +147,7 @@ class _Lines:
             case AttemptFailed():
                 self._tell(order, _failure(event))
             case Ended(outcome) if not isinstance(outcome, WanRenderError):
-                self._tell(order, f"rendered in {lasting(now - self._since[key])}")
+                self._tell(order, self._ends.ended(order))
 
     def finishing(self, done: int, total: int) -> None:
         now = time.monotonic()
@@ -141,13 +166,13 @@ class _Lines:
 @contextmanager
 def _bars() -> Iterator[Reporter]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[count]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -161,28 +186,31 @@ class _Bars:
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
         self._night: TaskID | None = None
+        self._done = self._orders = 0
         self._film: TaskID | None = None
         self._takes: dict[str, TaskID] = {}
-        self._since: dict[str, float] = {}
+        self._ends = _Takes()
 
     def say(self, text: str) -> None:
-        self._bars.console.print(text, markup=False, highlight=False)
+        # The terminal wraps: rich would put line ends into what a person may want to copy.
+        self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, orders: Sequence[RenderOrder], outlook: str) -> None:
         self.say(outlook)
         if orders:
-            self._night = self._bars.add_task("takes", total=len(orders))
+            self._night = self._added("takes")
+            self._orders = len(orders)
+            self._show(self._night, "takes", 0, self._orders)
 
     def event(self, order: RenderOrder, event: Event) -> None:
         key = order.take.key
+        self._ends.hear(order, event)
         match event:
             case Began(attempt) if attempt == 1:
-                self._since[key] = time.monotonic()
-                self._takes[key] = self._bars.add_task(_name(order), total=None)
+                self.say(f"{_name(order)}: begins ({order.why})")
+                self._takes[key] = self._added(_name(order))
             case Progress(phase, done, total):
-                self._bars.update(
-                    self._takes[key], description=f"{_name(order)} {phase}", completed=done, total=total or None
-                )
+                self._show(self._takes[key], f"{_name(order)} {phase}", done, total)
             case AttemptFailed():
                 self.say(f"{_name(order)}: {_failure(event)}")
             case Ended(outcome):
@@ -190,14 +218,27 @@ class _Bars:
 
     def finishing(self, done: int, total: int) -> None:
         if self._film is None:
-            self._film = self._bars.add_task("film")
-        self._bars.update(self._film, completed=done, total=total)
+            self._film = self._added("film")
+        self._show(self._film, "film", done, total)
+
+    def _added(self, what: str) -> TaskID:
+        return self._bars.add_task(what, total=None, count="")
+
+    def _show(self, task_id: TaskID, what: str, done: int, total: int) -> None:
+        """`done` of `total`; a bar that pulses, without a time to go, where there is no measure (total 0)."""
+        task = next(task for task in self._bars.tasks if task.id == task_id)
+        if task.description != what:
+            self._bars.reset(task_id, description=what, count="")
+            task.total = None  # `update` and `reset` take None for "as before"
+        count = f"{done}/{total}" if total else ""
+        self._bars.update(task_id, completed=done, total=total or None, count=count)
 
     def _ended(self, order: RenderOrder, outcome: object) -> None:
         key = order.take.key
         if self._night is not None:
-            self._bars.advance(self._night)
+            self._done += 1
+            self._show(self._night, "takes", self._done, self._orders)
         if (task := self._takes.pop(key, None)) is not None:
             self._bars.remove_task(task)
         if not isinstance(outcome, WanRenderError):
-            self.say(f"{_name(order)}: rendered in {lasting(time.monotonic() - self._since[key])} ({order.why})")
+            self.say(f"{_name(order)}: {self._ends.ended(order)}")

@@ -12,7 +12,7 @@ from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.farm import LocalFarm, local_devices, render_all
 from wan_render.production import FilmVersion, begin, failures, finish, lettering_warnings
-from wan_render.status import FilmStatus
+from wan_render.status import FilmStatus, pin_warnings
 
 WITH_SLATES = 1
 """Exit code of a film in which slates stand for missing shots."""
@@ -34,9 +34,11 @@ def _film(session: Session, only: str | None) -> FilmVersion:
     shots = None if only is None else selected(plan, only)
     devices = local_devices(session.settings, backend.device_kinds)
     with reporter() as report:
-        for warning in (*plan.warnings, *lettering_warnings(plan)):
+        for warning in (*plan.warnings, *lettering_warnings(plan, session.document)):
             report.say(f"warning: {warning}")
         with begin(plan, backend, store, only=shots, device_kind=devices[0].kind, waiting=report.say) as work:
+            for warning in pin_warnings(work.before):
+                report.say(f"warning: {warning}")
             report.begin(work.orders, _outlook(work.before, len(work.orders), len(devices)))
             with LocalFarm(devices, store.root) as farm:
                 results = render_all(work.orders, farm, report.event)
@@ -50,7 +52,7 @@ def _outlook(before: FilmStatus, orders: int, devices: int) -> str:
     seconds = before.seconds * orders / max(len(before.to_render), 1) / min(devices, orders)
     return (
         f"{counted(orders, 'take')} to render on {counted(devices, 'device')}{there}: "
-        f"about {lasting(seconds)}, {gigabytes(before.bytes)}"
+        f"about {lasting(seconds)}, then {lasting(before.film_seconds)} for the film, {gigabytes(before.bytes)}"
     )
 
 

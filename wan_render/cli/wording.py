@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from wan_render.store.disk import gigabytes
 
-def gigabytes(count: int) -> str:
-    """`139.8 GB`, powers of ten; megabytes below one gigabyte."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+__all__ = ["counted", "gigabytes", "lasting"]
 
 
 def lasting(seconds: float) -> str:

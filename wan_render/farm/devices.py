@@ -31,6 +31,10 @@ def local_devices(settings: MachineSettings, kinds: tuple[str, ...]) -> tuple[De
     return _named(tuple(name.strip() for name in settings.devices.split(",") if name.strip()), kinds)
 
 
+_NAMES = {"cuda": "NVIDIA GPU", "cpu": "CPU"}
+"""Kinds of devices, as people call them."""
+
+
 def cpu() -> Device:
     """The CPU as one device, GPUs hidden from it."""
     return Device("cpu", _cpu_label(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
@@ -51,7 +55,9 @@ def _best(kinds: tuple[str, ...]) -> tuple[Device, ...]:
     for kind in kinds:
         if found := _of_kind(kind):
             return found
-    raise UsageError(Problem("devices", f"none of the kind {' or '.join(kinds)} is here", _allowed(kinds)))
+    raise UsageError(
+        Problem("devices", f"no {' and no '.join(_NAMES[kind] for kind in kinds)} is here", _allowed(kinds))
+    )
 
 
 def _named(names: tuple[str, ...], kinds: tuple[str, ...]) -> tuple[Device, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal
 
+from wan_render.plan.sizes import contained, inside
 from wan_render.take import Size
 
 
@@ -32,21 +32,8 @@ def fit(raster: Size, delivery: Size, how: Literal["cover", "contain"]) -> Fit:
     contain: the whole raster is seen between black bars, even ones, as 4:2:0 colour asks for."""
     whole = Window(raster, 0, 0)
     if how == "cover":
-        return Fit(_middle(raster, _inside(delivery, raster, step=1), step=1), Window(delivery, 0, 0), delivery)
-    return Fit(whole, _middle(delivery, _inside(raster, delivery, step=2), step=2), delivery)
-
-
-def _inside(shape: Size, frame: Size, step: int) -> Size:
-    """The largest size of a shape's aspect inside a frame, each side the nearest multiple of `step`."""
-    scale = min(Fraction(frame.width, shape.width), Fraction(frame.height, shape.height))
-    return Size(
-        _nearest(scale * shape.width, step, frame.width),
-        _nearest(scale * shape.height, step, frame.height),
-    )
-
-
-def _nearest(length: Fraction, step: int, most: int) -> int:
-    return min(most, max(step, step * round(length / step)))
+        return Fit(_middle(raster, inside(delivery, raster, step=1), step=1), Window(delivery, 0, 0), delivery)
+    return Fit(whole, _middle(delivery, contained(raster, delivery), step=2), delivery)
 
 
 def _middle(frame: Size, size: Size, step: int) -> Window:

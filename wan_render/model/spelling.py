@@ -21,6 +21,10 @@ LONGEST_SHOWN = 60
 """Characters of a wrong value that a message repeats."""
 
 
+_BREAKING = frozenset({"Cc", "Zl", "Zp"})
+"""Unicode categories of control characters and of line and paragraph separators."""
+
+
 class Role(StrEnum):
     """What a text refers to, so that the reader can look for it."""
 
@@ -97,6 +101,11 @@ class Spelling:
 
 def _error(found: str, allowed: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("misspelt", "{found}", {"found": found, "allowed": allowed, "remedy": remedy})
+
+
+def one_line(text: str) -> str:
+    """A text with its line breaks and control characters escaped, as messages have it."""
+    return "".join(c if unicodedata.category(c) not in _BREAKING else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(text: str) -> str:

@@ -31,6 +31,7 @@ from wan_render.model.spelling import OneOrMany
 from wan_render.model.times import CircledTake, Joint, Length, Moment, Offset
 from wan_render.model.values import Frozen, Time
 from wan_render.model.words import (
+    CardText,
     ClipPath,
     Fit,
     Id,
@@ -46,6 +47,7 @@ from wan_render.model.words import (
     StartName,
     Status,
     Text,
+    Title,
     Version,
 )
 
@@ -133,7 +135,7 @@ class TitleCard(Authored):
     """A card before the first or after the last shot."""
 
     shorthand: ClassVar[str] = "text"
-    text: Text = Field(description="What it says.")
+    text: CardText = Field(description="What it says.")
     for_: Length = Field(TITLE_LENGTH, alias="for", description="How long it is shown.")
 
 
@@ -155,7 +157,7 @@ class Film(Authored):
     """The film as a whole. raster and deliver are a name of the format or a size in pixels;
     rate is `native` or delivered frames per second; slug is never empty after reading."""
 
-    title: Text = Field("", description="In any script; without it, the file's name.")
+    title: Title = Field("", description="In any script; without it, the file's name.")
     slug: Slug = Field("", description="The name of its folder and files; without it, made from the title.")
     aspect: Aspect = Field(Fraction(16, 9), description="16:9, 9:16, 4:3, 3:4, 1:1, 2.39 or W:H.")
     raster: Raster = Field("480p", description="What models render: 480p, 720p or WIDTHxHEIGHT.")
@@ -209,7 +211,7 @@ class Shot(Authored):
     to: KeyframeName | None = Field(None, description="The keyframe it ends on.")
     through: OneOrMany[Waypoint] = Field((), description="Keyframes on the way from `from` to `to`.")
     still: KeyframeName | None = Field(None, description="Shows a keyframe instead of rendering.")
-    card: Text | None = Field(None, description='Shows a text on black instead of rendering; "" is black.')
+    card: CardText | None = Field(None, description='Shows a text on black instead of rendering; "" is black.')
     clip: ClipPath | None = Field(None, description="Shows a video file instead of rendering.")
     in_: Moment | None = Field(None, alias="in", description="Shows the take or clip from this moment on.")
     out: Length | None = Field(None, description="Shows the take or clip up to this moment.")
@@ -242,7 +244,7 @@ class Scene(Authored):
     """One scene; a film that writes `shots:` at the top has one scene, "1"."""
 
     id: Id = Field(alias="scene", description="Its name; without it, 1, 2, …")
-    slugline: Text | None = Field(None, description="EXT. RIVER - DAY")
+    slugline: Title | None = Field(None, description="EXT. RIVER - DAY")
     look: Look | None = Field(None, description="Words that join the prompts.")
     duration: Length | None = Field(None, description="Time of a shot on screen: 5s, 81f, 00:00:05:00.")
     takes: Takes | None = Field(None, description="How many takes of a shot are wanted.")

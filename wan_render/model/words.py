@@ -4,6 +4,7 @@ import unicodedata
 from functools import partial
 from typing import Annotated, Any, Literal
 
+from wan_render.model.numbers import NUMBER
 from wan_render.model.spelling import Misspelt, Role, Spelling, did_you_mean, shown
 
 SLUG_BYTES, ID_BYTES = 120, 48
@@ -12,7 +13,12 @@ SLUG_BYTES, ID_BYTES = 120, 48
 PREVIOUS = "previous"
 """`from: previous`; so no keyframe can be called that."""
 
+LONGEST_LINE, LONGEST_CARD = 200, 2000
+"""Characters of a title or slugline, and of a card."""
+
 ANY_SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+_ONE_LINE = {**ANY_SCALAR, "maxLength": LONGEST_LINE, "pattern": r"^[^\n\r]*$"}
+_ON_A_CARD = {**ANY_SCALAR, "maxLength": LONGEST_CARD}
 
 
 def _text(noun: str = "a text", role: Role | None = None) -> Spelling:
@@ -24,7 +30,25 @@ def _name(noun: str, role: Role) -> Spelling:
     return Spelling(noun, partial(unicodedata.normalize, "NFC"), str, ANY_SCALAR, role, free=True)
 
 
+def read_line(text: str) -> str:
+    """A title: one line that is not endless, since it names pages, folders and the film's own tags."""
+    if len(text) > LONGEST_LINE:
+        raise Misspelt(f"allowed: at most {LONGEST_LINE} characters", found=f"{len(text):,} characters")
+    if text.splitlines() not in ([], [text]):
+        raise Misspelt("allowed: one line", "write it in one line", f"{shown(text)} has a line break")
+    return text
+
+
+def read_card(text: str) -> str:
+    """What a card says: as much as can be read on one."""
+    if len(text) > LONGEST_CARD:
+        raise Misspelt(f"allowed: at most {LONGEST_CARD:,} characters on a card", "", f"{len(text):,} characters")
+    return text
+
+
 Text = Annotated[str, _text()]
+Title = Annotated[str, Spelling("one line", read_line, str, _ONE_LINE, free=True)]
+CardText = Annotated[str, Spelling("a card's text", read_card, str, _ON_A_CARD, free=True)]
 StartName = Annotated[str, _name("a keyframe's name or 'previous'", Role.START)]
 KeyframeName = Annotated[str, _name("a keyframe's name", Role.KEYFRAME)]
 ModelName = Annotated[str, _text("a model's name or folder", Role.MODEL)]
@@ -92,7 +116,8 @@ def choice(noun: str, *values: str | int) -> Spelling:
     def parse(text: str) -> str | int:
         if text.lower() in by_text:
             return by_text[text.lower()]
-        raise Misspelt("allowed: " + ", ".join(by_text), did_you_mean(text, by_text))
+        near = "" if NUMBER.fullmatch(text) else did_you_mean(text, by_text)  # no number is a misspelt other one
+        raise Misspelt("allowed: " + ", ".join(by_text), near)
 
     return Spelling(noun, parse, (str, int), {"anyOf": [{"enum": list(values)}, any_case(*by_text)]})
 

@@ -72,7 +72,8 @@ class Joint:
 class PlannedShot:
     """One shot of the film, in the film's order.
 
-    id:      "1/020", scene and shot; index: place among the file's scenes and shots, for messages.
+    id:      "1/020", scene and shot; index: place among the file's scenes and shots.
+    where:   that place for messages, "river.yaml:31:5: scenes[0].shots[2]".
     joint:   to the next shot of the film; None for the last one.
     first, frames: which frames of its take are shown, half-open [first, first + frames): film frames at the film's
              rate, without `hold` and without the frame that a continuous joint leaves to the next shot.
@@ -91,6 +92,7 @@ class PlannedShot:
     joint: Joint | None
     from_name: str | None = None
     to_name: str | None = None
+    where: str = ""
     slugline: str | None = None
     action: str | None = None
     notes: str | None = None
@@ -109,7 +111,7 @@ class PlannedTitle:
 class FilmPlan:
     """A film, fully resolved.
 
-    shots:    those in the film. omitted: ids of shots with `status: omit`.
+    shots:    those in the film. omitted: by id, the places (PlannedShot.index) of shots with `status: omit`.
     pictures: the file of every plate's picture, by SHA-256.
     models:   the card of every model used, by identity.
     paintings: the take of every keyframe that is painted, by the keyframe's name; its frame 0 is the picture.
@@ -131,7 +133,7 @@ class FilmPlan:
     opening: tuple[PlannedTitle, ...]
     shots: tuple[PlannedShot, ...]
     closing: tuple[PlannedTitle, ...]
-    omitted: tuple[str, ...]
+    omitted: Mapping[str, tuple[int, int]]
     pictures: Mapping[str, Path]
     models: Mapping[str, ModelCard]
     warnings: tuple[Problem, ...]

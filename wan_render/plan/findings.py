@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 
 from wan_render.errors import Problem, StoryboardError
 from wan_render.model import Document, PathInFile, nearest
+from wan_render.model.spelling import one_line
 
 _Mark = tuple[int, int]
+
+MOST_NAMED = 3
+"""Names that a warning which many share gives."""
+
+
+@dataclass
+class _Shared:
+    """Who shares a warning, each once, and the place of the first."""
+
+    place: PathInFile
+    names: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def told(self) -> str:
+        """`1/010, 1/020, 1/030 and 97 more`."""
+        more = len(self.names) - MOST_NAMED
+        return ", ".join(islice(self.names, MOST_NAMED)) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass
@@ -17,26 +36,45 @@ class Findings:
     document: Document
     _errors: dict[Problem, _Mark] = field(default_factory=dict)
     _warnings: dict[Problem, _Mark] = field(default_factory=dict)
+    _shared: dict[tuple[str, str, str], _Shared] = field(default_factory=dict)
 
     def error(self, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
         """A mistake at a place of the storyboard: there will be no plan. An inherited one is told once."""
-        self._errors[Problem(self.document.where(*place), found, allowed, remedy)] = nearest(self.document.marks, place)
+        self._errors[self._problem(place, found, allowed, remedy)] = self._mark(place)
 
     def warn(self, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
         """Something that the user may not want. An inherited one is told once."""
-        self._warnings[Problem(self.document.where(*place), found, allowed, remedy)] = nearest(
-            self.document.marks, place
-        )
+        self._warnings[self._problem(place, found, allowed, remedy)] = self._mark(place)
+
+    def warn_for(self, who: str, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
+        """A warning that several share: told once, at the place of the first, with the names of the first three."""
+        self._shared.setdefault((found, allowed, remedy), _Shared(place)).names[who] = None
+
+    @property
+    def mistaken(self) -> bool:
+        """Whether there is a mistake."""
+        return bool(self._errors)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """In the order of the file."""
-        return _in_order(self._warnings)
+        shared = {
+            self._problem(one.place, f"{found}: {one.told}", allowed, remedy): self._mark(one.place)
+            for (found, allowed, remedy), one in self._shared.items()
+        }
+        return _in_order(self._warnings | shared)
 
     def raise_errors(self) -> None:
         """Raise StoryboardError with every mistake, in the order of the file."""
         if self._errors:
             raise StoryboardError(*_in_order(self._errors))
+
+    def _problem(self, place: PathInFile, found: str, allowed: str, remedy: str) -> Problem:
+        """A problem is one line, whatever the names in it are made of."""
+        return Problem(*(one_line(text) for text in (self.document.where(*place), found, allowed, remedy)))
+
+    def _mark(self, place: PathInFile) -> _Mark:
+        return nearest(self.document.marks, place)
 
 
 def _in_order(problems: dict[Problem, _Mark]) -> tuple[Problem, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from wan_render.model import PathInFile
+from wan_render.plan.film import NotYet, PlannedShot
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.joints import Rates
@@ -31,6 +32,15 @@ def _reasons(role: Role, modelled: Modelled | None, rates: Rates) -> Iterator[st
         return
     if modelled.card.rate != rates.film:
         yield f"{modelled.card.name} at {modelled.card.rate} frames a second in a film of {rates.film}"
+
+
+def warn_of_slates(shots: Sequence[PlannedShot], findings: Findings) -> None:
+    """One warning for each shot that will be a slate, before anybody waits for its film."""
+    for shot in shots:
+        if isinstance(shot.content, NotYet):
+            scene, place = shot.index
+            found = f"this shot will be a slate: {shot.content.reason}"
+            findings.warn(("scenes", scene, "shots", place), found)
 
 
 def warn_of_ignored(shots: Sequence[Inherited], rates: Rates, findings: Findings) -> None:

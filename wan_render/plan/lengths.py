@@ -8,7 +8,9 @@ from fractions import Fraction
 from wan_render.model import PathInFile, Time
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Inherited, Level, Told
+from wan_render.plan.roles import kind_of
 from wan_render.render import ModelCard
+from wan_render.take import ShotKind
 
 DEFAULT_DURATION = Time(seconds=Fraction(5))
 
@@ -32,7 +34,7 @@ def length(inherited: Inherited, card: ModelCard | None, told_rate: Fraction, fi
         frames = frames_for(seconds, card)
         place = duration.place
     else:
-        frames, place = _on_grid(fixed, card, findings), fixed.place
+        frames, place = _on_grid(fixed, _fewest(inherited, card), card, findings), fixed.place
         seconds = _within(seconds, frames, fixed, duration, card, findings)
     if not inherited.shot.through:  # then it is each way between two keyframes that counts
         _check_trained_length(frames, card, place, findings)
@@ -44,8 +46,17 @@ def frames_for(seconds: Fraction, card: ModelCard) -> int:
     return card.frame_step * (seconds * card.rate / card.frame_step).__ceil__() + 1
 
 
-def _on_grid(fixed: Told[int], card: ModelCard, findings: Findings) -> int:
+def _fewest(inherited: Inherited, card: ModelCard) -> int:
+    """Frames of the shortest take: its two keyframes are two pictures, and the grid goes in steps from 1."""
+    return card.frame_step + 1 if kind_of(inherited.shot) is ShotKind.FLF2V else 1
+
+
+def _on_grid(fixed: Told[int], fewest: int, card: ModelCard, findings: Findings) -> int:
     step = card.frame_step
+    if fixed.value < fewest:
+        allowed = f"a shot between two keyframes has {fewest} frames or more"
+        findings.error(fixed.place, f"{fixed.value} frame{'s' * (fixed.value > 1)}", allowed, f"write {fewest}")
+        return fewest
     below = (fixed.value - 1) // step * step + 1
     if fixed.value != below:
         nearest = f"the nearest: {below} or {below + step}"

@@ -15,7 +15,7 @@ from wan_render.plan.film import FilmPlan, Joint, PlannedShot, PlannedTitle, Ren
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.joints import Meeting, Rates, check_room, joints
-from wan_render.plan.later import reason_not_yet, warn_of_ignored
+from wan_render.plan.later import reason_not_yet, warn_of_ignored, warn_of_slates
 from wan_render.plan.lengths import Length, length
 from wan_render.plan.loras import Loras
 from wan_render.plan.models import Chooser, Modelled
@@ -71,6 +71,7 @@ def make_plan(
     drafts = _drafts(cast, chooser)
     rates = _rates(storyboard.film, drafts)
     opening, shots, closing = _laid_out(storyboard, drafts, rates, studio)
+    warn_of_slates(shots, findings)
     _warn_of_unused_keyframes(storyboard, findings)
     warn_of_ignored(cast, rates, findings)
     findings.raise_errors()
@@ -97,15 +98,15 @@ def make_plan(
     )
 
 
-def _cast(storyboard: Storyboard) -> tuple[tuple[Inherited, ...], tuple[str, ...]]:
-    """The shots of the film, and the ids of those that are omitted."""
+def _cast(storyboard: Storyboard) -> tuple[tuple[Inherited, ...], dict[str, tuple[int, int]]]:
+    """The shots of the film, and the places of those that are omitted, by their ids."""
     written = [
         Inherited(storyboard, (at, place))
         for at, scene in enumerate(storyboard.scenes)
         for place in range(len(scene.shots))
     ]
     kept = tuple(inherited for inherited in written if not inherited.omitted)
-    return kept, tuple(inherited.id for inherited in written if inherited.omitted)
+    return kept, {inherited.id: inherited.index for inherited in written if inherited.omitted}
 
 
 def _drafts(kept: Sequence[Inherited], chooser: Chooser) -> tuple[_Draft, ...]:
@@ -169,6 +170,7 @@ def _planned(
         scene=inherited.scene.id,
         name=shot.id,
         index=inherited.index,
+        where=studio.resolver.findings.document.where(*inherited.place),
         content=content,
         first=shown.first,
         frames=shown.frames,
@@ -194,6 +196,8 @@ def _titles(cards: Sequence[TitleCard], clock: FilmClock, rates: Rates) -> tuple
 
 
 def _check_fades(film: Film, rates: Rates, frames: int, findings: Findings) -> None:
+    if findings.mistaken:  # a film with a mistake may have no length to compare with
+        return
     for key, time in (("fade_in", film.fade_in), ("fade_out", film.fade_out)):
         if (fade := _film_frames(time, rates)) > frames:
             found = f"{fade} frames, and the film has {frames}"

@@ -68,10 +68,8 @@ class Chooser:
             allowed = f"{card.name} takes multiples of {step}"
             self.findings.error(place, f"renders at {self.size}", allowed, f"write film.raster: {fitting}")
         elif card.native_sizes and self.size not in card.native_sizes:
-            native = ", ".join(map(str, sorted(card.native_sizes)))
-            self.findings.warn(
-                ("film", "raster"), f"{card.name} is not documented for {self.size}", f"documented: {native}"
-            )
+            found = f"{self.size} is not a size that all models of the film are documented for"
+            self.findings.warn_for(card.name, ("film", "raster"), found)
 
 
 def sampling_of(modelled: Modelled, profile: str, findings: Findings) -> Sampling:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wan_render.errors import PictureError
 from wan_render.facts import FactCache
-from wan_render.model import Keyframe
+from wan_render.model import Keyframe, PathInFile
 from wan_render.plan.findings import Findings
 from wan_render.plates import PictureFacts, picture_facts
 from wan_render.take import Plate, Size
@@ -52,18 +52,25 @@ class Keyframes:
             self._seen[name] = self._look_at(name, self._named[name])
         return self._seen[name]
 
-    def compare(self, first: str, last: str, place: tuple[str | int, ...]) -> None:
-        """Warn where the two ends of a shot make a poor one."""
+    def compare(self, first: str, last: str, place: PathInFile) -> None:
+        """Warn where the two ends of a shot, which `place` is in, make a poor one."""
         facts, others = self.facts(first), self.facts(last)
         if facts is None or others is None:
             return
         difference = _difference(facts.thumbnail, others.thumbnail)
         if difference < _NEARLY_EQUAL:
-            self._findings.warn(place, f"{first} and {last} are nearly equal", "", "the clip will hardly move")
+            self._warn_of_pair(first, last, place, "nearly equal", "the clip will hardly move")
         elif difference > _VERY_UNLIKE:
-            self._findings.warn(
-                place, f"{first} and {last} are very unlike", "", "the model may cut or morph between them"
-            )
+            self._warn_of_pair(first, last, place, "very unlike", "the model may cut or morph between them")
+
+    def _warn_of_pair(self, first: str, last: str, place: PathInFile, are: str, remedy: str) -> None:
+        """Once for two pictures, in whichever order and however many shots go from one to the other."""
+        one, other = sorted((first, last))
+        self._findings.warn_for(self._shot_at(place), place, f"{one} and {other} are {are}", "", remedy)
+
+    def _shot_at(self, place: PathInFile) -> str:
+        scene = self._findings.document.storyboard.scenes[int(place[1])]
+        return f"{scene.id}/{scene.shots[int(place[3])].id}"
 
     def _look_at(self, name: str, keyframe: Keyframe) -> PictureFacts | None:
         if keyframe.image is None:
@@ -84,8 +91,8 @@ class Keyframes:
         for note in facts.notes:
             self._findings.warn(("keyframes", name), f"the picture {note}")
         scale = max(Fraction(self._size.width, facts.width), Fraction(self._size.height, facts.height))
-        if scale > MOST_ENLARGED:
-            found = f"{facts.width}x{facts.height} is enlarged {float(scale):.1f} times to cover {self._size}"
+        if round(scale, 2) > MOST_ENLARGED:  # as it is told
+            found = f"{facts.width}x{facts.height} is enlarged {float(scale):.2f} times to cover {self._size}"
             self._findings.warn(("keyframes", name), found, f"up to {float(MOST_ENLARGED)} times looks sharp")
 
 

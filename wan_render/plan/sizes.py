@@ -41,6 +41,24 @@ def delivery(film: Film, rendered: Size, findings: Findings) -> Size:
     return size
 
 
+def inside(shape: Size, frame: Size, step: int) -> Size:
+    """The largest size of a shape's aspect inside a frame, each side the nearest multiple of `step`."""
+    scale = min(Fraction(frame.width, shape.width), Fraction(frame.height, shape.height))
+    return Size(
+        _nearest(scale * shape.width, step, frame.width),
+        _nearest(scale * shape.height, step, frame.height),
+    )
+
+
+def contained(rendered: Size, delivered: Size) -> Size:
+    """How large the whole raster is seen in the delivery: even sides, as 4:2:0 colour asks for."""
+    return inside(rendered, delivered, step=2)
+
+
+def _nearest(length: Fraction, step: int, most: int) -> int:
+    return min(most, max(step, step * round(length / step)))
+
+
 def _same_area(size: Size, aspect: Fraction) -> Size:
     height = sqrt(size.width * size.height / aspect)
     return Size(_to_grid(height * aspect), _to_grid(height))
@@ -63,12 +81,28 @@ def _even(length: Fraction) -> int:
 
 
 def _warn_of_other_shape(film: Film, rendered: Size, delivered: Size, findings: Findings) -> None:
+    if film.fit == "contain":
+        _warn_of_bars(rendered, delivered, findings)
+        return
     shapes = Fraction(rendered.width, rendered.height), Fraction(delivered.width, delivered.height)
     lost = 1 - min(shapes) / max(shapes)
     if lost > _MOST_CROPPED:
-        what = "is cropped" if film.fit == "cover" else "becomes bars"
         findings.warn(
             ("film", "deliver"),
-            f"{rendered} is delivered as {delivered}: about {float(lost):.0%} of the picture {what}",
+            f"{rendered} is delivered as {delivered}: about {float(lost):.0%} of the picture is cropped",
             remedy="write the aspect, raster or delivery that fits the others",
         )
+
+
+def _warn_of_bars(rendered: Size, delivered: Size, findings: Findings) -> None:
+    """However thin they are: a hairline of black at an edge is seen, and by whom it was not asked for."""
+    shown = contained(rendered, delivered)
+    beside, above = delivered.width - shown.width, delivered.height - shown.height
+    bars = [
+        f"{pixels} pixels of black {sides}"
+        for pixels, sides in ((beside, "left and right"), (above, "above and below"))
+        if pixels
+    ]
+    if bars:
+        found = f"{rendered} is delivered as {delivered}, with {' and '.join(bars)} in all"
+        findings.warn(("film", "fit"), found, "`contain` keeps the whole picture", "write fit: cover for none")

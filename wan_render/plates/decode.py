@@ -118,7 +118,7 @@ def _upright(image: Image.Image) -> tuple[Image.Image, bool]:
 def _notes(image: Image.Image, *, several: bool, turned: bool) -> tuple[str, ...]:
     notes = (
         "holds several pictures or is animated: the first one is used" if several else None,
-        "turned upright by its EXIF orientation" if turned else None,
+        "was turned upright by its EXIF orientation" if turned else None,
         transparency_note(image),
         profile_note(image),
         "has 16 bits a channel: scaled to 8" if image.mode.startswith("I") else None,

@@ -13,7 +13,7 @@ from wan_render.plates.reading import check_file, read_bytes, reason, refuse
 if TYPE_CHECKING:
     from PIL import Image
 
-KIND = "picture/1"
+KIND = "picture/2"
 """The kind under which facts are cached: raised whenever what is found out about a picture changes."""
 
 THUMBNAIL_SIDE = 16

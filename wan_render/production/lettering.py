@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from wan_render.errors import Problem
 from wan_render.media.text import missing_glyphs
+from wan_render.model import Document, PathInFile
 from wan_render.plan import CardText, FilmPlan
 
 
-def lettering_warnings(plan: FilmPlan) -> tuple[Problem, ...]:
-    """One for each title, card and shot id with characters that the font lacks."""
-    lacking = ((where, missing_glyphs(text)) for where, text in _texts(plan))
+def lettering_warnings(plan: FilmPlan, document: Document) -> tuple[Problem, ...]:
+    """One for each title, card and shot id with characters that the font lacks; `plan` is that of `document`."""
+    lacking = ((document.where(*place), missing_glyphs(text)) for place, text in _texts(plan))
     return tuple(
         Problem(
             where,
@@ -24,10 +25,12 @@ def lettering_warnings(plan: FilmPlan) -> tuple[Problem, ...]:
     )
 
 
-def _texts(plan: FilmPlan) -> Iterator[tuple[str, str]]:
-    for title in (*plan.opening, *plan.closing):
-        yield f"title '{title.text}'", title.text
+def _texts(plan: FilmPlan) -> Iterator[tuple[PathInFile, str]]:
+    for key, titles in (("open", plan.opening), ("close", plan.closing)):
+        for at, title in enumerate(titles):
+            yield ("titles", key, at), title.text
     for shot in plan.shots:
-        yield f"shot {shot.id}", shot.id
+        scene, at = shot.index
+        yield ("scenes", scene, "shots", at, "shot"), shot.id
         if isinstance(shot.content, CardText):
-            yield f"card of shot {shot.id}", shot.content.text
+            yield ("scenes", scene, "shots", at, "card"), shot.content.text

@@ -2,6 +2,7 @@
 
 from wan_render.status.forecast import expected_bytes, film_bytes
 from wan_render.status.needed import with_needs
+from wan_render.status.pins import pin_warnings
 from wan_render.status.plan_json import plan_json
 from wan_render.status.shots import FilmStatus, ShotStatus, State, TakeStatus, painting_label, status
 
@@ -13,6 +14,7 @@ __all__ = [
     "expected_bytes",
     "film_bytes",
     "painting_label",
+    "pin_warnings",
     "plan_json",
     "status",
     "with_needs",

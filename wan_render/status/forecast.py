@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from wan_render.cut import film_frames
 from wan_render.plan import FilmPlan
 from wan_render.render import Backend, Phase
 from wan_render.store import Store, TakeRecord
@@ -24,6 +25,17 @@ H264_BYTES_PER_PIXEL = 0.06
 PLATE_BYTES_PER_PIXEL = 3
 """A PNG is never much larger than its pixels."""
 
+WRITING_SECONDS_PER_PIXEL = 3.4 / (832 * 480 * 81)
+"""FFV1, the preview and the digests of a take, whatever rendered it: 81 filmed frames of 832x480 took 2.1 s on two idle
+cores and 4.8 s on busy ones."""
+
+FILM_SECONDS = 1.0
+"""Starting ffmpeg, the page, flushing: what the shortest film needs."""
+
+FILM_SECONDS_PER_PIXEL = 15 / (1280 * 720 * 321)
+"""Decoding, scaling and x264 for a delivered pixel of one frame, and its share of the page: 321 filmed frames of
+1280x720 took 21 s of CPU time, 22 s on two busy cores; 11 s is the least that two can do."""
+
 _NOT_RENDERING = (Phase.WAITING, Phase.LOADING)
 
 _Alike = tuple[str, str, int, int, str]
@@ -32,29 +44,44 @@ _Alike = tuple[str, str, int, int, str]
 
 def expected_seconds(takes: Sequence[Take], store: Store, backend: Backend, device_kind: str) -> float:
     """Device seconds for these takes: the median of comparable ones in the store, scaled by steps and frames;
-    where there are none, what the backend expects."""
+    where there are none, what the backend expects and the time to write them."""
     rates = _measured(store) if takes else {}
     seconds = 0.0
     for take in takes:
-        if take.through:
-            continue  # joined from segments, which are counted: seconds of no device
+        if take.through:  # joined from segments, which are counted themselves
+            seconds += _writing_seconds(take)
+            continue
         rate = rates.get((take.backend, take.model, take.size.width, take.size.height, device_kind))
         work = take.sampling.steps * take.frames
-        seconds += backend.expected_seconds(take, device_kind) if rate is None else rate * work
+        unmeasured = backend.expected_seconds(take, device_kind) + _writing_seconds(take)
+        seconds += unmeasured if rate is None else rate * work
     return seconds
+
+
+def expected_film_seconds(plan: FilmPlan, takes: Sequence[Take], store: Store) -> float:
+    """Seconds from the last take to the finished film and its page, on the CPU; 0 where no new film is to be made."""
+    if not _is_new_film(plan, takes, store):
+        return 0.0
+    return FILM_SECONDS + _pixels(plan.delivery) * film_frames(plan) * FILM_SECONDS_PER_PIXEL
 
 
 def expected_bytes(plan: FilmPlan, takes: Sequence[Take], store: Store) -> int:
     """Bytes for these takes, and for the film where a new one is to be made."""
-    film = film_bytes(plan) if takes or store.films.latest(plan.slug) is None else 0
+    film = film_bytes(plan) if _is_new_film(plan, takes, store) else 0
     return sum(map(_take_bytes, takes)) + film
 
 
 def film_bytes(plan: FilmPlan) -> int:
     """About what one version of the film needs on the disk, its review page included."""
-    frames = sum(shot.frames + shot.hold for shot in plan.shots)
-    frames += sum(title.frames for title in (*plan.opening, *plan.closing))
-    return round(_pixels(plan.delivery) * frames * H264_BYTES_PER_PIXEL) + 2_000_000
+    return round(_pixels(plan.delivery) * film_frames(plan) * H264_BYTES_PER_PIXEL) + 2_000_000
+
+
+def _is_new_film(plan: FilmPlan, takes: Sequence[Take], store: Store) -> bool:
+    return bool(takes) or store.films.latest(plan.slug) is None
+
+
+def _writing_seconds(take: Take) -> float:
+    return _pixels(take.size) * take.frames * WRITING_SECONDS_PER_PIXEL
 
 
 def _take_bytes(take: Take) -> int:

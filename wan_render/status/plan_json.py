@@ -8,6 +8,7 @@ from typing import Any
 from wan_render.cut import film_frames
 from wan_render.keys import canonical
 from wan_render.plan import FilmPlan, PlannedShot
+from wan_render.status.pins import pin_warnings
 from wan_render.status.shots import FilmStatus, ShotStatus, TakeStatus
 
 FORM = 1
@@ -22,10 +23,18 @@ def plan_json(plan: FilmPlan, status: FilmStatus) -> dict[str, Any]:
         "film": _film(plan),
         "frames": frames,
         "seconds": float(frames / plan.rate),
-        "expected": {"device_seconds": round(status.seconds, 1), "bytes": status.bytes},
-        "warnings": [asdict(warning) for warning in plan.warnings],
+        "expected": _expected(status),
+        "warnings": [asdict(warning) for warning in (*plan.warnings, *pin_warnings(status))],
         "shots": [_shot(shot) for shot in status.shots],
         "painted": [{"keyframe": name} | _take(take, take.key) for name, take in status.paintings.items()],
+    }
+
+
+def _expected(status: FilmStatus) -> dict[str, Any]:
+    return {
+        "device_seconds": round(status.seconds, 1),
+        "film_seconds": round(status.film_seconds, 1),
+        "bytes": status.bytes,
     }
 
 

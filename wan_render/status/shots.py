@@ -10,7 +10,7 @@ from typing import Any
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
 from wan_render.render import Backend
-from wan_render.status.forecast import expected_bytes, expected_seconds
+from wan_render.status.forecast import expected_bytes, expected_film_seconds, expected_seconds
 from wan_render.status.needed import with_needs
 from wan_render.store import Clip, Store
 from wan_render.take import FramePlate, Take, changes
@@ -68,11 +68,12 @@ class ShotStatus:
 
 @dataclass(frozen=True)
 class FilmStatus:
-    """A film's shots in its order, the omitted ones last.
+    """A film's shots in its order, the omitted ones where they would be.
 
     seconds: expected device time, and bytes: expected disk space, for what is to be rendered.
     to_render: the takes that are not there, each once, in the film's order, and before each those that it needs.
     paintings: the status of every painted keyframe, by its name. Their takes are numbered 1.
+    film_seconds: from the last take to the finished film; 0 where no new one is to be made.
     """
 
     shots: tuple[ShotStatus, ...]
@@ -80,6 +81,7 @@ class FilmStatus:
     bytes: int
     to_render: tuple[Take, ...] = ()
     paintings: Mapping[str, TakeStatus] = field(default_factory=dict)
+    film_seconds: float = 0.0
 
     def shot(self, shot_id: str) -> ShotStatus:
         """The status of a shot; KeyError for an unknown one."""
@@ -90,15 +92,17 @@ def status(plan: FilmPlan, store: Store, backend: Backend, device_kind: str | No
     """Compare a plan with what is there. Nothing is written, nothing is hashed.
 
     `device_kind` is what the expected time is for; by default the kind that the backend is best on.
-    Raises InputError where the slug is another storyboard's.
+    Raises InputError where the slug is another storyboard's, and
+    DiskError where the outputs folder is a file.
     """
+    store.refuse_file()
     store.refuse_rival(plan.slug, plan.file)
     remembered = store.remembered(plan.slug)
     shots = tuple(_shot(shot, store, remembered.get(shot.id, {})) for shot in plan.shots)
     omitted = tuple(ShotStatus(shot_id, None, State.OMITTED, "status: omit") for shot_id in plan.omitted)
     to_render = _to_render(plan, shots, store)
     return FilmStatus(
-        shots + omitted,
+        _in_film_order(plan, shots + omitted),
         expected_seconds(to_render, store, backend, device_kind or backend.device_kinds[0]),
         expected_bytes(plan, to_render, store),
         to_render,
@@ -106,12 +110,18 @@ def status(plan: FilmPlan, store: Store, backend: Backend, device_kind: str | No
             name: _take(PlannedTake(1, take), store, remembered.get(painting_label(name), {}))
             for name, take in plan.paintings.items()
         },
+        expected_film_seconds(plan, to_render, store),
     )
 
 
 def painting_label(name: str) -> str:
     """What a painted keyframe is called where shots are called by their ids; no id has a blank."""
     return f"keyframe {name}"
+
+
+def _in_film_order(plan: FilmPlan, shots: Iterable[ShotStatus]) -> tuple[ShotStatus, ...]:
+    places = {shot.id: shot.index for shot in plan.shots} | dict(plan.omitted)
+    return tuple(sorted(shots, key=lambda shot: places[shot.id]))
 
 
 def _to_render(plan: FilmPlan, shots: Iterable[ShotStatus], store: Store) -> tuple[Take, ...]:
@@ -139,13 +149,16 @@ def _rendered(
     chosen = next(take for take in content.takes if take.number == content.chosen)
     if content.pin is not None and not chosen.take.key.startswith(content.pin):
         return _pinned(shot, content.pin, chosen, store)
-    takes = tuple(_take(take, store, remembered) for take in content.takes)
+    circled = content.chosen if content.chosen != content.takes[0].number else None  # by default it is the first
+    takes = tuple(_take(take, store, remembered, is_circled=take.number == circled) for take in content.takes)
     worst = max((take.state for take in takes), key=_FROM_BEST_TO_WORST.index)
     why = "; ".join(dict.fromkeys(take.why for take in takes if take.state == worst and take.why))
     return ShotStatus(shot.id, shot, worst, why, takes, chosen.take.key)
 
 
-def _take(planned: PlannedTake, store: Store, remembered: Mapping[int, Mapping[str, Any]]) -> TakeStatus:
+def _take(
+    planned: PlannedTake, store: Store, remembered: Mapping[int, Mapping[str, Any]], *, is_circled: bool = False
+) -> TakeStatus:
     take = planned.take
     clip = store.find(take.key)
     if clip is not None:
@@ -154,6 +167,8 @@ def _take(planned: PlannedTake, store: Store, remembered: Mapping[int, Mapping[s
         state, why = State.STALE, _why(planned, store, remembered)
     else:
         state, why = State.MISSING, "its clip was damaged" if store.damaged(take.key) else "not rendered yet"
+    if is_circled and clip is None and planned.number not in remembered:  # who circles a take has seen one
+        why = f"take {planned.number} is circled and does not exist yet: it will be rendered"
     return TakeStatus(planned.number, take.key, take, canonical(take), state, why, clip)
 
 

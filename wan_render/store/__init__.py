@@ -12,14 +12,16 @@ Everything appears whole, by rename; nothing is overwritten. Every method is saf
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from wan_render.errors import DiskError, Problem
-from wan_render.store.disk import disk_errors, free_bytes
+from wan_render.store.disk import disk_error, free_bytes, gigabytes
 from wan_render.store.films import FilmRecord, Films, FilmVersion, read_film
-from wan_render.store.locks import locked, shared
+from wan_render.store.locks import locked, once, shared
 from wan_render.store.memory import Memory, Remembered
 from wan_render.store.record import CLIP, FIRST, LAST, PREVIEW, SIDECAR, Clip, FileFact, Provenance, TakeRecord
 from wan_render.store.stages import StageFiles
@@ -67,7 +69,7 @@ class Store:
         return self.takes.verify(key)
 
     def damaged(self, key: str) -> Path | None:
-        """Where this take was set aside the last time, if it ever was."""
+        """Where what is left of a damaged take lies: in its place or, once verified, set aside; None for no damage."""
         return self.takes.damaged(key)
 
     def record(self, key: str) -> TakeRecord:
@@ -115,24 +117,38 @@ class Store:
     # The folder as a whole
 
     def in_use(self, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
-        """Hold the folder against `prune`, together with any number of other runs."""
-        return shared(self._use, waiting)
+        """Hold the folder against `prune`, with any number of other runs; `waiting` is called once for a wait."""
+        return shared(self._use, once(waiting))
 
     def alone(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
-        """Hold the folder against every run, to delete from it."""
-        return locked(self._use, waiting)
+        """Hold the folder against every run, to delete from it; `waiting` is called once for a wait."""
+        return locked(self._use, once(waiting))
 
     def prepare(self) -> None:
         """Make the folders and remove what dead runs left. Raises DiskError where nothing can be written."""
+        self.refuse_file()
         for folder in (self.takes.folder, self.films.folder):
-            with disk_errors(folder):
-                (folder / ".locks").mkdir(parents=True, exist_ok=True)
-                probe = folder / ".locks" / ".probe"
-                probe.touch()
-                probe.unlink(missing_ok=True)
+            self._probe(folder)
         self.takes.sweep()
         self.stages.sweep()
         self.films.sweep()
+
+    def refuse_file(self) -> None:
+        """Raise DiskError where a file stands in the folder's place or on the way to it; writes nothing."""
+        there = next(path for path in (self.root, *self.root.absolute().parents) if os.path.exists(path))  # noqa: PTH110 - False, too, where a folder on the way may not be read
+        if not there.is_dir():
+            raise disk_error(self.root, NotADirectoryError(errno.ENOTDIR, ""))
+
+    def _probe(self, folder: Path) -> None:
+        """See that files can be made there. An error names what the user knows: the outputs, or a folder in them."""
+        try:
+            (folder / ".locks").mkdir(parents=True, exist_ok=True)
+            probe = folder / ".locks" / ".probe"
+            probe.touch()
+            probe.unlink(missing_ok=True)
+        except OSError as error:
+            known = folder if folder.exists() else self.root
+            raise disk_error(known, OSError(error.errno, error.strerror)) from error
 
     def need(self, size: int) -> None:
         """Raise DiskError where fewer bytes than `size` are free."""
@@ -141,8 +157,8 @@ class Store:
             raise DiskError(
                 Problem(
                     str(self.root),
-                    f"{_gb(free)} are free",
-                    f"about {_gb(size)} are needed for what is to be rendered",
+                    f"{gigabytes(free)} are free",
+                    f"about {gigabytes(size)} are needed for what is to be rendered",
                     "free some space (`wan-render prune FILE`), or choose another folder with --outputs DIR",
                 )
             )
@@ -150,7 +166,3 @@ class Store:
     @property
     def _use(self) -> Path:
         return self.root.absolute() / ".in-use"
-
-
-def _gb(size: int) -> str:
-    return f"{size / 1e9:.2f} GB"

@@ -14,6 +14,7 @@ from wan_render.errors import DiskError, Problem
 _ELSEWHERE = "or keep the outputs elsewhere: --outputs DIR, or WAN_RENDER_OUTPUTS"
 _FREE_SOME = f"free some space (`wan-render prune FILE`), {_ELSEWHERE}"
 _WRITABLE = f"give yourself the right to write there, {_ELSEWHERE}"
+_MOVE = f"move the file away, {_ELSEWHERE}"
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "room for clips and films", _FREE_SOME),
@@ -22,8 +23,8 @@ _REASONS = {
     errno.EROFS: ("the file system is read-only", "a folder that can be written", _WRITABLE),
     errno.EACCES: ("no permission to write", "a folder that can be written", _WRITABLE),
     errno.EPERM: ("no permission to write", "a folder that can be written", _WRITABLE),
-    errno.ENOTDIR: ("a file stands where a folder is needed", "a folder that can be written", _WRITABLE),
-    errno.EEXIST: ("a file stands where a folder is needed", "a folder that can be written", _WRITABLE),
+    errno.ENOTDIR: ("a file stands where a folder is needed", "a folder that can be written", _MOVE),
+    errno.EEXIST: ("a file stands where a folder is needed", "a folder that can be written", _MOVE),
     errno.ENOLCK: ("the file system has no locks", "a file system with flock", _ELSEWHERE.removeprefix("or ")),
     errno.ENOTSUP: ("the file system has no locks", "a file system with flock", _ELSEWHERE.removeprefix("or ")),
 }
@@ -41,9 +42,13 @@ def disk_errors(where: Path) -> Iterator[None]:
 def disk_error(where: Path, error: OSError) -> DiskError:
     """What the operating system said, in four parts."""
     found, allowed, remedy = _REASONS.get(
-        error.errno or 0, (f"cannot be written ({error})", "a folder that can be written", _WRITABLE)
+        error.errno or 0, (f"cannot be written: {_reason(error)}", "a folder that can be written", _WRITABLE)
     )
     return DiskError(Problem(str(error.filename or where), found, allowed, remedy))
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror.lower() if error.strerror else str(error)
 
 
 def write_whole(file: Path, content: bytes) -> None:
@@ -80,6 +85,11 @@ def digest(file: Path) -> str:
     """SHA-256 of a file's bytes, 64 hex digits."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def gigabytes(count: int) -> str:
+    """`139.8 GB`, powers of ten; megabytes below one gigabyte."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def free_bytes(folder: Path) -> int:

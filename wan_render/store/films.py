@@ -7,6 +7,8 @@ and bytes), `tags`, `made` (UTC), `wan_render` (its version).
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
 import shutil
@@ -21,11 +23,16 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from wan_render.store.disk import digest, disk_errors, flush, flush_tree
-from wan_render.store.locks import if_free, locked
+from wan_render.store.disk import digest, disk_errors, flush, flush_tree, write_whole
+from wan_render.store.locks import if_free, locked, once
 from wan_render.store.record import FileFact
 
+LOG = logging.getLogger("wan_render.store")
+
 VIDEO, PAGE, RECORD = "film.mp4", "index.html", "film.json"
+
+COUNTER = "versions.json"
+"""Beside the versions of a film: `last`, the highest number that was ever given."""
 
 _VERSION = re.compile(r"v(\d{3,})")
 
@@ -108,8 +115,8 @@ class Films:
         return film if film is not None and film.key == key and _is_whole(film.folder) else None
 
     def lock(self, slug: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
-        """Hold one film; `waiting` is called every second while another run is making it."""
-        return locked(self._lock_file(slug), waiting)
+        """Hold one film; `waiting` is called once where another run is making it."""
+        return locked(self._lock_file(slug), once(waiting))
 
     def publish(self, slug: str, fill: Callable[[Path, str], FilmRecord]) -> FilmVersion:
         """Fill a folder beside and rename it into place as the next version.
@@ -120,12 +127,14 @@ class Films:
         home = self.folder / slug
         with self.lock(slug, lambda: None), disk_errors(home):
             home.mkdir(parents=True, exist_ok=True)
-            name = f"v{max((number for number, _ in self._numbered(slug)), default=0) + 1:03d}"
+            number = self._next_number(slug)
+            name = f"v{number:03d}"
             self._clear_parts(home)
             part = home / f".part-{name}-{os.getpid()}"
             part.mkdir()
             try:
                 _seal(part, fill(part, name))
+                write_whole(home / COUNTER, json.dumps({"version": 1, "last": number}).encode())
                 part.rename(home / name)
                 flush(home)
             finally:
@@ -145,6 +154,17 @@ class Films:
     def _clear_parts(self, home: Path) -> None:
         for folder in home.glob(".part-*"):
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _next_number(self, slug: str) -> int:
+        """One more than was ever given: a version that somebody was sent keeps its name, wherever the folder went."""
+        file, given = self.folder / slug / COUNTER, 0
+        try:
+            given = int(json.loads(file.read_bytes())["last"])
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            LOG.warning("%s cannot be read (%s): the next version follows the newest that is there", file, error)
+        return max(given, *(number for number, _ in self._numbered(slug)), 0) + 1
 
     def _numbered(self, slug: str) -> Iterator[tuple[int, Path]]:
         for path in (self.folder / slug).glob("v*"):

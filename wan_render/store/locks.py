@@ -55,6 +55,17 @@ def hand_over(file: Path) -> Callable[[], None]:
     return take_over
 
 
+def once(say: Callable[[], None]) -> Callable[[], None]:
+    """A `waiting` for people, who need no reminder every second: it says so once for each wait."""
+    unsaid = [say]
+
+    def waiting() -> None:
+        if unsaid:
+            unsaid.pop()()
+
+    return waiting
+
+
 @contextmanager
 def if_free(file: Path) -> Iterator[bool]:
     """Hold `file`'s lock if nobody does, this thread included; else yield False."""

@@ -115,7 +115,8 @@ class TakeRecord:
             return _adapter().validate_json(file.read_bytes())
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+            where = ".".join(map(str, first["loc"]))
+            raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from error
 
 
 @cache

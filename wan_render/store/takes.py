@@ -60,7 +60,10 @@ class Takes:
         return self.find(key)
 
     def damaged(self, key: str) -> Path | None:
-        """Where the take was set aside, the last time, if it ever was."""
+        """Where what is left of the take lies: in its place, until `verify` looks, or where it was set aside the last
+        time; None where it never was damaged."""
+        if (self.folder / key).exists() and self.find(key) is None:
+            return self.folder / key
         found = sorted((self.folder / ".corrupt").glob(f"{key}-*"))
         return found[-1] if found else None
 

@@ -75,12 +75,23 @@ class Grounds:
         except (OSError, RuntimeError, ValueError) as error:
             raise Misspelt("expected a path", found=f"{shown(text)} leads nowhere: {error}") from None
         if not any(real.is_relative_to(root) for root in self._roots):
-            raise Misspelt(
-                "paths stay within it",
-                f"move it there, or allow it with --allow {printable(real.parent)}",
-                found=f"{shown(text)} is outside the storyboard's folder",
-            )
+            raise self._outside(path, real, text)
         return path
+
+    def _outside(self, path: Path, real: Path, text: str) -> Misspelt:
+        """The refusal of a place that may not be looked at; a link is told from a path that says so itself."""
+        written = Path(os.path.normpath(path.absolute()))
+        is_link = written.is_relative_to(Path(os.path.normpath(self.folder.absolute())))
+        how = f"is a link to {printable(real)}," if is_link else "is"
+        found = f"{shown(text)} {how} outside the storyboard's folder"
+        return Misspelt("paths stay within it", self._allowing(real.parent), found)
+
+    def _allowing(self, folder: Path) -> str:
+        """What to do about a file in a folder outside: one that holds much more than the file is not proposed."""
+        is_top = len(folder.parts) <= 2  # `/` and `/home`, `/mnt`
+        if is_top or folder in (Path.home(), *Path.home().parents, *self._roots[0].parents):
+            return "move it there"
+        return f"move it there, or allow it with --allow {printable(folder)}"
 
     def _near(self, path: Path, text: str) -> str:
         if "\\" in text:
