@@ -27,8 +27,8 @@ class Estimating:
     is_preview: bool = True
     device_kinds: tuple[str, ...] = ("cpu",)
 
-    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = ()) -> Problem | None:
-        raise AssertionError((card, loras))
+    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "") -> Problem | None:
+        raise AssertionError((card, loras, profile))
 
     def expected_seconds(self, take: Take, device_kind: str) -> float:
         assert device_kind == "cpu"

@@ -256,8 +256,9 @@ class Backend(Protocol):
         """Kinds of devices that it renders on, the best first: `cuda`, `cpu`."""
         ...
 
-    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = ()) -> Problem | None:
-        """What this machine lacks to render with this model and these LoRAs of it (a package, weights), or None."""
+    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact") -> Problem | None:
+        """What this machine lacks to render with this model, these LoRAs of it and this profile (a package, weights,
+        a setting), or None."""
         ...
 
     def expected_seconds(self, take: Take, device_kind: str) -> float:

@@ -36,8 +36,9 @@ class MachineSettings(BaseSettings):
     devices: `auto`, or a comma-separated list of names that `doctor` shows (`cuda:0,cuda:1`, `cpu`).
                                                       WAN_RENDER_DEVICES
     cache:   small facts about files (digests, picture facts); safe to delete.  WAN_RENDER_CACHE
-    kernels: `auto`, or `stock`: transformers are left to diffusers, bit for bit, by its own kernels; only profile
-             exact can then be rendered on a GPU.                       WAN_RENDER_KERNELS
+    kernels: `stock`: transformers are left to diffusers, bit for bit, by its own kernels; only profile exact can
+             then be rendered. `auto`: ours, which are checked on the device but were never timed on one: see
+             docs/benchmarks.md.                              WAN_RENDER_KERNELS
     memory_fit: `auto`, or what is given up for memory, the least first: `resident`, `freed`, `streamed`, `tiled` (the
              last changes pixels; see docs/memory.md).             WAN_RENDER_MEMORY_FIT
     keep_latents: whether a take's denoised latents stay when its clip is there, to be decoded again.
@@ -51,7 +52,7 @@ class MachineSettings(BaseSettings):
     weights: Path = Field(default_factory=lambda: _data_folder() / "weights")
     devices: str = "auto"
     cache: Path = Field(default_factory=_cache_folder)
-    kernels: Literal["auto", "stock"] = "auto"
+    kernels: Literal["auto", "stock"] = "stock"
     memory_fit: Literal["auto", "resident", "freed", "streamed", "tiled"] = "auto"
     keep_latents: bool = False
     ffmpeg: Path | None = None

@@ -49,7 +49,7 @@ class Solid:
     is_preview: bool = True
     device_kinds: tuple[str, ...] = ("cpu",)
 
-    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = ()) -> Problem | None:  # noqa: ARG002
+    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact") -> Problem | None:  # noqa: ARG002
         return Problem(card.name, self.lacking) if self.lacking else None
 
     def expected_seconds(self, take: Take, device_kind: str) -> float:

@@ -62,7 +62,8 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
 
 def _lacking(plan: FilmPlan, backend: Backend) -> Iterator[str]:
     """What this machine lacks to render the plan's models: not the plan's fault, so a warning."""
-    problems = (backend.missing(card) for card in plan.models.values())
+    asked = dict.fromkeys((take.model, take.sampling.profile) for take in plan.takes)
+    problems = (backend.missing(plan.models[model], (), profile) for model, profile in asked)
     yield from dict.fromkeys(str(problem) for problem in problems if problem is not None)
 
 

@@ -65,10 +65,11 @@ def _inspected(plan: FilmPlan, backend: Backend, store: Store, device_kind: str 
 
 
 def _refuse_what_is_lacking(wanted: tuple[RenderOrder, ...]) -> None:
-    different = {(order.card.identity, order.published): order for order in wanted if not order.take.through}
+    rendered = (order for order in wanted if not order.take.through)
+    different = {(order.card.identity, order.published, order.take.sampling.profile): order for order in rendered}
     lacking: list[Problem] = []
     for order in different.values():
-        problem = order.backend.missing(order.card, order.published)
+        problem = order.backend.missing(order.card, order.published, order.take.sampling.profile)
         if problem is not None and problem not in lacking:
             lacking.append(problem)
     if lacking:

@@ -45,6 +45,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def hopper(monkeypatch: pytest.MonkeyPatch) -> None:
     """A CPU that passes for a Hopper, where the plain operations stand in for the fused ones."""
+    monkeypatch.setenv("WAN_RENDER_KERNELS", "auto")
 
     def plain(transformer: Any, linears: Precision, _: torch.device) -> AcceleratedTransformer:
         return reference(transformer, Profile("", linears), attend_exactly)

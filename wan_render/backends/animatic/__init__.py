@@ -45,6 +45,7 @@ class Animatic:
         self,
         card: ModelCard,  # noqa: ARG002 - no model's weights are needed
         loras: Sequence[PublishedLora] = (),  # noqa: ARG002
+        profile: str = "exact",  # noqa: ARG002
     ) -> Problem | None:
         """OpenCV, where it is not installed; it comes with the base install."""
         if find_spec("cv2") is not None:

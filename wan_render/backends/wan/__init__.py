@@ -30,9 +30,14 @@ class WanBackend:
         """A CPU renders too, for tests and the very patient."""
         return opening.KINDS
 
-    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = ()) -> Problem | None:
-        """Packages or weights that are not here, with the command that brings them."""
-        return location.missing_packages() or location.missing_weights(card) or location.missing_loras(loras)
+    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact") -> Problem | None:
+        """Packages, weights or a setting that are not here, with what brings them."""
+        return (
+            location.missing_packages()
+            or location.missing_weights(card)
+            or location.missing_loras(loras)
+            or location.missing_kernels(profile)
+        )
 
     def expected_seconds(self, take: Take, device_kind: str) -> float:
         """A rough time for one take, from measurements on an H200."""

@@ -62,7 +62,9 @@ class Accelerator:
         require(profile, machine(self._device))
         if profile.is_approximate and self._kernels == "stock":
             found = "WAN_RENDER_KERNELS is 'stock'"
-            raise MachineError(Problem(f"profile '{profile.name}'", found, "expected auto", "unset WAN_RENDER_KERNELS"))
+            raise MachineError(
+                Problem(f"profile '{profile.name}'", found, "expected auto", "set WAN_RENDER_KERNELS=auto")
+            )
 
     def transformer(self, profile: Profile, width: int, heads: int) -> Arrival:
         """How a transformer of this width comes for a profile."""
