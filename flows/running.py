@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +36,9 @@ CANCEL_SECONDS = 20.0
 """So long films get to stop; then they are killed, which frees the devices too."""
 
 AT_ONCE_SECONDS = 10.0
-"""A program that lives shorter than this is not started again: it would die of the same cause."""
+AT_ONCE_TIMES = 3
+"""A program that lived shorter than this, so many times in a row, is not started again: it would die of the same cause.
+Once may be somebody who restarts the farm's services."""
 
 
 class Farm:
@@ -56,6 +59,7 @@ class Farm:
         self._server = self._service("server", "server", "start", "--host", self._host, "--port", str(self._port))
         self._worker = self._service("worker", "worker", "start", "--pool", POOL, "--type", "process")
         self._since: dict[str, float] = {}
+        self._died_at_once: Counter[str] = Counter()
 
     def refuse_taken_port(self) -> None:
         """Raises MachineError where something listens on the server's port."""
@@ -82,7 +86,11 @@ class Farm:
         for service in (self._server, self._worker):
             if service.alive:
                 continue
-            if time.monotonic() - self._since[service.name] < AT_ONCE_SECONDS:
+            if time.monotonic() - self._since[service.name] >= AT_ONCE_SECONDS:
+                self._died_at_once[service.name] = 0
+            else:
+                self._died_at_once[service.name] += 1
+            if self._died_at_once[service.name] >= AT_ONCE_TIMES:
                 raise _dead(service)
             self._start(service)
             yield f"the {service.name} had died and was started again; its log: {service.log}"
