@@ -76,4 +76,6 @@ def test_the_way_there_has_its_own_action_or_the_shots(plan: Plan) -> None:
 
 def test_neighbours_on_the_way_are_compared(plan: Plan) -> None:
     film = plan("shots: [{from: a, through: [a], to: e}]")
-    assert [warning.found for warning in film.warnings if "equal" in warning.found] == ["a and a are nearly equal"]
+    assert [warning.found for warning in film.warnings if "equal" in warning.found] == [
+        "a and a are nearly equal: 1/010"
+    ]
