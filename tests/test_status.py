@@ -30,7 +30,11 @@ class Estimating:
     def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "") -> Problem | None:
         raise AssertionError((card, loras, profile))
 
-    def expected_seconds(self, take: Take, device_kind: str) -> float:
+    def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:
+        raise AssertionError((take, card))
+
+    def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:
+        assert devices == 1
         assert device_kind == "cpu"
         return 100.0 * (take.frames > 0)
 

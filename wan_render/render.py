@@ -217,6 +217,32 @@ ALONE = Workspace()
 """Of a renderer from which nothing is kept."""
 
 
+@dataclass(frozen=True)
+class Group:
+    """A process's part among several that render one take together, a device each.
+
+    rank:       0 leads: it encodes, decodes and gives the frames; the others only denoise along.
+    size:       how many there are.
+    rendezvous: a folder of their own, new for each attempt, in which they find each other.
+    """
+
+    rank: int
+    size: int
+    rendezvous: Path
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the leader needs nobody: it has denoised, or failed, or found the take."""
+        return (self.rendezvous / _OVER).exists()
+
+    def end(self) -> None:
+        """Make it over, for whoever still waits for the leader."""
+        (self.rendezvous / _OVER).touch()
+
+
+_OVER = "over"
+
+
 class Renderer(Protocol):
     """One model, ready on one device."""
 
@@ -225,8 +251,13 @@ class Renderer(Protocol):
         and may raise any error of wan_render.errors. Only those leave it."""
         ...
 
-    def render(self, take: Take, plates: Plates, listen: Listen) -> Frames:
-        """Render a take. Only errors of wan_render.errors leave it."""
+    def render(self, take: Take, plates: Plates, listen: Listen, group: Group | None = None) -> Frames:
+        """Render a take; with a group, as its leader. Only errors of wan_render.errors leave it."""
+        ...
+
+    def assist(self, take: Take, plates: Plates, listen: Listen, group: Group) -> None:
+        """Help the leader of a group to render a take, until it needs no more help; WAITING is told every second
+        before it begins. Of the plates only the LoRAs are used. Only errors of wan_render.errors leave it."""
         ...
 
     def facts(self) -> Mapping[str, str]:
@@ -261,8 +292,13 @@ class Backend(Protocol):
         a setting), or None."""
         ...
 
-    def expected_seconds(self, take: Take, device_kind: str) -> float:
-        """A rough time for one take, for the plan; what was measured in the store goes before it."""
+    def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:
+        """How many equal devices can render this take together, ascending; 1 always can."""
+        ...
+
+    def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:
+        """A rough time for one take on so many devices (one of `group_sizes`), for the plan and for deciding about
+        groups; what was measured in the store goes before it."""
         ...
 
     def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:

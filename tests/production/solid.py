@@ -19,6 +19,7 @@ from wan_render.render import (
     ALONE,
     Device,
     Frames,
+    Group,
     Listen,
     ModelCard,
     Phase,
@@ -52,7 +53,10 @@ class Solid:
     def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact") -> Problem | None:  # noqa: ARG002
         return Problem(card.name, self.lacking) if self.lacking else None
 
-    def expected_seconds(self, take: Take, device_kind: str) -> float:
+    def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:  # noqa: ARG002
+        return (1,)
+
+    def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:  # noqa: ARG002
         return take.frames / (1 if device_kind == "cpu" else 2)
 
     def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:  # noqa: ARG002
@@ -78,7 +82,11 @@ class Painter:
     def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:  # noqa: ARG002
         self.backend.note(f"prepare {' '.join(take.prompt for take in takes)}")
 
-    def render(self, take: Take, plates: Plates, listen: Listen) -> Frames:
+    def assist(self, take: Take, plates: Plates, listen: Listen, group: Group) -> None:
+        raise AssertionError((take, plates, listen, group))
+
+    def render(self, take: Take, plates: Plates, listen: Listen, group: Group | None = None) -> Frames:
+        assert group is None
         self.backend.note(f"begin {take.prompt}")
         listen(Progress(Phase.STEP, 0, 1))
         if take.prompt == "sleep":

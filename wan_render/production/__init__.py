@@ -6,7 +6,7 @@ from wan_render.production.lettering import lettering_warnings
 from wan_render.production.order import RenderOrder, orders
 from wan_render.production.precedence import Outcome, Precedence
 from wan_render.production.produce import attempt, produce
-from wan_render.production.render import Unwritten, begin_take, render_take
+from wan_render.production.render import Unwritten, assist_take, begin_take, render_take
 from wan_render.production.run import Run, begin
 from wan_render.production.warm import Warm
 from wan_render.store import FilmVersion
@@ -19,6 +19,7 @@ __all__ = [
     "Run",
     "Unwritten",
     "Warm",
+    "assist_take",
     "attempt",
     "begin",
     "begin_take",

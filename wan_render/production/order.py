@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from pathlib import Path
 
 from wan_render.plan import FilmPlan
-from wan_render.render import Backend, ModelCard, PublishedLora
+from wan_render.render import Backend, Group, ModelCard, PublishedLora
 from wan_render.status import FilmStatus, ShotStatus, painting_label, with_needs
 from wan_render.take import Lora, Plate, Take
 
@@ -23,6 +23,7 @@ class RenderOrder:
     What is no take of a shot is called `keyframe deer` or `1/020 part 2`.
     later: what follows with the same model, for a renderer that prepares it; their own are empty.
     tighter: how often this model ran out of memory on such a device; see render.Workspace.
+    group: which one of several devices it is for that render it together; None for one alone.
     """
 
     take: Take
@@ -35,6 +36,7 @@ class RenderOrder:
     why: str = ""
     later: tuple[RenderOrder, ...] = ()
     tighter: int = 0
+    group: Group | None = None
     loras: Mapping[str, Path] = field(default_factory=dict)
 
     @property

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,6 +46,15 @@ def begin_take(order: RenderOrder, warm: Warm, device: Device, store: Store, lis
         fill = _filling(order, warm, device, store, watch)
         watch(Progress(Phase.WRITING))
         return Unwritten(order, store, fill, store.hand_over(order.take.key), held.pop_all())
+
+
+def assist_take(order: RenderOrder, warm: Warm, device: Device, listen: Listen) -> None:
+    """Be one of the group that renders the take, but not its leader, who writes it. Raises as `begin_take` does."""
+    if order.group is None or not order.group.rank:
+        raise ValueError(f"expected the order of a group's later rank, got {order.group}")
+    with _closed_after_failure(order, warm, device):
+        renderer = warm.renderer(order, device, listen)
+        renderer.assist(order.take, Plates(None, None, order.loras), listen, order.group)
 
 
 class Unwritten:
@@ -109,23 +118,27 @@ def _joining(order: RenderOrder, device: Device, store: Store, plates: Plates, w
 def _frames(
     order: RenderOrder, warm: Warm, device: Device, store: Store, plates: Plates, watch: Stopwatch
 ) -> tuple[Frames, Mapping[str, str]]:
-    """The checked frames, and what the renderer says of itself. After a failure no renderer stays open."""
-    done = False
-    try:
+    """The checked frames, and what the renderer says of itself."""
+    with _closed_after_failure(order, warm, device):
         renderer = warm.renderer(order, device, watch)
         pictures = {later.take.key: Pictures(store, later.pictures) for later in order.later}
         takes = [order.take, *(later.take for later in order.later)]
         renderer.prepare(
             takes, lambda take: _plates(take, pictures[take.key]) if take.key in pictures else plates, watch
         )
-        frames = checked(order.take, renderer.render(order.take, plates, watch))
-        versions = renderer.facts()
-        done = True
-    finally:
-        if not done:
-            LOG.info("take %s failed on %s: its renderer is closed", short(order.take.key), device.name)
-            warm.close()
-    return frames, versions
+        frames = checked(order.take, renderer.render(order.take, plates, watch, order.group))
+        return frames, renderer.facts()
+
+
+@contextmanager
+def _closed_after_failure(order: RenderOrder, warm: Warm, device: Device) -> Iterator[None]:
+    """After a failure no renderer stays open."""
+    try:
+        yield
+    except BaseException:
+        LOG.info("take %s failed on %s: its renderer is closed", short(order.take.key), device.name)
+        warm.close()
+        raise
 
 
 def _write_beside(folder: Path, plates: Plates) -> None:

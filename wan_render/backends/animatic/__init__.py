@@ -56,7 +56,11 @@ class Animatic:
             remedy="pip install opencv-python-headless",
         )
 
-    def expected_seconds(self, take: Take, device_kind: str) -> float:  # noqa: ARG002 - there is one kind
+    def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:  # noqa: ARG002 - no take is worth several
+        """One device draws a take."""
+        return (1,)
+
+    def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:  # noqa: ARG002 - one CPU
         """Seconds for one take, from measurements."""
         megapixels = take.frames * take.size.width * take.size.height / 1e6
         return _OPEN_SECONDS + megapixels * _SECONDS_PER_MEGAPIXEL[take.kind]

@@ -12,7 +12,7 @@ from wan_render.backends.animatic.drift import drift
 from wan_render.backends.animatic.kenburns import dissolve, single
 from wan_render.backends.animatic.morph import is_alike, morph
 from wan_render.errors import Problem, RenderError, WanRenderError
-from wan_render.render import Device, Frames, Listen, ModelCard, Phase, Pixels, Plates, Progress
+from wan_render.render import Device, Frames, Group, Listen, ModelCard, Phase, Pixels, Plates, Progress
 from wan_render.take import ShotKind, Take
 
 
@@ -27,19 +27,25 @@ class AnimaticRenderer:
     def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:
         """There is nothing to prepare."""
 
-    def render(self, take: Take, plates: Plates, listen: Listen) -> Frames:
-        """Render a take: exactly its frames, beginning and ending bit-exactly on its plates.
+    def render(self, take: Take, plates: Plates, listen: Listen, group: Group | None = None) -> Frames:
+        """Render a take: exactly its frames, beginning and ending bit-exactly on its plates; never in a group.
 
         Raises RenderError for plates that are not the take's, a kind that the model cannot do, and anything
         that OpenCV or NumPy raises.
         """
         try:
+            if group is not None:
+                raise _alone(group)
             self._check(take, plates)
             return Frames(_collect(take, _pictures(take, plates), listen), take.rate)
         except WanRenderError:
             raise
         except Exception as error:  # the backend's own seam: only our errors leave it
             raise RenderError(Problem("backend animatic", f"{type(error).__name__}: {error}")) from error
+
+    def assist(self, take: Take, plates: Plates, listen: Listen, group: Group) -> None:  # noqa: ARG002 - the seam's
+        """Not to be asked: its takes have one device each."""
+        raise _alone(group)
 
     def facts(self) -> Mapping[str, str]:
         """The versions of the libraries that draw, and the device."""
@@ -64,6 +70,10 @@ class AnimaticRenderer:
             raise _refused(
                 "one frame cannot be both of two pictures", "a take between two keyframes has 2 or more frames"
             )
+
+
+def _alone(group: Group) -> RenderError:
+    return _refused(f"asked to render as one of {group.size}", "a take has one device")
 
 
 def _pictures(take: Take, plates: Plates) -> Iterator[Pixels]:

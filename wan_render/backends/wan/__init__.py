@@ -39,7 +39,11 @@ class WanBackend:
             or location.missing_kernels(profile)
         )
 
-    def expected_seconds(self, take: Take, device_kind: str) -> float:
+    def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:  # noqa: ARG002 - until groups are there
+        """One device renders a take."""
+        return (1,)
+
+    def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:  # noqa: ARG002 - as above
         """A rough time for one take, from measurements on an H200."""
         return estimate.expected_seconds(take, device_kind)
 

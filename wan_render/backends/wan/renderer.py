@@ -34,7 +34,7 @@ from wan_render.backends.wan.seam import seam
 from wan_render.backends.wan.stages import Kept, LatentsKey, Source
 from wan_render.backends.wan.streaming import streamed
 from wan_render.errors import InputError, Problem, RenderError, WeightsError
-from wan_render.render import ALONE, Frames, Listen, ModelCard, Phase, Plates, Progress, Workspace
+from wan_render.render import ALONE, Frames, Group, Listen, ModelCard, Phase, Plates, Progress, Workspace
 from wan_render.settings import MachineSettings
 from wan_render.take import Take, short
 
@@ -101,7 +101,11 @@ class WanRenderer:
             except (InputError, RenderError, WeightsError) as error:
                 _log.info("take %s is not prepared: %s", short(take.key), error.problems[0].found)
 
-    def render(self, take: Take, plates: Plates, listen: Listen) -> Frames:
+    def assist(self, take: Take, plates: Plates, listen: Listen, group: Group) -> None:
+        """Not yet."""
+        raise RenderError(Problem(self._card.name, "renders alone"))
+
+    def render(self, take: Take, plates: Plates, listen: Listen, group: Group | None = None) -> Frames:
         """Render a take. Only errors of wan_render.errors leave it."""
         if self._is_closed:
             raise RenderError(Problem(self._card.name, "is closed", "a renderer that is open", "open another"))
