@@ -26,6 +26,7 @@ class TinyKind:
     boundary_ratio: float | None = None
     is_5b: bool = False
     flow_shift: float = 3.0
+    heads: int = 2
 
     @property
     def size(self) -> Size:
@@ -134,7 +135,7 @@ def _transformer(kind: TinyKind) -> Any:
     latents_only = kind.pipeline == "WanPipeline"
     return diffusers().WanTransformer3DModel(
         patch_size=(1, 2, 2),
-        num_attention_heads=2,
+        num_attention_heads=kind.heads,
         attention_head_dim=12,
         in_channels=Z_DIM if latents_only else 2 * Z_DIM + 4,
         out_channels=Z_DIM,
@@ -144,7 +145,7 @@ def _transformer(kind: TinyKind) -> Any:
         num_layers=2,
         cross_attn_norm=True,
         image_dim=16 if kind.has_clip else None,
-        added_kv_proj_dim=24 if kind.has_clip else None,
+        added_kv_proj_dim=12 * kind.heads if kind.has_clip else None,
         rope_max_seq_len=64,
         pos_embed_seq_len=2 * CLIP_TOKENS if kind.clip_pictures == 2 else None,
     )

@@ -29,7 +29,8 @@ else:
 class Phase(StrEnum):
     """What a device process is doing; each has a time-out of its own in the farm.
 
-    WAITING: another run renders this very take; told every second, so that it never looks stalled.
+    WAITING: another run renders this very take, or others of its group are not ready; told every second, so that it
+    never looks stalled.
     WRITING: told of every take that is rendered, and of none that is found.
     """
 

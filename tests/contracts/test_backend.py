@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from wan_render.errors import WanRenderError
 from wan_render.render import (
     Backend,
     Device,
+    Group,
     KindDefaults,
     ModelCard,
     Phase,
@@ -176,6 +178,28 @@ def test_it_has_a_kind_of_device_and_a_time_for_it(stage: Stage) -> None:
     short, long = (stage.take(kinds_of(stage)[0], frames=frames) for frames in (5, 81))
     for kind in stage.backend.device_kinds:
         assert 0 < stage.backend.expected_seconds(short, kind) < stage.backend.expected_seconds(long, kind)
+
+
+def test_it_says_how_many_devices_can_share_a_take(stage: Stage) -> None:
+    for kind in kinds_of(stage):
+        take = stage.take(kind)
+        sizes = stage.backend.group_sizes(take, stage.card)
+        assert sizes[0] == 1
+        assert list(sizes) == sorted(set(sizes))
+        for device in stage.backend.device_kinds:
+            times = [stage.backend.expected_seconds(take, device, size) for size in sizes]
+            assert times[0] == stage.backend.expected_seconds(take, device)
+            assert all(fewer > more > 0 for fewer, more in pairwise(times))
+
+
+def test_a_group_that_cannot_share_a_take_is_refused(stage: Stage, tmp_path: Path) -> None:
+    take = stage.take(kinds_of(stage)[0])
+    size = next(size for size in range(2, 99) if size not in stage.backend.group_sizes(take, stage.card))
+    with stage.open() as renderer:
+        with pytest.raises(WanRenderError):
+            renderer.render(take, stage.plates(take), lambda _: None, Group(0, size, tmp_path))
+        with pytest.raises(WanRenderError):
+            renderer.assist(take, Plates(None, None), lambda _: None, Group(1, size, tmp_path))
 
 
 def test_it_returns_what_the_take_asks_for(stage: Stage) -> None:

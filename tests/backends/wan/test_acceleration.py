@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests.backends.wan.conftest import Tiny
+from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, relative_error
 from tests.tiny_wan import KINDS
 from wan_render.backends.wan.acceleration import profile as profiles
-from wan_render.backends.wan.acceleration.attention import SDPA
 from wan_render.backends.wan.acceleration.prepare import reference
 from wan_render.backends.wan.acceleration.profile import EXACT, FAST, Machine, Profile
 from wan_render.backends.wan.acceleration.schedule import distilled_levels, prepared_scheduler
@@ -29,46 +29,10 @@ Tinies = Callable[[str], Tiny]
 CPU = torch.device("cpu")
 
 
-def loaded(model: Tiny) -> Any:
-    return FolderLoader(read_checkpoint(model.folder), EXACT_PRECISION["cpu"]).module("transformer")
-
-
-def inputs_of(transformer: Any, seed: int = 1) -> dict[str, Any]:
-    """Of 5 latent frames of 6 by 8."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def numbers(*shape: int) -> torch.Tensor:
-        return torch.randn(shape, generator=generator)
-
-    config = transformer.config
-    asked: dict[str, Any] = {
-        "hidden_states": numbers(1, config.in_channels, 5, 6, 8),
-        "timestep": torch.tensor([612.0]),
-        "encoder_hidden_states": numbers(1, 512, config.text_dim),
-        "return_dict": False,
-    }
-    if config.image_dim is not None:
-        pictures = 1 if config.pos_embed_seq_len is None else 2
-        asked["encoder_hidden_states_image"] = numbers(pictures, 5, config.image_dim)
-    return asked
-
-
-def attend_exactly(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scales: tuple[torch.Tensor, ...]
-) -> torch.Tensor:
-    """What FlashAttention 3 computes of float8, but for the rounding of its probabilities."""
-    wide = (part.float() * scale.view(1, 1, -1, 1) for part, scale in zip((query, key, value), scales, strict=True))
-    return SDPA.attend(*wide)
-
-
-def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:
-    return float((found - wanted).norm() / wanted.norm())
-
-
 @pytest.mark.parametrize("name", KINDS)
 @torch.no_grad()
 def test_it_computes_what_diffusers_computes(tiny: Tinies, name: str) -> None:
-    stock = loaded(tiny(name))
+    stock = loaded(tiny(name).folder)
     asked = inputs_of(stock)
     wanted = stock(**asked)[0]
     found = reference(stock, EXACT)(**asked)[0]
@@ -98,7 +62,7 @@ def test_in_bfloat16_it_errs_no_more_than_diffusers_does(tiny: Tinies, name: str
 @torch.no_grad()
 def test_a_timestep_for_every_token(tiny: Tinies) -> None:
     """As the 5B is asked where its first frame is given."""
-    stock = loaded(tiny("ti2v-5b"))
+    stock = loaded(tiny("ti2v-5b").folder)
     asked = inputs_of(stock) | {"timestep": torch.tensor([[0.0] * 12 + [612.0] * 48])}
     wanted = stock(**asked)[0]
     assert relative_error(reference(stock, EXACT)(**asked)[0], wanted) < 2e-6
@@ -108,7 +72,7 @@ def test_a_timestep_for_every_token(tiny: Tinies) -> None:
 @torch.no_grad()
 def test_float8_is_near(tiny: Tinies, name: str) -> None:
     """Three bits after the leading one: each product is off by some percent."""
-    stock = loaded(tiny(name))
+    stock = loaded(tiny(name).folder)
     asked = inputs_of(stock)
     wanted = stock(**asked)[0]
     error = relative_error(reference(stock, FAST, attend_exactly)(**asked)[0], wanted)
@@ -118,7 +82,7 @@ def test_float8_is_near(tiny: Tinies, name: str) -> None:
 @torch.no_grad()
 def test_what_words_and_pictures_give_is_computed_once(tiny: Tinies) -> None:
     """And is the same as if it were computed again; another text has its own."""
-    stock = loaded(tiny("flf2v-2.1"))
+    stock = loaded(tiny("flf2v-2.1").folder)
     accelerated = reference(copy.deepcopy(stock), EXACT)
     calls: list[int] = []
     to_k = accelerated.get_submodule("cross_attentions.0.to_k")
@@ -136,7 +100,7 @@ def test_what_words_and_pictures_give_is_computed_once(tiny: Tinies) -> None:
 
 @torch.no_grad()
 def test_an_equal_text_in_another_tensor_is_not_mistaken_for_the_one_before(tiny: Tinies) -> None:
-    stock = loaded(tiny("t2v-2.1"))
+    stock = loaded(tiny("t2v-2.1").folder)
     accelerated = reference(copy.deepcopy(stock), EXACT)
     asked = inputs_of(stock)
     accelerated(**asked)
@@ -150,7 +114,7 @@ def cached(stock: Any, threshold: float) -> AcceleratedTransformer:
 
 @torch.no_grad()
 def test_the_first_block_cache_with_a_threshold_of_nothing_skips_nothing(tiny: Tinies) -> None:
-    stock = loaded(tiny("flf2v-2.1"))
+    stock = loaded(tiny("flf2v-2.1").folder)
     accelerated = cached(stock, 0.0)
     asked = inputs_of(stock)
     for timestep in (900.0, 880.0):
@@ -161,7 +125,7 @@ def test_the_first_block_cache_with_a_threshold_of_nothing_skips_nothing(tiny: T
 @torch.no_grad()
 def test_the_first_block_cache_keeps_guided_and_unguided_apart(tiny: Tinies) -> None:
     """With a threshold that nothing exceeds every second step is skipped; then each text gets its own rest back."""
-    stock = loaded(tiny("flf2v-2.1"))
+    stock = loaded(tiny("flf2v-2.1").folder)
     both, alone = cached(stock, 1e9), cached(stock, 1e9)
     asked = inputs_of(stock)
     negative = asked | {"encoder_hidden_states": inputs_of(stock, seed=2)["encoder_hidden_states"]}
@@ -175,7 +139,7 @@ def test_the_first_block_cache_keeps_guided_and_unguided_apart(tiny: Tinies) -> 
 
 @torch.no_grad()
 def test_another_take_begins_without_a_memory_of_the_one_before(tiny: Tinies) -> None:
-    stock = loaded(tiny("t2v-2.1"))
+    stock = loaded(tiny("t2v-2.1").folder)
     accelerated = cached(stock, 1e9)
     asked = inputs_of(stock)
     for timestep in (900.0, 700.0, 900.0):
@@ -185,7 +149,7 @@ def test_another_take_begins_without_a_memory_of_the_one_before(tiny: Tinies) ->
 
 @torch.no_grad()
 def test_a_batch_is_refused(tiny: Tinies) -> None:
-    stock = loaded(tiny("t2v-2.1"))
+    stock = loaded(tiny("t2v-2.1").folder)
     asked = inputs_of(stock)
     with pytest.raises(ValueError, match="batch of one"):
         reference(stock, EXACT)(**asked | {"hidden_states": asked["hidden_states"].repeat(2, 1, 1, 1, 1)})

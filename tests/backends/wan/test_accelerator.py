@@ -13,7 +13,8 @@ import torch
 
 from tests.backends.wan.conftest import CPU as CPU_DEVICE
 from tests.backends.wan.conftest import Tiny, nobody, plates_of
-from tests.backends.wan.test_acceleration import HOPPER, attend_exactly
+from tests.backends.wan.forwards import attend_exactly
+from tests.backends.wan.test_acceleration import HOPPER
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.acceleration import accelerator as module
 from wan_render.backends.wan.acceleration import check

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from tests.backends.wan.conftest import Tiny
-from tests.backends.wan.test_acceleration import inputs_of, loaded, relative_error
+from tests.backends.wan.forwards import inputs_of, loaded, relative_error
 from wan_render.backends.wan.acceleration.arithmetic import Loaded
 from wan_render.backends.wan.acceleration.attention import SDPA, Chosen
 from wan_render.backends.wan.acceleration.operations import HeadScales, Operations, Rope, TorchOperations, Update
@@ -144,7 +144,7 @@ def test_what_is_larger_than_float8_can_say_is_clipped() -> None:
 @torch.no_grad()
 def test_a_whole_forward_is_that_of_plain_torch(tiny: Tinies, name: str, threshold: float | None) -> None:
     """The fused operations overwrite the stream: nothing that is needed later may lie in it."""
-    stock = loaded(tiny(name)).to(DEVICE)
+    stock = loaded(tiny(name).folder).to(DEVICE)
     operations, attend = fused(), Chosen(SDPA)
     mine = AcceleratedTransformer(copy.deepcopy(stock), Loaded(operations, attend), operations, attend, DEVICE)
     plain = reference(stock, EXACT)

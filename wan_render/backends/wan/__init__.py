@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wan_render.backends.wan import estimate, location, opening
+from wan_render.backends.wan.parallel import layout
 from wan_render.errors import Problem
 from wan_render.render import ALONE, Device, Listen, ModelCard, PublishedLora, Renderer, Workspace
 from wan_render.take import Take
@@ -39,13 +40,13 @@ class WanBackend:
             or location.missing_kernels(profile)
         )
 
-    def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:  # noqa: ARG002 - until groups are there
-        """One device renders a take."""
-        return (1,)
+    def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:
+        """1, 2, 4 and 8, as far as its heads and the take's tokens can be shared equally."""
+        return layout.group_sizes(take, card)
 
-    def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:  # noqa: ARG002 - as above
-        """A rough time for one take, from measurements on an H200."""
-        return estimate.expected_seconds(take, device_kind)
+    def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:
+        """A rough time for one take, from measurements on one H200; see estimate for what several are taken to gain."""
+        return estimate.expected_seconds(take, device_kind, devices)
 
     def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
         """Find a model's weights; each component is loaded when it is first needed.

@@ -9,6 +9,7 @@ from wan_render.backends.wan.checkpoint import WEIGHTS, Checkpoint
 from wan_render.backends.wan.fit import Need
 from wan_render.backends.wan.loading import Loader
 from wan_render.backends.wan.streaming import BLOCKS
+from wan_render.backends.wan.tokens import tokens
 from wan_render.take import Take
 
 ENCODER_WORKING_BYTES = 1_000_000_000
@@ -43,7 +44,7 @@ class Budget:
         """Bytes that a component's work needs besides its weights."""
         if component.startswith("transformer"):
             width = self.loader.checkpoint.transformer.width
-            return TRANSFORMER_WORKING_BYTES_PER_FEATURE * width * tokens(self.loader.checkpoint, take)
+            return TRANSFORMER_WORKING_BYTES_PER_FEATURE * width * tokens_of(self.loader.checkpoint, take)
         if component == "vae":
             return VAE_WORKING_BYTES_PER_PIXEL * take.size.width * take.size.height
         return ENCODER_WORKING_BYTES
@@ -65,10 +66,10 @@ def latent_shape(checkpoint: Checkpoint, take: Take) -> tuple[int, ...]:
     return (1, vae.z_dim, frames, take.size.height // scale, take.size.width // scale)
 
 
-def tokens(checkpoint: Checkpoint, take: Take) -> int:
+def tokens_of(checkpoint: Checkpoint, take: Take) -> int:
     """Of a take, as a transformer counts them."""
-    _, _, frames, height, width = latent_shape(checkpoint, take)
-    return frames * (height // 2) * (width // 2)
+    vae, patch = checkpoint.vae, checkpoint.transformer.patch_size
+    return tokens(take, vae.scale_factor_spatial * patch[1], vae.scale_factor_temporal)
 
 
 def _is_float8(take: Take) -> bool:

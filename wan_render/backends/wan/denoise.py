@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -60,6 +61,38 @@ class Context:
     pictures: torch.Tensor | None
 
 
+class Parallel(Protocol):
+    """How the work of a step is shared with other devices, which are all asked for the same."""
+
+    def both(
+        self, towards: Callable[[], torch.Tensor], away: Callable[[], torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The two predictions of a guided step, whoever makes them."""
+        ...
+
+    def sharded(self, transformer: Any) -> AbstractContextManager[None]:
+        """Within it a transformer may make a prediction together with others."""
+        ...
+
+
+@dataclass(frozen=True)
+class OneDevice:
+    """Nothing is shared."""
+
+    def both(
+        self, towards: Callable[[], torch.Tensor], away: Callable[[], torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """One after the other."""
+        return towards(), away()
+
+    def sharded(self, transformer: Any) -> AbstractContextManager[None]:  # noqa: ARG002 - part of the seam
+        """By itself."""
+        return nullcontext()
+
+
+ONE_DEVICE = OneDevice()
+
+
 def denoise(
     latents: torch.Tensor,
     context: Context,
@@ -67,6 +100,7 @@ def denoise(
     scheduler: Any,
     transformer: Callable[[str], torch.nn.Module],
     listen: Listen,
+    parallel: Parallel = ONE_DEVICE,
 ) -> torch.Tensor:
     """Noise (float32) through all timesteps of a prepared scheduler. `transformer` gives a component by name."""
     timesteps = scheduler.timesteps.cpu()
@@ -74,7 +108,7 @@ def denoise(
     listen(Progress(Phase.STEP, 0, len(timesteps)))
     for done, t in enumerate(scheduler.timesteps, start=1):
         expert = experts.at(timesteps[done - 1])
-        prediction = predict(latents, t, context, expert, transformer(expert.component))
+        prediction = predict(latents, t, context, expert, transformer(expert.component), parallel)
         latents = scheduler.step(prediction, t, latents, return_dict=False)[0]
         if latents.is_cuda:
             torch.cuda.synchronize(latents.device)  # a step is finished when the device has finished it
@@ -82,23 +116,31 @@ def denoise(
     return context.condition.finish(latents)
 
 
-def predict(latents: torch.Tensor, t: torch.Tensor, context: Context, expert: Expert, transformer: Any) -> torch.Tensor:
+def predict(
+    latents: torch.Tensor,
+    t: torch.Tensor,
+    context: Context,
+    expert: Expert,
+    transformer: Any,
+    parallel: Parallel = ONE_DEVICE,
+) -> torch.Tensor:
     """One prediction, guided away from the negative prompt where the expert is guided."""
     seen = context.condition.model_input(latents).to(transformer.dtype)
     timestep = context.condition.timestep(t, latents)
 
     def predicted(text: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = transformer(
-            hidden_states=seen,
-            timestep=timestep,
-            encoder_hidden_states=text,
-            encoder_hidden_states_image=context.pictures,
-            return_dict=False,
-        )[0]
+        with parallel.sharded(transformer):
+            found: torch.Tensor = transformer(
+                hidden_states=seen,
+                timestep=timestep,
+                encoder_hidden_states=text,
+                encoder_hidden_states_image=context.pictures,
+                return_dict=False,
+            )[0]
         return found
 
-    towards = predicted(context.text)
-    if not expert.is_guided or context.negative is None:
-        return towards
-    away = predicted(context.negative)
+    negative = context.negative
+    if not expert.is_guided or negative is None:
+        return predicted(context.text)
+    towards, away = parallel.both(lambda: predicted(context.text), lambda: predicted(negative))
     return away + expert.guidance * (towards - away)

@@ -7,6 +7,8 @@ import os
 from wan_render.backends.wan import official
 from wan_render.backends.wan.acceleration.profile import BY_NAME, EXACT, Precision
 from wan_render.backends.wan.official import Official
+from wan_render.backends.wan.parallel.layout import layout
+from wan_render.backends.wan.tokens import tokens
 from wan_render.take import ShotKind, Take
 
 TOKENS_480P_81 = 32_760
@@ -27,12 +29,20 @@ ATTENTION_SHARE = 0.52
 ENCODE_SECONDS_H200, DECODE_SECONDS_H200 = 1.72, 2.80
 """VAE in float32, 832x480, 81 frames, measured on an H200."""
 
+SEQUENCE_EFFICIENCY = {1: 1.0, 2: 0.99, 4: 0.92, 8: 0.78}
+"""Of devices that share the tokens of a prediction by Ulysses: what others publish for H200s. Not measured here."""
+
+GUIDANCE_EFFICIENCY = 0.95
+"""Of two devices that each make one of a step's two predictions and exchange 4 MB: what benchmarks/engine/groups.py
+predicts at least. Not measured."""
+
 CPU_FLOPS_PER_CORE = 4e10
 """Float32 work a second of one core: one of a server did 9.7e10 in matrix products alone, and the rest is slower."""
 
 
-def expected_seconds(take: Take, device_kind: str) -> float:
-    """Seconds for one take on an H200 (`cuda`) or on this machine's CPU, weights loaded.
+def expected_seconds(take: Take, device_kind: str, devices: int = 1) -> float:
+    """Seconds for one take on so many H200s (`cuda`), or devices like this machine's CPU, weights loaded. Several share
+    the denoising; one of them encodes and decodes.
 
     Weights of unknown build (a local folder) are taken for the 14B.
     """
@@ -40,7 +50,7 @@ def expected_seconds(take: Take, device_kind: str) -> float:
     forward = FORWARD_SECONDS_H200 * _relative_work(take, model)
     if BY_NAME.get(take.sampling.profile, EXACT).linears is Precision.FLOAT8:
         forward *= FLOAT8_SHARE
-    on_h200 = _forwards(take) * forward + _vae_seconds(take)
+    on_h200 = _forwards(take) * forward / _speedup(take, devices) + _vae_seconds(take)
     return on_h200 if device_kind == "cuda" else on_h200 * _cpu_slowness()
 
 
@@ -52,11 +62,16 @@ def _forwards(take: Take) -> float:
 
 def _relative_work(take: Take, model: Official) -> float:
     """Work of one forward against that of the 14B at TOKENS_480P_81."""
-    cell = model.size_multiple
-    latent_frames = (take.frames - 1) // 4 + 1
-    tokens = latent_frames * (take.size.width // cell) * (take.size.height // cell) / TOKENS_480P_81
+    relative = tokens(take, model.size_multiple) / TOKENS_480P_81
     linear, attention = model.work
-    return (1 - ATTENTION_SHARE) * linear * tokens + ATTENTION_SHARE * attention * tokens**2
+    return (1 - ATTENTION_SHARE) * linear * relative + ATTENTION_SHARE * attention * relative**2
+
+
+def _speedup(take: Take, devices: int) -> float:
+    """How many times faster than one so many devices denoise."""
+    shared = layout(take, devices)
+    of_guidance = 2 * GUIDANCE_EFFICIENCY if shared.guidance == 2 else 1.0
+    return of_guidance * shared.sequence * SEQUENCE_EFFICIENCY[shared.sequence]
 
 
 def _vae_seconds(take: Take) -> float:

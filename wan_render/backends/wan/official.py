@@ -36,6 +36,7 @@ class Official:
     sizes:      what Wan's own code accepts for it. FLF2V-14B is documented for 720p only and accepts 480p; rendering
                 it at 480p is this project's default, and a warning that everybody gets is read by nobody.
     work:       (linear, attention) work of one forward against the 14B at equal tokens: layers·width² and layers·width.
+    heads:      of its attention; several devices share them.
     distilled:  LoRAs for drafts; none is known for the small models.
     """
 
@@ -50,6 +51,7 @@ class Official:
     trained_frames: int = 81
     size_multiple: int = 16
     work: tuple[float, float] = (1.0, 1.0)
+    heads: int = 40
     distilled: tuple[PublishedLora, ...] = ()
 
     @property
@@ -111,6 +113,7 @@ T2V_1_3B = Official(
     shift=8.0,
     sizes=SIZES_480P,
     work=(0.068, 0.225),
+    heads=12,
 )
 T2V_14B = Official(
     "wan2.1-t2v-14b",
@@ -154,6 +157,7 @@ TI2V_5B = Official(  # its pipeline takes a last image and ignores it without a 
     trained_frames=121,
     size_multiple=32,  # its VAE is 16 times smaller each way, and the transformer joins 2x2 of its pixels
     work=(0.27, 0.45),
+    heads=24,
 )
 
 ALL = (FLF2V_14B, I2V_14B_480P, I2V_14B_720P, T2V_1_3B, T2V_14B, I2V_A14B, T2V_A14B, TI2V_5B)

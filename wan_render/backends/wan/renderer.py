@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,18 @@ from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Accelera
 from wan_render.backends.wan.acceleration.choice import Shape
 from wan_render.backends.wan.acceleration.profile import named
 from wan_render.backends.wan.acceleration.schedule import prepared_scheduler
-from wan_render.backends.wan.budget import ENCODER_WORKING_BYTES, Budget, latent_shape, tokens
+from wan_render.backends.wan.budget import ENCODER_WORKING_BYTES, Budget, latent_shape, tokens_of
 from wan_render.backends.wan.checkpoint import WEIGHTS
 from wan_render.backends.wan.conditions import Condition
-from wan_render.backends.wan.denoise import Context, Expert, Experts, denoise
+from wan_render.backends.wan.denoise import ONE_DEVICE, Context, Expert, Experts, Parallel, denoise
 from wan_render.backends.wan.encodings import Encodings
 from wan_render.backends.wan.fit import Fit, Rung, choose
 from wan_render.backends.wan.latents import decode_video, noise, to_pixels
 from wan_render.backends.wan.limits import require
 from wan_render.backends.wan.loading import Loader
 from wan_render.backends.wan.lora import Wardrobe, files_of, for_expert
+from wan_render.backends.wan.parallel.company import Company
+from wan_render.backends.wan.parallel.layout import require_group
 from wan_render.backends.wan.residence import Residence, available_bytes
 from wan_render.backends.wan.seam import seam
 from wan_render.backends.wan.stages import Kept, LatentsKey, Source
@@ -73,6 +76,7 @@ class WanRenderer:
         self._prepared: set[str] = set()
         self._fit = Fit(Rung.RESIDENT)
         self._fitted: object = None
+        self._shared = ""  # with which devices the last take was denoised
 
     def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:
         """Where the components do not fit together, encode for all takes what each encoder can, before the next one
@@ -102,35 +106,59 @@ class WanRenderer:
                 _log.info("take %s is not prepared: %s", short(take.key), error.problems[0].found)
 
     def assist(self, take: Take, plates: Plates, listen: Listen, group: Group) -> None:
-        """Not yet."""
-        raise RenderError(Problem(self._card.name, "renders alone"))
-
-    def render(self, take: Take, plates: Plates, listen: Listen, group: Group | None = None) -> Frames:
-        """Render a take. Only errors of wan_render.errors leave it."""
-        if self._is_closed:
-            raise RenderError(Problem(self._card.name, "is closed", "a renderer that is open", "open another"))
-        require(take, plates, self._card)
+        """Denoise a take along with the leader of a group, who sends what it is made from. Only errors of
+        wan_render.errors leave it."""
+        self._require_open()
+        company = Company(group, require_group(take, self._card, group), self._device)
         self._accelerator.require(named(take.sampling.profile))
         self._listen = listen
+        with seam(f"{self._card.name} on {self._device}"), torch.no_grad(), company.attended():
+            self._fit_to(take)
+            self._loras = files_of(take, plates.loras, self._card)
+            self._transformer(self._experts(take).high.component, take)  # while the leader encodes
+            with company.followed(self._wait, per_token=self._checkpoint.index.expand_timesteps) as sent:
+                if sent is not None:
+                    self._denoise(take, *sent)
+
+    def render(self, take: Take, plates: Plates, listen: Listen, group: Group | None = None) -> Frames:
+        """Render a take, with a group as its leader. Only errors of wan_render.errors leave it."""
+        self._require_open()
+        require(take, plates, self._card)
+        self._accelerator.require(named(take.sampling.profile))
+        company = None
+        if group is not None and group.size > 1:
+            company = Company(group, require_group(take, self._card, group), self._device)
+        self._listen = listen
         with seam(f"{self._card.name} on {self._device}"), torch.no_grad():
-            return Frames(to_pixels(self._decode(self.latents(take, plates), take)), take.rate)
+            return Frames(to_pixels(self._decode(self.latents(take, plates, company), take)), take.rate)
 
-    def latents(self, take: Take, plates: Plates) -> torch.Tensor:
+    def latents(self, take: Take, plates: Plates, company: Company | None = None) -> torch.Tensor:
         """The denoised latents of a take, normalised, float32: (1, z, latent frames, height, width)."""
-        self._fit_to(take)
-        key, steps = self._latents_key(take), take.sampling.steps
-        if self._kept.knows(key):
-            self._say(Progress(Phase.STEP, steps, steps))
-        return self._kept.of(key, lambda: self._denoised(take, plates)).to(self._device)
+        self._shared = ""
+        with nullcontext() if company is None else company.attended():
+            self._fit_to(take)
+            key, steps = self._latents_key(take), take.sampling.steps
+            if self._kept.knows(key):
+                self._say(Progress(Phase.STEP, steps, steps))
+            return self._kept.of(key, lambda: self._denoised(take, plates, company)).to(self._device)
 
-    def _denoised(self, take: Take, plates: Plates) -> torch.Tensor:
+    def _denoised(self, take: Take, plates: Plates, company: Company | None) -> torch.Tensor:
         self._loras = files_of(take, plates.loras, self._card)
-        experts = self._experts(take)
+        context = self._context(take, plates)
+        if company is None:
+            return self._denoise(take, context)
+        with company.led(context, self._wait) as parallel:
+            self._shared = str(company.layout)
+            return self._denoise(take, context, parallel)
+
+    def _denoise(self, take: Take, context: Context, parallel: Parallel = ONE_DEVICE) -> torch.Tensor:
         profile = named(take.sampling.profile)
         scheduler = prepared_scheduler(profile, take.sampling, self._loader.scheduler, self._device)
-        context = self._context(take, plates, experts)
         start = noise(latent_shape(self._checkpoint, take), take.seed, self._device)
-        return denoise(start, context, experts, scheduler, lambda name: self._transformer(name, take), self._say)
+        experts = self._experts(take)
+        return denoise(
+            start, context, experts, scheduler, lambda name: self._transformer(name, take), self._say, parallel
+        )
 
     def facts(self) -> Mapping[str, str]:
         """Versions, device, and exactly which weights, in what precision."""
@@ -144,6 +172,7 @@ class WanRenderer:
             **self._weights,
             "memory fit": str(self._fit),
             **self._accelerator.facts(),
+            **({"devices": self._shared} if self._shared else {}),
         }
 
     def close(self) -> None:
@@ -151,8 +180,9 @@ class WanRenderer:
         self._is_closed = True
         self._residence.close()
 
-    def _context(self, take: Take, plates: Plates, experts: Experts) -> Context:
+    def _context(self, take: Take, plates: Plates) -> Context:
         """Everything is encoded before the transformer comes: words, CLIP's view of the plates, the VAE's."""
+        experts = self._experts(take)
         parts = 1 + self._checkpoint.has_image_encoder + (plates.first is not None)
         self._say(Progress(Phase.ENCODING, 0, parts))
         text = self._encodings.text(take.prompt, self._text_encoder)
@@ -210,7 +240,7 @@ class WanRenderer:
             arrival = streamed(component)
         arrival = self._wardrobe.arrival(arrival, worn)
         found = self._resident(component, self._budget.working(component, take), arrival)
-        shape = Shape(tokens(self._checkpoint, take), config.num_attention_heads, config.attention_head_dim)
+        shape = Shape(tokens_of(self._checkpoint, take), config.num_attention_heads, config.attention_head_dim)
         if self._wardrobe.wear(found, worn):
             self._accelerator.forget(found)
         self._accelerator.adopt(found, profile, shape)
@@ -246,6 +276,13 @@ class WanRenderer:
     def _latents_key(self, take: Take) -> LatentsKey:
         components = (name for name in WEIGHTS if name in self._checkpoint.components)
         return LatentsKey(take.key, tuple(map(self._source, components)))
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise RenderError(Problem(self._card.name, "is closed", "a renderer that is open", "open another"))
+
+    def _wait(self) -> None:
+        self._say(Progress(Phase.WAITING))
 
     def _say(self, progress: Progress) -> None:
         self._doing = progress

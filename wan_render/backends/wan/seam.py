@@ -36,6 +36,7 @@ class Rule:
 
 _SMALLER = "free the device, or render fewer frames or a smaller raster"
 _DRIVER = "look at the driver's log (dmesg, nvidia-smi) if it happens again"
+_OTHERS = "the log of their processes says why; the take is tried again"
 
 RULES = (
     Rule(torch.OutOfMemoryError, "", OutOfMemoryError, "out of memory", _SMALLER),
@@ -45,6 +46,7 @@ RULES = (
     Rule(RuntimeError, "CUDA", DeviceError, "the device failed", _DRIVER),
     Rule(RuntimeError, "cuDNN", DeviceError, "the device failed", _DRIVER),
     Rule(RuntimeError, "CUBLAS", DeviceError, "the device failed", _DRIVER),
+    Rule(RuntimeError, "NCCL", DeviceError, "lost the other devices of its group", _OTHERS),
     Rule(AssertionError, "CUDA", MachineError, "this torch has no CUDA", "install a CUDA build of torch"),
     Rule(ImportError, "", MachineError, "a package is missing or broken", install_command("wan")),
 )

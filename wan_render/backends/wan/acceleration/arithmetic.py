@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from wan_render.backends.wan.acceleration.attention import Attend
+from wan_render.backends.wan.acceleration.exchange import UNDIVIDED, Exchange
 from wan_render.backends.wan.acceleration.linear import Float8Linear
 from wan_render.backends.wan.acceleration.operations import HeadScales, Operations, Rope
 from wan_render.backends.wan.acceleration.rows import LARGEST, Activation
@@ -42,9 +43,15 @@ class Arithmetic(Protocol):
         ...
 
     def self_attention(
-        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, heads: Heads, rope: Rope
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        heads: Heads,
+        rope: Rope,
+        exchange: Exchange = UNDIVIDED,
     ) -> Activation:
-        """Attention of all tokens to all, of (tokens, features) that are neither normed nor rotated yet."""
+        """Attention of all tokens to all, of (own tokens, features) that are neither normed nor rotated yet."""
         ...
 
     def summed(self, one: torch.Tensor, other: torch.Tensor | None) -> Activation:
@@ -73,12 +80,19 @@ class Loaded:
         return layer.to(device)
 
     def self_attention(
-        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, heads: Heads, rope: Rope
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        heads: Heads,
+        rope: Rope,
+        exchange: Exchange = UNDIVIDED,
     ) -> Activation:
         """Exact attention."""
         query = self.operations.rms_rope(query, heads.query_norm, rope, heads.eps, None)
         key = self.operations.rms_rope(key, heads.key_norm, rope, heads.eps, None)
-        return joined(self.attend(split(query, heads.count), split(key, heads.count), split(value, heads.count)))
+        query, key, value = (exchange.to_heads(split(part, heads.count)) for part in (query, key, value))
+        return joined(exchange.to_tokens(self.attend(query, key, value)))
 
     def summed(self, one: torch.Tensor, other: torch.Tensor | None) -> Activation:
         """The plain sum."""
@@ -108,22 +122,30 @@ class Float8:
         return Float8Linear(layer, device)
 
     def self_attention(
-        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, heads: Heads, rope: Rope
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        heads: Heads,
+        rope: Rope,
+        exchange: Exchange = UNDIVIDED,
     ) -> Activation:
         """Attention in float8 of keys and values from which what all tokens have in common was taken.
 
-        The weights of an attention sum to one: what is subtracted from every value is added to every result.
+        The weights of an attention sum to one: what is subtracted from every value is added to every result. What goes
+        to other devices is float8 already, by scales that are the same on all of them.
         """
         operations, eps = self.operations, heads.eps
         of_query = HeadScales(None, safe_scales(heads.query_norm, heads.count))
         query = operations.rms_rope(query, heads.query_norm, rope, eps, of_query)
-        common = common_key(operations, key, heads, rope)
+        common = exchange.mean(common_key(operations, key, heads, rope))
         of_key = HeadScales(common, safe_scales(heads.key_norm, heads.count) + head_peaks(common, heads.count))
         key = operations.rms_rope(key, heads.key_norm, rope, eps, of_key)
-        of_value = value_scales(operations, value, heads.count)
+        of_value = value_scales(operations, value, heads.count, exchange)
         value = operations.head_float8(value, of_value)
-        parts = (split(part, heads.count) for part in (query, key, value))
-        found = self.attend_float8(*parts, (of_query.scale, of_key.scale, of_value.scale))
+        parts = (exchange.to_heads(split(part, heads.count)) for part in (query, key, value))
+        scales = tuple(exchange.own_heads(each.scale) for each in (of_query, of_key, of_value))
+        found = exchange.to_tokens(self.attend_float8(*parts, scales))
         return operations.to_rows(joined(found), of_value.shift)
 
     def summed(self, one: torch.Tensor, other: torch.Tensor | None) -> Activation:
@@ -158,10 +180,11 @@ def common_key(operations: Operations, key: torch.Tensor, heads: Heads, rope: Ro
     return normed.float().mean(dim=0)
 
 
-def value_scales(operations: Operations, value: torch.Tensor, heads: int) -> HeadScales:
+def value_scales(operations: Operations, value: torch.Tensor, heads: int, exchange: Exchange = UNDIVIDED) -> HeadScales:
     """The mean as the shift, and the tightest scale of each head without it."""
     mean, low, high = operations.extremes(value)
-    peaks = torch.maximum(high - mean, mean - low).view(heads, -1).amax(dim=1)
+    mean = exchange.mean(mean)
+    peaks = exchange.largest(torch.maximum(high - mean, mean - low).view(heads, -1).amax(dim=1))
     return HeadScales(mean, peaks.clamp(min=1e-12) / LARGEST)
 
 

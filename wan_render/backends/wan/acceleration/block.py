@@ -9,6 +9,7 @@ import torch
 from wan_render.backends.wan.acceleration.arithmetic import Arithmetic, Heads, joined, split
 from wan_render.backends.wan.acceleration.attention import Attend
 from wan_render.backends.wan.acceleration.context import Crossed
+from wan_render.backends.wan.acceleration.exchange import Exchange
 from wan_render.backends.wan.acceleration.operations import Operations, Rope, Update
 
 SCALES = (1, 4)
@@ -57,13 +58,15 @@ class Block(torch.nn.Module):
         crossed: Crossed,
         rope: Rope,
         attend: Attend,
+        exchange: Exchange,
     ) -> tuple[torch.Tensor, Update]:
         """The stream (tokens, features), an update of it that is still to be added, and time's modulation
-        (1 or tokens, 6, features) float32; gives the stream and its next update. `attend`: of the cross-attention."""
+        (1 or tokens, 6, features) float32; gives the stream and its next update. `attend`: of the cross-attention,
+        which asks for nothing of other devices' tokens; `exchange`: of the self-attention, which does."""
         shift, scale, gate, shift_wide, scale_wide, gate_wide = (time + self.modulation).unbind(1)
         rows = self._arithmetic.takes_rows
         stream, inputs = self._operations.norm(stream, update, scale, shift, self._eps, to_rows=rows)
-        attended = self._attention(inputs, rope)
+        attended = self._attention(inputs, rope, exchange)
         update = Update(attended, gate)
         stream, inputs = self._operations.norm(
             stream, update, self.cross_scale, self.cross_shift, self._eps, to_rows=rows
@@ -72,11 +75,11 @@ class Block(torch.nn.Module):
         stream, inputs = self._operations.norm(stream, update, scale_wide, shift_wide, self._eps, to_rows=rows)
         return stream, Update(self.narrow(self._arithmetic.widened(self.widen, inputs)), gate_wide)
 
-    def _attention(self, inputs: Any, rope: Rope) -> torch.Tensor:
+    def _attention(self, inputs: Any, rope: Rope, exchange: Exchange) -> torch.Tensor:
         heads = Heads(self.own_norm_q.weight, self.own_norm_k.weight, self._heads, self._qk_eps)
         query, key, value = self.to_q(inputs), self.to_k(inputs), self.to_v(inputs)
         del inputs
-        found: torch.Tensor = self.to_out(self._arithmetic.self_attention(query, key, value, heads, rope))
+        found: torch.Tensor = self.to_out(self._arithmetic.self_attention(query, key, value, heads, rope, exchange))
         return found
 
     def _cross_attention(self, inputs: Any, crossed: Crossed, attend: Attend) -> torch.Tensor:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
+from wan_render.backends.wan.acceleration.exchange import Exchange
+
 
 @dataclass
 class FirstBlock:
@@ -30,11 +32,12 @@ class FirstBlock:
             self.skipped = 0
         self.timestep = timestep
 
-    def skips(self, contribution: torch.Tensor, threshold: float) -> bool:
-        """Whether the other blocks are skipped in this step. If not, `computed` follows."""
+    def skips(self, contribution: torch.Tensor, threshold: float, exchange: Exchange) -> bool:
+        """Whether the other blocks are skipped in this step: by all devices or by none, since those that went on would
+        wait for the others. If not, `computed` follows."""
         if self.contribution is None or self.rest is None:
             return False
-        is_near = relative_change(self.contribution, contribution) < threshold
+        is_near = relative_change(self.contribution, contribution, exchange) < threshold
         self.skipped += is_near
         return is_near
 
@@ -43,6 +46,8 @@ class FirstBlock:
         self.contribution, self.rest = contribution, rest
 
 
-def relative_change(before: torch.Tensor, after: torch.Tensor) -> float:
-    """Mean absolute difference over mean absolute value."""
-    return float((after - before).abs().mean(dtype=torch.float32) / before.abs().mean(dtype=torch.float32))
+def relative_change(before: torch.Tensor, after: torch.Tensor, exchange: Exchange) -> float:
+    """Mean absolute difference over mean absolute value, over the tokens of all devices."""
+    means = [each.abs().mean(dtype=torch.float32) for each in (after - before, before)]
+    change, value = exchange.mean(torch.stack(means)).unbind()
+    return float(change / value)

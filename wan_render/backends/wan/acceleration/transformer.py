@@ -10,13 +10,14 @@ import torch
 from wan_render.backends.wan.acceleration.arithmetic import Arithmetic
 from wan_render.backends.wan.acceleration.attention import Chosen
 from wan_render.backends.wan.acceleration.block import Block
-from wan_render.backends.wan.acceleration.context import Contexts, ShotContext
+from wan_render.backends.wan.acceleration.context import Contexts, Crossed, ShotContext
+from wan_render.backends.wan.acceleration.exchange import UNDIVIDED, Exchange
 from wan_render.backends.wan.acceleration.operations import Operations, Rope, Update
 
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What all blocks are given. time: (1 or tokens, 6, features) float32."""
+    """What all blocks are given. time: (1 or own tokens, 6, features) float32."""
 
     context: ShotContext
     rope: Rope
@@ -25,7 +26,10 @@ class _Inputs:
 
 
 class AcceleratedTransformer(torch.nn.Module):
-    """Called as diffusers' WanTransformer3DModel is, with a batch of one, under no_grad."""
+    """Called as diffusers' WanTransformer3DModel is, with a batch of one, under no_grad.
+
+    exchange: with which devices it shares its tokens: they are called with the same inputs, and give the same.
+    """
 
     table: torch.Tensor
 
@@ -51,6 +55,7 @@ class AcceleratedTransformer(torch.nn.Module):
         self.blocks = torch.nn.ModuleList(Block(b, arithmetic, operations, device) for b in transformer.blocks)
         self.cross_attentions = torch.nn.ModuleList(block.attn2.to(device) for block in transformer.blocks)
         self._operations, self.attend = operations, attend
+        self.exchange: Exchange = UNDIVIDED
         self.first_block_threshold: float | None = None
         self._contexts = Contexts(self.condition_embedder, tuple(self.cross_attentions))
         self._ropes: dict[tuple[int, ...], Rope] = {}
@@ -77,18 +82,19 @@ class AcceleratedTransformer(torch.nn.Module):
         """A prediction (1, channels, frames, height, width) of the same type as the input, as a tuple of one."""
         if hidden_states.shape[0] != 1 or return_dict:
             raise ValueError(f"expected a batch of one and return_dict=False, got {tuple(hidden_states.shape)}")
-        embedded, time = self._time(timestep, hidden_states.dtype)
+        of_tokens = timestep if timestep.dim() == 1 else self.exchange.own_tokens(timestep, 1)
+        embedded, time = self._time(of_tokens, hidden_states.dtype)
         inputs = _Inputs(
             self._contexts.of(encoder_hidden_states, encoder_hidden_states_image),
             self._rope(hidden_states),
             time,
             0.0 if self.first_block_threshold is None else float(timestep.max()),  # which waits for the device
         )
-        stream = self.patch_embedding(hidden_states).flatten(2)[0].t().contiguous()
+        stream = self.exchange.own_tokens(self.patch_embedding(hidden_states).flatten(2)[0].t(), 0).contiguous()
         stream, update = self._through(stream, inputs)
         shift, scale = (self.table + embedded.unsqueeze(1)).unbind(1)
         _, normed = self._operations.norm(stream, update, 1 + scale, shift, self._eps, to_rows=False)
-        return (self._unpatched(self.proj_out(normed), hidden_states.shape),)
+        return (self._unpatched(self.exchange.all_tokens(self.proj_out(normed), 0), hidden_states.shape),)
 
     def _through(self, stream: torch.Tensor, inputs: _Inputs) -> tuple[torch.Tensor, Update | None]:
         """The stream behind the last block. Blocks are looped over, never indexed: they may be streamed."""
@@ -96,7 +102,7 @@ class AcceleratedTransformer(torch.nn.Module):
             return self._through_cached(stream, inputs, self.first_block_threshold), None
         update: Update | None = None
         for block, crossed in zip(self.blocks, inputs.context.blocks, strict=True):
-            stream, update = block(stream, update, inputs.time, crossed, inputs.rope, self.attend)
+            stream, update = self._through_block(block, stream, update, inputs, crossed)
         return stream, update
 
     def _through_cached(self, stream: torch.Tensor, inputs: _Inputs, threshold: float) -> torch.Tensor:
@@ -104,10 +110,10 @@ class AcceleratedTransformer(torch.nn.Module):
         cache.at(inputs.timestep)
         start, first, update = stream.clone(), None, None
         for block, crossed in zip(self.blocks, inputs.context.blocks, strict=True):
-            stream, update = block(stream, update, inputs.time, crossed, inputs.rope, self.attend)
+            stream, update = self._through_block(block, stream, update, inputs, crossed)
             if first is None:
                 first = _settled(stream, update)
-                if cache.skips(first - start, threshold) and cache.rest is not None:
+                if cache.skips(first - start, threshold, self.exchange) and cache.rest is not None:
                     return first + cache.rest
                 stream, update = first.clone(), None
         if first is None:
@@ -115,6 +121,14 @@ class AcceleratedTransformer(torch.nn.Module):
         last = _settled(stream, update)
         cache.computed(first - start, last - first)
         return last
+
+    def _through_block(
+        self, block: torch.nn.Module, stream: torch.Tensor, update: Update | None, inputs: _Inputs, crossed: Crossed
+    ) -> tuple[torch.Tensor, Update]:
+        found: tuple[torch.Tensor, Update] = block(
+            stream, update, inputs.time, crossed, inputs.rope, self.attend, self.exchange
+        )
+        return found
 
     def _time(self, timestep: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
         """The embedded timestep (1 or tokens, features) and its modulations (1 or tokens, 6, features), float32."""
@@ -125,12 +139,14 @@ class AcceleratedTransformer(torch.nn.Module):
         return embedded, modulation.unflatten(1, (6, -1)).float()
 
     def _rope(self, hidden_states: torch.Tensor) -> Rope:
-        """The rotary positions of a shape, computed once; each number is there twice in diffusers' form."""
+        """The rotary positions of this device's tokens, computed once for a shape; each number is there twice in
+        diffusers' form."""
         shape = tuple(hidden_states.shape[2:])
         if shape not in self._ropes:
             cos, sin = self.rope(hidden_states)
             self._ropes = {shape: Rope(cos[0, :, 0, 0::2].contiguous(), sin[0, :, 0, 1::2].contiguous())}
-        return self._ropes[shape]
+        of_all = self._ropes[shape]
+        return Rope(self.exchange.own_tokens(of_all.cos, 0), self.exchange.own_tokens(of_all.sin, 0))
 
     def _unpatched(self, tokens: torch.Tensor, shape: torch.Size) -> torch.Tensor:
         """Tokens of patches as a video of latents."""

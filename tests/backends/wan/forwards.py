@@ -1,0 +1,49 @@
+"""Forwards of a transformer by itself: its inputs, and how far two results are apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wan_render.backends.wan.acceleration.attention import SDPA
+from wan_render.backends.wan.checkpoint import read_checkpoint
+from wan_render.backends.wan.loading import EXACT, FolderLoader
+
+
+def loaded(folder: Path) -> Any:
+    """diffusers' transformer of a tiny checkpoint."""
+    return FolderLoader(read_checkpoint(folder), EXACT["cpu"]).module("transformer")
+
+
+def inputs_of(transformer: Any, seed: int = 1) -> dict[str, Any]:
+    """Of 5 latent frames of 6 by 8."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def numbers(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator)
+
+    config = transformer.config
+    asked: dict[str, Any] = {
+        "hidden_states": numbers(1, config.in_channels, 5, 6, 8),
+        "timestep": torch.tensor([612.0]),
+        "encoder_hidden_states": numbers(1, 512, config.text_dim),
+        "return_dict": False,
+    }
+    if config.image_dim is not None:
+        pictures = 1 if config.pos_embed_seq_len is None else 2
+        asked["encoder_hidden_states_image"] = numbers(pictures, 5, config.image_dim)
+    return asked
+
+
+def attend_exactly(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scales: tuple[torch.Tensor, ...]
+) -> torch.Tensor:
+    """What FlashAttention 3 computes of float8, but for the rounding of its probabilities."""
+    wide = (part.float() * scale.view(1, 1, -1, 1) for part, scale in zip((query, key, value), scales, strict=True))
+    return SDPA.attend(*wide)
+
+
+def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    return float((found - wanted).norm() / wanted.norm())

@@ -1,0 +1,104 @@
+"""How the processes of a group learn of each other's coming, failing and dying, before they speak. Real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from wan_render.backends.wan.parallel.meeting import Meeting
+from wan_render.errors import DeviceError
+from wan_render.render import Group
+
+OTHER = """
+import sys, time
+from pathlib import Path
+from wan_render.backends.wan.parallel.meeting import Meeting
+from wan_render.render import Group
+
+meeting = Meeting(Group(int(sys.argv[2]), 2, Path(sys.argv[1])))
+with meeting.present():
+    print("came", flush=True)
+    if sys.argv[3] == "ready":
+        meeting.await_leader(lambda: None)
+    else:
+        time.sleep(60)
+"""
+
+
+@contextmanager
+def other(folder: Path, rank: int, does: str = "sleep") -> Iterator[subprocess.Popen[str]]:
+    """Another process of a group of two, which has come."""
+    command = [sys.executable, "-c", OTHER, str(folder), str(rank), does]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "came\n"
+        yield process
+        process.kill()
+
+
+def nobody() -> None:
+    """Is told nothing."""
+
+
+def test_a_leader_begins_when_the_others_are_ready(tmp_path: Path) -> None:
+    leader = Meeting(Group(0, 2, tmp_path))
+    with leader.present(), other(tmp_path, 1, "ready") as assistant:
+        leader.begin(nobody)
+        assert assistant.wait(10) == 0
+    assert (tmp_path / "begun").exists()
+
+
+def test_a_leader_that_needs_nobody_lets_the_others_go(tmp_path: Path) -> None:
+    leader = Group(0, 2, tmp_path)
+    with other(tmp_path, 1, "ready") as assistant:
+        leader.end()
+        assert assistant.wait(10) == 0
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
+def test_a_leader_learns_that_another_has_died_while_it_loaded(tmp_path: Path, signum: int) -> None:
+    leader = Meeting(Group(0, 2, tmp_path))
+    with leader.present(), other(tmp_path, 1) as assistant:
+        os.kill(assistant.pid, signum)
+        began = time.monotonic()
+        with pytest.raises(DeviceError, match="device 1 has gone") as raised:
+            leader.begin(nobody)
+    assert raised.value.worth_retrying
+    assert time.monotonic() - began < 10
+    assert not (tmp_path / "begun").exists()
+
+
+def test_the_others_learn_that_the_leader_has_died(tmp_path: Path) -> None:
+    assistant = Meeting(Group(1, 2, tmp_path))
+    with assistant.present(), other(tmp_path, 0) as leader:
+        leader.kill()
+        with pytest.raises(DeviceError, match="leading device has gone"):
+            assistant.await_leader(nobody)
+
+
+def test_a_leader_does_not_wait_for_ever_for_one_that_never_comes(tmp_path: Path) -> None:
+    leader = Meeting(Group(0, 2, tmp_path), patience_seconds=0.3)
+    with leader.present(), pytest.raises(DeviceError, match="device 1 did not come"):
+        leader.begin(nobody)
+
+
+def test_who_waits_says_so_every_second(tmp_path: Path) -> None:
+    """Or else it would look stalled."""
+    group = Group(1, 2, tmp_path)
+    told: list[float] = []
+
+    def say() -> None:
+        told.append(time.monotonic())
+        if len(told) == 3:
+            group.end()
+
+    assert not Meeting(group).await_leader(say)
+    assert told[2] - told[0] == pytest.approx(2, abs=0.5)

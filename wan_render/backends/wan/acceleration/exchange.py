@@ -1,0 +1,79 @@
+"""Where the tokens of a prediction are: all on this device, or some here and the others on other devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+
+class Exchange(Protocol):
+    """What a forward asks where a device has some of the tokens. Alike on all devices: they ask together.
+
+    Between `to_heads` and `to_tokens` a device has all tokens of some heads, in which attention is what it is alone.
+    """
+
+    def own_tokens(self, of_all: torch.Tensor, dim: int) -> torch.Tensor:
+        """This device's tokens of all, which are numbered by a dimension."""
+        ...
+
+    def all_tokens(self, own: torch.Tensor, dim: int) -> torch.Tensor:
+        """All tokens, from every device's own."""
+        ...
+
+    def to_heads(self, part: torch.Tensor) -> torch.Tensor:
+        """(1, own tokens, all heads, features) to (1, all tokens, own heads, features)."""
+        ...
+
+    def to_tokens(self, part: torch.Tensor) -> torch.Tensor:
+        """The way back."""
+        ...
+
+    def own_heads(self, of_all: torch.Tensor) -> torch.Tensor:
+        """(heads,) to (own heads,)."""
+        ...
+
+    def mean(self, of_own: torch.Tensor) -> torch.Tensor:
+        """The mean over all tokens, from each device's mean over its own: the same bits on all of them."""
+        ...
+
+    def largest(self, of_own: torch.Tensor) -> torch.Tensor:
+        """The largest over all tokens, number by number, from each device's largest over its own."""
+        ...
+
+
+@dataclass(frozen=True)
+class Undivided:
+    """Every token is here."""
+
+    def own_tokens(self, of_all: torch.Tensor, dim: int) -> torch.Tensor:  # noqa: ARG002 - part of the seam
+        """All."""
+        return of_all
+
+    def all_tokens(self, own: torch.Tensor, dim: int) -> torch.Tensor:  # noqa: ARG002 - as above
+        """Its own."""
+        return own
+
+    def to_heads(self, part: torch.Tensor) -> torch.Tensor:
+        """As it is."""
+        return part
+
+    def to_tokens(self, part: torch.Tensor) -> torch.Tensor:
+        """As it is."""
+        return part
+
+    def own_heads(self, of_all: torch.Tensor) -> torch.Tensor:
+        """All."""
+        return of_all
+
+    def mean(self, of_own: torch.Tensor) -> torch.Tensor:
+        """As it is."""
+        return of_own
+
+    def largest(self, of_own: torch.Tensor) -> torch.Tensor:
+        """As it is."""
+        return of_own
+
+
+UNDIVIDED = Undivided()

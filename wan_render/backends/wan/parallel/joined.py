@@ -1,0 +1,117 @@
+"""Several devices as one, for one take: by NCCL between GPUs, by Gloo between CPUs, on this machine only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+from torch import distributed
+
+from wan_render.backends.wan.parallel.layout import Layout
+from wan_render.backends.wan.parallel.lost import unreachable
+from wan_render.backends.wan.parallel.ranks import Ranks
+from wan_render.backends.wan.parallel.sharding import sharded
+from wan_render.backends.wan.parallel.ulysses import Ulysses
+from wan_render.errors import MachineError, Problem
+from wan_render.render import Group
+
+TIMEOUT = timedelta(seconds=600)
+"""Of one transfer. On a GPU those of a whole step are asked for at once, so it is to be longer than a step; the farm
+takes a step for stalled after as long."""
+
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The devices of a group while they denoise; see denoise.Parallel.
+
+    everyone: in the order of their ranks. sequence: those that share a prediction with this one; None for nobody.
+    """
+
+    layout: Layout
+    everyone: Ranks
+    sequence: Ranks | None
+
+    def both(
+        self, towards: Callable[[], torch.Tensor], away: Callable[[], torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Each half makes one of them. All get those of the halves' first ranks, so that nobody drifts away."""
+        if self.layout.guidance == 1:
+            return towards(), away()
+        is_first_half = self.everyone.rank < self.layout.sequence
+        found = self.everyone.gathered(towards() if is_first_half else away())
+        return found[0], found[self.layout.sequence]
+
+    def sharded(self, transformer: Any) -> AbstractContextManager[None]:
+        """Within it a prediction is shared with the devices of a half."""
+        return nullcontext() if self.sequence is None else sharded(transformer, Ulysses(self.sequence))
+
+
+@contextmanager
+def joined(group: Group, layout: Layout, device: torch.device) -> Iterator[Joined]:
+    """Join the others of a group, all of whom are about to; leave them at its end, however that comes about.
+
+    Raises DeviceError where they cannot be reached, MachineError where this torch cannot speak to other processes.
+    """
+    if not distributed.is_available():
+        raise MachineError(Problem("torch", "is built without torch.distributed", remedy="install another build"))
+    _stay_on_this_machine()
+    hook = sys.excepthook  # which torch wraps, once more for every group
+    try:
+        _join(group, device)
+        yield _joined(group, layout, device)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+    except BaseException:
+        _give_up(device)
+        raise
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+        sys.excepthook = hook
+
+
+def _join(group: Group, device: torch.device) -> None:
+    is_cuda = device.type == "cuda"
+    try:
+        store = distributed.FileStore(str(group.rendezvous / "store"), group.size)
+        store.set_timeout(TIMEOUT)
+        distributed.init_process_group(
+            "nccl" if is_cuda else "gloo",
+            store=store,
+            rank=group.rank,
+            world_size=group.size,
+            timeout=TIMEOUT,
+            device_id=device if is_cuda else None,
+        )
+    except RuntimeError as fault:
+        raise unreachable(group, fault) from fault
+
+
+def _joined(group: Group, layout: Layout, device: torch.device) -> Joined:
+    everyone = Ranks(distributed.group.WORLD, group, device)
+    if layout.sequence == 1 or layout.guidance == 1:
+        return Joined(layout, everyone, everyone if layout.sequence > 1 else None)
+    ranks = range(layout.size)
+    halves = [distributed.new_group(ranks[begin : begin + layout.sequence]) for begin in (0, layout.sequence)]
+    return Joined(layout, everyone, Ranks(halves[everyone.rank // layout.sequence], group, device))
+
+
+def _give_up(device: torch.device) -> None:
+    """After a failure the others may never answer: NCCL would wait for them."""
+    if device.type == "cuda" and distributed.is_initialized():
+        distributed.distributed_c10d._abort_process_group()
+
+
+def _stay_on_this_machine() -> None:
+    """Unless the user has said by which network processes are to find each other. NCCL takes a name after = as it is,
+    and one without as a beginning."""
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK)
+    os.environ.setdefault("NCCL_SOCKET_IFNAME", f"={LOOPBACK}")

@@ -1,0 +1,103 @@
+"""A transformer that shares its tokens with other devices for one forward, and is as before after it.
+
+diffusers' own `enable_parallelism` has no way back, and a warm model renders its next take alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from diffusers.models.attention_dispatch import dispatch_attention_fn
+
+from wan_render.backends.wan.acceleration.exchange import UNDIVIDED, Exchange
+from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
+
+Rotation = tuple[torch.Tensor, torch.Tensor]
+"""Cosines and sines (1, tokens, 1, features of a head); each number is there twice."""
+
+
+@contextmanager
+def sharded(transformer: Any, exchange: Exchange) -> Iterator[None]:
+    """Within it a forward, called with the same inputs on all devices, gives on all of them what it gives alone."""
+    if isinstance(transformer, AcceleratedTransformer):
+        transformer.exchange = exchange
+        try:
+            yield
+        finally:
+            transformer.exchange = UNDIVIDED
+        return
+    with ExitStack() as undo:
+        for hook in _hooks(transformer, exchange):
+            undo.callback(hook.remove)
+        for block in transformer.blocks.children():  # a loop over the list itself would fetch streamed blocks
+            own = block.attn1
+            undo.callback(own.set_processor, own.processor)
+            own.set_processor(ExchangingProcessor(exchange, own.processor))
+        yield
+
+
+def _hooks(transformer: Any, exchange: Exchange) -> Iterator[Any]:
+    """On diffusers' transformer, where its tokens come in and go out: a timestep of every token, the positions, what
+    the first block is given, and what the last layer gives."""
+
+    def own(of_all: torch.Tensor) -> torch.Tensor:
+        return exchange.own_tokens(of_all, 1)
+
+    def of_call(_: Any, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        timestep = named["timestep"]
+        return args, named if timestep.dim() == 1 else named | {"timestep": own(timestep)}
+
+    def of_positions(_: Any, __: Any, found: Rotation) -> Rotation:
+        return own(found[0]), own(found[1])
+
+    def of_first_block(_: Any, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        return own(args[0]), *args[1:]
+
+    def of_last_layer(_: Any, __: Any, found: torch.Tensor) -> torch.Tensor:
+        return exchange.all_tokens(found, 1)
+
+    yield transformer.register_forward_pre_hook(of_call, with_kwargs=True)
+    yield transformer.rope.register_forward_hook(of_positions)
+    yield next(transformer.blocks.children()).register_forward_pre_hook(of_first_block)
+    yield transformer.proj_out.register_forward_hook(of_last_layer)
+
+
+class ExchangingProcessor:
+    """Self-attention as diffusers' WanAttnProcessor computes it, of tokens that other devices have, too."""
+
+    def __init__(self, exchange: Exchange, former: Any) -> None:
+        """former: the processor in whose place this is; its kernel is used."""
+        self._exchange = exchange
+        self._backend = former._attention_backend
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        rotary_emb: Rotation | None = None,
+    ) -> torch.Tensor:
+        """(1, own tokens, features) of both, by the layers of `attn`."""
+        if encoder_hidden_states is not None or attention_mask is not None or rotary_emb is None:
+            raise ValueError("expected a self-attention with positions and no mask")
+
+        def heads(layer: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+            return layer(hidden_states).unflatten(2, (attn.heads, -1))
+
+        query = _rotated(heads(lambda tokens: attn.norm_q(attn.to_q(tokens))), rotary_emb)
+        key = _rotated(heads(lambda tokens: attn.norm_k(attn.to_k(tokens))), rotary_emb)
+        query, key, value = (self._exchange.to_heads(part) for part in (query, key, heads(attn.to_v)))
+        found = self._exchange.to_tokens(dispatch_attention_fn(query, key, value, backend=self._backend))
+        projected: torch.Tensor = attn.to_out[0](found.flatten(2).type_as(hidden_states))
+        return projected  # what follows in diffusers' module is a dropout, which does nothing in eval mode
+
+
+def _rotated(numbers: torch.Tensor, rotation: Rotation) -> torch.Tensor:
+    """Pairs of features, turned by their position's angles."""
+    cos, sin = rotation[0][..., 0::2], rotation[1][..., 1::2]
+    one, other = numbers.unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack([one * cos - other * sin, one * sin + other * cos], dim=-1).flatten(-2).type_as(numbers)

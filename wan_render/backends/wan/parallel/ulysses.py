@@ -1,0 +1,54 @@
+"""The tokens of a prediction on several devices, after DeepSpeed Ulysses (Jacobs et al. 2023, arXiv:2309.14509):
+between attentions each has an equal run of the tokens, for an attention each has an equal share of the heads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from wan_render.backends.wan.parallel.ranks import Ranks
+
+
+@dataclass(frozen=True)
+class Ulysses:
+    """An Exchange between the devices that share a prediction."""
+
+    ranks: Ranks
+
+    def own_tokens(self, of_all: torch.Tensor, dim: int) -> torch.Tensor:
+        """The run of tokens of this rank."""
+        return self._share(of_all, dim)
+
+    def all_tokens(self, own: torch.Tensor, dim: int) -> torch.Tensor:
+        """All runs, in order."""
+        return torch.cat(self.ranks.gathered(own).unbind(), dim=dim)
+
+    def to_heads(self, part: torch.Tensor) -> torch.Tensor:
+        """See Exchange. Every rank is sent the heads that it attends for."""
+        _, tokens, heads, features = part.shape
+        by_rank = part[0].view(tokens, self.ranks.size, heads // self.ranks.size, features).transpose(0, 1)
+        return self.ranks.exchanged(by_rank).flatten(0, 1).unsqueeze(0)
+
+    def to_tokens(self, part: torch.Tensor) -> torch.Tensor:
+        """See Exchange. Every rank is sent its tokens."""
+        by_rank = part[0].unflatten(0, (self.ranks.size, -1))
+        return self.ranks.exchanged(by_rank).transpose(0, 1).flatten(1, 2).unsqueeze(0)
+
+    def own_heads(self, of_all: torch.Tensor) -> torch.Tensor:
+        """Those that this rank attends for."""
+        return self._share(of_all, 0)
+
+    def mean(self, of_own: torch.Tensor) -> torch.Tensor:
+        """Of equally many tokens each: the mean of the means, added up here in the order of the ranks."""
+        return self.ranks.gathered(of_own).mean(dim=0)
+
+    def largest(self, of_own: torch.Tensor) -> torch.Tensor:
+        """The largest of the largest."""
+        return self.ranks.gathered(of_own).amax(dim=0)
+
+    def _share(self, of_all: torch.Tensor, dim: int) -> torch.Tensor:
+        count, rest = divmod(of_all.shape[dim], self.ranks.size)
+        if rest:
+            raise ValueError(f"expected a multiple of {self.ranks.size}, got {of_all.shape[dim]}")
+        return of_all.narrow(dim, self.ranks.rank * count, count)
