@@ -81,7 +81,9 @@ def joined(group: Group, layout: Layout, device: torch.device) -> Iterator[Joine
 def _join(group: Group, device: torch.device) -> None:
     is_cuda = device.type == "cuda"
     try:
-        store = distributed.FileStore(str(group.rendezvous / "store"), group.size)
+        store = distributed.FileStore(  # type: ignore[attr-defined]  # torch declares it among its private ones
+            str(group.rendezvous / "store"), group.size
+        )
         store.set_timeout(TIMEOUT)
         distributed.init_process_group(
             "nccl" if is_cuda else "gloo",
@@ -96,7 +98,10 @@ def _join(group: Group, device: torch.device) -> None:
 
 
 def _joined(group: Group, layout: Layout, device: torch.device) -> Joined:
-    everyone = Ranks(distributed.group.WORLD, group, device)
+    world = distributed.group.WORLD
+    if world is None:
+        raise ValueError("expected to have joined a group")
+    everyone = Ranks(world, group, device)
     if layout.sequence == 1 or layout.guidance == 1:
         return Joined(layout, everyone, everyone if layout.sequence > 1 else None)
     ranks = range(layout.size)

@@ -86,7 +86,7 @@ class ExchangingProcessor:
             raise ValueError("expected a self-attention with positions and no mask")
 
         def heads(layer: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-            return layer(hidden_states).unflatten(2, (attn.heads, -1))
+            return layer(hidden_states).view(*hidden_states.shape[:2], attn.heads, -1)
 
         query = _rotated(heads(lambda tokens: attn.norm_q(attn.to_q(tokens))), rotary_emb)
         key = _rotated(heads(lambda tokens: attn.norm_k(attn.to_k(tokens))), rotary_emb)
@@ -99,5 +99,5 @@ class ExchangingProcessor:
 def _rotated(numbers: torch.Tensor, rotation: Rotation) -> torch.Tensor:
     """Pairs of features, turned by their position's angles."""
     cos, sin = rotation[0][..., 0::2], rotation[1][..., 1::2]
-    one, other = numbers.unflatten(-1, (-1, 2)).unbind(-1)
+    one, other = numbers.view(*numbers.shape[:-1], -1, 2).unbind(-1)
     return torch.stack([one * cos - other * sin, one * sin + other * cos], dim=-1).flatten(-2).type_as(numbers)

@@ -32,7 +32,8 @@ class Ulysses:
 
     def to_tokens(self, part: torch.Tensor) -> torch.Tensor:
         """See Exchange. Every rank is sent its tokens."""
-        by_rank = part[0].unflatten(0, (self.ranks.size, -1))
+        _, tokens, heads, features = part.shape
+        by_rank = part[0].reshape(self.ranks.size, tokens // self.ranks.size, heads, features)
         return self.ranks.exchanged(by_rank).transpose(0, 1).flatten(1, 2).unsqueeze(0)
 
     def own_heads(self, of_all: torch.Tensor) -> torch.Tensor:
