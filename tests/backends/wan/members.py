@@ -20,8 +20,11 @@ from safetensors.torch import load
 from tests.backends.wan.conftest import CPU
 from tests.backends.wan.forwards import attend_exactly, loaded
 from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.acceleration.arithmetic import Float8, Heads
+from wan_render.backends.wan.acceleration.operations import Rope, TorchOperations
 from wan_render.backends.wan.acceleration.prepare import reference
 from wan_render.backends.wan.acceleration.profile import Profile
+from wan_render.backends.wan.acceleration.rows import Rows
 from wan_render.backends.wan.parallel import joined as joining
 from wan_render.backends.wan.parallel.layout import Layout
 from wan_render.backends.wan.parallel.ulysses import Ulysses
@@ -52,7 +55,13 @@ class Members:
 
 
 def _process() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, get_context("spawn"), torch.set_num_threads, (1,))
+    return ProcessPoolExecutor(1, get_context("spawn"), _get_ready)
+
+
+def _get_ready() -> None:
+    """More threads of so small a model would only wait for each other; a test that hangs is to fail."""
+    torch.set_num_threads(1)
+    lose_patience(20)
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,23 @@ class Listener:
             os.kill(os.getpid(), signal.SIGKILL)
         if progress.phase is Phase.STEP and progress.done == self.sleeps_at_step:
             time.sleep(5)
+
+
+HEADS = Heads(torch.ones(64), torch.ones(64), count=4, eps=1e-6)
+
+
+def unequal_tokens() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Queries, keys and values of 64 tokens: in the second half values are larger, and keys have something in common."""
+    generator = torch.Generator().manual_seed(5)
+    query, key, value = (torch.randn(64, 64, generator=generator) for _ in range(3))
+    key[32:] += 2 * torch.randn(64, generator=generator)
+    value[32:] = 6 * value[32:] + 3
+    return query, key, value
+
+
+def still(tokens: int) -> Rope:
+    """Positions that turn nothing."""
+    return Rope(torch.ones(tokens, 8), torch.zeros(tokens, 8))
 
 
 _warm: dict[str, tuple[Any, Recording]] = {}
@@ -175,3 +201,15 @@ def accelerated_forwards(
             with found.sharded(transformer):
                 answers.append(transformer(**call)[0])
         return answers
+
+
+@torch.no_grad()
+def float8_attention(group: Group) -> torch.Tensor:
+    """Of all tokens, computed together; see `unequal_tokens`."""
+    with joining.joined(group, Layout(1, group.size), DEVICE) as found:
+        exchange = Ulysses(found.everyone)
+        own = [exchange.own_tokens(part, 0) for part in unequal_tokens()]
+        float8 = Float8(TorchOperations(), attend_exactly)
+        rows = float8.self_attention(*own, HEADS, still(len(own[0])), exchange)
+        assert isinstance(rows, Rows)
+        return exchange.all_tokens(rows.float(), 0)
