@@ -55,7 +55,10 @@ class Members:
 
 
 def _process() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, get_context("spawn"), _get_ready)
+    """One that is starting already: its imports take seconds."""
+    process = ProcessPoolExecutor(1, get_context("spawn"), _get_ready)
+    process.submit(os.getpid)
+    return process
 
 
 def _get_ready() -> None:
@@ -110,7 +113,7 @@ HEADS = Heads(torch.ones(64), torch.ones(64), count=4, eps=1e-6)
 
 
 def unequal_tokens() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Queries, keys and values of 64 tokens: in the second half values are larger, and keys have something in common."""
+    """Queries, keys and values of 64 tokens; in the second half values are larger, and keys have much in common."""
     generator = torch.Generator().manual_seed(5)
     query, key, value = (torch.randn(64, 64, generator=generator) for _ in range(3))
     key[32:] += 2 * torch.randn(64, generator=generator)
