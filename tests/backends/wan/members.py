@@ -51,7 +51,7 @@ class Members:
 
     def close(self) -> None:
         for process in self._processes:
-            process.shutdown(cancel_futures=True)
+            process.shutdown(wait=False, cancel_futures=True)
 
 
 def _process() -> ProcessPoolExecutor:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -61,6 +62,12 @@ def test_a_leader_that_needs_nobody_lets_the_others_go(tmp_path: Path) -> None:
     with other(tmp_path, 1, "ready") as assistant:
         leader.end()
         assert assistant.wait(10) == 0
+
+
+def test_an_attempt_whose_folder_is_removed_is_over(tmp_path: Path) -> None:
+    group = Group(1, 2, tmp_path / "group")
+    group.rendezvous.mkdir()
+    assert not Meeting(group).await_leader(lambda: rmtree(group.rendezvous))
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])

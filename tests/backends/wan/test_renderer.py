@@ -237,6 +237,7 @@ def foreign_faults() -> list[tuple[Exception, type[WanRenderError]]]:
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), OutOfMemoryError),
         (torch.AcceleratorError("CUDA error: an illegal memory access was encountered", 700), DeviceError),
         (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), DeviceError),
+        (RuntimeError("NCCL communicator was aborted on rank 0"), DeviceError),
         (AssertionError("Torch not compiled with CUDA enabled"), MachineError),
         (ImportError("ftfy"), MachineError),
         (ValueError("shapes"), RenderError),

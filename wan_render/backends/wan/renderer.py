@@ -111,6 +111,8 @@ class WanRenderer:
         self._require_open()
         company = Company(group, require_group(take, self._card, group), self._device)
         self._accelerator.require(named(take.sampling.profile))
+        if group.is_over:  # before anything is loaded for it
+            return
         self._listen = listen
         with seam(f"{self._card.name} on {self._device}"), torch.no_grad(), company.attended():
             self._fit_to(take)

@@ -44,7 +44,8 @@ class Meeting:
         self._begun.touch()
 
     def await_leader(self, say: Say) -> bool:
-        """Ready: wait until the leader begins; False where it needs nobody. Raises DeviceError where it has gone."""
+        """Ready: wait until the leader begins; False where it needs nobody, or the whole attempt is over and its folder
+        removed. Raises DeviceError where the leader has gone."""
         self._mark("ready", self.group.rank).touch()
         return _until(self._leader_begins, say)
 
@@ -63,7 +64,7 @@ class Meeting:
 
     def _leader_begins(self) -> bool | None:
         gone = self._has_gone(0)  # looked at first: a leader says that it is over before it goes
-        if self.group.is_over:
+        if self.group.is_over or not self.group.rendezvous.exists():
             return False
         if gone:
             raise lost(self.group, "the leading device has gone")
