@@ -211,8 +211,8 @@ def float8_attention(group: Group) -> torch.Tensor:
     """Of all tokens, computed together; see `unequal_tokens`."""
     with joining.joined(group, Layout(1, group.size), DEVICE) as found:
         exchange = Ulysses(found.everyone)
-        own = [exchange.own_tokens(part, 0) for part in unequal_tokens()]
+        query, key, value = (exchange.own_tokens(part, 0) for part in unequal_tokens())
         float8 = Float8(TorchOperations(), attend_exactly)
-        rows = float8.self_attention(*own, HEADS, still(len(own[0])), exchange)
+        rows = float8.self_attention(query, key, value, HEADS, still(len(query)), exchange)
         assert isinstance(rows, Rows)
         return exchange.all_tokens(rows.float(), 0)
