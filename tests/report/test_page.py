@@ -379,3 +379,7 @@ def test_every_letter_of_the_page_is_drawn_where_no_font_is_installed(page: Page
     shown = {ord(character) for character in page.content() if "\u4e00" <= character <= "\u9fff"}
     assert shown
     assert shown <= drawn
+
+    with Image.open(io.BytesIO(page.locator("h1").screenshot())) as title:
+        cells = {title.crop((22 * at, 0, 22 * (at + 1), title.height)).tobytes() for at in range(5)}
+    assert len(cells) == 5, "a box for every character would be one and the same"

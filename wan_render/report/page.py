@@ -94,7 +94,9 @@ def _letters(html: str) -> str:
     if not rare:
         return ""
     font = base64.b64encode(subset(rare)).decode("ascii")
-    return f'@font-face {{ font-family: "Letters"; src: url("data:font/otf;base64,{font}"); }}\n'
+    # First among the page's fonts, for these letters alone: as the last one it comes too late for words that were set.
+    place = f"unicode-range: U+{_LAST_COMMON + 1:X}-10FFFF"
+    return f'@font-face {{ font-family: "Letters"; {place}; src: url("data:font/otf;base64,{font}"); }}\n'
 
 
 def view(shot: ReviewShot, number: int, material: ShotMaterial) -> ShotView:
