@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import io
 import re
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fontTools.ttLib import TTFont
 from PIL import Image
 
 from tests.report.films import BLUE, GREEN, GREY, RED, SLATE, Store, a_review, a_shot, five_shots, flat, write_film
@@ -367,3 +369,17 @@ def ready_after(browser: Browser, folder: Path) -> float:
         assert page.locator("#strip li").count() == 300
         ready: float = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
     return ready
+
+
+def test_every_letter_of_the_page_is_drawn_where_no_font_is_installed(page: Page) -> None:
+    until(page, "document.fonts.status === 'loaded'")
+    assert page.evaluate("[...document.fonts].map((face) => `${face.family} ${face.status}`)") == ["Letters loaded"]
+    face = page.evaluate("document.querySelector('style').textContent.match(/base64,([^\"]+)/)[1]")
+    drawn = set(TTFont(io.BytesIO(base64.b64decode(face))).getBestCmap())
+    shown = {ord(character) for character in page.content() if "\u4e00" <= character <= "\u9fff"}
+    assert shown
+    assert shown <= drawn
+
+    with Image.open(io.BytesIO(page.locator("h1").screenshot())) as title:
+        cells = {title.crop((22 * at, 0, 22 * (at + 1), title.height)).tobytes() for at in range(5)}
+    assert len(cells) == 5, "a box for every character would be one and the same"

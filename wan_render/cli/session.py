@@ -15,7 +15,7 @@ from wan_render.plan import FilmPlan, KeptTake, make_plan
 from wan_render.render import Backend, Models
 from wan_render.settings import MachineSettings, machine_settings
 from wan_render.store import Store
-from wan_render.storyboard import read_storyboard
+from wan_render.storyboard import faultless, read_as_far_as_possible
 
 OWN_MODELS = "wan"
 """The backend that renders with the models that a storyboard names."""
@@ -54,13 +54,18 @@ class Session:
     @cached_property
     def document(self) -> Document:
         """The storyboard as written. Raises StoryboardError."""
-        return read_storyboard(self.file, models=self.models, cache=self.cache, allow=self.allow)
+        return faultless(self._read)
+
+    @cached_property
+    def _read(self) -> Document:
+        """The storyboard as far as it could be read. Raises StoryboardError where that is not far enough to plan it."""
+        return read_as_far_as_possible(self.file, models=self.models, cache=self.cache, allow=self.allow)
 
     @cached_property
     def plan(self) -> FilmPlan:
-        """The storyboard as planned. Raises StoryboardError."""
+        """The storyboard as planned. Raises StoryboardError with all that is wrong with it."""
         return make_plan(
-            self.document,
+            self._read,
             models=self.models,
             backend_id=self.backend.id,
             cache=self.cache,

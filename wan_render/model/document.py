@@ -1,8 +1,12 @@
 """A storyboard with the places of its keys, for messages about what is found later."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import Field
+
+from wan_render.errors import Problem
 from wan_render.model.types import Storyboard
 from wan_render.model.values import Frozen
 
@@ -20,12 +24,17 @@ class Document(Frozen):
     file:   as the user named it, for messages; `folder` is where its paths start.
     marks:  (line, column), both from 1, of every key, for messages about what is found later.
     allow:  further folders that paths may lead to.
+    mistakes: told of the file already, each with its (line, column): the storyboard is then what was left of it, which
+            is good for finding more.
+    refused: the places of those mistakes.
     """
 
     storyboard: Storyboard
     file: Path
     marks: Marks
     allow: tuple[Path, ...] = ()
+    mistakes: Mapping[Problem, tuple[int, int]] = Field(default_factory=dict)
+    refused: frozenset[PathInFile] = frozenset()
 
     @property
     def folder(self) -> Path:

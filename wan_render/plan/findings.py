@@ -31,15 +31,22 @@ class _Shared:
 
 @dataclass
 class Findings:
-    """What was found in one document. Planning goes on after a mistake, with a value that is allowed instead."""
+    """What was found in one document, and what was told of it before. Planning goes on after a mistake, with a value
+    that is allowed instead."""
 
     document: Document
     _errors: dict[Problem, _Mark] = field(default_factory=dict)
     _warnings: dict[Problem, _Mark] = field(default_factory=dict)
     _shared: dict[tuple[str, str, str], _Shared] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._errors.update(self.document.mistakes)
+
     def error(self, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
-        """A mistake at a place of the storyboard: there will be no plan. An inherited one is told once."""
+        """A mistake at a place of the storyboard: there will be no plan. An inherited one is told once; one that may
+        only follow from a shot's mistake, which took the shot away from its neighbours, is not told."""
+        if self.document.mistakes and place[-1:] == ("transition",):
+            return
         self._errors[self._problem(place, found, allowed, remedy)] = self._mark(place)
 
     def warn(self, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:

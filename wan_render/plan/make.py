@@ -56,13 +56,15 @@ def make_plan(
     A `draft` has the same shots, takes and seeds at the profile `draft`, and a slug of its own; circles and pins are
     the final film's.
     The document is one that `read_storyboard` gave: values are in range, names are known, no shot contradicts itself.
-    Raises StoryboardError with every mistake of meaning, each with its place in the file.
+    Raises StoryboardError with every mistake of meaning, each with its place in the file, and those that a document of
+    `read_as_far_as_possible` has.
     """
     findings, storyboard = Findings(document), document.storyboard
     size = raster(storyboard.film)
     delivered = delivery(storyboard.film, size, findings)
     cast, omitted = _cast(storyboard)
     if not cast:
+        findings.raise_errors()
         findings.error(("scenes",), "every shot is omitted", "a film has one shot or more", "delete a `status: omit`")
         findings.raise_errors()
     chooser = Chooser(models, size, findings)

@@ -73,7 +73,7 @@ class Keyframes:
         return f"{scene.id}/{scene.shots[int(place[3])].id}"
 
     def _look_at(self, name: str, keyframe: Keyframe) -> PictureFacts | None:
-        if keyframe.image is None:
+        if keyframe.image is None or ("keyframes", name, "image") in self._findings.document.refused:
             return None
         file = self._findings.document.folder / keyframe.image
         try:

@@ -13,12 +13,16 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from wan_render.media.webfont import subset
 from wan_render.report.material import Material, ShotMaterial, TakeMaterial
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.report.timecode import clock, screen_time, timecode
 from wan_render.take import short
 
 _HERE = Path(__file__).parent
+
+_LAST_COMMON = 0x2E7F
+"""Up to here Unicode has alphabets and signs, which every machine has; from here on Han characters and their like."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,18 @@ def write_page(review: Review, material: Material, sheets: tuple[str, ...], targ
         script=Markup(script),  # noqa: S704 - our own file
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    target.write_text(html, encoding="utf-8", newline="\n")
+    target.write_text(html.replace("</style>", f"{_letters(html)}</style>", 1), encoding="utf-8", newline="\n")
+
+
+def _letters(html: str) -> str:
+    """The letters of the page that a machine may have no font for, as a font of its own: a farm's has few."""
+    rare = "".join(sorted(character for character in set(html) if ord(character) > _LAST_COMMON))
+    if not rare:
+        return ""
+    font = base64.b64encode(subset(rare)).decode("ascii")
+    # First among the page's fonts, for these letters alone: as the last one it comes too late for words that were set.
+    place = f"unicode-range: U+{_LAST_COMMON + 1:X}-10FFFF"
+    return f'@font-face {{ font-family: "Letters"; {place}; src: url("data:font/otf;base64,{font}"); }}\n'
 
 
 def view(shot: ReviewShot, number: int, material: ShotMaterial) -> ShotView:

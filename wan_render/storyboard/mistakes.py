@@ -15,6 +15,7 @@ class Mistakes:
     """Gathers mistakes at places of one file. One that stands at an anchor is told once, however often it is used.
 
     marks: the places of keys. refused: those with a mistake. meant: keys that a misspelt one was meant to be.
+    elsewhere: whether a mistake was told that is at no key.
     """
 
     def __init__(self, file: Path) -> None:
@@ -22,6 +23,7 @@ class Mistakes:
         self.marks: Marks = {}
         self.refused: set[PathInFile] = set()
         self.meant: set[PathInFile] = set()
+        self.elsewhere = False
         self._told: dict[tuple[tuple[int, int], str], Problem] = {}
 
     def add(self, path: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
@@ -32,6 +34,7 @@ class Mistakes:
 
     def add_at(self, mark: tuple[int, int], found: str, allowed: str = "", remedy: str = "") -> None:
         """A mistake at a (line, column) that is no key's."""
+        self.elsewhere = True
         self._tell(mark, Problem(f"{printable(self.file)}:{mark[0]}:{mark[1]}", found, allowed, remedy))
 
     def _tell(self, mark: tuple[int, int], problem: Problem) -> None:
@@ -50,6 +53,11 @@ class Mistakes:
     def covers(self, path: PathInFile) -> bool:
         """Whether a mistake was told at this place or above it."""
         return any(path[:length] in self.refused for length in range(len(path) + 1))
+
+    @property
+    def told(self) -> dict[Problem, tuple[int, int]]:
+        """Every mistake, with its (line, column)."""
+        return {problem: mark for (mark, _), problem in self._told.items()}
 
     def raise_any(self) -> None:
         """Raise StoryboardError with every mistake in the order of the file, if there is one."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from wan_render.errors import StoryboardError
 from wan_render.facts import FactCache
 from wan_render.model import Document, Storyboard, printable, slug_of
 from wan_render.model.spelling import Role
@@ -16,6 +19,7 @@ from wan_render.storyboard.nodes import Tree
 from wan_render.storyboard.normal import Mention, Normaliser
 from wan_render.storyboard.paths import Grounds
 from wan_render.storyboard.references import References
+from wan_render.storyboard.remains import remains
 from wan_render.storyboard.shots import check_shots, number_all
 from wan_render.storyboard.source import read_source
 from wan_render.storyboard.validation import validated
@@ -34,6 +38,19 @@ def read_storyboard(file: Path, *, models: Models, cache: FactCache, allow: tupl
     its paths may lead to. Raises StoryboardError with every mistake of the file, in its order, and nothing else
     whatever the file holds.
     """
+    return faultless(read_as_far_as_possible(file, models=models, cache=cache, allow=allow))
+
+
+def faultless(document: Document) -> Document:
+    """The same document. Raises StoryboardError with its mistakes, in the order of the file, if it has any."""
+    if document.mistakes:
+        raise StoryboardError(*sorted(document.mistakes, key=document.mistakes.__getitem__))
+    return document
+
+
+def read_as_far_as_possible(file: Path, *, models: Models, cache: FactCache, allow: tuple[Path, ...] = ()) -> Document:
+    """As `read_storyboard`, but where only shots or pictures have mistakes: a document of the rest, with these
+    mistakes. To plan it tells mistakes of meaning besides, which reading cannot see."""
     source = read_source(file)
     mistakes = Mistakes(file)
     tree = Tree(source, checked_events(source))
@@ -51,9 +68,29 @@ def read_storyboard(file: Path, *, models: Models, cache: FactCache, allow: tupl
     check_keyframes(data, mistakes)
     check_shots(data, mistakes)
     References(data["keyframes"], grounds, models, cache, mistakes).check(reading.mentions)
-    mistakes.raise_any()
+    if mistakes.told:
+        storyboard = _storyboard(remains(data, mistakes))
+        if storyboard is None:
+            mistakes.raise_any()
     assert storyboard is not None, "the models refused it without a word"  # noqa: S101
-    return Document.model_construct(storyboard=_named(storyboard, file), file=file, marks=mistakes.marks, allow=allow)
+    return Document.model_construct(
+        storyboard=_named(storyboard, file),
+        file=file,
+        marks=mistakes.marks,
+        allow=allow,
+        mistakes=mistakes.told,
+        refused=frozenset(mistakes.refused),
+    )
+
+
+def _storyboard(data: dict[str, Any] | None) -> Storyboard | None:
+    """What the models make of the canonical form, or None."""
+    if data is None:
+        return None
+    try:
+        return Storyboard.model_validate(data, by_alias=True, by_name=False)
+    except ValidationError:
+        return None
 
 
 def _used(keyframes: dict[str, Any], mentions: list[Mention]) -> list[Mention]:

@@ -1,0 +1,25 @@
+"""The font of cards, cut down for a page."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from fontTools.ttLib import TTFont
+from PIL import ImageFont
+
+from wan_render.media.text import font
+from wan_render.media.webfont import subset
+
+
+def test_it_has_the_characters_that_the_font_has_and_draws_them_alike() -> None:
+    small = subset("江河 Aé\U0010ffff")
+    assert set(TTFont(io.BytesIO(small)).getBestCmap()) == {ord(character) for character in "江河 Aé"}
+    assert len(small) < 10_000
+    one, other = (np.array(face.getmask("江河"), int) for face in (font(40), ImageFont.truetype(io.BytesIO(small), 40)))
+    assert one.shape == other.shape
+    assert abs(one - other).mean() < 30, "6 for the lack of hints; other characters differ by 60"
+
+
+def test_a_text_without_known_characters_is_no_mistake() -> None:
+    assert TTFont(io.BytesIO(subset("\U0010ffff"))).getBestCmap() in ({}, None)

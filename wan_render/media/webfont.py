@@ -1,0 +1,37 @@
+"""The font of cards and labels, cut down to some characters: for a page that is read where no such font is."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+from wan_render.errors import MachineError, Problem
+from wan_render.media.text import FAMILY, font_file, missing_glyphs
+
+_DROPPED = ("BASE", "DSIG", "GPOS", "GSUB", "VORG", "vhea", "vmtx")
+"""Tables for setting type vertically or with alternative forms."""
+
+
+def subset(text: str) -> bytes:
+    """An OpenType font with the glyphs of every character of `text` that the font has; some 400 bytes a Han character.
+
+    Raises MachineError where the font is not there.
+    """
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTCollection, TTLibError
+
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it tells of every table that it does not know
+    options = Options(layout_features=[], hinting=False, desubroutinize=True, notdef_outline=True)
+    options.drop_tables += _DROPPED
+    subsetter = Subsetter(options)
+    subsetter.populate(unicodes=sorted(set(map(ord, text)) - set(map(ord, missing_glyphs(text)))))
+    try:
+        with TTCollection(font_file(), lazy=True) as collection:
+            face = next(font for font in collection if font["name"].getDebugName(1) == FAMILY)
+            subsetter.subset(face)
+            face.save(written := io.BytesIO())
+    except (OSError, TTLibError, StopIteration) as error:
+        raise MachineError(
+            Problem(str(font_file()), f"has no font named {FAMILY}", "", "install noto-cjk-sans-otc anew")
+        ) from error
+    return written.getvalue()
