@@ -83,6 +83,7 @@ class Night:
     def _ended(self, order: RenderOrder, outcome: Outcome) -> None:
         self.outcomes[order] = outcome
         self.precedence.ended(order, outcome)
+        self.farm.expect(self.precedence.remaining)
 
 
 def render_takes(run: Run, night: Night) -> None:
@@ -93,6 +94,7 @@ def render_takes(run: Run, night: Night) -> None:
     orders = {_place(order): order for order in run.orders}
     others = {place: take for place, take in _planned(run).items() if place not in orders}
     take: Task[Any, Any] = _task(orders, lambda place: _instead(others[place], run), night)
+    night.farm.expect(run.orders)
     threads: ThreadPoolTaskRunner[Any]
     with ThreadPoolTaskRunner(max_workers=len(night.farm.devices) + SPARE_THREADS) as threads:
         futures: dict[_Place, PrefectFuture[Any]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,8 @@ class Told:
             raise error
         listen(Progress(self._phase))
         return Clip(order.take.key, Path("/nowhere"), 9, order.take.size, order.take.rate)
+
+    def expect(self, orders: Sequence[RenderOrder]) -> None: ...
 
     def stop(self) -> None: ...
 

@@ -52,6 +52,7 @@ def render_all(
     Failed takes raise nothing. Whatever else is raised, here (by a signal's handler) or in `on_event`, stops the farm
     first; so does Stopped, which leaves this function.
     """
+    farm.expect(orders)
     night = _Night(Precedence(orders), farm, on_event, attempts or Attempts())
     workers = max(1, min(len(orders), 2 * len(farm.devices)))  # while one take is written, the next is rendered
     with ThreadPoolExecutor(workers, "renders") as threads:
@@ -80,6 +81,7 @@ class _Night:
             outcome = self._outcome(order)
             self._tell(order, Ended(outcome))
             self.precedence.ended(order, outcome)
+            self._farm.expect(self.precedence.remaining)
 
     def _outcome(self, order: RenderOrder) -> Outcome:
         if lacking := self.precedence.unmet(order):
