@@ -83,11 +83,12 @@ def together(device: Device, store: Path) -> Work:
             return clip
         if words[0] == "early" and not group.rank:
             raise KeyError("early")
-        if not _met(group, "met", lambda: listen(Progress(Phase.WAITING))):
+        _meet(group, "met", lambda: listen(Progress(Phase.WAITING)))
+        if group.rank and group.is_over:
             return None
         listen(Progress(Phase.STEP, 0, 1))
         _act(order, device, store, listen)
-        _met(group, "denoised", lambda: None)
+        _meet(group, "denoised", None)
         if group.rank:
             if words[0] == "late":
                 raise RuntimeError("the driver unloads badly")
@@ -118,17 +119,17 @@ def _appears(file: Path, tell: Callable[[], None]) -> None:
         time.sleep(0.01)
 
 
-def _met(group: Group, what: str, tell: Callable[[], None]) -> bool:
-    """Whether all ranks came; False where the leader needs nobody. Raises when one of them was lost."""
+def _meet(group: Group, what: str, tell: Callable[[], None] | None) -> None:
+    """Until all ranks came, or, for one that tells that it waits, the leader needs nobody. Raises when one was lost."""
     (group.rendezvous / f"{what}-{group.rank}").touch()
     while not all((group.rendezvous / f"{what}-{rank}").exists() for rank in range(group.size)):
         if (group.rendezvous / "lost").exists():
             raise RuntimeError("connection closed by peer")
-        if group.rank and group.is_over:
-            return False
-        tell()
+        if tell is not None:
+            tell()
+            if group.rank and group.is_over:
+                return
         time.sleep(0.01)
-    return True
 
 
 def _act(order: RenderOrder, device: Device, store: Path, listen: Listen) -> None:
