@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,7 @@ class Night:
     attempts: Attempts = field(default_factory=lambda: Attempts(limit=ATTEMPTS))
     outcomes: dict[RenderOrder, Outcome] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    _ending: threading.Lock = field(default_factory=threading.Lock)
 
     def render(self, order: RenderOrder) -> State[None]:
         """One attempt, once the takes that this one needs have ended. Raises only what is worth another one."""
@@ -82,8 +84,9 @@ class Night:
 
     def _ended(self, order: RenderOrder, outcome: Outcome) -> None:
         self.outcomes[order] = outcome
-        self.precedence.ended(order, outcome)
-        self.farm.expect(self.precedence.remaining)
+        with self._ending:  # the farm hears of one end after the other
+            self.precedence.ended(order, outcome)
+            self.farm.expect(self.precedence.remaining)
 
 
 def render_takes(run: Run, night: Night) -> None:
