@@ -125,6 +125,8 @@ class LocalFarm:
             with self._changed:
                 for turn in turns:
                     turn.end()
+                if self._stopped:
+                    self._release()
                 self._changed.notify_all()
             raise
         _log.info("%s take %d on %s, log %s", order.shot, order.number, _names(slots), log)
