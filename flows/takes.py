@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,7 @@ class Night:
     attempts: Attempts = field(default_factory=lambda: Attempts(limit=ATTEMPTS))
     outcomes: dict[RenderOrder, Outcome] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    _ending: threading.Lock = field(default_factory=threading.Lock)
 
     def render(self, order: RenderOrder) -> State[None]:
         """One attempt, once the takes that this one needs have ended. Raises only what is worth another one."""
@@ -82,7 +84,9 @@ class Night:
 
     def _ended(self, order: RenderOrder, outcome: Outcome) -> None:
         self.outcomes[order] = outcome
-        self.precedence.ended(order, outcome)
+        with self._ending:  # the farm hears of one end after the other
+            self.precedence.ended(order, outcome)
+            self.farm.expect(self.precedence.remaining)
 
 
 def render_takes(run: Run, night: Night) -> None:
@@ -93,6 +97,7 @@ def render_takes(run: Run, night: Night) -> None:
     orders = {_place(order): order for order in run.orders}
     others = {place: take for place, take in _planned(run).items() if place not in orders}
     take: Task[Any, Any] = _task(orders, lambda place: _instead(others[place], run), night)
+    night.farm.expect(run.orders)
     threads: ThreadPoolTaskRunner[Any]
     with ThreadPoolTaskRunner(max_workers=len(night.farm.devices) + SPARE_THREADS) as threads:
         futures: dict[_Place, PrefectFuture[Any]] = {

@@ -267,6 +267,13 @@ def test_time_is_what_comparable_takes_took_scaled_by_steps_and_frames(store: St
     assert look({"1/010": rendered(A_TAKE)}, store).seconds == 0.0
 
 
+def test_the_time_of_a_group_of_devices_says_nothing_of_one(store: Store) -> None:
+    store.publish(A_TAKE, filled(made=replace(provenance(seconds={"step": 4.0}), device="cpu:0 + cpu:1")))
+    other = replace(A_TAKE, prompt="night")
+
+    assert look({"1/020": rendered(other)}, store).seconds == pytest.approx(100.0, abs=0.1)
+
+
 def test_where_nothing_was_measured_writing_is_added_to_what_the_backend_expects(store: Store) -> None:
     large = replace(A_TAKE, size=Size(832, 480), frames=81)
 
@@ -329,6 +336,7 @@ def test_the_json_of_a_plan_has_every_resolved_setting(store: Store) -> None:
     render(store, "1/010", 1, replace(A_TAKE, prompt="day"))
     shots: dict[str, Content] = {"1/010": rendered(A_TAKE, take(2)), "1/020": CardText("Fin")}
     plan = plan_of({**shots, "1/040": rendered(A_TAKE, pin="0123456")}, omitted=("1/030",))
+    plan = replace(plan, gpus={A_TAKE.key: 2})
 
     value = json.loads(json.dumps(plan_json(plan, status(plan, store, Estimating()))))
 
@@ -347,6 +355,7 @@ def test_the_json_of_a_plan_has_every_resolved_setting(store: Store) -> None:
     ]
     first = value["shots"][0]["takes"][0]
     assert first["key"] == A_TAKE.key
+    assert [take["gpus"] for take in value["shots"][0]["takes"]] == [2, None]
     assert (first["state"], first["why"], first["chosen"]) == ("stale", "prompt changed", True)
     assert {field: first[field] for field in ("seed", "prompt", "frames", "size", "rate", "sampling")} == {
         "seed": 1,

@@ -41,6 +41,9 @@ class MachineSettings(BaseSettings):
              docs/benchmarks.md.                              WAN_RENDER_KERNELS
     memory_fit: `auto`, or what is given up for memory, the least first: `resident`, `freed`, `streamed`, `tiled` (the
              last changes pixels; see docs/memory.md).             WAN_RENDER_MEMORY_FIT
+    groups:  which takes several equal GPUs render together: `asked`, those for which a storyboard names a number
+             (`render: {gpus: 2}`); `auto`, also where the night is expected to end sooner for it; `off`, none. Groups
+             were never timed on GPUs, so `auto` is not the default.   WAN_RENDER_GROUPS
     keep_latents: whether a take's denoised latents stay when its clip is there, to be decoded again.
                                                       WAN_RENDER_KEEP_LATENTS
     ffmpeg:  an ffmpeg program instead of the one that comes with imageio-ffmpeg. WAN_RENDER_FFMPEG
@@ -54,6 +57,7 @@ class MachineSettings(BaseSettings):
     cache: Path = Field(default_factory=_cache_folder)
     kernels: Literal["auto", "stock"] = "stock"
     memory_fit: Literal["auto", "resident", "freed", "streamed", "tiled"] = "auto"
+    groups: Literal["asked", "auto", "off"] = "asked"
     keep_latents: bool = False
     ffmpeg: Path | None = None
 

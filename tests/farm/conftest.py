@@ -20,9 +20,11 @@ def open_farm(tmp_path: Path) -> Iterator[OpenFarm]:
     """`open_farm("cpu", "cuda:0", work=…, stall=…)`; all are stopped in the end."""
     with ExitStack() as farms:
 
-        def make(*names: str, work: str = WORK, stall: Stall | None = None, quarantine: int = 2) -> LocalFarm:
+        def make(
+            *names: str, work: str = WORK, stall: Stall | None = None, quarantine: int = 2, groups: str = "asked"
+        ) -> LocalFarm:
             devices = [Device(name, "under test", 0, pin="" if name == "cpu" else f"GPU-{name}") for name in names]
-            settings = FarmSettings(stall or Stall(), tmp_path / "locks", quarantine, work)
+            settings = FarmSettings(stall or Stall(), tmp_path / "locks", quarantine, work, groups)
             farm = LocalFarm(devices, tmp_path, settings)
             farms.callback(farm.stop)
             return farm

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import ModuleType
 
 from wan_render.errors import DiskError, OutOfMemoryError, PictureError, Problem, RenderError, WanRenderError
-from wan_render.farm.work import Work
+from wan_render.farm.work import Work, Write
 from wan_render.production import RenderOrder
-from wan_render.render import Device, Listen, Phase, Progress
+from wan_render.render import Device, Group, Listen, Phase, Progress
 from wan_render.store import Clip
 from wan_render.take import Size
 
@@ -47,7 +47,7 @@ def overlapping(device: Device, store: Path) -> Work:
     """`render <name> [then <action>]`: rendered at once, written only when `<name>` lies in the store; the action is
     what the writing does in the end."""
 
-    def work(order: RenderOrder, listen: Listen) -> Clip | Callable[[], Clip]:
+    def work(order: RenderOrder, listen: Listen) -> Clip | Write | None:
         words = order.take.prompt.split()
         if words[0] != "render":
             return scripted(device, store)(order, listen)
@@ -66,6 +66,82 @@ def overlapping(device: Device, store: Path) -> Work:
     return work
 
 
+def together(device: Device, store: Path) -> Work:
+    """As `scripted`, and in a group as well: the ranks meet, do what is told, and meet again, each waiting for the
+    others without end and without a word, as in a collective. `hold <name>` waits for a file of the store, `decode
+    <name>` does when the ranks have met. A line for every order that is begun goes to the file `begun`."""
+    alone = overlapping(device, store)
+
+    def work(order: RenderOrder, listen: Listen) -> Clip | Write | None:
+        group, words = order.group, order.take.prompt.split()
+        _note(store, order, device)
+        if words[0] == "hold":
+            _appears(store / words[1], lambda: listen(Progress(Phase.WAITING)))
+        if group is None:
+            clip = alone(order, listen) if words[0] in (*ACTIONS, "render") else _clip(order, device)
+            listen(Progress(Phase.WRITING))
+            return clip
+        if words[0] == "early" and not group.rank:
+            raise KeyError("early")
+        _meet(group, "met", lambda: listen(Progress(Phase.WAITING)))
+        if group.rank and group.is_over:
+            return None
+        listen(Progress(Phase.STEP, 0, 1))
+        _act(order, device, store, listen)
+        _meet(group, "denoised", None)
+        if group.rank:
+            if words[0] == "late":
+                raise RuntimeError("the driver unloads badly")
+            return None
+        group.end()
+        if words[0] in ("decode", "late"):
+            _appears(store / words[1], lambda: listen(Progress(Phase.DECODING)))
+        listen(Progress(Phase.WRITING))
+        return _clip(order, device)
+
+    return work
+
+
+def _note(store: Path, order: RenderOrder, device: Device) -> None:
+    rank = f"{order.group.rank} of {order.group.size}" if order.group is not None else "alone"
+    mode = f"{order.group.rendezvous.stat().st_mode & 0o777:o}" if order.group is not None else ""
+    with (store / "begun").open("a") as begun:
+        begun.write(f"{order.shot} on {device.name} {rank} tighter {order.tighter} {mode}".strip() + "\n")
+
+
+def _clip(order: RenderOrder, device: Device) -> Clip:
+    return Clip(order.take.key, Path(f"/{device.name}/{os.getpid()}"), 1, Size(64, 48), Fraction(16))
+
+
+def _appears(file: Path, tell: Callable[[], None]) -> None:
+    while not file.exists():
+        tell()
+        time.sleep(0.01)
+
+
+def _meet(group: Group, what: str, tell: Callable[[], None] | None) -> None:
+    """Until all ranks came, or, for one that tells that it waits, the leader needs nobody. Raises when one was lost."""
+    (group.rendezvous / f"{what}-{group.rank}").touch()
+    while not all((group.rendezvous / f"{what}-{rank}").exists() for rank in range(group.size)):
+        if (group.rendezvous / "lost").exists():
+            raise RuntimeError("connection closed by peer")
+        if tell is not None:
+            tell()
+            if group.rank and group.is_over:
+                return
+        time.sleep(0.01)
+
+
+def _act(order: RenderOrder, device: Device, store: Path, listen: Listen) -> None:
+    action, _, condition = order.take.prompt.partition(" ")
+    if action not in ACTIONS or not _applies(condition, order, device, store):
+        return
+    if order.group is not None and action == "crowded":
+        (order.group.rendezvous / "lost").touch()
+        time.sleep(0.3)  # the others' complaints come first
+    ACTIONS[action](store, listen)
+
+
 def slow_start(_device: Device, store: Path) -> Work:
     """A process that never comes to take an order."""
     (store / "pid").write_text(str(os.getpid()))
@@ -81,6 +157,8 @@ def broken_start(_device: Device, _store: Path) -> Work:
 def _applies(condition: str, order: RenderOrder, device: Device, store: Path) -> bool:
     if condition.startswith("on "):
         return condition == f"on {device.name}"
+    if condition.startswith("by rank "):
+        return order.group is not None and condition == f"by rank {order.group.rank}"
     if condition == "once":
         marker = store / f"tried-{order.take.key}"
         first = not marker.exists()

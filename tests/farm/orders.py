@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from wan_render.backends import backend
+from wan_render.backends.animatic import Animatic
 from wan_render.production import RenderOrder
-from wan_render.render import KindDefaults, ModelCard, Progress
+from wan_render.render import (
+    ALONE,
+    Backend,
+    Device,
+    Frames,
+    Group,
+    KindDefaults,
+    Listen,
+    ModelCard,
+    Phase,
+    Plates,
+    Progress,
+    Renderer,
+    Workspace,
+)
 from wan_render.store import Clip
 from wan_render.take import Sampling, ShotKind, Size, Take
 
@@ -32,6 +50,58 @@ def order(prompt: str, shot: str = "1/010", model: str = "a model@1") -> RenderO
     )
     card = ModelCard(model, model, dict.fromkeys(ShotKind, KindDefaults(sampling, "")), Fraction(16))
     return RenderOrder(take, animatic, card, {}, shot, 1)
+
+
+@dataclass(frozen=True)
+class Grouping(Animatic):
+    """Several devices can render a take, each of them as fast as one alone."""
+
+    seconds: float = 600.0
+
+    def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:  # noqa: ARG002 - the seam's
+        return (1, 2, 4)
+
+    def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:  # noqa: ARG002
+        return self.seconds / devices
+
+
+@dataclass(frozen=True)
+class Drawing(Grouping):
+    """The animatic, in groups whose helpers look on."""
+
+    def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
+        return LooksOn(super().open(card, device, listen, workspace))
+
+
+@dataclass(frozen=True)
+class LooksOn:
+    renderer: Renderer
+
+    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:
+        self.renderer.prepare(takes, plates, listen)
+
+    def render(self, take: Take, plates: Plates, listen: Listen, group: Group | None = None) -> Frames:
+        while group is not None and not (group.rendezvous / "looks on").exists():
+            listen(Progress(Phase.WAITING))
+            time.sleep(0.01)
+        return self.renderer.render(take, plates, listen)
+
+    def assist(self, take: Take, plates: Plates, listen: Listen, group: Group) -> None:  # noqa: ARG002 - the seam's
+        (group.rendezvous / "looks on").touch()
+        while not group.is_over:
+            listen(Progress(Phase.WAITING))
+            time.sleep(0.01)
+
+    def facts(self) -> Mapping[str, str]:
+        return self.renderer.facts()
+
+    def close(self) -> None:
+        self.renderer.close()
+
+
+def grouped(prompt: str, shot: str = "1/010", gpus: int | None = None, backend: Backend | None = None) -> RenderOrder:
+    """An order of a backend that forms groups, for duties.together."""
+    return replace(order(prompt, shot), backend=backend or Grouping(), gpus=gpus)
 
 
 def nobody(_progress: Progress) -> None:

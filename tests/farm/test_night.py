@@ -49,6 +49,16 @@ def test_a_film_whose_first_shots_all_fail_alike_is_stopped(open_farm: OpenFarm)
     assert "was not tried, as others before it failed alike (KeyError: 'weight'" in str(outcomes[orders[4]])
 
 
+def test_the_farm_knows_what_is_still_to_come(open_farm: OpenFarm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is rendered, what is given up, and what is not tried, is not."""
+    farm, expected = open_farm("cpu"), list[tuple[str, ...]]()
+    monkeypatch.setattr(farm, "expect", lambda orders: expected.append(tuple(order.shot for order in orders)))
+    render_all([order("bug", str(shot)) for shot in range(5)], farm)
+    assert expected[0] == ("0", "1", "2", "3", "4")
+    assert len(expected) == 6
+    assert expected[-1] == ()
+
+
 def test_no_orders_are_no_outcomes(open_farm: OpenFarm) -> None:
     assert render_all([], open_farm("cpu")) == {}
 

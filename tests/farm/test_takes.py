@@ -12,7 +12,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from tests.farm.orders import nobody, order
+from tests.farm.orders import Drawing, grouped, nobody, order
 from wan_render.errors import DeviceError, PictureError
 from wan_render.facts import FactCache
 from wan_render.farm import FarmSettings, LocalFarm, cpu, render_all
@@ -100,3 +100,33 @@ def test_an_error_of_the_take_itself_crosses_as_it_is(orders: tuple[RenderOrder,
     Image.new("RGB", (96, 64), "red").save(picture)
     with farm(tmp_path / "outputs", tmp_path / "locks") as devices, pytest.raises(PictureError, match=picture.name):
         devices.render(orders[1], nobody)
+
+
+def test_a_group_writes_one_take_and_its_record_names_both(tmp_path: Path) -> None:
+    """Real work: the first device renders and writes, the other only helps."""
+    with group_of_two(tmp_path) as devices:
+        clip = devices.render(grouped("a calm sea", gpus=2, backend=Drawing()), nobody)
+    store = Store(tmp_path / "outputs")
+    assert store.verify(clip.key) == clip
+    assert store.record(clip.key).provenance.device == "cpu:0 + cpu:1"
+
+
+def test_a_take_that_no_group_can_render_is_rendered_by_one_device(tmp_path: Path) -> None:
+    """The animatic refuses groups: that costs an attempt, not the take."""
+    asked = grouped("a calm sea", gpus=2)
+    with group_of_two(tmp_path) as devices:
+        outcomes = render_all([asked], devices)
+    assert isinstance(outcomes[asked], Clip)
+    assert Store(tmp_path / "outputs").record(asked.take.key).provenance.device in ("cpu:0", "cpu:1")
+
+
+def test_a_take_that_is_there_already_lets_the_helpers_go(tmp_path: Path) -> None:
+    asked = grouped("a calm sea", gpus=2, backend=Drawing())
+    with group_of_two(tmp_path) as devices:
+        first = devices.render(replace(asked, gpus=1), nobody)
+        assert devices.render(asked, nobody) == first
+
+
+def group_of_two(folder: Path) -> LocalFarm:
+    devices = [replace(cpu(), name=name) for name in ("cpu:0", "cpu:1")]
+    return LocalFarm(devices, folder / "outputs", FarmSettings(locks=folder / "locks", groups="asked"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from flows.takes import ATTEMPTS, Night
 from tests.farm.orders import order
 from wan_render.errors import DeviceError, Problem, RenderError, Stopped, WanRenderError
 from wan_render.farm import cpu
-from wan_render.production import RenderOrder
+from wan_render.production import Precedence, RenderOrder
 from wan_render.render import Device, Listen, Phase, Progress
 from wan_render.store import Clip
 
@@ -25,6 +25,7 @@ class Told:
 
     def __init__(self, *errors: WanRenderError, phase: Phase = Phase.WRITING) -> None:
         self.tried = 0
+        self.expected: Sequence[RenderOrder] = ()
         self._phase = phase
         self._errors: Iterator[WanRenderError] = iter(errors)
 
@@ -39,6 +40,9 @@ class Told:
             raise error
         listen(Progress(self._phase))
         return Clip(order.take.key, Path("/nowhere"), 9, order.take.size, order.take.rate)
+
+    def expect(self, orders: Sequence[RenderOrder]) -> None:
+        self.expected = tuple(orders)
 
     def stop(self) -> None: ...
 
@@ -55,6 +59,15 @@ def test_a_take_is_rendered() -> None:
     assert state.is_completed()
     assert isinstance(night.outcomes[asked], Clip)
     assert (state.name, state.message) == ("Completed", "rendered in 0 s (was: )")
+
+
+def test_the_farm_knows_what_is_still_to_come() -> None:
+    farm, first, second = Told(BLACK), order("nothing", "1"), order("nothing", "2")
+    night = Night(farm, Precedence([first, second]))
+    night.render(first)
+    assert list(farm.expected) == [second]
+    night.render(second)
+    assert not farm.expected
 
 
 def test_a_take_that_another_run_rendered_is_found() -> None:

@@ -70,6 +70,21 @@ def test_a_rendered_take_is_a_clip_with_its_plates_and_its_history(store: Store,
     assert list(store.remembered("river")) == ["1/010"]
 
 
+def test_the_record_names_every_device_of_a_group(store: Store, solid: Solid, tmp_path: Path) -> None:
+    (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
+    clip = render_take(replace(order, helpers=("cuda:1", "cuda:2")), Warm(), CPU, store, deaf)
+
+    made = store.record(clip.key).provenance
+    assert (made.device, made.by_group) == ("cpu + cuda:1 + cuda:2", True)
+
+
+def test_an_order_knows_how_many_devices_are_asked_for(store: Store, solid: Solid, tmp_path: Path) -> None:
+    two, open_ = a_take("dawn"), a_take("dusk")
+    plan = replace(film(tmp_path, {"1/010": two, "1/020": open_}), gpus={two.key: 2})
+
+    assert [order.gpus for order in ordered(plan, store, solid)] == [2, None]
+
+
 def test_a_take_that_is_there_is_not_rendered_again(store: Store, solid: Solid, tmp_path: Path) -> None:
     (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
     first = render_take(order, Warm(), CPU, store, deaf)

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from wan_render.errors import DeviceError, Problem, RenderError, WanRenderError
 from wan_render.farm.channel import Channel, ClosedError, Done, Failed, Job, Logged, Ready, Start, Told
 from wan_render.farm.work import Work, Write, named
 from wan_render.farm.writer import Writer
+from wan_render.store import Clip
 
 _WATCHER = ("/bin/sh", "-c", "read -r _; kill -KILL 0")
 """Waits for the end of stdin, then kills the process group that it is in. A process of its own, since a thread here
@@ -118,7 +120,7 @@ def _write(job: Job, channel: Channel, write: Write) -> None:
         channel.send(_end(job, write, usable=True))
 
 
-def _end(job: Job, result: Write, *, usable: bool = False) -> Done | Failed:
+def _end(job: Job, result: Callable[[], Clip | None], *, usable: bool = False) -> Done | Failed:
     """How it ends; what does not pickle is found here, not by the channel."""
     try:
         done = Done(job.number, result())

@@ -43,6 +43,14 @@ class DeviceLock:
                 self._file = self._locked()
         return self.held
 
+    def obtainable(self) -> bool:
+        """Whether it is ours or could be. Raises as `take` does."""
+        if self.held:
+            return True
+        taken = self.take()
+        self.release()
+        return taken
+
     def holder(self) -> str:
         """Who holds it, in words."""
         with suppress(OSError):

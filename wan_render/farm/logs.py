@@ -29,3 +29,12 @@ def new_log(store: Path, order: RenderOrder) -> Path:
                 continue
             return log
     raise AssertionError("unreachable: count does not end")
+
+
+def log_of_rank(log: Path, rank: int) -> Path:
+    """The leader's own log for rank 0; a new one for another rank, `…-<attempt>-rank1.log`. Raises DiskError."""
+    if rank:
+        log = log.with_stem(f"{log.stem}-rank{rank}")
+        with disk_errors(log):
+            log.touch()
+    return log

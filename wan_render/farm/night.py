@@ -52,6 +52,7 @@ def render_all(
     Failed takes raise nothing. Whatever else is raised, here (by a signal's handler) or in `on_event`, stops the farm
     first; so does Stopped, which leaves this function.
     """
+    farm.expect(orders)
     night = _Night(Precedence(orders), farm, on_event, attempts or Attempts())
     workers = max(1, min(len(orders), 2 * len(farm.devices)))  # while one take is written, the next is rendered
     with ThreadPoolExecutor(workers, "renders") as threads:
@@ -71,7 +72,7 @@ class _Night:
     def __init__(self, precedence: Precedence, farm: Farm, on_event: OnEvent, attempts: Attempts) -> None:
         self.precedence = precedence
         self._farm, self._on_event, self._attempts = farm, on_event, attempts
-        self._telling = threading.Lock()
+        self._telling, self._ending = threading.Lock(), threading.Lock()
         self._turns = threading.Semaphore(len(farm.devices))
 
     def work(self) -> None:
@@ -79,7 +80,9 @@ class _Night:
         while (order := self.precedence.next()) is not None:
             outcome = self._outcome(order)
             self._tell(order, Ended(outcome))
-            self.precedence.ended(order, outcome)
+            with self._ending:  # the farm hears of one end after the other
+                self.precedence.ended(order, outcome)
+                self._farm.expect(self.precedence.remaining)
 
     def _outcome(self, order: RenderOrder) -> Outcome:
         if lacking := self.precedence.unmet(order):

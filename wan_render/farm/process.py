@@ -33,6 +33,10 @@ _GRACE_SECONDS = 1.0
 _EXIT_SECONDS = 10.0
 
 
+class LostProcessError(DeviceError):
+    """The process died or stalled: the farm saw it, the process itself said nothing."""
+
+
 class _Gone:
     """In the inbox: the process closed its end."""
 
@@ -73,7 +77,7 @@ class DeviceProcess:
     def attempt(self, job: Job, listen: Listen, stall: Stall) -> Any:
         """The job's result. `listen` is called in this thread.
 
-        Raises what the job raised; DeviceError where the process died or stalled.
+        Raises what the job raised; LostProcessError where the process died or stalled.
         """
         with self._inbox_of(job) as inbox:
             try:
@@ -181,7 +185,7 @@ class DeviceProcess:
             raise self._failure(f"showed no progress for {limit:g} s while {doing}")
         return message
 
-    def _death(self) -> DeviceError:
+    def _death(self) -> LostProcessError:
         if self._killed:
             return self._failure("was stopped")
         try:
@@ -193,8 +197,8 @@ class DeviceProcess:
         why = ", often for want of memory" if -code == signal.SIGKILL else ""
         return self._failure(f"was killed by signal {-code} ({signal.strsignal(-code)}){why}")
 
-    def _failure(self, found: str) -> DeviceError:
-        return DeviceError(Problem(f"the process on {self._device.name}", found, remedy=f"its log: {self._log}"))
+    def _failure(self, found: str) -> LostProcessError:
+        return LostProcessError(Problem(f"the process on {self._device.name}", found, remedy=f"its log: {self._log}"))
 
 
 def _spawn(device: Device, channel: int, lock: int, log: Path) -> subprocess.Popen[bytes]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wan_render.render import Phase
+from wan_render.settings import MachineSettings
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class FarmSettings:
     """How a LocalFarm watches its devices.
 
     quarantine: a device on which this many different shots failed in a row gets no more, while there is another one.
+    groups: see MachineSettings; its own by default.
     work: what a device process runs, `module:function`; see farm.work.
     """
 
@@ -54,3 +56,4 @@ class FarmSettings:
     locks: Path = field(default_factory=lock_folder)
     quarantine: int = 2
     work: str = "wan_render.farm.work:render_takes"
+    groups: str = field(default_factory=lambda: MachineSettings().groups)

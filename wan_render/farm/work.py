@@ -6,15 +6,16 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from wan_render.production import RenderOrder, Warm, begin_take
+from wan_render.production import RenderOrder, Warm, assist_take, begin_take
 from wan_render.render import Device, Listen
 from wan_render.store import Clip, Store
 
 Write = Callable[[], Clip]
 """What is left of an order when the device has done its part. May be called in another thread."""
 
-Work = Callable[[RenderOrder, Listen], Clip | Write]
-"""One attempt at an order. Called for one order after another in one process, always in the same thread."""
+Work = Callable[[RenderOrder, Listen], Clip | Write | None]
+"""One attempt at an order. Called for one order after another in one process, always in the same thread. None comes
+of the order of a group's later rank."""
 
 
 def render_takes(device: Device, store: Path) -> Work:
@@ -22,7 +23,10 @@ def render_takes(device: Device, store: Path) -> Work:
     takes = Store(store)
     warm = Warm(takes.stages)
 
-    def work(order: RenderOrder, listen: Listen) -> Clip | Write:
+    def work(order: RenderOrder, listen: Listen) -> Clip | Write | None:
+        if order.group is not None and order.group.rank:
+            assist_take(order, warm, device, listen)
+            return None
         begun = begin_take(order, warm, device, takes, listen)
         return begun if isinstance(begun, Clip) else begun.write
 

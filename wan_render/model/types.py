@@ -34,6 +34,7 @@ from wan_render.model.words import (
     CardText,
     ClipPath,
     Fit,
+    Gpus,
     Id,
     KeyframeName,
     LoraPath,
@@ -84,6 +85,7 @@ class Render(Authored):
     """Settings of rendering: partial, inherited film → scene → shot.
 
     negative: `official`, `none`, or a text of its own. frames: the model's length, on its grid.
+    gpus: changes no pixels, so it is in no key.
     """
 
     seed: Seed | None = Field(None, description="The seed of take 1; the other takes' seeds follow from it.")
@@ -91,6 +93,7 @@ class Render(Authored):
     loras: OneOrMany[LoraFile] | None = Field(None, description="LoRAs; [] clears inherited ones.")
     profile: Profile | None = Field(None, description="exact, fast, balanced or draft.")
     frames: FrameCount | None = Field(None, description="Fixes how many frames the model renders.")
+    gpus: Gpus | None = Field(None, description="How many devices render one take together: auto, 1, 2, 4 or 8.")
     t2v: KindRender | None = Field(None, description="For shots without keyframes, and painted keyframes.")
     i2v: KindRender | None = Field(None, description="For shots with only a first keyframe.")
     flf2v: KindRender | None = Field(None, description="For shots between two keyframes.")

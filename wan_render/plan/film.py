@@ -116,6 +116,7 @@ class FilmPlan:
     models:   the card of every model used, by identity.
     paintings: the take of every keyframe that is painted, by the keyframe's name; its frame 0 is the picture.
     loras:    the file of every LoRA of the storyboard, by SHA-256.
+    gpus:     how many devices are asked to render a take together, by its key; one that is not there leaves it open.
     size:     the raster that models render; delivery: the size of the film.
     fade_in, fade_out: film frames.
     """
@@ -139,6 +140,7 @@ class FilmPlan:
     warnings: tuple[Problem, ...]
     paintings: Mapping[str, Take] = field(default_factory=dict)
     loras: Mapping[str, Path] = field(default_factory=dict)
+    gpus: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def takes(self) -> tuple[Take, ...]:

@@ -78,7 +78,7 @@ class Settings(Protocol):
         ...
 
     def common(self, key: str) -> Told[Any] | None:
-        """A setting that stands directly under `render`: seed, negative, loras, profile, frames."""
+        """A setting that stands directly under `render`: seed, negative, loras, profile, frames, gpus."""
         ...
 
     def of_kind(self, kind: ShotKind) -> KindSettings:
@@ -192,7 +192,7 @@ class Inherited:
         return _avoid(self._look_layers)
 
     def common(self, key: str) -> Told[Any] | None:
-        """A setting that stands directly under `render`: seed, negative, loras, profile, frames."""
+        """A setting that stands directly under `render`: seed, negative, loras, profile, frames, gpus."""
         return _nearest(self._render_layers, key)
 
     def of_kind(self, kind: ShotKind) -> KindSettings:

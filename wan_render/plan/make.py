@@ -13,6 +13,7 @@ from wan_render.plan.contents import Studio
 from wan_render.plan.drafts import SLUG_ENDING
 from wan_render.plan.film import FilmPlan, Joint, PlannedShot, PlannedTitle, Rendered
 from wan_render.plan.findings import Findings
+from wan_render.plan.gpus import asked_gpus
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.joints import Meeting, Rates, check_room, joints
 from wan_render.plan.later import reason_not_yet, warn_of_ignored, warn_of_slates
@@ -97,6 +98,7 @@ def make_plan(
         warnings=findings.warnings,
         paintings=studio.painter.takes,
         loras=resolver.loras.files,
+        gpus=asked_gpus(cast, shots, storyboard, studio.painter.takes),
     )
 
 

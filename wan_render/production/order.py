@@ -23,7 +23,9 @@ class RenderOrder:
     What is no take of a shot is called `keyframe deer` or `1/020 part 2`.
     later: what follows with the same model, for a renderer that prepares it; their own are empty.
     tighter: how often this model ran out of memory on such a device; see render.Workspace.
-    group: which one of several devices it is for that render it together; None for one alone.
+    gpus: how many devices are asked to render it together; None leaves that to the farm.
+    group: which one of several devices it is for that render it together; None for one alone. helpers: the names of
+    the group's other devices, by their rank.
     """
 
     take: Take
@@ -36,7 +38,9 @@ class RenderOrder:
     why: str = ""
     later: tuple[RenderOrder, ...] = ()
     tighter: int = 0
+    gpus: int | None = None
     group: Group | None = None
+    helpers: tuple[str, ...] = ()
     loras: Mapping[str, Path] = field(default_factory=dict)
 
     @property
@@ -203,5 +207,6 @@ def _order(plan: FilmPlan, take: Take, wanted: _Wanted, backend: Backend) -> Ren
         number=wanted.number,
         film=plan.slug,
         why=wanted.why,
+        gpus=plan.gpus.get(take.key),
         loras={lora.content: plan.loras[lora.content] for lora in take.loras if lora.content in plan.loras},
     )

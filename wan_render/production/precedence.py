@@ -32,6 +32,12 @@ class Precedence:
         with self._changed:
             return dict(self._outcomes)
 
+    @property
+    def remaining(self) -> tuple[RenderOrder, ...]:
+        """Every order without an outcome, as they were given."""
+        with self._changed:
+            return tuple(order for order in self._by_key.values() if order not in self._outcomes)
+
     def next(self) -> RenderOrder | None:
         """The first order whose needs have ended, taken off the list; waits while there is none. None when the list
         is empty or was stopped."""

@@ -17,7 +17,7 @@ from wan_render.production.pictures import Pictures
 from wan_render.production.warm import Warm
 from wan_render.render import Device, Frames, Listen, Phase, Pixels, Plates, Progress, checked
 from wan_render.settings import MachineSettings
-from wan_render.store import CLIP, FIRST, LAST, PREVIEW, Clip, Fill, Provenance, Store
+from wan_render.store import CLIP, FIRST, LAST, PREVIEW, TOGETHER, Clip, Fill, Provenance, Store
 from wan_render.take import Take, short
 
 LOG = logging.getLogger("wan_render.production")
@@ -167,7 +167,7 @@ def _provenance(
         why=order.why,
         model=order.card.name,
         keyframes={end: pictures.name(plate) for end, plate in plates.items() if plate is not None},
-        device=device.name,
+        device=TOGETHER.join((device.name, *order.helpers)),
         device_label=device.label,
         seconds=seconds,
         versions=versions,

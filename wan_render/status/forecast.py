@@ -98,7 +98,7 @@ def _measured(store: Store) -> Mapping[_Alike, float]:
     """Seconds per step and frame, the median over comparable takes."""
     measured: dict[_Alike, list[float]] = defaultdict(list)
     for record in store.takes.newest(MEASURED_TAKES):
-        if "through" in record.take:
+        if "through" in record.take or record.provenance.by_group:  # the time of several devices says none of one
             continue
         work = record.take["sampling"]["steps"] * record.take["frames"]
         measured[_alike(record)].append(_rendering_seconds(record) / max(work, 1))

@@ -25,8 +25,8 @@ def plan_json(plan: FilmPlan, status: FilmStatus) -> dict[str, Any]:
         "seconds": float(frames / plan.rate),
         "expected": _expected(status),
         "warnings": [asdict(warning) for warning in (*plan.warnings, *pin_warnings(status))],
-        "shots": [_shot(shot) for shot in status.shots],
-        "painted": [{"keyframe": name} | _take(take, take.key) for name, take in status.paintings.items()],
+        "shots": [_shot(shot, plan) for shot in status.shots],
+        "painted": [{"keyframe": name} | _take(take, take.key, plan) for name, take in status.paintings.items()],
     }
 
 
@@ -51,11 +51,11 @@ def _film(plan: FilmPlan) -> dict[str, Any]:
     }
 
 
-def _shot(shot: ShotStatus) -> dict[str, Any]:
+def _shot(shot: ShotStatus, plan: FilmPlan) -> dict[str, Any]:
     value: dict[str, Any] = {"id": shot.id, "state": shot.state.value, "why": shot.why}
     if shot.planned is not None:
         value |= _planned(shot.planned)
-    return value | {"takes": [_take(take, shot.chosen) for take in shot.takes]}
+    return value | {"takes": [_take(take, shot.chosen, plan) for take in shot.takes]}
 
 
 def _planned(shot: PlannedShot) -> dict[str, Any]:
@@ -70,12 +70,13 @@ def _planned(shot: PlannedShot) -> dict[str, Any]:
     }
 
 
-def _take(take: TakeStatus, chosen: str) -> dict[str, Any]:
+def _take(take: TakeStatus, chosen: str, plan: FilmPlan) -> dict[str, Any]:
     named = {
         "number": take.number,
         "key": take.key,
         "state": take.state.value,
         "why": take.why,
         "chosen": take.key == chosen,
+        "gpus": plan.gpus.get(take.key),
     }
     return named | dict(take.fields)

@@ -23,7 +23,18 @@ from wan_render.store.disk import disk_error, free_bytes, gigabytes
 from wan_render.store.films import FilmRecord, Films, FilmVersion, read_film
 from wan_render.store.locks import locked, once, shared
 from wan_render.store.memory import Memory, Remembered
-from wan_render.store.record import CLIP, FIRST, LAST, PREVIEW, SIDECAR, Clip, FileFact, Provenance, TakeRecord
+from wan_render.store.record import (
+    CLIP,
+    FIRST,
+    LAST,
+    PREVIEW,
+    SIDECAR,
+    TOGETHER,
+    Clip,
+    FileFact,
+    Provenance,
+    TakeRecord,
+)
 from wan_render.store.stages import StageFiles
 from wan_render.store.takes import Fill, Takes
 from wan_render.take import Take
@@ -34,6 +45,7 @@ __all__ = [
     "LAST",
     "PREVIEW",
     "SIDECAR",
+    "TOGETHER",
     "Clip",
     "FileFact",
     "Fill",

@@ -21,6 +21,9 @@ from wan_render.take import Size
 
 CLIP, PREVIEW, FIRST, LAST, SIDECAR = "clip.mkv", "preview.mp4", "first.png", "last.png", "take.json"
 
+TOGETHER = " + "
+"""Between the names of devices that rendered a take together."""
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -72,7 +75,8 @@ class Provenance:
 
     film, shot, number: slug, shot id and take number that it was first rendered for. why: why it was rendered.
     model: its name in the storyboard. keyframes: file names of its plates' pictures, by `first` and `last`.
-    device, device_label: `cuda:0`, and what that is. versions: what Renderer.facts said.
+    device, device_label: `cuda:0`, or `cuda:0 + cuda:1` of a group of equal ones, and what that is.
+    versions: what Renderer.facts said.
     seconds: of each phase; `waiting` is for another run's lock.
     """
 
@@ -86,6 +90,11 @@ class Provenance:
     device_label: str
     seconds: Mapping[str, float]
     versions: Mapping[str, str]
+
+    @property
+    def by_group(self) -> bool:
+        """Whether several devices rendered it together."""
+        return TOGETHER in self.device
 
 
 @dataclass(frozen=True)

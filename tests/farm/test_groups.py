@@ -1,0 +1,387 @@
+"""Several devices render one take: who is in a group, when, and what becomes of it when one of them fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.farm.conftest import OpenFarm
+from tests.farm.orders import device, grouped, nobody, order, pid
+from tests.farm.test_stopping import runs, said, seconds_to_stop, until
+from wan_render.errors import DeviceError, OutOfMemoryError, RenderError
+from wan_render.farm import LocalFarm, Stall, outlook, render_all, team
+from wan_render.farm.formation import formation
+from wan_render.farm.lock import DeviceLock
+from wan_render.render import Progress
+from wan_render.store import Clip
+
+WORK = "tests.farm.duties:together"
+FOUR = ("cuda:0", "cuda:1", "cuda:2", "cuda:3")
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team, "GRACE_SECONDS", 0.8)
+
+
+@contextmanager
+def released(*files: Path) -> Iterator[None]:
+    """Whatever happens, nobody waits for these files in the end."""
+    try:
+        yield
+    finally:
+        for file in files:
+            file.touch()
+
+
+def begun(folder: Path) -> list[str]:
+    """`1/010 on cuda:0 0 of 2`, …: every order that a device began."""
+    file = folder / "begun"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [line.partition(" tighter")[0] for line in lines]
+
+
+def begins(folder: Path, shot: str) -> list[str]:
+    return [line.removeprefix(f"{shot} on ") for line in begun(folder) if line.startswith(f"{shot} ")]
+
+
+def is_free(farm: LocalFarm) -> bool:
+    """Nobody works, and nothing of a group is left."""
+    idle = not any(slot.busy or slot.writing for slot in farm._slots)
+    return idle and not list(farm._settings.locks.glob("group-*"))
+
+
+# Who and when
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_as_many_devices_as_are_asked_for_render_a_take(open_farm: OpenFarm, tmp_path: Path, size: int) -> None:
+    farm = open_farm(*FOUR, work=WORK)
+    heard: list[Progress] = []
+    clip = farm.render(grouped("nothing", gpus=size), heard.append)
+    assert sorted(begun(tmp_path)) == [f"1/010 on cuda:{rank} {rank} of {size}" for rank in range(size)]
+    assert device(clip) == "cuda:0"
+    assert all(line.endswith(" 700") for line in (tmp_path / "begun").read_text().splitlines())
+    until(lambda: is_free(farm))
+    logs = sorted(log.name.rpartition("-1")[2] or log.name for log in (tmp_path / "logs").iterdir())
+    assert len(logs) == size
+    assert [log for log in logs if "rank" in log] == [f"-rank{rank}.log" for rank in range(1, size)]
+
+
+def test_a_group_stays_warm(open_farm: OpenFarm, tmp_path: Path) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    first = farm.render(grouped("nothing", gpus=2), nobody)
+    until(lambda: is_free(farm))
+    processes = [slot.process for slot in farm._slots]
+    second = farm.render(grouped("nothing", "1/020", gpus=2), nobody)
+    assert pid(first) == pid(second)
+    assert [slot.process for slot in farm._slots] == processes
+    assert len(begins(tmp_path, "1/020")) == 2
+
+
+def test_a_device_that_has_helped_renders_another_take_while_the_leader_decodes(
+    open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
+) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    with released(tmp_path / "go"):
+        first = threads.submit(farm.render, grouped("decode go", gpus=2), nobody)
+        until(lambda: len(begins(tmp_path, "1/010")) == 2)
+        second = farm.render(grouped("nothing", "1/020"), nobody)
+        assert device(second) == "cuda:1"
+        assert not first.done()
+    assert device(first.result(20)) == "cuda:0"
+
+
+def test_what_is_asked_for_and_not_there_is_said_once(
+    open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    farm = open_farm("cuda:0", "cuda:1", "cuda:2", work=WORK)
+    for shot in ("1/010", "1/020"):
+        farm.render(grouped("nothing", shot, gpus=4), nobody)
+        until(lambda: is_free(farm))
+        assert len(begins(tmp_path, shot)) == 2
+    words = "1/010 take 1 asks for 4 devices and is rendered by 2: no more equal ones are here and free of other runs"
+    assert said(caplog, "asks for") == [words]
+
+
+def test_a_backend_that_renders_alone_says_so(open_farm: OpenFarm, caplog: pytest.LogCaptureFixture) -> None:
+    asked = grouped("nothing", gpus=2, backend=order("nothing").backend)
+    open_farm("cuda:0", "cuda:1", work=WORK).render(asked, nobody)
+    (told,) = said(caplog, "asks for")
+    assert told.endswith("asks for 2 devices and is rendered by 1: animatic/1 renders such a take on no more")
+
+
+def test_off_is_off(open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK, groups="off")
+    farm.render(grouped("nothing", gpus=2), nobody)
+    assert begun(tmp_path) == ["1/010 on cuda:0 alone"]
+    assert said(caplog, "is rendered by 1: WAN_RENDER_GROUPS is off")
+
+
+@pytest.mark.parametrize(("groups", "size"), [("asked", 1), ("auto", 2)])
+def test_one_take_that_asks_for_nothing_gets_both_devices_only_where_that_is_the_farms_choice(
+    open_farm: OpenFarm, tmp_path: Path, groups: str, size: int
+) -> None:
+    render_all([grouped("nothing")], open_farm("cuda:0", "cuda:1", work=WORK, groups=groups))
+    assert len(begun(tmp_path)) == size
+
+
+def test_one_that_asks_for_one_device_gets_one(open_farm: OpenFarm, tmp_path: Path) -> None:
+    open_farm("cuda:0", "cuda:1", work=WORK, groups="auto").render(grouped("nothing", gpus=1), nobody)
+    assert begun(tmp_path) == ["1/010 on cuda:0 alone"]
+
+
+def test_the_last_wave_of_a_night_takes_groups(
+    open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three on two: two alone, and when they end, about the same time, the third by both."""
+    monkeypatch.setattr(outlook, "formation", partial(formation, joining=0.0))
+    farm = open_farm("cuda:0", "cuda:1", work=WORK, groups="auto")
+    orders = [grouped("hold go", "1"), grouped("hold go", "2"), grouped("nothing", "3")]
+    with released(tmp_path / "go"):
+        night = threads.submit(render_all, orders, farm)
+        until(lambda: len(begun(tmp_path)) == 2)
+        time.sleep(1)
+    assert all(isinstance(outcome, Clip) for outcome in night.result(20).values())
+    assert sorted(begun(tmp_path)[:2]) == ["1 on cuda:0 alone", "2 on cuda:1 alone"]
+    assert [line.partition(" on ")[0] for line in begun(tmp_path)[2:]] == ["3", "3"]
+
+
+def test_idle_devices_that_a_group_waits_with_are_not_taken_by_those_who_come_later(
+    open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
+) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    with released(tmp_path / "go"):
+        threads.submit(farm.render, grouped("hold go", "1"), nobody)
+        until(lambda: begun(tmp_path))
+        second = threads.submit(farm.render, grouped("nothing", "2", gpus=2), nobody)
+        until(lambda: len(farm._dispatch._requests) == 1)
+        third = threads.submit(farm.render, grouped("nothing", "3"), nobody)
+        with pytest.raises(TimeoutError):
+            third.result(0.5)
+        assert not second.done()
+    second.result(20)
+    third.result(20)
+    assert [line.partition(" on ")[0] for line in begun(tmp_path)] == ["1", "2", "2", "3"]
+
+
+def test_a_device_that_another_run_holds_is_not_waited_for(open_farm: OpenFarm, tmp_path: Path) -> None:
+    other, farm = open_farm("cuda:1", work=WORK), open_farm("cuda:0", "cuda:1", "cuda:2", work=WORK)
+    other.render(order("nothing"), nobody)
+    farm.render(grouped("nothing", "2", gpus=4), nobody)
+    assert sorted(begins(tmp_path, "2")) == ["cuda:0 0 of 2", "cuda:2 1 of 2"]
+
+
+# Failures
+
+
+@pytest.mark.parametrize("action", ["kill", "blame", "hang"])
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_fails_costs_that_attempt_only_and_the_next_is_alone(
+    open_farm: OpenFarm,
+    tmp_path: Path,
+    threads: ThreadPoolExecutor,
+    caplog: pytest.LogCaptureFixture,
+    action: str,
+    rank: int,
+) -> None:
+    stall = Stall(step=0.5) if action == "hang" else Stall()
+    farm = open_farm("cuda:0", "cuda:1", "cuda:2", work=WORK, stall=stall)
+    with released(tmp_path / "go"):
+        other = threads.submit(farm.render, grouped("hold go", "1"), nobody)
+        until(lambda: begun(tmp_path))
+        failing = grouped(f"{action} by rank {rank}", "2", gpus=2)
+        outcomes = render_all([failing], farm)
+        assert not other.done()
+    assert isinstance(outcomes[failing], Clip)
+    assert device(other.result(20)) == "cuda:0"
+    ranks = begins(tmp_path, "2")
+    assert sorted(ranks[:2]) == ["cuda:1 0 of 2", "cuda:2 1 of 2"]
+    assert [words.split(maxsplit=1)[1] for words in ranks[2:]] == ["alone"]
+    assert said(caplog, "2 take 1 failed on several devices together: one alone tries it next")
+    until(lambda: is_free(farm))
+
+
+def test_the_first_cause_is_told_and_not_what_it_did_to_the_others(open_farm: OpenFarm, tmp_path: Path) -> None:
+    """Out of memory on one; the other has lost its peer, and says so first."""
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    crowded = grouped("crowded by rank 1", gpus=2)
+    with pytest.raises(OutOfMemoryError, match="out of memory"):
+        farm.render(crowded, nobody)
+    farm.render(crowded, nobody)
+    assert "alone tighter 1" in (tmp_path / "begun").read_text().splitlines()[-1]
+
+
+def test_what_would_end_alike_by_one_device_is_no_worse_for_having_been_tried_by_two(open_farm: OpenFarm) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    failing = grouped("blame", gpus=2)
+    with pytest.raises(DeviceError, match="black frames"):
+        farm.render(failing, nobody)
+    with pytest.raises(RenderError, match="black frames"):
+        farm.render(failing, nobody)
+
+
+def test_the_rank_that_failed_is_blamed(open_farm: OpenFarm) -> None:
+    farm = open_farm(*FOUR, work=WORK)
+    for shot in ("1", "2"):
+        with pytest.raises(DeviceError, match="on cuda:1: was killed by signal 9"):
+            farm.render(grouped("kill on cuda:1", shot, gpus=4), nobody)
+        until(lambda: is_free(farm))
+    assert [farm._dispatch.allows(slot) for slot in farm._slots] == [True, False, True, True]
+
+
+def test_a_leader_that_fails_before_its_helpers_begin_leaves_them_as_they_are(open_farm: OpenFarm) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm.render(grouped("nothing", "1", gpus=2), nobody)
+    until(lambda: is_free(farm))
+    helper = farm._slots[1].process
+    with pytest.raises(DeviceError, match="KeyError: 'early'"):
+        farm.render(grouped("early", "2", gpus=2), nobody)
+    until(lambda: is_free(farm))
+    assert farm._slots[1].process is helper
+    assert helper is not None
+    assert helper.alive
+
+
+def test_a_helper_that_fails_when_its_part_is_done_costs_no_take(
+    open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    with released(tmp_path / "late"):
+        rendering = threads.submit(farm.render, grouped("late late", gpus=2), nobody)
+        until(lambda: said(caplog, "cuda:1 failed when its part of 1/010 was done"))
+    assert device(rendering.result(20)) == "cuda:0"
+    until(lambda: is_free(farm))
+    assert farm._slots[1].process is None
+
+
+def test_a_take_that_is_written_on_a_rank_that_has_to_go_is_written(
+    open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
+) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    with released(tmp_path / "go"):
+        written = [threads.submit(farm.render, grouped("render go", shot), nobody) for shot in ("1", "2")]
+        until(lambda: [slot.writing for slot in farm._slots] == [1, 1])
+        failing = threads.submit(farm.render, grouped("hang by rank 0", "3", gpus=2), nobody)
+        until(lambda: len(begins(tmp_path, "3")) == 2)
+        helper = farm._slots[1].process
+        assert helper is not None
+        leader = farm._slots[0].process
+        assert leader is not None
+        threading.Timer(0.3, leader.kill).start()  # as when it dies: what it writes is lost, the helper's is not
+        time.sleep(2)
+        assert helper.alive
+    with pytest.raises(DeviceError):
+        failing.result(20)
+    assert [isinstance(each.exception(20), DeviceError) for each in written] == [True, False]
+
+
+# The end
+
+
+def test_stop_while_a_group_waits_for_its_devices(
+    open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
+) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    with released(tmp_path / "go"):
+        threads.submit(farm.render, grouped("hold go", "1"), nobody)
+        until(lambda: begun(tmp_path))
+        waiting = threads.submit(farm.render, grouped("nothing", "2", gpus=2), nobody)
+        until(lambda: farm._dispatch._requests)
+        assert seconds_to_stop(farm, waiting) < 1
+    until(lambda: locks_are_free(farm))
+
+
+def test_stop_while_a_group_renders(open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor) -> None:
+    farm = open_farm(*FOUR, work=WORK)
+    rendering = threads.submit(farm.render, grouped("hang", gpus=4), nobody)
+    until(lambda: len(begun(tmp_path)) == 4)
+    processes = [slot.process.pid for slot in farm._slots if slot.process is not None]
+    assert len(processes) == 4
+    assert seconds_to_stop(farm, rendering) < 1
+    assert not any(map(runs, processes))
+    until(lambda: is_free(farm) and locks_are_free(farm))
+
+
+A_RUN = """
+import sys
+from pathlib import Path
+from tests.farm.orders import grouped, nobody
+from wan_render.farm import FarmSettings, LocalFarm
+from wan_render.render import Device
+
+root = Path(sys.argv[1])
+devices = [Device(name, "under test", 0, pin=f"GPU-{name}") for name in ("cuda:0", "cuda:1")]
+farm = LocalFarm(devices, root, FarmSettings(locks=root / "locks", work="tests.farm.duties:together"))
+farm.render(grouped("hang", gpus=2), nobody)
+"""
+
+
+def test_a_run_that_is_killed_takes_its_groups_along(open_farm: OpenFarm, tmp_path: Path) -> None:
+    modules = os.pathsep.join(filter(None, sys.path))
+    run = subprocess.Popen([sys.executable, "-c", A_RUN, str(tmp_path)], env={**os.environ, "PYTHONPATH": modules})
+    until(lambda: len(begun(tmp_path)) == 2)
+    ranks = [child.pid for child in psutil.Process(run.pid).children() if "wan_render.farm.child" in child.cmdline()]
+    assert len(ranks) == 2
+    run.kill()
+    run.wait()
+    until(lambda: not any(map(runs, ranks)), seconds=1)
+    until(lambda: locks_are_free(open_farm("cuda:0", "cuda:1")), seconds=1)
+
+
+def test_close_lets_a_group_end(open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    with released(tmp_path / "go"):
+        rendering = threads.submit(farm.render, grouped("hold go", gpus=2), nobody)
+        until(lambda: len(begun(tmp_path)) == 2)
+        closing = threads.submit(farm.close)
+        with pytest.raises(TimeoutError):
+            closing.result(0.3)
+    closing.result(20)
+    rendering.result(20)
+    assert is_free(farm)
+    assert locks_are_free(farm)
+
+
+def test_a_listener_that_fails_ends_the_whole_group(open_farm: OpenFarm) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+
+    def fail(_progress: Progress) -> None:
+        raise LookupError("the bar is gone")
+
+    with pytest.raises(LookupError, match="the bar is gone"):
+        farm.render(grouped("hang", gpus=2), fail)
+    until(lambda: is_free(farm))
+    farm.render(grouped("nothing", "1/020", gpus=2), nobody)
+
+
+def test_folders_of_killed_runs_go_when_they_are_old(open_farm: OpenFarm, tmp_path: Path) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    old, new = (tmp_path / "locks" / f"group-{name}" for name in ("old", "new"))
+    for folder in (old, new):
+        folder.mkdir()
+    os.utime(old, (0, 0))
+    farm.render(grouped("nothing", gpus=2), nobody)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def locks_are_free(farm: LocalFarm) -> bool:
+    locks = [DeviceLock(farm._settings.locks, device) for device in farm.devices]
+    return all(lock.obtainable() for lock in locks)

@@ -1,0 +1,197 @@
+"""Which devices a take gets: one, or several equal ones that render it together."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wan_render.farm.outlook import Outlook
+from wan_render.farm.quarantine import Quarantine
+from wan_render.farm.slots import Slot, model_of
+from wan_render.production import RenderOrder
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A render that waits for devices."""
+
+    order: RenderOrder
+
+    @property
+    def key(self) -> str:
+        """The take's."""
+        return self.order.take.key
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What a request gets now, or, as long as that is not all, what is kept for it."""
+
+    slots: tuple[Slot, ...] = ()
+    is_all: bool = False
+
+
+_NOTHING_YET = _Choice()
+
+
+class Dispatch:
+    """Requests in the order in which they came, and the devices for them. Not for several threads: the farm has a lock.
+
+    quarantine: see FarmSettings. groups: see MachineSettings.
+    """
+
+    def __init__(self, slots: Sequence[Slot], quarantine: int, groups: str) -> None:
+        self._slots, self._groups = slots, groups
+        self._requests: list[Request] = []
+        self._quarantine = Quarantine(tuple(slot.device.name for slot in slots), quarantine)
+        self._failed: defaultdict[str, set[str]] = defaultdict(set)
+        self._alone: set[str] = set()
+        self._said: set[str] = set()
+        self.outlook = Outlook(slots[0].device.kind)
+
+    def enter(self, request: Request) -> None:
+        """It waits from now on."""
+        self._requests.append(request)
+
+    def leave(self, request: Request) -> None:
+        """It waits no longer."""
+        self._requests.remove(request)
+
+    def allows(self, slot: Slot) -> bool:
+        """Whether a device gets takes: it is not in quarantine."""
+        return self._quarantine.allows(slot.device.name)
+
+    def take(self, request: Request, slots: Sequence[Slot]) -> None:
+        """It has its devices from now on."""
+        order = request.order
+        for slot in slots:
+            slot.busy, slot.take = True, request.key
+        self.outlook.begins(order, len(slots))
+        self._tell_fewer(order, len(slots))
+
+    def finished(self, order: RenderOrder, slots: Sequence[Slot]) -> None:
+        """A take is there, and these devices have shown that they work."""
+        self.outlook.done(order)
+        self._failed.pop(order.take.key, None)
+        self._alone.discard(order.take.key)
+        for slot in slots:
+            self._quarantine.finished(slot.device.name)
+
+    def blame(self, order: RenderOrder, slot: Slot) -> None:
+        """An attempt failed by a device's fault."""
+        self._failed[order.take.key].add(slot.device.name)
+        if self._quarantine.failed(slot.device.name, order.take.key):
+            slot.lock.release()
+            _log.warning("%s gets no more shots: several different ones failed on it", slot.device.name)
+
+    def failed_by_group(self, order: RenderOrder) -> None:
+        """From now on one device renders it."""
+        self._alone.add(order.take.key)
+        _log.warning("%s take %d failed on several devices together: one alone tries it next", order.shot, order.number)
+
+    def assigned(self, request: Request) -> tuple[Slot, ...]:
+        """All devices for this request, locked, after those who came earlier have had their choice; none as long as
+        it has to wait. What is kept for a group that is not complete, nobody else gets."""
+        taken: set[Slot] = set()
+        for earlier in self._requests:
+            choice = self._choice(earlier, taken)
+            if earlier is request:
+                return choice.slots if choice.is_all else ()
+            taken.update(choice.slots)
+        return ()
+
+    def _choice(self, request: Request, taken: set[Slot]) -> _Choice:
+        size = self._size(request, taken)
+        if size == 0:
+            return _NOTHING_YET
+        if size > 1:
+            slots = _idle(self._equal(), request, taken, size)
+            return _Choice(slots, len(slots) == size)
+        slots = self._one(request, taken)
+        return _Choice(slots, bool(slots))
+
+    def _one(self, request: Request, taken: set[Slot]) -> tuple[Slot, ...]:
+        """An idle device on which this take has not failed; another one only where there is none to wait for."""
+        allowed = [slot for slot in self._slots if self.allows(slot)]
+        untried = [slot for slot in allowed if slot.device.name not in self._failed[request.key]]
+        if slots := _idle(untried, request, taken, 1):
+            return slots
+        if any(slot.busy or slot in taken for slot in untried):
+            return ()
+        return _idle(allowed, request, taken, 1)
+
+    # How many
+
+    def _size(self, request: Request, taken: set[Slot]) -> int:
+        """How many devices a request gets; 0 where that cannot be told before who came earlier has theirs."""
+        if self._sizes(request.order, len(self._slots)) == (1,):
+            return 1
+        here, equal = self._here(), self._equal()
+        sizes = self._sizes(request.order, len(equal))
+        if len(sizes) == 1:
+            return sizes[0]
+        if len(equal) < len(here) or all(slot.busy or slot in taken for slot in equal):
+            return 1  # of unlike devices nobody knows how much longer some take; or none is to be had
+        if taken:
+            return 0
+        waiting = [each.order for each in self._requests if each is not request]
+        free = [self.outlook.left(slot.take) if slot.busy else 0.0 for slot in equal]
+        return self.outlook.devices(request.order, waiting, free, lambda order: self._sizes(order, len(equal)))
+
+    def _sizes(self, order: RenderOrder, devices: int) -> tuple[int, ...]:
+        """How many of so many equal devices may render an order: several numbers where it is to be chosen, by how
+        soon the night ends; else one."""
+        is_open = order.gpus is None and self._groups == "auto"
+        if not (is_open or order.gpus) or self._groups == "off" or order.take.key in self._alone:
+            return (1,)
+        possible = [size for size in _possible(order) if size <= devices] or [1]
+        if order.gpus is None:
+            return tuple(possible)
+        return (max(size for size in possible if size <= order.gpus),)
+
+    def _here(self) -> list[Slot]:
+        """The devices that this farm has or can have: no other run holds them."""
+        return [slot for slot in self._slots if self.allows(slot) and (slot.busy or slot.lock.obtainable())]
+
+    def _equal(self) -> list[Slot]:
+        """Those that are here, of the make of which there are most."""
+        makes: dict[object, list[Slot]] = {}
+        for slot in self._here():
+            makes.setdefault(slot.make, []).append(slot)
+        return max(makes.values(), key=len, default=[])
+
+    def _tell_fewer(self, order: RenderOrder, devices: int) -> None:
+        """Say, each reason once, why an order gets fewer devices than it asks for."""
+        asked = order.gpus or 1
+        if devices >= asked or order.take.through or order.take.key in self._alone:
+            return
+        if self._groups == "off":
+            why = "WAN_RENDER_GROUPS is off"
+        elif devices == max(size for size in _possible(order) if size <= asked):
+            why = f"{order.backend.id} renders such a take on no more"
+        else:
+            why = "no more equal ones are here and free of other runs"
+        reason = f"asks for {asked} devices and is rendered by {devices}: {why}"
+        if reason not in self._said:
+            self._said.add(reason)
+            _log.warning("%s take %d %s", order.shot, order.number, reason)
+
+
+def _possible(order: RenderOrder) -> tuple[int, ...]:
+    """How many devices can render it; what is joined from other takes needs no more than one."""
+    return (1,) if order.take.through else order.backend.group_sizes(order.take, order.card)
+
+
+def _idle(slots: Sequence[Slot], request: Request, taken: set[Slot], count: int) -> tuple[Slot, ...]:
+    """Up to so many idle ones, those that suit best, of those that no other run holds; locked."""
+    idle = [slot for slot in slots if not slot.busy and slot not in taken]
+    best_first = sorted(idle, key=lambda slot: slot.suits(model_of(request.order)), reverse=True)
+    found: list[Slot] = []
+    for slot in best_first:
+        if len(found) < count and slot.lock.take():
+            found.append(slot)
+    return tuple(found)

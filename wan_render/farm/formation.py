@@ -1,0 +1,113 @@
+"""How many devices the next take gets, so that the night ends soonest. Pure: numbers in, a number out.
+
+A take alone on each device wastes nothing, so it is the rule; only what comes last leaves devices idle that could have
+helped. The rest of a night is played through by list scheduling: the first few takes alone, the others in groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+JOINING_SECONDS = 5.0
+"""What it costs to form a group: finding each other, and buffers for what is exchanged. A guess; not measured."""
+
+MARGIN = 0.03
+"""So much of the rest of the night a group has to save: estimates are rough, and one device is simpler."""
+
+WAVES = 2
+"""Where more takes than so many for each device could begin, the next one goes alone: the end is not near."""
+
+HORIZON = 4
+"""So many takes for each device are looked at: enough to tell, and a decision costs milliseconds."""
+
+
+@dataclass(frozen=True)
+class Coming:
+    """A take that is still to come.
+
+    seconds: what it takes, by the number of devices that may render it.
+    after:   seconds from now until what it needs is there, as far as that is rendered already.
+    needs:   places in the list of the takes that it also needs.
+    """
+
+    seconds: Mapping[int, float]
+    after: float = 0.0
+    needs: tuple[int, ...] = ()
+
+    def size(self, most: int) -> int:
+        """The largest number of devices up to `most`; its smallest where that is larger."""
+        return max((size for size in self.seconds if size <= most), default=min(self.seconds))
+
+
+@dataclass(frozen=True)
+class Formation:
+    """devices: how many the next take gets. seconds: until the last take ends then, by the estimate."""
+
+    devices: int
+    seconds: float
+
+
+def formation(coming: Sequence[Coming], free: Sequence[float], joining: float = JOINING_SECONDS) -> Formation:
+    """Decide for the first of the takes still to come, of which each comes after those that it needs.
+
+    free: seconds from now until each usable device is free. `joining` seconds are spent by every group.
+    A smaller group goes before an equally quick larger one.
+    """
+    near, smallest = coming[: HORIZON * len(free)], coming[0].size(1)
+    if _beginnings(coming) > WAVES * len(free) or coming[0].size(len(free)) == smallest:
+        return Formation(smallest, _end(near, [1] * len(near), free, joining))
+    plans = [Formation(near[0].size(sizes[0]), _end(near, sizes, free, joining)) for sizes in _plans(near, len(free))]
+    alone = min((plan for plan in plans if plan.devices == smallest), key=_seconds)
+    grouped = min((plan for plan in plans if plan.devices > smallest), key=_seconds, default=alone)
+    return grouped if grouped.seconds < alone.seconds * (1 - MARGIN) else alone
+
+
+def _seconds(plan: Formation) -> float:
+    return plan.seconds
+
+
+def _beginnings(coming: Sequence[Coming]) -> int:
+    """How many takes wait for no other that is still to come."""
+    return sum(not take.needs for take in coming)
+
+
+def _plans(coming: Sequence[Coming], devices: int) -> Iterator[list[int]]:
+    """The most devices for each take: all alone, then the first few alone and the rest in groups of one size."""
+    count = len(coming)
+    yield [1] * count
+    sizes = {size for take in coming for size in take.seconds if 1 < size <= devices}
+    for size in sorted(sizes):
+        for alone in range(count):
+            yield [1] * alone + [size] * (count - alone)
+
+
+@dataclass
+class _Play:
+    """A night that is played through. free: when each device is; ends: when takes have ended, by their place."""
+
+    free: list[float]
+    ends: dict[int, float] = field(default_factory=dict)
+
+    def ready(self, take: Coming) -> float | None:
+        """When all that it needs is there; None as long as that is not known."""
+        if any(need not in self.ends for need in take.needs):
+            return None
+        return max([take.after, *(self.ends[need] for need in take.needs)])
+
+
+def _end(coming: Sequence[Coming], sizes: Sequence[int], free: Sequence[float], joining: float) -> float:
+    """When the last take ends. Whenever a device is free the first take that is ready gets it, and, for a group, those
+    that are free next; until then they wait for each other."""
+    play, waiting = _Play(sorted(free)), dict(enumerate(coming))
+    while waiting:
+        begins = (
+            (max(ready, play.free[0]), at) for at, take in waiting.items() if (ready := play.ready(take)) is not None
+        )
+        asked, at = min(begins)
+        take = waiting.pop(at)
+        devices = min(take.size(sizes[at]), len(play.free))
+        begin = max(asked, play.free[devices - 1]) + (joining if devices > 1 else 0.0)
+        play.ends[at] = begin + take.seconds[take.size(sizes[at])]
+        play.free = sorted([play.ends[at]] * devices + play.free[devices:])
+    return max(play.ends.values())

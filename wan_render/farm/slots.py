@@ -1,0 +1,65 @@
+"""What a farm keeps of its devices and of the attempts on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wan_render.farm.lock import DeviceLock
+from wan_render.farm.process import DeviceProcess
+from wan_render.production import RenderOrder
+from wan_render.render import Device
+
+Model = tuple[str, str]
+"""A backend and a model: what a process is warm with."""
+
+
+@dataclass(eq=False)
+class Slot:
+    """One device: who works on it, and with which model its process is warm.
+
+    busy: an attempt renders on it, at the take `take`. writing: attempts that its process writes; they do not keep it
+    from the next. told: whether it was said that another run holds it.
+    """
+
+    device: Device
+    lock: DeviceLock
+    process: DeviceProcess | None = None
+    model: Model | None = None
+    take: str = ""
+    busy: bool = False
+    writing: int = 0
+    told: bool = False
+
+    def suits(self, model: Model) -> int:
+        """Larger where less has to be loaded, or thrown away."""
+        return 2 if self.model == model else 1 if self.model is None else 0
+
+    @property
+    def make(self) -> tuple[str, str, int]:
+        """The same for two devices that may be in one group."""
+        return self.device.kind, self.device.label, self.device.memory_bytes
+
+
+@dataclass(eq=False)
+class Turn:
+    """An attempt's hold on a device: while it renders, alone; while it is written, beside the next."""
+
+    slot: Slot
+    process: DeviceProcess | None = None
+    renders: bool = True
+
+    def leave(self) -> None:
+        """What is left needs no device."""
+        if self.renders:
+            self.renders, self.slot.busy = False, False
+            self.slot.writing += 1
+
+    def end(self) -> None:
+        """Over."""
+        self.leave()
+        self.slot.writing -= 1
+
+
+def model_of(order: RenderOrder) -> Model:
+    """What a process that renders it is warm with."""
+    return order.backend.id, order.card.identity
