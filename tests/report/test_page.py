@@ -92,7 +92,8 @@ def test_the_film_loads_and_plays(page: Page) -> None:
 
 def test_a_takes_preview_plays_and_the_film_waits(page: Page) -> None:
     page.keyboard.press(" ")
-    until(page, "document.querySelector('#film').currentTime > 0")  # it plays, and everybody has heard so
+    until(page, "document.querySelector('#film').currentTime > 0")
+    until(page, "document.querySelector('#play').textContent === '❙❙'")  # everybody has heard that it plays
 
     page.evaluate("document.querySelector('#shot-1 .take.chosen video').play()")
 
