@@ -1,0 +1,105 @@
+"""Two device processes of a farm render one take of a Wan model together: the clip is the one that one device makes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+from tests.farm.orders import nobody
+from tests.tiny_wan import KINDS, card_of, save_tiny
+from wan_render.backends.wan import BACKEND
+from wan_render.facts import FactCache
+from wan_render.farm import FarmSettings, LocalFarm, render_all
+from wan_render.production import RenderOrder
+from wan_render.render import Device, Phase, Progress
+from wan_render.store import Clip
+from wan_render.take import Plate, Sampling, Take
+
+pytestmark = pytest.mark.wan
+
+TWO = (Device("cpu:0", "half a CPU", 1 << 30), Device("cpu:1", "half a CPU", 1 << 30))
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> RenderOrder:
+    """A guided FLF2V take of a tiny model, asked of two devices."""
+    kind = KINDS["flf2v-2.1"]
+    card = card_of(save_tiny(kind, tmp_path / "model"))
+    cache = FactCache(tmp_path / "cache")
+    pictures = {}
+    for name in ("navy", "gold"):
+        file = tmp_path / f"{name}.png"
+        Image.new("RGB", (kind.size.width, kind.size.height), name).save(file)
+        pictures[cache.digest(file)] = file
+    first, last = (Plate(digest, kind.size) for digest in pictures)
+    take = Take(
+        backend=BACKEND.id,
+        model=card.identity,
+        first=first,
+        last=last,
+        prompt="the sun rises",
+        negative="static",
+        frames=9,
+        size=kind.size,
+        rate=kind.rate,
+        seed=7,
+        sampling=Sampling(steps=4, guidance=(5.0,), shift=5.0),
+    )
+    return RenderOrder(take, BACKEND, card, pictures, "1/010", 1, gpus=2)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums in the same order on one device and on two."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def rendered(order: RenderOrder, folder: Path) -> Clip:
+    with LocalFarm(TWO, folder / "outputs", FarmSettings(locks=folder / "locks")) as farm:
+        outcome = render_all((order,), farm)[order]
+    assert isinstance(outcome, Clip), outcome
+    assert not list((folder / "locks").glob("group-*"))
+    return outcome
+
+
+def device_of(clip: Clip) -> str:
+    return str(json.loads((clip.video.parent / "take.json").read_text())["provenance"]["device"])
+
+
+def test_two_devices_make_the_clip_of_one(order: RenderOrder, tmp_path: Path) -> None:
+    alone = rendered(replace(order, gpus=None), tmp_path / "alone")
+    together = rendered(order, tmp_path / "together")
+    assert together.video.read_bytes() == alone.video.read_bytes()
+    assert device_of(together) == "cpu:0 + cpu:1"
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_device_that_dies_amid_the_steps_costs_the_attempt_alone(
+    order: RenderOrder, tmp_path: Path, rank: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed: list[int] = []
+
+    def kill(progress: Progress) -> None:
+        if progress.phase is Phase.STEP and progress.done == 2 and not killed:
+            children = {
+                child.pid: child for child in psutil.Process().children() if "wan_render.farm.child" in child.cmdline()
+            }
+            victim = sorted(children)[rank]
+            killed.append(victim)
+            os.kill(victim, signal.SIGKILL)
+
+    with LocalFarm(TWO, tmp_path / "outputs", FarmSettings(locks=tmp_path / "locks")) as farm:
+        outcome = render_all((order,), farm, lambda _, event: kill(event) if isinstance(event, Progress) else nobody)[
+            order
+        ]
+    assert killed
+    assert isinstance(outcome, Clip), outcome
+    assert "failed on several devices together" in caplog.text
+    assert " + " not in device_of(outcome)
