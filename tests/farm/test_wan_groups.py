@@ -12,11 +12,10 @@ import psutil
 import pytest
 from PIL import Image
 
-from tests.farm.orders import nobody
 from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backends.wan import BACKEND
 from wan_render.facts import FactCache
-from wan_render.farm import FarmSettings, LocalFarm, render_all
+from wan_render.farm import Event, FarmSettings, LocalFarm, render_all
 from wan_render.production import RenderOrder
 from wan_render.render import Device, Phase, Progress
 from wan_render.store import Clip
@@ -86,19 +85,15 @@ def test_a_device_that_dies_amid_the_steps_costs_the_attempt_alone(
 ) -> None:
     killed: list[int] = []
 
-    def kill(progress: Progress) -> None:
-        if progress.phase is Phase.STEP and progress.done == 2 and not killed:
-            children = {
-                child.pid: child for child in psutil.Process().children() if "wan_render.farm.child" in child.cmdline()
-            }
-            victim = sorted(children)[rank]
-            killed.append(victim)
-            os.kill(victim, signal.SIGKILL)
+    def kill(_: RenderOrder, event: Event) -> None:
+        if not isinstance(event, Progress) or event.phase is not Phase.STEP or event.done != 2 or killed:
+            return
+        children = (child for child in psutil.Process().children() if "wan_render.farm.child" in child.cmdline())
+        killed.append(sorted(child.pid for child in children)[rank])
+        os.kill(killed[0], signal.SIGKILL)
 
     with LocalFarm(TWO, tmp_path / "outputs", FarmSettings(locks=tmp_path / "locks")) as farm:
-        outcome = render_all((order,), farm, lambda _, event: kill(event) if isinstance(event, Progress) else nobody)[
-            order
-        ]
+        outcome = render_all((order,), farm, kill)[order]
     assert killed
     assert isinstance(outcome, Clip), outcome
     assert "failed on several devices together" in caplog.text
