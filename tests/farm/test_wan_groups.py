@@ -79,17 +79,18 @@ def test_two_devices_make_the_clip_of_one(order: RenderOrder, tmp_path: Path) ->
     assert device_of(together) == "cpu:0 + cpu:1"
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("at", [0, 1])
 def test_a_device_that_dies_amid_the_steps_costs_the_attempt_alone(
-    order: RenderOrder, tmp_path: Path, rank: int, caplog: pytest.LogCaptureFixture
+    order: RenderOrder, tmp_path: Path, at: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    order = replace(order, take=replace(order.take, sampling=replace(order.take.sampling, steps=100)))
     killed: list[int] = []
 
     def kill(_: RenderOrder, event: Event) -> None:
         if not isinstance(event, Progress) or event.phase is not Phase.STEP or event.done != 2 or killed:
             return
         children = (child for child in psutil.Process().children() if "wan_render.farm.child" in child.cmdline())
-        killed.append(sorted(child.pid for child in children)[rank])
+        killed.append(sorted(child.pid for child in children)[at])
         os.kill(killed[0], signal.SIGKILL)
 
     with LocalFarm(TWO, tmp_path / "outputs", FarmSettings(locks=tmp_path / "locks")) as farm:
