@@ -19,6 +19,7 @@ from flows.review import show_review
 from flows.takes import Night, render_takes
 from flows.watch import Watch
 from wan_render.backends import backend as backend_called
+from wan_render.cli.outlook import film_warnings, outlook
 from wan_render.cli.selection import selected
 from wan_render.cli.session import OWN_MODELS, Session
 from wan_render.errors import Stopped, WanRenderError
@@ -48,7 +49,8 @@ def film(
     no_walls()
     with Watch(flow_run.id) as watch:
         try:
-            return _ended(make(session(storyboard, backend, outputs, draft=draft), None if only is None else str(only)))
+            planned = session(storyboard, backend, outputs, draft=draft)
+            return _ended(make(planned, None if only is None else str(only)))
         except Stopped as error:
             return Cancelled(message=str(error))
         except TerminationSignal:
@@ -73,9 +75,10 @@ def make(session: Session, only: str | None) -> FilmVersion:
     plan, store, log = session.plan, session.store, get_run_logger()
     shots = None if only is None else selected(plan, only)
     devices = local_devices(session.settings, session.backend.device_kinds)
-    for warning in plan.warnings:
-        log.warning("%s", warning)
     with begin(plan, session.backend, store, only=shots, device_kind=devices[0].kind, waiting=log.warning) as run:
+        for warning in film_warnings(plan, session.document, run.before):
+            log.warning("%s", warning)
+        log.info("%s", outlook(run.before, len(run.orders), len(devices)))
         with LocalFarm(devices, store.root) as farm:
             night = Night(farm, Precedence(run.orders))
             render_takes(run, night)
