@@ -30,6 +30,9 @@ def batch(
 ) -> State[None]:
     """Make every film of a folder. One that fails does not stop the next.
 
+    None of them waits for an approval: a batch is for a night that nobody attends, and Prefect suspends no flow that
+    another one called.
+
     Args:
         folder: The folder, relative to the project's. Its storyboards are its YAML files, and `storyboard.yaml` in
             each of its folders; what begins with `_` or `.` is left out.
