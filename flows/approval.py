@@ -98,7 +98,7 @@ def _ask(takes: Collection[str], description: str) -> NoReturn:
         raise
     except RuntimeError as error:
         allowed = "a run of a deployment: film/now"
-        raise UsageError(Problem("approval", f"cannot be waited for: {error}", allowed)) from error
+        raise UsageError(Problem("approval", f"cannot be waited for: {str(error).rstrip('.')}", allowed)) from error
     raise RuntimeError("Prefect let a run go on that asked to be suspended")
 
 
