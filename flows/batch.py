@@ -21,14 +21,24 @@ PATTERNS = ("*.yaml", "*.yml", "*/storyboard.yaml", "*/storyboard.yml")
 
 
 @flow(name="batch", flow_run_name=batch_run_name, persist_result=False)
-def batch(folder: Path = Path("storyboards"), backend: str | None = None, outputs: Path | None = None) -> State[None]:
+def batch(
+    folder: Path = Path("storyboards"),
+    backend: str | None = None,
+    outputs: Path | None = None,
+    *,
+    draft: bool = False,
+) -> State[None]:
     """Make every film of a folder. One that fails does not stop the next.
+
+    None of them waits for an approval: a batch is for a night that nobody attends, and Prefect suspends no flow that
+    another one called.
 
     Args:
         folder: The folder, relative to the project's. Its storyboards are its YAML files, and `storyboard.yaml` in
             each of its folders; what begins with `_` or `.` is left out.
         backend: What renders instead of the models that the storyboards name: `animatic`.
         outputs: Where takes and films are kept, instead of WAN_RENDER_OUTPUTS or `outputs`.
+        draft: At the profile `draft`, into the films `<slug>-draft`.
     """
     no_walls()
     found = storyboards(folder)
@@ -36,7 +46,7 @@ def batch(folder: Path = Path("storyboards"), backend: str | None = None, output
         return Failed(message=f"{folder}: no storyboards are here; a folder with {', '.join(PATTERNS)}")
     with Watch(flow_run.id) as watch:
         try:
-            states = {file: film(file, backend, outputs, return_state=True) for file in found}
+            states = {file: film(file, backend, outputs, draft=draft, return_state=True) for file in found}
         except TerminationSignal:
             if not watch.cancelled:
                 raise

@@ -12,6 +12,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.approval import wait_for_approval
 from flows.logs import no_walls
 from flows.names import film_run_name
 from flows.progress import Bar
@@ -19,6 +20,7 @@ from flows.review import show_review
 from flows.takes import Night, render_takes
 from flows.watch import Watch
 from wan_render.backends import backend as backend_called
+from wan_render.cli.outlook import film_warnings, outlook
 from wan_render.cli.selection import selected
 from wan_render.cli.session import OWN_MODELS, Session
 from wan_render.errors import Stopped, WanRenderError
@@ -35,6 +37,7 @@ def film(
     only: str | int | None = None,
     *,
     draft: bool = False,
+    approval: bool = False,
 ) -> State[None]:
     """Render what a storyboard lacks, and make its film.
 
@@ -44,11 +47,13 @@ def film(
         outputs: Where takes and films are kept, instead of WAN_RENDER_OUTPUTS or `outputs`.
         only: Shots and scenes to render, `1/020,2`; all where it is not set.
         draft: At the profile `draft`, into the film `<slug>-draft`.
+        approval: Ask a person first: the run shows what it would render and is suspended until it is resumed.
     """
     no_walls()
     with Watch(flow_run.id) as watch:
         try:
-            return _ended(make(session(storyboard, backend, outputs, draft=draft), None if only is None else str(only)))
+            planned = session(storyboard, backend, outputs, draft=draft)
+            return _ended(make(planned, None if only is None else str(only), approval=approval))
         except Stopped as error:
             return Cancelled(message=str(error))
         except TerminationSignal:
@@ -68,14 +73,19 @@ def session(storyboard: Path, backend: str | None, outputs: Path | None, *, draf
     return Session(storyboard, (), settings, backend_called(backend or OWN_MODELS), draft)
 
 
-def make(session: Session, only: str | None) -> FilmVersion:
+def make(session: Session, only: str | None, *, approval: bool = False) -> FilmVersion:
     """Plan → takes → film, as in cli/render.py."""
     plan, store, log = session.plan, session.store, get_run_logger()
     shots = None if only is None else selected(plan, only)
     devices = local_devices(session.settings, session.backend.device_kinds)
-    for warning in plan.warnings:
-        log.warning("%s", warning)
     with begin(plan, session.backend, store, only=shots, device_kind=devices[0].kind, waiting=log.warning) as run:
+        warnings = film_warnings(plan, session.document, run.before)
+        for warning in warnings:
+            log.warning("%s", warning)
+        sentence = outlook(run.before, len(run.orders), len(devices))
+        log.info("%s", sentence)
+        if approval:
+            wait_for_approval(run, sentence, warnings)
         with LocalFarm(devices, store.root) as farm:
             night = Night(farm, Precedence(run.orders))
             render_takes(run, night)

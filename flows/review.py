@@ -1,7 +1,10 @@
-"""What a run leaves in the UI: its shots as a table, and where the film lies."""
+"""What a run leaves in the UI: its plan where somebody is to approve it, its shots as a table, where the film lies."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 
 import httpx
@@ -11,9 +14,30 @@ from prefect.logging import get_run_logger
 
 from flows.names import artifact_key
 from flows.takes import Night
-from wan_render.errors import WanRenderError
-from wan_render.production import FilmVersion, Run
+from wan_render.cli.wording import counted, gigabytes
+from wan_render.errors import Problem, WanRenderError
+from wan_render.production import FilmVersion, RenderOrder, Run
 from wan_render.status import ShotStatus
+from wan_render.store.disk import free_bytes
+
+
+def show_plan(run: Run, outlook: str, warnings: Sequence[Problem], *, is_changed: bool) -> str:
+    """The artifact of what a run would render, and why; its key. `is_changed`: other takes were approved before."""
+    key = artifact_key("plan", run.plan.slug)
+    takes = ["| take | why | frames | model | prompt |", "|---|---|---|---|---|", *map(_take, run.orders)]
+    changed = ["**This is not what was approved: it was changed since.**", ""] if is_changed else []
+    lines = [
+        f"# {run.plan.slug}: {counted(len(run.orders), 'take')} to render",
+        *changed,
+        f"{outlook} ({gigabytes(free_bytes(run.store.root))} free)",
+        "",
+        *takes,
+        "",
+        *(f"- warning: {_text(str(warning))}" for warning in warnings),
+        f"- storyboard: {_text(str(run.plan.file))}",
+    ]
+    create_markdown_artifact("\n".join(lines), key=key, description=f"What {run.plan.slug} would render")
+    return key
 
 
 def show_review(run: Run, night: Night, film: FilmVersion) -> None:
@@ -25,6 +49,23 @@ def show_review(run: Run, night: Night, film: FilmVersion) -> None:
         create_markdown_artifact(_page(film), key=artifact_key("film", run.plan.slug), description=run.plan.slug)
     except (httpx.HTTPError, PrefectException) as error:
         get_run_logger().warning("the server took no artifacts: %s", error)
+
+
+def _take(order: RenderOrder) -> str:
+    cells = (
+        f"{order.shot} take {order.number}",
+        order.why,
+        f"{order.take.frames}, {order.take.size}",
+        order.take.model,
+        order.take.prompt,
+    )
+    return f"| {' | '.join(map(_text, cells))} |"
+
+
+def _text(written: str) -> str:
+    """What somebody wrote, as it is, in one cell of Markdown: it makes no link, picture, column or HTML."""
+    spaced = " ".join(escape(written, quote=False).split())
+    return re.sub(r"([\\`*_\[\]|])", r"\\\1", spaced)
 
 
 def _rows(run: Run, night: Night) -> list[dict[str, str | float]]:

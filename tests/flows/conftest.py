@@ -83,9 +83,12 @@ class Farm:
         )
 
     def ask(self, method: str, path: str, **body: Any) -> Any:
-        answer = httpx.request(
-            method, f"{self.environment['PREFECT_API_URL']}{path}", json=body or None, timeout=30, trust_env=False
-        )
+        url = f"{self.environment['PREFECT_API_URL']}{path}"
+        for _ in range(5):
+            answer = httpx.request(method, url, json=body or None, timeout=30, trust_env=False)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(1)  # its database was locked; Prefect's own client asks again, too
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -138,10 +141,23 @@ class Farm:
     def devices(self) -> list[psutil.Process]:
         return self.processes("wan_render.farm.child ")
 
-    def flow(self, run: str) -> psutil.Process:
-        """The process of a run."""
-        found = [each for each in self.processes("prefect.engine") if each.environ().get("PREFECT__FLOW_RUN_ID") == run]
-        return found[0]
+    def flows(self, run: str) -> list[psutil.Process]:
+        """The process of a run, where it has one."""
+        return [each for each in self.processes("prefect.engine") if each.environ().get("PREFECT__FLOW_RUN_ID") == run]
+
+    def waits(self, run: str) -> None:
+        """Wait until a run waits for its approval, and its process is gone."""
+        until(60, lambda: self.state(run)["name"] == "Suspended" and not self.flows(run))
+
+    def resume(self, run: str, **answer: Any) -> dict[str, Any]:
+        """Answer a run that waits; what the server says to that."""
+        said: dict[str, Any] = self.ask("POST", f"/flow_runs/{run}/resume", run_input=answer)
+        return said
+
+    def artifact(self, run: str, key: str) -> str:
+        """The newest artifact of a run that is called so."""
+        found = self.ask("POST", "/artifacts/filter", flow_runs={"id": {"any_": [run]}}, sort="CREATED_DESC")
+        return str(next(each["data"] for each in found if each["key"] == key))
 
     def takes(self) -> int:
         """How many takes are in the store."""

@@ -15,8 +15,18 @@ pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def lost(farm: Farm, tmp_path_factory: pytest.TempPathFactory) -> str:
+def waiting(farm: Farm, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A film that waits for its approval while all this happens; its run."""
+    storyboard = write_film(tmp_path_factory.mktemp("waiting") / "waiting", shots=1)
+    run = farm.run("film/now", storyboard=str(storyboard), approval=True)
+    farm.waits(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def lost(farm: Farm, waiting: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A film whose worker was stopped as a service manager stops it; its run."""
+    assert waiting
     folder = tmp_path_factory.mktemp("lost")
     run = farm.run("film/now", storyboard=str(write_film(folder / "lost", shots=8, raster="1280x720")))
     farm.rendering(run)
@@ -51,3 +61,10 @@ def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(
 def test_a_run_that_nobody_reports_is_called_crashed(farm: Farm, lost: str) -> None:
     state = farm.ended(lost, SILENT_SECONDS + 30)
     assert (state["name"], "no heartbeat" in state["message"]) == ("Crashed", True)
+
+
+def test_a_run_that_waits_for_approval_outlives_all_that(farm: Farm, waiting: str, lost: str) -> None:
+    assert farm.ended(lost, SILENT_SECONDS + 30)["name"] == "Crashed"  # silent as long, but it did not wait
+    assert farm.state(waiting)["name"] == "Suspended"
+    farm.resume(waiting, render=True)
+    assert farm.ended(waiting)["name"] == "Completed"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,14 +47,12 @@ def test_a_run_is_a_film_with_a_name_and_a_bar_for_every_take(farm: Farm, made: 
 
 
 def test_a_run_leaves_its_shots_and_the_way_to_its_review_page(farm: Farm, made: str) -> None:
-    artifacts = farm.ask("POST", "/artifacts/filter", flow_runs={"id": {"any_": [made]}})
-    shots = next(json.loads(each["data"]) for each in artifacts if each["key"] == "shots-small")
+    shots = json.loads(farm.artifact(made, "shots-small"))
     assert [(shot["shot"], shot["before"], shot["now"]) for shot in shots] == [
         ("1/010", "missing", "rendered"),
         ("1/020", "missing", "rendered"),
     ]
-    page = next(each["data"] for each in artifacts if each["key"] == "film-small")
-    assert (farm.outputs / "films" / "small" / "v001" / "index.html").as_uri() in page
+    assert (farm.outputs / "films" / "small" / "v001" / "index.html").as_uri() in farm.artifact(made, "film-small")
 
 
 def test_the_film_is_the_one_that_the_sequential_reference_makes(
@@ -107,6 +107,34 @@ def test_a_mistake_ends_the_run_with_what_to_do_and_no_traceback(farm: Farm, tmp
     assert farm.tasks(run) == {}
 
 
+def test_a_run_says_what_the_terminal_warns_of(farm: Farm, tmp_path: Path) -> None:
+    storyboard = write_film(tmp_path / "warned")
+    shots = "  - {card: 'the end 🦌', duration: 1s}\n  - {from: k0, to: k1, action: x, circle: 1@7f3a91}\n"
+    head = storyboard.read_text(encoding="utf-8").partition("shots:")[0]
+    storyboard.write_text(f"{head}shots:\n{shots}", encoding="utf-8")
+    terminal = subprocess.run(
+        [sys.executable, "-m", "wan_render.cli", "render", "--backend", "animatic", storyboard],
+        env={**farm.environment, "WAN_RENDER_OUTPUTS": str(tmp_path / "outputs")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    prefix = "warning: "
+    warnings = [line.removeprefix(prefix) for line in terminal.stderr.splitlines() if line.startswith(prefix)]
+    assert "the font has no glyph for 🦌" in "\n".join(warnings)
+    assert "this shot will be a slate" in "\n".join(warnings)
+    run = farm.run("film/now", storyboard=str(storyboard))
+    assert farm.ended(run)["name"] == "Partial"
+    until(10, lambda: set(warnings) <= set(farm.logs(run).splitlines()))  # logs arrive after the end
+
+
+def test_a_batch_passes_its_draft_on(farm: Farm, tmp_path: Path) -> None:
+    write_film(tmp_path / "night" / "sketched", shots=1)
+    run = farm.run("batch/overnight", folder=str(tmp_path / "night"), draft=True)
+    assert farm.ended(run)["name"] == "Completed"
+    assert [film.name for film in farm.outputs.glob("films/sketched*")] == ["sketched-draft"]
+
+
 def test_a_cancel_frees_the_devices_within_seconds(farm: Farm, tmp_path: Path) -> None:
     run = farm.run("film/now", storyboard=str(write_film(tmp_path / "cancelled", shots=8, raster="1280x720")))
     farm.rendering(run)
@@ -128,7 +156,7 @@ def test_a_cancel_reaches_a_film_whose_worker_is_dead(farm: Farm, tmp_path: Path
 def test_a_killed_film_is_crashed_and_its_retry_renders_only_what_is_missing(farm: Farm, tmp_path: Path) -> None:
     run = farm.run("film/now", storyboard=str(write_film(tmp_path / "killed", shots=8, raster="832x480")))
     farm.rendering(run, finished=2)
-    farm.flow(run).kill()
+    farm.flows(run)[0].kill()
     until(2, lambda: not farm.devices())
     assert farm.ended(run, 15)["name"] == "Crashed"
     farm.worker_has_reported_a_crash()

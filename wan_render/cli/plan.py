@@ -7,14 +7,14 @@ import json
 from collections.abc import Iterator
 
 from wan_render.cli.other_weights import other_weights
+from wan_render.cli.outlook import film_warnings
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.cut import film_frames
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
-from wan_render.production import lettering_warnings
 from wan_render.render import Backend
-from wan_render.status import FilmStatus, ShotStatus, painting_label, pin_warnings, plan_json, status
+from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
 from wan_render.store.disk import free_bytes
 
 
@@ -41,8 +41,7 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
         print(f"draft: {STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}; circles are the final film's\n")
     _print_table(list(_rows(found)))
     print()
-    told = (*plan.warnings, *lettering_warnings(plan, session.document), *pin_warnings(found))
-    for warning in (*told, *_lacking(plan, session.backend)):
+    for warning in (*film_warnings(plan, session.document, found), *_lacking(plan, session.backend)):
         print(f"warning: {warning}")
     for problem in other_weights(plan, found, session.store):
         print(f"warning: {problem}")

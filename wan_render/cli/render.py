@@ -6,13 +6,13 @@ import argparse
 import json
 import sys
 
+from wan_render.cli.outlook import film_warnings, outlook
 from wan_render.cli.progress import reporter
 from wan_render.cli.selection import selected
 from wan_render.cli.session import Session
-from wan_render.cli.wording import counted, gigabytes, lasting
+from wan_render.cli.wording import counted
 from wan_render.farm import LocalFarm, local_devices, render_all
-from wan_render.production import FilmVersion, begin, failures, finish, lettering_warnings
-from wan_render.status import FilmStatus, pin_warnings
+from wan_render.production import FilmVersion, begin, failures, finish
 
 WITH_SLATES = 1
 """Exit code of a film in which slates stand for missing shots."""
@@ -33,27 +33,16 @@ def _film(session: Session, only: str | None) -> FilmVersion:
     plan, backend, store = session.plan, session.backend, session.store
     shots = None if only is None else selected(plan, only)
     devices = local_devices(session.settings, backend.device_kinds)
-    with reporter() as report:
-        for warning in (*plan.warnings, *lettering_warnings(plan, session.document)):
+    with (
+        reporter() as report,
+        begin(plan, backend, store, only=shots, device_kind=devices[0].kind, waiting=report.say) as work,
+    ):
+        for warning in film_warnings(plan, session.document, work.before):
             report.say(f"warning: {warning}")
-        with begin(plan, backend, store, only=shots, device_kind=devices[0].kind, waiting=report.say) as work:
-            for warning in pin_warnings(work.before):
-                report.say(f"warning: {warning}")
-            report.begin(work.orders, _outlook(work.before, len(work.orders), len(devices)))
-            with LocalFarm(devices, store.root) as farm:
-                results = render_all(work.orders, farm, report.event)
-            return finish(work, failures(work, results), progress=report.finishing, waiting=report.say)
-
-
-def _outlook(before: FilmStatus, orders: int, devices: int) -> str:
-    if not orders:
-        return "every take is there"
-    there = f" ({len(before.to_render)} missing in all)" if len(before.to_render) != orders else ""
-    seconds = before.seconds * orders / max(len(before.to_render), 1) / min(devices, orders)
-    return (
-        f"{counted(orders, 'take')} to render on {counted(devices, 'device')}{there}: "
-        f"about {lasting(seconds)}, then {lasting(before.film_seconds)} for the film, {gigabytes(before.bytes)}"
-    )
+        report.begin(work.orders, outlook(work.before, len(work.orders), len(devices)))
+        with LocalFarm(devices, store.root) as farm:
+            results = render_all(work.orders, farm, report.event)
+        return finish(work, failures(work, results), progress=report.finishing, waiting=report.say)
 
 
 def _print(film: FilmVersion) -> None:
