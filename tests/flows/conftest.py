@@ -147,7 +147,10 @@ class Farm:
 
     def waits(self, run: str) -> None:
         """Wait until a run waits for its approval, and its process is gone."""
-        until(60, lambda: self.state(run)["name"] == "Suspended" and not self.flows(run))
+        try:
+            until(60, lambda: self.state(run)["name"] == "Suspended" and not self.flows(run))
+        except AssertionError:
+            raise AssertionError(f"does not wait: {self.state(run)}, its processes: {self.flows(run)}") from None
 
     def resume(self, run: str, **answer: Any) -> dict[str, Any]:
         """Answer a run that waits; what the server says to that."""
