@@ -51,12 +51,12 @@ class Meeting:
 
     def _are_ready(self, deadline: float) -> bool | None:
         others = range(1, self.group.size)
-        missing = [rank for rank in others if not self._mark("ready", rank).exists()]
-        if not missing:
-            return True
         for rank in others:
             if self._has_gone(rank):
                 raise lost(self.group, f"device {rank} has gone")
+        missing = [rank for rank in others if not self._mark("ready", rank).exists()]
+        if not missing:
+            return True
         absent = [rank for rank in missing if not self._mark("came", rank).exists()]
         if absent and time.monotonic() > deadline:
             raise lost(self.group, f"device {absent[0]} did not come within {self.patience_seconds:.0f} s")
