@@ -192,6 +192,14 @@ def test_all_wear_the_takes_loras(tiny: Tinies, stage: Stage) -> None:
     assert relative_error(latents(without), latents(alone)) > 100 * TOLERANCE
 
 
+def test_to_join_is_told_as_a_step(tiny: Tinies, stage: Stage) -> None:
+    """Or a farm takes a process that joins for one that waits, and for stalled after a minute."""
+    model = tiny("ti2v-5b")
+    for told in stage.together(model, model.take(ShotKind.T2V), 2):
+        assert Phase.STEP in told.phases
+        assert not told.joined
+
+
 def test_where_latents_were_kept_nobody_is_needed(tiny: Tinies, stage: Stage) -> None:
     model = tiny("ti2v-5b")
     take = model.take(ShotKind.T2V)
