@@ -288,7 +288,7 @@ class WanRenderer:
         self._say(Progress(Phase.WAITING))
 
     def _join(self, take: Take) -> None:
-        """A part of the first step: a farm gives it a step's time, which is longer than one that waits may be silent."""
+        """A part of the first step: a farm gives it a step's time. One that waits may be silent for less."""
         self._say(Progress(Phase.STEP, 0, take.sampling.steps))
 
     def _say(self, progress: Progress) -> None:

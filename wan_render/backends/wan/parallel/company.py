@@ -36,7 +36,7 @@ class Company:
 
     @contextmanager
     def led(self, context: Context, waiting: Say, joining: Say) -> Iterator[Parallel]:
-        """As the leader: have the others come, and send them what the take is made from. Raises DeviceError.
+        """As the leader: have the others come, and send them what the take is made from. Raises LostPeerError.
 
         joining: told when all have come; then nothing is, until the last has joined.
         """
@@ -49,7 +49,7 @@ class Company:
     @contextmanager
     def followed(self, waiting: Say, joining: Say, *, per_token: bool) -> Iterator[tuple[Context, Parallel] | None]:
         """As one of the others: what the leader sends; None where it needs nobody. joining: as of `led`.
-        Raises DeviceError."""
+        Raises LostPeerError."""
         if not Meeting(self.group).await_leader(waiting):
             yield None
             return
