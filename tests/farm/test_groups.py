@@ -241,6 +241,19 @@ def test_who_has_lost_another_is_neither_the_cause_nor_blamed(open_farm: OpenFar
     assert all(map(farm._dispatch.allows, farm._slots))
 
 
+def test_where_no_group_ever_renders_anything_there_are_no_more(
+    open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where NCCL does not work: every take of the night would be tried in vain first."""
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm.render(grouped("nothing", "0", gpus=2), nobody)
+    apart = [grouped("apart by rank 1", shot, gpus=2) for shot in "12345"]
+    assert all(isinstance(outcome, Clip) for outcome in render_all(apart, farm).values())
+    assert sorted(len(begins(tmp_path, shot)) for shot in "12345") == [1, 1, 3, 3, 3]
+    assert len(said(caplog, "no more takes are rendered by several devices together")) == 1
+    assert not said(caplog, "asks for")
+
+
 def test_a_take_that_cannot_be_written_is_not_the_fault_of_who_failed_when_its_part_was_done(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -192,7 +192,7 @@ class LocalFarm:
             elif _is_of_device(cause) and failed.turn.renders:
                 self._dispatch.blame(order, failed.turn.slot)
             if len(slots) > 1:
-                self._dispatch.failed_by_group(order)
+                self._dispatch.failed_by_group(order, is_of_devices=isinstance(cause, DeviceError))
                 return _of_group(cause)
             return cause
 
