@@ -10,7 +10,8 @@ WanRenderError
 │   ├── FfmpegError                 ffmpeg is missing or failed
 │   ├── WeightsError                weights are missing, incomplete or of another model
 │   └── DeviceError                 a device process died or stalled; worth retrying
-│       └── OutOfMemoryError          the device's memory was too small; worth retrying with less
+│       ├── OutOfMemoryError          the device's memory was too small; worth retrying with less
+│       └── LostPeerError             another device of its group did not answer; the fault is not this one's
 ├── RenderError                   one take failed; the film gets a slate (exit 1)
 └── Stopped                       exit 130 or 143: interrupted, terminated, cancelled
 
@@ -102,6 +103,10 @@ class DeviceError(MachineError):
 
 class OutOfMemoryError(DeviceError):
     """A device ran out of memory: another attempt may succeed that uses less (Workspace.tighter)."""
+
+
+class LostPeerError(DeviceError):
+    """A device of a group got no answer from another one: the fault is that one's, or that of the ways between."""
 
 
 class RenderError(WanRenderError):

@@ -14,7 +14,15 @@ from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
-from wan_render.errors import DiskError, OutOfMemoryError, PictureError, Problem, RenderError, WanRenderError
+from wan_render.errors import (
+    DiskError,
+    LostPeerError,
+    OutOfMemoryError,
+    PictureError,
+    Problem,
+    RenderError,
+    WanRenderError,
+)
 from wan_render.farm.work import Work, Write
 from wan_render.production import RenderOrder
 from wan_render.render import Device, Group, Listen, Phase, Progress
@@ -69,7 +77,8 @@ def overlapping(device: Device, store: Path) -> Work:
 def together(device: Device, store: Path) -> Work:
     """As `scripted`, and in a group as well: the ranks meet, do what is told, and meet again, each waiting for the
     others without end and without a word, as in a collective. `hold <name>` waits for a file of the store, `decode
-    <name>` does when the ranks have met. A line for every order that is begun goes to the file `begun`."""
+    <name>` does when the ranks have met. So does `late <name>`, and the others fail when their part is done; `late
+    <name> <action>` then does that in the leader. A line for every order that is begun goes to the file `begun`."""
     alone = overlapping(device, store)
 
     def work(order: RenderOrder, listen: Listen) -> Clip | Write | None:
@@ -97,6 +106,8 @@ def together(device: Device, store: Path) -> Work:
         if words[0] in ("decode", "late"):
             _appears(store / words[1], lambda: listen(Progress(Phase.DECODING)))
         listen(Progress(Phase.WRITING))
+        if len(words) > 2 and words[0] == "late":
+            ACTIONS[words[2]](store, listen)
         return _clip(order, device)
 
     return work
@@ -124,7 +135,7 @@ def _meet(group: Group, what: str, tell: Callable[[], None] | None) -> None:
     (group.rendezvous / f"{what}-{group.rank}").touch()
     while not all((group.rendezvous / f"{what}-{rank}").exists() for rank in range(group.size)):
         if (group.rendezvous / "lost").exists():
-            raise RuntimeError("connection closed by peer")
+            raise LostPeerError(Problem(f"device {group.rank}", "connection closed by peer"))
         if tell is not None:
             tell()
             if group.rank and group.is_over:
@@ -136,7 +147,7 @@ def _act(order: RenderOrder, device: Device, store: Path, listen: Listen) -> Non
     action, _, condition = order.take.prompt.partition(" ")
     if action not in ACTIONS or not _applies(condition, order, device, store):
         return
-    if order.group is not None and action == "crowded":
+    if order.group is not None and action in ("crowded", "blame"):
         (order.group.rendezvous / "lost").touch()
         time.sleep(0.3)  # the others' complaints come first
     ACTIONS[action](store, listen)
@@ -268,6 +279,7 @@ ACTIONS: dict[str, Callable[[Path, Listen], object]] = {
     "picture": _raise(PictureError(Problem("a.png", "changed since it was planned"))),
     "full": _raise(DiskError(Problem("outputs", "the disk is full"))),
     "crowded": _raise(OutOfMemoryError(Problem("the model", "out of memory"))),
+    "apart": _raise(LostPeerError(Problem("the model", "lost the others"))),
     "blame": _raise(RenderError(Problem("1/010", "black frames"))),
     "bug": _raise(KeyError("weight")),
     "eof": _raise(EOFError()),

@@ -19,7 +19,7 @@ import pytest
 from tests.farm.conftest import OpenFarm
 from tests.farm.orders import device, grouped, nobody, order, pid
 from tests.farm.test_stopping import runs, said, seconds_to_stop, until
-from wan_render.errors import DeviceError, OutOfMemoryError, RenderError
+from wan_render.errors import DeviceError, DiskError, LostPeerError, OutOfMemoryError, RenderError
 from wan_render.farm import LocalFarm, Stall, outlook, render_all, team
 from wan_render.farm.formation import formation
 from wan_render.farm.lock import DeviceLock
@@ -227,6 +227,42 @@ def test_the_first_cause_is_told_and_not_what_it_did_to_the_others(open_farm: Op
         farm.render(crowded, nobody)
     farm.render(crowded, nobody)
     assert "alone tighter 1" in (tmp_path / "begun").read_text().splitlines()[-1]
+
+
+def test_who_has_lost_another_is_neither_the_cause_nor_blamed(open_farm: OpenFarm) -> None:
+    """One finds that the pixels are wrong; the three others have lost it, and say so first."""
+    farm = open_farm(*FOUR, work=WORK)
+    with pytest.raises(DeviceError, match="black frames"):
+        farm.render(grouped("blame by rank 2", gpus=4), nobody)
+    for shot in ("1/020", "1/030"):
+        with pytest.raises(LostPeerError):
+            farm.render(grouped("apart", shot, gpus=2), nobody)
+        until(lambda: is_free(farm))
+    assert all(map(farm._dispatch.allows, farm._slots))
+
+
+def test_where_no_group_ever_renders_anything_there_are_no_more(
+    open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where NCCL does not work: every take of the night would be tried in vain first."""
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm.render(grouped("nothing", "0", gpus=2), nobody)
+    apart = [grouped("apart by rank 1", shot, gpus=2) for shot in "12345"]
+    assert all(isinstance(outcome, Clip) for outcome in render_all(apart, farm).values())
+    assert sorted(len(begins(tmp_path, shot)) for shot in "12345") == [1, 1, 3, 3, 3]
+    assert len(said(caplog, "no more takes are rendered by several devices together")) == 1
+    assert not said(caplog, "asks for")
+
+
+def test_a_take_that_cannot_be_written_is_not_the_fault_of_who_failed_when_its_part_was_done(
+    open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    with released(tmp_path / "late"):
+        rendering = threads.submit(farm.render, grouped("late late full", gpus=2), nobody)
+        until(lambda: said(caplog, "cuda:1 failed when its part of 1/010 was done"))
+    with pytest.raises(DiskError, match="the disk is full"):
+        rendering.result(20)
 
 
 def test_what_would_end_alike_by_one_device_is_no_worse_for_having_been_tried_by_two(open_farm: OpenFarm) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import time
 
 import numpy as np
+import pytest
 from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
@@ -19,6 +21,15 @@ def test_it_has_the_characters_that_the_font_has_and_draws_them_alike() -> None:
     one, other = (np.array(face.getmask("江河"), int) for face in (font(40), ImageFont.truetype(io.BytesIO(small), 40)))
     assert one.shape == other.shape
     assert abs(one - other).mean() < 30, "6 for the lack of hints; other characters differ by 60"
+
+
+def test_one_text_is_one_sequence_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the time is: a page of the same film is the same page."""
+    made = []
+    for seconds in (0, 2e9):
+        monkeypatch.setattr(time, "time", lambda now=seconds: now)
+        made.append(subset("江河"))
+    assert made[0] == made[1]
 
 
 def test_a_text_without_known_characters_is_no_mistake() -> None:

@@ -75,6 +75,12 @@ shots:
     ]
 
 
+def test_a_scene_without_shots_is_in_nobodys_way(studio: Path, cache: FactCache, models: Models) -> None:
+    text = HEAD + 'scenes: [{scene: "1"}, {scene: "2", shots: [{from: a, to: b}, {from: b, to: c, duratoin: 1s}]}]\n'
+    (found,) = told(written(studio, text), cache, models)
+    assert found.endswith("scenes[1].shots[1].duratoin: unknown key")
+
+
 def test_a_mistake_that_every_shot_may_follow_from_is_told_alone(
     studio: Path, cache: FactCache, models: Models
 ) -> None:

@@ -41,7 +41,8 @@ _NOTHING_YET = _Choice()
 class Dispatch:
     """Requests in the order in which they came, and the devices for them. Not for several threads: the farm has a lock.
 
-    quarantine: see FarmSettings. groups: see MachineSettings.
+    quarantine: see FarmSettings; where groups fail at more different takes than that, with none rendered between, it is
+    not a device's fault, and there are no more of them. groups: see MachineSettings.
     """
 
     def __init__(self, slots: Sequence[Slot], quarantine: int, groups: str) -> None:
@@ -50,6 +51,8 @@ class Dispatch:
         self._quarantine = Quarantine(tuple(slot.device.name for slot in slots), quarantine)
         self._failed: defaultdict[str, set[str]] = defaultdict(set)
         self._alone: set[str] = set()
+        self._failed_by_groups: set[str] = set()
+        self._limit, self._are_given_up = quarantine, False
         self._said: set[str] = set()
         self.outlook = Outlook(slots[0].device.kind)
 
@@ -78,6 +81,8 @@ class Dispatch:
         self.outlook.done(order)
         self._failed.pop(order.take.key, None)
         self._alone.discard(order.take.key)
+        if len(slots) > 1:
+            self._failed_by_groups.clear()
         for slot in slots:
             self._quarantine.finished(slot.device.name)
 
@@ -88,10 +93,15 @@ class Dispatch:
             slot.lock.release()
             _log.warning("%s gets no more shots: several different ones failed on it", slot.device.name)
 
-    def failed_by_group(self, order: RenderOrder) -> None:
-        """From now on one device renders it."""
+    def failed_by_group(self, order: RenderOrder, *, is_of_devices: bool) -> None:
+        """From now on one device renders it. is_of_devices: whether the take itself may be right."""
         self._alone.add(order.take.key)
         _log.warning("%s take %d failed on several devices together: one alone tries it next", order.shot, order.number)
+        if is_of_devices:
+            self._failed_by_groups.add(order.take.key)
+        if len(self._failed_by_groups) > self._limit and not self._are_given_up:
+            self._are_given_up = True
+            _log.warning("no more takes are rendered by several devices together: several in a row failed so")
 
     def assigned(self, request: Request) -> tuple[Slot, ...]:
         """All devices for this request, locked, after those who came earlier have had their choice; none as long as
@@ -146,7 +156,8 @@ class Dispatch:
         """How many of so many equal devices may render an order: several numbers where it is to be chosen, by how
         soon the night ends; else one."""
         is_open = order.gpus is None and self._groups == "auto"
-        if not (is_open or order.gpus) or self._groups == "off" or order.take.key in self._alone:
+        is_alone = self._groups == "off" or self._are_given_up or order.take.key in self._alone
+        if is_alone or not (is_open or order.gpus):
             return (1,)
         possible = [size for size in _possible(order) if size <= devices] or [1]
         if order.gpus is None:
@@ -167,7 +178,7 @@ class Dispatch:
     def _tell_fewer(self, order: RenderOrder, devices: int) -> None:
         """Say, each reason once, why an order gets fewer devices than it asks for."""
         asked = order.gpus or 1
-        if devices >= asked or order.take.through or order.take.key in self._alone:
+        if devices >= asked or order.take.through or order.take.key in self._alone or self._are_given_up:
             return
         if self._groups == "off":
             why = "WAN_RENDER_GROUPS is off"

@@ -12,7 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from wan_render.errors import DeviceError, MachineError, OutOfMemoryError, Problem, RenderError, Stopped, WanRenderError
+from wan_render.errors import (
+    DeviceError,
+    LostPeerError,
+    MachineError,
+    OutOfMemoryError,
+    Problem,
+    RenderError,
+    Stopped,
+    WanRenderError,
+)
 from wan_render.farm.channel import Start
 from wan_render.farm.dispatch import Dispatch, Request
 from wan_render.farm.lock import DeviceLock
@@ -180,10 +189,10 @@ class LocalFarm:
             if isinstance(cause, OutOfMemoryError):
                 memory = _memory(order, failed.turn.slot)
                 self._tighter[memory] = max(self._tighter[memory], failed.order.tighter + 1)
-            elif isinstance(cause, WanRenderError) and cause.worth_retrying and failed.turn.renders:
+            elif _is_of_device(cause) and failed.turn.renders:
                 self._dispatch.blame(order, failed.turn.slot)
             if len(slots) > 1:
-                self._dispatch.failed_by_group(order)
+                self._dispatch.failed_by_group(order, is_of_devices=isinstance(cause, DeviceError))
                 return _of_group(cause)
             return cause
 
@@ -239,6 +248,11 @@ def _names(slots: Sequence[Slot]) -> str:
 def _memory(order: RenderOrder, slot: Slot) -> tuple[Model, int]:
     """What an order found out about memory holds for this model on every device with as much of it."""
     return model_of(order), slot.device.memory_bytes
+
+
+def _is_of_device(cause: BaseException) -> bool:
+    """Whether it may be the fault of the device that it was raised on."""
+    return isinstance(cause, WanRenderError) and cause.worth_retrying and not isinstance(cause, LostPeerError)
 
 
 def _of_group(cause: BaseException) -> BaseException:

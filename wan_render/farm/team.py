@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from wan_render.errors import OutOfMemoryError, Problem, WanRenderError
+from wan_render.errors import LostPeerError, OutOfMemoryError, Problem, WanRenderError
 from wan_render.farm.channel import Job
 from wan_render.farm.logs import log_of_rank
 from wan_render.farm.process import DeviceProcess, LostProcessError
@@ -33,7 +33,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Rank:
-    """A device's part. error: of a failed one; was_ended: since another rank failed before it."""
+    """A device's part. error: of a failed one; was_ended: since another rank failed before it; was_needless: when it
+    failed the leader seemed to do without it."""
 
     turn: Turn
     order: RenderOrder
@@ -41,6 +42,7 @@ class Rank:
     error: BaseException | None = None
     is_over: bool = False
     was_ended: bool = False
+    was_needless: bool = False
 
     @property
     def device(self) -> str:
@@ -95,9 +97,8 @@ class Team:
     @property
     def cause(self) -> Rank:
         """The rank that failed first, as far as can be told: those that were ended are not it; to be out of memory is
-        no consequence of anything, and the death of a process rarely; a lost connection usually is."""
-        causes = [rank for rank in self._failures if not rank.was_ended]
-        return min(causes, key=lambda rank: _likeliness(rank.error))
+        no consequence of anything, and the death of a process rarely; to have lost another rank always is."""
+        return min((rank for rank in self._failures if not rank.was_ended), key=_likeliness)
 
     def settle(self) -> None:
         """What a failure means was noted: its devices may be used again. Ends the leader's turn."""
@@ -189,7 +190,7 @@ class Team:
             if isinstance(error, WanRenderError):
                 self._give_time(rank)
             if self._is_needless(rank):
-                self._is_ending = False
+                self._is_ending, rank.was_needless = False, True
                 _log.warning("%s failed when its part of %s was done: %s", rank.device, rank.order.shot, error)
             else:
                 self._end(self._at_work())
@@ -237,11 +238,15 @@ class Team:
                 self._end([rank for rank in self._at_work() if rank is not self._leader])
 
 
-def _likeliness(error: BaseException | None) -> int:
+def _likeliness(rank: Rank) -> int:
     """Of being the cause, the likeliest first."""
-    if not isinstance(error, WanRenderError):
+    if not isinstance(rank.error, WanRenderError):
         return 0  # nobody listens any more
-    return 1 if isinstance(error, OutOfMemoryError) else 2 if isinstance(error, LostProcessError) else 3
+    if isinstance(rank.error, LostPeerError):
+        return 5
+    if rank.was_needless:
+        return 4
+    return 1 if isinstance(rank.error, OutOfMemoryError) else 2 if isinstance(rank.error, LostProcessError) else 3
 
 
 def _to_nobody(_progress: Progress) -> None:

@@ -28,6 +28,7 @@ def subset(text: str) -> bytes:
     try:
         with TTCollection(font_file(), lazy=True) as collection:
             face = next(font for font in collection if font["name"].getDebugName(1) == FAMILY)
+            face.recalcTimestamp = False  # one page, one film, one sequence of bytes
             subsetter.subset(face)
             face.save(written := io.BytesIO())
     except (OSError, TTLibError, StopIteration) as error:

@@ -23,7 +23,7 @@ def remains(data: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any] | Non
     scenes, lost = [], False
     for index, scene in enumerate(data["scenes"]):
         shots: list[Any] = []
-        for place, shot in enumerate(scene["shots"]):
+        for place, shot in enumerate(scene.get("shots", ())):
             written = ("scenes", index, "shots", place)
             lost = written in mistaken or (lost and shot.get("from") == PREVIOUS)
             shots.append({"shot": f"mistaken-{place}", "status": "omit"} if lost else shot)

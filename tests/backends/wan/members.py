@@ -69,9 +69,11 @@ def _get_ready() -> None:
 
 @dataclass(frozen=True)
 class Told:
-    """What a process tells of a take. latents: but for those that were found. phases: in order, without repetition."""
+    """What a process tells of a take. latents: but for those that were found. phases: in order, without repetition.
+    joined: whether it was in a group already when it told of the first step."""
 
     phases: list[Phase]
+    joined: bool = False
     pixels: Pixels | None = None
     latents: torch.Tensor | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -99,8 +101,11 @@ class Listener:
     dies_at_step: int = -1
     sleeps_at_step: int = -1
     phases: list[Phase] = field(default_factory=list)
+    joined: bool = False
 
     def __call__(self, progress: Progress) -> None:
+        if progress.phase is Phase.STEP and Phase.STEP not in self.phases:
+            self.joined = torch.distributed.is_initialized()
         if self.phases[-1:] != [progress.phase]:
             self.phases.append(progress.phase)
         if progress.phase is Phase.STEP and progress.done == self.dies_at_step:
@@ -144,7 +149,7 @@ def render(card: ModelCard, take: Take, plates: Plates, group: Group | None, fin
     listener = Listener()
     with _closed_after_failure(card):
         pixels = renderer.render(take, plates, listener, group).pixels
-    return Told(listener.phases, pixels, load(recording.latents[take.key])["stage"], renderer.facts())
+    return Told(listener.phases, listener.joined, pixels, load(recording.latents[take.key])["stage"], renderer.facts())
 
 
 def assist(card: ModelCard, take: Take, group: Group, loras: Mapping[str, Path], listener: Listener) -> Told:
@@ -152,7 +157,7 @@ def assist(card: ModelCard, take: Take, group: Group, loras: Mapping[str, Path],
     renderer, _ = renderer_of(card)
     with _closed_after_failure(card):
         renderer.assist(take, Plates(None, None, loras), listener, group)
-    return Told(listener.phases)
+    return Told(listener.phases, listener.joined)
 
 
 def lose_patience(seconds: float) -> None:

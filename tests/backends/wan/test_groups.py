@@ -30,7 +30,8 @@ from wan_render.backends.wan.acceleration.operations import TorchOperations
 from wan_render.backends.wan.acceleration.prepare import reference
 from wan_render.backends.wan.acceleration.profile import EXACT, FAST, Profile
 from wan_render.backends.wan.acceleration.rows import Rows
-from wan_render.errors import DeviceError, RenderError, WeightsError
+from wan_render.backends.wan.parallel.ranks import Ranks
+from wan_render.errors import DeviceError, LostPeerError, RenderError, WeightsError
 from wan_render.render import Group, Phase, Plates
 from wan_render.take import Sampling, ShotKind, Take
 
@@ -192,6 +193,14 @@ def test_all_wear_the_takes_loras(tiny: Tinies, stage: Stage) -> None:
     assert relative_error(latents(without), latents(alone)) > 100 * TOLERANCE
 
 
+def test_to_join_is_told_as_a_step(tiny: Tinies, stage: Stage) -> None:
+    """Or a farm takes a process that joins for one that waits, and for stalled after a minute."""
+    model = tiny("ti2v-5b")
+    for told in stage.together(model, model.take(ShotKind.T2V), 2):
+        assert Phase.STEP in told.phases
+        assert not told.joined
+
+
 def test_where_latents_were_kept_nobody_is_needed(tiny: Tinies, stage: Stage) -> None:
     model = tiny("ti2v-5b")
     take = model.take(ShotKind.T2V)
@@ -233,6 +242,15 @@ def test_a_device_that_sleeps_does_not_stop_the_others_for_ever(tiny: Tinies, st
     for rank in range(2):
         stage.processes.start(rank, members.lose_patience, 20.0).result(PATIENCE)
     assert_same(stage.together(model, take, 2)[0], stage.alone(model, take))
+
+
+def test_a_fault_of_this_device_is_not_told_as_the_loss_of_another(tmp_path: Path) -> None:
+    """CUDA tells of a fault at whatever it is asked next, which may be a transfer."""
+    alone = Ranks(None, Group(0, 2, tmp_path), torch.device("cpu"))  # type: ignore[arg-type]  # speaks to nobody here
+    with pytest.raises(torch.AcceleratorError), alone._reached():
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered", 700)
+    with pytest.raises(LostPeerError), alone._reached():
+        raise RuntimeError("Connection closed by peer")
 
 
 def test_a_device_that_dies_is_noticed_by_all_others(tiny: Tinies, stage: Stage) -> None:

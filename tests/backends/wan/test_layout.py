@@ -12,8 +12,10 @@ import pytest
 
 from tests.backends.wan.conftest import Tiny
 from wan_render.backends.wan import BACKEND, official
+from wan_render.backends.wan.checkpoint import Checkpoint, read_checkpoint
 from wan_render.backends.wan.estimate import expected_seconds
 from wan_render.backends.wan.official import Official
+from wan_render.backends.wan.parallel import layout as layouts
 from wan_render.backends.wan.parallel.layout import Layout, group_sizes, layout, require_group
 from wan_render.errors import RenderError
 from wan_render.render import Group
@@ -88,6 +90,24 @@ def test_a_local_folder_is_asked_for_its_heads(tiny: Callable[[str], Tiny]) -> N
     unguided = model.take(ShotKind.FLF2V, sampling=Sampling(4, (1.0,), 5.0))
     assert BACKEND.group_sizes(unguided, model.card) == (1, 2)
     assert BACKEND.group_sizes(unguided, replace(model.card, folder=Path("/nowhere"))) == (1,)
+
+
+@pytest.mark.wan
+def test_a_folder_is_read_once_however_often_it_is_asked(
+    tiny: Callable[[str], Tiny], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A farm asks for every take of the night, five times a second while somebody waits."""
+    model, reads = tiny("i2v-a14b"), []
+
+    def read(folder: Path) -> Checkpoint:
+        reads.append(folder)
+        return read_checkpoint(folder)
+
+    monkeypatch.setattr(layouts, "read_checkpoint", read)
+    layouts._heads_in.cache_clear()
+    for frames in (5, 9, 13):
+        group_sizes(model.take(ShotKind.FLF2V, frames=frames), model.card)
+    assert reads == [model.card.folder]
 
 
 def test_an_unknown_model_renders_alone() -> None:

@@ -83,6 +83,17 @@ def test_a_leader_learns_that_another_has_died_while_it_loaded(tmp_path: Path, s
     assert not (tmp_path / "begun").exists()
 
 
+def test_a_leader_does_not_begin_with_one_that_was_ready_and_has_died(tmp_path: Path) -> None:
+    leader = Meeting(Group(0, 2, tmp_path))
+    with leader.present(), other(tmp_path, 1, "ready") as assistant:
+        while not (tmp_path / "ready-1").exists():
+            time.sleep(0.01)
+        assistant.kill()
+        assistant.wait()
+        with pytest.raises(DeviceError, match="device 1 has gone"):
+            leader.begin(nobody)
+
+
 def test_the_others_learn_that_the_leader_has_died(tmp_path: Path) -> None:
     assistant = Meeting(Group(1, 2, tmp_path))
     with assistant.present(), other(tmp_path, 0) as leader:

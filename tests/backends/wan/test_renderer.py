@@ -19,6 +19,7 @@ from tests.backends.wan.conftest import CPU, Tiny, nobody, picture, plates_of
 from wan_render.backends.wan import BACKEND, residence
 from wan_render.errors import (
     DeviceError,
+    LostPeerError,
     MachineError,
     OutOfMemoryError,
     Problem,
@@ -237,7 +238,7 @@ def foreign_faults() -> list[tuple[Exception, type[WanRenderError]]]:
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), OutOfMemoryError),
         (torch.AcceleratorError("CUDA error: an illegal memory access was encountered", 700), DeviceError),
         (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), DeviceError),
-        (RuntimeError("NCCL communicator was aborted on rank 0"), DeviceError),
+        (RuntimeError("NCCL communicator was aborted on rank 0"), LostPeerError),
         (AssertionError("Torch not compiled with CUDA enabled"), MachineError),
         (ImportError("ftfy"), MachineError),
         (ValueError("shapes"), RenderError),

@@ -118,7 +118,8 @@ class WanRenderer:
             self._fit_to(take)
             self._loras = files_of(take, plates.loras, self._card)
             self._transformer(self._experts(take).high.component, take)  # while the leader encodes
-            with company.followed(self._wait, per_token=self._checkpoint.index.expand_timesteps) as sent:
+            per_token = self._checkpoint.index.expand_timesteps
+            with company.followed(self._wait, lambda: self._join(take), per_token=per_token) as sent:
                 if sent is not None:
                     self._denoise(take, *sent)
 
@@ -149,7 +150,7 @@ class WanRenderer:
         context = self._context(take, plates)
         if company is None:
             return self._denoise(take, context)
-        with company.led(context, self._wait) as parallel:
+        with company.led(context, self._wait, lambda: self._join(take)) as parallel:
             self._shared = str(company.layout)
             return self._denoise(take, context, parallel)
 
@@ -285,6 +286,10 @@ class WanRenderer:
 
     def _wait(self) -> None:
         self._say(Progress(Phase.WAITING))
+
+    def _join(self, take: Take) -> None:
+        """A part of the first step: a farm gives it a step's time. One that waits may be silent for less."""
+        self._say(Progress(Phase.STEP, 0, take.sampling.steps))
 
     def _say(self, progress: Progress) -> None:
         self._doing = progress

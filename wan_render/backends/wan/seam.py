@@ -11,6 +11,7 @@ import torch
 
 from wan_render.errors import (
     DeviceError,
+    LostPeerError,
     MachineError,
     OutOfMemoryError,
     Problem,
@@ -46,7 +47,7 @@ RULES = (
     Rule(RuntimeError, "CUDA", DeviceError, "the device failed", _DRIVER),
     Rule(RuntimeError, "cuDNN", DeviceError, "the device failed", _DRIVER),
     Rule(RuntimeError, "CUBLAS", DeviceError, "the device failed", _DRIVER),
-    Rule(RuntimeError, "NCCL", DeviceError, "lost the other devices of its group", _OTHERS),
+    Rule(RuntimeError, "NCCL", LostPeerError, "lost the other devices of its group", _OTHERS),
     Rule(AssertionError, "CUDA", MachineError, "this torch has no CUDA", "install a CUDA build of torch"),
     Rule(ImportError, "", MachineError, "a package is missing or broken", install_command("wan")),
 )

@@ -35,18 +35,24 @@ class Company:
                     self.group.end()
 
     @contextmanager
-    def led(self, context: Context, waiting: Say) -> Iterator[Parallel]:
-        """As the leader: have the others come, and send them what the take is made from. Raises DeviceError."""
+    def led(self, context: Context, waiting: Say, joining: Say) -> Iterator[Parallel]:
+        """As the leader: have the others come, and send them what the take is made from. Raises LostPeerError.
+
+        joining: told when all have come; then nothing is, until the last has joined.
+        """
         Meeting(self.group).begin(waiting)
+        joining()
         with joined(self.group, self.layout, self.device) as found:
             found.everyone.given(packed(context))
             yield found
 
     @contextmanager
-    def followed(self, waiting: Say, *, per_token: bool) -> Iterator[tuple[Context, Parallel] | None]:
-        """As one of the others: what the leader sends; None where it needs nobody. Raises DeviceError."""
+    def followed(self, waiting: Say, joining: Say, *, per_token: bool) -> Iterator[tuple[Context, Parallel] | None]:
+        """As one of the others: what the leader sends; None where it needs nobody. joining: as of `led`.
+        Raises LostPeerError."""
         if not Meeting(self.group).await_leader(waiting):
             yield None
             return
+        joining()
         with joined(self.group, self.layout, self.device) as found:
             yield unpacked(found.everyone.given(None), self.device, per_token=per_token), found

@@ -58,7 +58,7 @@ class Joined:
 def joined(group: Group, layout: Layout, device: torch.device) -> Iterator[Joined]:
     """Join the others of a group, all of whom are about to; leave them at its end, however that comes about.
 
-    Raises DeviceError where they cannot be reached, MachineError where this torch cannot speak to other processes.
+    Raises LostPeerError where they cannot be reached, MachineError where this torch cannot speak to other processes.
     """
     if not distributed.is_available():
         raise MachineError(Problem("torch", "is built without torch.distributed", remedy="install another build"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from wan_render.backends.wan import official
 from wan_render.backends.wan.checkpoint import read_checkpoint
@@ -81,7 +83,13 @@ def _heads(card: ModelCard) -> int | None:
     if card.folder is None:
         known = official.BY_IDENTITY.get(card.identity)
         return known.heads if known else None
+    return _heads_in(card.folder)
+
+
+@cache
+def _heads_in(folder: Path) -> int | None:
+    """Read once: a farm asks for every take that is still to come whenever it decides about one."""
     try:
-        return read_checkpoint(card.folder).transformer.num_attention_heads
+        return read_checkpoint(folder).transformer.num_attention_heads
     except InputError:
         return None

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from wan_render.errors import DeviceError, Problem
+from wan_render.errors import LostPeerError, Problem
 from wan_render.render import Group
 
 
-def lost(group: Group, found: str) -> DeviceError:
+def lost(group: Group, found: str) -> LostPeerError:
     """An error that is worth another attempt. found: what is known of the others."""
     where = f"device {group.rank} of a group of {group.size}"
-    return DeviceError(Problem(where, found, remedy="the log of their processes says why; the take is tried again"))
+    return LostPeerError(Problem(where, found, remedy="the log of their processes says why; the take is tried again"))
 
 
-def unreachable(group: Group, fault: Exception) -> DeviceError:
+def unreachable(group: Group, fault: Exception) -> LostPeerError:
     """The same, for what torch.distributed has raised."""
     said = " ".join(f"{type(fault).__name__}: {fault}".split())[:300]
     return lost(group, f"lost the others ({said})")

@@ -37,7 +37,7 @@ class Meeting:
     def begin(self, say: Say) -> None:
         """The leader is about to denoise: wait until the others are ready, then let all begin.
 
-        Raises DeviceError where one of them has gone, or does not come.
+        Raises LostPeerError where one of them has gone, or does not come.
         """
         deadline = time.monotonic() + self.patience_seconds
         _until(lambda: self._are_ready(deadline), say)
@@ -45,18 +45,18 @@ class Meeting:
 
     def await_leader(self, say: Say) -> bool:
         """Ready: wait until the leader begins; False where it needs nobody, or the whole attempt is over and its folder
-        removed. Raises DeviceError where the leader has gone."""
+        removed. Raises LostPeerError where the leader has gone."""
         self._mark("ready", self.group.rank).touch()
         return _until(self._leader_begins, say)
 
     def _are_ready(self, deadline: float) -> bool | None:
         others = range(1, self.group.size)
-        missing = [rank for rank in others if not self._mark("ready", rank).exists()]
-        if not missing:
-            return True
         for rank in others:
             if self._has_gone(rank):
                 raise lost(self.group, f"device {rank} has gone")
+        missing = [rank for rank in others if not self._mark("ready", rank).exists()]
+        if not missing:
+            return True
         absent = [rank for rank in missing if not self._mark("came", rank).exists()]
         if absent and time.monotonic() > deadline:
             raise lost(self.group, f"device {absent[0]} did not come within {self.patience_seconds:.0f} s")

@@ -20,7 +20,7 @@ class Ranks:
 
     group: the whole, of which they may be a part.
     All of them have to ask for the same, in the same order, with tensors of one shape and type. Where one has died the
-    others get a DeviceError: at once by Gloo; NCCL notices after `joined.TIMEOUT`, and may end the process instead.
+    others get a LostPeerError: at once by Gloo; NCCL notices after `joined.TIMEOUT`, and may end the process instead.
     """
 
     handle: distributed.ProcessGroup
@@ -69,7 +69,7 @@ class Ranks:
         """What torch.distributed raises, in our words."""
         try:
             yield
-        except torch.OutOfMemoryError:
+        except (torch.OutOfMemoryError, torch.AcceleratorError):  # this device's own
             raise
         except RuntimeError as fault:
             raise unreachable(self.group, fault) from fault
