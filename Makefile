@@ -44,7 +44,7 @@ film: $(VENV)/.base
 	@$(BIN)/wan-render render --backend animatic $(STORYBOARD)
 
 test: $(VENV)/.all
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 check: $(VENV)/.all
 	@$(BIN)/ruff check
