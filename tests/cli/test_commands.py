@@ -169,6 +169,16 @@ def test_a_stopped_run_keeps_what_was_finished_and_goes_on(
     process = subprocess.Popen(
         [sys.executable, "-m", "wan_render.cli", "render", str(harbour), "--backend", "animatic"],
         stderr=subprocess.PIPE,
+def test_without_ffmpeg_nothing_is_rendered_that_could_not_be_written(
+    wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_FFMPEG", "/nowhere/ffmpeg")
+    done = wan_render("render", harbour, "--backend", "animatic")
+    assert done.returncode == 3
+    assert done.stderr.startswith("WAN_RENDER_FFMPEG: /nowhere/ffmpeg is no program")
+    assert "begins" not in done.stderr
+
+
         text=True,
         cwd=tmp_path,
         env=environment(tmp_path),
