@@ -64,7 +64,15 @@ def test_only_renders_what_is_named_and_says_what_is_missing(wan_render: Run, ha
     assert "slate: 1/010: not rendered: not asked for" in done.stderr
     unknown = wan_render("render", harbour, "--backend", "animatic", "--only", "1/02")
     assert unknown.returncode == 2
+    assert "no shot or scene of the film" in unknown.stderr
     assert "did you mean '1/020'?" in unknown.stderr
+
+
+def test_a_name_that_several_shots_have_is_answered_with_all_of_them(wan_render: Run, harbour: Path) -> None:
+    harbour.write_text(harbour.read_text().replace("shots:", "scenes:\n- &one\n  shots:") + "- shots: [{card: x}]\n")
+    done = wan_render("takes", harbour, "010")
+    assert done.returncode == 2
+    assert done.stderr == "'010': several shots have this name; allowed: 1/010, 2/010\n"
 
 
 @pytest.mark.parametrize(
@@ -161,14 +169,6 @@ def test_missing_weights_are_said_by_the_plan_and_stop_a_render_before_it_begins
     assert not list((tmp_path / "outputs").glob("films/*/v001"))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_run_keeps_what_was_finished_and_goes_on(
-    wan_render: Run, harbour: Path, tmp_path: Path, number: int, code: int
-) -> None:
-    harbour.write_text(harbour.read_text().replace("64x64", "1280x720").replace("1s", "6s"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "wan_render.cli", "render", str(harbour), "--backend", "animatic"],
-        stderr=subprocess.PIPE,
 def test_without_ffmpeg_nothing_is_rendered_that_could_not_be_written(
     wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +179,14 @@ def test_without_ffmpeg_nothing_is_rendered_that_could_not_be_written(
     assert "begins" not in done.stderr
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_keeps_what_was_finished_and_goes_on(
+    wan_render: Run, harbour: Path, tmp_path: Path, number: int, code: int
+) -> None:
+    harbour.write_text(harbour.read_text().replace("64x64", "1280x720").replace("1s", "6s"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wan_render.cli", "render", str(harbour), "--backend", "animatic"],
+        stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
         env=environment(tmp_path),
