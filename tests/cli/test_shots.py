@@ -23,6 +23,7 @@ def test_a_film_of_everything_is_planned_rendered_and_found(harbour: Path, wan_r
     planned = wan_render("plan", harbour, "--backend", "animatic", "--prompts")
     assert planned.returncode == 0, planned.stderr
     assert "keyframe deer  missing  1 frame" in planned.stdout
+    assert "previous → noon → deer" in planned.stdout
     assert "prompt:   up → on" in planned.stdout
     assert "to render: 6 takes" in planned.stdout, "two, a joined one of two segments, and a keyframe"
 
