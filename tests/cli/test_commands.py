@@ -255,6 +255,15 @@ def test_a_setting_that_is_none_is_refused_and_doctor_lists_those_there_are(
     assert done.stderr.startswith("WAN_RENDER_DEVICE: is no setting; allowed: WAN_RENDER_OUTPUTS")
 
 
+def test_an_empty_setting_is_not_set(wan_render: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("WAN_RENDER_OUTPUTS", "WAN_RENDER_FFMPEG", "WAN_RENDER_GROUPS"):
+        monkeypatch.setenv(variable, "")
+    done = wan_render("doctor", "--json")
+    assert done.returncode == 0, done.stderr
+    found = {finding["what"]: finding["found"] for finding in json.loads(done.stdout)["findings"]}
+    assert (found["WAN_RENDER_OUTPUTS"], found["WAN_RENDER_FFMPEG"]) == ("outputs", "not set")
+
+
 def test_a_terminal_that_cannot_show_a_title_gets_its_characters_spelt(
     wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
