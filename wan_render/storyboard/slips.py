@@ -87,7 +87,7 @@ def _commented(source: Source, error: Any) -> str:
     if begun is None or "flow" not in (getattr(error, "context", None) or ""):
         return ""
     bare = _outside_quotes(source.text[begun.index : error.problem_mark.index])
-    match = re.search(r"[ \t](#[^\s#!]\S*)", bare)
+    match = re.search(r"[ \t](#[^\s#!][^\s,\]}]*)", bare)
     return f"{match[1]!r} is a comment, and all that follows in its line: {QUOTES}" if match else ""
 
 
