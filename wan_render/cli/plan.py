@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 
 from wan_render.cli.other_weights import other_weights
-from wan_render.cli.outlook import film_warnings
+from wan_render.cli.outlook import amount, film_warnings
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.cut import film_frames
@@ -51,7 +51,7 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
     if takes:
         kind = session.backend.device_kinds[0]
         print(
-            f"to render: {counted(len(takes), 'take')}, about {lasting(found.seconds)} for the takes on one {kind} "
+            f"to render: {amount(found, takes)}, about {lasting(found.seconds)} for the takes on one {kind} "
             f"device, {lasting(found.film_seconds)} for the film, "
             f"{gigabytes(found.bytes)} ({gigabytes(free_bytes(session.store.root))} free)"
         )
