@@ -16,6 +16,7 @@ from flows.film import film
 from flows.logs import no_walls
 from flows.names import batch_run_name
 from flows.watch import Watch
+from wan_render.cli.wording import counted
 
 PATTERNS = ("*.yaml", "*.yml", "*/storyboard.yaml", "*/storyboard.yml")
 
@@ -67,7 +68,8 @@ def _is_left_out(path: Path) -> bool:
 def _ended(states: dict[Path, State[Any]]) -> State[None]:
     failed = {file: state for file, state in states.items() if not state.is_completed()}
     if not failed:
-        return Completed(message=f"{len(states)} films")
+        return Completed(message=counted(len(states), "film"))
     lines = [f"{file}: {state.name}: {state.message}" for file, state in failed.items()]
-    get_run_logger().error("%d of %d films are not whole:\n%s", len(failed), len(states), "\n".join(lines))
-    return Failed(name="Partial", message=f"{len(failed)} of {len(states)} films are not whole: {'; '.join(lines)}")
+    found = f"not whole: {len(failed)} of {counted(len(states), 'film')}"
+    get_run_logger().error("%s:\n%s", found, "\n".join(lines))
+    return Failed(name="Partial", message=f"{found}: {'; '.join(lines)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import datetime
 from pathlib import Path
@@ -26,9 +27,11 @@ def batch_run_name() -> str:
 
 
 def artifact_key(kind: str, slug: str) -> str:
-    """A key that Prefect takes: a-z, 0-9 and dashes."""
-    words = re.sub(r"[^a-z0-9]+", "-", f"{kind}-{slug}".lower())
-    return words.strip("-")
+    """A key that Prefect takes: a-z, 0-9 and dashes. A slug with other letters than these is told from its like by
+    digits of its hash."""
+    words = re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-")
+    digits = "" if words == slug else hashlib.sha256(slug.encode()).hexdigest()[:6]
+    return "-".join(filter(None, (kind, words, digits)))
 
 
 def _parameter(name: str) -> str:

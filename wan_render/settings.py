@@ -49,7 +49,8 @@ class MachineSettings(BaseSettings):
     ffmpeg:  an ffmpeg program instead of the one that comes with imageio-ffmpeg. WAN_RENDER_FFMPEG
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    # Empty is not set: `WAN_RENDER_OUTPUTS=$NOTHING` would be the folder that one happens to be in.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     outputs: Path = Path("outputs")
     weights: Path = Field(default_factory=lambda: _data_folder() / "weights")

@@ -199,6 +199,13 @@ class Take:
         return content_key(TAKE_FORM, self)
 
 
+def prompt_of(fields: Mapping[str, Any]) -> str:
+    """What a model was given for a take in canonical form, for people to read: the prompt of each way between two
+    keyframes with → between them, or the one that all ways share."""
+    ways = [*(leg["prompt"] for leg in fields.get("through", ())), fields["prompt"]]
+    return " → ".join(ways if len({*ways}) > 1 else ways[:1])
+
+
 def needs_of(fields: Mapping[str, Any]) -> tuple[str, ...]:
     """`Take.needs` of a take in canonical form. Raises ValueError for fields of another form."""
     try:

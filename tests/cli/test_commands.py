@@ -64,7 +64,15 @@ def test_only_renders_what_is_named_and_says_what_is_missing(wan_render: Run, ha
     assert "slate: 1/010: not rendered: not asked for" in done.stderr
     unknown = wan_render("render", harbour, "--backend", "animatic", "--only", "1/02")
     assert unknown.returncode == 2
+    assert "no shot or scene of the film" in unknown.stderr
     assert "did you mean '1/020'?" in unknown.stderr
+
+
+def test_a_name_that_several_shots_have_is_answered_with_all_of_them(wan_render: Run, harbour: Path) -> None:
+    harbour.write_text(harbour.read_text().replace("shots:", "scenes:\n- &one\n  shots:") + "- shots: [{card: x}]\n")
+    done = wan_render("takes", harbour, "010")
+    assert done.returncode == 2
+    assert done.stderr == "'010': several shots have this name; allowed: 1/010, 2/010\n"
 
 
 @pytest.mark.parametrize(
@@ -161,6 +169,16 @@ def test_missing_weights_are_said_by_the_plan_and_stop_a_render_before_it_begins
     assert not list((tmp_path / "outputs").glob("films/*/v001"))
 
 
+def test_without_ffmpeg_nothing_is_rendered_that_could_not_be_written(
+    wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_FFMPEG", "/nowhere/ffmpeg")
+    done = wan_render("render", harbour, "--backend", "animatic")
+    assert done.returncode == 3
+    assert done.stderr.startswith("WAN_RENDER_FFMPEG: /nowhere/ffmpeg is no program")
+    assert "begins" not in done.stderr
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_keeps_what_was_finished_and_goes_on(
     wan_render: Run, harbour: Path, tmp_path: Path, number: int, code: int
@@ -235,6 +253,15 @@ def test_a_setting_that_is_none_is_refused_and_doctor_lists_those_there_are(
     done = wan_render("doctor")
     assert done.returncode == 2
     assert done.stderr.startswith("WAN_RENDER_DEVICE: is no setting; allowed: WAN_RENDER_OUTPUTS")
+
+
+def test_an_empty_setting_is_not_set(wan_render: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("WAN_RENDER_OUTPUTS", "WAN_RENDER_FFMPEG", "WAN_RENDER_GROUPS"):
+        monkeypatch.setenv(variable, "")
+    done = wan_render("doctor", "--json")
+    assert done.returncode == 0, done.stderr
+    found = {finding["what"]: finding["found"] for finding in json.loads(done.stdout)["findings"]}
+    assert (found["WAN_RENDER_OUTPUTS"], found["WAN_RENDER_FFMPEG"]) == ("outputs", "not set")
 
 
 def test_a_terminal_that_cannot_show_a_title_gets_its_characters_spelt(

@@ -23,12 +23,15 @@ def test_a_film_of_everything_is_planned_rendered_and_found(harbour: Path, wan_r
     planned = wan_render("plan", harbour, "--backend", "animatic", "--prompts")
     assert planned.returncode == 0, planned.stderr
     assert "keyframe deer  missing  1 frame" in planned.stdout
+    assert "previous → noon → deer" in planned.stdout
     assert "prompt:   up → on" in planned.stdout
-    assert "to render: 6 takes" in planned.stdout, "two, a joined one of two segments, and a keyframe"
+    amount = "6 takes (2 of them parts of others)"
+    assert f"to render: {amount}, about" in planned.stdout, "two, a joined one of two segments, and a keyframe"
 
     rendered = wan_render("render", harbour, "--backend", "animatic")
 
     assert rendered.returncode == 0, rendered.stderr
+    assert f"{amount} to render on 1 device" in rendered.stderr
     again = wan_render("plan", harbour, "--backend", "animatic")
     assert "to render: nothing" in again.stdout
     assert "missing" not in again.stdout

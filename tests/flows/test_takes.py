@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -122,5 +123,11 @@ def test_storyboards_of_a_folder_are_its_yaml_files_and_those_of_its_folders(tmp
 def test_names() -> None:
     assert film_name(Path("storyboards/river-to-dove/storyboard.yaml")) == "river-to-dove"
     assert film_name(Path("films/harbour.yaml")) == "harbour"
-    assert artifact_key("shots", "River_to 江河-1") == "shots-river-to-1"
-    assert artifact_key("film", "江河") == "film"
+    assert artifact_key("film", "river-to-dove") == "film-river-to-dove"
+
+
+def test_no_two_films_share_an_artifact() -> None:
+    slugs = ("江河", "白鸽", "river-江河", "river-白鸽", "river")
+    keys = [artifact_key("film", slug) for slug in slugs]
+    assert len({*keys}) == len(slugs)
+    assert all(re.fullmatch("film(-[a-z0-9]+)+", key) for key in keys)

@@ -174,6 +174,12 @@ def test_a_shot_passes_through_its_keyframes_bit_for_bit(stage: Stage, store: St
     assert clip_of(store, take).preview.stat().st_size > 0
 
 
+def test_its_page_shows_every_keyframe_and_every_prompt(stage: Stage, store: Store) -> None:
+    page = made(stage.plan(PASSING), store).page.read_text(encoding="utf-8")
+    assert re.findall(r"<figcaption[^>]*>(.*?)</figcaption>", page) == ["a", "b", "c"]
+    assert "up → down" in page
+
+
 def test_another_keyframe_on_the_way_renders_its_two_ways_only(stage: Stage, store: Store) -> None:
     through = "shots: [{from: a, through: [b, c, b], to: a, duration: 2s}]"
     made(stage.plan(through), store)

@@ -122,6 +122,17 @@ def test_a_file_without_leave_to_read_it_is_a_mistake(read: Read, folder: Path) 
     refused(read, "shots: [{action: a, sound: audio/water.wav}]\n", "cannot be read")
 
 
+@pytest.mark.parametrize(
+    ("written", "guess"),
+    [("keyframes/dwan.png", "dawn.png"), ("keyframes/dawn.jpg", "dawn.png"), ("keyframes/gone.png", "")],
+)
+def test_a_guess_is_about_the_name_not_its_folder_or_ending(read: Read, written: str, guess: str) -> None:
+    with pytest.raises(StoryboardError) as caught:
+        read(keyframe(written))
+    remedy = f"did you mean 'keyframes/{guess}'?" if guess else ""
+    assert caught.value.problems[0].remedy == remedy
+
+
 def test_many_missing_files_are_told_in_time(read: Read) -> None:
     start = time.process_time()
     with pytest.raises(StoryboardError):

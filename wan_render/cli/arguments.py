@@ -111,7 +111,9 @@ def _takes(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _prune(commands: Commands[argparse.ArgumentParser]) -> None:
     command = _with_outputs(_on_storyboard(commands, "prune", "list takes that no kept film, circle or pin uses"))
-    command.add_argument("--keep", metavar="N", type=int, required=True, help="keep the newest N versions of each film")
+    command.add_argument(
+        "--keep", metavar="N", type=int, required=True, help="keep what the newest N versions of this film show"
+    )
     command.add_argument("--yes", action="store_true", help="delete them")
     _with_draft(command)
 

@@ -13,11 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from wan_render import __version__
-from wan_render.backends import backend
-from wan_render.backends.wan.catalogue import catalogue
+from wan_render.backends.wan import official
+from wan_render.backends.wan.location import missing_weights
 from wan_render.cli.wording import gigabytes
 from wan_render.errors import WanRenderError
-from wan_render.facts import FactCache
 from wan_render.farm.devices import local_devices
 from wan_render.media import ffmpeg, text
 from wan_render.settings import MachineSettings, install_command, machine_settings, variables
@@ -27,6 +26,11 @@ EXTRAS = {
     "farm": ("prefect", "fastapi"),
 }
 """The packages of each extra of the installation."""
+
+WITHOUT_GPU = "the models want one; --backend animatic renders a preview without"
+
+WIDTH = max(map(len, variables()))
+"""Columns of the report's names."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         for finding in findings:
             remedy = f"  → {finding.remedy}" if finding.remedy else ""
-            print(f"{finding.mark} {finding.what:<22} {finding.found}{remedy}")
+            print(f"{finding.mark} {finding.what:<{WIDTH}} {finding.found}{remedy}")
     return 3 if any(finding.mark == "!!" for finding in findings) else 0
 
 
@@ -73,7 +77,7 @@ def _findings(settings: MachineSettings) -> Iterator[Finding]:
     yield _disk("cache", settings.cache)
     for extra, packages in EXTRAS.items():
         yield _extra(extra, packages)
-    yield from _weights(settings)
+    yield from _weights()
     for variable, field in variables().items():
         yield Finding(variable, f"{getattr(settings, field) or 'not set'}")
 
@@ -116,9 +120,7 @@ def _devices(settings: MachineSettings) -> Iterator[Finding]:
             for device in local_devices(settings.model_copy(update={"devices": "auto"}), (kind,)):
                 yield Finding(device.name, f"{device.label}, {gigabytes(device.memory_bytes)}")
         except WanRenderError as error:
-            yield Finding(
-                kind, error.problems[0].found, "the wan backend wants an NVIDIA GPU" if kind == "cuda" else ""
-            )
+            yield Finding(kind, error.problems[0].found, WITHOUT_GPU if kind == "cuda" else "")
 
 
 def _disk(what: str, folder: Path) -> Finding:
@@ -138,12 +140,11 @@ def _extra(extra: str, packages: Iterable[str]) -> Finding:
     return Finding(f"extra '{extra}'", ", ".join(found))
 
 
-def _weights(settings: MachineSettings) -> Iterator[Finding]:
-    models = catalogue(FactCache(settings.cache))
-    wan = backend("wan")
-    for name in models.names:
-        problem = wan.missing(models.card(name))
+def _weights() -> Iterator[Finding]:
+    """The weights alone: what else rendering needs is said once, as the extra 'wan'."""
+    for model in official.ALL:
+        problem = missing_weights(model.card())
         if problem is None:
-            yield Finding(name, "weights are here")
+            yield Finding(model.card().name, "its weights are here")
         else:
-            yield Finding(name, problem.found, problem.remedy)
+            yield Finding(model.card().name, problem.found, problem.remedy)

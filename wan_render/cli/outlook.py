@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.errors import Problem
 from wan_render.model import Document
 from wan_render.plan import FilmPlan
 from wan_render.production import lettering_warnings
 from wan_render.status import FilmStatus, pin_warnings
+from wan_render.take import Take
 
 
 def film_warnings(plan: FilmPlan, document: Document, found: FilmStatus) -> tuple[Problem, ...]:
@@ -15,13 +18,20 @@ def film_warnings(plan: FilmPlan, document: Document, found: FilmStatus) -> tupl
     return (*plan.warnings, *lettering_warnings(plan, document), *pin_warnings(found))
 
 
-def outlook(before: FilmStatus, orders: int, devices: int) -> str:
-    """How much there is to render, how long it takes and what it needs on the disk, of a run with so many orders."""
-    if not orders:
+def amount(found: FilmStatus, takes: Sequence[Take]) -> str:
+    """`12 takes (6 of them parts of others)`: a table of shots shows the other six."""
+    shown = {take.key for shot in found.shots for take in shot.takes} | {each.key for each in found.paintings.values()}
+    parts = sum(take.key not in shown for take in takes)
+    return counted(len(takes), "take") + (f" ({parts} of them parts of others)" if parts else "")
+
+
+def outlook(before: FilmStatus, takes: Sequence[Take], devices: int) -> str:
+    """How much there is to render, how long it takes and what it needs on the disk, of a run on these takes."""
+    if not takes:
         return "every take is there"
-    there = f" ({len(before.to_render)} missing in all)" if len(before.to_render) != orders else ""
-    seconds = before.seconds * orders / max(len(before.to_render), 1) / min(devices, orders)
+    there = f" ({len(before.to_render)} missing in all)" if len(before.to_render) != len(takes) else ""
+    seconds = before.seconds * len(takes) / max(len(before.to_render), 1) / min(devices, len(takes))
     return (
-        f"{counted(orders, 'take')} to render on {counted(devices, 'device')}{there}: "
+        f"{amount(before, takes)} to render on {counted(devices, 'device')}{there}: "
         f"about {lasting(seconds)}, then {lasting(before.film_seconds)} for the film, {gigabytes(before.bytes)}"
     )

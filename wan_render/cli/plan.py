@@ -7,15 +7,17 @@ import json
 from collections.abc import Iterator
 
 from wan_render.cli.other_weights import other_weights
-from wan_render.cli.outlook import film_warnings
+from wan_render.cli.outlook import amount, film_warnings
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.cut import film_frames
+from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
 from wan_render.render import Backend
 from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
 from wan_render.store.disk import free_bytes
+from wan_render.take import prompt_of
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,7 +51,7 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
     if takes:
         kind = session.backend.device_kinds[0]
         print(
-            f"to render: {counted(len(takes), 'take')}, about {lasting(found.seconds)} for the takes on one {kind} "
+            f"to render: {amount(found, takes)}, about {lasting(found.seconds)} for the takes on one {kind} "
             f"device, {lasting(found.film_seconds)} for the film, "
             f"{gigabytes(found.bytes)} ({gigabytes(free_bytes(session.store.root))} free)"
         )
@@ -79,8 +81,7 @@ def _what(planned: PlannedShot | None) -> str:
     if planned is None:
         return ""
     joint = f", {planned.joint.kind}" if planned.joint is not None and planned.joint.kind != "continuous" else ""
-    ends = " → ".join(name for name in (planned.from_name, planned.to_name) if name)
-    return (ends or _kind(planned)) + joint
+    return (" → ".join(planned.keyframe_names) or _kind(planned)) + joint
 
 
 def _kind(planned: PlannedShot) -> str:
@@ -118,5 +119,4 @@ def _print_prompts(plan: FilmPlan) -> None:
     for shot in plan.shots:
         if isinstance(shot.content, Rendered):
             take = shot.content.takes[0].take
-            prompts = " → ".join((*(leg.prompt for leg in take.through), take.prompt))
-            print(f"\n{shot.id}\n  prompt:   {prompts}\n  negative: {take.negative}")
+            print(f"\n{shot.id}\n  prompt:   {prompt_of(canonical(take))}\n  negative: {take.negative}")

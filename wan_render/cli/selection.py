@@ -28,10 +28,12 @@ def one_shot(plan: FilmPlan, name: str) -> str:
     named = [shot.id for shot in plan.shots if shot.name == name]
     if len(named) == 1:
         return named[0]
-    raise UsageError(_unknown(name, named or ids))
+    if named:
+        raise UsageError(Problem(f"'{name}'", "several shots have this name", f"allowed: {', '.join(named)}"))
+    raise UsageError(_unknown(name, ids))
 
 
 def _unknown(name: str, known: list[str]) -> Problem:
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean '{close[0]}'?" if close else "`wan-render plan FILE` lists them"
-    return Problem(f"'{name}'", "no one shot or scene of the film", f"for example {', '.join(known[:4])}", hint)
+    return Problem(f"'{name}'", "no shot or scene of the film", f"for example {', '.join(known[:4])}", hint)

@@ -60,7 +60,7 @@ def _chosen(file: Path) -> str:
 
 
 def version() -> str:
-    """The version that ffmpeg gives itself, "9.0.2-static"."""
+    """The version that ffmpeg gives itself, "9.0.2-static". Raises FfmpegError where there is none that runs."""
     first = _listing("-version").splitlines()[0]
     return first.removeprefix("ffmpeg version ").split(" ")[0]
 

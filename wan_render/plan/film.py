@@ -78,7 +78,7 @@ class PlannedShot:
     first, frames: which frames of its take are shown, half-open [first, first + frames): film frames at the film's
              rate, without `hold` and without the frame that a continuous joint leaves to the next shot.
     hold:    film frames for which the last picture is frozen after them.
-    from_name, to_name: the names of its keyframes, where it has them.
+    from_name, to_name: the names of its keyframes, where it has them; through_names: of those on the way between them.
     """
 
     id: str
@@ -92,11 +92,17 @@ class PlannedShot:
     joint: Joint | None
     from_name: str | None = None
     to_name: str | None = None
+    through_names: tuple[str, ...] = ()
     where: str = ""
     slugline: str | None = None
     action: str | None = None
     notes: str | None = None
     model: str | None = None
+
+    @property
+    def keyframe_names(self) -> tuple[str, ...]:
+        """The names of all of its keyframes, in the order they are passed."""
+        return tuple(name for name in (self.from_name, *self.through_names, self.to_name) if name is not None)
 
 
 @dataclass(frozen=True)

@@ -182,6 +182,7 @@ def _planned(
         joint=joint,
         from_name=shot.from_ or shot.still,
         to_name=shot.to,
+        through_names=tuple(waypoint.keyframe for waypoint in shot.through),
         slugline=inherited.scene.slugline,
         action=shot.action,
         notes=shot.notes,

@@ -18,7 +18,7 @@ def lettering_warnings(plan: FilmPlan, document: Document) -> tuple[Problem, ...
             where,
             f"the font has no glyph for {' '.join(missing)}",
             "Latin, Greek, Cyrillic, Chinese, Japanese and Korean text",
-            "write it otherwise: it would be drawn as a box",
+            "write it otherwise: it would be drawn as a box, or in another font where this machine has one",
         )
         for where, missing in lacking
         if missing

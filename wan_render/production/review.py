@@ -20,7 +20,7 @@ from wan_render.production.run import Run
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.status import ShotStatus, TakeStatus
 from wan_render.store import Clip, Provenance, Store
-from wan_render.take import AnyPlate
+from wan_render.take import AnyPlate, prompt_of
 
 
 @contextmanager
@@ -101,8 +101,16 @@ def _what(shot: PlannedShot) -> str:
 
 def _keyframes(store: Store, shot: PlannedShot, status: ShotStatus, plates: _Plates) -> tuple[tuple[str, Path], ...]:
     clip = store.find(status.chosen) if status.chosen else None
-    named = zip((shot.from_name, shot.to_name), _pictures(shot, clip, plates), strict=True)
+    first, last = _pictures(shot, clip, plates)
+    named = ((shot.from_name, first), *_on_the_way(shot, plates), (shot.to_name, last))
     return tuple((name or "", picture) for name, picture in named if picture is not None)
+
+
+def _on_the_way(shot: PlannedShot, plates: _Plates) -> Iterator[tuple[str, Path | None]]:
+    """What the shot passes through; a kept clip may have passed through others, and says nothing of them."""
+    if isinstance(shot.content, Rendered) and shot.content.pin is None:
+        legs = shot.content.takes[0].take.through
+        yield from zip(shot.through_names, map(plates.file, (leg.plate for leg in legs)), strict=True)
 
 
 def _pictures(shot: PlannedShot, clip: Clip | None, plates: _Plates) -> tuple[Path | None, Path | None]:
@@ -132,7 +140,7 @@ def _take(store: Store, status: TakeStatus, chosen: str) -> ReviewTake:
         preview=clip.preview if clip is not None else None,
         clip=clip.video if clip is not None else None,
         frames=fields["frames"],
-        prompt=fields["prompt"],
+        prompt=prompt_of(fields),
         negative=fields["negative"],
         settings=_settings(fields, made),
         seconds=made.seconds if made is not None else {},

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from wan_render.errors import Problem, WeightsError
+from wan_render.media import ffmpeg
 from wan_render.plan import FilmPlan
 from wan_render.production.order import RenderOrder, orders
 from wan_render.render import Backend
@@ -44,7 +45,8 @@ def begin(
 
     Until it ends, `prune` keeps off; `waiting` gets a sentence where a prune has to end first.
     Raises InputError for a slug of another storyboard; DiskError where there is too little room or no permission to
-    write; WeightsError where this machine lacks something for a model that is needed.
+    write; WeightsError where this machine lacks something for a model that is needed; FfmpegError where takes are to be
+    rendered and no ffmpeg runs: it would be noticed when the first one is written.
     """
     store.prepare()
     with store.in_use(lambda: waiting(f"waiting for a prune of {store.root} to end")):
@@ -52,6 +54,8 @@ def begin(
         before = _inspected(plan, backend, store, device_kind)
         wanted = orders(plan, before, backend, only)
         _refuse_what_is_lacking(wanted)
+        if wanted:
+            ffmpeg.version()
         store.need(expected_bytes(plan, [order.take for order in wanted], store))
         yield Run(plan, backend, store, before, wanted, None if only is None else frozenset(only))
 

@@ -66,6 +66,7 @@ def _planned(shot: PlannedShot) -> dict[str, Any]:
         "joint": canonical(shot.joint),
         "from": shot.from_name,
         "to": shot.to_name,
+        "through": list(shot.through_names),
         "model": shot.model,
     }
 

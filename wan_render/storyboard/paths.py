@@ -104,7 +104,13 @@ class Grounds:
             names = names_in(path.parent)[:MOST_SIBLINGS]
         except OSError:
             return ""
-        return self.guesses.did_you_mean(text, [str(PurePosixPath(text).parent / name) for name in names])
+        return self._likely(PurePosixPath(text), names)
+
+    def _likely(self, path: PurePosixPath, names: list[str]) -> str:
+        """Compared by their stems: folders and endings that are alike make no name likely."""
+        stem = self.guesses.meant(path.stem, [PurePosixPath(name).stem for name in names])
+        name = next((name for name in names if stem and PurePosixPath(name).stem == stem), None)
+        return f"did you mean {shown(str(path.parent / name))}?" if name else ""
 
 
 def _mode(path: Path, text: str) -> int | None:

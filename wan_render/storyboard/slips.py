@@ -61,7 +61,8 @@ def syntax_error(source: Source, error: yaml.YAMLError) -> StoryboardError:
     index = min(mark.index, len(source.text))
     if problem == "found character that cannot start any token":
         found, allowed = _bad_start(source.text[index : index + 1])
-    return source.error(index, found + _since(source, error), allowed, _remedy(source, index, problem))
+    remedy = _commented(source, error) or _remedy(source, index, problem)
+    return source.error(index, found + _since(source, error), allowed, remedy)
 
 
 def _bad_start(character: str) -> tuple[str, str]:
@@ -78,6 +79,16 @@ def _since(source: Source, error: Any) -> str:
         return ""
     line = source.mark(begun.index)[0]
     return f" (it begins in line {line})" if line != source.mark(error.problem_mark.index)[0] else ""
+
+
+def _commented(source: Source, error: Any) -> str:
+    """A '#' right before a word, in what an open bracket holds so far: it took the bracket's rest with it."""
+    begun = getattr(error, "context_mark", None)
+    if begun is None or "flow" not in (getattr(error, "context", None) or ""):
+        return ""
+    bare = _outside_quotes(source.text[begun.index : error.problem_mark.index])
+    match = re.search(r"[ \t](#[^\s#!][^\s,\]}]*)", bare)
+    return f"{match[1]!r} is a comment, and all that follows in its line: {QUOTES}" if match else ""
 
 
 def _remedy(source: Source, index: int, problem: str) -> str:
@@ -101,11 +112,15 @@ def _remedy(source: Source, index: int, problem: str) -> str:
 
 def full_width(line: str) -> str:
     """What an input method may have left in the YAML of a line, outside of quotes; "" where there is nothing."""
-    bare = re.sub(r'"[^"]*"|\'[^\']*\'', "", line)
+    bare = _outside_quotes(line)
     for character, hint in FULL_WIDTH.items():
         if character in bare:
             return hint
     return ""
+
+
+def _outside_quotes(text: str) -> str:
+    return re.sub(r'"[^"]*"|\'[^\']*\'', "", text)
 
 
 def cut_by_comment(source: Source, end: int) -> str:
