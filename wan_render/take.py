@@ -199,6 +199,11 @@ class Take:
         return content_key(TAKE_FORM, self)
 
 
+def key_of(fields: Mapping[str, Any]) -> str:
+    """The key of a take in canonical form."""
+    return content_key(TAKE_FORM, fields)
+
+
 def prompt_of(fields: Mapping[str, Any]) -> str:
     """What a model was given for a take in canonical form, for people to read: the prompt of each way between two
     keyframes with → between them, or the one that all ways share."""

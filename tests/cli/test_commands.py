@@ -95,6 +95,19 @@ def test_takes_edits_one_line_and_keeps_comments(
     assert "  # the first light" in after
 
 
+def test_a_refused_take_is_listed_as_it_was_rendered(wan_render: Run, harbour: Path) -> None:
+    assert wan_render("render", harbour, "--backend", "animatic").returncode == 0
+    listed = ("takes", harbour, "1/010", "--backend", "animatic", "--json")
+    (before,) = json.loads(wan_render(*listed).stdout)["takes"]
+    assert wan_render("takes", harbour, "1/010", "--ng", "1").returncode == 0
+    refused, wanted = json.loads(wan_render(*listed).stdout)["takes"]
+    assert refused == before | {"state": "refused", "chosen": False}
+    assert (wanted["number"], wanted["chosen"]) == (2, True)
+    circled = wan_render("takes", harbour, "1/010", "--circle", "7")
+    assert circled.stdout.splitlines()[-1] == "1/010: nobody has seen take 7 yet: the next render makes it"
+    assert "take 1  refused" in wan_render(*listed[:-1]).stdout
+
+
 def test_takes_changes_a_value_that_is_there(wan_render: Run, harbour: Path) -> None:
     for number in ("2", "3"):
         assert wan_render("takes", harbour, "1/020", "--ng", number).returncode == 0

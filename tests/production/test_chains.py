@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -178,6 +179,18 @@ def test_its_page_shows_every_keyframe_and_every_prompt(stage: Stage, store: Sto
     page = made(stage.plan(PASSING), store).page.read_text(encoding="utf-8")
     assert re.findall(r"<figcaption[^>]*>(.*?)</figcaption>", page) == ["a", "b", "c"]
     assert "up → down" in page
+
+
+def test_its_seconds_are_those_of_its_ways_and_of_their_joining(stage: Stage, store: Store) -> None:
+    plan = stage.plan(PASSING)
+    page = made(plan, store).page
+    take = take_of(plan, "1/010")
+    parts = [store.record(key).provenance for key in (take.key, *(segment.key for segment in take.segments))]
+    spent = sum(seconds for part in parts for phase, seconds in part.seconds.items() if phase != "waiting")
+    (row,) = csv.DictReader((page.parent / "shots.csv").open(encoding="utf-8-sig"))
+    assert float(row["seconds"]) == pytest.approx(spent, abs=0.01)
+    assert float(row["seconds.step"]) > 0
+    assert "opencv" in page.read_text(encoding="utf-8")
 
 
 def test_another_keyframe_on_the_way_renders_its_two_ways_only(stage: Stage, store: Store) -> None:

@@ -30,8 +30,10 @@ def outlook(before: FilmStatus, takes: Sequence[Take], devices: int) -> str:
     if not takes:
         return "every take is there"
     there = f" ({len(before.to_render)} missing in all)" if len(before.to_render) != len(takes) else ""
-    seconds = before.seconds * len(takes) / max(len(before.to_render), 1) / min(devices, len(takes))
+    share = len(takes) / max(len(before.to_render), 1)
+    seconds = before.seconds * share / min(devices, len(takes))
+    space = gigabytes(round(before.bytes * share))
     return (
         f"{amount(before, takes)} to render on {counted(devices, 'device')}{there}: "
-        f"about {lasting(seconds)}, then {lasting(before.film_seconds)} for the film, {gigabytes(before.bytes)}"
+        f"about {lasting(seconds)}, then {lasting(before.film_seconds)} for the film, {space}"
     )

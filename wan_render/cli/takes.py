@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Iterator
 
 from wan_render.cli.selection import one_shot
 from wan_render.cli.session import Session
@@ -14,8 +15,12 @@ from wan_render.model import Circle, Shot
 from wan_render.plan import PlannedShot, Rendered
 from wan_render.plan.names import delivered_name
 from wan_render.status import ShotStatus, status
+from wan_render.store import Clip
 from wan_render.storyboard.edit import Edit, edit_shot
-from wan_render.take import short
+from wan_render.take import key_of, short
+
+REFUSED = "refused"
+"""The state of a take that `ng` refuses."""
 
 _CIRCLE = re.compile(r"([1-9]\d*)(?:@([0-9a-f]{6,64}))?")
 
@@ -68,6 +73,8 @@ def _circle(session: Session, shot_id: str, text: str) -> None:
     if number in shot.ng:
         raise UsageError(Problem(shot_id, f"take {number} is refused (ng)", remedy="take it out of ng first"))
     _write(session, planned, "circle", text, shot.model_copy(update={"circle": Circle(take=number, pin=pin)}))
+    if pin is None and number not in session.store.remembered(session.plan.slug).get(planned.id, {}):
+        print(f"{planned.id}: nobody has seen take {number} yet: the next render makes it")
 
 
 def _rendered(session: Session, shot_id: str) -> tuple[PlannedShot, Rendered]:
@@ -96,26 +103,46 @@ def _list(session: Session, shot_id: str | None, *, as_json: bool) -> None:
         rows = [row for shot in shots for row in _rows(session, shot)]
         print(json.dumps({"version": 1, "takes": rows}, ensure_ascii=False, indent=2))
         return
+    count = 0
     for shot in shots:
         for row in _rows(session, shot):
+            count += 1
             mark = "*" if row["chosen"] else " "
             seed = f"seed {row['seed']:<10}"
             print(f"{mark} {shot.id}  take {row['number']}  {row['state']:8} {row['circle']:12} {seed} {row['clip']}")
-    print(f"{counted(sum(len(shot.takes) for shot in shots), 'take')}; * goes into the film")
+    print(f"{counted(count, 'take')}; * goes into the film")
 
 
 def _rows(session: Session, shot: ShotStatus) -> list[dict[str, object]]:
-    return [
-        {
-            "shot": shot.id,
-            "number": take.number,
-            "state": take.state.value,
-            "chosen": take.key == shot.chosen,
-            "circle": f"{take.number}@{short(take.key)}",
-            "seed": take.fields["seed"],
-            "key": take.key,
-            "name": delivered_name(session.plan.slug, shot.id, take.number),
-            "clip": str(take.clip.video) if take.clip is not None else "",
-        }
+    wanted = [
+        _row(session, shot, take.number, take.key, take.state.value, take.fields["seed"], take.clip)
         for take in shot.takes
     ]
+    return sorted([*wanted, *_refused(session, shot)], key=lambda row: int(str(row["number"])))
+
+
+def _refused(session: Session, shot: ShotStatus) -> Iterator[dict[str, object]]:
+    """The refused takes that were rendered, as they were last: who changes their mind finds them here."""
+    if shot.planned is None:
+        return
+    remembered = session.store.remembered(session.plan.slug).get(shot.id, {})
+    for number in _authored(session, shot.planned).ng:
+        if (fields := remembered.get(number)) is not None:
+            key = key_of(fields)
+            yield _row(session, shot, number, key, REFUSED, fields["seed"], session.store.find(key))
+
+
+def _row(
+    session: Session, shot: ShotStatus, number: int, key: str, state: str, seed: object, clip: Clip | None
+) -> dict[str, object]:
+    return {
+        "shot": shot.id,
+        "number": number,
+        "state": state,
+        "chosen": key == shot.chosen and state != REFUSED,
+        "circle": f"{number}@{short(key)}",
+        "seed": seed,
+        "key": key,
+        "name": delivered_name(session.plan.slug, shot.id, number),
+        "clip": str(clip.video) if clip is not None else "",
+    }

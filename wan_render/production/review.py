@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -127,9 +128,22 @@ def _pictures(shot: PlannedShot, clip: Clip | None, plates: _Plates) -> tuple[Pa
             return None, None
 
 
+def _made(store: Store, status: TakeStatus) -> Provenance:
+    """How a take was made: for one that passes through keyframes, with what its segments took, and by what they were
+    rendered; itself it was only joined of them."""
+    joined = store.record(status.key).provenance
+    parts = {segment.key for segment in (status.take.segments if status.take is not None else ())}
+    made = [store.record(key).provenance for key in sorted(parts) if store.find(key) is not None]
+    seconds: Counter[str] = Counter()
+    for each in (*made, joined):
+        seconds.update(each.seconds)
+    versions = {name: version for each in made for name, version in each.versions.items()}
+    return replace(joined, seconds=dict(seconds), versions=versions | dict(joined.versions))
+
+
 def _take(store: Store, status: TakeStatus, chosen: str) -> ReviewTake:
     clip = store.find(status.key)
-    made = store.record(status.key).provenance if clip is not None else None
+    made = None if clip is None else _made(store, status)
     fields = status.fields
     return ReviewTake(
         number=status.number,
