@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -135,8 +136,10 @@ class Farm:
     def _stop(self) -> None:
         """Films first, while their worker can stop them; then the worker; the server last, when all is recorded."""
         if self._worker.alive and _answers(self.api):
-            with get_client(sync_client=True) as client:
-                _cancel_runs(client)
+            # In a thread, since a request may hang for minutes: the server's database is locked now and then.
+            cancelling = threading.Thread(target=_cancel_runs, name="cancels runs", daemon=True)
+            cancelling.start()
+            cancelling.join(CANCEL_SECONDS)
         self._worker.stop(STOP_SECONDS)
         self._server.stop(STOP_SECONDS)
 
@@ -177,15 +180,15 @@ def _dead(service: Service) -> MachineError:
     )
 
 
-def _cancel_runs(client: SyncPrefectClient) -> None:
-    """Cancel what runs, so that it is Cancelled, not lost, and wait for it a while."""
+def _cancel_runs() -> None:
+    """Cancel what runs, so that it is Cancelled, not lost, and wait for it."""
     try:
-        for run in _running(client):
-            if run.state is not None and not run.state.is_cancelling():
-                client.set_flow_run_state(run.id, Cancelling(message="the farm was stopped"), force=True)
-        end = time.monotonic() + CANCEL_SECONDS
-        while _running(client) and time.monotonic() < end:
-            time.sleep(0.3)
+        with get_client(sync_client=True) as client:
+            for run in _running(client):
+                if run.state is not None and not run.state.is_cancelling():
+                    client.set_flow_run_state(run.id, Cancelling(message="the farm was stopped"), force=True)
+            while _running(client):
+                time.sleep(0.3)
     except (httpx.HTTPError, PrefectException):
         return  # the server went first
 
