@@ -130,7 +130,10 @@ def test_retake_renders_the_next_number(wan_render: Run, harbour: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "1/020 take 2: rendered" in done.stderr
     listed = json.loads(wan_render("takes", harbour, "1/020", "--backend", "animatic", "--json").stdout)
-    assert [(take["number"], take["chosen"]) for take in listed["takes"]] == [(2, True)]
+    assert [(take["number"], take["state"], take["chosen"]) for take in listed["takes"]] == [
+        (1, "refused", False),
+        (2, "found", True),
+    ]
 
 
 def test_prune_deletes_nothing_unasked_and_then_what_no_film_uses(
