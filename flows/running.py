@@ -136,7 +136,8 @@ class Farm:
     def _stop(self) -> None:
         """Films first, while their worker can stop them; then the worker; the server last, when all is recorded."""
         if self._worker.alive and _answers(self.api):
-            # In a thread, since a request may hang for minutes: the server's database is locked now and then.
+            # In a thread, with a limit: a farm was once seen to wait here for a minute or more; its server had just
+            # complained of a locked database.
             cancelling = threading.Thread(target=_cancel_runs, name="cancels runs", daemon=True)
             cancelling.start()
             cancelling.join(CANCEL_SECONDS)
