@@ -273,10 +273,11 @@ def test_what_is_not_a_file_is_refused_and_nothing_hangs(tmp_path: Path, cache: 
     assert "cannot be read" in refusal(tmp_path / ("a" * 300), cache)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_a_file_without_permission_is_refused(tmp_path: Path, cache: FactCache) -> None:
     file = saved(tmp_path / "a.png", quarters())
     file.chmod(0)
+    if os.access(file, os.R_OK):
+        pytest.skip("root may read everything")
     assert "cannot be read" in refusal(file, cache)
 
 
