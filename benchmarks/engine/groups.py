@@ -13,7 +13,6 @@ what is encoded is there by then, so the seconds before its steps are those of j
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from safetensors.torch import load
 
 from benchmarks.engine.models import FULL, TINY, make
 from benchmarks.engine.one_shot import Clock, picture, take_of
+from benchmarks.engine.results import tell
 from benchmarks.engine.steps import relative_error
 from wan_render.backends.wan.official import FLF2V_14B
 from wan_render.backends.wan.renderer import WanRenderer
@@ -181,10 +181,7 @@ def main() -> None:
     size, frames = (Size(64, 48), 9) if asked.tiny else (Size(832, 480), 81)
     found = measured(sizes, take_of(size, frames, asked.steps), is_tiny=asked.tiny)
     print(table(found))
-    text = json.dumps(found, indent=1)
-    print(text)
-    if asked.json:
-        asked.json.write_text(text + "\n", encoding="utf-8")
+    tell(found, asked.json)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import os
 import time
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ import torch
 
 from benchmarks.engine.models import FULL, TINY, Form, MadeModel, make
 from benchmarks.engine.one_shot import picture
+from benchmarks.engine.results import tell
 from wan_render.backends.wan.configs import Index
 from wan_render.backends.wan.fit import Rung
 from wan_render.backends.wan.official import FLF2V_14B, T2V_1_3B, Official
@@ -189,10 +189,7 @@ def main() -> None:
         os.environ["WAN_RENDER_MEMORY_FIT"] = Rung.TILED.value
         pixels, tiled = rendered(subject, model, take, device)
         found["in tiles"] = tiled | {"against the whole card": difference(pixels, whole)}
-    text = json.dumps(found, indent=2)
-    print(text)
-    if asked.json:
-        asked.json.write_text(text + "\n", encoding="utf-8")
+    tell(found, asked.json)
 
 
 if __name__ == "__main__":

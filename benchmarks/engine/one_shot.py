@@ -10,7 +10,6 @@ of its renderer, so it has its words encoded; the stock pipeline runs after it, 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 
 from benchmarks.engine.models import FULL, TINY, MadeModel, make
+from benchmarks.engine.results import tell
 from wan_render.backends.wan.official import FLF2V_14B
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.render import Phase, Pixels, Plates, Progress
@@ -150,10 +150,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     size, frames = (Size(64, 48), 9) if asked.tiny else (Size(832, 480), 81)
-    result = json.dumps(compare(size, frames, asked.steps, is_tiny=asked.tiny), indent=2)
-    print(result)
-    if asked.json:
-        asked.json.write_text(result + "\n", encoding="utf-8")
+    tell(compare(size, frames, asked.steps, is_tiny=asked.tiny), asked.json)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ import torch
 
 from benchmarks.engine.models import FULL, TINY, MadeModel, make
 from benchmarks.engine.one_shot import picture, take_of
+from benchmarks.engine.results import tell
 from benchmarks.engine.steps import attempt, release
 from wan_render.backends.wan.official import FLF2V_14B
 from wan_render.backends.wan.renderer import WanRenderer
@@ -148,10 +148,7 @@ def main() -> None:
     model = Reloaded(made.checkpoint, made.modules, made.parts)
     size, frames = (Size(64, 48), 9) if asked.tiny else (Size(832, 480), 81)
     profiles = ("exact",) if asked.tiny else tuple(asked.profiles.split(","))
-    result = json.dumps(measured(model, device, profiles, size, frames), indent=1)
-    print(result)
-    if asked.json:
-        asked.json.write_text(result + "\n", encoding="utf-8")
+    tell(measured(model, device, profiles, size, frames), asked.json)
 
 
 if __name__ == "__main__":
