@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wan_render.errors import MachineError
@@ -65,6 +65,7 @@ def test_no_character_is_lost_in_wrapping(written: str, most: float) -> None:
 
 @settings(deadline=None)
 @given(words, st.integers(40, 400), st.integers(20, 200))
+@example(" aaaa————aa", 40, 20)  # an ellipsis is wider than an a
 def test_a_fitted_block_fits(written: str, wide: int, high: int) -> None:
     block = fitted(written, wide=wide, high=high, em=24, least=6)
     assert max(map(width, block.lines)) * block.em <= wide + 1e-6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -122,7 +121,8 @@ def fitted(text: str, *, wide: float, high: float, em: float, least: float) -> B
         if len(lines) * line_height() * size <= high and all(width(line) * size <= wide for line in lines):
             return Block(lines, size)
         size *= SHRINK
-    return Block(_shortened(_split(wrapped(text, wide / least), wide / least), high / (least * line_height())), least)
+    most = wide / least
+    return Block(_shortened(_split(wrapped(text, most), most), high / (least * line_height()), most), least)
 
 
 def wrapped(text: str, most: float) -> tuple[str, ...]:
@@ -134,7 +134,8 @@ def _wrapped_paragraph(paragraph: str, most: float) -> Iterator[str]:
     line, length = "", 0.0
     for piece in pieces(paragraph):
         if line and length + width(piece.rstrip()) > most:
-            yield line.strip()
+            if words := line.strip():
+                yield words
             line, length = "", 0.0
         line += piece
         length += width(piece)
@@ -180,6 +181,12 @@ def _parts(line: str, most: float) -> Iterator[str]:
     yield part
 
 
-def _shortened(lines: tuple[str, ...], most: float) -> tuple[str, ...]:
-    kept = max(1, int(most))
-    return lines if len(lines) <= kept else (*lines[: kept - 1], re.sub(r".?$", "…", lines[kept - 1], count=1))
+def _shortened(lines: tuple[str, ...], count: float, most: float) -> tuple[str, ...]:
+    """The first `count` lines; where that is not all, the last of them ends in an ellipsis, within `most` em."""
+    kept = max(1, int(count))
+    if len(lines) <= kept:
+        return lines
+    last = lines[kept - 1][:-1]
+    while last and width(f"{last}…") > most:
+        last = last[:-1]
+    return (*lines[: kept - 1], f"{last}…")
