@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -111,12 +112,14 @@ def processes(count: int, *, is_tiny: bool) -> Iterator[list[ProcessPoolExecutor
     seen = os.environ.get("CUDA_VISIBLE_DEVICES")
     pins = seen.split(",") if seen else [str(index) for index in range(count)]
     with ExitStack() as open_ones:
-        found = []
+        found, opening = [], []
         for rank in range(count):
             if not is_tiny:
                 os.environ["CUDA_VISIBLE_DEVICES"] = pins[rank]  # which the process inherits
             found.append(open_ones.enter_context(ProcessPoolExecutor(1, get_context("spawn"))))
-            print(rank, found[-1].submit(open_model, is_tiny=is_tiny).result(), flush=True)
+            opening.append(found[-1].submit(open_model, is_tiny=is_tiny))
+        for rank, opened in enumerate(opening):
+            print(rank, opened.result(), flush=True)
         yield found
 
 
@@ -133,10 +136,19 @@ def by_group(members: list[ProcessPoolExecutor], take: Take) -> Rendered:
         return leading.result()
 
 
+def at_once(members: list[ProcessPoolExecutor], take: Take) -> float:
+    """Seconds until each member has rendered a shot of its own."""
+    before = time.perf_counter()
+    for rendering in [member.submit(lead, take, None) for member in members]:
+        rendering.result()
+    return time.perf_counter() - before
+
+
 def measured(sizes: tuple[int, ...], take: Take, *, is_tiny: bool) -> Found:
     found: Found = {"size": str(take.size), "frames": take.frames, "steps": take.sampling.steps}
     with processes(max(sizes), is_tiny=is_tiny) as members:
-        by_group(members[:1], take)
+        at_once(members, take)  # until all are warm
+        found["a shot on each of so many at once, s"] = {size: at_once(members[:size], take) for size in sizes}
         alone = by_group(members[:1], take)
         found |= {"device": alone.facts["device"], "torch": alone.facts["torch"], "alone": row(alone, alone)}
         for size in sizes[1:]:
@@ -150,7 +162,7 @@ def row(rendered: Rendered, alone: Rendered) -> Found:
     return {
         "shared": rendered.facts.get("devices", "1"),
         "s a step": rendered.seconds["step"],
-        "times as fast": alone.seconds["step"] / rendered.seconds["step"],
+        "times as fast a step": alone.seconds["step"] / rendered.seconds["step"],
         "s before the steps": rendered.seconds["before"],
         "latents are equal": torch.equal(rendered.latents, alone.latents),
         "relative error of latents": relative_error(rendered.latents, alone.latents),
@@ -159,7 +171,7 @@ def row(rendered: Rendered, alone: Rendered) -> Found:
 
 
 def table(found: Found) -> str:
-    rows = {name: part for name, part in found.items() if isinstance(part, dict)}
+    rows = {name: part for name, part in found.items() if isinstance(part, dict) and "s a step" in part}
     head = list(next(iter(rows.values())))
     lines = [f"| | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
     for name, part in rows.items():
