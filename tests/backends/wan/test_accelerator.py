@@ -21,6 +21,7 @@ from wan_render.backends.wan.acceleration import check
 from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Accelerator, float8_bytes
 from wan_render.backends.wan.acceleration.attention import SDPA
 from wan_render.backends.wan.acceleration.choice import Shape
+from wan_render.backends.wan.acceleration.decoder import TorchDecoderOperations
 from wan_render.backends.wan.acceleration.operations import TorchOperations
 from wan_render.backends.wan.acceleration.prepare import reference
 from wan_render.backends.wan.acceleration.profile import BALANCED, EXACT, FAST, Precision, Profile
@@ -53,6 +54,7 @@ def hopper(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(module, "machine", lambda _: HOPPER)
     monkeypatch.setattr(module, "fused_operations", TorchOperations)
+    monkeypatch.setattr(module, "fused_decoder_operations", TorchDecoderOperations)
     monkeypatch.setattr(module, "accelerated", plain)
 
 
@@ -76,6 +78,7 @@ def test_stock_kernels_leave_everything_to_diffusers(tmp_path: Path) -> None:
     accelerator = Accelerator(CPU, tmp_path, "stock")
     accelerator.require(EXACT)
     assert accelerator.transformer(EXACT, 24, 2) is AS_LOADED
+    assert accelerator.vae(EXACT) is AS_LOADED
     with pytest.raises(MachineError, match="WAN_RENDER_KERNELS"):
         accelerator.require(FAST)
 
@@ -97,6 +100,30 @@ def test_kernels_that_err_are_not_used(
     assert "RMS norm and rotation" in caplog.text
     with pytest.raises(MachineError, match="profile 'fast'"):
         accelerator.transformer(FAST, 24, 2)
+
+
+@pytest.mark.usefixtures("hopper")
+def test_a_decoders_kernels_that_err_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The precision stays the profile's: diffusers' own decoder computes in it, which is said."""
+
+    class Wrong(TorchDecoderOperations):
+        def add(self, pixels: torch.Tensor, bias: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+            return super().add(pixels, 1.1 * bias, other)
+
+    assert Accelerator(CPU, tmp_path).vae(EXACT).form == "decoder of wan-render's passes, fused kernels"
+    monkeypatch.setattr(module, "fused_decoder_operations", Wrong)
+    accelerator = Accelerator(CPU, tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert accelerator.vae(FAST).form == "decoder of diffusers, bfloat16"
+    assert "addition of 96 channels" in caplog.text
+    assert accelerator.facts()["decoder"] == "diffusers, bfloat16"
+    assert accelerator.vae(EXACT) is AS_LOADED
+
+
+def test_a_decoders_plain_operations_pass_their_own_check() -> None:
+    assert check.wrong_decoder_operations(TorchDecoderOperations(), CPU) == []
 
 
 def test_kernels_that_cannot_be_run_err_too() -> None:

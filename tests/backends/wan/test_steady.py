@@ -47,6 +47,17 @@ def test_a_condition_is_the_same_to_the_last_bit(tiny: Tinies, name: str, frames
     assert torch.equal(encoded(vae, condition(frames)), wanted)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", ["flf2v-2.1", "ti2v-5b"])
+@torch.no_grad()
+def test_on_a_gpu_it_is_too(tiny: Tinies, name: str) -> None:
+    vae, video = vae_of(tiny(name)).to("cuda"), condition(81).to("cuda")
+    wanted = encoded(vae, video)
+    with steadily(vae):
+        assert torch.equal(encoded(vae, video), wanted)
+
+
 @torch.no_grad()
 def test_a_moving_video_is_too(tiny: Tinies) -> None:
     vae = vae_of(tiny("flf2v-2.1"))

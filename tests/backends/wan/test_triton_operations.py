@@ -6,10 +6,8 @@ pip install triton && TRITON_INTERPRET=1 pytest tests/backends/wan/test_triton_o
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ import torch
 
 from tests.backends.wan.conftest import Tiny
 from tests.backends.wan.forwards import inputs_of, loaded, relative_error
+from tests.backends.wan.triton_here import DEVICE, IS_INTERPRETED, needs_triton
 from wan_render.backends.wan.acceleration.arithmetic import Loaded
 from wan_render.backends.wan.acceleration.attention import SDPA, Chosen
 from wan_render.backends.wan.acceleration.operations import HeadScales, Operations, Rope, TorchOperations, Update
@@ -25,15 +24,7 @@ from wan_render.backends.wan.acceleration.profile import EXACT
 from wan_render.backends.wan.acceleration.rows import Rows
 from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
 
-IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-CAN_RUN = find_spec("triton") is not None and (IS_INTERPRETED or torch.cuda.is_available())
-DEVICE = torch.device("cpu" if IS_INTERPRETED or not torch.cuda.is_available() else "cuda")
-
-pytestmark = [
-    pytest.mark.wan,
-    pytest.mark.gpu,
-    pytest.mark.skipif(not CAN_RUN, reason="needs triton, and a CUDA device or TRITON_INTERPRET=1"),
-]
+pytestmark = [pytest.mark.wan, pytest.mark.gpu, needs_triton]
 
 HEADS = 5
 SIZES = [(7, 160), (70, 40), (3, 5120)]

@@ -92,7 +92,7 @@ class FirstFrame:
 
 def keyframe_latents(plates: Plates, frames: int, vae: Any) -> torch.Tensor:
     """The VAE's view of the keyframes in their places in `frames` frames: (1, z, latent frames, height, width)."""
-    return encode_video(_video_of(plates, frames), vae)
+    return encode_video(_video_of(plates, frames, vae.device), vae)
 
 
 def channels(latents: torch.Tensor, frames: int, step: int, *, has_last: bool) -> Channels:
@@ -115,12 +115,12 @@ def first_frame(frame: torch.Tensor, shape: tuple[int, ...]) -> FirstFrame:
     return FirstFrame(frame, unknown)
 
 
-def _video_of(plates: Plates, frames: int) -> torch.Tensor:
+def _video_of(plates: Plates, frames: int, device: torch.device) -> torch.Tensor:
     """(1, 3, frames, height, width): the keyframes at its ends, mid-grey (0) between."""
     if plates.first is None:
         raise ValueError("a keyframe condition needs a first plate")
     first = picture_tensor(plates.first)
-    video = torch.zeros(1, 3, frames, *first.shape[2:])
+    video = torch.zeros(1, 3, frames, *first.shape[2:], device=device)
     video[:, :, 0] = first
     if plates.last is not None:
         video[:, :, -1] = picture_tensor(plates.last)

@@ -14,7 +14,13 @@ import torch
 from wan_render.backends.wan.acceleration import attention, check
 from wan_render.backends.wan.acceleration.attention import Kernel
 from wan_render.backends.wan.acceleration.choice import Shape, fastest
-from wan_render.backends.wan.acceleration.prepare import accelerated, fused_operations, machine
+from wan_render.backends.wan.acceleration.decoder import channels_last, fuse
+from wan_render.backends.wan.acceleration.prepare import (
+    accelerated,
+    fused_decoder_operations,
+    fused_operations,
+    machine,
+)
 from wan_render.backends.wan.acceleration.profile import Precision, Profile, require
 from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
 from wan_render.errors import MachineError, Problem
@@ -56,6 +62,8 @@ class Accelerator:
         self._chosen: dict[Shape, Kernel] = {}
         self._is_sound: dict[tuple[int, Precision], bool] = {}
         self._facts: dict[str, str] = {}
+        self._decoder = ""
+        self._fuses: bool | None = None  # decoders; None until the kernels were looked at
 
     def require(self, profile: Profile) -> None:
         """Raise RenderError or MachineError where this machine cannot do a profile."""
@@ -85,7 +93,9 @@ class Accelerator:
 
     def vae(self, profile: Profile) -> Arrival:
         """How the VAE comes: its encoder always as loaded."""
-        return BFLOAT16_DECODER if profile.decodes_in_bfloat16 else AS_LOADED
+        decoder = Decoder(profile.decodes_in_bfloat16, is_fused=self._fuses_decoders())
+        self._decoder = str(decoder)
+        return decoder.arrival()
 
     def adopt(self, transformer: torch.nn.Module, profile: Profile, shape: Shape) -> None:
         """Make a transformer on the device compute as a profile says, at a shape; cheap when it already does."""
@@ -112,7 +122,7 @@ class Accelerator:
 
     def facts(self) -> Mapping[str, str]:
         """How the last take was computed, in words, for the record beside it."""
-        return self._facts
+        return self._facts | ({"decoder": self._decoder} if self._decoder else {})
 
     def _fastest(self, shape: Shape) -> Kernel:
         if shape not in self._chosen:
@@ -123,12 +133,27 @@ class Accelerator:
         """Whether the fused kernels are right on this device, looked at once in a process."""
         key = (width, linears)
         if key not in self._is_sound:
-            os.environ.setdefault("TRITON_CACHE_DIR", str(self._folder / "triton"))
+            self._remember_kernels()
             wrong = check.wrong_operations(fused_operations(), width, heads, linears, self._device)
-            if wrong:
-                _log.warning("these fused kernels are wrong on this device: %s", ", ".join(wrong))
-            self._is_sound[key] = not wrong
+            self._is_sound[key] = self._are_right(wrong)
         return self._is_sound[key]
+
+    def _fuses_decoders(self) -> bool:
+        """The same of a decoder's."""
+        if machine(self._device).kind != "cuda" or self._kernels == "stock":
+            return False
+        if self._fuses is None:
+            self._remember_kernels()
+            self._fuses = self._are_right(check.wrong_decoder_operations(fused_decoder_operations(), self._device))
+        return self._fuses
+
+    def _remember_kernels(self) -> None:
+        os.environ.setdefault("TRITON_CACHE_DIR", str(self._folder / "triton"))
+
+    def _are_right(self, wrong: list[str]) -> bool:
+        if wrong:
+            _log.warning("these fused kernels are wrong on this device: %s", ", ".join(wrong))
+        return not wrong
 
 
 def float8_bytes(module: torch.nn.Module) -> int:
@@ -142,16 +167,30 @@ def float8_bytes(module: torch.nn.Module) -> int:
     return component_bytes(module) - quantised
 
 
-def _with_bfloat16_decoder(vae: Any, device: torch.device) -> torch.nn.Module:
-    """With its 3D kernels' channels last: an eighth less time in cuDNN."""
-    vae.to(device)
-    for part in (vae.post_quant_conv, vae.decoder):
-        part.to(torch.bfloat16)
-        for weight in part.parameters():
-            if weight.dim() == 5:  # of a 3D convolution
-                weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
-    placed: torch.nn.Module = vae
-    return placed
+@dataclass(frozen=True)
+class Decoder:
+    """How a VAE's decoder computes: in bfloat16 or as it was loaded; in diffusers' passes or in fewer."""
 
+    in_bfloat16: bool
+    is_fused: bool
 
-BFLOAT16_DECODER = Arrival("decoder in bfloat16", _with_bfloat16_decoder)
+    def __str__(self) -> str:
+        """In words."""
+        passes = "wan-render's passes, fused kernels" if self.is_fused else "diffusers"
+        return f"{passes}, bfloat16" if self.in_bfloat16 else passes
+
+    def arrival(self) -> Arrival:
+        """How it comes so."""
+        is_changed = self.in_bfloat16 or self.is_fused
+        return Arrival(f"decoder of {self}", self._place) if is_changed else AS_LOADED
+
+    def _place(self, vae: Any, device: torch.device) -> torch.nn.Module:
+        vae.to(device)
+        if self.in_bfloat16:
+            for part in (vae.post_quant_conv, vae.decoder):
+                part.to(torch.bfloat16)
+                channels_last(part)
+        if self.is_fused:
+            fuse(vae, fused_decoder_operations())
+        placed: torch.nn.Module = vae
+        return placed

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from wan_render.backends.wan.acceleration.arithmetic import Float8, Heads, Loaded
 from wan_render.backends.wan.acceleration.attention import SDPA, flash3_float8, has_flash3
+from wan_render.backends.wan.acceleration.decoder import DecoderOperations, TorchDecoderOperations
 from wan_render.backends.wan.acceleration.linear import Float8Linear
 from wan_render.backends.wan.acceleration.operations import HeadScales, Operations, Rope, TorchOperations, Update
 from wan_render.backends.wan.acceleration.profile import Precision
@@ -22,6 +23,9 @@ TOKENS = 256
 
 ALLOWED = 0.01
 """Relative error: of bfloat16 it is under 0.003, and a float8 that was rounded the other way is rare."""
+
+DECODER_CHANNELS = (96, 384, 1024)
+"""Of Wan's two VAEs: the fewest, which fill no power of two, the most of the one, and the most of the other."""
 
 ALLOWED_FLOAT8_PRODUCT = 0.06
 """Two numbers rounded to three bits: 0.037."""
@@ -38,6 +42,41 @@ def wrong_operations(fused: Operations, width: int, heads: int, linears: Precisi
     numbers = _Numbers(width, heads, device)
     checks = _checks(numbers, fused, is_float8=linears is Precision.FLOAT8)
     return [name for name, check in checks if not _holds(name, check)]
+
+
+@torch.no_grad()
+def wrong_decoder_operations(fused: DecoderOperations, device: torch.device) -> list[str]:
+    """The same of what a VAE's decoder does between its convolutions, in both of its precisions."""
+    return [
+        f"{name} of {channels} channels in {dtype}"
+        for channels in DECODER_CHANNELS
+        for dtype in (torch.float32, torch.bfloat16)
+        for name, check in _decoder_checks(fused, channels, dtype, device)
+        if not _holds(name, check)
+    ]
+
+
+def _decoder_checks(
+    fused: DecoderOperations, channels: int, dtype: torch.dtype, device: torch.device
+) -> Iterator[tuple[str, Callable[[], bool]]]:
+    generator = torch.Generator(device).manual_seed(1)
+
+    def numbers(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, device=device).to(dtype)
+
+    one, other = (numbers(1, channels, 2, 9, 7).contiguous(memory_format=torch.channels_last_3d) for _ in range(2))
+    bias, gamma = numbers(channels), numbers(channels)
+
+    def normed(operations: DecoderOperations) -> torch.Tensor:
+        out = torch.empty_like(one)
+        operations.norm_silu(one, bias, gamma, out)
+        return out
+
+    def added(operations: DecoderOperations) -> torch.Tensor:
+        return operations.add(one.clone(), bias, other)
+
+    for name, work in (("norm and SiLU", normed), ("addition", added)):
+        yield name, lambda work=work: _alike(work(fused), work(TorchDecoderOperations()))  # type: ignore[misc]
 
 
 def _holds(name: str, check: Callable[[], bool]) -> bool:

@@ -9,6 +9,7 @@ import torch
 from wan_render.backends.wan.acceleration import attention
 from wan_render.backends.wan.acceleration.arithmetic import Arithmetic, Float8, Loaded
 from wan_render.backends.wan.acceleration.attention import SDPA, Chosen, Kernel
+from wan_render.backends.wan.acceleration.decoder import DecoderOperations
 from wan_render.backends.wan.acceleration.operations import Operations, TorchOperations
 from wan_render.backends.wan.acceleration.profile import Machine, Precision, Profile
 from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
@@ -42,6 +43,13 @@ def fused_operations() -> Operations:
     from wan_render.backends.wan.acceleration.triton_operations import TritonOperations
 
     return TritonOperations()
+
+
+def fused_decoder_operations() -> DecoderOperations:
+    """A decoder's."""
+    from wan_render.backends.wan.acceleration.triton_decoder import TritonDecoderOperations
+
+    return TritonDecoderOperations()
 
 
 def reference(transformer: Any, profile: Profile, attend_float8: Any = None) -> AcceleratedTransformer:
