@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import torch
 
+from wan_render.backends.wan.acceleration import attention
 from wan_render.backends.wan.acceleration.attention import Attend
 
 
@@ -47,8 +49,11 @@ def rotated(states: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch
     return torch.stack([one * c - other * s, one * s + other * c], dim=-1).flatten(-2).type_as(states)
 
 
-def compiled(transformer: Any, attend: Attend) -> Any:
-    """The transformer, changed in place."""
+def compiled(transformer: Any, device: torch.device) -> Any:
+    """The transformer, changed in place; with the kernels that the compiler can trace, not with ours, which import."""
+    attend: Attend = attention.CUDNN.attend
+    if attention.has_flash3(device):
+        attend = import_module("fa3_fwd_interface").flash_attn_func
     for block in transformer.blocks:
         block.attn1.processor = block.attn2.processor = Processor(attend)
     transformer.compile_repeated_blocks(fullgraph=True, dynamic=False)

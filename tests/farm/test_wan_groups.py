@@ -16,6 +16,7 @@ from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backends.wan import BACKEND
 from wan_render.facts import FactCache
 from wan_render.farm import Event, FarmSettings, LocalFarm, render_all
+from wan_render.farm.devices import gpus
 from wan_render.production import RenderOrder
 from wan_render.render import Device, Phase, Progress
 from wan_render.store import Clip
@@ -23,7 +24,18 @@ from wan_render.take import Plate, Sampling, Take
 
 pytestmark = pytest.mark.wan
 
-TWO = (Device("cpu:0", "half a CPU", 1 << 30), Device("cpu:1", "half a CPU", 1 << 30))
+HALVES = (Device("cpu:0", "half a CPU", 1 << 30), Device("cpu:1", "half a CPU", 1 << 30))
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def two(request: pytest.FixtureRequest) -> tuple[Device, Device]:
+    """Two devices of a kind: halves of a CPU by Gloo, GPUs by NCCL."""
+    if request.param == "cpu":
+        return HALVES
+    here = gpus()
+    if len(here) < 2:
+        pytest.skip("needs two GPUs")
+    return here[0], here[1]
 
 
 @pytest.fixture
@@ -60,8 +72,8 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-def rendered(order: RenderOrder, folder: Path) -> Clip:
-    with LocalFarm(TWO, folder / "outputs", FarmSettings(locks=folder / "locks")) as farm:
+def rendered(order: RenderOrder, two: tuple[Device, Device], folder: Path) -> Clip:
+    with LocalFarm(two, folder / "outputs", FarmSettings(locks=folder / "locks")) as farm:
         outcome = render_all((order,), farm)[order]
     assert isinstance(outcome, Clip), outcome
     assert not list((folder / "locks").glob("group-*"))
@@ -72,16 +84,16 @@ def device_of(clip: Clip) -> str:
     return str(json.loads((clip.video.parent / "take.json").read_text())["provenance"]["device"])
 
 
-def test_two_devices_make_the_clip_of_one(order: RenderOrder, tmp_path: Path) -> None:
-    alone = rendered(replace(order, gpus=None), tmp_path / "alone")
-    together = rendered(order, tmp_path / "together")
+def test_two_devices_make_the_clip_of_one(order: RenderOrder, two: tuple[Device, Device], tmp_path: Path) -> None:
+    alone = rendered(replace(order, gpus=None), two, tmp_path / "alone")
+    together = rendered(order, two, tmp_path / "together")
     assert together.video.read_bytes() == alone.video.read_bytes()
-    assert device_of(together) == "cpu:0 + cpu:1"
+    assert device_of(together) == " + ".join(device.name for device in two)
 
 
 @pytest.mark.parametrize("at", [0, 1])
 def test_a_device_that_dies_amid_the_steps_costs_the_attempt_alone(
-    order: RenderOrder, tmp_path: Path, at: int, caplog: pytest.LogCaptureFixture
+    order: RenderOrder, two: tuple[Device, Device], tmp_path: Path, at: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     order = replace(order, take=replace(order.take, sampling=replace(order.take.sampling, steps=100)))
     killed: list[int] = []
@@ -93,7 +105,7 @@ def test_a_device_that_dies_amid_the_steps_costs_the_attempt_alone(
         killed.append(sorted(child.pid for child in children)[at])
         os.kill(killed[0], signal.SIGKILL)
 
-    with LocalFarm(TWO, tmp_path / "outputs", FarmSettings(locks=tmp_path / "locks")) as farm:
+    with LocalFarm(two, tmp_path / "outputs", FarmSettings(locks=tmp_path / "locks")) as farm:
         outcome = render_all((order,), farm, kill)[order]
     assert killed
     assert isinstance(outcome, Clip), outcome
