@@ -36,8 +36,8 @@ pytestmark = [
 ]
 
 HEADS = 5
-SIZES = [(7, 160), (70, 40), (3, 5120)]
-"""Tokens and features: a part of a block of columns, of a part of tokens, and the width of the 14B."""
+SIZES = [(7, 160), (3, 60), (130, 40), (3, 5120)]
+"""Tokens and features: a part of a block of columns, of heads, of a part of tokens, and the width of the 14B."""
 
 Work = Callable[[Operations], Any]
 Tinies = Callable[[str], Tiny]
