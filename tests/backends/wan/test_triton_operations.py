@@ -127,6 +127,13 @@ def test_it_is_what_plain_torch_computes(name: str, tokens: int, width: int) -> 
         assert error < 0.006, error  # a number that is rounded the other way, here and there
 
 
+@pytest.mark.skipif(not IS_INTERPRETED, reason="float8 would hide it: only the interpreter's rows are left unrounded")
+def test_gelu_is_that_of_torch_to_float32s_last_digits() -> None:
+    numbers = torch.linspace(-40, 40, 4096, device=DEVICE).view(-1, 64)
+    mine, wanted = (of.gelu_rows(numbers).float() for of in (fused(), TorchOperations()))
+    torch.testing.assert_close(mine, wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_rows_of_zeros_are_zeros() -> None:
     found = fused().to_rows(torch.zeros(3, 40, dtype=torch.bfloat16, device=DEVICE), None)
     assert isinstance(found, Rows)
