@@ -30,7 +30,7 @@ from safetensors.torch import load
 
 from benchmarks.engine.models import FULL, TINY, make
 from benchmarks.engine.one_shot import Clock, picture, take_of
-from benchmarks.engine.results import tell
+from benchmarks.engine.results import table, tell
 from benchmarks.engine.steps import relative_error
 from wan_render.backends.wan.official import FLF2V_14B
 from wan_render.backends.wan.renderer import WanRenderer
@@ -170,16 +170,6 @@ def row(rendered: Rendered, alone: Rendered) -> Found:
     }
 
 
-def table(found: Found) -> str:
-    rows = {name: part for name, part in found.items() if isinstance(part, dict) and "s a step" in part}
-    head = list(next(iter(rows.values())))
-    lines = [f"| | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
-    for name, part in rows.items():
-        cells = (f"{part[key]:.4g}" if isinstance(part[key], float) else str(part[key]) for key in head)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=6, help="at least 2")
@@ -192,7 +182,7 @@ def main() -> None:
     sizes = (1, 2, 4) if here >= 4 else (1, 2)
     size, frames = (Size(64, 48), 9) if asked.tiny else (Size(832, 480), 81)
     found = measured(sizes, take_of(size, frames, asked.steps), is_tiny=asked.tiny)
-    print(table(found))
+    print(table({name: part for name, part in found.items() if isinstance(part, dict) and "s a step" in part}))
     tell(found, asked.json)
 
 

@@ -97,13 +97,21 @@ class MadeModel:
         return self.parts["image_processor"]
 
     def scheduler(self, shift: float) -> Any:
-        return import_module("diffusers").UniPCMultistepScheduler(
-            prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=shift
-        )
+        return make_scheduler(shift)
+
+
+COMPONENTS = ("text_encoder", "image_encoder", "vae", "transformer")
+"""Those that have weights."""
 
 
 def make(form: Form, device: torch.device, weights: torch.dtype) -> MadeModel:
     """Build all components on the device: transformer and text encoder in `weights`, CLIP and VAE in float32."""
+    modules = {name: make_component(form, name, device, weights) for name in COMPONENTS}
+    return MadeModel(_checkpoint(form), modules, make_parts(form))
+
+
+def make_component(form: Form, name: str, device: torch.device, weights: torch.dtype) -> Any:
+    """One of them."""
     diffusers, transformers = import_module("diffusers"), import_module("transformers")
     builders: dict[str, tuple[Callable[[], torch.nn.Module], torch.dtype]] = {
         "text_encoder": (lambda: transformers.UMT5EncoderModel(transformers.UMT5Config(**form["text"])), weights),
@@ -114,21 +122,32 @@ def make(form: Form, device: torch.device, weights: torch.dtype) -> MadeModel:
         "vae": (lambda: diffusers.AutoencoderKLWan(**form["vae"]), torch.float32),
         "transformer": (lambda: diffusers.WanTransformer3DModel(**form["transformer"]), weights),
     }
-    modules = {name: _built(build, device, dtype) for name, (build, dtype) in builders.items()}
+    build, dtype = builders[name]
+    return _built(build, device, dtype)
+
+
+def make_parts(form: Form) -> dict[str, Any]:
+    """Components without weights, but for the scheduler."""
+    transformers = import_module("transformers")
     edge = form["clip"]["image_size"]
-    parts = {
+    return {
         "tokenizer": transformers.ByT5Tokenizer(),
         "image_processor": transformers.CLIPImageProcessor(
             crop_size={"height": edge, "width": edge}, size={"shortest_edge": edge}
         ),
     }
-    return MadeModel(_checkpoint(form), modules, parts)
+
+
+def make_scheduler(shift: float) -> Any:
+    """A new one, as published with the model."""
+    return import_module("diffusers").UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=shift
+    )
 
 
 def make_transformer(form: Form, device: torch.device, weights: torch.dtype) -> Any:
     """The transformer alone."""
-    cls = import_module("diffusers").WanTransformer3DModel
-    return _built(lambda: cls(**form["transformer"]), device, weights)
+    return make_component(form, "transformer", device, weights)
 
 
 def _checkpoint(form: Form) -> Checkpoint:

@@ -75,13 +75,18 @@ class Phases:
 def takes_of(profile: str, size: Size, frames: int, steps: int) -> Iterator[tuple[str, Take, Plates]]:
     """The shots of a night."""
     first = take_of(size, frames, steps)
-    guidance = (1.0,) if profile == "draft" else first.sampling.guidance
-    shift = 5.0 if profile == "draft" else first.sampling.shift
-    first = replace(first, sampling=Sampling(steps, guidance, shift, profile))
+    first = replace(first, sampling=sampling_of(profile, first.sampling))
     other = replace(first, prompt="水下的古代遗迹，一只鹿站在路边。")
     yield "first shot, with loading", first, Plates(picture(size, 1), picture(size, 2))
     yield "another shot", other, Plates(picture(size, 3), picture(size, 4))
     yield "a second take", replace(other, seed=2), Plates(picture(size, 3), picture(size, 4))
+
+
+def sampling_of(profile: str, own: Sampling) -> Sampling:
+    """The model's own sampling at a profile; a draft's as its distilled LoRAs want it."""
+    if profile == "draft":
+        return Sampling(own.steps, (1.0,), 5.0, profile)
+    return replace(own, profile=profile)
 
 
 def psnr(one: Pixels, other: Pixels) -> float:
