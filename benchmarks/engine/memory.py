@@ -6,7 +6,7 @@
     python -m benchmarks.engine.memory --tiny                                         (on a CPU, to try the program)
 
 Says which memory fit was chosen, the most that was allocated in each phase, the seconds of a step, and by how much the
-frames differ from those of the same take on the whole card; with `--tiles`, by how much tiles change the frames.
+frames differ from those of the same take with the same fit on the whole card, and, with `--tiles`, with tiles.
 The cap holds for what torch allocates. The context that a process has on a GPU (about 0.5 GB) comes on top, so a card
 of 24 GB is emulated by 23.5; the emulated card has the true one's speed, and its connection to host memory.
 """
@@ -15,8 +15,11 @@ from __future__ import annotations
 
 import argparse
 import copy
+import gc
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -31,6 +34,7 @@ from benchmarks.engine.results import tell
 from wan_render.backends.wan.configs import Index
 from wan_render.backends.wan.fit import Rung
 from wan_render.backends.wan.official import FLF2V_14B, T2V_1_3B, Official
+from wan_render.backends.wan.opening import ALLOCATOR
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.errors import OutOfMemoryError
 from wan_render.render import Phase, Pixels, Plates, Progress, Workspace
@@ -38,6 +42,7 @@ from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
 CONTEXT_GB = 0.5
 STEPS = 3
+FIT = "WAN_RENDER_MEMORY_FIT"
 
 T2V_SMALL: Form = FULL | {
     "transformer": {
@@ -76,6 +81,14 @@ SUBJECTS = {
     "t2v-1.3b": Subject(T2V_1_3B, T2V_SMALL, "WanPipeline"),
     "tiny": Subject(FLF2V_14B, TINY, "WanImageToVideoPipeline"),
 }
+
+
+def release() -> None:
+    """Nothing of the renderer before is left, on the device or pinned in host memory."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch._C._host_emptyCache()
 
 
 class Watch:
@@ -129,14 +142,46 @@ def take_of(subject: Subject, size: Size, frames: int) -> Take:
     return Take("wan/1", "random", plate, plate, prompt, defaults.negative, frames, size, rate, 1, sampling)
 
 
-def rendered(subject: Subject, model: HostModel, take: Take, device: torch.device) -> tuple[Pixels, dict[str, Any]]:
+@contextmanager
+def card_of(gigabytes: float, device: torch.device) -> Iterator[None]:
+    """Within it the device has no more memory. A CPU, whose memory nobody limits, streams instead."""
+    if device.type != "cuda":
+        with fit(Rung.STREAMED):
+            yield
+        return
+    total = torch.cuda.mem_get_info(device)[1]
+    torch.cuda.set_per_process_memory_fraction((gigabytes - CONTEXT_GB) * 1e9 / total, device)
+    yield
+    torch.cuda.set_per_process_memory_fraction(1.0, device)
+
+
+@contextmanager
+def fit(rung: str | None) -> Iterator[None]:
+    """Within it a renderer has this memory fit, None for as it is without."""
+    before = os.environ.get(FIT)
+    if rung is not None:
+        os.environ[FIT] = rung
+    try:
+        yield
+    finally:
+        if rung is not None:
+            os.environ.pop(FIT)
+        if before is not None:
+            os.environ[FIT] = before
+
+
+def rendered(
+    subject: Subject, model: HostModel, take: Take, device: torch.device, rung: str | None = None
+) -> tuple[Pixels, dict[str, Any]]:
     """One take, on rung after rung where the memory is too small, as the farm does."""
     plates = Plates(
         first=picture(take.size, 1) if take.first is not None else None,
         last=picture(take.size, 2) if take.last is not None else None,
     )
     for tighter in range(3):
-        renderer = WanRenderer(subject.official.card(), model, device, {}, Workspace(tighter=tighter))
+        release()
+        with fit(rung):
+            renderer = WanRenderer(subject.official.card(), model, device, {}, Workspace(tighter=tighter))
         watch = Watch(device)
         try:
             pixels = renderer.render(take, plates, watch.listen).pixels
@@ -171,23 +216,22 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", ALLOCATOR)  # as a device process does
     subject = SUBJECTS["tiny" if asked.tiny else asked.model]
     device = torch.device("cpu" if asked.tiny else "cuda:0")
     size, frames = (Size(64, 48), 9) if asked.tiny else (Size(832, 480), 81)
     model, take = host_model(subject, device), take_of(subject, size, frames)
-    os.environ["WAN_RENDER_KERNELS"] = "stock"  # so that the frames can be compared bit by bit
-    whole, on_whole_card = rendered(subject, model, take, device)
-    found: dict[str, Any] = {"model": asked.model, "size": str(size), "frames": frames, "whole card": on_whole_card}
+    found: dict[str, Any] = {"model": asked.model, "size": str(size), "frames": frames}
     if device.type == "cuda":
-        found["device"], total = torch.cuda.get_device_name(device), torch.cuda.mem_get_info(device)[1]
-        torch.cuda.set_per_process_memory_fraction((asked.card - CONTEXT_GB) * 1e9 / total, device)
-    else:
-        os.environ["WAN_RENDER_MEMORY_FIT"] = Rung.STREAMED.value
-    pixels, on_card = rendered(subject, model, take, device)
+        found["device"] = torch.cuda.get_device_name(device)
+    with card_of(asked.card, device):
+        pixels, on_card = rendered(subject, model, take, device)
+    rung = on_card["memory fit"].partition(" ")[0]
+    whole, on_whole_card = rendered(subject, model, take, device, rung)
     found[f"card of {asked.card:g} GB"] = on_card | {"against the whole card": difference(pixels, whole)}
+    found["whole card"] = on_whole_card
     if asked.tiles:
-        os.environ["WAN_RENDER_MEMORY_FIT"] = Rung.TILED.value
-        pixels, tiled = rendered(subject, model, take, device)
+        pixels, tiled = rendered(subject, model, take, device, Rung.TILED)
         found["in tiles"] = tiled | {"against the whole card": difference(pixels, whole)}
     tell(found, asked.json)
 

@@ -45,6 +45,7 @@ class TransformerConfig(Config):
     num_attention_heads: int = Field(default=40, gt=0)
     attention_head_dim: int = Field(default=128, gt=0)
     in_channels: int = 16
+    ffn_dim: int = Field(default=13824, gt=0)
     text_dim: int = 4096
     image_dim: int | None = None
     pos_embed_seq_len: int | None = None

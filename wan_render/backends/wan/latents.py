@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 
 from wan_render.backends.wan.acceleration.steady import steadily
 from wan_render.backends.wan.residence import free_bytes
@@ -36,24 +38,56 @@ def encode_video(video: torch.Tensor, vae: Any) -> torch.Tensor:
     return found
 
 
-def decode_video(latents: torch.Tensor, vae: Any) -> torch.Tensor:
-    """Normalised latents as frames (1, 3, frames, height, width) from -1 to 1."""
+def decode_video(latents: torch.Tensor, vae: Any) -> Pixels:
+    """Normalised latents as uint8 frames (frames, height, width, 3).
+
+    As `vae.decode` does, but that each part of the frames leaves the device when it is there: all of them in float
+    take as much memory again as the decoder's largest layers.
+    """
     latents = latents.to(vae.device, vae.dtype)
     mean, inverse_std = _statistics(vae, latents)
     unnormalised = latents / inverse_std + mean
     weights = next(vae.decoder.parameters()).dtype  # a profile may have it decode in bfloat16
-    found: torch.Tensor = vae.decode(unnormalised.to(weights), return_dict=False)[0]
-    return found
+    parts = _in_tiles if vae.use_tiling else _part_by_part
+    video: Pixels | None = None
+    end = 0
+    for frames in parts(unnormalised.to(weights), vae):
+        shown = _rounded(frames)
+        if video is None:
+            count = 1 + (latents.shape[2] - 1) * vae.config.scale_factor_temporal
+            # Into pinned memory, which the device writes to by itself.
+            found = torch.empty((count, *shown.shape[1:]), dtype=torch.uint8, pin_memory=shown.is_cuda)
+            video = found.numpy()
+        begin, end = end, end + len(shown)
+        found[begin:end].copy_(shown, non_blocking=True)
+    if video is None:
+        raise ValueError("expected latents of at least one frame")
+    if latents.is_cuda:
+        torch.cuda.synchronize(latents.device)
+    return video
 
 
-def to_pixels(video: torch.Tensor) -> Pixels:
+def _part_by_part(latents: torch.Tensor, vae: Any) -> Iterator[torch.Tensor]:
+    """Frames (1, 3, frames, height, width) from -1 to 1, of one latent frame after the other."""
+    remembered: list[Any] = [None] * sum(1 for _ in vae.decoder.modules())  # one for each causal layer, and more
+    shown = vae.post_quant_conv(latents)
+    for index in range(shown.shape[2]):
+        part = shown[:, :, index : index + 1]
+        frames = vae.decoder(part, feat_cache=remembered, feat_idx=[0], first_chunk=index == 0)
+        if vae.config.patch_size is not None:
+            frames = unpatchify(frames, patch_size=vae.config.patch_size)  # type: ignore[no-untyped-call]  # theirs
+        yield frames.clamp(-1.0, 1.0)
+
+
+def _in_tiles(latents: torch.Tensor, vae: Any) -> Iterator[torch.Tensor]:
+    """All frames at once: tiles lie beside each other in space."""
+    yield vae.decode(latents, return_dict=False)[0]
+
+
+def _rounded(video: torch.Tensor) -> torch.Tensor:
     """Frames from -1 to 1 as uint8 (frames, height, width, 3), rounded on the device, half to even."""
     unit = (video[0] * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 3, 0).float()
-    rounded = (unit * 255.0).round().to(torch.uint8).contiguous()
-    if rounded.is_cuda:  # into pinned memory, which the device writes to by itself
-        rounded = torch.empty(rounded.shape, dtype=torch.uint8, pin_memory=True).copy_(rounded)
-    pixels: Pixels = rounded.numpy()
-    return pixels
+    return (unit * 255.0).round().to(torch.uint8).contiguous()
 
 
 def _without_repetition(vae: Any, video: torch.Tensor) -> AbstractContextManager[None]:

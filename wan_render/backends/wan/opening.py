@@ -14,6 +14,10 @@ from wan_render.render import Device, Listen, ModelCard, Phase, Progress, Render
 KINDS = ("cuda", "cpu")
 """Kinds of devices, the best first."""
 
+ALLOCATOR = "expandable_segments:True"
+"""How torch's allocator holds a GPU's memory, unless the user has said otherwise: without, 3.3 of 11.5 GB were reserved
+and of no use when a decode after a denoising ran out of memory (measured on an H200, a card of 12 GB emulated)."""
+
 
 def open_renderer(card: ModelCard, device: Device, listen: Listen, workspace: Workspace) -> Renderer:
     """A renderer for a model that lies on this machine. Raises WeightsError, DeviceError, MachineError."""
@@ -39,6 +43,7 @@ def _whole_checkpoint(folder: Path) -> Checkpoint:
 def _renderer(card: ModelCard, checkpoint: Checkpoint, device: Device, workspace: Workspace) -> Renderer:
     from wan_render.backends.wan.seam import seam
 
+    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", ALLOCATOR)
     with seam(f"{card.name} on {device.name}"):
         import torch
 

@@ -26,7 +26,7 @@ from wan_render.backends.wan.conditions import Condition
 from wan_render.backends.wan.denoise import ONE_DEVICE, Context, Expert, Experts, Parallel, denoise
 from wan_render.backends.wan.encodings import Encodings
 from wan_render.backends.wan.fit import Fit, Rung, choose
-from wan_render.backends.wan.latents import decode_video, noise, to_pixels
+from wan_render.backends.wan.latents import decode_video, noise
 from wan_render.backends.wan.limits import require
 from wan_render.backends.wan.loading import Loader
 from wan_render.backends.wan.lora import Wardrobe, files_of, for_expert
@@ -37,7 +37,7 @@ from wan_render.backends.wan.seam import seam
 from wan_render.backends.wan.stages import Kept, LatentsKey, Source
 from wan_render.backends.wan.streaming import streamed
 from wan_render.errors import InputError, Problem, RenderError, WeightsError
-from wan_render.render import ALONE, Frames, Group, Listen, ModelCard, Phase, Plates, Progress, Workspace
+from wan_render.render import ALONE, Frames, Group, Listen, ModelCard, Phase, Pixels, Plates, Progress, Workspace
 from wan_render.settings import MachineSettings
 from wan_render.take import Take, short
 
@@ -133,7 +133,7 @@ class WanRenderer:
             company = Company(group, require_group(take, self._card, group), self._device)
         self._listen = listen
         with seam(f"{self._card.name} on {self._device}"), torch.no_grad():
-            return Frames(to_pixels(self._decode(self.latents(take, plates, company), take)), take.rate)
+            return Frames(self._decode(self.latents(take, plates, company), take), take.rate)
 
     def latents(self, take: Take, plates: Plates, company: Company | None = None) -> torch.Tensor:
         """The denoised latents of a take, normalised, float32: (1, z, latent frames, height, width)."""
@@ -210,7 +210,7 @@ class WanRenderer:
     def _condition(self, take: Take, plates: Plates) -> Condition:
         return self._encodings.condition(take, plates, latent_shape(self._checkpoint, take), lambda: self._vae(take))
 
-    def _decode(self, latents: torch.Tensor, take: Take) -> torch.Tensor:
+    def _decode(self, latents: torch.Tensor, take: Take) -> Pixels:
         self._say(Progress(Phase.DECODING))
         return decode_video(latents, self._vae(take))
 
