@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,15 @@ def picture(size: Size, seed: int) -> Pixels:
 
 def nobody(progress: Progress) -> None:
     """Listens to nothing."""
+
+
+@pytest.fixture(scope="module")
+def kernels() -> Iterator[None]:
+    """The fused kernels run on triton_here.DEVICE, also where that is a CPU."""
+    from tests.backends.wan.triton_here import IS_INTERPRETED, interpreted
+
+    with interpreted() if IS_INTERPRETED else nullcontext():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ def loaded(folder: Path) -> Any:
     return FolderLoader(read_checkpoint(folder), EXACT["cpu"]).module("transformer")
 
 
-def inputs_of(transformer: Any, seed: int = 1) -> dict[str, Any]:
-    """Of 5 latent frames of 6 by 8."""
+def inputs_of(transformer: Any, seed: int = 1, latents: tuple[int, int, int] = (5, 6, 8)) -> dict[str, Any]:
+    """latents: frames, height, width. A frame has a quarter as many tokens: 12 of 6 by 8."""
     generator = torch.Generator().manual_seed(seed)
 
     def numbers(*shape: int) -> torch.Tensor:
@@ -26,7 +26,7 @@ def inputs_of(transformer: Any, seed: int = 1) -> dict[str, Any]:
 
     config = transformer.config
     asked: dict[str, Any] = {
-        "hidden_states": numbers(1, config.in_channels, 5, 6, 8),
+        "hidden_states": numbers(1, config.in_channels, *latents),
         "timestep": torch.tensor([612.0]),
         "encoder_hidden_states": numbers(1, 512, config.text_dim),
         "return_dict": False,

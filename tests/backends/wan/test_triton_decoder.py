@@ -1,4 +1,4 @@
-"""The decoder's fused kernels against plain torch: on a GPU, or in Triton's interpreter."""
+"""The decoder's fused kernels against plain torch: on a GPU, or where there is none in Triton's interpreter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wan_render.backends.wan.acceleration.decoder import DecoderOperations, Torc
 from wan_render.backends.wan.checkpoint import read_checkpoint
 from wan_render.backends.wan.loading import EXACT, FolderLoader
 
-pytestmark = [pytest.mark.wan, pytest.mark.gpu, needs_triton]
+pytestmark = [pytest.mark.wan, pytest.mark.gpu, pytest.mark.usefixtures("kernels"), needs_triton]
 
 Tinies = Callable[[str], Tiny]
 
