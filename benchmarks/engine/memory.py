@@ -99,6 +99,8 @@ class Watch:
         self.peaks: dict[str, float] = {}
         self.steps: list[float] = []
         self._phase = Phase.LOADING
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
 
     def listen(self, progress: Progress) -> None:
         self.note()

@@ -163,12 +163,13 @@ def test_values_get_the_tightest_scale_after_their_mean_is_gone() -> None:
     assert torch.allclose(scales.scale * LARGEST, peaks, rtol=1e-5)
 
 
-def test_a_norm_adds_its_update_first_and_rounds_once() -> None:
+def test_a_norm_adds_its_update_first_and_sees_the_sum_unrounded() -> None:
     stream, update = numbers(TOKENS, FEATURES).bfloat16(), numbers(TOKENS, FEATURES, seed=1).bfloat16()
     gate, scale, shift = (numbers(1, FEATURES, seed=seed) for seed in (2, 3, 4))
     after, normed = OPERATIONS.norm(stream.clone(), Update(update, gate), scale, shift, 1e-6, to_rows=False)
-    assert torch.equal(after, (stream.float() + update.float() * gate).bfloat16())
-    wanted = functional.layer_norm(after.float(), (FEATURES,), eps=1e-6) * scale + shift
+    exact = stream.float() + update.float() * gate
+    assert torch.equal(after, exact.bfloat16())
+    wanted = functional.layer_norm(exact, (FEATURES,), eps=1e-6) * scale + shift
     assert isinstance(normed, torch.Tensor)
     assert torch.equal(normed, wanted.bfloat16())
 

@@ -90,21 +90,25 @@ class ResidualBlock(torch.nn.Module):
     def forward(self, x: torch.Tensor, feat_cache: Cache, feat_idx: list[int]) -> torch.Tensor:
         """(1, channels, frames, height, width) to the same with this block's number of channels."""
         x = x.contiguous(memory_format=torch.channels_last_3d)
-        found = self._normed_convolved(x, None, self.gamma1, self.conv1, feat_cache, feat_idx)
-        found = self._normed_convolved(found, self.conv1.bias, self.gamma2, self.conv2, feat_cache, feat_idx)
+        shown = self._shown(x, None, self.gamma1, feat_cache, feat_idx)
+        found = self.conv1(shown)
+        del shown  # on a small card the largest of these are a twelfth of its memory
+        shown = self._shown(found, self.conv1.bias, self.gamma2, feat_cache, feat_idx)
+        del found
+        found = self.conv2(shown)
+        del shown
         other = self.conv_shortcut(x).contiguous(memory_format=torch.channels_last_3d)
         return self._operations.add(found, self.conv2.bias, other)
 
-    def _normed_convolved(
+    def _shown(
         self,
         x: torch.Tensor,
         bias: torch.Tensor | None,
         gamma: torch.Tensor,
-        convolution: Taken,
         feat_cache: Cache,
         feat_idx: list[int],
     ) -> torch.Tensor:
-        """The convolution without its bias."""
+        """What a convolution is shown: the frames that it remembers, then SiLU of the norm of x + bias."""
         place = feat_idx[0]
         feat_idx[0] += 1
         _, channels, frames, height, width = x.shape
@@ -114,12 +118,11 @@ class ResidualBlock(torch.nn.Module):
             device=x.device,
             memory_format=torch.channels_last_3d,
         )
-        before = feat_cache[place]
-        shown[:, :, :REMEMBERED] = 0 if before is None else before
+        shown[:, :, :REMEMBERED] = 0 if feat_cache[place] is None else feat_cache[place]
         self._operations.norm_silu(x, bias, gamma, shown[:, :, REMEMBERED:])
+        feat_cache[place] = None  # freed before what takes its place
         feat_cache[place] = shown[:, :, -REMEMBERED:].clone()
-        found: torch.Tensor = convolution(shown)
-        return found.contiguous(memory_format=torch.channels_last_3d)
+        return shown
 
 
 class Taken(torch.nn.Module):
@@ -134,7 +137,8 @@ class Taken(torch.nn.Module):
 
     def forward(self, shown: torch.Tensor) -> torch.Tensor:
         """Of frames with those before them; rows and columns are padded."""
-        return functional.conv3d(shown, self.weight, None, 1, (0, 1, 1))
+        found = functional.conv3d(shown, self.weight, None, 1, (0, 1, 1))
+        return found.contiguous(memory_format=torch.channels_last_3d)
 
 
 class CausalConvolution(torch.nn.Module):

@@ -59,7 +59,8 @@ class Operations(Protocol):
         *,
         to_rows: bool,
     ) -> tuple[torch.Tensor, Activation]:
-        """The stream with the update added, and its layer norm times scale plus shift (1 or tokens, features).
+        """The stream with the update added, and the layer norm of that sum, before it is rounded to the stream's type,
+        times scale plus shift (1 or tokens, features).
 
         The stream given may be overwritten with the one returned.
         """
@@ -103,10 +104,11 @@ class TorchOperations:
         to_rows: bool,
     ) -> tuple[torch.Tensor, Activation]:
         """See Operations."""
+        wide = stream.float()
         if update is not None:
-            gated = update.value if update.gate is None else update.value.float() * update.gate
-            stream = (stream.float() + gated).to(stream.dtype)
-        normed = functional.layer_norm(stream.float(), stream.shape[-1:], eps=eps) * scale + shift
+            wide = wide + (update.value if update.gate is None else update.value.float() * update.gate)
+            stream = wide.to(stream.dtype)
+        normed = functional.layer_norm(wide, wide.shape[-1:], eps=eps) * scale + shift
         return stream, quantised(normed) if to_rows else normed.to(stream.dtype)
 
     def rms_rope(

@@ -78,9 +78,8 @@ def _norm_kernel(  # type: ignore[no-untyped-def]
         y = tl.load(update + row * width + cols, mask=mask, other=0.0).to(tl.float32)
         if has_gate:
             y = y * tl.load(gate + row * gate_stride + cols, mask=mask, other=0.0)
-        rounded = (x + y).to(stored.dtype)
-        tl.store(stream + row * width + cols, rounded, mask=mask)
-        x = rounded.to(tl.float32)
+        x = x + y  # normed as it is, and rounded only where it is kept
+        tl.store(stream + row * width + cols, x.to(stored.dtype), mask=mask)
     x = tl.where(mask, x, 0.0)
     centred = tl.where(mask, x - tl.sum(x, axis=0) / width, 0.0)
     variance = tl.sum(centred * centred, axis=0) / width
