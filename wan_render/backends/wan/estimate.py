@@ -14,11 +14,12 @@ from wan_render.take import ShotKind, Take
 TOKENS_480P_81 = 32_760
 """Tokens of 832x480, 81 frames."""
 
-FORWARD_SECONDS_H200 = 3.3
-"""One forward of the 14B at TOKENS_480P_81, stock eager bf16, measured on an H200 (3.24 to 3.36)."""
+FORWARD_SECONDS_H200 = 2.41
+"""One forward of the 14B at TOKENS_480P_81 by wan-render's own kernels in bf16. This and the figures after it were
+measured on H200s: docs/benchmarks.md."""
 
-FLOAT8_SHARE = 0.55
-"""Of the time of a forward, with linear layers and self-attention in float8 (1.80 s against 3.29 s in one run)."""
+FLOAT8_SHARE = 0.68
+"""Of the time of a forward, with linear layers and self-attention in float8: 1.64 s."""
 
 FORWARD_FLOP = 1.69e15
 """Work of that forward."""
@@ -26,15 +27,18 @@ FORWARD_FLOP = 1.69e15
 ATTENTION_SHARE = 0.52
 """Share of attention in that work; it grows with the square of the tokens, the rest in proportion."""
 
-ENCODE_SECONDS_H200, DECODE_SECONDS_H200 = 1.72, 2.80
-"""VAE in float32, 832x480, 81 frames, measured on an H200."""
+ENCODE_SECONDS_H200 = 0.87
+"""Words, CLIP's and the VAE's view of new keyframes, 832x480, 81 frames."""
 
-SEQUENCE_EFFICIENCY = {1: 1.0, 2: 0.99, 4: 0.92, 8: 0.78}
-"""Of devices that share the tokens of a prediction by Ulysses: what others publish for H200s. Not measured here."""
+DECODE_SECONDS_H200, BFLOAT16_DECODE_SECONDS_H200 = 1.98, 1.02
+"""The VAE's decode of as much, in float32 and in bfloat16."""
 
-GUIDANCE_EFFICIENCY = 0.95
-"""Of two devices that each make one of a step's two predictions and exchange 4 MB: what benchmarks/engine/groups.py
-predicts at least. Not measured."""
+SEQUENCE_EFFICIENCY = {1: 1.0, 2: 0.87, 4: 0.81, 8: 0.68}
+"""Of devices that share the tokens of a prediction by Ulysses. That of two was measured, in a group of four (3.46 times
+as fast); those of more are what others publish for H200s (0.99, 0.92, 0.78), scaled to it."""
+
+GUIDANCE_EFFICIENCY = 0.997
+"""Of two devices that each make one of a step's two predictions and exchange 4 MB: 1.995 times as fast."""
 
 CPU_FLOPS_PER_CORE = 4e10
 """Float32 work a second of one core: one of a server did 9.7e10 in matrix products alone, and the rest is slower."""
@@ -76,7 +80,9 @@ def _speedup(take: Take, devices: int) -> float:
 
 def _vae_seconds(take: Take) -> float:
     pixels = take.frames * take.size.width * take.size.height / (81 * 832 * 480)
-    return pixels * (DECODE_SECONDS_H200 + (0.0 if take.kind is ShotKind.T2V else ENCODE_SECONDS_H200))
+    in_bfloat16 = BY_NAME.get(take.sampling.profile, EXACT).decodes_in_bfloat16
+    decode = BFLOAT16_DECODE_SECONDS_H200 if in_bfloat16 else DECODE_SECONDS_H200
+    return pixels * (decode + (0.0 if take.kind is ShotKind.T2V else ENCODE_SECONDS_H200))
 
 
 def _cpu_slowness() -> float:
