@@ -34,7 +34,7 @@ from benchmarks.engine.results import tell
 from wan_render.backends.wan.configs import Index
 from wan_render.backends.wan.fit import Rung
 from wan_render.backends.wan.official import FLF2V_14B, T2V_1_3B, Official
-from wan_render.backends.wan.opening import ALLOCATOR
+from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.errors import OutOfMemoryError
 from wan_render.render import Phase, Pixels, Plates, Progress, Workspace
@@ -218,7 +218,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", ALLOCATOR)  # as a device process does
+    hold_memory_in_growing_segments()  # as a device process does
     subject = SUBJECTS["tiny" if asked.tiny else asked.model]
     device = torch.device("cpu" if asked.tiny else "cuda:0")
     size, frames = (Size(64, 48), 9) if asked.tiny else (Size(832, 480), 81)
