@@ -122,6 +122,24 @@ def test_a_decoders_kernels_that_err_are_not_used(
     assert accelerator.vae(EXACT) is AS_LOADED
 
 
+@pytest.mark.usefixtures("hopper")
+def test_without_triton_exact_is_left_to_diffusers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def absent() -> None:
+        raise ModuleNotFoundError("No module named 'triton'")
+
+    monkeypatch.setattr(module, "fused_operations", absent)
+    monkeypatch.setattr(module, "fused_decoder_operations", absent)
+    accelerator = Accelerator(CPU, tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert accelerator.transformer(EXACT, 24, 2) is AS_LOADED
+        assert accelerator.vae(EXACT) is AS_LOADED
+    assert caplog.text.count("No module named 'triton'") == 2
+    with pytest.raises(MachineError, match="profile 'fast'"):
+        accelerator.transformer(FAST, 24, 2)
+
+
 def test_a_decoders_plain_operations_pass_their_own_check() -> None:
     assert check.wrong_decoder_operations(TorchDecoderOperations(), CPU) == []
 

@@ -133,9 +133,9 @@ class Accelerator:
         """Whether the fused kernels are right on this device, looked at once in a process."""
         key = (width, linears)
         if key not in self._is_sound:
-            self._remember_kernels()
-            wrong = check.wrong_operations(fused_operations(), width, heads, linears, self._device)
-            self._is_sound[key] = self._are_right(wrong)
+            self._is_sound[key] = self._are_right(
+                lambda: check.wrong_operations(fused_operations(), width, heads, linears, self._device)
+            )
         return self._is_sound[key]
 
     def _fuses_decoders(self) -> bool:
@@ -143,14 +143,18 @@ class Accelerator:
         if machine(self._device).kind != "cuda" or self._kernels == "stock":
             return False
         if self._fuses is None:
-            self._remember_kernels()
-            self._fuses = self._are_right(check.wrong_decoder_operations(fused_decoder_operations(), self._device))
+            self._fuses = self._are_right(
+                lambda: check.wrong_decoder_operations(fused_decoder_operations(), self._device)
+            )
         return self._fuses
 
-    def _remember_kernels(self) -> None:
+    def _are_right(self, wrong_ones: Callable[[], list[str]]) -> bool:
+        """Whether no kernel is wrong; the log says which are."""
         os.environ.setdefault("TRITON_CACHE_DIR", str(self._folder / "triton"))
-
-    def _are_right(self, wrong: list[str]) -> bool:
+        try:
+            wrong = wrong_ones()
+        except ImportError as fault:  # of Triton, which is not published for every system
+            wrong = [f"all of them ({fault})"]
         if wrong:
             _log.warning("these fused kernels are wrong on this device: %s", ", ".join(wrong))
         return not wrong
