@@ -34,6 +34,7 @@ from benchmarks.engine.one_shot import Clock, picture, take_of
 from benchmarks.engine.results import table, tell
 from benchmarks.engine.steps import relative_error
 from wan_render.backends.wan.official import FLF2V_14B
+from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.render import Group, Pixels, Plates, Stage, Workspace
 from wan_render.take import Size, Take
@@ -177,6 +178,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    hold_memory_in_growing_segments()  # as a device process does
     here = 4 if asked.tiny else torch.cuda.device_count()
     if here < 2:
         raise SystemExit(f"needs 2 or 4 GPUs, found {here}; --tiny tries the program on a CPU")

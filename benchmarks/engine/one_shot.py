@@ -10,6 +10,7 @@ of its renderer, so it has its words encoded; the stock pipeline runs after it, 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ import torch
 from benchmarks.engine.models import FULL, TINY, MadeModel, make
 from benchmarks.engine.results import tell
 from wan_render.backends.wan.official import FLF2V_14B
+from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.render import Phase, Pixels, Plates, Progress
 from wan_render.take import Plate, Sampling, Size, Take
@@ -149,6 +151,8 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    hold_memory_in_growing_segments()  # as a device process does
+    os.environ["WAN_RENDER_KERNELS"] = "stock"  # what is compared, and what leaves the modules as they are
     size, frames = (Size(64, 48), 9) if asked.tiny else (Size(832, 480), 81)
     tell(compare(size, frames, asked.steps, is_tiny=asked.tiny), asked.json)
 

@@ -27,6 +27,7 @@ from benchmarks.engine.one_shot import picture, take_of
 from benchmarks.engine.results import tell
 from benchmarks.engine.steps import attempt, release
 from wan_render.backends.wan.official import FLF2V_14B
+from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.render import Phase, Pixels, Plates, Progress
 from wan_render.take import Sampling, Size, Take
@@ -148,6 +149,7 @@ def main() -> None:
     parser.add_argument("--profiles", default="exact,fast,draft")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    hold_memory_in_growing_segments()  # as a device process does
     device = torch.device("cpu" if asked.tiny else "cuda:0")
     made = make(TINY if asked.tiny else FULL, device, torch.float32 if asked.tiny else torch.bfloat16)
     model = Reloaded(made.checkpoint, made.modules, made.parts)

@@ -29,6 +29,7 @@ from benchmarks.engine.parts import Setting, attention_part, operations_part
 from wan_render.backends.wan.acceleration import attention, check
 from wan_render.backends.wan.acceleration.prepare import accelerated, fused_operations, reference
 from wan_render.backends.wan.acceleration.profile import EXACT, Precision
+from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 
 Found = dict[str, Any]
 Variants = dict[str, Any]
@@ -309,6 +310,7 @@ def main() -> None:
     parser.add_argument("--rounds-720p", type=int, default=2)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    hold_memory_in_growing_segments()  # as a device process does
     setting = Setting(torch.device("cpu" if asked.tiny else "cuda:0"))
     results: Found = {}
     began = time.monotonic()

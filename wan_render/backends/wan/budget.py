@@ -16,14 +16,21 @@ ENCODER_WORKING_BYTES = 1_000_000_000
 """Beside the weights of the text and the image encoder: less than this."""
 
 VAE_WORKING_BYTES_PER_PIXEL = 23_500
-"""Float32 decode: 21.6 GB at 1280x720, measured on an H200; encoding needs less."""
+"""Float32 decode by diffusers: 21.6 GB at 1280x720, measured on an H200; wan-render's passes need a third less, and so
+does encoding, where nothing is kept for frames that stand still (latents.STEADY_BYTES_PER_PIXEL)."""
 
-ATTENTION_BYTES, FEED_FORWARD_BYTES, WIDENED_BYTES = 24, 8, 5
-"""In bf16, of every token: for each feature while it attends; for each feature, and each of those that a feed-forward
-has inside, while that works. Measured on an H200, stock diffusers: 3.74 GB at 32,760 tokens of 5,120 features, which is
-22.3 a feature; with 1,536 features and 8,960 inside more than 1.6 GB."""
+ATTENTION_BYTES = 24
+"""Of every token and feature while a block attends, in bf16: 22.3 were measured (stock diffusers on an H200: 3.74 GB at
+32,760 tokens of 5,120 features)."""
 
-FLOAT8_SHARE = 0.6
+FEED_FORWARD_BYTES, WIDENED_BYTES = 8, 5
+"""Of every token, for each of its features and for each of those that a feed-forward has inside, while that works. A
+1.3B (1,536 and 8,960) ran out of memory with 1.6 GB."""
+
+PER_TOKEN_BYTES = 36
+"""Of every token and feature where each token has a timestep of its own: six modulations in float32, and in bf16."""
+
+FLOAT8_WEIGHTS_SHARE = 0.6
 """Of a transformer's bf16 weights, where its blocks' layers are float8: 21 GB of 33 were measured, work included."""
 
 
@@ -46,14 +53,16 @@ class Budget:
         if component.startswith("transformer"):
             config = self.loader.checkpoint.transformer
             widened = FEED_FORWARD_BYTES * config.width + WIDENED_BYTES * config.ffn_dim
-            return max(ATTENTION_BYTES * config.width, widened) * tokens_of(self.loader.checkpoint, take)
+            modulations = PER_TOKEN_BYTES * config.width if self.loader.checkpoint.index.expand_timesteps else 0
+            each = max(ATTENTION_BYTES * config.width, widened) + modulations
+            return each * tokens_of(self.loader.checkpoint, take)
         if component == "vae":
             return VAE_WORKING_BYTES_PER_PIXEL * take.size.width * take.size.height
         return ENCODER_WORKING_BYTES
 
     def _weights(self, component: str, take: Take) -> int:
         read = self.loader.weights_bytes(component)
-        return int(read * FLOAT8_SHARE) if component.startswith("transformer") and _is_float8(take) else read
+        return int(read * FLOAT8_WEIGHTS_SHARE) if component.startswith("transformer") and _is_float8(take) else read
 
     def _can_stream(self, component: str, take: Take) -> bool:
         """What is quantised as it arrives stays on the device."""

@@ -18,7 +18,7 @@ FORWARD_SECONDS_H200 = 2.41
 """One forward of the 14B at TOKENS_480P_81 by wan-render's own kernels in bf16. This and the figures after it were
 measured on H200s: docs/benchmarks.md."""
 
-FLOAT8_SHARE = 0.68
+FLOAT8_TIME_SHARE = 0.68
 """Of the time of a forward, with linear layers and self-attention in float8: 1.64 s."""
 
 FORWARD_FLOP = 1.69e15
@@ -28,7 +28,8 @@ ATTENTION_SHARE = 0.52
 """Share of attention in that work; it grows with the square of the tokens, the rest in proportion."""
 
 ENCODE_SECONDS_H200 = 0.87
-"""Words, CLIP's and the VAE's view of new keyframes, 832x480, 81 frames."""
+"""Words, CLIP's and the VAE's view of new keyframes, 832x480, 81 frames, where 16 GB are free for frames that stand
+still; longer shots take hardly more, which is not counted on."""
 
 DECODE_SECONDS_H200, BFLOAT16_DECODE_SECONDS_H200 = 1.98, 1.02
 """The VAE's decode of as much, in float32 and in bfloat16."""
@@ -53,7 +54,7 @@ def expected_seconds(take: Take, device_kind: str, devices: int = 1) -> float:
     model = official.BY_IDENTITY.get(take.model, official.T2V_14B)
     forward = FORWARD_SECONDS_H200 * _relative_work(take, model)
     if BY_NAME.get(take.sampling.profile, EXACT).linears is Precision.FLOAT8:
-        forward *= FLOAT8_SHARE
+        forward *= FLOAT8_TIME_SHARE
     on_h200 = _forwards(take) * forward / _speedup(take, devices) + _vae_seconds(take)
     return on_h200 if device_kind == "cuda" else on_h200 * _cpu_slowness()
 

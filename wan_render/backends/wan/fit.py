@@ -18,6 +18,8 @@ class Rung(StrEnum):
               transformer comes.
     STREAMED: the blocks of transformers and text encoder stay in host memory and come to the device one by one, each
               copied while the one before it works.
+    The first three compute the same, but that a streamed transformer is diffusers' own: where wan-render's forward is
+    used for a resident one (WAN_RENDER_KERNELS=auto), the two differ by rounding.
     TILED:    as STREAMED, and the VAE works on overlapping tiles. It changes pixels (see docs/memory.md), so it is
               used only where it is asked for by name.
     """

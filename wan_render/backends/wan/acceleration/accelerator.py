@@ -51,7 +51,7 @@ AS_LOADED = Arrival()
 class Accelerator:
     """For one renderer on one device.
 
-    kernels: `stock` leaves every transformer to diffusers, so that `exact` is its result bit for bit.
+    kernels: `stock` leaves transformers and VAE to diffusers, so that `exact` is its result bit for bit.
     folder: of the machine's cache; what was measured and compiled is remembered there.
     """
 
@@ -82,7 +82,7 @@ class Accelerator:
         if not self._holds(width, heads, linears):
             if not profile.is_approximate:
                 return AS_LOADED
-            found = "its kernels compute otherwise than they should on this device (the log says which)"
+            found = "its kernels are not to be had on this device, or compute otherwise than they should (see the log)"
             remedy = "render with profile: exact, which diffusers' own forward then does"
             raise MachineError(Problem(f"profile '{profile.name}'", found, remedy=remedy))
         return Arrival(
@@ -139,7 +139,7 @@ class Accelerator:
         return self._is_sound[key]
 
     def _fuses_decoders(self) -> bool:
-        """The same of a decoder's."""
+        """Whether those of a VAE's decoder are, looked at once in a process."""
         if machine(self._device).kind != "cuda" or self._kernels == "stock":
             return False
         if self._fuses is None:
@@ -149,12 +149,13 @@ class Accelerator:
         return self._fuses
 
     def _are_right(self, wrong_ones: Callable[[], list[str]]) -> bool:
-        """Whether no kernel is wrong; the log says which are."""
+        """Whether no kernel is wrong; the log says which are, or that there are none."""
         os.environ.setdefault("TRITON_CACHE_DIR", str(self._folder / "triton"))
         try:
             wrong = wrong_ones()
-        except ImportError as fault:  # of Triton, which is not published for every system
-            wrong = [f"all of them ({fault})"]
+        except ImportError as fault:
+            _log.warning("there are no fused kernels: %s; Triton comes with torch's CUDA builds for Linux", fault)
+            return False
         if wrong:
             _log.warning("these fused kernels are wrong on this device: %s", ", ".join(wrong))
         return not wrong

@@ -46,7 +46,7 @@ def fused_operations() -> Operations:
 
 
 def fused_decoder_operations() -> DecoderOperations:
-    """A decoder's."""
+    """What a VAE's decoder does between its convolutions, as Triton kernels."""
     from wan_render.backends.wan.acceleration.triton_decoder import TritonDecoderOperations
 
     return TritonDecoderOperations()

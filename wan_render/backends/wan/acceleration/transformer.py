@@ -157,7 +157,7 @@ class AcceleratedTransformer(torch.nn.Module):
 
 
 def _settled(stream: torch.Tensor, update: Update | None) -> torch.Tensor:
-    """The stream with its update added, as the norm that follows would add it."""
+    """The stream with its update added, rounded as it is kept; a norm that adds it by itself sees it unrounded."""
     if update is None:
         return stream
     value = update.value.float() if update.gate is None else update.value.float() * update.gate

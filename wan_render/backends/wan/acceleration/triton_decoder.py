@@ -11,19 +11,24 @@ NUMBERS = 4096
 
 
 @triton.jit  # type: ignore[untyped-decorator]
+def _places(pixels, channels, rows: tl.constexpr, block: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Of this program's pixels: their channels, which of these there are, and where each number is, and whether."""
+    row = tl.program_id(0).to(tl.int64) * rows + tl.arange(0, rows)
+    col = tl.arange(0, block)
+    is_channel = col < channels
+    return col, is_channel, row[:, None] * channels + col[None, :], (row < pixels)[:, None] & is_channel[None, :]
+
+
+@triton.jit  # type: ignore[untyped-decorator]
 def _norm_silu_kernel(  # type: ignore[no-untyped-def]
     numbers, bias, gamma, out, pixels, channels, root, has_bias: tl.constexpr, rows: tl.constexpr, block: tl.constexpr
 ):
-    row = tl.program_id(0).to(tl.int64) * rows + tl.arange(0, rows)
-    col = tl.arange(0, block)
-    in_row = col < channels
-    mask = (row < pixels)[:, None] & in_row[None, :]
-    place = row[:, None] * channels + col[None, :]
+    col, is_channel, place, mask = _places(pixels, channels, rows, block)
     x = tl.load(numbers + place, mask=mask, other=0.0).to(tl.float32)
     if has_bias:
-        x += tl.load(bias + col, mask=in_row, other=0.0).to(tl.float32)[None, :]
+        x += tl.load(bias + col, mask=is_channel, other=0.0).to(tl.float32)[None, :]
     factor = root / tl.maximum(tl.sqrt(tl.sum(x * x, axis=1)), 1e-12)
-    x = x * factor[:, None] * tl.load(gamma + col, mask=in_row, other=0.0).to(tl.float32)[None, :]
+    x = x * factor[:, None] * tl.load(gamma + col, mask=is_channel, other=0.0).to(tl.float32)[None, :]
     tl.store(out + place, (x * tl.sigmoid(x)).to(out.dtype.element_ty), mask=mask)
 
 
@@ -31,14 +36,10 @@ def _norm_silu_kernel(  # type: ignore[no-untyped-def]
 def _add_kernel(  # type: ignore[no-untyped-def]
     numbers, bias, other, pixels, channels, rows: tl.constexpr, block: tl.constexpr
 ):
-    row = tl.program_id(0).to(tl.int64) * rows + tl.arange(0, rows)
-    col = tl.arange(0, block)
-    in_row = col < channels
-    mask = (row < pixels)[:, None] & in_row[None, :]
-    place = row[:, None] * channels + col[None, :]
+    col, is_channel, place, mask = _places(pixels, channels, rows, block)
     x = tl.load(numbers + place, mask=mask, other=0.0)
     added = tl.load(other + place, mask=mask, other=0.0).to(tl.float32)
-    added += tl.load(bias + col, mask=in_row, other=0.0).to(tl.float32)[None, :]
+    added += tl.load(bias + col, mask=is_channel, other=0.0).to(tl.float32)[None, :]
     tl.store(numbers + place, (x.to(tl.float32) + added).to(x.dtype), mask=mask)
 
 
