@@ -1,6 +1,6 @@
 """A night at full size with random weights, on the real farm: what passes between two finished clips.
 
-    python -m benchmarks.engine.night --json night.json          (one H200: 60 GB of it, and 52 GB of disk)
+    python -m benchmarks.engine.night --json night.json          (one H200: 60 GB of it, and 50 GB of disk)
     python -m benchmarks.engine.night --tiny                     (on a CPU, to try the program itself)
     --profiles draft,exact    --steps 4      (of the profiles that are not draft, which has four)
     --folder DIR              where the checkpoint and the clips lie: kept, the checkpoint for the next run; by default

@@ -18,7 +18,7 @@ WEIGHTS_FORM = "wan-weights/1"
 """Tag and version of the identity of a folder of weights."""
 
 HASHED_AT_ONCE = 4
-"""Files of a folder: a core hashes 2 GB/s, and a folder has 50."""
+"""Files of a folder: four threads took 12.7 s for 49 GB."""
 
 WIDTH_OF_1_3B = 1536
 SHIFT_OF_480P = 3.0
