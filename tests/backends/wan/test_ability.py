@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.backends.wan.conftest import Tiny
 from tests.conftest import Smi
-from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan import BACKEND, official
 from wan_render.backends.wan.acceleration.ability import missing_for
 from wan_render.backends.wan.opening import KINDS
 
@@ -118,10 +119,15 @@ def test_a_broken_driver_is_said_and_what_to_do(smi: Smi) -> None:
 
 @pytest.mark.wan
 @pytest.mark.usefixtures("smi")
-def test_the_backend_says_it_where_all_else_is_here(tiny: Callable[[str], Tiny]) -> None:
-    card = tiny("t2v-2.1").card
-    assert BACKEND.missing(card) is None
-    assert "cannot be rendered on a cpu" in str(BACKEND.missing(card, (), "fast"))
+def test_the_backend_says_it_whether_the_weights_are_here_or_are_still_to_be_downloaded(
+    tiny: Callable[[str], Tiny], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_WEIGHTS", str(tmp_path))
+    here, elsewhere = tiny("t2v-2.1").card, replace(official.T2V_14B.card(), identity="nobody/nothing@main")
+    assert BACKEND.missing(here) is None
+    assert "not on this machine" in str(BACKEND.missing(elsewhere))
+    for card in (here, elsewhere):
+        assert "cannot be rendered on a cpu" in str(BACKEND.missing(card, (), "fast"))
 
 
 def test_it_is_known_without_torch() -> None:

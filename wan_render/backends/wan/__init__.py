@@ -33,12 +33,12 @@ class WanBackend:
         return opening.KINDS
 
     def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact") -> Problem | None:
-        """Packages, weights, a device or a setting that are not here, with what to do."""
+        """Packages, a setting, a device or weights that are not here, with what to do."""
         return (
             location.missing_packages()
+            or ability.missing_for(profile, opening.KINDS)  # before 47 GB are downloaded for it
             or location.missing_weights(card)
             or location.missing_loras(loras)
-            or ability.missing_for(profile, opening.KINDS)
         )
 
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:
