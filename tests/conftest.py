@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+Smi = Callable[..., None]
 
 
 def pytest_configure() -> None:
@@ -40,3 +42,21 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("no right to mount a small disk; a limited file size covers the rest")
     yield mount
     subprocess.run(["umount", str(mount)], check=True)  # noqa: S607 - only root comes here
+
+
+@pytest.fixture
+def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Smi:
+    """`smi(stdout, code, capabilities)` puts an nvidia-smi on the PATH that answers so, the last where it is asked for
+    compute capabilities; until then there is none."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def answer(stdout: str, code: int = 0, capabilities: str = "") -> None:
+        (tmp_path / "devices").write_text(stdout)
+        (tmp_path / "capabilities").write_text(capabilities)
+        script = tmp_path / "nvidia-smi"
+        asked = 'case "$1" in *compute_cap*) said=capabilities ;; *) said=devices ;; esac'
+        script.write_text(f"#!/bin/sh\n{asked}\n/bin/cat '{tmp_path}'/$said\nexit {code}\n")
+        script.chmod(0o755)
+
+    return answer

@@ -9,7 +9,7 @@ WanRenderError
 │   ├── DiskError                   full, read-only, not enough free
 │   ├── FfmpegError                 ffmpeg is missing or failed
 │   ├── WeightsError                weights are missing, incomplete or of another model
-│   └── DeviceError                 a device process died or stalled; worth retrying
+│   └── DeviceError                 a device died, stalled or cannot do it; worth retrying, on another if any
 │       ├── OutOfMemoryError          the device's memory was too small; worth retrying with less
 │       └── LostPeerError             another device of its group did not answer; the fault is not this one's
 ├── RenderError                   one take failed; the film gets a slate (exit 1)
@@ -96,7 +96,8 @@ class WeightsError(MachineError):
 
 
 class DeviceError(MachineError):
-    """A device process died, ran out of memory, or showed no progress: another attempt may succeed."""
+    """A device process died, ran out of memory, showed no progress, or cannot do what another one may: another attempt
+    may succeed."""
 
     worth_retrying = True
 

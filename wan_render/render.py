@@ -290,7 +290,7 @@ class Backend(Protocol):
 
     def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact") -> Problem | None:
         """What this machine lacks to render with this model, these LoRAs of it and this profile (a package, weights,
-        a setting), or None."""
+        a device, a setting), or None."""
         ...
 
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:

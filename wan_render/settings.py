@@ -36,14 +36,15 @@ class MachineSettings(BaseSettings):
     devices: `auto`, or a comma-separated list of names that `doctor` shows (`cuda:0,cuda:1`, `cpu`).
                                                       WAN_RENDER_DEVICES
     cache:   small facts about files (digests, picture facts); safe to delete.  WAN_RENDER_CACHE
-    kernels: `stock`: transformers are left to diffusers, bit for bit, by its own kernels; only profile exact can
-             then be rendered. `auto`: ours, which are checked on the device but were never timed on one: see
-             docs/benchmarks.md.                              WAN_RENDER_KERNELS
+    kernels: `auto`: on a GPU transformers and the VAE's decoder compute by wan-render's own kernels, each checked on
+             the device before its first use; exact then differs from diffusers by float rounding. `stock`: both are
+             left to diffusers, bit for bit, by its own kernels; only profile exact can then be rendered.
+                                                      WAN_RENDER_KERNELS
     memory_fit: `auto`, or what is given up for memory, the least first: `resident`, `freed`, `streamed`, `tiled` (the
              last changes pixels; see docs/memory.md).             WAN_RENDER_MEMORY_FIT
-    groups:  which takes several equal GPUs render together: `asked`, those for which a storyboard names a number
-             (`render: {gpus: 2}`); `auto`, also where the night is expected to end sooner for it; `off`, none. Groups
-             were never timed on GPUs, so `auto` is not the default.   WAN_RENDER_GROUPS
+    groups:  which takes several equal GPUs render together: `auto`, those for which a storyboard names a number
+             (`render: {gpus: 2}`), and others where the night is expected to end sooner for it; `asked`, the former
+             only; `off`, none.                       WAN_RENDER_GROUPS
     keep_latents: whether a take's denoised latents stay when its clip is there, to be decoded again.
                                                       WAN_RENDER_KEEP_LATENTS
     ffmpeg:  an ffmpeg program instead of the one that comes with imageio-ffmpeg. WAN_RENDER_FFMPEG
@@ -56,9 +57,9 @@ class MachineSettings(BaseSettings):
     weights: Path = Field(default_factory=lambda: _data_folder() / "weights")
     devices: str = "auto"
     cache: Path = Field(default_factory=_cache_folder)
-    kernels: Literal["auto", "stock"] = "stock"
+    kernels: Literal["auto", "stock"] = "auto"
     memory_fit: Literal["auto", "resident", "freed", "streamed", "tiled"] = "auto"
-    groups: Literal["asked", "auto", "off"] = "asked"
+    groups: Literal["auto", "asked", "off"] = "auto"
     keep_latents: bool = False
     ffmpeg: Path | None = None
 

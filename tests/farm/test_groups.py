@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,14 +19,16 @@ import psutil
 import pytest
 
 from tests.farm.conftest import OpenFarm
-from tests.farm.orders import device, grouped, nobody, order, pid
+from tests.farm.orders import Grouping, device, grouped, nobody, order, pid
 from tests.farm.test_stopping import runs, said, seconds_to_stop, until
 from wan_render.errors import DeviceError, DiskError, LostPeerError, OutOfMemoryError, RenderError
 from wan_render.farm import LocalFarm, Stall, outlook, render_all, team
 from wan_render.farm.formation import formation
 from wan_render.farm.lock import DeviceLock
-from wan_render.render import Progress
+from wan_render.render import ModelCard, Progress
+from wan_render.settings import MachineSettings
 from wan_render.store import Clip
+from wan_render.take import Take
 
 WORK = "tests.farm.duties:together"
 FOUR = ("cuda:0", "cuda:1", "cuda:2", "cuda:3")
@@ -135,12 +139,29 @@ def test_off_is_off(open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptu
     assert said(caplog, "is rendered by 1: WAN_RENDER_GROUPS is off")
 
 
-@pytest.mark.parametrize(("groups", "size"), [("asked", 1), ("auto", 2)])
+@pytest.mark.parametrize(("groups", "size"), [("asked", 1), ("auto", 2), (MachineSettings().groups, 2)])
 def test_one_take_that_asks_for_nothing_gets_both_devices_only_where_that_is_the_farms_choice(
     open_farm: OpenFarm, tmp_path: Path, groups: str, size: int
 ) -> None:
     render_all([grouped("nothing")], open_farm("cuda:0", "cuda:1", work=WORK, groups=groups))
     assert len(begun(tmp_path)) == size
+
+
+@dataclass(frozen=True)
+class NotAsked(Grouping):
+    def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:
+        raise AssertionError((take, card))
+
+
+def test_where_one_device_is_nothing_is_asked_of_groups_and_nothing_said(
+    open_farm: OpenFarm, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "wan_render")
+    farm = open_farm("cuda:0", work=WORK, groups="auto")
+    alone = [grouped("nothing", shot, backend=NotAsked()) for shot in "123"]
+    assert all(isinstance(outcome, Clip) for outcome in render_all(alone, farm).values())
+    assert len(caplog.messages) == 3
+    assert all(" take 1 on cuda:0, log " in message for message in caplog.messages)
 
 
 def test_one_that_asks_for_one_device_gets_one(open_farm: OpenFarm, tmp_path: Path) -> None:

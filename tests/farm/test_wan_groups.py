@@ -14,9 +14,9 @@ from PIL import Image
 
 from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backends.wan import BACKEND
+from wan_render.devices import gpus
 from wan_render.facts import FactCache
 from wan_render.farm import Event, FarmSettings, LocalFarm, render_all
-from wan_render.farm.devices import gpus
 from wan_render.production import RenderOrder
 from wan_render.render import Device, Phase, Progress
 from wan_render.store import Clip

@@ -16,8 +16,8 @@ from wan_render import __version__
 from wan_render.backends.wan import official
 from wan_render.backends.wan.location import missing_weights
 from wan_render.cli.wording import gigabytes
+from wan_render.devices import local_devices
 from wan_render.errors import WanRenderError
-from wan_render.farm.devices import local_devices
 from wan_render.media import ffmpeg, text
 from wan_render.settings import MachineSettings, install_command, machine_settings, variables
 

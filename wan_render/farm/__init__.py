@@ -4,8 +4,8 @@
 sees every order of a film to its end. A scheduler of its own (flows/) calls `Farm.render` and asks `Attempts`.
 """
 
+from wan_render.devices import cpu, gpus, local_devices
 from wan_render.farm.attempts import Attempts, Verdict, not_tried
-from wan_render.farm.devices import cpu, gpus, local_devices
 from wan_render.farm.local import LocalFarm
 from wan_render.farm.night import AttemptFailed, Began, Ended, Event, OnEvent, render_all
 from wan_render.farm.seam import Farm

@@ -155,6 +155,8 @@ class Dispatch:
     def _sizes(self, order: RenderOrder, devices: int) -> tuple[int, ...]:
         """How many of so many equal devices may render an order: several numbers where it is to be chosen, by how
         soon the night ends; else one."""
+        if devices < 2:
+            return (1,)
         is_open = order.gpus is None and self._groups == "auto"
         is_alone = self._groups == "off" or self._are_given_up or order.take.key in self._alone
         if is_alone or not (is_open or order.gpus):

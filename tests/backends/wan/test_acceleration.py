@@ -20,7 +20,7 @@ from wan_render.backends.wan.acceleration.transformer import AcceleratedTransfor
 from wan_render.backends.wan.checkpoint import read_checkpoint
 from wan_render.backends.wan.loading import EXACT as EXACT_PRECISION
 from wan_render.backends.wan.loading import FolderLoader, Precision
-from wan_render.errors import RenderError
+from wan_render.errors import DeviceError, RenderError
 from wan_render.take import Sampling
 
 pytestmark = pytest.mark.wan
@@ -169,7 +169,7 @@ HOPPER = Machine("cuda", (9, 0), has_float8_attention=True)
     ],
 )
 def test_what_a_machine_cannot_do_is_refused_in_words(profile: str, machine: Machine, said: str) -> None:
-    with pytest.raises(RenderError) as raised:
+    with pytest.raises(DeviceError) as raised:
         profiles.require(profiles.named(profile), machine)
     assert said in str(raised.value)
 

@@ -27,7 +27,7 @@ from wan_render.backends.wan.acceleration.prepare import reference
 from wan_render.backends.wan.acceleration.profile import BALANCED, EXACT, FAST, Precision, Profile
 from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
 from wan_render.backends.wan.renderer import WanRenderer
-from wan_render.errors import MachineError, RenderError
+from wan_render.errors import DeviceError, MachineError
 from wan_render.render import Phase, Progress
 from wan_render.take import Sampling, ShotKind, Take
 
@@ -67,9 +67,9 @@ def test_on_a_cpu_exact_is_left_to_diffusers(tmp_path: Path) -> None:
     assert accelerator.facts()["transformer"] == "diffusers"
 
 
-def test_other_profiles_are_refused_on_a_cpu(tmp_path: Path) -> None:
+def test_other_profiles_are_refused_on_a_cpu_and_may_be_tried_on_another_device(tmp_path: Path) -> None:
     for profile in (FAST, BALANCED):
-        with pytest.raises(RenderError, match="cannot be rendered on a cpu"):
+        with pytest.raises(DeviceError, match="cannot be rendered on a cpu"):
             Accelerator(CPU, tmp_path).require(profile)
 
 

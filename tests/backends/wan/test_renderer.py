@@ -46,7 +46,6 @@ Tinies = Callable[[str], Tiny]
         ({"sampling": Sampling(4, (5.0, 5.0), 5.0)}, "expected 1, one an expert"),
         ({"sampling": Sampling(0, (5.0,), 5.0)}, "0 steps"),
         ({"sampling": Sampling(4, (5.0,), 0.0)}, "shift"),
-        ({"sampling": Sampling(4, (5.0,), 5.0, "draft")}, "profile 'draft'"),
         ({"last": None}, "cannot render i2v"),
     ],
 )
@@ -59,6 +58,13 @@ def test_what_would_be_rounded_or_ignored_is_refused(tiny: Tinies, changes: dict
         renderer.render(take, plates_of(take), nobody)
     assert said in str(raised.value)
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)  # noqa: S301 - our own bytes
+
+
+def test_a_profile_that_the_device_cannot_render_is_refused_for_another_one_to_try(tiny: Tinies) -> None:
+    model = tiny("flf2v-2.1")
+    take = model.take(ShotKind.FLF2V, sampling=Sampling(4, (5.0,), 5.0, "draft"))
+    with pytest.raises(DeviceError, match="profile 'draft'"):
+        BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody)
 
 
 def test_the_5b_refuses_a_last_keyframe(tiny: Tinies) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wan_render.backends.wan import estimate, location, opening
+from wan_render.backends.wan.acceleration import ability
 from wan_render.backends.wan.parallel import layout
 from wan_render.errors import Problem
 from wan_render.render import ALONE, Device, Listen, ModelCard, PublishedLora, Renderer, Workspace
@@ -32,12 +33,12 @@ class WanBackend:
         return opening.KINDS
 
     def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact") -> Problem | None:
-        """Packages, weights or a setting that are not here, with what brings them."""
+        """Packages, a setting, a device or weights that are not here, with what to do."""
         return (
             location.missing_packages()
+            or ability.missing_for(profile, opening.KINDS)  # before 47 GB are downloaded for it
             or location.missing_weights(card)
             or location.missing_loras(loras)
-            or location.missing_kernels(profile)
         )
 
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:

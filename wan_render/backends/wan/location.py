@@ -10,7 +10,7 @@ from wan_render.backends.wan.checkpoint import read_checkpoint
 from wan_render.backends.wan.weights.manifest import manifest_of
 from wan_render.errors import InputError, Problem
 from wan_render.render import ModelCard, PublishedLora
-from wan_render.settings import MachineSettings, install_command, machine_settings
+from wan_render.settings import MachineSettings, install_command
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy")
 
@@ -55,18 +55,6 @@ def missing_weights(card: ModelCard) -> Problem | None:
 def download_command(card: ModelCard) -> str:
     """The command that brings a published model to where it is looked for."""
     return f"run: wan-render models pull {card.name}"
-
-
-def missing_kernels(profile: str) -> Problem | None:
-    """What a profile other than exact wants of this machine's settings."""
-    if profile == "exact" or machine_settings().kernels != "stock":
-        return None
-    return Problem(
-        f"profile '{profile}'",
-        "needs wan-render's own GPU kernels, which are off: nobody has timed them on a GPU yet",
-        "allowed: exact",
-        "to try them, set WAN_RENDER_KERNELS=auto (docs/benchmarks.md)",
-    )
 
 
 def missing_loras(loras: Iterable[PublishedLora]) -> Problem | None:

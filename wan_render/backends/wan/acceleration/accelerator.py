@@ -66,7 +66,7 @@ class Accelerator:
         self._fuses: bool | None = None  # decoders; None until the kernels were looked at
 
     def require(self, profile: Profile) -> None:
-        """Raise RenderError or MachineError where this machine cannot do a profile."""
+        """Raise DeviceError or MachineError where this machine cannot do a profile."""
         require(profile, machine(self._device))
         if profile.is_approximate and self._kernels == "stock":
             found = "WAN_RENDER_KERNELS is 'stock'"

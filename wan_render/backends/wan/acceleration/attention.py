@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from wan_render.backends.wan.acceleration import profile
 
 Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -79,9 +80,8 @@ def candidates(device: torch.device) -> tuple[Kernel, ...]:
 
 
 def has_flash3(device: torch.device) -> bool:
-    """Whether FlashAttention 3 is installed for this device, which it takes a Hopper for."""
-    is_hopper = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] == 9
-    return is_hopper and find_spec("fa3_fwd") is not None
+    """Whether FlashAttention 3 is installed for this device."""
+    return device.type == "cuda" and profile.has_flash3(torch.cuda.get_device_capability(device))
 
 
 def versions() -> dict[str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.util import find_spec
 
-from wan_render.errors import Problem, RenderError
+from wan_render.errors import DeviceError, Problem, RenderError
 
 
 class Precision(StrEnum):
@@ -72,9 +73,10 @@ class Machine:
 
 
 def require(profile: Profile, machine: Machine) -> None:
-    """Raise RenderError with all that the machine lacks for a profile: nothing falls back to another one."""
+    """Raise DeviceError with all that the machine lacks for a profile: nothing falls back to another one, but where
+    unlike devices are, another one may render it."""
     if problems := tuple(problems_of(profile, machine)):
-        raise RenderError(*problems)
+        raise DeviceError(*problems)
 
 
 def problems_of(profile: Profile, machine: Machine) -> Iterator[Problem]:
@@ -97,6 +99,11 @@ def _attention_problems(where: str, machine: Machine, use_exact: str) -> Iterato
         yield Problem(where, found, "float8 attention is there for Hopper (9.0) only", use_exact)
     elif not machine.has_float8_attention:
         yield Problem(where, "FlashAttention 3 is not installed", "it needs fa3-fwd", "pip install fa3-fwd")
+
+
+def has_flash3(capability: tuple[int, int]) -> bool:
+    """Whether FlashAttention 3 is installed for a GPU of this compute capability, which it takes a Hopper for."""
+    return capability[0] == 9 and find_spec("fa3_fwd") is not None
 
 
 def named(name: str) -> Profile:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import which
 
@@ -15,7 +16,6 @@ from wan_render.settings import MachineSettings
 
 SETTING = "WAN_RENDER_DEVICES"
 
-_QUERY = ("--query-gpu=uuid,memory.total,name", "--format=csv,noheader,nounits")
 _ANSWER_SECONDS = 30.0
 """nvidia-smi takes a few seconds where the driver is not resident; one that takes longer hangs."""
 
@@ -49,6 +49,13 @@ def gpus() -> tuple[Device, ...]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     listed = tuple(_listed()) if visible is None or visible.strip() else ()
     return listed if visible is None else tuple(_visible(listed, visible))
+
+
+def capabilities(gpus: Sequence[Device]) -> tuple[tuple[int, int], ...]:
+    """CUDA's compute capability of each GPU: (9, 0) for a Hopper. Raises MachineError where nvidia-smi fails, or does
+    not say."""
+    said = dict(_parts(line, 2) for line in _nvidia_smi("uuid,compute_cap")) if gpus else {}
+    return tuple(_capability(gpu, said.get(gpu.pin, "nothing")) for gpu in gpus)
 
 
 def _best(kinds: tuple[str, ...]) -> tuple[Device, ...]:
@@ -87,19 +94,32 @@ def _allowed(kinds: tuple[str, ...]) -> str:
 
 
 def _listed() -> Iterator[Device]:
-    for index, line in enumerate(_nvidia_smi()):
-        uuid, mebibytes, name = (part.strip() for part in line.split(",", 2))
+    for index, line in enumerate(_nvidia_smi("uuid,memory.total,name")):
+        uuid, mebibytes, name = _parts(line, 3)
         memory = int(mebibytes) * 2**20 if mebibytes.isdigit() else 0  # "[N/A]" where it is shared with the CPU
         yield Device(f"cuda:{index}", name, memory, pin=uuid)
 
 
-def _nvidia_smi() -> list[str]:
+def _capability(gpu: Device, said: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)\.(\d+)", said)
+    if found is None:
+        raise _unanswered("nvidia-smi", f"says {said} where it is asked for the compute capability of {gpu.name}")
+    return int(found[1]), int(found[2])
+
+
+def _parts(line: str, count: int) -> list[str]:
+    """Of a line of CSV; the last one may have commas in it."""
+    return [part.strip() for part in line.split(",", count - 1)]
+
+
+def _nvidia_smi(fields: str) -> list[str]:
+    """A line for each GPU. A driver that does not know a field answers nothing at all."""
     program = which("nvidia-smi")
     if program is None:
         return []
     try:
         answer = subprocess.run(
-            [program, *_QUERY],
+            [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"],
             capture_output=True,
             text=True,
             timeout=_ANSWER_SECONDS,

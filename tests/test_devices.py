@@ -5,35 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import Smi
+from wan_render.devices import capabilities, cpu, gpus, local_devices
 from wan_render.errors import MachineError, UsageError
-from wan_render.farm import cpu, gpus, local_devices
 from wan_render.settings import MachineSettings
 
 TWO = """GPU-aaaa-1, 143771, NVIDIA H200
 GPU-aabb-2, 24564, NVIDIA GeForce RTX 4090, special edition
 """
-
-Smi = Callable[..., None]
-
-
-@pytest.fixture
-def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Smi:
-    """`smi(stdout, code)` puts an nvidia-smi on the PATH that answers so; until then there is none."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-
-    def answer(stdout: str, code: int = 0) -> None:
-        (tmp_path / "answer").write_text(stdout)
-        script = tmp_path / "nvidia-smi"
-        script.write_text(f"#!/bin/sh\n/bin/cat '{tmp_path}/answer'\nexit {code}\n")
-        script.chmod(0o755)
-
-    return answer
 
 
 def names(devices: str, *kinds: str) -> list[str]:
@@ -125,6 +108,20 @@ def test_cuda_visible_devices_is_heeded(
 def test_memory_that_is_shared_with_the_cpu_has_no_size_of_its_own(smi: Smi) -> None:
     smi("GPU-cccc-3, [N/A], NVIDIA GB10\n")
     assert [(gpu.name, gpu.memory_bytes) for gpu in gpus()] == [("cuda:0", 0)]
+
+
+def test_what_gpus_can_do_is_asked_of_those_that_are_meant(smi: Smi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    smi(TWO, capabilities="GPU-aaaa-1, 9.0\nGPU-aabb-2, 8.9\n")
+    assert capabilities(gpus()) == ((8, 9), (9, 0))
+    assert capabilities(()) == ()
+
+
+@pytest.mark.parametrize(("said", "words"), [("GPU-aaaa-1, [N/A]\n", r"says \[N/A\]"), ("", "says nothing")])
+def test_a_capability_that_is_not_told_is_not_guessed(smi: Smi, said: str, words: str) -> None:
+    smi(TWO, capabilities=said)
+    with pytest.raises(MachineError, match=f"{words} where it is asked for the compute capability of cuda:0"):
+        capabilities(gpus())
 
 
 @pytest.mark.parametrize("code", [0, 6])

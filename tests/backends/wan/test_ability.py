@@ -1,0 +1,142 @@
+"""Whether a machine can render a profile is known before anything is rendered, and without torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.backends.wan.conftest import Tiny
+from tests.conftest import Smi
+from wan_render.backends.wan import BACKEND, official
+from wan_render.backends.wan.acceleration.ability import missing_for
+from wan_render.backends.wan.opening import KINDS
+
+H200, RTX = "GPU-aaaa-1, 143771, NVIDIA H200\n", "GPU-aabb-2, 24564, NVIDIA GeForce RTX 4090\n"
+HOPPER, ADA = "GPU-aaaa-1, 9.0\n", "GPU-aabb-2, 8.9\n"
+APPROXIMATE = ("fast", "balanced", "draft")
+
+
+@pytest.fixture(autouse=True)
+def as_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("WAN_RENDER_KERNELS", "WAN_RENDER_DEVICES"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture(params=["without", "with"])
+def flash3(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Without FlashAttention 3, and with something of its name."""
+    if request.param == "with":
+        monkeypatch.delitem(sys.modules, "fa3_fwd", raising=False)
+        (tmp_path / "packages" / "fa3_fwd").mkdir(parents=True)
+        (tmp_path / "packages" / "fa3_fwd" / "__init__.py").write_text("raise AssertionError('only looked for')")
+        monkeypatch.syspath_prepend(tmp_path / "packages")
+    else:
+        monkeypatch.setitem(sys.modules, "fa3_fwd", None)
+    return str(request.param)
+
+
+def said(profile: str = "fast") -> str:
+    """The whole of what is missing."""
+    return str(missing_for(profile, KINDS) or "")
+
+
+@pytest.mark.usefixtures("flash3")
+def test_exact_is_rendered_anywhere_and_nobody_is_asked(smi: Smi, monkeypatch: pytest.MonkeyPatch) -> None:
+    smi("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", 9)
+    assert said("exact") == ""
+    monkeypatch.setenv("WAN_RENDER_KERNELS", "stock")
+    assert said("exact") == ""
+
+
+@pytest.mark.parametrize("profile", APPROXIMATE)
+@pytest.mark.usefixtures("smi")
+def test_a_machine_without_a_gpu_renders_only_exact(profile: str) -> None:
+    assert said(profile) == (
+        f"profile '{profile}': cannot be rendered on a cpu; it needs a CUDA device; "
+        "render with profile: exact, or on another machine"
+    )
+
+
+@pytest.mark.parametrize("profile", APPROXIMATE)
+def test_a_hopper_needs_flash_attention_3(smi: Smi, flash3: str, profile: str) -> None:
+    smi(H200, capabilities=HOPPER)
+    lacking = f"profile '{profile}': FlashAttention 3 is not installed; it needs fa3-fwd; pip install fa3-fwd"
+    assert said(profile) == ("" if flash3 == "with" else lacking)
+
+
+@pytest.mark.parametrize("capability", ["8.6", "8.9", "10.0", "12.0"])
+@pytest.mark.usefixtures("flash3")
+def test_another_gpu_is_refused_by_what_it_can_do(smi: Smi, capability: str) -> None:
+    smi(RTX, capabilities=f"GPU-aabb-2, {capability}\n")
+    assert said() == (
+        f"profile 'fast': the device has compute capability {capability}; float8 attention is there for Hopper (9.0) "
+        "only; render with profile: exact, or on another machine"
+    )
+
+
+@pytest.mark.parametrize("listed", [H200 + RTX, RTX + H200])
+def test_of_unlike_gpus_one_that_can_is_enough(smi: Smi, flash3: str, listed: str) -> None:
+    smi(listed, capabilities=ADA + HOPPER)
+    assert (said() == "") == (flash3 == "with")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("WAN_RENDER_DEVICES", "cpu", "cannot be rendered on a cpu"),
+        ("WAN_RENDER_DEVICES", "cuda:1", "compute capability 8.9"),
+        ("WAN_RENDER_DEVICES", "cuda:0, cpu", ""),
+        ("CUDA_VISIBLE_DEVICES", "", "cannot be rendered on a cpu"),
+        ("CUDA_VISIBLE_DEVICES", "1", "compute capability 8.9"),
+        ("CUDA_VISIBLE_DEVICES", "0", ""),
+        ("WAN_RENDER_KERNELS", "stock", "WAN_RENDER_KERNELS is 'stock'; allowed: exact; set WAN_RENDER_KERNELS=auto"),
+        ("WAN_RENDER_DEVICES", "cuda:7", "WAN_RENDER_DEVICES: no device is called 'cuda:7'; allowed: auto, or some of"),
+    ],
+)
+@pytest.mark.parametrize("flash3", ["with"], indirect=True)
+@pytest.mark.usefixtures("flash3")
+def test_only_what_would_be_rendered_on_counts(
+    smi: Smi, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
+    smi(H200 + RTX, capabilities=HOPPER + ADA)
+    monkeypatch.setenv(variable, value)
+    assert words in said()
+    assert bool(words) == bool(said())
+
+
+def test_a_broken_driver_is_said_and_what_to_do(smi: Smi) -> None:
+    smi("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", 9)
+    found = said()
+    assert found.startswith("profile 'fast': needs a GPU, but ")
+    assert "couldn't communicate" in found
+    assert found.endswith("; mend that, or render with profile: exact")
+
+
+@pytest.mark.wan
+@pytest.mark.usefixtures("smi")
+def test_the_backend_says_it_whether_the_weights_are_here_or_are_still_to_be_downloaded(
+    tiny: Callable[[str], Tiny], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_WEIGHTS", str(tmp_path))
+    here, elsewhere = tiny("t2v-2.1").card, replace(official.T2V_14B.card(), identity="nobody/nothing@main")
+    assert BACKEND.missing(here) is None
+    assert "not on this machine" in str(BACKEND.missing(elsewhere))
+    for card in (here, elsewhere):
+        assert "cannot be rendered on a cpu" in str(BACKEND.missing(card, (), "fast"))
+
+
+def test_it_is_known_without_torch() -> None:
+    code = """
+import sys
+from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.acceleration.ability import missing_for
+missing_for("fast", BACKEND.device_kinds)
+print([name for name in ("torch", "triton", "diffusers") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
