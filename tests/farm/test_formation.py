@@ -165,6 +165,13 @@ def test_the_end_of_a_night_is_known_from_what_is_expected(clock: Clock) -> None
     assert outlook.devices(orders[0], [], [0.0, 0.0], all_sizes) == 2
 
 
+def test_a_helper_that_has_to_load_the_model_first_is_worth_it_for_long_takes_only(clock: Clock) -> None:
+    for seconds, devices in ((60.0, 1), (600.0, 2)):
+        order = grouped("a", str(seconds), backend=Grouping(seconds=seconds))
+        assert Outlook("cuda", clock).devices(order, [], [0.0, 0.0], all_sizes) == 2
+        assert Outlook("cuda", clock).devices(order, [], [0.0, 0.0], all_sizes, helpers_load=True) == devices
+
+
 def test_a_decision_stands_until_something_happens(clock: Clock) -> None:
     outlook, one, two = Outlook("cuda", clock), grouped("a", "1"), grouped("b", "2")
     assert outlook.devices(one, [], [0.0, 0.0], all_sizes) == 2

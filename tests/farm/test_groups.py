@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -23,7 +22,6 @@ from tests.farm.orders import Grouping, device, grouped, nobody, order, pid
 from tests.farm.test_stopping import runs, said, seconds_to_stop, until
 from wan_render.errors import DeviceError, DiskError, LostPeerError, OutOfMemoryError, RenderError
 from wan_render.farm import LocalFarm, Stall, outlook, render_all, team
-from wan_render.farm.formation import formation
 from wan_render.farm.lock import DeviceLock
 from wan_render.render import ModelCard, Progress
 from wan_render.settings import MachineSettings
@@ -173,7 +171,7 @@ def test_the_last_wave_of_a_night_takes_groups(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three on two: two alone, and when they end, about the same time, the third by both."""
-    monkeypatch.setattr(outlook, "formation", partial(formation, joining=0.0))
+    monkeypatch.setattr(outlook, "JOINING_SECONDS", 0.0)
     farm = open_farm("cuda:0", "cuda:1", work=WORK, groups="auto")
     orders = [grouped("hold go", "1"), grouped("hold go", "2"), grouped("nothing", "3")]
     with released(tmp_path / "go"):
@@ -241,13 +239,13 @@ def test_a_rank_that_fails_costs_that_attempt_only_and_the_next_is_alone(
 
 
 def test_the_first_cause_is_told_and_not_what_it_did_to_the_others(open_farm: OpenFarm, tmp_path: Path) -> None:
-    """Out of memory on one; the other has lost its peer, and says so first."""
+    """Out of memory on one; the other has lost its peer, and says so first. Alone it may fit as it is."""
     farm = open_farm("cuda:0", "cuda:1", work=WORK)
     crowded = grouped("crowded by rank 1", gpus=2)
     with pytest.raises(OutOfMemoryError, match="out of memory"):
         farm.render(crowded, nobody)
     farm.render(crowded, nobody)
-    assert "alone tighter 1" in (tmp_path / "begun").read_text().splitlines()[-1]
+    assert "alone tighter 0" in (tmp_path / "begun").read_text().splitlines()[-1]
 
 
 def test_who_has_lost_another_is_neither_the_cause_nor_blamed(open_farm: OpenFarm) -> None:
@@ -273,6 +271,21 @@ def test_where_no_group_ever_renders_anything_there_are_no_more(
     assert sorted(len(begins(tmp_path, shot)) for shot in "12345") == [1, 1, 3, 3, 3]
     assert len(said(caplog, "no more takes are rendered by several devices together")) == 1
     assert not said(caplog, "asks for")
+
+
+def test_where_the_first_group_that_nobody_asked_for_fails_there_is_no_other(
+    open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """But those that a storyboard asks for are tried."""
+    farm = open_farm("cuda:0", "cuda:1", work=WORK, groups="auto")
+    apart = [grouped("apart by rank 1", shot) for shot in "12"]
+    for each in apart:
+        assert all(isinstance(outcome, Clip) for outcome in render_all((each,), farm).values())
+        until(lambda: is_free(farm))
+    assert [len(begins(tmp_path, shot)) for shot in "12"] == [3, 1]
+    assert len(said(caplog, "the first try failed")) == 1
+    assert isinstance(farm.render(grouped("nothing", "3", gpus=2), nobody), Clip)
+    assert len(begins(tmp_path, "3")) == 2
 
 
 def test_a_take_that_cannot_be_written_is_not_the_fault_of_who_failed_when_its_part_was_done(

@@ -42,7 +42,8 @@ class Dispatch:
     """Requests in the order in which they came, and the devices for them. Not for several threads: the farm has a lock.
 
     quarantine: see FarmSettings; where groups fail at more different takes than that, with none rendered between, it is
-    not a device's fault, and there are no more of them. groups: see MachineSettings.
+    not a device's fault, and there are no more of them; nor are there any that nobody asked for, where the first of all
+    fails. groups: see MachineSettings.
     """
 
     def __init__(self, slots: Sequence[Slot], quarantine: int, groups: str) -> None:
@@ -53,6 +54,7 @@ class Dispatch:
         self._alone: set[str] = set()
         self._failed_by_groups: set[str] = set()
         self._limit, self._are_given_up = quarantine, False
+        self._have_worked, self._forms_unasked = False, groups == "auto"
         self._said: set[str] = set()
         self.outlook = Outlook(slots[0].device.kind)
 
@@ -82,6 +84,7 @@ class Dispatch:
         self._failed.pop(order.take.key, None)
         self._alone.discard(order.take.key)
         if len(slots) > 1:
+            self._have_worked = True
             self._failed_by_groups.clear()
         for slot in slots:
             self._quarantine.finished(slot.device.name)
@@ -99,6 +102,9 @@ class Dispatch:
         _log.warning("%s take %d failed on several devices together: one alone tries it next", order.shot, order.number)
         if is_of_devices:
             self._failed_by_groups.add(order.take.key)
+        if is_of_devices and order.gpus is None and not self._have_worked and self._forms_unasked:
+            self._forms_unasked = False
+            _log.warning("only takes that ask for it are rendered by several devices from now on: the first try failed")
         if len(self._failed_by_groups) > self._limit and not self._are_given_up:
             self._are_given_up = True
             _log.warning("no more takes are rendered by several devices together: several in a row failed so")
@@ -150,14 +156,18 @@ class Dispatch:
             return 0
         waiting = [each.order for each in self._requests if each is not request]
         free = [self.outlook.left(slot.take) if slot.busy else 0.0 for slot in equal]
-        return self.outlook.devices(request.order, waiting, free, lambda order: self._sizes(order, len(equal)))
+        warm = [slot.model == model_of(request.order) for slot in equal]
+        loads = any(warm) and not all(warm)  # where none is warm, they load side by side
+        return self.outlook.devices(
+            request.order, waiting, free, lambda order: self._sizes(order, len(equal)), helpers_load=loads
+        )
 
     def _sizes(self, order: RenderOrder, devices: int) -> tuple[int, ...]:
         """How many of so many equal devices may render an order: several numbers where it is to be chosen, by how
         soon the night ends; else one."""
         if devices < 2:
             return (1,)
-        is_open = order.gpus is None and self._groups == "auto"
+        is_open = order.gpus is None and self._forms_unasked
         is_alone = self._groups == "off" or self._are_given_up or order.take.key in self._alone
         if is_alone or not (is_open or order.gpus):
             return (1,)

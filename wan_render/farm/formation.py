@@ -10,7 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 JOINING_SECONDS = 5.0
-"""What it costs to form a group: finding each other, and buffers for what is exchanged. A guess; not measured."""
+"""What it costs to form a group: finding each other, and buffers for what is exchanged. In a benchmark two H200s took
+0.25 s and four 0.8 (docs/benchmarks.md); what else the farm does for it comes on top, and was not measured."""
+
+LOADING_SECONDS = 40.0
+"""What it costs where a helper has another model or none: on an H200 the 14B took 20 s from the page cache, and the
+helper's own model is gone afterwards."""
 
 MARGIN = 0.03
 """So much of the rest of the night a group has to save: estimates are rough, and one device is simpler."""

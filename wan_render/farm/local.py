@@ -187,6 +187,9 @@ class LocalFarm:
                 return _stopped(order.shot) if isinstance(error, WanRenderError) else error
             failed, cause = team.cause, team.cause.error or error
             if isinstance(cause, OutOfMemoryError):
+                if len(slots) > 1:  # which takes memory for exchanges: alone it may fit as it is
+                    self._dispatch.failed_by_group(order, is_of_devices=True)
+                    return _of_group(cause)
                 memory = _memory(order, failed.turn.slot)
                 self._tighter[memory] = max(self._tighter[memory], failed.order.tighter + 1)
             elif _is_of_device(cause) and failed.turn.renders:

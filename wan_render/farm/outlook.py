@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from wan_render.farm.formation import Coming, formation
+from wan_render.farm.formation import JOINING_SECONDS, LOADING_SECONDS, Coming, formation
 from wan_render.production import RenderOrder
 
 KEPT_SECONDS = 2.0
@@ -72,11 +72,21 @@ class Outlook:
             return 0.0
         return abs(running.seconds * self._pace - (self._clock() - running.since))
 
-    def devices(self, order: RenderOrder, waiting: Sequence[RenderOrder], free: Sequence[float], sizes: Sizes) -> int:
-        """How many devices an order gets that can begin now, as `waiting` can, too. free: seconds until each is."""
+    def devices(
+        self,
+        order: RenderOrder,
+        waiting: Sequence[RenderOrder],
+        free: Sequence[float],
+        sizes: Sizes,
+        *,
+        helpers_load: bool = False,
+    ) -> int:
+        """How many devices an order gets that can begin now, as `waiting` can, too. free: seconds until each is.
+        helpers_load: whether some of them would have to load the model first, while others have it."""
         decided = self._decided.get(order.take.key)
         if decided is None or self._clock() >= decided[0]:
-            found = formation(self._coming(order, waiting, sizes), free)
+            joining = JOINING_SECONDS + (LOADING_SECONDS if helpers_load else 0.0)
+            found = formation(self._coming(order, waiting, sizes), free, joining)
             decided = self._decided[order.take.key] = self._clock() + KEPT_SECONDS, found.devices
         return decided[1]
 
