@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run, environment
+from tests.conftest import Smi
 
 
 def film_of(done: subprocess.CompletedProcess[str], folder: Path) -> Path:
@@ -227,6 +228,29 @@ def test_doctor_says_what_is_here(wan_render: Run) -> None:
     found = {finding["what"]: finding["found"] for finding in json.loads(done.stdout)["findings"]}
     assert {"python", "ffmpeg", "fonts", "cpu", "outputs"} <= set(found)
     assert "wan2.1-flf2v-14b" in found
+
+
+@pytest.mark.parametrize(
+    ("gpu", "capability", "found", "remedy"),
+    [
+        ("NVIDIA H200", "9.0", "FlashAttention 3 is not installed; it needs fa3-fwd", "pip install fa3-fwd"),
+        ("NVIDIA A100", "8.0", "the device has compute capability 8.0; float8", "render with profile: exact"),
+    ],
+)
+def test_doctor_says_which_profiles_a_gpu_can_render(
+    wan_render: Run, smi: Smi, gpu: str, capability: str, found: str, remedy: str
+) -> None:
+    smi(f"GPU-aaaa-1, 81920, {gpu}\n", capabilities=f"GPU-aaaa-1, {capability}\n")
+    findings = {each["what"]: each for each in json.loads(wan_render("doctor", "--json").stdout)["findings"]}
+    assert findings["cuda:0"]["found"].startswith(gpu)
+    assert findings["profiles"]["found"].startswith(f"exact; not fast, balanced, draft: {found}")
+    assert findings["profiles"]["remedy"].startswith(remedy)
+
+
+@pytest.mark.usefixtures("smi")
+def test_doctor_says_nothing_of_profiles_where_there_is_no_gpu(wan_render: Run) -> None:
+    findings = json.loads(wan_render("doctor", "--json").stdout)["findings"]
+    assert "profiles" not in [each["what"] for each in findings]
 
 
 def test_open_says_where_the_page_lies(wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch) -> None:

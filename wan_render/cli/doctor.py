@@ -14,7 +14,10 @@ from pathlib import Path
 
 from wan_render import __version__
 from wan_render.backends.wan import official
+from wan_render.backends.wan.acceleration.ability import missing_for
+from wan_render.backends.wan.acceleration.profile import BY_NAME
 from wan_render.backends.wan.location import missing_weights
+from wan_render.backends.wan.opening import KINDS
 from wan_render.cli.wording import gigabytes
 from wan_render.devices import local_devices
 from wan_render.errors import WanRenderError
@@ -73,6 +76,7 @@ def _findings(settings: MachineSettings) -> Iterator[Finding]:
     yield _tried("ffmpeg", _ffmpeg, needed=True)
     yield _tried("fonts", _fonts, needed=True)
     yield from _devices(settings)
+    yield from _profiles(settings)
     yield _disk("outputs", settings.outputs)
     yield _disk("cache", settings.cache)
     for extra, packages in EXTRAS.items():
@@ -121,6 +125,23 @@ def _devices(settings: MachineSettings) -> Iterator[Finding]:
                 yield Finding(device.name, f"{device.label}, {gigabytes(device.memory_bytes)}")
         except WanRenderError as error:
             yield Finding(kind, error.problems[0].found, WITHOUT_GPU if kind == "cuda" else "")
+
+
+def _profiles(settings: MachineSettings) -> Iterator[Finding]:
+    """What can be rendered on the GPUs that would be used; where there is none it is `exact`, and that was said."""
+    try:
+        if all(device.kind != "cuda" for device in local_devices(settings, KINDS)):
+            return
+    except WanRenderError:  # said of the devices
+        return
+    problems = {name: missing_for(name, KINDS) for name in BY_NAME}
+    able = ", ".join(name for name, problem in problems.items() if problem is None)
+    lacking = {name: problem for name, problem in problems.items() if problem is not None}
+    if not lacking:
+        yield Finding("profiles", able)
+        return
+    first = next(iter(lacking.values()))
+    yield Finding("profiles", f"{able}; not {', '.join(lacking)}: {first.found}; {first.allowed}", first.remedy)
 
 
 def _disk(what: str, folder: Path) -> Finding:
