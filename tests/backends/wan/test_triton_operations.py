@@ -161,3 +161,13 @@ def test_a_whole_forward_is_that_of_plain_torch(tiny: Tinies, name: str, thresho
     for timestep in steps:
         case = asked | {"timestep": timestep.to(DEVICE)}
         assert relative_error(mine(**case)[0], plain(**case)[0]) < 3e-6
+        if threshold is not None:  # what decides about skipping, at any threshold
+            assert relative_error(contribution(mine, asked), contribution(plain, asked)) < 1e-5
+
+
+def contribution(transformer: AcceleratedTransformer, asked: dict[str, Any]) -> torch.Tensor:
+    """What its first block added to the tokens in the last step that was computed in full."""
+    pictures = asked.get("encoder_hidden_states_image")
+    found = transformer._contexts.of(asked["encoder_hidden_states"], pictures).first_block.contribution
+    assert found is not None
+    return found
