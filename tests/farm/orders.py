@@ -66,6 +66,14 @@ class Grouping(Animatic):
 
 
 @dataclass(frozen=True)
+class Wide(Grouping):
+    """Eight can, too."""
+
+    def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:  # noqa: ARG002 - the seam's
+        return (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
 class Drawing(Grouping):
     """The animatic, in groups whose helpers look on."""
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from tests.farm.conftest import OpenFarm
-from tests.farm.orders import Grouping, device, grouped, nobody, order, pid
+from tests.farm.orders import Grouping, Wide, device, grouped, nobody, order, pid
 from tests.farm.test_stopping import runs, said, seconds_to_stop, until
 from wan_render.errors import DeviceError, DiskError, LostPeerError, OutOfMemoryError, RenderError
 from wan_render.farm import LocalFarm, Stall, outlook, render_all, team
@@ -181,6 +181,15 @@ def test_the_last_wave_of_a_night_takes_groups(
     assert all(isinstance(outcome, Clip) for outcome in night.result(20).values())
     assert sorted(begun(tmp_path)[:2]) == ["1 on cuda:0 alone", "2 on cuda:1 alone"]
     assert [line.partition(" on ")[0] for line in begun(tmp_path)[2:]] == ["3", "3"]
+
+
+@pytest.mark.parametrize(("gpus", "size"), [(None, 4), (8, 8)])
+def test_a_group_that_nobody_asked_for_has_four_at_most(
+    open_farm: OpenFarm, tmp_path: Path, gpus: int | None, size: int
+) -> None:
+    farm = open_farm(*FOUR, "cuda:4", "cuda:5", "cuda:6", "cuda:7", work=WORK, groups="auto")
+    farm.render(grouped("nothing", gpus=gpus, backend=Wide()), nobody)
+    assert len(begun(tmp_path)) == size
 
 
 def test_idle_devices_that_a_group_waits_with_are_not_taken_by_those_who_come_later(

@@ -14,6 +14,9 @@ from wan_render.production import RenderOrder
 
 _log = logging.getLogger(__name__)
 
+MOST_UNASKED = 4
+"""Devices of a group that nobody asked for: larger ones were never timed (docs/benchmarks.md)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Request:
@@ -173,7 +176,7 @@ class Dispatch:
             return (1,)
         possible = [size for size in _possible(order) if size <= devices] or [1]
         if order.gpus is None:
-            return tuple(possible)
+            return tuple(size for size in possible if size <= MOST_UNASKED)
         return (max(size for size in possible if size <= order.gpus),)
 
     def _here(self) -> list[Slot]:
