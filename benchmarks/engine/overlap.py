@@ -26,7 +26,7 @@ from benchmarks.engine.parts import Setting
 from benchmarks.engine.results import tell
 from benchmarks.engine.steps import Shot, shot_of
 from wan_render.backends.wan.acceleration import attention
-from wan_render.backends.wan.acceleration.accelerator import Decoder
+from wan_render.backends.wan.acceleration.accelerator import DecoderForm
 from wan_render.backends.wan.acceleration.prepare import accelerated
 from wan_render.backends.wan.acceleration.profile import Precision
 from wan_render.backends.wan.latents import decode_video
@@ -51,7 +51,7 @@ def decoding(setting: Setting, latents: tuple[int, int, int]) -> Work:
     """A decode of noise, by a VAE that is ready."""
     vae: Any = make_component(TINY if setting.is_tiny else FULL, "vae", setting.device, torch.float32)
     if not setting.is_tiny:
-        vae = Decoder(in_bfloat16=True, is_fused=True).arrival().place(vae, setting.device)
+        vae = DecoderForm(in_bfloat16=True, is_fused=True).arrival().place(vae, setting.device)
     return partial(decode_video, torch.randn(1, 16, *latents, device=setting.device), vae)
 
 

@@ -23,11 +23,6 @@ def noise(shape: tuple[int, ...], seed: int, device: torch.device) -> torch.Tens
     return torch.randn(shape, generator=generator, dtype=torch.float32).to(device)
 
 
-PROVEN_STEADY = ("cpu", "cuda")
-"""Kinds of devices on which the latents were seen to be the same (tests/backends/wan/test_steady.py, and at full size
-on an H200): cuDNN chooses by shape, and the parts of a video have one shape."""
-
-
 def encode_video(video: torch.Tensor, vae: Any) -> torch.Tensor:
     """Frames (1, 3, frames, height, width) from -1 to 1 as normalised float32 latents."""
     video = video.to(vae.device, vae.dtype)
@@ -90,8 +85,7 @@ def _rounded(video: torch.Tensor) -> torch.Tensor:
 def _without_repetition(vae: Any, video: torch.Tensor) -> AbstractContextManager[None]:
     """Frames that stand still are encoded once where there is memory for it; the latents are the same, bit for bit."""
     needed = STEADY_BYTES_PER_PIXEL * video.shape[3] * video.shape[4]
-    is_proven = vae.device.type in PROVEN_STEADY
-    return steadily(vae) if is_proven and free_bytes(vae.device) >= needed else nullcontext()
+    return steadily(vae) if free_bytes(vae.device) >= needed else nullcontext()
 
 
 def _statistics(vae: Any, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -93,7 +93,7 @@ class Accelerator:
 
     def vae(self, profile: Profile) -> Arrival:
         """How the VAE comes: its encoder always as loaded."""
-        decoder = Decoder(profile.decodes_in_bfloat16, is_fused=self._fuses_decoders())
+        decoder = DecoderForm(profile.decodes_in_bfloat16, is_fused=self._fuses_decoders())
         self._decoder = str(decoder)
         return decoder.arrival()
 
@@ -173,7 +173,7 @@ def float8_bytes(module: torch.nn.Module) -> int:
 
 
 @dataclass(frozen=True)
-class Decoder:
+class DecoderForm:
     """How a VAE's decoder computes: in bfloat16 or as it was loaded; in diffusers' passes or in fewer."""
 
     in_bfloat16: bool
