@@ -64,6 +64,11 @@ def begins(folder: Path, shot: str) -> list[str]:
     return [line.removeprefix(f"{shot} on ") for line in begun(folder) if line.startswith(f"{shot} ")]
 
 
+def held(farm: LocalFarm) -> list[str]:
+    """The devices that no other run can have."""
+    return [slot.device.name for slot in farm._slots if slot.lock.held]
+
+
 def is_free(farm: LocalFarm) -> bool:
     """Nobody works, and nothing of a group is left."""
     idle = not any(slot.busy or slot.writing for slot in farm._slots)
@@ -215,6 +220,38 @@ def test_a_device_that_another_run_holds_is_not_waited_for(open_farm: OpenFarm, 
     other.render(order("nothing"), nobody)
     farm.render(grouped("nothing", "2", gpus=4), nobody)
     assert sorted(begins(tmp_path, "2")) == ["cuda:0 0 of 2", "cuda:2 1 of 2"]
+
+
+def test_a_device_that_was_kept_for_a_group_and_never_used_is_given_back(
+    open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
+) -> None:
+    """Three are kept for a group of four; the fourth fails, gets no more, and the group is one of two."""
+    farm = open_farm(*FOUR, work=WORK, quarantine=1, stall=Stall(step=1.0))
+    failing = threads.submit(farm.render, grouped("hang on cuda:0", "1"), nobody)
+    until(lambda: begun(tmp_path))
+    grouping = threads.submit(farm.render, grouped("nothing", "2", gpus=4), nobody)
+    until(lambda: held(farm) == list(FOUR))
+    assert isinstance(failing.exception(20), DeviceError)
+    grouping.result(20)
+    assert sorted(begins(tmp_path, "2")) == ["cuda:1 0 of 2", "cuda:2 1 of 2"]
+    assert held(farm) == ["cuda:1", "cuda:2"], "what was used stays ours, warm as it is"
+    open_farm("cuda:3", work=WORK).render(order("nothing", "3"), nobody)
+
+
+def test_a_device_that_is_kept_for_a_group_that_still_waits_is_not_given_back(
+    open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
+) -> None:
+    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    with released(tmp_path / "go"):
+        threads.submit(farm.render, grouped("hold go", "1"), nobody)
+        until(lambda: begun(tmp_path))
+        second = threads.submit(farm.render, grouped("nothing", "2", gpus=2), nobody)
+        until(lambda: held(farm) == ["cuda:0", "cuda:1"])
+        for _ in range(5):
+            farm.expect([])
+            time.sleep(0.1)
+            assert held(farm) == ["cuda:0", "cuda:1"]
+    second.result(20)
 
 
 # Failures

@@ -52,6 +52,7 @@ class Dispatch:
     def __init__(self, slots: Sequence[Slot], quarantine: int, groups: str) -> None:
         self._slots, self._groups = slots, groups
         self._requests: list[Request] = []
+        self._kept: dict[Request, tuple[Slot, ...]] = {}
         self._quarantine = Quarantine(tuple(slot.device.name for slot in slots), quarantine)
         self._failed: defaultdict[str, set[str]] = defaultdict(set)
         self._alone: set[str] = set()
@@ -68,6 +69,8 @@ class Dispatch:
     def leave(self, request: Request) -> None:
         """It waits no longer."""
         self._requests.remove(request)
+        self._kept.pop(request, None)
+        self._give_back()
 
     def allows(self, slot: Slot) -> bool:
         """Whether a device gets takes: it is not in quarantine."""
@@ -77,7 +80,7 @@ class Dispatch:
         """It has its devices from now on."""
         order = request.order
         for slot in slots:
-            slot.busy, slot.take = True, request.key
+            slot.busy, slot.was_used, slot.take = True, True, request.key
         self.outlook.begins(order, len(slots))
         self._tell_fewer(order, len(slots))
 
@@ -118,10 +121,19 @@ class Dispatch:
         taken: set[Slot] = set()
         for earlier in self._requests:
             choice = self._choice(earlier, taken)
+            self._kept[earlier] = choice.slots
             if earlier is request:
+                self._give_back()
                 return choice.slots if choice.is_all else ()
             taken.update(choice.slots)
         return ()
+
+    def _give_back(self) -> None:
+        """To other runs: what was kept for a group and is for none any more, as no attempt was made on it."""
+        kept = {slot for slots in self._kept.values() for slot in slots}
+        for slot in self._slots:
+            if slot.lock.held and not slot.was_used and slot not in kept:
+                slot.lock.release()
 
     def _choice(self, request: Request, taken: set[Slot]) -> _Choice:
         size = self._size(request, taken)

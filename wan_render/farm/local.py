@@ -43,8 +43,8 @@ _log = logging.getLogger(__name__)
 class LocalFarm:
     """A Farm of this machine's devices. A context: leaves by `close`, or by `stop` when an error leaves it.
 
-    A device is locked against other runs from its first order until the farm ends. A process that failed is
-    replaced, never used again.
+    A device is locked against other runs from its first order until the farm ends; one that is kept for a group, until
+    the group is formed without it. A process that failed is replaced, never used again.
     """
 
     def __init__(self, devices: Sequence[Device], store_root: Path, settings: FarmSettings | None = None) -> None:

@@ -18,7 +18,8 @@ class Slot:
     """One device: who works on it, and with which model its process is warm.
 
     busy: an attempt renders on it, at the take `take`. writing: attempts that its process writes; they do not keep it
-    from the next. told: whether it was said that another run holds it.
+    from the next. told: whether it was said that another run holds it. was_used: whether an attempt was ever made on
+    it: the device then stays this run's, as do the model that is loaded there and, after a failure, the next attempt.
     """
 
     device: Device
@@ -29,6 +30,7 @@ class Slot:
     busy: bool = False
     writing: int = 0
     told: bool = False
+    was_used: bool = False
 
     def suits(self, model: Model) -> int:
         """Larger where less has to be loaded, or thrown away."""
