@@ -78,11 +78,11 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
     plan, store, log = session.plan, session.store, get_run_logger()
     shots = None if only is None else selected(plan, only)
     devices = local_devices(session.settings, session.backend.device_kinds)
-    with begin(plan, session.backend, store, only=shots, device_kind=devices[0].kind, waiting=log.warning) as run:
-        warnings = film_warnings(plan, session.document, run.before)
+    with begin(plan, session.backend, store, only=shots, devices=devices, waiting=log.warning) as run:
+        warnings = (*film_warnings(plan, session.document, run.before), *run.confined)
         for warning in warnings:
             log.warning("%s", warning)
-        sentence = outlook(run.before, [order.take for order in run.orders], len(devices))
+        sentence = outlook(run.before, run.orders, devices)
         log.info("%s", sentence)
         if approval:
             wait_for_approval(run, sentence, warnings)

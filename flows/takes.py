@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows.progress import Bar
 from wan_render.cli.wording import lasting
 from wan_render.errors import Stopped, WanRenderError
-from wan_render.farm import Attempts, Farm, Outcome, Verdict, not_tried
+from wan_render.farm import Attempts, Farm, Outcome, Verdict, lanes_of, not_tried
 from wan_render.production import Precedence, RenderOrder, Run
 from wan_render.render import Phase, Progress
 from wan_render.status import TakeStatus
@@ -34,6 +35,8 @@ SPARE_THREADS = 2
 
 _Place = tuple[str, int]
 """A take's shot and number."""
+
+_Threads = ThreadPoolTaskRunner[Any]
 
 
 @dataclass
@@ -98,11 +101,11 @@ def render_takes(run: Run, night: Night) -> None:
     others = {place: take for place, take in _planned(run).items() if place not in orders}
     take: Task[Any, Any] = _task(orders, lambda place: _instead(others[place], run), night)
     night.farm.expect(run.orders)
-    threads: ThreadPoolTaskRunner[Any]
-    with ThreadPoolTaskRunner(max_workers=len(night.farm.devices) + SPARE_THREADS) as threads:
+    with ExitStack() as lanes:
+        threads = _threads(run.orders, night.farm, lanes)
         futures: dict[_Place, PrefectFuture[Any]] = {
-            (shot, number): threads.submit(take, {"shot": shot, "number": number})
-            for shot, number in (*others, *orders)
+            place: threads[orders.get(place)].submit(take, {"shot": place[0], "number": place[1]})
+            for place in (*others, *orders)
         }
         try:
             wait(list(futures.values()))
@@ -113,6 +116,19 @@ def render_takes(run: Run, night: Night) -> None:
     for place, order in orders.items():
         if order not in night.outcomes:
             futures[place].result()
+
+
+def _threads(orders: Sequence[RenderOrder], farm: Farm, lanes: ExitStack) -> Mapping[RenderOrder | None, _Threads]:
+    """Those of each order's lane; under None, for what is there already."""
+    found: dict[RenderOrder | None, _Threads] = {None: _entered(len(farm.devices), lanes)}
+    for lane in lanes_of(orders, farm.devices):
+        found |= dict.fromkeys(lane.orders, _entered(lane.devices, lanes))
+    return found
+
+
+def _entered(devices: int, lanes: ExitStack) -> _Threads:
+    threads: _Threads = ThreadPoolTaskRunner(max_workers=devices + SPARE_THREADS)
+    return lanes.enter_context(threads)
 
 
 def _task(

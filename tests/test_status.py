@@ -30,6 +30,9 @@ class Estimating:
     def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "") -> Problem | None:
         raise AssertionError((card, loras, profile))
 
+    def unable(self, profile: str, devices: Sequence[Device]) -> Mapping[str, Problem]:
+        raise AssertionError((profile, devices))
+
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:
         raise AssertionError((take, card))
 

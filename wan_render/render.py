@@ -293,6 +293,11 @@ class Backend(Protocol):
         a device, a setting), or None."""
         ...
 
+    def unable(self, profile: str, devices: Sequence[Device]) -> Mapping[str, Problem]:
+        """Which of these devices cannot render this profile, by their names, and what each of them lacks; equal devices
+        are alike in it. Raises nothing: a device that does not answer cannot."""
+        ...
+
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:
         """How many equal devices can render this take together, ascending; 1 always can."""
         ...
@@ -305,6 +310,19 @@ class Backend(Protocol):
     def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
         """Load a model on a device. Raises WeightsError, DeviceError or RenderError."""
         ...
+
+
+def of_devices(unable: Mapping[str, Problem]) -> Problem:
+    """What devices lack, at least one, as one problem: each reason once, after the names of those that have it."""
+    names: dict[Problem, list[str]] = {}
+    for name, problem in unable.items():
+        names.setdefault(problem, []).append(name)
+    return Problem(
+        next(iter(names)).where,
+        "; ".join(f"{', '.join(those)}: {problem.found}" for problem, those in names.items()),
+        ", ".join(dict.fromkeys(problem.allowed for problem in names)),
+        ", or ".join(dict.fromkeys(problem.remedy for problem in names)),
+    )
 
 
 def checked(take: Take, frames: Frames) -> Frames:

@@ -243,7 +243,7 @@ def test_doctor_says_which_profiles_a_gpu_can_render(
     smi(f"GPU-aaaa-1, 81920, {gpu}\n", capabilities=f"GPU-aaaa-1, {capability}\n")
     findings = {each["what"]: each for each in json.loads(wan_render("doctor", "--json").stdout)["findings"]}
     assert findings["cuda:0"]["found"].startswith(gpu)
-    assert findings["profiles"]["found"].startswith(f"exact; not fast, balanced, draft: {found}")
+    assert findings["profiles"]["found"].startswith(f"exact; not fast, balanced, draft: cuda:0: {found}")
     assert findings["profiles"]["remedy"].startswith(remedy)
 
 

@@ -42,16 +42,22 @@ FAILURES: Mapping[str, type[WanRenderError]] = {"fail": RenderError, "die": Devi
 
 @dataclass(frozen=True)
 class Solid:
-    """`diary`: a file that gets a line for every model opened or closed and every take rendered."""
+    """`diary`: a file that gets a line for every model opened or closed and every take rendered. `weak`: devices that
+    render at profile exact only."""
 
     diary: Path
     lacking: str = ""
     id: str = "solid/1"
     is_preview: bool = True
+    weak: tuple[str, ...] = ()
     device_kinds: tuple[str, ...] = ("cpu",)
 
     def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact") -> Problem | None:  # noqa: ARG002
         return Problem(card.name, self.lacking) if self.lacking else None
+
+    def unable(self, profile: str, devices: Sequence[Device]) -> Mapping[str, Problem]:
+        weak = [device.name for device in devices if device.name in self.weak and profile != "exact"]
+        return dict.fromkeys(weak, Problem(f"profile '{profile}'", "too weak", "strong ones", "buy another"))
 
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:  # noqa: ARG002
         return (1,)

@@ -11,9 +11,12 @@ from wan_render.cli.outlook import amount, film_warnings
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.cut import film_frames
+from wan_render.devices import local_devices
+from wan_render.errors import MachineError, UsageError
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
+from wan_render.production.ability import confinements, unable_devices
 from wan_render.render import Backend
 from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
 from wan_render.store.disk import free_bytes
@@ -43,7 +46,8 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
         print(f"draft: {STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}; circles are the final film's\n")
     _print_table(list(_rows(found)))
     print()
-    for warning in (*film_warnings(plan, session.document, found), *_lacking(plan, session.backend)):
+    of_machine = (*_lacking(plan, session.backend), *_confined(session))
+    for warning in (*film_warnings(plan, session.document, found), *of_machine):
         print(f"warning: {warning}")
     for problem in other_weights(plan, found, session.store):
         print(f"warning: {problem}")
@@ -66,6 +70,18 @@ def _lacking(plan: FilmPlan, backend: Backend) -> Iterator[str]:
     asked = dict.fromkeys((take.model, take.sampling.profile) for take in plan.takes)
     problems = (backend.missing(plan.models[model], (), profile) for model, profile in asked)
     yield from dict.fromkeys(str(problem) for problem in problems if problem is not None)
+
+
+def _confined(session: Session) -> Iterator[str]:
+    """Which profiles are rendered on some of this machine's devices only."""
+    takes = [take for take in session.plan.takes if take.sampling.profile != "exact"]
+    if not takes:  # every device renders it, and to ask for the devices takes time
+        return
+    try:
+        devices = local_devices(session.settings, session.backend.device_kinds)
+    except (MachineError, UsageError):  # said of what is lacking
+        return
+    yield from map(str, confinements(takes, unable_devices(takes, session.backend, devices), devices))
 
 
 def _rows(found: FilmStatus) -> Iterator[tuple[str, ...]]:

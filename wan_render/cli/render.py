@@ -35,11 +35,11 @@ def _film(session: Session, only: str | None) -> FilmVersion:
     devices = local_devices(session.settings, backend.device_kinds)
     with (
         reporter() as report,
-        begin(plan, backend, store, only=shots, device_kind=devices[0].kind, waiting=report.say) as work,
+        begin(plan, backend, store, only=shots, devices=devices, waiting=report.say) as work,
     ):
-        for warning in film_warnings(plan, session.document, work.before):
+        for warning in (*film_warnings(plan, session.document, work.before), *work.confined):
             report.say(f"warning: {warning}")
-        report.begin(work.orders, outlook(work.before, [order.take for order in work.orders], len(devices)))
+        report.begin(work.orders, outlook(work.before, work.orders, devices))
         with LocalFarm(devices, store.root) as farm:
             results = render_all(work.orders, farm, report.event)
         return finish(work, failures(work, results), progress=report.finishing, waiting=report.say)

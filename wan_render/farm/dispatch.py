@@ -76,6 +76,12 @@ class Dispatch:
         """Whether a device gets takes: it is not in quarantine."""
         return self._quarantine.allows(slot.device.name)
 
+    def able(self, order: RenderOrder) -> list[Slot]:
+        """The devices that get such takes: those that can render them and are not in quarantine; where all that can are
+        in it, these all the same, as there is no other."""
+        able = [slot for slot in self._slots if slot.device.name not in order.barred]
+        return [slot for slot in able if self.allows(slot)] or able
+
     def take(self, request: Request, slots: Sequence[Slot]) -> None:
         """It has its devices from now on."""
         order = request.order
@@ -83,6 +89,7 @@ class Dispatch:
             slot.busy, slot.was_used, slot.take = True, True, request.key
         self.outlook.begins(order, len(slots))
         self._tell_fewer(order, len(slots))
+        self._tell_suspected(order, slots)
 
     def finished(self, order: RenderOrder, slots: Sequence[Slot]) -> None:
         """A take is there, and these devices have shown that they work."""
@@ -140,36 +147,47 @@ class Dispatch:
         if size == 0:
             return _NOTHING_YET
         if size > 1:
-            slots = _idle(self._equal(), request, taken, size)
+            slots = _idle(self._equal(request.order), request, taken, size)
             return _Choice(slots, len(slots) == size)
         slots = self._one(request, taken)
         return _Choice(slots, bool(slots))
 
     def _one(self, request: Request, taken: set[Slot]) -> tuple[Slot, ...]:
-        """An idle device on which this take has not failed; another one only where there is none to wait for."""
-        allowed = [slot for slot in self._slots if self.allows(slot)]
+        """An idle device on which this take has not failed and which no other needs more; another one only where there
+        is none to wait for."""
+        allowed = self.able(request.order)
         untried = [slot for slot in allowed if slot.device.name not in self._failed[request.key]]
-        if slots := _idle(untried, request, taken, 1):
-            return slots
-        if any(slot.busy or slot in taken for slot in untried):
-            return ()
+        needed = self._needed_more(request.order)
+        for slots in ([slot for slot in untried if slot not in needed], untried):
+            if found := _idle(slots, request, taken, 1):
+                return found
+            if any(slot.busy or slot in taken for slot in slots):
+                return ()
         return _idle(allowed, request, taken, 1)
+
+    def _needed_more(self, order: RenderOrder) -> set[Slot]:
+        """The devices of takes that could begin now and can be rendered on no others, while this one can."""
+        pickier = (each for each in self.outlook.open if each.barred > order.barred)
+        fewer = {each.barred for each in pickier if self.outlook.is_ready(each)}
+        return {slot for slot in self._slots if any(slot.device.name not in barred for barred in fewer)}
 
     # How many
 
     def _size(self, request: Request, taken: set[Slot]) -> int:
         """How many devices a request gets; 0 where that cannot be told before who came earlier has theirs."""
-        if self._sizes(request.order, len(self._slots)) == (1,):
+        if self._sizes(request.order, len(self.able(request.order))) == (1,):
             return 1
-        here, equal = self._here(), self._equal()
+        here, equal = self._here(request.order), self._equal(request.order)
         sizes = self._sizes(request.order, len(equal))
         if len(sizes) == 1:
             return sizes[0]
         if len(equal) < len(here) or all(slot.busy or slot in taken for slot in equal):
             return 1  # of unlike devices nobody knows how much longer some take; or none is to be had
-        if taken:
+        if not taken.isdisjoint(equal):
             return 0
         waiting = [each.order for each in self._requests if each is not request]
+        if not self._are_all_for(equal, (*waiting, *self.outlook.open)):
+            return 1  # others could have these devices, and more: nobody knows when
         free = [self.outlook.left(slot.take) if slot.busy else 0.0 for slot in equal]
         warm = [slot.model == model_of(request.order) for slot in equal]
         loads = any(warm) and not all(warm)  # where none is warm, they load side by side
@@ -191,16 +209,29 @@ class Dispatch:
             return tuple(size for size in possible if size <= MOST_UNASKED)
         return (max(size for size in possible if size <= order.gpus),)
 
-    def _here(self) -> list[Slot]:
-        """The devices that this farm has or can have: no other run holds them."""
-        return [slot for slot in self._slots if self.allows(slot) and (slot.busy or slot.lock.obtainable())]
+    def _here(self, order: RenderOrder) -> list[Slot]:
+        """The devices that this farm has or can have for an order: no other run holds them."""
+        return [slot for slot in self.able(order) if slot.busy or slot.lock.obtainable()]
 
-    def _equal(self) -> list[Slot]:
-        """Those that are here, of the make of which there are most."""
+    def _are_all_for(self, equal: Sequence[Slot], orders: Sequence[RenderOrder]) -> bool:
+        """Whether each of the orders is rendered on these devices only; what is joined of others needs none."""
+        unlike = {order.barred: order for order in orders if not order.take.through}
+        return all(set(self._here(order)) <= set(equal) for order in unlike.values())
+
+    def _equal(self, order: RenderOrder) -> list[Slot]:
+        """Those that are here for it, of the make of which there are most."""
         makes: dict[object, list[Slot]] = {}
-        for slot in self._here():
+        for slot in self._here(order):
             makes.setdefault(slot.make, []).append(slot)
         return max(makes.values(), key=len, default=[])
+
+    def _tell_suspected(self, order: RenderOrder, slots: Sequence[Slot]) -> None:
+        """Say once of each why a device in quarantine gets takes."""
+        for slot in slots:
+            reason = f"{slot.device.name} gets {order.shot} all the same: no other device can render it"
+            if not self.allows(slot) and slot.device.name not in self._said:
+                self._said.add(slot.device.name)
+                _log.warning(reason)
 
     def _tell_fewer(self, order: RenderOrder, devices: int) -> None:
         """Say, each reason once, why an order gets fewer devices than it asks for."""
@@ -212,7 +243,8 @@ class Dispatch:
         elif devices == max(size for size in _possible(order) if size <= asked):
             why = f"{order.backend.id} renders such a take on no more"
         else:
-            why = "no more equal ones are here and free of other runs"
+            able = " that can render it" if order.barred else ""
+            why = f"no more equal ones{able} are here and free of other runs"
         reason = f"asks for {asked} devices and is rendered by {devices}: {why}"
         if reason not in self._said:
             self._said.add(reason)

@@ -128,7 +128,8 @@ class LocalFarm:
         turns = [Turn(slot) for slot in slots]
         try:
             log = new_log(self._store_root, order)
-            order = replace(order, tighter=self._tighter[_memory(order, slots[0])])
+            later = tuple(each for each in order.later if slots[0].device.name not in each.barred)
+            order = replace(order, later=later, tighter=self._tighter[_memory(order, slots[0])])
             team = Team(self._ground, order, turns, log)
         except BaseException:
             with self._changed:
@@ -204,6 +205,7 @@ class LocalFarm:
     @contextmanager
     def _devices_for(self, order: RenderOrder) -> Iterator[tuple[Slot, ...]]:
         """The devices that render it, taken."""
+        self._refuse_if_none_is_able(order)
         slots = self._wait_for_devices(Request(order), order.shot)
         try:
             yield slots
@@ -217,7 +219,7 @@ class LocalFarm:
             try:
                 while not (slots := self._dispatch.assigned(request)):
                     self._refuse_if_closing(shot)
-                    self._tell_waiting()
+                    self._tell_waiting(request.order)
                     self._changed.wait(_POLL_SECONDS)
                 self._refuse_if_closing(shot)
                 self._dispatch.take(request, slots)
@@ -226,10 +228,15 @@ class LocalFarm:
                 self._dispatch.leave(request)
                 self._changed.notify_all()
 
-    def _tell_waiting(self) -> None:
+    def _refuse_if_none_is_able(self, order: RenderOrder) -> None:
+        if order.barred.issuperset(device.name for device in self.devices):
+            names = ", ".join(device.name for device in self.devices)
+            raise MachineError(Problem(order.shot, f"can be rendered on none of {names}"))
+
+    def _tell_waiting(self, order: RenderOrder) -> None:
         """Say once which devices other runs hold."""
-        for slot in self._slots:
-            if not (slot.busy or slot.told or slot.lock.obtainable()) and self._dispatch.allows(slot):
+        for slot in self._dispatch.able(order):
+            if not (slot.busy or slot.told or slot.lock.obtainable()):
                 slot.told = True
                 _log.warning("waiting for %s, which %s uses", slot.device.name, slot.lock.holder())
 

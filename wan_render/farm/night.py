@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm.attempts import Attempts, Verdict, not_tried
+from wan_render.farm.lanes import Lane, lanes_of
 from wan_render.farm.seam import Farm
 from wan_render.production import Outcome, Precedence, RenderOrder
 from wan_render.render import Phase, Progress
@@ -54,10 +56,10 @@ def render_all(
     """
     farm.expect(orders)
     night = _Night(Precedence(orders), farm, on_event, attempts or Attempts())
-    workers = max(1, min(len(orders), 2 * len(farm.devices)))  # while one take is written, the next is rendered
-    with ThreadPoolExecutor(workers, "renders") as threads:
+    works = [work for lane in lanes_of(orders, farm.devices) for work in night.works(lane)]
+    with ThreadPoolExecutor(max(1, len(works)), "renders") as threads:
         try:
-            for thread in as_completed([threads.submit(night.work) for _ in range(workers)]):
+            for thread in as_completed([threads.submit(work) for work in works]):
                 thread.result()
         except BaseException:
             night.precedence.stop()
@@ -73,23 +75,27 @@ class _Night:
         self.precedence = precedence
         self._farm, self._on_event, self._attempts = farm, on_event, attempts
         self._telling, self._ending = threading.Lock(), threading.Lock()
-        self._turns = threading.Semaphore(len(farm.devices))
 
-    def work(self) -> None:
-        """Take orders that can be rendered until none is left."""
-        while (order := self.precedence.next()) is not None:
-            outcome = self._outcome(order)
+    def works(self, lane: Lane) -> list[Callable[[], None]]:
+        """What so many threads as a lane needs do at once: while one take is written, the next is rendered."""
+        turns = threading.Semaphore(lane.devices)
+        return [partial(self._work, lane, turns)] * min(len(lane.orders), 2 * lane.devices)
+
+    def _work(self, lane: Lane, turns: threading.Semaphore) -> None:
+        """Take orders of the lane that can be rendered until none is left."""
+        while (order := self.precedence.next(lane.orders.__contains__)) is not None:
+            outcome = self._outcome(order, turns)
             self._tell(order, Ended(outcome))
             with self._ending:  # the farm hears of one end after the other
                 self.precedence.ended(order, outcome)
                 self._farm.expect(self.precedence.remaining)
 
-    def _outcome(self, order: RenderOrder) -> Outcome:
+    def _outcome(self, order: RenderOrder, turns: threading.Semaphore) -> Outcome:
         if lacking := self.precedence.unmet(order):
             return lacking
         for attempt in count(1):
             with ExitStack() as turn:
-                turn.enter_context(self._turns)
+                turn.enter_context(turns)
                 if attempt == 1 and (cause := self._attempts.stopped_by):
                     return not_tried(order.shot, cause)
                 self._tell(order, Began(attempt))

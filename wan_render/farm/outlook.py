@@ -65,6 +65,15 @@ class Outlook:
         """It is there."""
         self._expected = {key: expected for key, expected in self._expected.items() if key != order.take.key}
 
+    @property
+    def open(self) -> tuple[RenderOrder, ...]:
+        """What is still to come and not being rendered."""
+        return tuple(order for key, order in self._expected.items() if key not in self._running)
+
+    def is_ready(self, order: RenderOrder) -> bool:
+        """Whether it waits for no other that is still to come: somebody asks for it, or is about to."""
+        return self._expected.keys().isdisjoint(order.needs)
+
     def left(self, key: str) -> float:
         """Seconds until a take is rendered; one that is late takes as long again as it is late."""
         running = self._running.get(key)

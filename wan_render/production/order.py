@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from pathlib import Path
+from types import MappingProxyType
 
 from wan_render.plan import FilmPlan
 from wan_render.render import Backend, Group, ModelCard, PublishedLora
@@ -24,6 +25,7 @@ class RenderOrder:
     later: what follows with the same model, for a renderer that prepares it; their own are empty.
     tighter: how often this model ran out of memory on such a device; see render.Workspace.
     gpus: how many devices are asked to render it together; None leaves that to the farm.
+    barred: names of the devices that cannot render it; see Backend.unable.
     group: which one of several devices it is for that render it together; None for one alone. helpers: the names of
     the group's other devices, by their rank.
     """
@@ -39,6 +41,7 @@ class RenderOrder:
     later: tuple[RenderOrder, ...] = ()
     tighter: int = 0
     gpus: int | None = None
+    barred: frozenset[str] = frozenset()
     group: Group | None = None
     helpers: tuple[str, ...] = ()
     loras: Mapping[str, Path] = field(default_factory=dict)
@@ -82,17 +85,28 @@ class _Wanted:
 
 
 def orders(
-    plan: FilmPlan, status: FilmStatus, backend: Backend, only: Collection[str] | None = None
+    plan: FilmPlan,
+    status: FilmStatus,
+    backend: Backend,
+    only: Collection[str] | None = None,
+    unable: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> tuple[RenderOrder, ...]:
     """What is to be rendered: each take once, after those that it needs; as far as that allows, model by model, so
     that each is loaded once, and for each model the takes that go into the film first, LoRAs together, in its order.
 
-    `only`: ids of the shots to render, None for all; what these need is rendered with them.
+    `only`: ids of the shots to render, None for all; what these need is rendered with them. `unable`: profile → names
+    of the devices that cannot render it.
     """
     lacking = {take.key for take in status.to_render}
     takes = with_needs(_roots(plan, status, lacking, only), plan.by_key, lambda key: key not in lacking)
     wanted = _wanted(status)
-    return tuple(_followed([_order(plan, take, wanted[take.key], backend) for take in _in_order(takes, wanted)]))
+    found = [_order(plan, take, wanted[take.key], backend) for take in _in_order(takes, wanted)]
+    return tuple(_followed([replace(order, barred=_barred(order, unable)) for order in found]))
+
+
+def _barred(order: RenderOrder, unable: Mapping[str, Collection[str]]) -> frozenset[str]:
+    """What is joined from other takes is joined on any device."""
+    return frozenset() if order.take.through else frozenset(unable.get(order.take.sampling.profile, ()))
 
 
 def _followed(found: Sequence[RenderOrder]) -> Iterator[RenderOrder]:

@@ -7,7 +7,7 @@ For every scheduler: one that takes orders as they become ready asks `next`; one
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from wan_render.errors import Problem, RenderError, WanRenderError
 from wan_render.production.order import RenderOrder
@@ -38,12 +38,12 @@ class Precedence:
         with self._changed:
             return tuple(order for order in self._by_key.values() if order not in self._outcomes)
 
-    def next(self) -> RenderOrder | None:
-        """The first order whose needs have ended, taken off the list; waits while there is none. None when the list
-        is empty or was stopped."""
+    def next(self, among: Callable[[RenderOrder], bool] = lambda _: True) -> RenderOrder | None:
+        """The first order among some whose needs have ended, taken off the list; waits while there is none. None when
+        none of those is left, or all was stopped."""
         with self._changed:
-            while self._open and not self._stopped:
-                ready = next((order for order in self._open if self._is_ready(order)), None)
+            while (among_these := [order for order in self._open if among(order)]) and not self._stopped:
+                ready = next((order for order in among_these if self._is_ready(order)), None)
                 if ready is not None:
                     self._open.remove(ready)
                     return ready

@@ -19,7 +19,7 @@ def produce(
     plan: FilmPlan, backend: Backend, store: Store, device: Device, listen: Listen = lambda _: None
 ) -> FilmVersion:
     """Render what is missing, one take after the other on one device in this process, and make the film."""
-    with begin(plan, backend, store, device_kind=device.kind) as run:
+    with begin(plan, backend, store, devices=(device,)) as run:
         warm, precedence = Warm(store.stages), Precedence(run.orders)
         while (order := precedence.next()) is not None:
             precedence.ended(order, precedence.unmet(order) or attempt(order, warm, device, store, listen))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from wan_render.errors import Problem, WeightsError
 from wan_render.media import ffmpeg
 from wan_render.plan import FilmPlan
+from wan_render.production.ability import Unable, confinements, nobody, unable_devices
 from wan_render.production.order import RenderOrder, orders
-from wan_render.render import Backend
+from wan_render.render import Backend, Device
 from wan_render.status import FilmStatus, expected_bytes, status
 from wan_render.store import Store
 
@@ -21,7 +22,7 @@ LOG = logging.getLogger("wan_render.production")
 @dataclass(frozen=True)
 class Run:
     """before: the status that it began with, every found clip verified. only: ids of the shots that it renders,
-    None for all."""
+    None for all. confined: which profiles are not rendered on all of its devices, and why."""
 
     plan: FilmPlan
     backend: Backend
@@ -29,6 +30,7 @@ class Run:
     before: FilmStatus
     orders: tuple[RenderOrder, ...]
     only: frozenset[str] | None = None
+    confined: tuple[Problem, ...] = ()
 
 
 @contextmanager
@@ -38,26 +40,29 @@ def begin(
     store: Store,
     *,
     only: Collection[str] | None = None,
-    device_kind: str | None = None,
+    devices: Sequence[Device] = (),
     waiting: Callable[[str], None] = LOG.warning,
 ) -> Iterator[Run]:
     """Claim the slug, remove what dead runs left, verify what is found, and see that the rest can be rendered.
 
+    devices: what is rendered on, the first of the kind that times are expected for; none where nobody knows yet.
     Until it ends, `prune` keeps off; `waiting` gets a sentence where a prune has to end first.
     Raises InputError for a slug of another storyboard; DiskError where there is too little room or no permission to
-    write; WeightsError where this machine lacks something for a model that is needed; FfmpegError where takes are to be
-    rendered and no ffmpeg runs: it would be noticed when the first one is written.
+    write; WeightsError where this machine lacks something for a model or a profile that is needed; FfmpegError where
+    takes are to be rendered and no ffmpeg runs: it would be noticed when the first one is written.
     """
     store.prepare()
     with store.in_use(lambda: waiting(f"waiting for a prune of {store.root} to end")):
         store.claim(plan.slug, plan.file)
-        before = _inspected(plan, backend, store, device_kind)
-        wanted = orders(plan, before, backend, only)
-        _refuse_what_is_lacking(wanted)
+        before = _inspected(plan, backend, store, devices[0].kind if devices else None)
+        unable = unable_devices(before.to_render, backend, devices)
+        wanted = orders(plan, before, backend, only, unable)
+        _refuse_what_is_lacking(wanted, unable, devices)
         if wanted:
             ffmpeg.version()
         store.need(expected_bytes(plan, [order.take for order in wanted], store))
-        yield Run(plan, backend, store, before, wanted, None if only is None else frozenset(only))
+        confined = confinements([order.take for order in wanted], unable, devices)
+        yield Run(plan, backend, store, before, wanted, None if only is None else frozenset(only), confined)
 
 
 def _inspected(plan: FilmPlan, backend: Backend, store: Store, device_kind: str | None) -> FilmStatus:
@@ -68,12 +73,13 @@ def _inspected(plan: FilmPlan, backend: Backend, store: Store, device_kind: str 
     return found if all(whole) else status(plan, store, backend, device_kind)
 
 
-def _refuse_what_is_lacking(wanted: tuple[RenderOrder, ...]) -> None:
+def _refuse_what_is_lacking(wanted: tuple[RenderOrder, ...], unable: Unable, devices: Sequence[Device]) -> None:
     rendered = (order for order in wanted if not order.take.through)
     different = {(order.card.identity, order.published, order.take.sampling.profile): order for order in rendered}
     lacking: list[Problem] = []
     for order in different.values():
-        problem = order.backend.missing(order.card, order.published, order.take.sampling.profile)
+        profile = order.take.sampling.profile
+        problem = order.backend.missing(order.card, order.published, profile) or nobody(unable[profile], devices)
         if problem is not None and problem not in lacking:
             lacking.append(problem)
     if lacking:

@@ -57,7 +57,7 @@ def test_exact_is_rendered_anywhere_and_nobody_is_asked(smi: Smi, monkeypatch: p
 @pytest.mark.usefixtures("smi")
 def test_a_machine_without_a_gpu_renders_only_exact(profile: str) -> None:
     assert said(profile) == (
-        f"profile '{profile}': cannot be rendered on a cpu; it needs a CUDA device; "
+        f"profile '{profile}': cpu: cannot be rendered on a cpu; it needs a CUDA device; "
         "render with profile: exact, or on another machine"
     )
 
@@ -65,7 +65,7 @@ def test_a_machine_without_a_gpu_renders_only_exact(profile: str) -> None:
 @pytest.mark.parametrize("profile", APPROXIMATE)
 def test_a_hopper_needs_flash_attention_3(smi: Smi, flash3: str, profile: str) -> None:
     smi(H200, capabilities=HOPPER)
-    lacking = f"profile '{profile}': FlashAttention 3 is not installed; it needs fa3-fwd; pip install fa3-fwd"
+    lacking = f"profile '{profile}': cuda:0: FlashAttention 3 is not installed; it needs fa3-fwd; pip install fa3-fwd"
     assert said(profile) == ("" if flash3 == "with" else lacking)
 
 
@@ -74,7 +74,7 @@ def test_a_hopper_needs_flash_attention_3(smi: Smi, flash3: str, profile: str) -
 def test_another_gpu_is_refused_by_what_it_can_do(smi: Smi, capability: str) -> None:
     smi(RTX, capabilities=f"GPU-aabb-2, {capability}\n")
     assert said() == (
-        f"profile 'fast': the device has compute capability {capability}; float8 attention is there for Hopper (9.0) "
+        f"profile 'fast': cuda:0: the device has compute capability {capability}; float8 attention is there for Hopper (9.0) "
         "only; render with profile: exact, or on another machine"
     )
 

@@ -7,7 +7,7 @@ drift of colours. It takes any model's card, since it draws from the plates alon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -55,6 +55,10 @@ class Animatic:
             "OpenCV (cv2) is not installed",
             remedy="pip install opencv-python-headless",
         )
+
+    def unable(self, profile: str, devices: Sequence[Device]) -> Mapping[str, Problem]:  # noqa: ARG002 - no profile matters
+        """None: it draws the same at every profile."""
+        return {}
 
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:  # noqa: ARG002 - no take is worth several
         """One device draws a take."""

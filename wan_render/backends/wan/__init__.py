@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wan_render.backends.wan import estimate, location, opening
@@ -40,6 +40,10 @@ class WanBackend:
             or location.missing_weights(card)
             or location.missing_loras(loras)
         )
+
+    def unable(self, profile: str, devices: Sequence[Device]) -> Mapping[str, Problem]:
+        """Every profile but exact asks for a Hopper GPU and FlashAttention 3."""
+        return ability.unable(profile, devices)
 
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:
         """1, 2, 4 and 8, as far as its heads and the take's tokens can be shared equally."""

@@ -1,0 +1,38 @@
+"""Which of a run's devices cannot render which profiles, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from wan_render.errors import Problem
+from wan_render.render import Backend, Device, of_devices
+from wan_render.take import Take
+
+Unable = Mapping[str, Mapping[str, Problem]]
+"""Profile → name of a device that cannot render it → what that lacks."""
+
+
+def unable_devices(takes: Sequence[Take], backend: Backend, devices: Sequence[Device]) -> Unable:
+    """For every profile of these takes."""
+    profiles = dict.fromkeys(take.sampling.profile for take in takes)
+    return {profile: backend.unable(profile, devices) for profile in profiles}
+
+
+def nobody(unable: Mapping[str, Problem], devices: Sequence[Device]) -> Problem | None:
+    """What is to be done where no device can render a profile; None where one can, or there is no device."""
+    return of_devices(unable) if devices and len(unable) == len(devices) else None
+
+
+def confinements(takes: Sequence[Take], unable: Unable, devices: Sequence[Device]) -> tuple[Problem, ...]:
+    """For each profile that some of the devices render and others cannot: who takes part, who does not, and why."""
+    profiles = dict.fromkeys(take.sampling.profile for take in takes if not take.through)
+    return tuple(
+        _confinement(unable[profile], devices) for profile in profiles if 0 < len(unable[profile]) < len(devices)
+    )
+
+
+def _confinement(unable: Mapping[str, Problem], devices: Sequence[Device]) -> Problem:
+    able = ", ".join(device.name for device in devices if device.name not in unable)
+    lacking = of_devices(unable)
+    return replace(lacking, found=f"is rendered on {able}, not on {lacking.found}", remedy="")
