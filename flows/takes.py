@@ -102,7 +102,7 @@ def render_takes(run: Run, night: Night) -> None:
     take: Task[Any, Any] = _task(orders, lambda place: _instead(others[place], run), night)
     night.farm.expect(run.orders)
     with ExitStack() as lanes:
-        threads = _threads(run.orders, night.farm, lanes)
+        threads = threads_of(run.orders, night.farm, lanes)
         futures: dict[_Place, PrefectFuture[Any]] = {
             place: threads[orders.get(place)].submit(take, {"shot": place[0], "number": place[1]})
             for place in (*others, *orders)
@@ -118,7 +118,7 @@ def render_takes(run: Run, night: Night) -> None:
             futures[place].result()
 
 
-def _threads(orders: Sequence[RenderOrder], farm: Farm, lanes: ExitStack) -> Mapping[RenderOrder | None, _Threads]:
+def threads_of(orders: Sequence[RenderOrder], farm: Farm, lanes: ExitStack) -> Mapping[RenderOrder | None, _Threads]:
     """Those of each order's lane; under None, for what is there already."""
     found: dict[RenderOrder | None, _Threads] = {None: _entered(len(farm.devices), lanes)}
     for lane in lanes_of(orders, farm.devices):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -245,6 +246,21 @@ def test_doctor_says_which_profiles_a_gpu_can_render(
     assert findings["cuda:0"]["found"].startswith(gpu)
     assert findings["profiles"]["found"].startswith(f"exact; not fast, balanced, draft: cuda:0: {found}")
     assert findings["profiles"]["remedy"].startswith(remedy)
+
+
+def test_of_unlike_gpus_it_is_said_which_render_a_profile_and_which_do_not(
+    wan_render: Run, harbour: Path, smi: Smi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smi("GPU-a, 24564, RTX 4090\nGPU-b, 143771, H200\n", capabilities="GPU-a, 8.9\nGPU-b, 9.0\n")
+    (tmp_path / "packages" / "fa3_fwd").mkdir(parents=True)
+    (tmp_path / "packages" / "fa3_fwd" / "__init__.py").touch()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path / "packages"), *sys.path))))
+    who = "rendered on cuda:1, not on cuda:0: the device has compute capability 8.9; float8 attention is there for"
+    findings = {each["what"]: each["found"] for each in json.loads(wan_render("doctor", "--json").stdout)["findings"]}
+    assert findings["some devices"].startswith(f"fast, balanced, draft: {who}")
+    assert "rendered on" not in wan_render("plan", harbour).stdout, "every device renders exact"
+    harbour.write_text(harbour.read_text().replace("seed: 5", "seed: 5, profile: fast"))
+    assert f"warning: profile 'fast': {who}" in wan_render("plan", harbour).stdout
 
 
 @pytest.mark.usefixtures("smi")

@@ -192,6 +192,13 @@ def test_it_says_how_many_devices_can_share_a_take(stage: Stage) -> None:
             assert all(fewer > more > 0 for fewer, more in pairwise(times))
 
 
+def test_it_says_which_devices_cannot_render_a_profile(stage: Stage) -> None:
+    assert stage.backend.unable("exact", (CPU,)) == {}
+    for profile in ("fast", "balanced", "draft"):
+        assert set(stage.backend.unable(profile, (CPU,))) <= {CPU.name}
+        assert stage.backend.unable(profile, ()) == {}
+
+
 def test_a_group_that_cannot_share_a_take_is_refused(stage: Stage, tmp_path: Path) -> None:
     take = stage.take(kinds_of(stage)[0])
     size = next(size for size in range(2, 99) if size not in stage.backend.group_sizes(take, stage.card))

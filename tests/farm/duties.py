@@ -51,6 +51,17 @@ def scripted(device: Device, store: Path) -> Work:
     return work
 
 
+def foreseeing(device: Device, store: Path) -> Work:
+    """As `scripted`; a line of the file `foreseen` says which shots an order has after it."""
+
+    def work(order: RenderOrder, listen: Listen) -> Clip | Write | None:
+        with (store / "foreseen").open("a") as foreseen:
+            foreseen.write(f"{device.name}: {' '.join(later.shot for later in order.later)}\n")
+        return scripted(device, store)(order, listen)
+
+    return work
+
+
 def overlapping(device: Device, store: Path) -> Work:
     """`render <name> [then <action>]`: rendered at once, written only when `<name>` lies in the store; the action is
     what the writing does in the end."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from flows.batch import storyboards
 from flows.names import artifact_key, film_name
-from flows.takes import ATTEMPTS, Night
+from flows.takes import ATTEMPTS, Night, threads_of
 from tests.farm.orders import order
 from wan_render.errors import DeviceError, Problem, RenderError, Stopped, WanRenderError
 from wan_render.farm import cpu
@@ -105,6 +107,14 @@ def test_when_all_fail_alike_the_rest_is_not_tried() -> None:
     assert [state.is_failed() for state in states] == [True] * 5
     assert "was not tried" in (states[-1].message or "")
     assert set(night.outcomes) == set(orders)
+
+
+def test_takes_for_other_devices_have_threads_of_their_own() -> None:
+    """Those that wait for the one device that can render them fill no others' threads."""
+    many, few = order("nothing", "1"), replace(order("nothing", "2"), barred=frozenset({"cpu"}))
+    with ExitStack() as opened:
+        threads = threads_of([few, many], Told(), opened)
+        assert len({id(threads[each]) for each in (None, many, few)}) == 3
 
 
 def test_a_stopped_take_is_cancelled() -> None:

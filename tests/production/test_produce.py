@@ -15,15 +15,16 @@ import pytest
 from PIL import Image
 
 from tests.production.solid import CPU, SIZE, Solid, a_take, film, painted, rendered
+from wan_render.cli.outlook import outlook
 from wan_render.errors import DeviceError, DiskError, InputError, Problem, Stopped, WeightsError
 from wan_render.media.probe import probe
 from wan_render.plan import FilmPlan
 from wan_render.plan.film import CardText, NotYet, StillPicture
 from wan_render.production import FilmVersion, Warm, begin, failures, finish, produce, render_take
-from wan_render.render import Phase, Progress
+from wan_render.render import Device, Phase, Progress
 from wan_render.status import State, status
 from wan_render.store import Store, read_film
-from wan_render.take import Size
+from wan_render.take import Size, Take
 
 SPAWN = get_context("spawn")
 
@@ -229,6 +230,59 @@ def test_a_model_that_this_machine_lacks_is_named_before_anything_renders(
 
     assert made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid).slates == {}
     assert made(film(tmp_path, {"1/010": a_take("dawn")}), store, lacking).reused, "what is there needs no model"
+
+
+def approximate(prompt: str, seed: int = 100) -> Take:
+    take = a_take(prompt, seed)
+    return replace(take, sampling=replace(take.sampling, profile="fast"))
+
+
+GPUS = tuple(Device(name, "a GPU", 1 << 30, f"GPU-{name}") for name in ("cuda:0", "cuda:1", "cuda:2"))
+
+
+def test_a_profile_that_none_of_the_devices_can_render_is_refused_before_anything_renders(
+    store: Store, solid: Solid, tmp_path: Path
+) -> None:
+    plan = film(tmp_path, {"1/010": a_take("dawn"), "1/020": approximate("noon")})
+    weak = replace(solid, weak=tuple(gpu.name for gpu in GPUS))
+    refused = "profile 'fast': cuda:0, cuda:1, cuda:2: too weak; strong ones; buy another"
+    with pytest.raises(WeightsError, match=refused), begin(plan, weak, store, devices=GPUS):
+        pass
+    assert solid.noted("open") == 0
+    with begin(plan, weak, store, only=["1/010"], devices=GPUS) as run:
+        assert run.confined == ()
+
+
+def test_where_some_devices_can_render_a_profile_its_takes_are_barred_from_the_others_which_is_said(
+    store: Store, solid: Solid, tmp_path: Path
+) -> None:
+    plan = film(tmp_path, {"1/010": a_take("dawn"), "1/020": approximate("noon")})
+    with begin(plan, replace(solid, weak=("cuda:1", "cuda:2", "cuda:9")), store, devices=GPUS) as run:
+        assert [order.barred for order in run.orders] == [frozenset(), {"cuda:1", "cuda:2"}]
+        assert [order.barred for order in run.orders[0].later] == [{"cuda:1", "cuda:2"}]
+        assert list(map(str, run.confined)) == [
+            "profile 'fast': rendered on cuda:0, not on cuda:1, cuda:2: too weak; strong ones"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("exact", "fast", "words"),
+    [
+        (4, 0, "4 takes to render on 3 devices: about 7 s"),
+        (0, 4, "4 takes to render on 1 device: about 20 s"),
+        (5, 1, "6 takes to render on 3 devices: about 10 s"),
+        (2, 4, "6 takes to render on 3 devices: about 20 s"),
+    ],
+)
+def test_only_devices_that_can_render_a_take_count_in_the_time_that_is_told(
+    store: Store, solid: Solid, tmp_path: Path, exact: int, fast: int, words: str
+) -> None:
+    takes = [a_take("dawn", seed) for seed in range(exact)] + [approximate("noon", seed) for seed in range(fast)]
+    plan = film(tmp_path, {f"1/{number:03}": take for number, take in enumerate(takes)})
+    mixed = replace(solid, weak=("cuda:1", "cuda:2"))
+    with begin(plan, mixed, store, devices=GPUS) as run:
+        before = replace(run.before, seconds=5.0 * len(takes))
+        assert outlook(before, run.orders, GPUS).startswith(words)
 
 
 def test_a_second_storyboard_with_the_slug_is_refused(store: Store, solid: Solid, tmp_path: Path) -> None:

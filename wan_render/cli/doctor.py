@@ -7,21 +7,22 @@ import json
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from wan_render import __version__
 from wan_render.backends.wan import official
-from wan_render.backends.wan.acceleration.ability import missing_for
+from wan_render.backends.wan.acceleration.ability import missing_for, unable
 from wan_render.backends.wan.acceleration.profile import BY_NAME
 from wan_render.backends.wan.location import missing_weights
 from wan_render.backends.wan.opening import KINDS
 from wan_render.cli.wording import gigabytes
 from wan_render.devices import local_devices
-from wan_render.errors import WanRenderError
+from wan_render.errors import Problem, WanRenderError
 from wan_render.media import ffmpeg, text
+from wan_render.production.ability import confinement
 from wan_render.settings import MachineSettings, install_command, machine_settings, variables
 
 EXTRAS = {
@@ -130,18 +131,29 @@ def _devices(settings: MachineSettings) -> Iterator[Finding]:
 def _profiles(settings: MachineSettings) -> Iterator[Finding]:
     """What can be rendered on the GPUs that would be used; where there is none it is `exact`, and that was said."""
     try:
-        if all(device.kind != "cuda" for device in local_devices(settings, KINDS)):
-            return
+        devices = local_devices(settings, KINDS)
     except WanRenderError:  # said of the devices
+        return
+    if all(device.kind != "cuda" for device in devices):
         return
     problems = {name: missing_for(name, KINDS) for name in BY_NAME}
     able = ", ".join(name for name, problem in problems.items() if problem is None)
-    lacking = {name: problem for name, problem in problems.items() if problem is not None}
+    yield _lacking_profiles(able, {name: problem for name, problem in problems.items() if problem is not None})
+    yield from _confined_profiles({name: confinement(unable(name, devices), devices) for name in BY_NAME})
+
+
+def _lacking_profiles(able: str, lacking: Mapping[str, Problem]) -> Finding:
     if not lacking:
-        yield Finding("profiles", able)
-        return
+        return Finding("profiles", able)
     first = next(iter(lacking.values()))
-    yield Finding("profiles", f"{able}; not {', '.join(lacking)}: {first.found}; {first.allowed}", first.remedy)
+    return Finding("profiles", f"{able}; not {', '.join(lacking)}: {first.found}; {first.allowed}", first.remedy)
+
+
+def _confined_profiles(found: Mapping[str, Problem | None]) -> Iterator[Finding]:
+    """Those that only some of the devices render."""
+    confined = {name: problem for name, problem in found.items() if problem is not None}
+    for first in list(confined.values())[:1]:
+        yield Finding("some devices", f"{', '.join(confined)}: {first.found}; {first.allowed}")
 
 
 def _disk(what: str, folder: Path) -> Finding:

@@ -27,12 +27,14 @@ def nobody(unable: Mapping[str, Problem], devices: Sequence[Device]) -> Problem 
 def confinements(takes: Sequence[Take], unable: Unable, devices: Sequence[Device]) -> tuple[Problem, ...]:
     """For each profile that some of the devices render and others cannot: who takes part, who does not, and why."""
     profiles = dict.fromkeys(take.sampling.profile for take in takes if not take.through)
-    return tuple(
-        _confinement(unable[profile], devices) for profile in profiles if 0 < len(unable[profile]) < len(devices)
-    )
+    found = (confinement(unable[profile], devices) for profile in profiles)
+    return tuple(problem for problem in found if problem is not None)
 
 
-def _confinement(unable: Mapping[str, Problem], devices: Sequence[Device]) -> Problem:
+def confinement(unable: Mapping[str, Problem], devices: Sequence[Device]) -> Problem | None:
+    """Of one profile; None where all can render it, or none."""
+    if not 0 < len(unable) < len(devices):
+        return None
     able = ", ".join(device.name for device in devices if device.name not in unable)
     lacking = of_devices(unable)
-    return replace(lacking, found=f"is rendered on {able}, not on {lacking.found}", remedy="")
+    return replace(lacking, found=f"rendered on {able}, not on {lacking.found}", remedy="")

@@ -13,8 +13,9 @@ import pytest
 from tests.backends.wan.conftest import Tiny
 from tests.conftest import Smi
 from wan_render.backends.wan import BACKEND, official
-from wan_render.backends.wan.acceleration.ability import missing_for
+from wan_render.backends.wan.acceleration.ability import missing_for, unable
 from wan_render.backends.wan.opening import KINDS
+from wan_render.devices import cpu, gpus
 
 H200, RTX = "GPU-aaaa-1, 143771, NVIDIA H200\n", "GPU-aabb-2, 24564, NVIDIA GeForce RTX 4090\n"
 HOPPER, ADA = "GPU-aaaa-1, 9.0\n", "GPU-aabb-2, 8.9\n"
@@ -74,8 +75,8 @@ def test_a_hopper_needs_flash_attention_3(smi: Smi, flash3: str, profile: str) -
 def test_another_gpu_is_refused_by_what_it_can_do(smi: Smi, capability: str) -> None:
     smi(RTX, capabilities=f"GPU-aabb-2, {capability}\n")
     assert said() == (
-        f"profile 'fast': cuda:0: the device has compute capability {capability}; float8 attention is there for Hopper (9.0) "
-        "only; render with profile: exact, or on another machine"
+        f"profile 'fast': cuda:0: the device has compute capability {capability}; float8 attention is there for "
+        "Hopper (9.0) only; render with profile: exact, or on another machine"
     )
 
 
@@ -107,6 +108,37 @@ def test_only_what_would_be_rendered_on_counts(
     monkeypatch.setenv(variable, value)
     assert words in said()
     assert bool(words) == bool(said())
+
+
+@pytest.mark.parametrize("flash3", ["with"], indirect=True)
+@pytest.mark.usefixtures("flash3")
+def test_each_device_is_asked_by_itself(smi: Smi) -> None:
+    smi(RTX + H200, capabilities=ADA + HOPPER)
+    devices = (*gpus(), cpu())
+    assert unable("exact", devices) == {}
+    lacking = unable("fast", devices)
+    assert {name: problem.found for name, problem in lacking.items()} == {
+        "cuda:0": "the device has compute capability 8.9",
+        "cpu": "cannot be rendered on a cpu",
+    }
+    assert BACKEND.unable("fast", devices) == lacking
+
+
+@pytest.mark.parametrize("flash3", ["without"], indirect=True)
+@pytest.mark.usefixtures("flash3")
+def test_where_none_can_all_are_named_with_their_reasons(smi: Smi) -> None:
+    third = "GPU-aacc-3, 24564, NVIDIA GeForce RTX 4090\n"
+    smi(H200 + RTX + third, capabilities=HOPPER + ADA + "GPU-aacc-3, 8.9\n")
+    assert said() == (
+        "profile 'fast': cuda:0: FlashAttention 3 is not installed; cuda:1, cuda:2: the device has compute capability "
+        "8.9; it needs fa3-fwd, float8 attention is there for Hopper (9.0) only; pip install fa3-fwd, or render with "
+        "profile: exact, or on another machine"
+    )
+
+
+def test_devices_that_do_not_answer_cannot(smi: Smi) -> None:
+    smi(H200, capabilities="GPU-aaaa-1, [N/A]\n")
+    assert unable("fast", gpus())["cuda:0"].found.startswith("needs a GPU, but nvidia-smi: says [N/A]")
 
 
 def test_a_broken_driver_is_said_and_what_to_do(smi: Smi) -> None:
