@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.farm.conftest import OpenFarm
-from tests.farm.orders import device, grouped, nobody, order
+from tests.farm.orders import Grouping, device, grouped, nobody, order
 from tests.farm.test_groups import FOUR, begins, begun, released
 from tests.farm.test_stopping import said, until
 from wan_render.errors import DeviceError, MachineError
@@ -114,11 +114,12 @@ def test_a_group_is_made_of_devices_that_can(
 
 
 def test_no_group_that_nobody_asked_for_takes_a_device_that_others_could_have(
-    open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
+    open_farm: OpenFarm, tmp_path: Path
 ) -> None:
     farm, weak = open_farm(*FOUR, work=WORK, groups="auto"), frozenset({"cuda:0", "cuda:2"})
-    farm.expect([barred("nothing", "1", weak), grouped("nothing", "2")])
-    threads.submit(farm.render, barred("nothing", "1", weak), nobody).result(20)
+    first, short = barred("nothing", "1", weak), grouped("nothing", "2", backend=Grouping(seconds=10.0))
+    farm.expect([first, short])
+    farm.render(first, nobody)
     assert begins(tmp_path, "1") == ["cuda:1 alone"]
 
 

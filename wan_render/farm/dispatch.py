@@ -186,7 +186,7 @@ class Dispatch:
         if not taken.isdisjoint(equal):
             return 0
         waiting = [each.order for each in self._requests if each is not request]
-        if not self._are_all_for(equal, (*waiting, *self.outlook.open)):
+        if not self._are_all_for(equal, (*waiting, *filter(self.outlook.is_ready, self.outlook.open))):
             return 1  # others could have these devices, and more: nobody knows when
         free = [self.outlook.left(slot.take) if slot.busy else 0.0 for slot in equal]
         warm = [slot.model == model_of(request.order) for slot in equal]
