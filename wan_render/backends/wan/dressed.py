@@ -74,7 +74,7 @@ class Dressed:
     def change(self, changes: Mapping[str, Changes], *, is_roomy: bool) -> None:
         """Have these changes, and no others. is_roomy: originals are kept on the device, else in host memory."""
         for name in self.changed - changes.keys():
-            self.places[name].write(self.originals[name].to(self._device(name), torch.float32))
+            self.places[name].write(widened(self.originals[name], self._device(name)))
         for name, each in changes.items():
             if name not in self.originals:
                 where = self._device(name) if is_roomy else torch.device("cpu")
@@ -101,10 +101,16 @@ class Dressed:
 
 def changed(original: torch.Tensor, changes: Changes, device: torch.device) -> torch.Tensor:
     """A weight with changes, float32, on the device: summed before anything is rounded."""
-    total = original.to(device, torch.float32, copy=True)
+    total = widened(original, device)
     for strength, change in changes:
         total += strength * change.delta(device).reshape(total.shape)
     return total
+
+
+def widened(original: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A copy in float32 on the device, widened there: in one step torch would do it in host memory and copy twice as
+    much."""
+    return original.to(device).to(torch.float32, copy=True)
 
 
 def places_of(weights: Mapping[str, torch.nn.Parameter], placed: torch.nn.Module) -> dict[str, Place]:
