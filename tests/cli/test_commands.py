@@ -295,6 +295,63 @@ def test_a_setting_that_is_none_is_refused_and_doctor_lists_those_there_are(
     assert done.stderr.startswith("WAN_RENDER_DEVICE: is no setting; allowed: WAN_RENDER_OUTPUTS")
 
 
+COMMANDS = [
+    ("doctor", "--json"),
+    ("models",),
+    ("models", "pull", "wan2.1-flf2v-14b", "--to", "weights"),
+    *[(command, "harbour.yaml") for command in ("check", "plan", "render", "takes", "open")],
+    ("prune", "harbour.yaml", "--keep", "1"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_tells_all_that_is_wrong_with_the_settings_at_once(
+    wan_render: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    wrong = {"DEVICE": "cpu", "GROUPS": "al", "MEMORY_FIT": "Resident", "KEEP_LATENTS": "maybe"}
+    for name, value in wrong.items():
+        monkeypatch.setenv(f"WAN_RENDER_{name}", value)
+    done = wan_render(*command)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    device, *others = done.stderr.splitlines()
+    assert device.startswith("WAN_RENDER_DEVICE: is no setting; allowed: WAN_RENDER_OUTPUTS, ")
+    assert device.endswith("; did you mean 'WAN_RENDER_DEVICES'?")
+    assert others == [
+        "WAN_RENDER_MEMORY_FIT: 'Resident' is no value of it; allowed: auto, resident, freed, streamed, tiled; "
+        "did you mean 'resident'?",
+        "WAN_RENDER_GROUPS: 'al' is no value of it; allowed: auto, asked, off; "
+        "write one of these, or unset it: then it is auto",
+        "WAN_RENDER_KEEP_LATENTS: 'maybe' is no value of it; allowed: true, false, yes, no, on, off, 1, 0; "
+        "write one of these, or unset it: then it is false",
+    ]
+
+
+def test_a_setting_is_told_by_the_name_that_it_was_written_with(
+    wan_render: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("wan_render_kernels", "stok")
+    monkeypatch.setenv("wan_render_zoom", "2")
+    done = wan_render("doctor")
+    assert done.returncode == 2
+    zoom, kernels = done.stderr.splitlines()
+    assert zoom.startswith("wan_render_zoom: is no setting; ")
+    assert zoom.endswith("; unset it")
+    assert kernels == "wan_render_kernels: 'stok' is no value of it; allowed: auto, stock; did you mean 'stock'?"
+
+
+@pytest.mark.usefixtures("smi")
+def test_doctor_says_that_a_device_of_the_settings_is_not_here(
+    wan_render: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_DEVICES", "cpu,cuda:0")
+    done = wan_render("doctor", "--json")
+    assert done.returncode == 3
+    findings = {each["what"]: each for each in json.loads(done.stdout)["findings"]}
+    assert findings["WAN_RENDER_DEVICES"]["found"] == "cpu,cuda:0: no device is called 'cuda:0'"
+    assert findings["WAN_RENDER_DEVICES"]["remedy"] == "allowed: auto, or some of cpu"
+
+
 def test_an_empty_setting_is_not_set(wan_render: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("WAN_RENDER_OUTPUTS", "WAN_RENDER_FFMPEG", "WAN_RENDER_GROUPS"):
         monkeypatch.setenv(variable, "")

@@ -38,7 +38,7 @@ from wan_render.backends.wan.stages import Kept, LatentsKey, Source
 from wan_render.backends.wan.streaming import streamed
 from wan_render.errors import InputError, Problem, RenderError, WeightsError
 from wan_render.render import ALONE, Frames, Group, Listen, ModelCard, Phase, Pixels, Plates, Progress, Workspace
-from wan_render.settings import MachineSettings
+from wan_render.settings import machine_settings
 from wan_render.take import Take, short
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class WanRenderer:
         self._listen: Listen = _to_nobody
         self._doing = Progress(Phase.LOADING)
         self._is_closed = False
-        settings = MachineSettings()
+        settings = machine_settings()
         self._asked = None if settings.memory_fit == "auto" else Rung(settings.memory_fit)
         self._accelerator = Accelerator(device, settings.cache, settings.kernels)
         self._wardrobe = Wardrobe()
