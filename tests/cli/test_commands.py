@@ -276,6 +276,30 @@ def test_text_that_the_font_cannot_draw_is_named_beforehand(wan_render: Run, har
     assert f"warning: {harbour}:12:19: shots[2].card: the font has no glyph for 🦌" in plan.stdout
 
 
+def test_text_that_the_font_cannot_draw_is_named_on_the_films_page(
+    wan_render: Run, harbour: Path, tmp_path: Path
+) -> None:
+    titles = 'titles: {open: [{text: "ሰላም ሰላም ለዓለሙ", for: 1s}]}\n'
+    harbour.write_text(harbour.read_text() + "  - {shot: '030', card: 'the end 🦌 完'}\n" + titles, encoding="utf-8")
+    told = [
+        f"{harbour}:13:17: titles.open[0]: "
+        "the font has no glyph for ሰ (U+1230), ላ (U+120B), ም (U+121D), ለ (U+1208), ዓ (U+12D3) and 1 more",
+        f"{harbour}:12:19: shots[2].card: the font has no glyph for 🦌 (U+1F98C)",
+    ]
+
+    film = film_of(wan_render("render", harbour, "--backend", "animatic"), tmp_path)
+
+    notices = (film.parent / "index.html").read_text(encoding="utf-8").partition('id="warnings"')[2]
+    assert [line.partition(";")[0] for line in notices.splitlines() if ": the font has" in line] == [
+        f'<li dir="auto">{line}' for line in told
+    ]
+    beside = json.loads((film.parent / "plan.json").read_text(encoding="utf-8"))
+    planned = json.loads(wan_render("plan", harbour, "--backend", "animatic", "--json").stdout)
+    for plan in (beside, planned):
+        warnings = [f"{each['where']}: {each['found']}" for each in plan["warnings"]]
+        assert [warning for warning in warnings if "the font" in warning] == told
+
+
 def test_a_pin_to_a_clip_that_is_not_there_is_a_warning_of_plan_and_render(wan_render: Run, harbour: Path) -> None:
     harbour.write_text(harbour.read_text() + "    circle: 1@7f3a91\n")
     words = f"warning: {harbour}:8:5: shots[1]: this shot will be a slate: circle: 1@7f3a91 keeps a clip, but no such"

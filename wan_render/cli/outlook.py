@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wan_render.cli.wording import counted, gigabytes, lasting
-from wan_render.errors import Problem
-from wan_render.model import Document
-from wan_render.plan import FilmPlan
-from wan_render.production import lettering_warnings
-from wan_render.status import FilmStatus, pin_warnings
+from wan_render.status import FilmStatus
 from wan_render.take import Take
-
-
-def film_warnings(plan: FilmPlan, document: Document, found: FilmStatus) -> tuple[Problem, ...]:
-    """What would otherwise be noticed in the finished film; `plan` is that of `document`, `found` what it found."""
-    return (*plan.warnings, *lettering_warnings(plan, document), *pin_warnings(found))
 
 
 def amount(found: FilmStatus, takes: Sequence[Take]) -> str:

@@ -7,13 +7,14 @@ import json
 from collections.abc import Iterator
 
 from wan_render.cli.other_weights import other_weights
-from wan_render.cli.outlook import amount, film_warnings
+from wan_render.cli.outlook import amount
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.cut import film_frames
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
+from wan_render.production import film_warnings, lettering_warnings
 from wan_render.render import Backend
 from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
 from wan_render.store.disk import free_bytes
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = session.plan
     found = status(plan, session.store, session.backend)
     if arguments.json:
-        print(json.dumps(plan_json(plan, found), ensure_ascii=False, indent=2))
+        print(json.dumps(plan_json(plan, found, lettering_warnings(plan)), ensure_ascii=False, indent=2))
         return 0
     _print(session, plan, found)
     if arguments.prompts:
@@ -43,7 +44,7 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
         print(f"draft: {STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}; circles are the final film's\n")
     _print_table(list(_rows(found)))
     print()
-    for warning in (*film_warnings(plan, session.document, found), *_lacking(plan, session.backend)):
+    for warning in (*film_warnings(plan, found), *_lacking(plan, session.backend)):
         print(f"warning: {warning}")
     for problem in other_weights(plan, found, session.store):
         print(f"warning: {problem}")

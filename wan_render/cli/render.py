@@ -6,13 +6,13 @@ import argparse
 import json
 import sys
 
-from wan_render.cli.outlook import film_warnings, outlook
+from wan_render.cli.outlook import outlook
 from wan_render.cli.progress import reporter
 from wan_render.cli.selection import selected
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted
 from wan_render.farm import LocalFarm, local_devices, render_all
-from wan_render.production import FilmVersion, begin, failures, finish
+from wan_render.production import FilmVersion, begin, failures, film_warnings, finish
 
 WITH_SLATES = 1
 """Exit code of a film in which slates stand for missing shots."""
@@ -37,7 +37,7 @@ def _film(session: Session, only: str | None) -> FilmVersion:
         reporter() as report,
         begin(plan, backend, store, only=shots, device_kind=devices[0].kind, waiting=report.say) as work,
     ):
-        for warning in film_warnings(plan, session.document, work.before):
+        for warning in film_warnings(plan, work.before):
             report.say(f"warning: {warning}")
         report.begin(work.orders, outlook(work.before, [order.take for order in work.orders], len(devices)))
         with LocalFarm(devices, store.root) as farm:
