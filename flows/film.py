@@ -82,7 +82,7 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
         warnings = film_warnings(plan, run.before)
         for warning in warnings:
             log.warning("%s", warning)
-        sentence = outlook(run.before, [order.take for order in run.orders], len(devices))
+        sentence = outlook(run.before, run.orders, devices, session.settings.groups)
         log.info("%s", sentence)
         if approval:
             wait_for_approval(run, sentence, warnings)

@@ -300,6 +300,62 @@ def test_text_that_the_font_cannot_draw_is_named_on_the_films_page(
         assert [warning for warning in warnings if "the font" in warning] == told
 
 
+NO_GPU = "on one NVIDIA H200 (no NVIDIA GPU is here; on this CPU about "
+
+
+def to_render(done: subprocess.CompletedProcess[str]) -> str:
+    """What is said of it: its time and what that is for."""
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("to render: ")]
+    return line.partition(", ")[2].partition(", then")[0]
+
+
+def large(storyboard: Path) -> Path:
+    """Of a raster and a length for which several GPUs are worth it."""
+    storyboard.write_text(storyboard.read_text().replace("64x64", "832x480").replace("1s", "5s"))
+    return storyboard
+
+
+def listed(*names: str) -> str:
+    """What nvidia-smi says of such GPUs."""
+    return "".join(f"GPU-{place}, 143771, {name}\n" for place, name in enumerate(names))
+
+
+@pytest.mark.usefixtures("smi")
+def test_a_plan_without_a_gpu_says_whose_time_it_gives(
+    wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large(harbour)
+    assert to_render(wan_render("plan", harbour)).startswith(f"about 8 min {NO_GPU}")
+    assert to_render(wan_render("plan", harbour, "--backend", "animatic")).endswith(" on 1 device")
+    monkeypatch.setenv("WAN_RENDER_DEVICES", "cpu")
+    assert " h " in to_render(wan_render("plan", harbour)), "who asks for the CPU gets its time"
+
+
+@pytest.mark.usefixtures("smi")
+def test_a_plan_for_a_device_that_is_not_here_is_made_with_a_warning(
+    wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_DEVICES", "cuda:0")
+    done = wan_render("plan", large(harbour))
+    assert to_render(done) == "about 8 min on one NVIDIA H200 (none that can be used is here)"
+    assert "warning: WAN_RENDER_DEVICES: no device is called 'cuda:0'; allowed: auto, or some of cpu" in done.stdout
+
+
+@pytest.mark.parametrize(("groups", "time"), [("auto", "about 2 min"), ("asked", "about 4 min")])
+def test_a_plan_counts_the_gpus_and_the_groups_that_they_form(
+    wan_render: Run, harbour: Path, smi: Smi, monkeypatch: pytest.MonkeyPatch, groups: str, time: str
+) -> None:
+    smi(listed(*["NVIDIA H200"] * 4))
+    monkeypatch.setenv("WAN_RENDER_GROUPS", groups)
+    assert to_render(wan_render("plan", large(harbour))) == f"{time} on 4 devices"
+
+
+def test_a_plan_says_that_a_time_is_of_another_gpu(wan_render: Run, harbour: Path, smi: Smi) -> None:
+    smi(listed("NVIDIA L40S"))
+    assert to_render(wan_render("plan", large(harbour))) == "about 8 min (reckoned as NVIDIA H200) on 1 device"
+
+
 def test_a_pin_to_a_clip_that_is_not_there_is_a_warning_of_plan_and_render(wan_render: Run, harbour: Path) -> None:
     harbour.write_text(harbour.read_text() + "    circle: 1@7f3a91\n")
     words = f"warning: {harbour}:8:5: shots[1]: this shot will be a slate: circle: 1@7f3a91 keeps a clip, but no such"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wan_render.cli.wording import counted, gigabytes, lasting
+from wan_render.farm import expected_seconds
+from wan_render.production import RenderOrder
+from wan_render.render import Device
 from wan_render.status import FilmStatus
 from wan_render.take import Take
 
@@ -16,15 +19,30 @@ def amount(found: FilmStatus, takes: Sequence[Take]) -> str:
     return counted(len(takes), "take") + (f" ({parts} of them parts of others)" if parts else "")
 
 
-def outlook(before: FilmStatus, takes: Sequence[Take], devices: int) -> str:
-    """How much there is to render, how long it takes and what it needs on the disk, of a run on these takes."""
-    if not takes:
+def outlook(before: FilmStatus, orders: Sequence[RenderOrder], devices: Sequence[Device], groups: str) -> str:
+    """How much there is to render, how long it takes and what it needs on the disk, of a run on these orders."""
+    if not orders:
         return "every take is there"
-    there = f" ({len(before.to_render)} missing in all)" if len(before.to_render) != len(takes) else ""
-    share = len(takes) / max(len(before.to_render), 1)
-    seconds = before.seconds * share / min(devices, len(takes))
-    space = gigabytes(round(before.bytes * share))
+    there = f" ({len(before.to_render)} missing in all)" if len(before.to_render) != len(orders) else ""
+    space = gigabytes(round(before.bytes * len(orders) / max(len(before.to_render), 1)))
+    takes = amount(before, [order.take for order in orders])
+    time = expected_time(before, orders, devices, groups)
     return (
-        f"{amount(before, takes)} to render on {counted(devices, 'device')}{there}: "
-        f"about {lasting(seconds)}, then {lasting(before.film_seconds)} for the film, {space}"
+        f"{takes} to render on {counted(len(devices), 'device')}{there}: {time}, "
+        f"then {lasting(before.film_seconds)} for the film, {space}"
     )
+
+
+def expected_time(found: FilmStatus, orders: Sequence[RenderOrder], devices: Sequence[Device], groups: str) -> str:
+    """`about 12 min`, and of which device that is true where it may not be of these."""
+    alone = {key: time.seconds for key, time in found.times.items()}
+    seconds = expected_seconds(orders, devices, groups, alone)
+    timed_on = guessed_on(found, orders, devices[0].kind)
+    is_another = bool(timed_on) and any(device.label != timed_on for device in devices)
+    return f"about {lasting(seconds)}" + (f" (reckoned as {timed_on})" if is_another else "")
+
+
+def guessed_on(found: FilmStatus, orders: Sequence[RenderOrder], device_kind: str) -> str:
+    """The device that the times are of, where some of these orders have no like that was measured here; else ""."""
+    guessed = (order for order in orders if found.times[order.take.key].is_guessed)
+    return next((order.backend.timed_on(device_kind) for order in guessed), "")

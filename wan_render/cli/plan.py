@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Iterator
 
+from wan_render.cli.ground import Ground, ground, time_on
 from wan_render.cli.other_weights import other_weights
 from wan_render.cli.outlook import amount
 from wan_render.cli.session import Session
@@ -14,7 +15,7 @@ from wan_render.cut import film_frames
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
-from wan_render.production import film_warnings, lettering_warnings
+from wan_render.production import film_warnings, lettering_warnings, orders
 from wan_render.render import Backend
 from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
 from wan_render.store.disk import free_bytes
@@ -25,17 +26,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the plan; nothing is written."""
     session = Session.of(arguments)
     plan = session.plan
-    found = status(plan, session.store, session.backend)
+    here = ground(session)
+    found = status(plan, session.store, session.backend, here.kind)
     if arguments.json:
         print(json.dumps(plan_json(plan, found, lettering_warnings(plan)), ensure_ascii=False, indent=2))
         return 0
-    _print(session, plan, found)
+    _print(session, plan, found, here)
     if arguments.prompts:
         _print_prompts(plan)
     return 0
 
 
-def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
+def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: Ground) -> None:
     frames = film_frames(plan)
     print(f"{plan.title} ({plan.slug}), {plan.backend}")
     length = f"{counted(frames, 'frame')}, {float(frames / plan.rate):.2f} s at {plan.rate} fps"
@@ -48,12 +50,12 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
         print(f"warning: {warning}")
     for problem in other_weights(plan, found, session.store):
         print(f"warning: {problem}")
-    takes = found.to_render
-    if takes:
-        kind = session.backend.device_kinds[0]
+    if here.problem is not None:
+        print(f"warning: {here.problem}")
+    if wanted := orders(plan, found, session.backend):
         print(
-            f"to render: {amount(found, takes)}, about {lasting(found.seconds)} for the takes on one {kind} "
-            f"device, {lasting(found.film_seconds)} for the film, "
+            f"to render: {amount(found, found.to_render)}, {time_on(session, here, found, wanted)}, "
+            f"then {lasting(found.film_seconds)} for the film, "
             f"{gigabytes(found.bytes)} ({gigabytes(free_bytes(session.store.root))} free)"
         )
     elif found.film_seconds:

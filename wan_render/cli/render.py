@@ -39,7 +39,7 @@ def _film(session: Session, only: str | None) -> FilmVersion:
     ):
         for warning in film_warnings(plan, work.before):
             report.say(f"warning: {warning}")
-        report.begin(work.orders, outlook(work.before, [order.take for order in work.orders], len(devices)))
+        report.begin(work.orders, outlook(work.before, work.orders, devices, session.settings.groups))
         with LocalFarm(devices, store.root) as farm:
             results = render_all(work.orders, farm, report.event)
         return finish(work, failures(work, results), progress=report.finishing, waiting=report.say)
