@@ -20,6 +20,7 @@ from types import FrameType
 from wan_render.backends import names
 from wan_render.cli.session import OWN_MODELS
 from wan_render.errors import MachineError, Problem, Stopped, UsageError, WanRenderError
+from wan_render.settings import machine_settings
 
 PREVIEW = "animatic"
 """What is deployed where the models' own backend cannot work."""
@@ -61,6 +62,7 @@ def backend_to_deploy(asked: str) -> tuple[str | None, str]:
 def _run(project: Path) -> None:
     if not (project / "prefect.yaml").is_file():
         raise UsageError(Problem(str(project), "has no prefect.yaml", remedy="run this in wan-render's own folder"))
+    machine_settings()  # the runs would have these variables, and fail in the night
     backend, sentence = backend_to_deploy(os.environ.get("BACKEND", ""))
     # Everything of Prefect is imported after what can be refused without it: it takes a second.
     from flows.running import Farm

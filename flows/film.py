@@ -20,12 +20,12 @@ from flows.review import show_review
 from flows.takes import Night, render_takes
 from flows.watch import Watch
 from wan_render.backends import backend as backend_called
-from wan_render.cli.outlook import film_warnings, outlook
+from wan_render.cli.outlook import outlook
 from wan_render.cli.selection import selected
 from wan_render.cli.session import OWN_MODELS, Session
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm import LocalFarm, local_devices
-from wan_render.production import FilmVersion, Precedence, Run, begin, failures, finish
+from wan_render.production import FilmVersion, Precedence, Run, begin, failures, film_warnings, finish
 from wan_render.settings import machine_settings
 
 
@@ -79,10 +79,10 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
     shots = None if only is None else selected(plan, only)
     devices = local_devices(session.settings, session.backend.device_kinds)
     with begin(plan, session.backend, store, only=shots, devices=devices, waiting=log.warning) as run:
-        warnings = (*film_warnings(plan, session.document, run.before), *run.confined)
+        warnings = (*film_warnings(plan, run.before), *run.confined)
         for warning in warnings:
             log.warning("%s", warning)
-        sentence = outlook(run.before, run.orders, devices)
+        sentence = outlook(run.before, run.orders, devices, session.settings.groups)
         log.info("%s", sentence)
         if approval:
             wait_for_approval(run, sentence, warnings)

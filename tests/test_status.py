@@ -41,6 +41,9 @@ class Estimating:
         assert device_kind == "cpu"
         return 100.0 * (take.frames > 0)
 
+    def timed_on(self, device_kind: str) -> str:  # noqa: ARG002
+        return ""
+
     def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
         raise AssertionError((card, device, listen, workspace))
 

@@ -31,7 +31,7 @@ def local_devices(settings: MachineSettings, kinds: tuple[str, ...]) -> tuple[De
     return _named(tuple(name.strip() for name in settings.devices.split(",") if name.strip()), kinds)
 
 
-_NAMES = {"cuda": "NVIDIA GPU", "cpu": "CPU"}
+KIND_NAMES = {"cuda": "NVIDIA GPU", "cpu": "CPU"}
 """Kinds of devices, as people call them."""
 
 
@@ -63,7 +63,7 @@ def _best(kinds: tuple[str, ...]) -> tuple[Device, ...]:
         if found := _of_kind(kind):
             return found
     raise UsageError(
-        Problem("devices", f"no {' and no '.join(_NAMES[kind] for kind in kinds)} is here", _allowed(kinds))
+        Problem("devices", f"no {' and no '.join(KIND_NAMES[kind] for kind in kinds)} is here", _allowed(kinds))
     )
 
 

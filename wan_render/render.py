@@ -307,6 +307,11 @@ class Backend(Protocol):
         groups; what was measured in the store goes before it."""
         ...
 
+    def timed_on(self, device_kind: str) -> str:
+        """The device that those times are of, by the name that its driver gives it; "" where they are of whatever
+        device of the kind is here."""
+        ...
+
     def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
         """Load a model on a device. Raises WeightsError, DeviceError or RenderError."""
         ...

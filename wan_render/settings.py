@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,6 +18,9 @@ PREFIX = "WAN_RENDER_"
 
 FARM_HOME = "WAN_RENDER_HOME"
 """Set by `make farm` for its deployments: the project's folder. No setting of ours, but no mistake either."""
+
+TRUTHS = ("true", "false", "yes", "no", "on", "off", "1", "0")
+"""What may be written for yes and no, in capitals, too."""
 
 
 def _cache_folder() -> Path:
@@ -65,19 +70,40 @@ class MachineSettings(BaseSettings):
 
 
 def machine_settings() -> MachineSettings:
-    """The settings of the environment. Raises UsageError for a WAN_RENDER_ variable that is none, or a wrong value."""
-    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in (*variables(), FARM_HOME))
-    if unknown:
-        raise UsageError(*(Problem(name, "is no setting", f"allowed: {', '.join(variables())}") for name in unknown))
+    """The settings of the environment. Raises UsageError for every WAN_RENDER_ variable that is none, and every wrong
+    value."""
+    wrong = list(_unknown())
     try:
-        return MachineSettings()
+        settings = MachineSettings()
     except ValidationError as error:
-        raise UsageError(
-            *(
-                Problem(f"{PREFIX}{fault['loc'][0]}".upper(), f"{fault['input']!r}", fault["msg"])
-                for fault in error.errors()
-            )
-        ) from error
+        wrong += [_refused(str(fault["loc"][0]), fault["input"]) for fault in error.errors()]
+        raise UsageError(*wrong) from None
+    if wrong:
+        raise UsageError(*wrong)
+    return settings
+
+
+def _unknown() -> Iterator[Problem]:
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in (*variables(), FARM_HOME):
+            remedy = _did_you_mean(name[len(PREFIX) :], [each[len(PREFIX) :] for each in variables()], PREFIX)
+            yield Problem(name, "is no setting", f"allowed: {', '.join(variables())}", remedy or "unset it")
+
+
+def _refused(field: str, value: object) -> Problem:
+    setting = MachineSettings.model_fields[field]
+    name = next(name for name in os.environ if name.upper() == f"{PREFIX}{field.upper()}")
+    # Every text is the name of a folder: only choices can be wrong.
+    choices = TRUTHS if setting.annotation is bool else get_args(setting.annotation)
+    default = f"write one of these, or unset it: then it is {str(setting.default).lower()}"
+    remedy = _did_you_mean(str(value), choices) or default
+    return Problem(name, f"{value!r} is no value of it", f"allowed: {', '.join(choices)}", remedy)
+
+
+def _did_you_mean(text: str, allowed: Sequence[str], before: str = "") -> str:
+    """The nearest of what is allowed, whatever its case, with what stands before all of it; "" where none is near."""
+    close = get_close_matches(text.strip().casefold(), [each.casefold() for each in allowed], n=1)
+    return next((f"did you mean '{before}{each}'?" for each in allowed if each.casefold() in close), "")
 
 
 def variables() -> dict[str, str]:

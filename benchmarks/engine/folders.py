@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.engine.models import COMPONENTS, FULL, TINY, make_component, make_parts, make_scheduler
+from benchmarks.engine.forms import form_of
+from benchmarks.engine.models import make_component, make_parts, make_scheduler, weights_of
+from wan_render.backends.wan.official import FLF2V_14B
 
 BYTES = 50_000_000_000
 """Of the folder at full size: 33 GB of transformer, 13 of text encoder, 3 of CLIP and VAE."""
@@ -29,12 +31,13 @@ def make_folder(folder: Path, *, is_tiny: bool) -> float:
     shutil.rmtree(part, ignore_errors=True)
     if not is_tiny and shutil.disk_usage(folder.parent).free < BYTES:
         raise SystemExit(f"{folder.parent}: less than {BYTES / 1e9:.0f} GB are free; --folder names another place")
-    with ProcessPoolExecutor(len(COMPONENTS), get_context("spawn")) as processes:
-        saving = {name: processes.submit(save_component, part / name, is_tiny=is_tiny) for name in COMPONENTS}
+    form = form_of(FLF2V_14B, is_tiny=is_tiny)
+    with ProcessPoolExecutor(len(form.components), get_context("spawn")) as processes:
+        saving = {name: processes.submit(save_component, part / name, is_tiny=is_tiny) for name in form.components}
         index = {name: saved.result() for name, saved in saving.items()}
-    others = {"scheduler": make_scheduler(16.0), **make_parts(TINY if is_tiny else FULL)}
+    others = {"scheduler": make_scheduler(16.0), **make_parts(form)}
     index |= {name: _save(other, part / name) for name, other in others.items()}
-    content = json.dumps({"_class_name": "WanImageToVideoPipeline", **index}, indent=2)
+    content = json.dumps({**form.index, **index}, indent=2)
     (part / "model_index.json").write_text(content, encoding="utf-8")
     part.rename(folder)
     return time.perf_counter() - before
@@ -43,7 +46,7 @@ def make_folder(folder: Path, *, is_tiny: bool) -> float:
 def save_component(folder: Path, *, is_tiny: bool) -> Named:
     """Make the component that the folder is called by, and save it there."""
     device = torch.device("cpu" if is_tiny else "cuda:0")
-    form, weights = (TINY, torch.float32) if is_tiny else (FULL, torch.bfloat16)
+    form, weights = form_of(FLF2V_14B, is_tiny=is_tiny), weights_of(is_tiny=is_tiny)
     return _save(make_component(form, folder.name, device, weights), folder)
 
 

@@ -25,19 +25,21 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load
 
-from benchmarks.engine.models import FULL, TINY, make
-from benchmarks.engine.one_shot import Clock, picture, take_of
+from benchmarks.engine.difference import largest
+from benchmarks.engine.forms import form_of
+from benchmarks.engine.models import make, weights_of
+from benchmarks.engine.one_shot import Clock
 from benchmarks.engine.results import table, tell
 from benchmarks.engine.steps import relative_error
+from benchmarks.engine.takes import plates_of, raster_of, take_of
 from wan_render.backends.wan.official import FLF2V_14B
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.render import Group, Pixels, Plates, Stage, Workspace
-from wan_render.take import Size, Take
+from wan_render.take import Take
 
 Found = dict[str, Any]
 
@@ -83,7 +85,7 @@ def open_model(*, is_tiny: bool) -> str:
     device = torch.device("cpu" if is_tiny else "cuda:0")
     if is_tiny:
         torch.set_num_threads(1)
-    model = make(TINY if is_tiny else FULL, device, torch.float32 if is_tiny else torch.bfloat16)
+    model = make(form_of(FLF2V_14B, is_tiny=is_tiny), device, weights_of(is_tiny=is_tiny))
     latents = Latents()
     renderer = WanRenderer(FLF2V_14B.card(), model, device, {}, Workspace(latents))
     _members[:] = [Member(renderer, device, latents)]
@@ -94,7 +96,7 @@ def lead(take: Take, group: Group | None) -> Rendered:
     (member,) = _members
     clock = Clock(member.device)
     clock.start()
-    pixels = member.renderer.render(take, plates_of(take.size), clock.listen, group).pixels
+    pixels = member.renderer.render(take, plates_of(take), clock.listen, group).pixels
     clock.mark("end")
     return Rendered(pixels, load(member.latents.last)["stage"], clock.seconds(), dict(member.renderer.facts()))
 
@@ -102,10 +104,6 @@ def lead(take: Take, group: Group | None) -> Rendered:
 def assist(take: Take, group: Group) -> None:
     (member,) = _members
     member.renderer.assist(take, Plates(None, None), lambda _: None, group)
-
-
-def plates_of(size: Size) -> Plates:
-    return Plates(picture(size, 1), picture(size, 2))
 
 
 @contextmanager
@@ -160,7 +158,6 @@ def measured(sizes: tuple[int, ...], take: Take, *, is_tiny: bool) -> Found:
 
 
 def row(rendered: Rendered, alone: Rendered) -> Found:
-    difference = np.abs(rendered.pixels.astype(np.int16) - alone.pixels.astype(np.int16)).max()
     return {
         "shared": rendered.facts.get("devices", "1"),
         "s a step": rendered.seconds["step"],
@@ -168,7 +165,7 @@ def row(rendered: Rendered, alone: Rendered) -> Found:
         "s before the steps": rendered.seconds["before"],
         "latents are equal": torch.equal(rendered.latents, alone.latents),
         "relative error of latents": relative_error(rendered.latents, alone.latents),
-        "largest difference of frames, of 255": int(difference),
+        "largest difference of frames, of 255": largest(rendered.pixels, alone.pixels),
     }
 
 
@@ -183,8 +180,8 @@ def main() -> None:
     if here < 2:
         raise SystemExit(f"needs 2 or 4 GPUs, found {here}; --tiny tries the program on a CPU")
     sizes = (1, 2, 4) if here >= 4 else (1, 2)
-    size, frames = (Size(64, 48), 9) if asked.tiny else (Size(832, 480), 81)
-    found = measured(sizes, take_of(size, frames, asked.steps), is_tiny=asked.tiny)
+    take = take_of(FLF2V_14B, *raster_of(FLF2V_14B, is_tiny=asked.tiny), asked.steps)
+    found = measured(sizes, take, is_tiny=asked.tiny)
     print(table({name: part for name, part in found.items() if isinstance(part, dict) and "s a step" in part}))
     tell(found, asked.json)
 

@@ -1,9 +1,9 @@
 """Small cards, emulated: a model at full size with random weights in host memory, the allocator capped at their size.
 
-    python -m benchmarks.engine.memory --model flf2v-14b --card 24 --json 24.json     (about 100 GB of host memory)
-    python -m benchmarks.engine.memory --model flf2v-14b --card 12
-    python -m benchmarks.engine.memory --model t2v-1.3b --card 8.19
-    python -m benchmarks.engine.memory --tiny                                         (on a CPU, to try the program)
+    python -m benchmarks.engine.memory --model wan2.1-flf2v-14b --card 24 --json 24.json   (100 GB of host memory)
+    python -m benchmarks.engine.memory --model wan2.1-flf2v-14b --card 12
+    python -m benchmarks.engine.memory --model wan2.1-t2v-1.3b --card 8.19
+    python -m benchmarks.engine.memory --tiny                                 (on a CPU, to try the program)
 
 Says which memory fit was chosen, the most that was allocated in each phase, the seconds of a step, and by how much the
 frames differ from those of the same take with the same fit on the whole card; then those of the take with the model
@@ -20,45 +20,30 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from benchmarks.engine.models import FULL, TINY, Form, MadeModel, make
-from benchmarks.engine.one_shot import picture
+from benchmarks.engine.difference import largest, psnr
+from benchmarks.engine.forms import form_of
+from benchmarks.engine.models import MadeModel, make, weights_of
 from benchmarks.engine.results import tell
 from benchmarks.engine.steps import release
-from wan_render.backends.wan.configs import Index
+from benchmarks.engine.takes import plates_of, raster_of, take_of
 from wan_render.backends.wan.fit import Rung
-from wan_render.backends.wan.official import FLF2V_14B, T2V_1_3B, Official
+from wan_render.backends.wan.official import BY_NAME, FLF2V_14B, Official
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.errors import OutOfMemoryError
-from wan_render.render import Phase, Pixels, Plates, Progress, Workspace
-from wan_render.take import Plate, Sampling, ShotKind, Size, Take
+from wan_render.render import ModelCard, Phase, Pixels, Progress, Workspace
+from wan_render.take import Take
 
 CONTEXT_GB = 0.9
 """What a process had on an H200 beside what torch allocated: the context, and the libraries' own memory."""
 STEPS = 3
 FIT = "WAN_RENDER_MEMORY_FIT"
-
-T2V_SMALL: Form = FULL | {
-    "transformer": {
-        "num_attention_heads": 12,
-        "attention_head_dim": 128,
-        "in_channels": 16,
-        "out_channels": 16,
-        "text_dim": 4096,
-        "freq_dim": 256,
-        "ffn_dim": 8960,
-        "num_layers": 30,
-    }
-}
-"""The configurations of Wan2.1-T2V-1.3B."""
 
 
 @dataclass(frozen=True)
@@ -67,22 +52,6 @@ class HostModel(MadeModel):
 
     def module(self, component: str) -> torch.nn.Module:
         return copy.deepcopy(self.modules[component])
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model under test."""
-
-    official: Official
-    form: Form
-    pipeline: str
-
-
-SUBJECTS = {
-    "flf2v-14b": Subject(FLF2V_14B, FULL, "WanImageToVideoPipeline"),
-    "t2v-1.3b": Subject(T2V_1_3B, T2V_SMALL, "WanPipeline"),
-    "tiny": Subject(FLF2V_14B, TINY, "WanImageToVideoPipeline"),
-}
 
 
 def release_all() -> None:
@@ -120,29 +89,12 @@ class Watch:
         return self.steps[-1] - self.steps[-2]
 
 
-def host_model(subject: Subject, device: torch.device) -> HostModel:
-    made = make(subject.form, device, torch.bfloat16 if device.type == "cuda" else torch.float32)
+def host_model(model: Official, device: torch.device, *, is_tiny: bool) -> HostModel:
+    made = make(form_of(model, is_tiny=is_tiny), device, weights_of(is_tiny=is_tiny))
     modules = {name: module.to("cpu") for name, module in made.modules.items()}
-    has_clip = "image_dim" in subject.form["transformer"]
-    classes = {name: kind for name, kind in made.checkpoint.classes if has_clip or name != "image_encoder"}
-    checkpoint = replace(
-        made.checkpoint,
-        index=Index.model_validate({"_class_name": subject.pipeline}),
-        classes=(*classes.items(), ("text_encoder", "UMT5EncoderModel")),
-    )
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    return HostModel(checkpoint, modules, made.parts)
-
-
-def take_of(subject: Subject, size: Size, frames: int) -> Take:
-    kind = subject.official.kinds[0]
-    defaults = subject.official.card().kinds[kind]
-    plate = Plate("0" * 64, size) if kind is ShotKind.FLF2V else None
-    sampling = Sampling(STEPS, defaults.sampling.guidance, defaults.sampling.shift)
-    prompt = "从天上俯瞰河流，镜头瞬间下潜到水下的古代遗迹。"
-    rate = Fraction(16)
-    return Take("wan/1", "random", plate, plate, prompt, defaults.negative, frames, size, rate, 1, sampling)
+    return HostModel(made.checkpoint, modules, made.parts)
 
 
 @contextmanager
@@ -176,17 +128,14 @@ def fit(rung: str | None) -> Iterator[None]:
 
 
 def rendered(
-    subject: Subject, model: HostModel, take: Take, device: torch.device, rung: str | None = None
+    card: ModelCard, model: HostModel, take: Take, device: torch.device, rung: str | None = None
 ) -> tuple[Pixels, dict[str, Any]]:
     """One take, on rung after rung where the memory is too small, as the farm does."""
-    plates = Plates(
-        first=picture(take.size, 1) if take.first is not None else None,
-        last=picture(take.size, 2) if take.last is not None else None,
-    )
+    plates = plates_of(take)
     for tighter in range(3):
         release_all()
         with fit(rung):
-            renderer = WanRenderer(subject.official.card(), model, device, {}, Workspace(tighter=tighter))
+            renderer = WanRenderer(card, model, device, {}, Workspace(tighter=tighter))
         watch = Watch(device)
         try:
             pixels = renderer.render(take, plates, watch.listen).pixels
@@ -207,38 +156,36 @@ def rendered(
 
 
 def difference(one: Pixels, other: Pixels) -> dict[str, float]:
-    """Largest difference of 255, and PSNR in decibels (inf for equal frames)."""
-    error = float(np.mean((one.astype(np.float32) - other.astype(np.float32)) ** 2))
-    largest = int(np.abs(one.astype(np.int16) - other.astype(np.int16)).max())
-    return {"largest": largest, "psnr": float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))}
+    return {"largest": largest(one, other), "psnr": psnr(one, other)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=("flf2v-14b", "t2v-1.3b"), default="flf2v-14b")
+    parser.add_argument("--model", choices=tuple(BY_NAME), default=FLF2V_14B.name)
     parser.add_argument("--card", type=float, default=24.0, help="GB of the card that is emulated")
     parser.add_argument("--tiles", action="store_true", help="also with the VAE in tiles")
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     hold_memory_in_growing_segments()  # as a device process does
-    subject = SUBJECTS["tiny" if asked.tiny else asked.model]
+    official = BY_NAME[asked.model]
     device = torch.device("cpu" if asked.tiny else "cuda:0")
-    size, frames = (Size(64, 48), 9) if asked.tiny else (Size(832, 480), 81)
-    model, take = host_model(subject, device), take_of(subject, size, frames)
+    size, frames = raster_of(official, is_tiny=asked.tiny)
+    model, card = host_model(official, device, is_tiny=asked.tiny), official.card()
+    take = take_of(official, size, frames, STEPS)
     found: dict[str, Any] = {"model": asked.model, "size": str(size), "frames": frames}
     if device.type == "cuda":
         found["device"] = torch.cuda.get_device_name(device)
     with card_of(asked.card, device):
-        pixels, on_card = rendered(subject, model, take, device)
+        pixels, on_card = rendered(card, model, take, device)
     rung = on_card["memory fit"].partition(" ")[0]
-    whole, on_whole_card = rendered(subject, model, take, device, rung)
+    whole, on_whole_card = rendered(card, model, take, device, rung)
     found[f"card of {asked.card:g} GB"] = on_card | {"against the same on the whole card": difference(pixels, whole)}
     found["the same on the whole card"] = on_whole_card
-    resident, on_device = rendered(subject, model, take, device, Rung.RESIDENT)
+    resident, on_device = rendered(card, model, take, device, Rung.RESIDENT)
     found["resident"] = on_device | {"against the same on the whole card": difference(resident, whole)}
     if asked.tiles:
-        pixels, tiled = rendered(subject, model, take, device, Rung.TILED)
+        pixels, tiled = rendered(card, model, take, device, Rung.TILED)
         found["in tiles"] = tiled | {"against the same on the whole card": difference(pixels, whole)}
     tell(found, asked.json)
 

@@ -1,4 +1,4 @@
-"""FLF2V-14B at full size with random weights, made on the device: nothing is downloaded, nothing fits a disk."""
+"""Wan models at full size with random weights, made on the device: nothing is downloaded, nothing fits a disk."""
 
 from __future__ import annotations
 
@@ -11,66 +11,9 @@ from typing import Any
 
 import torch
 
+from benchmarks.engine.forms import Form
 from wan_render.backends.wan.checkpoint import Checkpoint
 from wan_render.backends.wan.configs import Index, TransformerConfig, VaeConfig
-
-Form = dict[str, dict[str, Any]]
-"""The configurations of a model's components."""
-
-FULL: Form = {
-    "transformer": {
-        "num_attention_heads": 40,
-        "attention_head_dim": 128,
-        "in_channels": 36,
-        "out_channels": 16,
-        "text_dim": 4096,
-        "freq_dim": 256,
-        "ffn_dim": 13824,
-        "num_layers": 40,
-        "image_dim": 1280,
-        "added_kv_proj_dim": 5120,
-        "pos_embed_seq_len": 514,
-    },
-    "text": {"vocab_size": 256384, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64},
-    "clip": {
-        "hidden_size": 1280,
-        "intermediate_size": 5120,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 16,
-        "image_size": 224,
-        "patch_size": 14,
-        "hidden_act": "gelu",
-    },
-    "vae": {},
-}
-"""The configurations of Wan2.1-FLF2V-14B-720P."""
-
-TINY: Form = {
-    "transformer": {
-        "num_attention_heads": 2,
-        "attention_head_dim": 12,
-        "in_channels": 36,
-        "out_channels": 16,
-        "text_dim": 32,
-        "freq_dim": 64,
-        "ffn_dim": 48,
-        "num_layers": 2,
-        "image_dim": 16,
-        "added_kv_proj_dim": 24,
-        "pos_embed_seq_len": 10,
-    },
-    "text": {"vocab_size": 384, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4},
-    "clip": {
-        "hidden_size": 16,
-        "intermediate_size": 24,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "image_size": 28,
-        "patch_size": 14,
-    },
-    "vae": {"base_dim": 3, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 1},
-}
-"""The same build, for a try on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +43,9 @@ class MadeModel:
         return make_scheduler(shift)
 
 
-COMPONENTS = ("text_encoder", "image_encoder", "vae", "transformer")
-"""Those that have weights."""
-
-
 def make(form: Form, device: torch.device, weights: torch.dtype) -> MadeModel:
-    """Build all components on the device: transformer and text encoder in `weights`, CLIP and VAE in float32."""
-    modules = {name: make_component(form, name, device, weights) for name in COMPONENTS}
+    """Build all components on the device: transformers and text encoder in `weights`, CLIP and VAE in float32."""
+    modules = {name: make_component(form, name, device, weights) for name in form.components}
     return MadeModel(_checkpoint(form), modules, make_parts(form))
 
 
@@ -114,28 +53,28 @@ def make_component(form: Form, name: str, device: torch.device, weights: torch.d
     """One of them."""
     diffusers, transformers = import_module("diffusers"), import_module("transformers")
     builders: dict[str, tuple[Callable[[], torch.nn.Module], torch.dtype]] = {
-        "text_encoder": (lambda: transformers.UMT5EncoderModel(transformers.UMT5Config(**form["text"])), weights),
+        "text_encoder": (lambda: transformers.UMT5EncoderModel(transformers.UMT5Config(**form.text)), weights),
         "image_encoder": (
-            lambda: transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**form["clip"])),
+            lambda: transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**form.clip or {})),
             torch.float32,
         ),
-        "vae": (lambda: diffusers.AutoencoderKLWan(**form["vae"]), torch.float32),
-        "transformer": (lambda: diffusers.WanTransformer3DModel(**form["transformer"]), weights),
+        "vae": (lambda: diffusers.AutoencoderKLWan(**form.vae), torch.float32),
+        "transformer": (lambda: diffusers.WanTransformer3DModel(**form.transformer), weights),
+        "transformer_2": (lambda: diffusers.WanTransformer3DModel(**form.transformer), weights),
     }
     build, dtype = builders[name]
-    return _built(build, device, dtype)
+    return _built(build, device, dtype, seed=8 if name == "transformer_2" else 7)
 
 
 def make_parts(form: Form) -> dict[str, Any]:
     """Components without weights, but for the scheduler."""
     transformers = import_module("transformers")
-    edge = form["clip"]["image_size"]
-    return {
-        "tokenizer": transformers.ByT5Tokenizer(),
-        "image_processor": transformers.CLIPImageProcessor(
-            crop_size={"height": edge, "width": edge}, size={"shortest_edge": edge}
-        ),
-    }
+    parts = {"tokenizer": transformers.ByT5Tokenizer()}
+    if form.clip is None:
+        return parts
+    edge = form.clip["image_size"]
+    processor = transformers.CLIPImageProcessor(crop_size={"height": edge, "width": edge}, size={"shortest_edge": edge})
+    return {**parts, "image_processor": processor}
 
 
 def make_scheduler(shift: float) -> Any:
@@ -145,28 +84,43 @@ def make_scheduler(shift: float) -> Any:
     )
 
 
+def weights_of(*, is_tiny: bool) -> torch.dtype:
+    """The precision of transformers and text encoder."""
+    return torch.float32 if is_tiny else torch.bfloat16
+
+
 def make_transformer(form: Form, device: torch.device, weights: torch.dtype) -> Any:
     """The transformer alone."""
     return make_component(form, "transformer", device, weights)
 
 
+CLASSES = {
+    "text_encoder": "UMT5EncoderModel",
+    "image_encoder": "CLIPVisionModel",
+    "vae": "AutoencoderKLWan",
+    "transformer": "WanTransformer3DModel",
+    "transformer_2": "WanTransformer3DModel",
+}
+
+
 def _checkpoint(form: Form) -> Checkpoint:
-    classes = {"transformer": "WanTransformer3DModel", "vae": "AutoencoderKLWan", "image_encoder": "CLIPVisionModel"}
     return Checkpoint(
         folder=Path(),
-        index=Index(class_name="WanImageToVideoPipeline"),
-        classes=tuple(classes.items()),
-        transformer=TransformerConfig(**form["transformer"]),
-        vae=VaeConfig(),
+        index=Index(**form.index),
+        classes=tuple((name, CLASSES[name]) for name in form.components),
+        transformer=TransformerConfig(**form.transformer),
+        vae=VaeConfig(**form.vae),
         flow_shift=16.0,
     )
 
 
-def _built(build: Callable[[], torch.nn.Module], device: torch.device, dtype: torch.dtype) -> torch.nn.Module:
+def _built(
+    build: Callable[[], torch.nn.Module], device: torch.device, dtype: torch.dtype, *, seed: int
+) -> torch.nn.Module:
     """Weights of a plausible size: with what memory happened to hold there would be NaN."""
     with _without_initialisation(), _default_dtype(dtype), device:
         module = build()
-    generator = torch.Generator(device).manual_seed(7)
+    generator = torch.Generator(device).manual_seed(seed)
     kept_in_float32 = tuple(getattr(module, "_keep_in_fp32_modules", None) or ())
     for name, parameter in module.named_parameters():
         parameter.data.normal_(0.0, 0.02, generator=generator)

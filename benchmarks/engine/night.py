@@ -48,13 +48,14 @@ from typing import Any
 from PIL import Image
 
 from benchmarks.engine.folders import make_folder
-from benchmarks.engine.one_shot import picture, take_of
 from benchmarks.engine.results import table, tell
 from benchmarks.engine.shots import sampling_of
 from benchmarks.engine.steps import attempt
+from benchmarks.engine.takes import picture, raster_of, take_of
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.checkpoint import read_checkpoint
 from wan_render.backends.wan.folder import folder_card
+from wan_render.backends.wan.official import FLF2V_14B
 from wan_render.facts import FactCache
 from wan_render.farm import Began, Event, LocalFarm, cpu, gpus, render_all
 from wan_render.production import RenderOrder
@@ -88,7 +89,7 @@ class Scene:
         """A take of a shot, whose letter decides its keyframes and prompt."""
         place = ord(shot) - ord("A")
         first, last = (self._keyframe(seed) for seed in (2 * place + 1, 2 * place + 2))
-        like = take_of(self.size, self.frames, 4 if profile == "draft" else self.steps)
+        like = take_of(FLF2V_14B, self.size, self.frames, 4 if profile == "draft" else self.steps)
         take = replace(
             like,
             backend=BACKEND.id,
@@ -271,7 +272,7 @@ def measured(folder: Path, profiles: Sequence[str], steps: int, devices: Sequenc
     model = folder / "model"
     made = None if model.is_dir() else make_folder(model, is_tiny=is_tiny)
     card, found = opening(model, FactCache(MachineSettings().cache))
-    size, frames = (Size(64, 48), 9) if is_tiny else (Size(832, 480), 81)
+    size, frames = raster_of(FLF2V_14B, is_tiny=is_tiny)
     found = {"device": devices[0].label, "size": str(size), "frames": frames, "made, s": made, "folder": found}
     print(found, flush=True)
     scene = Scene(card, folder, size, frames, steps)

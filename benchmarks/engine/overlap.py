@@ -21,7 +21,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.engine.models import FULL, TINY, make_component
+from benchmarks.engine.forms import form_of
+from benchmarks.engine.models import make_component, weights_of
 from benchmarks.engine.parts import Setting
 from benchmarks.engine.results import tell
 from benchmarks.engine.steps import Shot, shot_of
@@ -30,6 +31,7 @@ from wan_render.backends.wan.acceleration.accelerator import DecoderForm
 from wan_render.backends.wan.acceleration.prepare import accelerated
 from wan_render.backends.wan.acceleration.profile import Precision
 from wan_render.backends.wan.latents import decode_video
+from wan_render.backends.wan.official import FLF2V_14B
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 
 ROUNDS = 5
@@ -39,9 +41,9 @@ Work = Callable[[], Any]
 
 def denoising(setting: Setting, latents: tuple[int, int, int]) -> Work:
     """A step with guidance, of a transformer that is ready."""
-    form, dtype = (TINY, torch.float32) if setting.is_tiny else (FULL, torch.bfloat16)
+    form, dtype = form_of(FLF2V_14B, is_tiny=setting.is_tiny), weights_of(is_tiny=setting.is_tiny)
     transformer: Any = make_component(form, "transformer", setting.device, dtype)
-    shot: Shot = shot_of(form["transformer"], setting, latents, dtype)
+    shot: Shot = shot_of(form.transformer, setting, latents, dtype)
     if not setting.is_tiny:
         transformer = accelerated(transformer, Precision.FLOAT8, setting.device, attention.FLASH_3)
     return partial(shot.step, transformer)
@@ -49,7 +51,7 @@ def denoising(setting: Setting, latents: tuple[int, int, int]) -> Work:
 
 def decoding(setting: Setting, latents: tuple[int, int, int]) -> Work:
     """A decode of noise, by a VAE that is ready."""
-    vae: Any = make_component(TINY if setting.is_tiny else FULL, "vae", setting.device, torch.float32)
+    vae: Any = make_component(form_of(FLF2V_14B, is_tiny=setting.is_tiny), "vae", setting.device, torch.float32)
     if not setting.is_tiny:
         vae = DecoderForm(in_bfloat16=True, is_fused=True).arrival().place(vae, setting.device)
     return partial(decode_video, torch.randn(1, 16, *latents, device=setting.device), vae)

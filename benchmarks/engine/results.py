@@ -20,7 +20,11 @@ def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 def tell(found: Mapping[str, Any], file: Path | None) -> None:
     """Print the figures as JSON, and write them to a file where one is named."""
-    text = json.dumps(found, indent=2)
-    print(text)
+    print(json.dumps(found, indent=2))
+    write(found, file)
+
+
+def write(found: Mapping[str, Any], file: Path | None) -> None:
+    """Write the figures that there are to a file, where one is named, over those of before."""
     if file is not None:
-        file.write_text(text + "\n", encoding="utf-8")
+        file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

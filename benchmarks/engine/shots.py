@@ -19,13 +19,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from benchmarks.engine.models import FULL, TINY, MadeModel, make
-from benchmarks.engine.one_shot import picture, take_of
+from benchmarks.engine.difference import psnr, ssim
+from benchmarks.engine.forms import form_of
+from benchmarks.engine.models import MadeModel, make, weights_of
 from benchmarks.engine.results import tell
 from benchmarks.engine.steps import attempt, release
+from benchmarks.engine.takes import plates_of, raster_of, take_of
 from wan_render.backends.wan.official import FLF2V_14B
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
@@ -75,12 +76,12 @@ class Phases:
 
 def takes_of(profile: str, size: Size, frames: int, steps: int) -> Iterator[tuple[str, Take, Plates]]:
     """The shots of a night."""
-    first = take_of(size, frames, steps)
+    first = take_of(FLF2V_14B, size, frames, steps)
     first = replace(first, sampling=sampling_of(profile, first.sampling))
     other = replace(first, prompt="水下的古代遗迹，一只鹿站在路边。")
-    yield "first shot, with loading", first, Plates(picture(size, 1), picture(size, 2))
-    yield "another shot", other, Plates(picture(size, 3), picture(size, 4))
-    yield "a second take", replace(other, seed=2), Plates(picture(size, 3), picture(size, 4))
+    yield "first shot, with loading", first, plates_of(first)
+    yield "another shot", other, plates_of(other, 3)
+    yield "a second take", replace(other, seed=2), plates_of(other, 3)
 
 
 def sampling_of(profile: str, own: Sampling) -> Sampling:
@@ -88,26 +89,6 @@ def sampling_of(profile: str, own: Sampling) -> Sampling:
     if profile == "draft":
         return Sampling(own.steps, (1.0,), 5.0, profile)
     return replace(own, profile=profile)
-
-
-def psnr(one: Pixels, other: Pixels) -> float:
-    """Decibels; infinite for equal frames."""
-    error = np.square(one.astype(np.float32) - other.astype(np.float32)).mean()
-    return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
-
-
-def ssim(one: Pixels, other: Pixels) -> float:
-    """Structural similarity of the frames' means over colours, in windows of 8x8 (Wang et al. 2004, flat windows)."""
-    x, y = (torch.from_numpy(part).float().mean(dim=-1).unsqueeze(1) for part in (one, other))
-
-    def mean(of: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.avg_pool2d(of, 8, 4)
-
-    mx, my = mean(x), mean(y)
-    vx, vy, cov = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    found = (2 * mx * my + c1) * (2 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
-    return float(found.mean())
 
 
 def measured(model: MadeModel, device: torch.device, profiles: tuple[str, ...], size: Size, frames: int) -> Found:
@@ -151,9 +132,9 @@ def main() -> None:
     asked = parser.parse_args()
     hold_memory_in_growing_segments()  # as a device process does
     device = torch.device("cpu" if asked.tiny else "cuda:0")
-    made = make(TINY if asked.tiny else FULL, device, torch.float32 if asked.tiny else torch.bfloat16)
+    made = make(form_of(FLF2V_14B, is_tiny=asked.tiny), device, weights_of(is_tiny=asked.tiny))
     model = Reloaded(made.checkpoint, made.modules, made.parts)
-    size, frames = (Size(64, 48), 9) if asked.tiny else (Size(832, 480), 81)
+    size, frames = raster_of(FLF2V_14B, is_tiny=asked.tiny)
     profiles = ("exact",) if asked.tiny else tuple(asked.profiles.split(","))
     tell(measured(model, device, profiles, size, frames), asked.json)
 

@@ -24,11 +24,14 @@ from typing import Any
 
 import torch
 
-from benchmarks.engine.models import FULL, TINY, make_transformer
+from benchmarks.engine.forms import form_of
+from benchmarks.engine.models import make_transformer, weights_of
 from benchmarks.engine.parts import Setting, attention_part, operations_part
+from benchmarks.engine.results import write
 from wan_render.backends.wan.acceleration import attention, check
 from wan_render.backends.wan.acceleration.prepare import accelerated, fused_operations, reference
 from wan_render.backends.wan.acceleration.profile import EXACT, Precision
+from wan_render.backends.wan.official import FLF2V_14B
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 
 Found = dict[str, Any]
@@ -261,10 +264,9 @@ def measured(setting: Setting, asked: argparse.Namespace) -> Iterator[tuple[str,
         release()
     if not {"errors", "steps", "profile", "720p"} & set(parts):
         return
-    form = TINY if setting.is_tiny else FULL
-    dtype = torch.float32 if setting.is_tiny else torch.bfloat16
+    form, dtype = form_of(FLF2V_14B, is_tiny=setting.is_tiny), weights_of(is_tiny=setting.is_tiny)
     stock = make_transformer(form, setting.device, dtype)
-    config = form["transformer"]
+    config = form.transformer
 
     def shot(frames: int, height: int, width: int) -> Shot:
         return shot_of(config, setting, (frames, height // 8, width // 8), dtype)
@@ -318,8 +320,7 @@ def main() -> None:
         for name, found in measured(setting, asked):
             results[name] = found
             print(f"--- {name}, at {time.monotonic() - began:.0f} s\n{json.dumps(found, indent=1)}", flush=True)
-            if asked.json:
-                asked.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            write(results, asked.json)
 
 
 if __name__ == "__main__":

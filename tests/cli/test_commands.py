@@ -292,6 +292,86 @@ def test_text_that_the_font_cannot_draw_is_named_beforehand(wan_render: Run, har
     assert f"warning: {harbour}:12:19: shots[2].card: the font has no glyph for 🦌" in plan.stdout
 
 
+def test_text_that_the_font_cannot_draw_is_named_on_the_films_page(
+    wan_render: Run, harbour: Path, tmp_path: Path
+) -> None:
+    titles = 'titles: {open: [{text: "ሰላም ሰላም ለዓለሙ", for: 1s}]}\n'
+    harbour.write_text(harbour.read_text() + "  - {shot: '030', card: 'the end 🦌 完'}\n" + titles, encoding="utf-8")
+    told = [
+        f"{harbour}:13:17: titles.open[0]: "
+        "the font has no glyph for ሰ (U+1230), ላ (U+120B), ም (U+121D), ለ (U+1208), ዓ (U+12D3) and 1 more",
+        f"{harbour}:12:19: shots[2].card: the font has no glyph for 🦌 (U+1F98C)",
+    ]
+
+    film = film_of(wan_render("render", harbour, "--backend", "animatic"), tmp_path)
+
+    notices = (film.parent / "index.html").read_text(encoding="utf-8").partition('id="warnings"')[2]
+    assert [line.partition(";")[0] for line in notices.splitlines() if ": the font has" in line] == [
+        f'<li dir="auto">{line}' for line in told
+    ]
+    beside = json.loads((film.parent / "plan.json").read_text(encoding="utf-8"))
+    planned = json.loads(wan_render("plan", harbour, "--backend", "animatic", "--json").stdout)
+    for plan in (beside, planned):
+        warnings = [f"{each['where']}: {each['found']}" for each in plan["warnings"]]
+        assert [warning for warning in warnings if "the font" in warning] == told
+
+
+NO_GPU = "on one NVIDIA H200 (no NVIDIA GPU is here; on this CPU about "
+
+
+def to_render(done: subprocess.CompletedProcess[str]) -> str:
+    """What is said of it: its time and what that is for."""
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("to render: ")]
+    return line.partition(", ")[2].partition(", then")[0]
+
+
+def large(storyboard: Path) -> Path:
+    """Of a raster and a length for which several GPUs are worth it."""
+    storyboard.write_text(storyboard.read_text().replace("64x64", "832x480").replace("1s", "5s"))
+    return storyboard
+
+
+def listed(*names: str) -> str:
+    """What nvidia-smi says of such GPUs."""
+    return "".join(f"GPU-{place}, 143771, {name}\n" for place, name in enumerate(names))
+
+
+@pytest.mark.usefixtures("smi")
+def test_a_plan_without_a_gpu_says_whose_time_it_gives(
+    wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large(harbour)
+    assert to_render(wan_render("plan", harbour)).startswith(f"about 8 min {NO_GPU}")
+    assert to_render(wan_render("plan", harbour, "--backend", "animatic")).endswith(" on 1 device")
+    monkeypatch.setenv("WAN_RENDER_DEVICES", "cpu")
+    assert " h " in to_render(wan_render("plan", harbour)), "who asks for the CPU gets its time"
+
+
+@pytest.mark.usefixtures("smi")
+def test_a_plan_for_a_device_that_is_not_here_is_made_with_a_warning(
+    wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_DEVICES", "cuda:0")
+    done = wan_render("plan", large(harbour))
+    assert to_render(done) == "about 8 min on one NVIDIA H200 (none that can be used is here)"
+    assert "warning: WAN_RENDER_DEVICES: no device is called 'cuda:0'; allowed: auto, or some of cpu" in done.stdout
+
+
+@pytest.mark.parametrize(("groups", "time"), [("auto", "about 2 min"), ("asked", "about 4 min")])
+def test_a_plan_counts_the_gpus_and_the_groups_that_they_form(
+    wan_render: Run, harbour: Path, smi: Smi, monkeypatch: pytest.MonkeyPatch, groups: str, time: str
+) -> None:
+    smi(listed(*["NVIDIA H200"] * 4))
+    monkeypatch.setenv("WAN_RENDER_GROUPS", groups)
+    assert to_render(wan_render("plan", large(harbour))) == f"{time} on 4 devices"
+
+
+def test_a_plan_says_that_a_time_is_of_another_gpu(wan_render: Run, harbour: Path, smi: Smi) -> None:
+    smi(listed("NVIDIA L40S"))
+    assert to_render(wan_render("plan", large(harbour))) == "about 8 min (reckoned as NVIDIA H200) on 1 device"
+
+
 def test_a_pin_to_a_clip_that_is_not_there_is_a_warning_of_plan_and_render(wan_render: Run, harbour: Path) -> None:
     harbour.write_text(harbour.read_text() + "    circle: 1@7f3a91\n")
     words = f"warning: {harbour}:8:5: shots[1]: this shot will be a slate: circle: 1@7f3a91 keeps a clip, but no such"
@@ -309,6 +389,63 @@ def test_a_setting_that_is_none_is_refused_and_doctor_lists_those_there_are(
     done = wan_render("doctor")
     assert done.returncode == 2
     assert done.stderr.startswith("WAN_RENDER_DEVICE: is no setting; allowed: WAN_RENDER_OUTPUTS")
+
+
+COMMANDS = [
+    ("doctor", "--json"),
+    ("models",),
+    ("models", "pull", "wan2.1-flf2v-14b", "--to", "weights"),
+    *[(command, "harbour.yaml") for command in ("check", "plan", "render", "takes", "open")],
+    ("prune", "harbour.yaml", "--keep", "1"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_tells_all_that_is_wrong_with_the_settings_at_once(
+    wan_render: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    wrong = {"DEVICE": "cpu", "GROUPS": "al", "MEMORY_FIT": "Resident", "KEEP_LATENTS": "maybe"}
+    for name, value in wrong.items():
+        monkeypatch.setenv(f"WAN_RENDER_{name}", value)
+    done = wan_render(*command)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    device, *others = done.stderr.splitlines()
+    assert device.startswith("WAN_RENDER_DEVICE: is no setting; allowed: WAN_RENDER_OUTPUTS, ")
+    assert device.endswith("; did you mean 'WAN_RENDER_DEVICES'?")
+    assert others == [
+        "WAN_RENDER_MEMORY_FIT: 'Resident' is no value of it; allowed: auto, resident, freed, streamed, tiled; "
+        "did you mean 'resident'?",
+        "WAN_RENDER_GROUPS: 'al' is no value of it; allowed: auto, asked, off; "
+        "write one of these, or unset it: then it is auto",
+        "WAN_RENDER_KEEP_LATENTS: 'maybe' is no value of it; allowed: true, false, yes, no, on, off, 1, 0; "
+        "write one of these, or unset it: then it is false",
+    ]
+
+
+def test_a_setting_is_told_by_the_name_that_it_was_written_with(
+    wan_render: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("wan_render_kernels", "stok")
+    monkeypatch.setenv("wan_render_zoom", "2")
+    done = wan_render("doctor")
+    assert done.returncode == 2
+    zoom, kernels = done.stderr.splitlines()
+    assert zoom.startswith("wan_render_zoom: is no setting; ")
+    assert zoom.endswith("; unset it")
+    assert kernels == "wan_render_kernels: 'stok' is no value of it; allowed: auto, stock; did you mean 'stock'?"
+
+
+@pytest.mark.usefixtures("smi")
+def test_doctor_says_that_a_device_of_the_settings_is_not_here(
+    wan_render: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_DEVICES", "cpu,cuda:0")
+    done = wan_render("doctor", "--json")
+    assert done.returncode == 3
+    findings = {each["what"]: each for each in json.loads(done.stdout)["findings"]}
+    assert findings["WAN_RENDER_DEVICES"]["found"] == "cpu,cuda:0: no device is called 'cuda:0'"
+    assert findings["WAN_RENDER_DEVICES"]["remedy"] == "allowed: auto, or some of cpu"
 
 
 def test_an_empty_setting_is_not_set(wan_render: Run, monkeypatch: pytest.MonkeyPatch) -> None:

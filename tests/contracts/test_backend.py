@@ -180,6 +180,13 @@ def test_it_has_a_kind_of_device_and_a_time_for_it(stage: Stage) -> None:
         assert 0 < stage.backend.expected_seconds(short, kind) < stage.backend.expected_seconds(long, kind)
 
 
+def test_it_says_of_which_device_its_times_are(stage: Stage) -> None:
+    assert {kind: stage.backend.timed_on(kind) for kind in stage.backend.device_kinds} in (
+        {"cpu": ""},
+        {"cuda": "NVIDIA H200", "cpu": ""},
+    )
+
+
 def test_it_says_how_many_devices_can_share_a_take(stage: Stage) -> None:
     for kind in kinds_of(stage):
         take = stage.take(kind)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.farm.orders import Grouping, grouped
+from wan_render.farm.expected import expected_seconds
 from wan_render.farm.formation import MARGIN, Coming, formation
+from wan_render.farm.formation import night as expected_night
 from wan_render.farm.outlook import Outlook
 from wan_render.production import RenderOrder
+from wan_render.render import Device
 from wan_render.take import FramePlate
 
 SIZES = (1, 2, 4, 8)
@@ -120,6 +124,26 @@ def test_a_night_that_goes_as_estimated_does_not_end_later_than_alone(coming: li
     assert night(coming, devices, joining=5.0)[0] <= night(alone(coming), devices)[0] * (1 + MARGIN)
 
 
+# The whole night
+
+
+@given(st.lists(comings, min_size=1, max_size=16), st.integers(1, 8))
+def test_a_night_is_expected_as_it_is_decided_take_by_take(coming: list[Coming], devices: int) -> None:
+    assert expected_night(coming, [0.0] * devices, 5.0) == pytest.approx(night(coming, devices, joining=5.0)[0])
+
+
+def test_takes_that_each_need_the_one_before_are_expected_in_groups() -> None:
+    chain = [Coming({1: 600.0, 2: 300.0}, needs=(place - 1,) if place else ()) for place in range(40)]
+    assert expected_night(chain, [0.0, 0.0], 5.0) == 40 * 305.0
+    alone = [replace(take, seconds={1: 600.0}) for take in chain]
+    assert expected_night(alone, [0.0, 0.0], 5.0) == 40 * 600.0
+
+
+def test_a_take_that_joins_others_comes_after_them() -> None:
+    joined = Coming({1: 10.0}, needs=(0, 1))
+    assert expected_night([Coming({1: 600.0}), Coming({1: 400.0}), joined], [0.0] * 3) == 610.0
+
+
 # What a farm knows
 
 
@@ -181,8 +205,6 @@ def test_a_decision_stands_until_something_happens(clock: Clock) -> None:
 
 
 def test_a_shot_that_continues_another_waits_for_it(clock: Clock) -> None:
-    from dataclasses import replace
-
     first, free = grouped("a", "1"), grouped("b", "2")
     plate = FramePlate(first.take.key, 8, first.take.size)
     following = grouped("c", "3", backend=Grouping(seconds=1200.0))
@@ -193,3 +215,42 @@ def test_a_shot_that_continues_another_waits_for_it(clock: Clock) -> None:
     outlook.begins(first, 2)
     coming = outlook._coming(free, [], all_sizes)
     assert [(take.after, take.needs) for take in coming] == [(0.0, ()), (300.0, ())]
+
+
+# What is said before it begins
+
+H200 = [Device(f"cuda:{number}", "NVIDIA H200", 143, pin=f"GPU-{number}") for number in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("groups", "gpus", "seconds"),
+    [
+        ("auto", None, 600.0 + 300.0 + 5.0),
+        ("asked", None, 1200.0),
+        ("asked", 2, 3 * (300.0 + 5.0)),
+        ("auto", 1, 1200.0),
+        ("off", 2, 1200.0),
+    ],
+)
+def test_three_takes_on_two_devices_are_expected_by_the_farms_own_rules(
+    groups: str, gpus: int | None, seconds: float
+) -> None:
+    orders = [grouped(str(shot), str(shot), gpus=gpus) for shot in range(3)]
+    assert expected_seconds(orders, H200[:2], groups, {}) == seconds
+
+
+def test_unlike_devices_form_no_group_unasked() -> None:
+    mixed = [H200[0], Device("cuda:1", "NVIDIA A100", 80)]
+    assert expected_seconds([grouped("a")], mixed, "auto", {}) == 600.0
+    assert expected_seconds([grouped("a")], H200[:2], "auto", {}) == 305.0
+
+
+def test_what_was_measured_counts_and_a_group_shares_it() -> None:
+    order = grouped("a")
+    assert expected_seconds([order], H200[:1], "auto", {order.take.key: 900.0}) == 900.0
+    assert expected_seconds([order], H200[:2], "auto", {order.take.key: 900.0}) == 455.0
+    assert expected_seconds([order], H200, "auto", {order.take.key: 900.0}) == 230.0
+
+
+def test_a_farm_with_nothing_to_do_is_done() -> None:
+    assert expected_seconds([], H200, "auto", {}) == 0.0

@@ -95,6 +95,16 @@ def test_an_unknown_backend_is_refused_before_anything_starts(tmp_path: Path) ->
     assert "no backend is called 'vhs'; allowed: animatic, wan" in done.stderr
 
 
+def test_wrong_settings_of_the_machine_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    done = _start({**environment(tmp_path, 1), "WAN_RENDER_GROUPS": "al", "WAN_RENDER_ZOOM": "2"})
+    assert done.returncode == 2
+    assert [line.partition(";")[0] for line in done.stderr.splitlines()] == [
+        "WAN_RENDER_ZOOM: is no setting",
+        "WAN_RENDER_GROUPS: 'al' is no value of it",
+    ]
+    assert not (tmp_path / "farm").exists()
+
+
 def test_where_torch_is_missing_previews_are_deployed_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flows.farm.find_spec", lambda name: None if name == "torch" else object())
     backend, sentence = backend_to_deploy("")

@@ -65,6 +65,9 @@ class Solid:
     def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:  # noqa: ARG002
         return take.frames / (1 if device_kind == "cpu" else 2)
 
+    def timed_on(self, device_kind: str) -> str:  # noqa: ARG002
+        return ""
+
     def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:  # noqa: ARG002
         listen(Progress(Phase.LOADING))
         self.note(f"open {card.name} on {device.name}")

@@ -19,8 +19,8 @@ from wan_render.backends.wan.acceleration.profile import BY_NAME
 from wan_render.backends.wan.location import missing_weights
 from wan_render.backends.wan.opening import KINDS
 from wan_render.cli.wording import gigabytes
-from wan_render.devices import local_devices
-from wan_render.errors import Problem, WanRenderError
+from wan_render.devices import SETTING, local_devices
+from wan_render.errors import MachineError, Problem, UsageError, WanRenderError
 from wan_render.media import ffmpeg, text
 from wan_render.production.ability import confinement
 from wan_render.settings import MachineSettings, install_command, machine_settings, variables
@@ -84,7 +84,7 @@ def _findings(settings: MachineSettings) -> Iterator[Finding]:
         yield _extra(extra, packages)
     yield from _weights()
     for variable, field in variables().items():
-        yield Finding(variable, f"{getattr(settings, field) or 'not set'}")
+        yield _setting(variable, f"{getattr(settings, field) or 'not set'}", settings)
 
 
 def _tried(what: str, look: Callable[[], Finding], *, needed: bool) -> Finding:
@@ -154,6 +154,19 @@ def _confined_profiles(found: Mapping[str, Problem | None]) -> Iterator[Finding]
     confined = {name: problem for name, problem in found.items() if problem is not None}
     for first in list(confined.values())[:1]:
         yield Finding("some devices", f"{', '.join(confined)}: {first.found}; {first.allowed}")
+
+
+def _setting(variable: str, value: str, settings: MachineSettings) -> Finding:
+    """Whether the devices of that name are here was not asked when the settings were read."""
+    try:
+        if variable == SETTING:
+            local_devices(settings, KINDS)
+    except UsageError as error:
+        problem = error.problems[0]
+        return Finding(variable, f"{value}: {problem.found}", problem.remedy or problem.allowed, needed=True)
+    except MachineError:  # said of the devices
+        pass
+    return Finding(variable, value)
 
 
 def _disk(what: str, folder: Path) -> Finding:

@@ -15,14 +15,15 @@ from wan_render.cli.wording import gigabytes
 from wan_render.errors import Problem, UsageError
 from wan_render.model.spelling import did_you_mean
 from wan_render.render import ModelCard
-from wan_render.settings import MachineSettings
+from wan_render.settings import MachineSettings, machine_settings
 from wan_render.take import Sampling
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List the models, or pull one."""
+    settings = machine_settings()
     if arguments.action == "pull":
-        return _pull(arguments)
+        return _pull(arguments, settings)
     found = [_Listed.of(model.card()) for model in official.ALL]
     if arguments.json:
         print(json.dumps({"version": 1, "models": [model.report() for model in found]}, ensure_ascii=False, indent=2))
@@ -31,11 +32,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _pull(arguments: argparse.Namespace) -> int:
+def _pull(arguments: argparse.Namespace, settings: MachineSettings) -> int:
     from wan_render.backends.wan.weights.pull import Order, pull
     from wan_render.cli.pull_progress import watching
 
-    root = arguments.to or MachineSettings().weights
+    root = arguments.to or settings.weights
     card = _card(arguments.name)
     with watching() as watch:
         pulled = pull(Order(card, pulled_folder(card, root), arguments.source, arguments.revision), watch)

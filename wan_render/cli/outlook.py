@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wan_render.cli.wording import counted, gigabytes, lasting
-from wan_render.errors import Problem
-from wan_render.model import Document
-from wan_render.plan import FilmPlan
-from wan_render.production import RenderOrder, lettering_warnings
+from wan_render.farm import expected_seconds
+from wan_render.production import RenderOrder
 from wan_render.render import Device
-from wan_render.status import FilmStatus, pin_warnings
+from wan_render.status import FilmStatus
 from wan_render.take import Take
-
-
-def film_warnings(plan: FilmPlan, document: Document, found: FilmStatus) -> tuple[Problem, ...]:
-    """What would otherwise be noticed in the finished film; `plan` is that of `document`, `found` what it found."""
-    return (*plan.warnings, *lettering_warnings(plan, document), *pin_warnings(found))
 
 
 def amount(found: FilmStatus, takes: Sequence[Take]) -> str:
@@ -26,28 +19,37 @@ def amount(found: FilmStatus, takes: Sequence[Take]) -> str:
     return counted(len(takes), "take") + (f" ({parts} of them parts of others)" if parts else "")
 
 
-def outlook(before: FilmStatus, orders: Sequence[RenderOrder], devices: Sequence[Device]) -> str:
-    """How much there is to render, how long it takes and what it needs on the disk, of a run on these orders; only
-    devices that can render some of them count."""
+def outlook(before: FilmStatus, orders: Sequence[RenderOrder], devices: Sequence[Device], groups: str) -> str:
+    """How much there is to render, how long it takes and what it needs on the disk, of a run on these orders."""
     if not orders:
         return "every take is there"
-    takes = [order.take for order in orders]
-    able = [frozenset(device.name for device in devices) - order.barred for order in orders]
-    there = f" ({len(before.to_render)} missing in all)" if len(before.to_render) != len(takes) else ""
-    share = len(takes) / max(len(before.to_render), 1)
-    seconds = before.seconds / max(len(before.to_render), 1) * _rounds(able)
-    space = gigabytes(round(before.bytes * share))
+    there = f" ({len(before.to_render)} missing in all)" if len(before.to_render) != len(orders) else ""
+    space = gigabytes(round(before.bytes * len(orders) / max(len(before.to_render), 1)))
+    takes = amount(before, [order.take for order in orders])
+    time = expected_time(before, orders, devices, groups)
+    used = used_devices(orders, devices)
     return (
-        f"{amount(before, takes)} to render on {counted(len(frozenset().union(*able)), 'device')}{there}: "
-        f"about {lasting(seconds)}, then {lasting(before.film_seconds)} for the film, {space}"
+        f"{takes} to render on {counted(len(used), 'device')}{there}: {time}, "
+        f"then {lasting(before.film_seconds)} for the film, {space}"
     )
 
 
-def _rounds(able: Sequence[frozenset[str]]) -> float:
-    """How many times as long as one take a run lasts at least, by the names of the devices that can render each of its
-    takes: those that have no other devices than some share these."""
-    return max(_share(sum(other <= some for other in able), len(some)) for some in set(able))
+def expected_time(found: FilmStatus, orders: Sequence[RenderOrder], devices: Sequence[Device], groups: str) -> str:
+    """`about 12 min`, and of which device that is true where it may not be of these."""
+    alone = {key: time.seconds for key, time in found.times.items()}
+    seconds = expected_seconds(orders, devices, groups, alone)
+    timed_on = guessed_on(found, orders, devices[0].kind)
+    is_another = bool(timed_on) and any(device.label != timed_on for device in used_devices(orders, devices))
+    return f"about {lasting(seconds)}" + (f" (reckoned as {timed_on})" if is_another else "")
 
 
-def _share(takes: int, devices: int) -> float:
-    return takes / min(devices, takes)
+def used_devices(orders: Sequence[RenderOrder], devices: Sequence[Device]) -> tuple[Device, ...]:
+    """Those that can render some of these orders; all, where none can."""
+    able = {device for order in orders for device in order.able(devices)}
+    return tuple(device for device in devices if device in able or not able)
+
+
+def guessed_on(found: FilmStatus, orders: Sequence[RenderOrder], device_kind: str) -> str:
+    """The device that the times are of, where some of these orders have no like that was measured here; else ""."""
+    guessed = (order for order in orders if found.times[order.take.key].is_guessed)
+    return next((order.backend.timed_on(device_kind) for order in guessed), "")

@@ -6,16 +6,16 @@ import argparse
 import json
 from collections.abc import Iterator
 
+from wan_render.cli.ground import Ground, ground, time_on
 from wan_render.cli.other_weights import other_weights
-from wan_render.cli.outlook import amount, film_warnings
+from wan_render.cli.outlook import amount
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.cut import film_frames
-from wan_render.devices import local_devices
-from wan_render.errors import MachineError, UsageError
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
+from wan_render.production import film_warnings, lettering_warnings, orders
 from wan_render.production.ability import confinements, unable_devices
 from wan_render.render import Backend
 from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
@@ -27,17 +27,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the plan; nothing is written."""
     session = Session.of(arguments)
     plan = session.plan
-    found = status(plan, session.store, session.backend)
+    here = ground(session)
+    found = status(plan, session.store, session.backend, here.kind)
     if arguments.json:
-        print(json.dumps(plan_json(plan, found), ensure_ascii=False, indent=2))
+        print(json.dumps(plan_json(plan, found, lettering_warnings(plan)), ensure_ascii=False, indent=2))
         return 0
-    _print(session, plan, found)
+    _print(session, plan, found, here)
     if arguments.prompts:
         _print_prompts(plan)
     return 0
 
 
-def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
+def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: Ground) -> None:
     frames = film_frames(plan)
     print(f"{plan.title} ({plan.slug}), {plan.backend}")
     length = f"{counted(frames, 'frame')}, {float(frames / plan.rate):.2f} s at {plan.rate} fps"
@@ -46,17 +47,18 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus) -> None:
         print(f"draft: {STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}; circles are the final film's\n")
     _print_table(list(_rows(found)))
     print()
-    of_machine = (*_lacking(plan, session.backend), *_confined(session))
-    for warning in (*film_warnings(plan, session.document, found), *of_machine):
+    unable = unable_devices(found.to_render, session.backend, here.devices)
+    of_machine = map(str, confinements(found.to_render, unable, here.devices))
+    for warning in (*film_warnings(plan, found), *_lacking(plan, session.backend), *of_machine):
         print(f"warning: {warning}")
     for problem in other_weights(plan, found, session.store):
         print(f"warning: {problem}")
-    takes = found.to_render
-    if takes:
-        kind = session.backend.device_kinds[0]
+    if here.problem is not None:
+        print(f"warning: {here.problem}")
+    if wanted := orders(plan, found, session.backend, unable=unable):
         print(
-            f"to render: {amount(found, takes)}, about {lasting(found.seconds)} for the takes on one {kind} "
-            f"device, {lasting(found.film_seconds)} for the film, "
+            f"to render: {amount(found, found.to_render)}, {time_on(session, here, found, wanted)}, "
+            f"then {lasting(found.film_seconds)} for the film, "
             f"{gigabytes(found.bytes)} ({gigabytes(free_bytes(session.store.root))} free)"
         )
     elif found.film_seconds:
@@ -70,18 +72,6 @@ def _lacking(plan: FilmPlan, backend: Backend) -> Iterator[str]:
     asked = dict.fromkeys((take.model, take.sampling.profile) for take in plan.takes)
     problems = (backend.missing(plan.models[model], (), profile) for model, profile in asked)
     yield from dict.fromkeys(str(problem) for problem in problems if problem is not None)
-
-
-def _confined(session: Session) -> Iterator[str]:
-    """Which profiles are rendered on some of this machine's devices only."""
-    takes = [take for take in session.plan.takes if take.sampling.profile != "exact"]
-    if not takes:  # every device renders it, and to ask for the devices takes time
-        return
-    try:
-        devices = local_devices(session.settings, session.backend.device_kinds)
-    except (MachineError, UsageError):  # said of what is lacking
-        return
-    yield from map(str, confinements(takes, unable_devices(takes, session.backend, devices), devices))
 
 
 def _rows(found: FilmStatus) -> Iterator[tuple[str, ...]]:

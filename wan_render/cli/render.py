@@ -6,13 +6,13 @@ import argparse
 import json
 import sys
 
-from wan_render.cli.outlook import film_warnings, outlook
+from wan_render.cli.outlook import outlook
 from wan_render.cli.progress import reporter
 from wan_render.cli.selection import selected
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted
 from wan_render.farm import LocalFarm, local_devices, render_all
-from wan_render.production import FilmVersion, begin, failures, finish
+from wan_render.production import FilmVersion, begin, failures, film_warnings, finish
 
 WITH_SLATES = 1
 """Exit code of a film in which slates stand for missing shots."""
@@ -37,9 +37,9 @@ def _film(session: Session, only: str | None) -> FilmVersion:
         reporter() as report,
         begin(plan, backend, store, only=shots, devices=devices, waiting=report.say) as work,
     ):
-        for warning in (*film_warnings(plan, session.document, work.before), *work.confined):
+        for warning in (*film_warnings(plan, work.before), *work.confined):
             report.say(f"warning: {warning}")
-        report.begin(work.orders, outlook(work.before, work.orders, devices))
+        report.begin(work.orders, outlook(work.before, work.orders, devices, session.settings.groups))
         with LocalFarm(devices, store.root) as farm:
             results = render_all(work.orders, farm, report.event)
         return finish(work, failures(work, results), progress=report.finishing, waiting=report.say)

@@ -6,6 +6,7 @@ sees every order of a film to its end. A scheduler of its own (flows/) calls `Fa
 
 from wan_render.devices import cpu, gpus, local_devices
 from wan_render.farm.attempts import Attempts, Verdict, not_tried
+from wan_render.farm.expected import expected_seconds
 from wan_render.farm.lanes import Lane, lanes_of
 from wan_render.farm.local import LocalFarm
 from wan_render.farm.night import AttemptFailed, Began, Ended, Event, OnEvent, render_all
@@ -28,6 +29,7 @@ __all__ = [
     "Stall",
     "Verdict",
     "cpu",
+    "expected_seconds",
     "gpus",
     "lanes_of",
     "local_devices",

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 
 from wan_render.farm.outlook import Outlook
 from wan_render.farm.quarantine import Quarantine
+from wan_render.farm.sizes import possible_sizes, sizes_of
 from wan_render.farm.slots import Slot, model_of
 from wan_render.production import RenderOrder
 
 _log = logging.getLogger(__name__)
-
-MOST_UNASKED = 4
-"""Devices of a group that nobody asked for: larger ones were never timed (docs/benchmarks.md)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,16 +196,10 @@ class Dispatch:
     def _sizes(self, order: RenderOrder, devices: int) -> tuple[int, ...]:
         """How many of so many equal devices may render an order: several numbers where it is to be chosen, by how
         soon the night ends; else one."""
-        if devices < 2:
+        if self._are_given_up or order.take.key in self._alone:
             return (1,)
-        is_open = order.gpus is None and self._forms_unasked
-        is_alone = self._groups == "off" or self._are_given_up or order.take.key in self._alone
-        if is_alone or not (is_open or order.gpus):
-            return (1,)
-        possible = [size for size in _possible(order) if size <= devices] or [1]
-        if order.gpus is None:
-            return tuple(size for size in possible if size <= MOST_UNASKED)
-        return (max(size for size in possible if size <= order.gpus),)
+        is_asked_only = self._groups == "auto" and not self._forms_unasked
+        return sizes_of(order, devices, "asked" if is_asked_only else self._groups)
 
     def _here(self, order: RenderOrder) -> list[Slot]:
         """The devices that this farm has or can have for an order: no other run holds them."""
@@ -240,7 +232,7 @@ class Dispatch:
             return
         if self._groups == "off":
             why = "WAN_RENDER_GROUPS is off"
-        elif devices == max(size for size in _possible(order) if size <= asked):
+        elif devices == max(size for size in possible_sizes(order) if size <= asked):
             why = f"{order.backend.id} renders such a take on no more"
         else:
             able = " that can render it" if order.barred else ""
@@ -249,11 +241,6 @@ class Dispatch:
         if reason not in self._said:
             self._said.add(reason)
             _log.warning("%s take %d %s", order.shot, order.number, reason)
-
-
-def _possible(order: RenderOrder) -> tuple[int, ...]:
-    """How many devices can render it; what is joined from other takes needs no more than one."""
-    return (1,) if order.take.through else order.backend.group_sizes(order.take, order.card)
 
 
 def _idle(slots: Sequence[Slot], request: Request, taken: set[Slot], count: int) -> tuple[Slot, ...]:

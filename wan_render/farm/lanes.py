@@ -19,8 +19,7 @@ class Lane:
 
 def lanes_of(orders: Sequence[RenderOrder], devices: Sequence[Device]) -> tuple[Lane, ...]:
     """Each order in one, in the order of each lane's first; a device may be of several."""
-    found: dict[frozenset[str], list[RenderOrder]] = {}
+    found: dict[tuple[Device, ...], list[RenderOrder]] = {}
     for order in orders:
-        able = frozenset(device.name for device in devices) - order.barred
-        found.setdefault(able, []).append(order)
+        found.setdefault(order.able(devices), []).append(order)
     return tuple(Lane(frozenset(those), max(1, len(able))) for able, those in found.items())

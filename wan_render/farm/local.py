@@ -229,7 +229,7 @@ class LocalFarm:
                 self._changed.notify_all()
 
     def _refuse_if_none_is_able(self, order: RenderOrder) -> None:
-        if order.barred.issuperset(device.name for device in self.devices):
+        if not order.able(self.devices):
             names = ", ".join(device.name for device in self.devices)
             raise MachineError(Problem(order.shot, f"can be rendered on none of {names}"))
 

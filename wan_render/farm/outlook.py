@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from wan_render.farm.formation import JOINING_SECONDS, LOADING_SECONDS, Coming, formation
+from wan_render.farm.formation import JOINING_SECONDS, LOADING_SECONDS, Coming, formation, night
 from wan_render.production import RenderOrder
 
 KEPT_SECONDS = 2.0
@@ -28,11 +29,16 @@ class Outlook:
     """The orders of the night, of which some are being rendered. Not for several threads: the farm has a lock.
 
     Times are the backend's estimates, times what the take that ended last took of its own: so they need only be right
-    in proportion.
+    in proportion. alone: what is known better of takes on one device, by their keys: seconds.
     """
 
-    def __init__(self, device_kind: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._kind, self._clock = device_kind, clock
+    def __init__(
+        self,
+        device_kind: str,
+        clock: Callable[[], float] = time.monotonic,
+        alone: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        self._kind, self._clock, self._alone = device_kind, clock, alone
         self._expected: dict[str, RenderOrder] = {}
         self._running: dict[str, _Running] = {}
         self._pace = 1.0
@@ -99,6 +105,11 @@ class Outlook:
             decided = self._decided[order.take.key] = self._clock() + KEPT_SECONDS, found.devices
         return decided[1]
 
+    def night(self, devices: int, sizes: Sizes) -> float:
+        """Seconds until the last of the orders is rendered, where all begins now and so many devices are free."""
+        orders = tuple(self._expected.values())
+        return night(self._coming(orders[0], (), sizes), [0.0] * devices) if orders else 0.0
+
     def _coming(self, order: RenderOrder, waiting: Sequence[RenderOrder], sizes: Sizes) -> list[Coming]:
         """This one, then those that can begin as well, then the rest as it will be asked for."""
         first = {each.take.key: each for each in (order, *waiting)}
@@ -115,4 +126,8 @@ class Outlook:
 
     def _estimate(self, order: RenderOrder, devices: int) -> float:
         """Seconds, as the backend has it; a take that is joined from others takes next to nothing."""
-        return 0.0 if order.take.through else order.backend.expected_seconds(order.take, self._kind, devices)
+        alone = self._alone.get(order.take.key)
+        if order.take.through:
+            return alone or 0.0
+        seconds = order.backend.expected_seconds(order.take, self._kind, devices)
+        return seconds if alone is None else alone * seconds / order.backend.expected_seconds(order.take, self._kind)

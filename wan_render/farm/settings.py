@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wan_render.render import Phase
-from wan_render.settings import MachineSettings
+from wan_render.settings import machine_settings
 
 
 @dataclass(frozen=True)
@@ -56,4 +56,4 @@ class FarmSettings:
     locks: Path = field(default_factory=lock_folder)
     quarantine: int = 2
     work: str = "wan_render.farm.work:render_takes"
-    groups: str = field(default_factory=lambda: MachineSettings().groups)
+    groups: str = field(default_factory=lambda: machine_settings().groups)

@@ -12,6 +12,9 @@ from wan_render.render import Device
 Model = tuple[str, str]
 """A backend and a model: what a process is warm with."""
 
+Make = tuple[str, str, int]
+"""The same for two devices that may be in one group."""
+
 
 @dataclass(eq=False)
 class Slot:
@@ -37,9 +40,9 @@ class Slot:
         return 2 if self.model == model else 1 if self.model is None else 0
 
     @property
-    def make(self) -> tuple[str, str, int]:
-        """The same for two devices that may be in one group."""
-        return self.device.kind, self.device.label, self.device.memory_bytes
+    def make(self) -> Make:
+        """Of its device."""
+        return make_of(self.device)
 
 
 @dataclass(eq=False)
@@ -65,3 +68,8 @@ class Turn:
 def model_of(order: RenderOrder) -> Model:
     """What a process that renders it is warm with."""
     return order.backend.id, order.card.identity
+
+
+def make_of(device: Device) -> Make:
+    """Kind, name and memory."""
+    return device.kind, device.label, device.memory_bytes

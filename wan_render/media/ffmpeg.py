@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from wan_render.errors import DiskError, FfmpegError, MachineError, Problem
-from wan_render.settings import MachineSettings
+from wan_render.settings import machine_settings
 
 TAIL_LINES = 12
 """Lines of what ffmpeg printed last that go into an error."""
@@ -37,7 +37,7 @@ def program() -> str:
 
     Raises FfmpegError where there is none.
     """
-    chosen = MachineSettings().ffmpeg
+    chosen = machine_settings().ffmpeg
     if chosen is not None:
         return _chosen(chosen)
     import imageio_ffmpeg

@@ -114,6 +114,14 @@ class PlannedTitle:
 
 
 @dataclass(frozen=True)
+class Lettering:
+    """A text that is drawn into the film. where: for messages, as PlannedShot.where."""
+
+    where: str
+    text: str
+
+
+@dataclass(frozen=True)
 class FilmPlan:
     """A film, fully resolved.
 
@@ -122,6 +130,7 @@ class FilmPlan:
     models:   the card of every model used, by identity.
     paintings: the take of every keyframe that is painted, by the keyframe's name; its frame 0 is the picture.
     loras:    the file of every LoRA of the storyboard, by SHA-256.
+    lettering: every text that is drawn: titles, cards, ids of shots.
     gpus:     how many devices are asked to render a take together, by its key; one that is not there leaves it open.
     size:     the raster that models render; delivery: the size of the film.
     fade_in, fade_out: film frames.
@@ -147,6 +156,7 @@ class FilmPlan:
     paintings: Mapping[str, Take] = field(default_factory=dict)
     loras: Mapping[str, Path] = field(default_factory=dict)
     gpus: Mapping[str, int] = field(default_factory=dict)
+    lettering: tuple[Lettering, ...] = ()
 
     @property
     def takes(self) -> tuple[Take, ...]:

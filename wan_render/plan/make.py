@@ -18,6 +18,7 @@ from wan_render.plan.inherit import Inherited
 from wan_render.plan.joints import Meeting, Rates, check_room, joints
 from wan_render.plan.later import reason_not_yet, warn_of_ignored, warn_of_slates
 from wan_render.plan.lengths import Length, length
+from wan_render.plan.lettering import lettering
 from wan_render.plan.loras import Loras
 from wan_render.plan.models import Chooser, Modelled
 from wan_render.plan.paintings import Painter
@@ -99,6 +100,7 @@ def make_plan(
         paintings=studio.painter.takes,
         loras=resolver.loras.files,
         gpus=asked_gpus(cast, shots, storyboard, studio.painter.takes),
+        lettering=lettering(opening, shots, closing, document),
     )
 
 

@@ -2,13 +2,13 @@
 
 from wan_render.production.failures import failures
 from wan_render.production.finish import finish
-from wan_render.production.lettering import lettering_warnings
 from wan_render.production.order import RenderOrder, orders
 from wan_render.production.precedence import Outcome, Precedence
 from wan_render.production.produce import attempt, produce
 from wan_render.production.render import Unwritten, assist_take, begin_take, render_take
 from wan_render.production.run import Run, begin
 from wan_render.production.warm import Warm
+from wan_render.production.warnings import film_warnings, lettering_warnings
 from wan_render.store import FilmVersion
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "begin",
     "begin_take",
     "failures",
+    "film_warnings",
     "finish",
     "lettering_warnings",
     "orders",

@@ -21,6 +21,7 @@ from wan_render.production.pictures import Pictures
 from wan_render.production.review import review_of
 from wan_render.production.run import Run
 from wan_render.production.tags import cut_takes, film_tags
+from wan_render.production.warnings import lettering_warnings
 from wan_render.render import Pixels
 from wan_render.report import write_report
 from wan_render.status import ShotStatus, film_bytes, painting_label, plan_json
@@ -146,7 +147,7 @@ def _write(
     video = folder / "film.mp4"
     make_film(cut, Sources(run.store, run.plan.pictures), video, tags=tags, progress=progress)
     _write_json(folder / "cut.json", {"version": 1, **canonical(cut)})
-    _write_json(folder / "plan.json", plan_json(run.plan, run.before))
+    _write_json(folder / "plan.json", plan_json(run.plan, run.before, lettering_warnings(run.plan)))
     with review_of(run, cut, version, video, made) as review:
         write_report(review, folder)
     return FilmRecord(

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from wan_render.plan import FilmPlan
-from wan_render.render import Backend, Group, ModelCard, PublishedLora
+from wan_render.render import Backend, Device, Group, ModelCard, PublishedLora
 from wan_render.status import FilmStatus, ShotStatus, painting_label, with_needs
 from wan_render.take import Lora, Plate, Take
 
@@ -54,6 +54,10 @@ class RenderOrder:
 
     def __hash__(self) -> int:
         return hash(self.take.key)
+
+    def able(self, devices: Sequence[Device]) -> tuple[Device, ...]:
+        """Those of the devices that can render it."""
+        return tuple(device for device in devices if device.name not in self.barred)
 
     @property
     def needs(self) -> tuple[str, ...]:

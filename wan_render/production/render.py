@@ -16,7 +16,7 @@ from wan_render.production.order import RenderOrder
 from wan_render.production.pictures import Pictures
 from wan_render.production.warm import Warm
 from wan_render.render import Device, Frames, Listen, Phase, Pixels, Plates, Progress, checked
-from wan_render.settings import MachineSettings
+from wan_render.settings import machine_settings
 from wan_render.store import CLIP, FIRST, LAST, PREVIEW, TOGETHER, Clip, Fill, Provenance, Store
 from wan_render.take import Take, short
 
@@ -77,7 +77,7 @@ class Unwritten:
 
 def _settle(order: RenderOrder, store: Store) -> None:
     """The take is there: its shot has it, and what was kept for it alone has served."""
-    if not MachineSettings().keep_latents:
+    if not machine_settings().keep_latents:
         store.stages.drop(order.take.key)
     if order.film:
         store.remember(order.film, order.shot, order.number, order.take)

@@ -18,6 +18,7 @@ from wan_render.plan import CardText, NotYet, PlannedShot, Rendered, StillPictur
 from wan_render.production.pictures import Pictures
 from wan_render.production.render import write_picture
 from wan_render.production.run import Run
+from wan_render.production.warnings import film_warnings
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.status import ShotStatus, TakeStatus
 from wan_render.store import Clip, Provenance, Store
@@ -45,7 +46,7 @@ def review_of(run: Run, cut: Cut, version: str, video: Path, made: datetime) -> 
             preview=run.backend.id.partition("/")[0] if run.backend.is_preview else "",
             made=made,
             tool=f"wan-render {__version__}",
-            warnings=tuple(map(str, plan.warnings)),
+            warnings=tuple(map(str, film_warnings(plan, run.before))),
             shots=tuple(_shot(run.store, shot, *events[shot.id], plates) for shot in shots),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -42,20 +43,28 @@ _Alike = tuple[str, str, int, int, str]
 """Backend, model, width, height and kind of device: what makes two takes comparable."""
 
 
-def expected_seconds(takes: Sequence[Take], store: Store, backend: Backend, device_kind: str) -> float:
-    """Device seconds for these takes: the median of comparable ones in the store, scaled by steps and frames;
-    where there are none, what the backend expects and the time to write them."""
+@dataclass(frozen=True)
+class TakeTime:
+    """What a take is expected to need of one device. is_guessed: nothing like it was measured here."""
+
+    seconds: float
+    is_guessed: bool
+
+
+def expected_times(takes: Sequence[Take], store: Store, backend: Backend, device_kind: str) -> Mapping[str, TakeTime]:
+    """The time of each of these takes, by its key: the median of comparable ones in the store, scaled by steps and
+    frames; where there are none, what the backend expects and the time to write it."""
     rates = _measured(store) if takes else {}
-    seconds = 0.0
-    for take in takes:
-        if take.through:  # joined from segments, which are counted themselves
-            seconds += _writing_seconds(take)
-            continue
-        rate = rates.get((take.backend, take.model, take.size.width, take.size.height, device_kind))
-        work = take.sampling.steps * take.frames
-        unmeasured = backend.expected_seconds(take, device_kind) + _writing_seconds(take)
-        seconds += unmeasured if rate is None else rate * work
-    return seconds
+    return {take.key: _time(take, rates, backend, device_kind) for take in takes}
+
+
+def _time(take: Take, rates: Mapping[_Alike, float], backend: Backend, device_kind: str) -> TakeTime:
+    if take.through:  # joined from segments, which are counted themselves
+        return TakeTime(_writing_seconds(take), is_guessed=False)
+    rate = rates.get((take.backend, take.model, take.size.width, take.size.height, device_kind))
+    if rate is None:
+        return TakeTime(backend.expected_seconds(take, device_kind) + _writing_seconds(take), is_guessed=True)
+    return TakeTime(rate * take.sampling.steps * take.frames, is_guessed=False)
 
 
 def expected_film_seconds(plan: FilmPlan, takes: Sequence[Take], store: Store) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from wan_render.cut import film_frames
+from wan_render.errors import Problem
 from wan_render.keys import canonical
 from wan_render.plan import FilmPlan, PlannedShot
 from wan_render.status.pins import pin_warnings
@@ -15,8 +17,8 @@ FORM = 1
 """Raised whenever something that a reader may rely on is renamed or removed; additions leave it."""
 
 
-def plan_json(plan: FilmPlan, status: FilmStatus) -> dict[str, Any]:
-    """One object of plain JSON values."""
+def plan_json(plan: FilmPlan, status: FilmStatus, lettering: Sequence[Problem] = ()) -> dict[str, Any]:
+    """One object of plain JSON values. lettering: what the font cannot draw, for who has one to ask."""
     frames = film_frames(plan)
     return {
         "version": FORM,
@@ -24,7 +26,7 @@ def plan_json(plan: FilmPlan, status: FilmStatus) -> dict[str, Any]:
         "frames": frames,
         "seconds": float(frames / plan.rate),
         "expected": _expected(status),
-        "warnings": [asdict(warning) for warning in (*plan.warnings, *pin_warnings(status))],
+        "warnings": [asdict(warning) for warning in (*plan.warnings, *lettering, *pin_warnings(status))],
         "shots": [_shot(shot, plan) for shot in status.shots],
         "painted": [{"keyframe": name} | _take(take, take.key, plan) for name, take in status.paintings.items()],
     }

@@ -10,7 +10,7 @@ from typing import Any
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
 from wan_render.render import Backend
-from wan_render.status.forecast import expected_bytes, expected_film_seconds, expected_seconds
+from wan_render.status.forecast import TakeTime, expected_bytes, expected_film_seconds, expected_times
 from wan_render.status.needed import with_needs
 from wan_render.store import Clip, Store
 from wan_render.take import FramePlate, Take, changes
@@ -70,18 +70,23 @@ class ShotStatus:
 class FilmStatus:
     """A film's shots in its order, the omitted ones where they would be.
 
-    seconds: expected device time, and bytes: expected disk space, for what is to be rendered.
+    times: what each take that is to be rendered needs of one device, by its key. bytes: expected disk space.
     to_render: the takes that are not there, each once, in the film's order, and before each those that it needs.
     paintings: the status of every painted keyframe, by its name. Their takes are numbered 1.
     film_seconds: from the last take to the finished film; 0 where no new one is to be made.
     """
 
     shots: tuple[ShotStatus, ...]
-    seconds: float
+    times: Mapping[str, TakeTime]
     bytes: int
     to_render: tuple[Take, ...] = ()
     paintings: Mapping[str, TakeStatus] = field(default_factory=dict)
     film_seconds: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Expected device time for what is to be rendered: as if there were one device."""
+        return sum(time.seconds for time in self.times.values())
 
     def shot(self, shot_id: str) -> ShotStatus:
         """The status of a shot; KeyError for an unknown one."""
@@ -103,7 +108,7 @@ def status(plan: FilmPlan, store: Store, backend: Backend, device_kind: str | No
     to_render = _to_render(plan, shots, store)
     return FilmStatus(
         _in_film_order(plan, shots + omitted),
-        expected_seconds(to_render, store, backend, device_kind or backend.device_kinds[0]),
+        expected_times(to_render, store, backend, device_kind or backend.device_kinds[0]),
         expected_bytes(plan, to_render, store),
         to_render,
         {

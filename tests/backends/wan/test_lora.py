@@ -20,7 +20,9 @@ from tests.tiny_wan import KINDS, _transformer, diffusers
 from wan_render.backends.wan import BACKEND, distilled, location
 from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Arrival
 from wan_render.backends.wan.acceleration.prepare import reference
-from wan_render.backends.wan.acceleration.profile import EXACT
+from wan_render.backends.wan.acceleration.profile import EXACT, FAST
+from wan_render.backends.wan.acceleration.transformer import Dress, as_it_is
+from wan_render.backends.wan.dressed import changed
 from wan_render.backends.wan.lora import Wardrobe, for_expert
 from wan_render.backends.wan.lora_file import read_changes
 from wan_render.errors import RenderError, WeightsError
@@ -111,14 +113,15 @@ def test_a_lora_is_added_in_float32_and_rounded_once(tmp_path: Path) -> None:
             assert torch.equal(after[weight], expected.to(torch.bfloat16))
 
 
-def test_loras_are_changed_and_taken_out_bit_for_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_roomy", [False, True])
+def test_loras_are_changed_and_taken_out_bit_for_bit(tmp_path: Path, *, is_roomy: bool) -> None:
     transformer, wardrobe = tiny(), Wardrobe()
     before = weights(transformer)
     one, two = own(tmp_path, 1), own(tmp_path, 5)
     placed = dressed(wardrobe, transformer, one)
     only_one = weights(placed)
-    assert wardrobe.wear(placed, (one, two))
-    assert wardrobe.wear(placed, (two,))
+    assert wardrobe.wear(placed, (one, two), is_roomy=is_roomy)
+    assert wardrobe.wear(placed, (two,), is_roomy=is_roomy)
     assert differing(weights(placed), only_one)
     assert wardrobe.wear(placed, (one,))
     assert not wardrobe.wear(placed, (one,)), "it wears it already"
@@ -229,6 +232,87 @@ def test_what_is_quantised_is_fused_before(tmp_path: Path) -> None:
     placed = arrival.place(tiny(), CPU)
     assert differing(seen[0], weights(tiny()))
     assert not wardrobe.wear(placed, (worn,))
+
+
+def float8(folder: Path) -> tuple[Arrival, Any, Any]:
+    """A transformer in float8 as it arrives, and two LoRAs of which each changes a layer that the other does not."""
+
+    def place(module: Any, _: torch.device, dress: Dress = as_it_is) -> torch.nn.Module:
+        return reference(module, FAST, dress=dress)
+
+    dice = torch.Generator().manual_seed(3)
+    extra = {f"diffusion_model.blocks.0.cross_attn.o.diff_{part}": torch.randn(WIDTH, generator=dice) for part in "b"}
+    extra |= {"diffusion_model.blocks.1.cross_attn.o.diff": torch.randn(WIDTH, WIDTH, generator=dice)}
+    other = {"diffusion_model.head.head.diff": torch.randn(64, WIDTH, generator=dice)}
+    arrival = Arrival("accelerated, float8 e4m3", place, place_dressed=place)
+    return arrival, own(folder, 1, extra=extra), own(folder, 5, extra=other)
+
+
+def bits(transformer: torch.nn.Module) -> dict[str, bytes]:
+    return {
+        name: part.detach().contiguous().view(torch.uint8).numpy().tobytes()
+        for name, part in transformer.state_dict().items()
+    }
+
+
+def test_float8_changes_without_being_read_again(tmp_path: Path) -> None:
+    """To the same bits as one that was read with the LoRA on."""
+    arrival, one, other = float8(tmp_path)
+    fresh = {
+        worn: bits(Wardrobe().arrival(arrival, worn).place(tiny(), CPU))
+        for worn in ((), (one,), (other,), (one, other))
+    }
+    assert len({str(found) for found in fresh.values()}) == len(fresh)
+
+    wardrobe = Wardrobe()
+    form = wardrobe.arrival(arrival, (one,), is_roomy=True).form
+    placed = wardrobe.arrival(arrival, (one,), is_roomy=True).place(tiny(), CPU)
+    for worn in ((one,), (other,), (), (one, other), (one,)):
+        assert wardrobe.arrival(arrival, worn, is_roomy=True).form == form
+        assert wardrobe.wear(placed, worn, is_roomy=True)
+        assert bits(placed) == fresh[worn]
+
+
+def test_float8_that_no_lora_is_for_keeps_nothing(tmp_path: Path) -> None:
+    arrival, one, _ = float8(tmp_path)
+    wardrobe = Wardrobe()
+    assert wardrobe.arrival(arrival, (), is_roomy=True) is arrival
+    assert wardrobe.arrival(arrival, (one,), is_roomy=False).form.endswith(f"with LoRAs {one[0].content[:8]} at 1")
+    assert wardrobe.device_bytes == 0
+
+
+def test_what_float8_keeps_counts_as_its_own(tmp_path: Path) -> None:
+    arrival, one, _ = float8(tmp_path)
+    wardrobe, transformer = Wardrobe(), tiny()
+    coming = wardrobe.arrival(arrival, (one,), is_roomy=True)
+    size = coming.size(transformer)
+    expected = arrival.size(transformer)
+    placed = coming.place(transformer, CPU)
+    assert wardrobe.device_bytes > 0
+    assert size == expected + wardrobe.device_bytes
+    del placed
+    assert wardrobe.device_bytes == 0
+
+
+def test_a_change_that_was_cut_short_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wardrobe, worn = Wardrobe(), (own(tmp_path),)
+    placed = wardrobe.arrival(AS_LOADED, worn).place(tiny(), CPU)
+    before = weights(placed)
+    done: list[int] = []
+
+    def failing(*given: Any) -> torch.Tensor:
+        done.append(1)
+        if len(done) == 5:
+            raise RuntimeError("CUDA out of memory")
+        return changed(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("wan_render.backends.wan.dressed.changed", failing)
+        with pytest.raises(RuntimeError):
+            wardrobe.wear(placed, worn)
+    assert differing(before, weights(placed)), "it had begun"
+    assert wardrobe.wear(placed, ())
+    assert differing(before, weights(placed)) == set()
 
 
 def test_each_expert_wears_its_own() -> None:

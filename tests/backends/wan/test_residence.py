@@ -43,7 +43,7 @@ EVERYTHING = frozenset({"text_encoder", "transformer"})
 @pytest.mark.parametrize(
     ("needs", "free", "fit"),
     [
-        (FLF2V, 140, Fit(Rung.RESIDENT)),
+        (FLF2V, 140, Fit(Rung.RESIDENT, spare=764 * GB // 10)),
         (FLF2V, 48, Fit(Rung.FREED)),
         (FLF2V, 24, Fit(Rung.STREAMED, frozenset({"transformer"}))),
         (FLF2V, 12, Fit(Rung.STREAMED, EVERYTHING)),
@@ -54,6 +54,10 @@ EVERYTHING = frozenset({"text_encoder", "transformer"})
 )
 def test_the_first_rung_that_fits_is_chosen(needs: tuple[Need, ...], free: int, fit: Fit) -> None:
     assert choose(None, 0, needs, free * GB) == fit
+
+
+def test_nothing_is_to_spare_where_a_rung_was_named_that_does_not_fit() -> None:
+    assert choose(Rung.RESIDENT, 0, FLF2V, 48 * GB) == Fit(Rung.RESIDENT, spare=0)
 
 
 def test_after_running_out_of_memory_the_next_lossless_rung_comes_and_no_other() -> None:

@@ -69,6 +69,10 @@ class Animatic:
         megapixels = take.frames * take.size.width * take.size.height / 1e6
         return _OPEN_SECONDS + megapixels * _SECONDS_PER_MEGAPIXEL[take.kind]
 
+    def timed_on(self, device_kind: str) -> str:  # noqa: ARG002 - there is one kind
+        """Any CPU will do."""
+        return ""
+
     def open(
         self,
         card: ModelCard,

@@ -53,6 +53,10 @@ class WanBackend:
         """A rough time for one take, from measurements on one H200; see estimate for what several are taken to gain."""
         return estimate.expected_seconds(take, device_kind, devices)
 
+    def timed_on(self, device_kind: str) -> str:
+        """All were measured on it; those for a CPU are reckoned from its cores."""
+        return estimate.TIMED_ON if device_kind == "cuda" else ""
+
     def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
         """Find a model's weights; each component is loaded when it is first needed.
 

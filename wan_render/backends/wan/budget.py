@@ -48,6 +48,12 @@ class Budget:
             if name in self.loader.checkpoint.components
         )
 
+    @property
+    def transformers(self) -> int:
+        """Bytes of their weights as they are read."""
+        names = (name for name in self.loader.checkpoint.components if name.startswith("transformer"))
+        return sum(map(self.loader.weights_bytes, names))
+
     def working(self, component: str, take: Take) -> int:
         """Bytes that a component's work needs besides its weights."""
         if component.startswith("transformer"):

@@ -11,6 +11,9 @@ from wan_render.backends.wan.parallel.layout import layout
 from wan_render.backends.wan.tokens import tokens
 from wan_render.take import ShotKind, Take
 
+TIMED_ON = "NVIDIA H200"
+"""The GPU that the figures are of, as nvidia-smi calls it."""
+
 TOKENS_480P_81 = 32_760
 """Tokens of 832x480, 81 frames."""
 

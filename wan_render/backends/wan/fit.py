@@ -45,10 +45,12 @@ class Need:
 
 @dataclass(frozen=True)
 class Fit:
-    """What was chosen. streamed: the components whose blocks stay in host memory."""
+    """What was chosen. streamed: the components whose blocks stay in host memory. spare: bytes of the device that are
+    left over where everything is resident."""
 
     rung: Rung
     streamed: frozenset[str] = frozenset()
+    spare: int = 0
 
     def __str__(self) -> str:
         named = f" ({', '.join(sorted(self.streamed))})" if self.streamed else ""
@@ -65,7 +67,9 @@ def choose(asked: Rung | None, tighter: int, needs: Sequence[Need], free: int, *
     rung = asked or _first_that_fits(needs, usable, may_stream=may_stream)
     if tighter and rung in LOSSLESS:
         rung = LOSSLESS[min(LOSSLESS.index(rung) + tighter, len(LOSSLESS) - 1)]
-    if rung in (Rung.RESIDENT, Rung.FREED):
+    if rung is Rung.RESIDENT:
+        return Fit(rung, spare=max(0, usable - _together(needs)))
+    if rung is Rung.FREED:
         return Fit(rung)
     with_blocks = [need for need in needs if need.can_stream]
     too_large = [need for need in with_blocks if need.weights + need.working > usable]
@@ -75,7 +79,12 @@ def choose(asked: Rung | None, tighter: int, needs: Sequence[Need], free: int, *
 
 
 def _first_that_fits(needs: Sequence[Need], usable: int, *, may_stream: bool) -> Rung:
-    if sum(need.weights for need in needs) + max(need.working for need in needs) <= usable:
+    if _together(needs) <= usable:
         return Rung.RESIDENT
     fit_alone = all(need.weights + need.working <= usable for need in needs if need.can_stream)
     return Rung.STREAMED if may_stream and usable and not fit_alone else Rung.FREED
+
+
+def _together(needs: Sequence[Need]) -> int:
+    """Bytes that all of them need at once, of which one works at a time."""
+    return sum(need.weights for need in needs) + max(need.working for need in needs)

@@ -10,7 +10,7 @@ from wan_render.backends.wan.checkpoint import read_checkpoint
 from wan_render.backends.wan.weights.manifest import manifest_of
 from wan_render.errors import InputError, Problem
 from wan_render.render import ModelCard, PublishedLora
-from wan_render.settings import MachineSettings, install_command
+from wan_render.settings import install_command, machine_settings
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy")
 
@@ -21,7 +21,7 @@ def weights_folder(card: ModelCard) -> Path | None:
     if card.folder is not None:
         return card.folder
     repository, _, revision = card.identity.partition("@")
-    pulled = pulled_folder(card, MachineSettings().weights)
+    pulled = pulled_folder(card, machine_settings().weights)
     return pulled if pulled.is_dir() else _snapshot(repository, revision)
 
 
@@ -74,7 +74,7 @@ def lora_file(lora: PublishedLora) -> Path | None:
 
 
 def _lora_folder(lora: PublishedLora) -> Path:
-    return MachineSettings().weights / lora.repository.rpartition("/")[2]
+    return machine_settings().weights / lora.repository.rpartition("/")[2]
 
 
 def resolved(card: ModelCard, folder: Path) -> str:

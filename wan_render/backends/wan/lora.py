@@ -1,22 +1,26 @@
 """LoRAs in a transformer's weights: fused before anything is quantised, changed without reading the model again, and
 taken out bit for bit.
 
-What is changed is computed from the weights as they were read, in float32, and rounded once; those weights are kept in
-host memory while they are changed.
+What is changed is computed on the device from the weights as they were read, in float32, and rounded once. Those
+weights are kept while they are changed: on the device where it has the room, else in host memory. A transformer in
+float8 keeps them on the device, or is read again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import torch
 
-from wan_render.backends.wan.acceleration.accelerator import Arrival
+from wan_render.backends.wan.acceleration.accelerator import Arrival, PlaceDressed
+from wan_render.backends.wan.acceleration.block import LAYERS
+from wan_render.backends.wan.dressed import Changes, Dressed, changed, places_of
 from wan_render.backends.wan.location import lora_file, missing_loras
 from wan_render.backends.wan.lora_file import Change, read_changes
 from wan_render.errors import Problem, RenderError, WeightsError
@@ -28,22 +32,15 @@ _log = logging.getLogger(__name__)
 CHANGEABLE = frozenset({"as loaded", "accelerated, as loaded"})
 """Forms of a component on the device whose linear layers' weights are those that were read."""
 
+_LAYERS_WEIGHTS = tuple(f".{name}.weight" for name in LAYERS.values())
+
 _PICTURES = ("add_k_proj", "add_v_proj", "norm_added_k", "image_embedder")
 """Modules that only models with an image encoder have: a LoRA of such a model is used without them elsewhere."""
 
 Worn = tuple[tuple[Lora, Path], ...]
 """LoRAs with their files, in order."""
 
-Weights = Mapping[str, torch.nn.Parameter]
-
-
-@dataclass
-class _Dressed:
-    """A transformer on the device. weights: by name, wherever they lie; base: what those that are changed were."""
-
-    weights: Weights
-    base: dict[str, torch.Tensor]
-    worn: Worn = ()
+Weights = Mapping[str, torch.Tensor]
 
 
 class Wardrobe:
@@ -52,35 +49,50 @@ class Wardrobe:
     def __init__(self) -> None:
         self._read: dict[str, dict[str, Change]] = {}
         self._plain: dict[str, bool] = {}
-        self._dressed: WeakKeyDictionary[torch.nn.Module, _Dressed] = WeakKeyDictionary()
+        self._dressed: WeakKeyDictionary[torch.nn.Module, Dressed] = WeakKeyDictionary()
+        self._worn: WeakKeyDictionary[torch.nn.Module, Worn | None] = WeakKeyDictionary()  # None: in the middle of it
+        self._is_used = False
 
-    def arrival(self, arrival: Arrival, wanted: Worn) -> Arrival:
+    @property
+    def device_bytes(self) -> int:
+        """What the former weights take on the device."""
+        return sum(dressed.device_bytes for dressed in self._dressed.values())
+
+    def arrival(self, arrival: Arrival, wanted: Worn, *, is_roomy: bool = False) -> Arrival:
         """How a transformer comes onto the device for a take that wears `wanted`.
 
         Where they can be put on later its form says nothing of them. Otherwise they are part of its form: it is read
-        again when they change. Raises WeightsError, or RenderError where a file is not what was planned.
+        again when they change. is_roomy: the device has room for all weights as they were read, besides everything
+        else. Raises WeightsError, or RenderError where a file is not what was planned.
         """
-        if arrival.form in CHANGEABLE and all(self._is_plain(lora, file) for lora, file in wanted):
-            return replace(arrival, place=lambda module, device: self._placed(arrival, module, device))
-        if not wanted:
+        self._is_used |= bool(wanted)
+        if not self._is_used and arrival.form not in CHANGEABLE:
             return arrival
+        if all(self._is_plain(lora, file) for lora, file in wanted):
+            if arrival.form in CHANGEABLE:
+                return replace(arrival, place=lambda module, device: self._placed(arrival, module, device))
+            if is_roomy and arrival.place_dressed is not None:
+                return self._to_be_changed(arrival, arrival.place_dressed)
+        return self._wearing(arrival, wanted) if wanted else arrival
 
-        def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
-            self._put_on(_Dressed(dict(module.named_parameters()), {}), wanted, keeps_base=False)
-            self._forget_all_but(())
-            return arrival.place(module, device)
-
-        worn = ", ".join(f"{lora.content[:8]} at {lora.scale:g}" for lora, _ in wanted)
-        return replace(arrival, form=f"{arrival.form}, with LoRAs {worn}", place=place)
-
-    def wear(self, transformer: torch.nn.Module, wanted: Worn) -> bool:
+    def wear(self, transformer: torch.nn.Module, wanted: Worn, *, is_roomy: bool = False) -> bool:
         """Make a transformer that came by `arrival` wear exactly these; whether that changed it. Cheap if it does."""
+        if not is_roomy:
+            self._make_room()
         dressed = self._dressed.get(transformer)
-        if dressed is None or dressed.worn == wanted:
+        if dressed is None or self._worn[transformer] == wanted:
             return False
-        self._take_off(dressed)
-        self._put_on(dressed, wanted, keeps_base=True)
-        dressed.worn = wanted
+        together = self._together(wanted, {name: place.tensor for name, place in dressed.places.items()})
+        self._worn[transformer] = None
+        dressed.change(together, is_roomy=is_roomy)
+        _log.info(
+            "%s: %d weights are changed; what they were takes %.1f GB on the device and %.1f in host memory",
+            _named(wanted) or "no LoRA",
+            len(together),
+            dressed.device_bytes / 1e9,
+            (sum(original.nbytes for original in dressed.originals.values()) - dressed.device_bytes) / 1e9,
+        )
+        self._worn[transformer] = wanted
         self._forget_all_but(wanted)
         return True
 
@@ -88,25 +100,62 @@ class Wardrobe:
         """The weights keep their identity on the way to the device, whoever takes them over."""
         weights = dict(module.named_parameters())
         placed = arrival.place(module, device)
-        self._dressed[placed] = _Dressed(weights, {})
+        self._dressed[placed], self._worn[placed] = Dressed(places_of(weights, placed)), ()
         return placed
 
-    def _take_off(self, dressed: _Dressed) -> None:
-        for name, base in dressed.base.items():
-            dressed.weights[name].data.copy_(base)
-        dressed.base.clear()
-        dressed.worn = ()
+    def _to_be_changed(self, arrival: Arrival, place_dressed: PlaceDressed) -> Arrival:
+        """In float8, with the weights of before on the device as well."""
 
-    def _put_on(self, dressed: _Dressed, wanted: Worn, *, keeps_base: bool) -> None:
-        together: dict[str, list[tuple[float, Change]]] = {}
+        def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+            originals: dict[str, torch.Tensor] = {}
+
+            def keep(block_name: str, block: torch.nn.Module) -> None:
+                for name in LAYERS.values():
+                    weight = block.get_submodule(name).get_parameter("weight")
+                    weight.data = weight.data.to(device)
+                    originals[f"{block_name}.{name}.weight"] = weight.data
+
+            weights = dict(module.named_parameters())
+            placed = place_dressed(module, device, keep)
+            self._dressed[placed], self._worn[placed] = Dressed(places_of(weights, placed), originals), ()
+            return placed
+
+        def size(module: torch.nn.Module) -> int:
+            originals = (w.nbytes for name, w in module.named_parameters() if name.endswith(_LAYERS_WEIGHTS))
+            return arrival.size(module) + sum(originals)
+
+        return replace(arrival, form=f"{arrival.form}, to be changed", place=place, size=size)
+
+    def _wearing(self, arrival: Arrival, wanted: Worn) -> Arrival:
+        """With LoRAs that it wears until it is read again."""
+
+        def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+            together = self._together(wanted, dict(module.named_parameters()))
+            if arrival.place_dressed is None:
+                _put_on(together, "", module, torch.device("cpu"))
+                placed = arrival.place(module, device)
+            else:
+                outside = {name: each for name, each in together.items() if not name.startswith("blocks.")}
+                _put_on(outside, "", module, device)
+                placed = arrival.place_dressed(
+                    module, device, lambda name, block: _put_on(together, name, block, device)
+                )
+            self._forget_all_but(())
+            return placed
+
+        return replace(arrival, form=f"{arrival.form}, with LoRAs {_named(wanted)}", place=place)
+
+    def _make_room(self) -> None:
+        for dressed in self._dressed.values():
+            dressed.make_room()
+
+    def _together(self, wanted: Worn, weights: Weights) -> dict[str, Changes]:
+        """What LoRAs add to each weight. Raises WeightsError where one is another model's."""
+        together: defaultdict[str, list[tuple[float, Change]]] = defaultdict(list)
         for lora, file in wanted:
-            for name, change in self._fitting(lora, file, dressed.weights).items():
-                together.setdefault(name, []).append((lora.scale, change))
-        for name, changes in together.items():
-            weight = dressed.weights[name]
-            if keeps_base:
-                dressed.base[name] = weight.data.to("cpu", copy=True)
-            _add(weight.data, changes)
+            for name, change in self._fitting(lora, file, weights).items():
+                together[name].append((lora.scale, change))
+        return dict(together)
 
     def _fitting(self, lora: Lora, file: Path, weights: Weights) -> dict[str, Change]:
         """The changes of a LoRA to a transformer. Raises WeightsError where it is another model's."""
@@ -145,9 +194,20 @@ class Wardrobe:
     def _forget_all_but(self, worn: Worn) -> None:
         """Other experts may wear others: they are read again when their turn comes."""
         kept = {lora.content for lora, _ in worn}
-        for dressed in self._dressed.values():
-            kept |= {lora.content for lora, _ in dressed.worn}
+        for others in self._worn.values():
+            kept |= {lora.content for lora, _ in others or ()}
         self._read = {content: changes for content, changes in self._read.items() if content in kept}
+
+
+def _put_on(together: Mapping[str, Changes], prefix: str, part: torch.nn.Module, device: torch.device) -> None:
+    """Change the weights of a part where the device computes it; there they stay."""
+    for name, weight in part.named_parameters(prefix):
+        if name in together:
+            weight.data = changed(weight.data, together[name], device).to(weight.dtype)
+
+
+def _named(worn: Worn) -> str:
+    return ", ".join(f"{lora.content[:8]} at {lora.scale:g}" for lora, _ in worn)
 
 
 def for_expert(loras: tuple[Lora, ...], files: Mapping[str, Path], component: str) -> Worn:
@@ -179,11 +239,3 @@ def _check(lora: Lora, file: Path) -> None:
         raise RenderError(
             Problem(str(file), "is not the LoRA that was planned", f"SHA-256 {lora.content[:8]}…, found {digest[:8]}…")
         )
-
-
-def _add(weight: torch.Tensor, changes: list[tuple[float, Change]]) -> None:
-    """Add changes to a weight where it lies: summed in float32, rounded once."""
-    total = weight.to(torch.float32, copy=True)
-    for scale, change in changes:
-        total += scale * change.delta(weight.device).reshape(weight.shape)
-    weight.copy_(total)

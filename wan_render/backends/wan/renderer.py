@@ -38,7 +38,7 @@ from wan_render.backends.wan.stages import Kept, LatentsKey, Source
 from wan_render.backends.wan.streaming import streamed
 from wan_render.errors import InputError, Problem, RenderError, WeightsError
 from wan_render.render import ALONE, Frames, Group, Listen, ModelCard, Phase, Pixels, Plates, Progress, Workspace
-from wan_render.settings import MachineSettings
+from wan_render.settings import machine_settings
 from wan_render.take import Take, short
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class WanRenderer:
         self._listen: Listen = _to_nobody
         self._doing = Progress(Phase.LOADING)
         self._is_closed = False
-        settings = MachineSettings()
+        settings = machine_settings()
         self._asked = None if settings.memory_fit == "auto" else Rung(settings.memory_fit)
         self._accelerator = Accelerator(device, settings.cache, settings.kernels)
         self._wardrobe = Wardrobe()
@@ -76,6 +76,7 @@ class WanRenderer:
         self._prepared: set[str] = set()
         self._fit = Fit(Rung.RESIDENT)
         self._fitted: object = None
+        self._is_roomy = False  # enough for the weights as they were read, beside changed ones
         self._shared = ""  # with which devices the last take was denoised
 
     def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:
@@ -241,10 +242,10 @@ class WanRenderer:
         arrival = self._accelerator.transformer(profile, config.width, config.num_attention_heads)
         if component in self._fit.streamed:
             arrival = streamed(component)
-        arrival = self._wardrobe.arrival(arrival, worn)
+        arrival = self._wardrobe.arrival(arrival, worn, is_roomy=self._is_roomy)
         found = self._resident(component, self._budget.working(component, take), arrival)
         shape = Shape(tokens_of(self._checkpoint, take), config.num_attention_heads, config.attention_head_dim)
-        if self._wardrobe.wear(found, worn):
+        if self._wardrobe.wear(found, worn, is_roomy=self._is_roomy):
             self._accelerator.forget(found)
         self._accelerator.adopt(found, profile, shape)
         return found
@@ -263,9 +264,11 @@ class WanRenderer:
         if shape == self._fitted:
             return self._fit
         free = available_bytes(self._device, self._residence)
+        free += self._wardrobe.device_bytes if free else 0
         needs, may_stream = self._budget.needs(take), self._device.type == "cuda"
         self._fit = choose(self._asked, self._workspace.tighter, needs, free, may_stream=may_stream)
         self._fitted = shape
+        self._is_roomy = self._fit.spare >= self._budget.transformers
         asked = "WAN_RENDER_MEMORY_FIT" if self._asked else f"{free / 1e9:.1f} GB are free"
         _log.info("memory fit of %s at %s: %s, as %s", self._card.name, take.size, self._fit, asked)
         return self._fit

@@ -22,7 +22,7 @@ from wan_render.backends.wan.acceleration.prepare import (
     machine,
 )
 from wan_render.backends.wan.acceleration.profile import Precision, Profile, require
-from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
+from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer, Dress
 from wan_render.errors import MachineError, Problem
 from wan_render.facts import FactCache
 
@@ -36,13 +36,20 @@ def component_bytes(module: torch.nn.Module) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
 
 
+PlaceDressed = Callable[[Any, torch.device, Dress], torch.nn.Module]
+
+
 @dataclass(frozen=True)
 class Arrival:
-    """How a component comes from host memory onto the device. `form` tells apart what a component there is good for."""
+    """How a component comes from host memory onto the device. `form` tells apart what a component there is good for.
+
+    place_dressed: the same for one that comes block by block, each of which may be changed before.
+    """
 
     form: str = "as loaded"
     place: Callable[[Any, torch.device], torch.nn.Module] = lambda module, device: module.to(device)
     size: Callable[[torch.nn.Module], int] = component_bytes
+    place_dressed: PlaceDressed | None = None
 
 
 AS_LOADED = Arrival()
@@ -89,6 +96,7 @@ class Accelerator:
             f"accelerated, {linears.value}",
             lambda module, device: accelerated(module, linears, device),
             component_bytes if linears is Precision.LOADED else float8_bytes,
+            lambda module, device, dress: accelerated(module, linears, device, dress=dress),
         )
 
     def vae(self, profile: Profile) -> Arrival:

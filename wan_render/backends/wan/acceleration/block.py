@@ -15,6 +15,18 @@ from wan_render.backends.wan.acceleration.operations import Operations, Rope, Up
 SCALES = (1, 4)
 """Which of a block's six modulations are scales: shift, scale, gate of the attention, then of the feed-forward."""
 
+LAYERS = {
+    "to_q": "attn1.to_q",
+    "to_k": "attn1.to_k",
+    "to_v": "attn1.to_v",
+    "to_out": "attn1.to_out.0",
+    "cross_q": "attn2.to_q",
+    "cross_out": "attn2.to_out.0",
+    "widen": "ffn.net.0.proj",
+    "narrow": "ffn.net.2",
+}
+"""A block's linear layers, and what they are called in diffusers'."""
+
 
 class Block(torch.nn.Module):
     """The weights of a block, and its forward in an arithmetic.
@@ -22,6 +34,14 @@ class Block(torch.nn.Module):
     The last addition of a block is left to the norm that follows it, which passes over the same numbers.
     """
 
+    to_q: torch.nn.Module
+    to_k: torch.nn.Module
+    to_v: torch.nn.Module
+    to_out: torch.nn.Module
+    cross_q: torch.nn.Module
+    cross_out: torch.nn.Module
+    widen: torch.nn.Module
+    narrow: torch.nn.Module
     modulation: torch.Tensor
     cross_scale: torch.Tensor
     cross_shift: torch.Tensor
@@ -31,14 +51,8 @@ class Block(torch.nn.Module):
         super().__init__()
         self._arithmetic, self._operations = arithmetic, operations
         own, cross = block.attn1, block.attn2
-
-        def layer(linear: torch.nn.Linear) -> torch.nn.Module:
-            return arithmetic.layer(linear, device)
-
-        self.to_q, self.to_k, self.to_v = layer(own.to_q), layer(own.to_k), layer(own.to_v)
-        self.to_out = layer(own.to_out[0])
-        self.cross_q, self.cross_out = layer(cross.to_q), layer(cross.to_out[0])
-        self.widen, self.narrow = layer(block.ffn.net[0].proj), layer(block.ffn.net[2])
+        for name, theirs in LAYERS.items():
+            self.add_module(name, arithmetic.layer(block.get_submodule(theirs), device))
         modulation = block.scale_shift_table[0].detach().to(device, torch.float32, copy=True)
         modulation[list(SCALES)] += 1
         self.register_buffer("modulation", modulation)

@@ -24,6 +24,12 @@ class Float8Linear(torch.nn.Module):
         self.register_buffer("bias", bias.detach().to(device))
         layer.weight = torch.nn.Parameter(layer.weight.new_empty(0), requires_grad=False)
 
+    def hold(self, weight: torch.Tensor) -> None:
+        """Have another weight (out, in) in the place of this one."""
+        rows = quantised(weight)
+        self.weight.copy_(rows.values)
+        self.scales.copy_(rows.scales.t())
+
     def forward(self, rows: Rows) -> torch.Tensor:
         """(tokens, in) to (tokens, out), in the type of the bias."""
         if rows.values.is_cuda:

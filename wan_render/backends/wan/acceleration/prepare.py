@@ -12,7 +12,7 @@ from wan_render.backends.wan.acceleration.attention import SDPA, Chosen, Kernel
 from wan_render.backends.wan.acceleration.decoder import DecoderOperations
 from wan_render.backends.wan.acceleration.operations import Operations, TorchOperations
 from wan_render.backends.wan.acceleration.profile import Machine, Precision, Profile
-from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
+from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer, Dress, as_it_is
 
 
 def machine(device: torch.device) -> Machine:
@@ -23,7 +23,7 @@ def machine(device: torch.device) -> Machine:
 
 
 def accelerated(
-    transformer: Any, linears: Precision, device: torch.device, kernel: Kernel = SDPA
+    transformer: Any, linears: Precision, device: torch.device, kernel: Kernel = SDPA, dress: Dress = as_it_is
 ) -> AcceleratedTransformer:
     """Take over diffusers' transformer, wherever it lies, onto a CUDA device; `kernel` computes exact attention.
 
@@ -35,7 +35,7 @@ def accelerated(
     if linears is Precision.FLOAT8:
         arithmetic = Float8(operations, attention.flash3_float8)
     with torch.no_grad():
-        return AcceleratedTransformer(transformer, arithmetic, operations, attend, device).eval()
+        return AcceleratedTransformer(transformer, arithmetic, operations, attend, device, dress).eval()
 
 
 def fused_operations() -> Operations:
@@ -52,13 +52,15 @@ def fused_decoder_operations() -> DecoderOperations:
     return TritonDecoderOperations()
 
 
-def reference(transformer: Any, profile: Profile, attend_float8: Any = None) -> AcceleratedTransformer:
+def reference(
+    transformer: Any, profile: Profile, attend_float8: Any = None, dress: Dress = as_it_is
+) -> AcceleratedTransformer:
     """The same on any device in plain torch: what the fused kernels are held against. Float8 uses it up."""
     operations, attend = TorchOperations(), Chosen(SDPA)
     arithmetic: Arithmetic = Loaded(operations, attend)
     if profile.linears is Precision.FLOAT8:
         arithmetic = Float8(operations, attend_float8)
     device = next(transformer.parameters()).device
-    made = AcceleratedTransformer(transformer, arithmetic, operations, attend, device).eval()
+    made = AcceleratedTransformer(transformer, arithmetic, operations, attend, device, dress).eval()
     made.first_block_threshold = profile.first_block_threshold
     return made

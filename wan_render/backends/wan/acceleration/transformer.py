@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,18 @@ import torch
 
 from wan_render.backends.wan.acceleration.arithmetic import Arithmetic
 from wan_render.backends.wan.acceleration.attention import Chosen
-from wan_render.backends.wan.acceleration.block import Block
+from wan_render.backends.wan.acceleration.block import LAYERS, Block
 from wan_render.backends.wan.acceleration.context import Contexts, Crossed, ShotContext
 from wan_render.backends.wan.acceleration.exchange import UNDIVIDED, Exchange
 from wan_render.backends.wan.acceleration.operations import Operations, Rope, Update
+
+Dress = Callable[[str, torch.nn.Module], None]
+"""Called with the name of each of diffusers' blocks and the block, before it is taken over: its weights may be changed
+or moved by then."""
+
+
+def as_it_is(_: str, __: torch.nn.Module) -> None:
+    """Leaves a block's weights as they are."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +49,11 @@ class AcceleratedTransformer(torch.nn.Module):
         operations: Operations,
         attend: Chosen,
         device: torch.device,
+        dress: Dress = as_it_is,
     ) -> None:
         """Take over diffusers' transformer, block by block, onto the device.
 
-        attend: what computes exact attention, and may be told to do so by another kernel.
+        attend: what computes exact attention, and may be told to do so by another kernel. dress: see Dress.
         """
         super().__init__()
         self.config = transformer.config
@@ -52,7 +62,10 @@ class AcceleratedTransformer(torch.nn.Module):
         self.proj_out = transformer.proj_out.to(device)
         self.register_buffer("table", transformer.scale_shift_table[0].detach().to(device, torch.float32))
         self._eps = transformer.norm_out.eps
-        self.blocks = torch.nn.ModuleList(Block(b, arithmetic, operations, device) for b in transformer.blocks)
+        self.blocks = torch.nn.ModuleList()
+        for place, block in enumerate(transformer.blocks):
+            dress(f"blocks.{place}", block)
+            self.blocks.append(Block(block, arithmetic, operations, device))
         self.cross_attentions = torch.nn.ModuleList(block.attn2.to(device) for block in transformer.blocks)
         self._operations, self.attend = operations, attend
         self.exchange: Exchange = UNDIVIDED
@@ -65,6 +78,12 @@ class AcceleratedTransformer(torch.nn.Module):
         """Of the inputs."""
         found: torch.dtype = self.patch_embedding.weight.dtype
         return found
+
+    def linear_layers(self) -> Iterator[tuple[str, torch.nn.Module]]:
+        """Those that a precision decides about, by their names in diffusers' transformer."""
+        for place, block in enumerate(self.blocks):
+            for name, theirs in LAYERS.items():
+                yield f"blocks.{place}.{theirs}", block.get_submodule(name)
 
     def forget(self) -> None:
         """Free what was computed for the shots so far."""

@@ -1,0 +1,53 @@
+"""What the benchmarks render: takes of a model as it comes, between pictures of coloured patches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wan_render.backends.wan.official import Official
+from wan_render.render import Pixels, Plates
+from wan_render.take import Plate, Sampling, ShotKind, Size, Take
+
+PROMPT = "从天上俯瞰河流，镜头瞬间下潜到水下的古代遗迹。"
+
+
+def picture(size: Size, seed: int) -> Pixels:
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    rows, columns = np.arange(size.height) * 6 // size.height, np.arange(size.width) * 8 // size.width
+    return np.ascontiguousarray(coarse[rows][:, columns])
+
+
+def raster_of(model: Official, *, is_tiny: bool) -> tuple[Size, int]:
+    """A model's own size, 480p where it has both, and length; or one that a CPU renders in a second."""
+    if is_tiny:
+        return Size(64, 32), 9
+    landscape = [size for size in model.sizes if size.width > size.height and size.width * 9 >= size.height * 15]
+    return min(landscape, key=lambda size: size.width), model.trained_frames
+
+
+def take_of(model: Official, size: Size, frames: int, steps: int, kind: ShotKind | None = None) -> Take:
+    """A take of the kind, the model's first one where none is named, with its defaults but for the steps."""
+    kind = kind or model.kinds[0]
+    defaults = model.card().kinds[kind]
+    plate = Plate("0" * 64, size)
+    return Take(
+        backend="wan/1",
+        model="random",
+        first=None if kind is ShotKind.T2V else plate,
+        last=plate if kind is ShotKind.FLF2V else None,
+        prompt=PROMPT,
+        negative=defaults.negative,
+        frames=frames,
+        size=size,
+        rate=model.rate,
+        seed=1,
+        sampling=Sampling(steps, defaults.sampling.guidance, defaults.sampling.shift),
+    )
+
+
+def plates_of(take: Take, seed: int = 1) -> Plates:
+    """Pictures for a take's keyframes, others for another seed."""
+    return Plates(
+        first=None if take.first is None else picture(take.size, seed),
+        last=None if take.last is None else picture(take.size, seed + 1),
+    )
