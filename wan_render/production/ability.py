@@ -19,8 +19,8 @@ def unable_devices(takes: Sequence[Take], backend: Backend, devices: Sequence[De
     return {profile: backend.unable(profile, devices) for profile in profiles}
 
 
-def nobody(unable: Mapping[str, Problem], devices: Sequence[Device]) -> Problem | None:
-    """What is to be done where no device can render a profile; None where one can, or there is no device."""
+def refusal(unable: Mapping[str, Problem], devices: Sequence[Device]) -> Problem | None:
+    """Why a profile is refused: no device can render it. None where one can, or there is no device to ask."""
     return of_devices(unable) if devices and len(unable) == len(devices) else None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from wan_render.errors import Problem, WeightsError
 from wan_render.media import ffmpeg
 from wan_render.plan import FilmPlan
-from wan_render.production.ability import Unable, confinements, nobody, unable_devices
+from wan_render.production.ability import Unable, confinements, refusal, unable_devices
 from wan_render.production.order import RenderOrder, orders
 from wan_render.render import Backend, Device
 from wan_render.status import FilmStatus, expected_bytes, status
@@ -79,7 +79,7 @@ def _refuse_what_is_lacking(wanted: tuple[RenderOrder, ...], unable: Unable, dev
     lacking: list[Problem] = []
     for order in different.values():
         profile = order.take.sampling.profile
-        problem = order.backend.missing(order.card, order.published, profile) or nobody(unable[profile], devices)
+        problem = order.backend.missing(order.card, order.published, profile) or refusal(unable[profile], devices)
         if problem is not None and problem not in lacking:
             lacking.append(problem)
     if lacking:
