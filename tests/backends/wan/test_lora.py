@@ -18,13 +18,16 @@ from tests.backends.wan.conftest import CPU as DEVICE
 from tests.backends.wan.conftest import Tiny, nobody, plates_of
 from tests.tiny_wan import KINDS, _transformer, diffusers
 from wan_render.backends.wan import BACKEND, distilled, location
-from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Arrival
+from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Accelerator, Arrival
+from wan_render.backends.wan.acceleration.attention import SDPA
 from wan_render.backends.wan.acceleration.prepare import reference
 from wan_render.backends.wan.acceleration.profile import EXACT, FAST
 from wan_render.backends.wan.acceleration.transformer import Dress, as_it_is
-from wan_render.backends.wan.dressed import changed
+from wan_render.backends.wan.dressed import Changes, Dressed, changed
+from wan_render.backends.wan.encode import encode_text
 from wan_render.backends.wan.lora import Wardrobe, for_expert
 from wan_render.backends.wan.lora_file import read_changes
+from wan_render.backends.wan.streaming import streamed
 from wan_render.errors import RenderError, WeightsError
 from wan_render.render import Phase, Pixels, Progress, Renderer
 from wan_render.take import Lora, ShotKind, Take
@@ -281,6 +284,32 @@ def test_float8_that_no_lora_is_for_keeps_nothing(tmp_path: Path) -> None:
     assert wardrobe.device_bytes == 0
 
 
+def test_float8_is_read_again_for_any_other_strength(tmp_path: Path) -> None:
+    arrival, (lora, file), _ = float8(tmp_path)
+    forms = {
+        Wardrobe().arrival(arrival, ((replace(lora, scale=scale), file),)).form for scale in (0.1, 0.1 + 1e-9, 1.0, 1)
+    }
+    assert len(forms) == 3
+
+
+def test_the_device_computes_what_is_put_on_before_it_is_streamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does for a model that stays there: in host memory products are rounded otherwise."""
+    device = torch.device("cpu", 0)  # told from the host by its number
+    used: list[torch.device] = []
+
+    def computed(original: torch.Tensor, changes: Changes, where: torch.device) -> torch.Tensor:
+        used.append(where)
+        return changed(original, changes, where)
+
+    monkeypatch.setattr("wan_render.backends.wan.lora.changed", computed)
+    worn = own(tmp_path)
+    placed = Wardrobe().arrival(streamed("transformer"), (worn,)).place(tiny(), device)
+    assert set(used) == {device}
+    assert differing(weights(placed), weights(dressed(Wardrobe(), tiny(), worn))) == set()
+
+
 def test_what_float8_keeps_counts_as_its_own(tmp_path: Path) -> None:
     arrival, one, _ = float8(tmp_path)
     wardrobe, transformer = Wardrobe(), tiny()
@@ -392,6 +421,71 @@ def test_shots_with_and_without_loras_share_a_loaded_model(tiny: Callable[[str],
 
     fresh, _ = rendered(BACKEND.open(model.card, DEVICE, nobody), take, ((lora, file),))
     assert np.array_equal(fresh, seen[1]), "it does not matter what was worn before"
+
+
+@pytest.fixture
+def float8_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A renderer on a CPU has its transformers in float8, by the reference of our forward."""
+
+    def attend(*given: Any) -> torch.Tensor:
+        query, key, value = ((part.float() * s.view(1, 1, -1, 1)) for part, s in zip(given[:3], given[3], strict=True))
+        return SDPA.attend(query, key, value)
+
+    def place(module: Any, _: torch.device, dress: Dress = as_it_is) -> torch.nn.Module:
+        return reference(module, FAST, attend, dress)
+
+    arrival = Arrival("accelerated, float8 e4m3", place, place_dressed=place)
+    monkeypatch.setattr(Accelerator, "transformer", lambda *_: arrival)
+
+
+@pytest.mark.wan
+@pytest.mark.parametrize("expert", ["both", "high", "low"])
+@pytest.mark.usefixtures("float8_here")
+def test_float8_is_read_once_where_it_is_known_that_loras_follow(
+    tiny: Callable[[str], Tiny], tmp_path: Path, expert: str
+) -> None:
+    model = tiny("i2v-a14b")
+    take = model.take(ShotKind.FLF2V)
+    lora, file = own(tmp_path)
+    worn = ((replace(lora, expert=expert), file),)
+    renderer = BACKEND.open(model.card, DEVICE, nobody)
+    dressed = replace(take, loras=tuple(lora for lora, _ in worn))
+    renderer.prepare([take, dressed], plates_of, nobody)
+    plain, _ = rendered(renderer, take, ())
+    changed, phases = rendered(renderer, take, worn)
+    assert Phase.LOADING not in phases
+    for found, wanted in ((plain, ()), (changed, worn)):
+        fresh, _ = rendered(BACKEND.open(model.card, DEVICE, nobody), take, wanted)
+        assert np.array_equal(found, fresh)
+
+
+@pytest.mark.wan
+def test_former_weights_make_room_before_anything_is_encoded(
+    tiny: Callable[[str], Tiny], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A take for which the device is too small for them is fitted into it as if they were gone."""
+    done: list[str] = []
+
+    def made(wardrobe: Dressed) -> None:
+        done.append("room")
+        make_room(wardrobe)
+
+    def encoded(*given: Any) -> torch.Tensor:
+        done.append("words")
+        return encode_text(*given)
+
+    make_room = Dressed.make_room
+    monkeypatch.setattr(Dressed, "make_room", made)
+    monkeypatch.setattr("wan_render.backends.wan.encodings.encode_text", encoded)
+    model = tiny("t2v-2.1")
+    take = model.take(ShotKind.T2V)
+    worn = (own(tmp_path),)
+    renderer = BACKEND.open(model.card, DEVICE, nobody)
+    rendered(renderer, take, worn)
+    done.clear()
+    monkeypatch.setattr("wan_render.backends.wan.residence.free_bytes", lambda _: 1)
+    rendered(renderer, replace(take, prompt="a hill", frames=take.frames + 4), worn)
+    assert done == ["room", "words"]
 
 
 @pytest.mark.wan

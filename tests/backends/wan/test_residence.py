@@ -12,11 +12,14 @@ import torch
 from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
 from tests.tiny_wan import KINDS
 from wan_render.backends.wan import BACKEND
-from wan_render.backends.wan.acceleration.accelerator import component_bytes
+from wan_render.backends.wan.acceleration.accelerator import Arrival, component_bytes
+from wan_render.backends.wan.acceleration.prepare import reference
+from wan_render.backends.wan.acceleration.profile import FAST
 from wan_render.backends.wan.budget import Budget
 from wan_render.backends.wan.checkpoint import read_checkpoint
 from wan_render.backends.wan.fit import Fit, Need, Rung, choose
 from wan_render.backends.wan.loading import EXACT, FolderLoader
+from wan_render.backends.wan.residence import Residence
 from wan_render.backends.wan.streaming import BLOCKS, StreamedBlocks, streamed
 from wan_render.errors import OutOfMemoryError
 from wan_render.render import Device, Pixels, Workspace
@@ -172,6 +175,14 @@ def test_a_streamed_component_has_its_blocks_in_host_memory_between_uses(tiny: T
     assert len(set.union(*homes)) == len(homes)
     assert all(torch.equal(weight, before[name]) for name, weight in placed.named_parameters())
     assert size == component_bytes(placed), "a tiny component's two blocks fill the two slots"
+
+
+def test_what_float8_takes_could_be_had_too(tiny: Tinies) -> None:
+    """Else a take of another length would be fitted into less than there is."""
+    residence = Residence(FolderLoader(read_checkpoint(tiny("t2v-2.1").folder), EXACT["cpu"]), torch.device("cpu"))
+    arrival = Arrival("accelerated, float8 e4m3", lambda module, _: reference(module, FAST))
+    placed = residence.module("transformer", 0, nobody, arrival)
+    assert residence.bytes == component_bytes(placed)
 
 
 def test_the_choice_is_logged_and_recorded(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -58,6 +58,10 @@ class Wardrobe:
         """What the former weights take on the device."""
         return sum(dressed.device_bytes for dressed in self._dressed.values())
 
+    def expect(self, loras: Iterable[Lora]) -> None:
+        """Takes that wear these follow: from now on a transformer comes so that it can be changed."""
+        self._is_used |= any(True for _ in loras)
+
     def arrival(self, arrival: Arrival, wanted: Worn, *, is_roomy: bool = False) -> Arrival:
         """How a transformer comes onto the device for a take that wears `wanted`.
 
@@ -65,7 +69,7 @@ class Wardrobe:
         again when they change. is_roomy: the device has room for all weights as they were read, besides everything
         else. Raises WeightsError, or RenderError where a file is not what was planned.
         """
-        self._is_used |= bool(wanted)
+        self.expect(lora for lora, _ in wanted)
         if not self._is_used and arrival.form not in CHANGEABLE:
             return arrival
         if all(self._is_plain(lora, file) for lora, file in wanted):
@@ -77,8 +81,6 @@ class Wardrobe:
 
     def wear(self, transformer: torch.nn.Module, wanted: Worn, *, is_roomy: bool = False) -> bool:
         """Make a transformer that came by `arrival` wear exactly these; whether that changed it. Cheap if it does."""
-        if not is_roomy:
-            self._make_room()
         dressed = self._dressed.get(transformer)
         if dressed is None or self._worn[transformer] == wanted:
             return False
@@ -95,6 +97,11 @@ class Wardrobe:
         self._worn[transformer] = wanted
         self._forget_all_but(wanted)
         return True
+
+    def make_room(self) -> None:
+        """Have former weights in host memory from now on, but for those of float8, which go with their transformer."""
+        for dressed in self._dressed.values():
+            dressed.make_room()
 
     def _placed(self, arrival: Arrival, module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
         """The weights keep their identity on the way to the device, whoever takes them over."""
@@ -132,7 +139,7 @@ class Wardrobe:
         def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
             together = self._together(wanted, dict(module.named_parameters()))
             if arrival.place_dressed is None:
-                _put_on(together, "", module, torch.device("cpu"))
+                _put_on(together, "", module, device, home=torch.device("cpu"))
                 placed = arrival.place(module, device)
             else:
                 outside = {name: each for name, each in together.items() if not name.startswith("blocks.")}
@@ -144,10 +151,6 @@ class Wardrobe:
             return placed
 
         return replace(arrival, form=f"{arrival.form}, with LoRAs {_named(wanted)}", place=place)
-
-    def _make_room(self) -> None:
-        for dressed in self._dressed.values():
-            dressed.make_room()
 
     def _together(self, wanted: Worn, weights: Weights) -> dict[str, Changes]:
         """What LoRAs add to each weight. Raises WeightsError where one is another model's."""
@@ -199,15 +202,23 @@ class Wardrobe:
         self._read = {content: changes for content, changes in self._read.items() if content in kept}
 
 
-def _put_on(together: Mapping[str, Changes], prefix: str, part: torch.nn.Module, device: torch.device) -> None:
-    """Change the weights of a part where the device computes it; there they stay."""
+def _put_on(
+    together: Mapping[str, Changes],
+    prefix: str,
+    part: torch.nn.Module,
+    device: torch.device,
+    home: torch.device | None = None,
+) -> None:
+    """Change the weights of a part. The device computes it, however they come there: a product in host memory is
+    rounded otherwise. home: where they lie then; on the device by default."""
     for name, weight in part.named_parameters(prefix):
         if name in together:
-            weight.data = changed(weight.data, together[name], device).to(weight.dtype)
+            weight.data = changed(weight.data, together[name], device).to(weight.dtype).to(home or device)
 
 
 def _named(worn: Worn) -> str:
-    return ", ".join(f"{lora.content[:8]} at {lora.scale:g}" for lora, _ in worn)
+    """Strengths to the last bit: what is read again when they change is told by it."""
+    return ", ".join(f"{lora.content[:8]} at {str(lora.scale).removesuffix('.0')}" for lora, _ in worn)
 
 
 def for_expert(loras: tuple[Lora, ...], files: Mapping[str, Path], component: str) -> Worn:

@@ -83,6 +83,7 @@ class WanRenderer:
         """Where the components do not fit together, encode for all takes what each encoder can, before the next one
         needs its memory. What is wrong with a later take is left for its own turn."""
         self._listen = listen
+        self._wardrobe.expect(lora for take in takes for lora in take.loras)
         with seam(f"{self._card.name} on {self._device}"), torch.no_grad():
             new = [take for take in takes if take.key not in self._prepared]
             lacking = [take for take in new if not self._kept.knows(self._latents_key(take))]
@@ -269,6 +270,8 @@ class WanRenderer:
         self._fit = choose(self._asked, self._workspace.tighter, needs, free, may_stream=may_stream)
         self._fitted = shape
         self._is_roomy = self._fit.spare >= self._budget.transformers
+        if not self._is_roomy:
+            self._wardrobe.make_room()  # before anything is encoded: the fit counts on it
         asked = "WAN_RENDER_MEMORY_FIT" if self._asked else f"{free / 1e9:.1f} GB are free"
         _log.info("memory fit of %s at %s: %s, as %s", self._card.name, take.size, self._fit, asked)
         return self._fit

@@ -52,12 +52,12 @@ class Residence:
 
     @property
     def bytes(self) -> int:
-        """What its components take on the device."""
+        """What its components take on the device; float8 weights are buffers."""
         return sum(
-            weight.nbytes
+            tensor.nbytes
             for module in self._modules.values()
-            for weight in module.parameters()
-            if weight.device.type == self.device.type
+            for tensor in (*module.parameters(), *module.buffers())
+            if tensor.device.type == self.device.type
         )
 
     def free(self, *components: str) -> None:
