@@ -21,7 +21,7 @@ from wan_render.backends.wan import BACKEND, distilled, location
 from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Accelerator, Arrival
 from wan_render.backends.wan.acceleration.attention import SDPA
 from wan_render.backends.wan.acceleration.prepare import reference
-from wan_render.backends.wan.acceleration.profile import EXACT, FAST
+from wan_render.backends.wan.acceleration.profile import EXACT, FAST, Profile
 from wan_render.backends.wan.acceleration.transformer import Dress, as_it_is
 from wan_render.backends.wan.dressed import Changes, Dressed, changed
 from wan_render.backends.wan.encode import encode_text
@@ -186,12 +186,7 @@ def test_differences_of_biases_norms_and_tables_count_too(tmp_path: Path) -> Non
     transformer = tiny(dtype=torch.float32)
     before = weights(transformer)
     worn = own(tmp_path, extra=extra)
-    wardrobe = Wardrobe()
-    arrival = wardrobe.arrival(AS_LOADED, (worn,))
-    assert arrival.form.startswith("as loaded, with LoRAs"), (
-        "a faster forward copies tables: it has to arrive with them"
-    )
-    after = weights(arrival.place(transformer, CPU))
+    after = weights(dressed(Wardrobe(), transformer, worn))
     for name in (
         "blocks.0.attn1.to_q.bias",
         "blocks.1.attn1.norm_q.weight",
@@ -237,18 +232,38 @@ def test_what_is_quantised_is_fused_before(tmp_path: Path) -> None:
     assert not wardrobe.wear(placed, (worn,))
 
 
-def float8(folder: Path) -> tuple[Arrival, Any, Any]:
-    """A transformer in float8 as it arrives, and two LoRAs of which each changes a layer that the other does not."""
+def faster(folder: Path, profile: Profile) -> tuple[Arrival, Any, Any]:
+    """A transformer as it arrives for a profile, and two LoRAs of which each changes what the other does not."""
 
     def place(module: Any, _: torch.device, dress: Dress = as_it_is) -> torch.nn.Module:
-        return reference(module, FAST, dress=dress)
+        return reference(module, profile, dress=dress)
 
     dice = torch.Generator().manual_seed(3)
-    extra = {f"diffusion_model.blocks.0.cross_attn.o.diff_{part}": torch.randn(WIDTH, generator=dice) for part in "b"}
-    extra |= {"diffusion_model.blocks.1.cross_attn.o.diff": torch.randn(WIDTH, WIDTH, generator=dice)}
-    other = {"diffusion_model.head.head.diff": torch.randn(64, WIDTH, generator=dice)}
-    arrival = Arrival("accelerated, float8 e4m3", place, place_dressed=place)
-    return arrival, own(folder, 1, extra=extra), own(folder, 5, extra=other)
+
+    def extra(*shapes: tuple[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
+        return {f"diffusion_model.{name}": torch.randn(shape, generator=dice) for name, shape in shapes}
+
+    one = extra(
+        ("blocks.0.cross_attn.o.diff_b", (WIDTH,)),
+        ("blocks.1.cross_attn.o.diff", (WIDTH, WIDTH)),
+        ("blocks.0.norm3.diff", (WIDTH,)),
+        ("blocks.1.norm3.diff_b", (WIDTH,)),
+        ("blocks.1.self_attn.norm_q.diff", (WIDTH,)),
+        ("blocks.0.cross_attn.norm_k_img.diff", (WIDTH,)),
+        ("blocks.0.diff_m", (1, 6, WIDTH)),
+    )
+    other = extra(
+        ("head.head.diff", (64, WIDTH)),
+        ("head.diff_m", (1, 2, WIDTH)),
+        ("blocks.0.diff_m", (1, 6, WIDTH)),
+        ("time_projection.1.diff_b", (6 * WIDTH,)),
+    )
+    arrival = Arrival(f"accelerated, {profile.linears.value}", place, place_dressed=place)
+    return arrival, own(folder, 1, extra=one), own(folder, 5, extra=other)
+
+
+def float8(folder: Path) -> tuple[Arrival, Any, Any]:
+    return faster(folder, FAST)
 
 
 def bits(transformer: torch.nn.Module) -> dict[str, bytes]:
@@ -258,11 +273,13 @@ def bits(transformer: torch.nn.Module) -> dict[str, bytes]:
     }
 
 
-def test_float8_changes_without_being_read_again(tmp_path: Path) -> None:
-    """To the same bits as one that was read with the LoRA on."""
-    arrival, one, other = float8(tmp_path)
+@pytest.mark.parametrize("profile", [EXACT, FAST], ids=lambda profile: profile.name)
+def test_a_faster_forward_changes_without_being_read_again(tmp_path: Path, profile: Profile) -> None:
+    """To the same bits as one that was read with the LoRA on, of norms, tables and biases as well."""
+    arrival, one, other = faster(tmp_path, profile)
+    read_with = replace(arrival, form="read again for every LoRA")
     fresh = {
-        worn: bits(Wardrobe().arrival(arrival, worn).place(tiny(), CPU))
+        worn: bits(Wardrobe().arrival(read_with, worn).place(tiny(), CPU))
         for worn in ((), (one,), (other,), (one, other))
     }
     assert len({str(found) for found in fresh.values()}) == len(fresh)
@@ -369,6 +386,13 @@ def test_each_expert_wears_its_own() -> None:
                 for w, s in (("down", (3, 9)), ("up", (24, 3)))
             },
             "blocks.0.attn1.to_q.weight (24, 9) for (24, 24)",
+        ),
+        (
+            {
+                f"diffusion_model.blocks.0.self_attn.q.{w}": s
+                for w, s in (("lora_down.weight", (3, 24)), ("lora_up.weight", (24, 3)), ("diff", (24, 24)))
+            },
+            "changes blocks.0.attn1.to_q in two ways",
         ),
         ({"diffusion_model.blocks.0.self_attn.q.hada_w1_a": (3, 9)}, "no part of a LoRA"),
         ({"diffusion_model.blocks.0.self_attn.q.alpha": ()}, "holds no LoRA"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,6 +54,19 @@ class Quantised:
     def write(self, values: torch.Tensor) -> None:
         """Rounded as a weight that is read, and quantised."""
         self.layer.hold(values.to(self.layer.bias.dtype))
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A table of which the forward has a copy in a form of its own. tensor: as it was read, wherever it lies."""
+
+    tensor: torch.Tensor
+    hold: Callable[[torch.Tensor], None]
+
+    def write(self, values: torch.Tensor) -> None:
+        """Rounded to the type of what was read."""
+        self.tensor.copy_(values)
+        self.hold(self.tensor)
 
 
 @dataclass
@@ -114,17 +127,12 @@ def widened(original: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def places_of(weights: Mapping[str, torch.nn.Parameter], placed: torch.nn.Module) -> dict[str, Place]:
-    """weights: of diffusers' transformer, which keep their identity when another takes them over; those that are
-    quantised by then lie in layers of their own."""
+    """weights: of diffusers' transformer, which keep their identity when another takes them over, but for those that
+    are quantised by then, and for tables."""
     places: dict[str, Place] = {name: Loaded(weight.data) for name, weight in weights.items()}
-    for name, layer in float8_layers(placed):
-        places |= {f"{name}.weight": Quantised(layer), f"{name}.bias": Loaded(layer.bias)}
-    return places
-
-
-def float8_layers(placed: torch.nn.Module) -> Iterator[tuple[str, Float8Linear]]:
-    """By their names in diffusers' transformer."""
     if isinstance(placed, AcceleratedTransformer):
+        places |= {name: Copied(weights[name].data, hold) for name, hold in placed.tables()}
         for name, layer in placed.linear_layers():
             if isinstance(layer, Float8Linear):
-                yield name, layer
+                places |= {f"{name}.weight": Quantised(layer), f"{name}.bias": Loaded(layer.bias)}
+    return places

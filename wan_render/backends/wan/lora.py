@@ -30,7 +30,7 @@ from wan_render.take import Lora, Take
 _log = logging.getLogger(__name__)
 
 CHANGEABLE = frozenset({"as loaded", "accelerated, as loaded"})
-"""Forms of a component on the device whose linear layers' weights are those that were read."""
+"""Forms of a component on the device whose weights are those that were read, or copies of them."""
 
 _LAYERS_WEIGHTS = tuple(f".{name}.weight" for name in LAYERS.values())
 
@@ -48,7 +48,6 @@ class Wardrobe:
 
     def __init__(self) -> None:
         self._read: dict[str, dict[str, Change]] = {}
-        self._plain: dict[str, bool] = {}
         self._dressed: WeakKeyDictionary[torch.nn.Module, Dressed] = WeakKeyDictionary()
         self._worn: WeakKeyDictionary[torch.nn.Module, Worn | None] = WeakKeyDictionary()  # None: in the middle of it
         self._is_used = False
@@ -70,13 +69,10 @@ class Wardrobe:
         else. Raises WeightsError, or RenderError where a file is not what was planned.
         """
         self.expect(lora for lora, _ in wanted)
-        if not self._is_used and arrival.form not in CHANGEABLE:
-            return arrival
-        if all(self._is_plain(lora, file) for lora, file in wanted):
-            if arrival.form in CHANGEABLE:
-                return replace(arrival, place=lambda module, device: self._placed(arrival, module, device))
-            if is_roomy and arrival.place_dressed is not None:
-                return self._to_be_changed(arrival, arrival.place_dressed)
+        if arrival.form in CHANGEABLE:
+            return replace(arrival, place=lambda module, device: self._placed(arrival, module, device))
+        if self._is_used and is_roomy and arrival.place_dressed is not None:
+            return self._to_be_changed(arrival, arrival.place_dressed)
         return self._wearing(arrival, wanted) if wanted else arrival
 
     def wear(self, transformer: torch.nn.Module, wanted: Worn, *, is_roomy: bool = False) -> bool:
@@ -179,14 +175,6 @@ class Wardrobe:
         if absent:
             _log.info("%s: %d changes are for a model that sees pictures by CLIP", file.name, len(absent))
         return {name: change for name, change in changes.items() if name in weights}
-
-    def _is_plain(self, lora: Lora, file: Path) -> bool:
-        """Whether it changes nothing but linear layers within blocks and around them: norms and tables are copied when
-        a transformer is taken over by a faster forward."""
-        if lora.content not in self._plain:
-            names = self._changes(lora, file)
-            self._plain[lora.content] = all(n.endswith((".weight", ".bias")) and ".norm" not in n for n in names)
-        return self._plain[lora.content]
 
     def _changes(self, lora: Lora, file: Path) -> dict[str, Change]:
         if lora.content not in self._read:

@@ -150,6 +150,8 @@ def _of(
     """The changes of one module."""
     if ("down" in tensors) != ("up" in tensors):
         raise _refused(file, f"has half of the change of {module}")
+    if {"down", "diff"} <= tensors.keys():
+        raise _refused(file, f"changes {module} in two ways")
     if "down" in tensors:
         down, up = tensors["down"], tensors["up"]
         if down.dim() != 2 or up.dim() != 2 or down.shape[0] != up.shape[1]:

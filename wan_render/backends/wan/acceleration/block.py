@@ -27,6 +27,9 @@ LAYERS = {
 }
 """A block's linear layers, and what they are called in diffusers'."""
 
+TABLES = {"modulation": "scale_shift_table", "cross_scale": "norm2.weight", "cross_shift": "norm2.bias"}
+"""What it has in float32 and in a form of its own, (rows, features), and what that is called in diffusers'."""
+
 
 class Block(torch.nn.Module):
     """The weights of a block, and its forward in an arithmetic.
@@ -53,16 +56,23 @@ class Block(torch.nn.Module):
         own, cross = block.attn1, block.attn2
         for name, theirs in LAYERS.items():
             self.add_module(name, arithmetic.layer(block.get_submodule(theirs), device))
-        modulation = block.scale_shift_table[0].detach().to(device, torch.float32, copy=True)
-        modulation[list(SCALES)] += 1
-        self.register_buffer("modulation", modulation)
-        self.register_buffer("cross_scale", block.norm2.weight.detach().to(device, torch.float32).view(1, -1))
-        self.register_buffer("cross_shift", block.norm2.bias.detach().to(device, torch.float32).view(1, -1))
+        for name, theirs in TABLES.items():
+            table = block.get_parameter(theirs)
+            shape = table.view(-1, own.inner_dim).shape
+            self.register_buffer(name, torch.empty(shape, dtype=torch.float32, device=device))
+            self.hold(name, table)
         self.own_norm_q, self.own_norm_k = own.norm_q.to(device), own.norm_k.to(device)
         self.cross_norm_q = cross.norm_q.to(device)
         self._heads = own.heads
         self._eps = block.norm1.eps
         self._qk_eps = own.norm_q.eps
+
+    def hold(self, name: str, table: torch.Tensor) -> None:
+        """Have another table, one of TABLES, in the place of this one."""
+        held = self.get_buffer(name)
+        held.copy_(table.detach().view(held.shape))
+        if name == "modulation":
+            held[list(SCALES)] += 1
 
     def forward(
         self,

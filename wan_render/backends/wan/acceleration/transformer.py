@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
 from wan_render.backends.wan.acceleration.arithmetic import Arithmetic
 from wan_render.backends.wan.acceleration.attention import Chosen
-from wan_render.backends.wan.acceleration.block import LAYERS, Block
+from wan_render.backends.wan.acceleration.block import LAYERS, TABLES, Block
 from wan_render.backends.wan.acceleration.context import Contexts, Crossed, ShotContext
 from wan_render.backends.wan.acceleration.exchange import UNDIVIDED, Exchange
 from wan_render.backends.wan.acceleration.operations import Operations, Rope, Update
@@ -84,6 +85,15 @@ class AcceleratedTransformer(torch.nn.Module):
         for place, block in enumerate(self.blocks):
             for name, theirs in LAYERS.items():
                 yield f"blocks.{place}.{theirs}", block.get_submodule(name)
+
+    def tables(self) -> Iterator[tuple[str, Callable[[torch.Tensor], None]]]:
+        """What has a form of its own here: its name in diffusers' transformer, and what has another be held, which
+        keeps a part of this transformer alive and never all of it."""
+        yield "scale_shift_table", partial(_hold, self.table)
+        for place, block in enumerate(self.blocks):
+            if isinstance(block, Block):
+                for name, theirs in TABLES.items():
+                    yield f"blocks.{place}.{theirs}", partial(block.hold, name)
 
     def forget(self) -> None:
         """Free what was computed for the shots so far."""
@@ -173,6 +183,10 @@ class AcceleratedTransformer(torch.nn.Module):
         counts = tuple(extent // size for extent, size in zip(shape[2:], patch, strict=True))
         patches = tokens.view(*counts, *patch, -1)  # frames, rows, columns, within a patch alike, channels
         return patches.permute(6, 0, 3, 1, 4, 2, 5).flatten(5, 6).flatten(3, 4).flatten(1, 2).unsqueeze(0)
+
+
+def _hold(held: torch.Tensor, table: torch.Tensor) -> None:
+    held.copy_(table.detach().view(held.shape))
 
 
 def _settled(stream: torch.Tensor, update: Update | None) -> torch.Tensor:
