@@ -4,8 +4,8 @@
     python -m benchmarks.engine.groups --tiny                 (processes on a CPU, to try the program itself)
 
 Predicted before the first run: two GPUs share guidance, so a step is at least 1.9 times as fast and the latents are
-equal bit for bit; four share tokens as well, at least 3.6 times. Joining costs under 3 s a shot. (It was 1.995 and 3.46
-times, equal latents, and 0.25 and 0.8 s: docs/benchmarks.md.)
+equal bit for bit; four share tokens as well, at least 3.6 times. Joining costs under 3 s a shot. (It was 1.97 to 2.0
+and 3.46 times, equal latents, and 0.3 and 0.8 s: docs/benchmarks.md.)
 
 Every process is as one of a farm's: its GPU pinned, its model warm. Each group renders twice, and the second is timed;
 what is encoded is there by then, so the seconds before its steps are those of joining.

@@ -45,8 +45,8 @@ SEQUENCE_EFFICIENCY = {1: 1.0, 2: 0.87, 4: 0.81, 8: 0.68}
 """Of devices that share the tokens of a prediction by Ulysses. That of two was measured, in a group of four (3.46 times
 as fast); those of more are what others publish for H200s (0.99, 0.92, 0.78), scaled to it."""
 
-GUIDANCE_EFFICIENCY = 0.997
-"""Of two devices that each make one of a step's two predictions and exchange 4 MB: 1.995 times as fast."""
+GUIDANCE_EFFICIENCY = 0.99
+"""Of two devices that each make one of a step's two predictions and exchange 4 MB: 1.97 to 2.0 times as fast."""
 
 CPU_FLOPS_PER_CORE = 4e10
 """Float32 work a second of one core: one of a server did 9.7e10 in matrix products alone, and the rest is slower."""
