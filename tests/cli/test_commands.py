@@ -231,6 +231,20 @@ def test_doctor_says_what_is_here(wan_render: Run) -> None:
     assert "wan2.1-flf2v-14b" in found
 
 
+@pytest.mark.parametrize(("what", "status"), [("outputs", 3), ("cache", 0)])
+def test_doctor_says_where_a_folder_cannot_be(
+    wan_render: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str, status: int
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv(f"WAN_RENDER_{what.upper()}", str(file / what))
+    done = wan_render("doctor", "--json")
+    found = next(each for each in json.loads(done.stdout)["findings"] if each["what"] == what)
+    assert found["found"] == f"{file / what}: {file} is no folder"
+    assert found["remedy"] == f"name another folder in WAN_RENDER_{what.upper()}"
+    assert done.returncode == status
+
+
 @pytest.mark.parametrize(
     ("gpu", "capability", "found", "remedy"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import shutil
 import sys
@@ -23,7 +24,7 @@ from wan_render.devices import SETTING, local_devices
 from wan_render.errors import MachineError, Problem, UsageError, WanRenderError
 from wan_render.media import ffmpeg, text
 from wan_render.production.ability import confinement
-from wan_render.settings import MachineSettings, install_command, machine_settings, variables
+from wan_render.settings import PREFIX, MachineSettings, install_command, machine_settings, variables
 
 EXTRAS = {
     "wan": ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy"),
@@ -78,13 +79,13 @@ def _findings(settings: MachineSettings) -> Iterator[Finding]:
     yield _tried("fonts", _fonts, needed=True)
     yield from _devices(settings)
     yield from _profiles(settings)
-    yield _disk("outputs", settings.outputs)
-    yield _disk("cache", settings.cache)
+    yield _disk("outputs", settings.outputs, needed=True)
+    yield _disk("cache", settings.cache, needed=False)
     for extra, packages in EXTRAS.items():
         yield _extra(extra, packages)
     yield from _weights()
     for variable, field in variables().items():
-        yield _setting(variable, f"{getattr(settings, field) or 'not set'}", settings)
+        yield _setting(variable, _shown(getattr(settings, field)), settings)
 
 
 def _tried(what: str, look: Callable[[], Finding], *, needed: bool) -> Finding:
@@ -169,8 +170,18 @@ def _setting(variable: str, value: str, settings: MachineSettings) -> Finding:
     return Finding(variable, value)
 
 
-def _disk(what: str, folder: Path) -> Finding:
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "not set" if value in (None, "") else str(value)
+
+
+def _disk(what: str, folder: Path, *, needed: bool) -> Finding:
+    """Without a cache everything is hashed, and its kernels chosen and compiled, in every process anew."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        found = f"{folder}: {there} {'cannot be written' if there.is_dir() else 'is no folder'}"
+        return Finding(what, found, f"name another folder in {PREFIX}{what.upper()}", needed)
     return Finding(what, f"{folder}, {gigabytes(shutil.disk_usage(there).free)} free")
 
 

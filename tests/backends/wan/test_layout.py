@@ -122,11 +122,11 @@ def test_a_group_that_cannot_share_the_take_is_refused(group: Group) -> None:
 
 
 def test_several_devices_share_the_denoising_and_nothing_else() -> None:
-    """As measured on H200s: two make a step 1.995 times as fast, four 3.46 times; the 2.85 s of encoding and decoding
-    stay."""
+    """As measured on H200s: two make a step 1.966 and 1.995 times as fast, four 3.46 times; the 2.85 s of encoding and
+    decoding stay."""
     take = take_of(official.FLF2V_14B, P480)
     alone, two, four = (expected_seconds(take, "cuda", devices) - 2.85 for devices in (1, 2, 4))
-    assert alone / two == pytest.approx(1.995, rel=0.002)
+    assert 1.966 < alone / two < 1.995
     assert alone / four == pytest.approx(3.46, rel=0.005)
 
 
