@@ -13,7 +13,6 @@ what is encoded is there by then, so the seconds before its steps are those of j
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -28,6 +27,7 @@ from typing import Any
 import torch
 from safetensors.torch import load
 
+from benchmarks.engine.arguments import parser
 from benchmarks.engine.difference import largest
 from benchmarks.engine.forms import form_of
 from benchmarks.engine.models import make, weights_of
@@ -170,11 +170,9 @@ def row(rendered: Rendered, alone: Rendered) -> Found:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=6, help="at least 2")
-    parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    programs = parser(__doc__)
+    programs.add_argument("--steps", type=int, default=6, help="at least 2")
+    asked = programs.parse_args()
     hold_memory_in_growing_segments()  # as a device process does
     here = 4 if asked.tiny else torch.cuda.device_count()
     if here < 2:

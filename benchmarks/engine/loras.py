@@ -17,7 +17,6 @@ makes its weights again, 4 s; in host memory 21, 5.5 and 4.4; a first take with 
 
 from __future__ import annotations
 
-import argparse
 import copy
 import hashlib
 import os
@@ -31,6 +30,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from benchmarks.engine.arguments import parser
 from benchmarks.engine.forms import form_of
 from benchmarks.engine.memory import fit
 from benchmarks.engine.models import MadeModel, make, weights_of
@@ -160,10 +160,7 @@ def measured(folder: Path, *, is_tiny: bool) -> Found:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    asked = parser(__doc__).parse_args()
     hold_memory_in_growing_segments()  # as a device process does
     os.environ.setdefault("WAN_RENDER_KERNELS", "auto")
     with tempfile.TemporaryDirectory(prefix="loras-") as folder:

@@ -14,18 +14,17 @@ emulated by 23.1; the emulated card has the true one's speed, and its connection
 
 from __future__ import annotations
 
-import argparse
 import copy
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.engine.arguments import parser
 from benchmarks.engine.difference import largest, psnr
 from benchmarks.engine.forms import form_of
 from benchmarks.engine.models import MadeModel, make, weights_of
@@ -160,13 +159,11 @@ def difference(one: Pixels, other: Pixels) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=tuple(BY_NAME), default=FLF2V_14B.name)
-    parser.add_argument("--card", type=float, default=24.0, help="GB of the card that is emulated")
-    parser.add_argument("--tiles", action="store_true", help="also with the VAE in tiles")
-    parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    programs = parser(__doc__)
+    programs.add_argument("--model", choices=tuple(BY_NAME), default=FLF2V_14B.name)
+    programs.add_argument("--card", type=float, default=24.0, help="GB of the card that is emulated")
+    programs.add_argument("--tiles", action="store_true", help="also with the VAE in tiles")
+    asked = programs.parse_args()
     hold_memory_in_growing_segments()  # as a device process does
     official = BY_NAME[asked.model]
     device = torch.device("cpu" if asked.tiny else "cuda:0")

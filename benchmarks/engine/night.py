@@ -32,7 +32,6 @@ rendered the take before until it had rendered this one: in steady state as many
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import tempfile
@@ -47,6 +46,7 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks.engine.arguments import parser
 from benchmarks.engine.folders import make_folder
 from benchmarks.engine.results import table, tell
 from benchmarks.engine.shots import sampling_of
@@ -294,14 +294,12 @@ def devices_of(count: int, *, is_tiny: bool) -> Sequence[Device]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--profiles", default="draft,exact")
-    parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--folder", type=Path)
-    parser.add_argument("--gpus", type=int, default=1)
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    programs = parser(__doc__)
+    programs.add_argument("--profiles", default="draft,exact")
+    programs.add_argument("--steps", type=int, default=4)
+    programs.add_argument("--folder", type=Path)
+    programs.add_argument("--gpus", type=int, default=1)
+    asked = programs.parse_args()
     devices = devices_of(asked.gpus, is_tiny=asked.tiny)
     profiles = ("exact",) if asked.tiny else tuple(asked.profiles.split(","))
     with workplace(asked.folder) as folder:

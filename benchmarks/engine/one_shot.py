@@ -16,7 +16,6 @@ products are small; `fast` 1.9, 1.6 and 1.4.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import os
 import statistics
@@ -26,12 +25,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.engine.arguments import parser
 from benchmarks.engine.difference import psnr
 from benchmarks.engine.forms import form_of
 from benchmarks.engine.models import MadeModel, make, weights_of
@@ -258,13 +257,11 @@ def machine() -> Found:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default=FLF2V_14B.name, help="names with commas, or all")
-    parser.add_argument("--profiles", default="", help="with our own kernels: exact, fast, with a comma")
-    parser.add_argument("--steps", type=int, default=4, help="at least 2")
-    parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    programs = parser(__doc__)
+    programs.add_argument("--models", default=FLF2V_14B.name, help="names with commas, or all")
+    programs.add_argument("--profiles", default="", help="with our own kernels: exact, fast, with a comma")
+    programs.add_argument("--steps", type=int, default=4, help="at least 2")
+    asked = programs.parse_args()
     hold_memory_in_growing_segments()  # as a device process does
     models = ALL if asked.models == "all" else tuple(BY_NAME[name] for name in asked.models.split(","))
     profiles = tuple(filter(None, asked.profiles.split(",")))

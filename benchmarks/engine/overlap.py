@@ -10,17 +10,16 @@ the time of one after the other, since both fill the device, and what is won is 
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.engine.arguments import parser
 from benchmarks.engine.forms import form_of
 from benchmarks.engine.models import make_component, weights_of
 from benchmarks.engine.parts import Setting
@@ -96,10 +95,7 @@ def measured(setting: Setting) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    asked = parser(__doc__).parse_args()
     hold_memory_in_growing_segments()  # as a device process does
     tell(measured(Setting(torch.device("cpu" if asked.tiny else "cuda:0"))), asked.json)
 

@@ -11,16 +11,15 @@ says how rounding spreads, not how a picture looks.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.engine.arguments import parser
 from benchmarks.engine.difference import psnr, ssim
 from benchmarks.engine.forms import form_of
 from benchmarks.engine.models import MadeModel, make, weights_of
@@ -125,11 +124,9 @@ def against(found: Pixels, exact: Pixels) -> Found:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--profiles", default="exact,fast,draft")
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    programs = parser(__doc__)
+    programs.add_argument("--profiles", default="exact,fast,draft")
+    asked = programs.parse_args()
     hold_memory_in_growing_segments()  # as a device process does
     device = torch.device("cpu" if asked.tiny else "cuda:0")
     made = make(form_of(FLF2V_14B, is_tiny=asked.tiny), device, weights_of(is_tiny=asked.tiny))

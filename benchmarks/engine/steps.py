@@ -19,11 +19,11 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.engine.arguments import parser
 from benchmarks.engine.forms import form_of
 from benchmarks.engine.models import make_transformer, weights_of
 from benchmarks.engine.parts import Setting, attention_part, operations_part
@@ -304,14 +304,12 @@ def machine_facts(setting: Setting) -> Found:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--parts", default=",".join(PARTS))
-    parser.add_argument("--variants", default="stock,compiled,exact,fast")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--rounds-720p", type=int, default=2)
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    programs = parser(__doc__)
+    programs.add_argument("--parts", default=",".join(PARTS))
+    programs.add_argument("--variants", default="stock,compiled,exact,fast")
+    programs.add_argument("--rounds", type=int, default=5)
+    programs.add_argument("--rounds-720p", type=int, default=2)
+    asked = programs.parse_args()
     hold_memory_in_growing_segments()  # as a device process does
     setting = Setting(torch.device("cpu" if asked.tiny else "cuda:0"))
     results: Found = {}

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,15 @@ def begins(folder: Path, shot: str) -> list[str]:
 def held(farm: LocalFarm) -> list[str]:
     """The devices that no other run can have."""
     return [slot.device.name for slot in farm._slots if slot.lock.held]
+
+
+@contextmanager
+def a_group_waits(farm: LocalFarm, folder: Path, threads: ThreadPoolExecutor) -> Iterator[Future[Clip]]:
+    """Shot 2 asks for two devices; one of the farm's two is busy with shot 1 until the end."""
+    with released(folder / "go"):
+        threads.submit(farm.render, grouped("hold go", "1"), nobody)
+        until(lambda: begun(folder))
+        yield threads.submit(farm.render, grouped("nothing", "2", gpus=2), nobody)
 
 
 def is_free(farm: LocalFarm) -> bool:
@@ -201,10 +210,7 @@ def test_idle_devices_that_a_group_waits_with_are_not_taken_by_those_who_come_la
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
     farm = open_farm("cuda:0", "cuda:1", work=WORK)
-    with released(tmp_path / "go"):
-        threads.submit(farm.render, grouped("hold go", "1"), nobody)
-        until(lambda: begun(tmp_path))
-        second = threads.submit(farm.render, grouped("nothing", "2", gpus=2), nobody)
+    with a_group_waits(farm, tmp_path, threads) as second:
         until(lambda: len(farm._dispatch._requests) == 1)
         third = threads.submit(farm.render, grouped("nothing", "3"), nobody)
         with pytest.raises(TimeoutError):
@@ -242,10 +248,7 @@ def test_a_device_that_is_kept_for_a_group_that_still_waits_is_not_given_back(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
     farm = open_farm("cuda:0", "cuda:1", work=WORK)
-    with released(tmp_path / "go"):
-        threads.submit(farm.render, grouped("hold go", "1"), nobody)
-        until(lambda: begun(tmp_path))
-        second = threads.submit(farm.render, grouped("nothing", "2", gpus=2), nobody)
+    with a_group_waits(farm, tmp_path, threads) as second:
         until(lambda: held(farm) == ["cuda:0", "cuda:1"])
         for _ in range(5):
             farm.expect([])
@@ -416,10 +419,7 @@ def test_stop_while_a_group_waits_for_its_devices(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
     farm = open_farm("cuda:0", "cuda:1", work=WORK)
-    with released(tmp_path / "go"):
-        threads.submit(farm.render, grouped("hold go", "1"), nobody)
-        until(lambda: begun(tmp_path))
-        waiting = threads.submit(farm.render, grouped("nothing", "2", gpus=2), nobody)
+    with a_group_waits(farm, tmp_path, threads) as waiting:
         until(lambda: farm._dispatch._requests)
         assert seconds_to_stop(farm, waiting) < 1
     until(lambda: locks_are_free(farm))

@@ -153,7 +153,8 @@ def _lacking_profiles(able: str, lacking: Mapping[str, Problem]) -> Finding:
 def _confined_profiles(found: Mapping[str, Problem | None]) -> Iterator[Finding]:
     """Those that only some of the devices render."""
     confined = {name: problem for name, problem in found.items() if problem is not None}
-    for first in list(confined.values())[:1]:
+    if confined:
+        first = next(iter(confined.values()))
         yield Finding("some devices", f"{', '.join(confined)}: {first.found}; {first.allowed}")
 
 

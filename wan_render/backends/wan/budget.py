@@ -49,8 +49,8 @@ class Budget:
         )
 
     @property
-    def transformers(self) -> int:
-        """Bytes of their weights as they are read."""
+    def transformers_bytes(self) -> int:
+        """Of their weights, all of them, as they are read."""
         names = (name for name in self.loader.checkpoint.components if name.startswith("transformer"))
         return sum(map(self.loader.weights_bytes, names))
 

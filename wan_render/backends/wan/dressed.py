@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -11,9 +12,14 @@ import torch
 from wan_render.backends.wan.acceleration.linear import Float8Linear
 from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
 from wan_render.backends.wan.lora_file import Change
+from wan_render.take import Lora
 
 Changes = Sequence[tuple[float, Change]]
 """What is added to one weight, each with its strength."""
+
+
+Worn = tuple[tuple[Lora, Path], ...]
+"""LoRAs with their files, in order."""
 
 
 class Place(Protocol):
@@ -30,8 +36,8 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A weight as it was read, or its bias."""
+class InPlace:
+    """A weight that the forward uses as it was read, or its bias."""
 
     tensor: torch.Tensor
 
@@ -73,11 +79,13 @@ class Copied:
 class Dressed:
     """places: of the weights, by their names in diffusers' transformer.
     originals: of those that are changed, what they were, on the device or in host memory; of a transformer in float8 of
-    all that are quantised, always, since they cannot be had back from there."""
+    all that are quantised, always, since they cannot be had back from there.
+    worn: the LoRAs that are on; None while they are changed, and after a change that was cut short."""
 
     places: Mapping[str, Place]
     originals: dict[str, torch.Tensor] = field(default_factory=dict)
     changed: frozenset[str] = frozenset()
+    worn: Worn | None = ()
 
     @property
     def device_bytes(self) -> int:
@@ -129,10 +137,10 @@ def widened(original: torch.Tensor, device: torch.device) -> torch.Tensor:
 def places_of(weights: Mapping[str, torch.nn.Parameter], placed: torch.nn.Module) -> dict[str, Place]:
     """weights: of diffusers' transformer, which keep their identity when another takes them over, but for those that
     are quantised by then, and for tables."""
-    places: dict[str, Place] = {name: Loaded(weight.data) for name, weight in weights.items()}
+    places: dict[str, Place] = {name: InPlace(weight.data) for name, weight in weights.items()}
     if isinstance(placed, AcceleratedTransformer):
         places |= {name: Copied(weights[name].data, hold) for name, hold in placed.tables()}
         for name, layer in placed.linear_layers():
             if isinstance(layer, Float8Linear):
-                places |= {f"{name}.weight": Quantised(layer), f"{name}.bias": Loaded(layer.bias)}
+                places |= {f"{name}.weight": Quantised(layer), f"{name}.bias": InPlace(layer.bias)}
     return places

@@ -20,7 +20,7 @@ import torch
 
 from wan_render.backends.wan.acceleration.accelerator import Arrival, PlaceDressed
 from wan_render.backends.wan.acceleration.block import LAYERS
-from wan_render.backends.wan.dressed import Changes, Dressed, changed, places_of
+from wan_render.backends.wan.dressed import Changes, Dressed, Worn, changed, places_of
 from wan_render.backends.wan.location import lora_file, missing_loras
 from wan_render.backends.wan.lora_file import Change, read_changes
 from wan_render.errors import Problem, RenderError, WeightsError
@@ -37,9 +37,6 @@ _LAYERS_WEIGHTS = tuple(f".{name}.weight" for name in LAYERS.values())
 _PICTURES = ("add_k_proj", "add_v_proj", "norm_added_k", "image_embedder")
 """Modules that only models with an image encoder have: a LoRA of such a model is used without them elsewhere."""
 
-Worn = tuple[tuple[Lora, Path], ...]
-"""LoRAs with their files, in order."""
-
 Weights = Mapping[str, torch.Tensor]
 
 
@@ -49,7 +46,6 @@ class Wardrobe:
     def __init__(self) -> None:
         self._read: dict[str, dict[str, Change]] = {}
         self._dressed: WeakKeyDictionary[torch.nn.Module, Dressed] = WeakKeyDictionary()
-        self._worn: WeakKeyDictionary[torch.nn.Module, Worn | None] = WeakKeyDictionary()  # None: in the middle of it
         self._is_used = False
 
     @property
@@ -78,11 +74,12 @@ class Wardrobe:
     def wear(self, transformer: torch.nn.Module, wanted: Worn, *, is_roomy: bool = False) -> bool:
         """Make a transformer that came by `arrival` wear exactly these; whether that changed it. Cheap if it does."""
         dressed = self._dressed.get(transformer)
-        if dressed is None or self._worn[transformer] == wanted:
+        if dressed is None or dressed.worn == wanted:
             return False
         together = self._together(wanted, {name: place.tensor for name, place in dressed.places.items()})
-        self._worn[transformer] = None
+        dressed.worn = None
         dressed.change(together, is_roomy=is_roomy)
+        dressed.worn = wanted
         _log.info(
             "%s: %d weights are changed; what they were takes %.1f GB on the device and %.1f in host memory",
             _named(wanted) or "no LoRA",
@@ -90,7 +87,6 @@ class Wardrobe:
             dressed.device_bytes / 1e9,
             (sum(original.nbytes for original in dressed.originals.values()) - dressed.device_bytes) / 1e9,
         )
-        self._worn[transformer] = wanted
         self._forget_all_but(wanted)
         return True
 
@@ -103,7 +99,7 @@ class Wardrobe:
         """The weights keep their identity on the way to the device, whoever takes them over."""
         weights = dict(module.named_parameters())
         placed = arrival.place(module, device)
-        self._dressed[placed], self._worn[placed] = Dressed(places_of(weights, placed)), ()
+        self._dressed[placed] = Dressed(places_of(weights, placed))
         return placed
 
     def _to_be_changed(self, arrival: Arrival, place_dressed: PlaceDressed) -> Arrival:
@@ -120,7 +116,7 @@ class Wardrobe:
 
             weights = dict(module.named_parameters())
             placed = place_dressed(module, device, keep)
-            self._dressed[placed], self._worn[placed] = Dressed(places_of(weights, placed), originals), ()
+            self._dressed[placed] = Dressed(places_of(weights, placed), originals)
             return placed
 
         def size(module: torch.nn.Module) -> int:
@@ -185,8 +181,8 @@ class Wardrobe:
     def _forget_all_but(self, worn: Worn) -> None:
         """Other experts may wear others: they are read again when their turn comes."""
         kept = {lora.content for lora, _ in worn}
-        for others in self._worn.values():
-            kept |= {lora.content for lora, _ in others or ()}
+        for dressed in self._dressed.values():
+            kept |= {lora.content for lora, _ in dressed.worn or ()}
         self._read = {content: changes for content, changes in self._read.items() if content in kept}
 
 

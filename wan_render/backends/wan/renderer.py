@@ -269,7 +269,7 @@ class WanRenderer:
         needs, may_stream = self._budget.needs(take), self._device.type == "cuda"
         self._fit = choose(self._asked, self._workspace.tighter, needs, free, may_stream=may_stream)
         self._fitted = shape
-        self._is_roomy = self._fit.spare >= self._budget.transformers
+        self._is_roomy = self._fit.spare >= self._budget.transformers_bytes
         if not self._is_roomy:
             self._wardrobe.make_room()  # before anything is encoded: the fit counts on it
         asked = "WAN_RENDER_MEMORY_FIT" if self._asked else f"{free / 1e9:.1f} GB are free"
