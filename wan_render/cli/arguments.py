@@ -91,6 +91,7 @@ def _plan(commands: Commands[argparse.ArgumentParser]) -> None:
     command = _with_json(_with_outputs(_on_storyboard(commands, "plan", "say what would render, and why")))
     _with_draft(command)
     command.add_argument("--prompts", action="store_true", help="print the composed prompts")
+    command.add_argument("--notes", action="store_true", help="print what was done to the inputs, besides the warnings")
 
 
 def _render(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(plan_json(plan, found, lettering_warnings(plan)), ensure_ascii=False, indent=2))
         return 0
     _print(session, plan, found, here)
+    _print_notes(plan, shown=arguments.notes)
     if arguments.prompts:
         _print_prompts(plan)
     return 0
@@ -65,6 +66,15 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: Ground) ->
         print(f"to render: no take; about {lasting(found.film_seconds)} for the film")
     else:
         print("to render: nothing")
+
+
+def _print_notes(plan: FilmPlan, *, shown: bool) -> None:
+    """Every note where they are asked for; otherwise one line that says how many there are."""
+    if shown:
+        for note in plan.notes:
+            print(f"note: {note}")
+    elif plan.notes:
+        print(f"{counted(len(plan.notes), 'note')}: `plan --notes` prints what was done to the inputs")
 
 
 def _lacking(plan: FilmPlan, backend: Backend) -> Iterator[str]:

@@ -132,6 +132,8 @@ class FilmPlan:
     loras:    the file of every LoRA of the storyboard, by SHA-256.
     lettering: every text that is drawn: titles, cards, ids of shots.
     gpus:     how many devices are asked to render a take together, by its key; one that is not there leaves it open.
+    notes:    what was done right and is worth knowing, in the order of the file; `plan --notes` lists them.
+    remarks:  what is recorded beside a take (take.json), by its key.
     size:     the raster that models render; delivery: the size of the film.
     fade_in, fade_out: film frames.
     """
@@ -157,6 +159,8 @@ class FilmPlan:
     loras: Mapping[str, Path] = field(default_factory=dict)
     gpus: Mapping[str, int] = field(default_factory=dict)
     lettering: tuple[Lettering, ...] = ()
+    notes: tuple[Problem, ...] = ()
+    remarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def takes(self) -> tuple[Take, ...]:

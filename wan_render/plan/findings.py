@@ -1,4 +1,4 @@
-"""Mistakes and warnings, gathered while a plan is made, so that all of them are reported at once."""
+"""Mistakes, warnings and notes, gathered while a plan is made, so that all of them are reported at once."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class Findings:
     _errors: dict[Problem, _Mark] = field(default_factory=dict)
     _warnings: dict[Problem, _Mark] = field(default_factory=dict)
     _shared: dict[tuple[str, str, str], _Shared] = field(default_factory=dict)
+    _notes: dict[Problem, _Mark] = field(default_factory=dict)
+    _remarks: dict[str, dict[str, None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._errors.update(self.document.mistakes)
@@ -57,6 +59,14 @@ class Findings:
         """A warning that several share: told once, at the place of the first, with the names of the first three."""
         self._shared.setdefault((found, allowed, remedy), _Shared(place)).names[who] = None
 
+    def note(self, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
+        """Something that was done right and is worth knowing. `plan --notes` lists notes; nothing else prints them."""
+        self._notes[self._problem(place, found, allowed, remedy)] = self._mark(place)
+
+    def remark(self, take: str, text: str) -> None:
+        """Something that is recorded beside the take with this key (take.json), as well as warned of or noted."""
+        self._remarks.setdefault(take, {})[one_line(text)] = None
+
     @property
     def mistaken(self) -> bool:
         """Whether there is a mistake."""
@@ -70,6 +80,16 @@ class Findings:
             for (found, allowed, remedy), one in self._shared.items()
         }
         return _in_order(self._warnings | shared)
+
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """In the order of the file."""
+        return _in_order(self._notes)
+
+    @property
+    def remarks(self) -> dict[str, tuple[str, ...]]:
+        """What is recorded beside each take, by its key."""
+        return {take: tuple(texts) for take, texts in self._remarks.items()}
 
     def raise_errors(self) -> None:
         """Raise StoryboardError with every mistake, in the order of the file."""

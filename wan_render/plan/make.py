@@ -97,6 +97,8 @@ def make_plan(
         pictures=studio.keyframes.files,
         models=_models_used(drafts, shots) | studio.painter.cards,
         warnings=findings.warnings,
+        notes=findings.notes,
+        remarks=findings.remarks,
         paintings=studio.painter.takes,
         loras=resolver.loras.files,
         gpus=asked_gpus(cast, shots, storyboard, studio.painter.takes),

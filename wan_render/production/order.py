@@ -26,6 +26,7 @@ class RenderOrder:
     tighter: how often this model ran out of memory on such a device; see render.Workspace.
     gpus: how many devices are asked to render it together; None leaves that to the farm.
     barred: names of the devices that cannot render it; see Backend.unable.
+    remarks: what the plan says about this take; it is recorded beside the take.
     group: which one of several devices it is for that render it together; None for one alone. helpers: the names of
     the group's other devices, by their rank.
     """
@@ -45,6 +46,7 @@ class RenderOrder:
     group: Group | None = None
     helpers: tuple[str, ...] = ()
     loras: Mapping[str, Path] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def published(self) -> tuple[PublishedLora, ...]:
@@ -227,4 +229,5 @@ def _order(plan: FilmPlan, take: Take, wanted: _Wanted, backend: Backend) -> Ren
         why=wanted.why,
         gpus=plan.gpus.get(take.key),
         loras={lora.content: plan.loras[lora.content] for lora in take.loras if lora.content in plan.loras},
+        remarks=plan.remarks.get(take.key, ()),
     )

@@ -171,6 +171,7 @@ def _provenance(
         device_label=device.label,
         seconds=seconds,
         versions=versions,
+        remarks=order.remarks,
     )
 
 

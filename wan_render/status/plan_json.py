@@ -27,6 +27,7 @@ def plan_json(plan: FilmPlan, status: FilmStatus, lettering: Sequence[Problem] =
         "seconds": float(frames / plan.rate),
         "expected": _expected(status),
         "warnings": [asdict(warning) for warning in (*plan.warnings, *lettering, *pin_warnings(status))],
+        "notes": [asdict(note) for note in plan.notes],
         "shots": [_shot(shot, plan) for shot in status.shots],
         "painted": [{"keyframe": name} | _take(take, take.key, plan) for name, take in status.paintings.items()],
     }
@@ -81,5 +82,6 @@ def _take(take: TakeStatus, chosen: str, plan: FilmPlan) -> dict[str, Any]:
         "why": take.why,
         "chosen": take.key == chosen,
         "gpus": plan.gpus.get(take.key),
+        "remarks": list(plan.remarks.get(take.key, ())),
     }
     return named | dict(take.fields)

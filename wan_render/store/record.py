@@ -78,6 +78,7 @@ class Provenance:
     device, device_label: `cuda:0`, or `cuda:0 + cuda:1` of a group of equal ones, and what that is.
     versions: what Renderer.facts said.
     seconds: of each phase; `waiting` is for another run's lock.
+    remarks: what the plan said about this take, such as words of its prompt that the model does not read.
     """
 
     film: str
@@ -90,6 +91,7 @@ class Provenance:
     device_label: str
     seconds: Mapping[str, float]
     versions: Mapping[str, str]
+    remarks: tuple[str, ...] = ()
 
     @property
     def by_group(self) -> bool:
