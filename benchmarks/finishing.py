@@ -176,7 +176,7 @@ def _concat_list(cut: Cut) -> str:
 def rival_command(cut: Cut, target: Path) -> list[str]:
     graph = (
         "crop=832:468:0:6,scale=1280:720:in_range=pc:out_range=tv:out_color_matrix=bt709"
-        ":flags=lanczos+accurate_rnd+full_chroma_int+full_chroma_inp,format=yuv420p,"
+        ":out_h_chr_pos=0:out_v_chr_pos=128:flags=lanczos+accurate_rnd+full_chroma_int+full_chroma_inp,format=yuv420p,"
         "ass=lettering.ass:fontsdir=fonts,setsar=1,"
         "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from tests.media.films import Shelf, cut_of, film
 from tests.media.pictures import clip
 from wan_render.cut import Event, PictureSource
+from wan_render.media.ffmpeg import program
 from wan_render.media.preview import write_preview
 from wan_render.render import Pixels
 from wan_render.take import Plate, Size
@@ -77,6 +79,62 @@ def test_films_and_previews_are_tagged(tmp_path: Path) -> None:
             context = container.streams.video[0].codec_context
             tags = (context.color_primaries, context.color_trc, context.colorspace, context.color_range)
         assert tags == (1, 1, 1, 1)  # BT.709 three times and TV range, by ITU-T H.273 and by FFmpeg's enumeration
+
+
+def edge(size: Size, axis: int, at: int) -> Pixels:
+    """One colour up to row (axis 0) or column (axis 1) `at`, another from there on."""
+    places = np.moveaxis(np.zeros((size.height, size.width, 3), np.uint8), axis, 0)
+    places[:at], places[at:] = (220, 90, 90), (60, 128, 128)
+    return np.ascontiguousarray(np.moveaxis(places, 0, axis))
+
+
+def chroma_shift(file: Path, axis: int, at: float) -> float:
+    """Where chroma samples lie, in luma pixels right of (below) the middle of the 2x2 pixels that each stands for.
+
+    As many samples have the first colour as lie before the edge; a sampling grid that lies further left has more.
+    """
+    with av.open(str(file)) as container:
+        *_, frame = container.decode(video=0)
+        planes = frame.to_ndarray().astype(np.float64)
+    red = planes[frame.height :].reshape(2, frame.height // 2, frame.width // 2)[1]
+    line = red.mean(axis=1 - axis)
+    before, after = line[2:8].mean(), line[-8:-2].mean()
+    return at - 2 * float(((line - after) / (before - after)).sum())
+
+
+@pytest.mark.parametrize(("axis", "expected"), [(0, 0.0), (1, -0.5)], ids=["down", "across"])
+@pytest.mark.parametrize("delivery", [Size(416, 240), Size(624, 360)], ids=str)
+def test_chroma_lies_where_h264_says(tmp_path: Path, delivery: Size, axis: int, expected: float) -> None:
+    """Left: halfway between two rows, level with the left one of two columns."""
+    raster, shifts = Size(416, 240), []
+    scale = Fraction(delivery.height, raster.height)
+    for at in range(100, 104):  # an edge at a whole sample is kept by any grid: the mean of four tells
+        shelf = Shelf(tmp_path, {"edge": edge(raster, axis, at)})
+        event = Event("1/010", PictureSource(Plate("edge", raster)), 0, 2)
+        shifts.append(chroma_shift(film(cut_of(event, size=raster, delivery=delivery), shelf), axis, float(at * scale)))
+    assert np.mean(shifts) == pytest.approx(expected, abs=0.15)
+
+
+def test_a_preview_has_its_chroma_where_a_film_has_it(tmp_path: Path) -> None:
+    shifts = []
+    for at in range(100, 104):
+        file = clip(tmp_path / "clip.mkv", np.stack([edge(Size(416, 240), 1, at)] * 2))
+        write_preview(file, tmp_path / "preview.mp4")
+        shifts.append(chroma_shift(tmp_path / "preview.mp4", 1, at))
+    assert np.mean(shifts) == pytest.approx(-0.5, abs=0.15)
+
+
+def test_films_and_previews_say_where_chroma_lies(tmp_path: Path) -> None:
+    """In the stream's own header: mp4 has no place for it, and PyAV does not tell."""
+    shelf = Shelf(tmp_path)
+    source = shelf.levels("a", [10, 20, 30])
+    write_preview(shelf.clip("a"), tmp_path / "preview.mp4")
+    for file in (film(cut_of(Event("1/010", source, 0, 3)), shelf), tmp_path / "preview.mp4"):
+        command = [program(), "-i", str(file), "-c", "copy", "-bsf:v", "trace_headers", "-f", "null", "-"]
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
+        told = {words[-4]: words[-1] for line in lines if "chroma_" in line and len(words := line.split()) > 3}
+        assert told["chroma_loc_info_present_flag"] == "1"
+        assert told["chroma_sample_loc_type_top_field"] == told["chroma_sample_loc_type_bottom_field"] == "0"  # left
 
 
 def test_square_pixels(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "encoders": ("aac", "libx264"),
     "muxers": ("mp4",),
     "demuxers": ("ffmetadata", "matroska,webm", "rawvideo"),
+    "bsfs": ("h264_metadata",),
 }
 """What films are made with, by the lists that ffmpeg prints of itself."""
 
@@ -69,7 +70,8 @@ def lacking() -> tuple[str, ...]:
     """What films need and this ffmpeg does not have: ("filter ass", "encoder libx264")."""
     missing = []
     for kind, names in NEEDED.items():
-        listed = {word for line in _listing(f"-{kind}").splitlines() for word in line.split()[1:2]}
+        # A line is flags and a name, or a name alone (bit stream filters).
+        listed = {word for line in _listing(f"-{kind}").splitlines() for word in line.split()[:2]}
         missing += [f"{kind[:-1]} {name}" for name in names if name not in listed]
     return tuple(missing)
 

@@ -39,9 +39,9 @@ Tell = Callable[[int, int], None]
 def make_film(cut: Cut, sources: FilmSources, target: Path, *, tags: Mapping[str, str], progress: Tell) -> None:
     """Write the film of a cut to `target` (mp4); `progress(done, total)` is told of every film frame.
 
-    H.264 (x264 medium, CRF 18, closed groups), yuv420p BT.709 converted and tagged, square pixels, constant rate, a
-    silent AAC track, a chapter for each shot, `tags` and the title, fast start. The file appears whole. Whatever is
-    raised, by us or by `progress`, ends ffmpeg and removes what was written.
+    H.264 (x264 medium, CRF 18, closed groups), yuv420p BT.709 with its chroma at the left, converted and tagged, square
+    pixels, constant rate, a silent AAC track, a chapter for each shot, `tags` and the title, fast start. The file
+    appears whole. Whatever is raised, by us or by `progress`, ends ffmpeg and removes what was written.
     Raises FfmpegError, DiskError, and MachineError for a clip that is not what the cut says.
     """
     if not cut.events:

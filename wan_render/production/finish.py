@@ -30,7 +30,7 @@ from wan_render.take import AnyPlate, FramePlate, Take
 
 LOG = logging.getLogger("wan_render.production")
 
-FILM_FORM = "film/1"
+FILM_FORM = "film/2"
 """Tag and version of how a cut becomes a film: raised when the same cut would be finished otherwise."""
 
 
