@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from wan_render.facts import FactCache
+from wan_render import facts
+from wan_render.facts import FactCache, forget_digest
 
 LONG_AGO = 1_600_000_000
 
@@ -27,29 +30,97 @@ def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     assert FactCache(tmp_path).digest(file) == hashlib.sha256(b"dawn").hexdigest()
 
 
-def test_a_file_that_is_as_it_was_is_not_read_again(tmp_path: Path) -> None:
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change time cannot be set into the past as a modification time can: files count as settled at once."""
+    monkeypatch.setattr(facts, "_SETTLED_NS", -1)
+
+
+def in_place(file: Path, data: bytes) -> None:
+    """Other bytes of the same size in the same inode with the same modification time, as `rsync --inplace -t`
+    writes them."""
+    before = file.stat()
+    time.sleep(0.02)  # the kernel's clock for change times ticks every few milliseconds
+    with file.open("r+b") as stream:
+        stream.write(data)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = file.stat()
+    assert (after.st_size, after.st_ino, after.st_mtime_ns) == (before.st_size, before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_file_that_is_as_it_was_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = written(tmp_path / "a", b"dawn")
     first = FactCache(tmp_path).digest(file)
-    inode = file.stat().st_ino
-    with file.open("r+b") as stream:
-        stream.write(b"dusk")
-    os.utime(file, (LONG_AGO, LONG_AGO))
-    assert file.stat().st_ino == inode
-    assert FactCache(tmp_path).digest(file) == first, "same size, time and inode: the digest was remembered"
+    monkeypatch.setattr(facts, "_hash", lambda path: pytest.fail(f"{path} is read again"))
+    assert FactCache(tmp_path).digest(file) == first
 
 
-@pytest.mark.parametrize("change", ["bytes and size", "time", "inode"])
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("change", ["bytes and size", "time", "inode", "in place"])
 def test_a_changed_file_is_read_again(tmp_path: Path, change: str) -> None:
-    cache = FactCache(tmp_path)
     file = written(tmp_path / "a", b"dawn")
+    cache = FactCache(tmp_path)
     cache.digest(file)
     if change == "bytes and size":
         written(file, b"dusk!")
     elif change == "time":
         written(file, b"dusk", LONG_AGO + 1)
-    else:
+    elif change == "inode":
         written(tmp_path / "b", b"dusk").replace(file)
-    assert cache.digest(file) == hashlib.sha256(file.read_bytes()).hexdigest()
+    else:
+        in_place(file, b"dusk")
+    right = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert cache.digest(file) == FactCache(tmp_path).digest(file) == right
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_digest_that_was_found_wrong_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file system keeps no change time of its own, the stamps of both are equal."""
+    stamp = facts._stamp
+    monkeypatch.setattr(facts, "_stamp", lambda found, path: (*stamp(found, path)[:2], 0, 0))
+    file = written(tmp_path / "a", b"dawn")
+    cache = FactCache(tmp_path)
+    wrong = cache.digest(file)
+    in_place(file, b"dusk")
+    assert cache.digest(file) == FactCache(tmp_path).digest(file) == wrong
+    forget_digest(tmp_path, file)
+    cache.forget(file)
+    right = hashlib.sha256(b"dusk").hexdigest()
+    assert cache.digest(file) == FactCache(tmp_path).digest(file) == right
+
+
+def former_cache(folder: Path, file: Path, digest: str) -> None:
+    """As a version without change times left it."""
+    found = file.stat()
+    database = sqlite3.connect(folder / "facts.sqlite")
+    database.executescript(
+        "CREATE TABLE digests (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, digest TEXT)"
+        " WITHOUT ROWID;"
+        "CREATE TABLE facts (kind TEXT, digest TEXT, value TEXT, PRIMARY KEY (kind, digest)) WITHOUT ROWID;"
+    )
+    row = (os.fsencode(file), found.st_size, found.st_mtime_ns, found.st_ino, digest)
+    database.execute("INSERT INTO digests VALUES (?, ?, ?, ?, ?)", row)
+    database.execute("INSERT INTO facts VALUES ('k', 'd', '1')")
+    database.commit()
+    database.close()
+
+
+def test_the_cache_of_a_former_version_is_used(tmp_path: Path) -> None:
+    """A file whose bytes nobody can have changed since is not read again: a model is tens of gigabytes."""
+    file = tmp_path / "a"
+    file.write_bytes(b"dawn")
+    former_cache(tmp_path, file, "remembered")
+    cache = FactCache(tmp_path)
+    assert cache.digest(file) == "remembered"
+    assert cache.get("k", "d") == 1
+
+
+def test_what_a_former_version_remembered_may_have_changed_in_place(tmp_path: Path) -> None:
+    file = written(tmp_path / "a", b"dawn")
+    former_cache(tmp_path, file, "remembered")
+    in_place(file, b"dusk")
+    assert FactCache(tmp_path).digest(file) == hashlib.sha256(b"dusk").hexdigest()
 
 
 def test_a_file_changed_just_now_is_never_taken_for_the_one_before(tmp_path: Path) -> None:

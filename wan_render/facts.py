@@ -22,6 +22,9 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS digests (
     path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, digest TEXT
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stamped (
+    path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, digest TEXT
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (kind TEXT, digest TEXT, value TEXT, PRIMARY KEY (kind, digest)) WITHOUT ROWID;
 """
 
@@ -29,8 +32,9 @@ _SETTLED_NS = 2_000_000_000
 """A file changed more recently than this is hashed again next time: file systems stamp changes as coarsely
 as two seconds (FAT), so a second change could look like the first."""
 
-_Stamp = tuple[int, int, int]
-"""size, mtime_ns, inode"""
+_Stamp = tuple[int, int, int, int]
+"""size, mtime_ns, ctime_ns, inode. Programs set the modification time at will (rsync -t, unzip, cp -p); the change time
+is the kernel's alone."""
 
 
 class FactCache:
@@ -47,19 +51,26 @@ class FactCache:
         self._database = _open(folder / "facts.sqlite")
 
     def digest(self, file: Path) -> str:
-        """SHA-256 of a regular file's bytes, 64 hex digits; remembered by absolute path, size, mtime and inode.
+        """SHA-256 of a regular file's bytes, 64 hex digits; remembered by absolute path, size, times and inode.
 
         Raises OSError where the file cannot be read or is a folder, a pipe or a device.
         """
-        path = os.path.abspath(file)  # noqa: PTH100 - Path.absolute keeps `..`
+        path = _absolute(file)
         stamp = _stamp(os.stat(path), path)  # noqa: PTH116 - called for thousands of pictures
-        known = self._digests.get(path) or self._stored_digest(path)
+        known = self._digests.get(path) or self._stored_digest(path, stamp)
         if known is not None and known[0] == stamp:
             return known[1]
         digest, stamp_read = _hash(path)
-        if time.time_ns() - stamp_read[1] > _SETTLED_NS:
+        if time.time_ns() - max(stamp_read[1:3]) > _SETTLED_NS:
             self._remember_digest(path, stamp_read, digest)
         return digest
+
+    def forget(self, file: Path) -> None:
+        """Forget the digest of a file whose bytes turned out to have another one: it is hashed again next time."""
+        path = _absolute(file)
+        self._digests.pop(path, None)
+        for table in ("stamped", "digests"):
+            self._write(f"DELETE FROM {table} WHERE path = ?", (os.fsencode(path),))  # noqa: S608 - the two names above
 
     def get(self, kind: str, digest: str) -> Any | None:
         """The JSON value stored under (kind, digest), or None. `kind` carries a version: `picture/1`."""
@@ -84,16 +95,26 @@ class FactCache:
             self._database.close()
             self._database = _in_memory()
 
-    def _stored_digest(self, path: str) -> tuple[_Stamp, str] | None:
-        row = self._row("SELECT size, mtime_ns, inode, digest FROM digests WHERE path = ?", (os.fsencode(path),))
+    def _stored_digest(self, path: str, stamp: _Stamp) -> tuple[_Stamp, str] | None:
+        query = "SELECT size, mtime_ns, ctime_ns, inode, digest FROM stamped WHERE path = ?"
+        row = self._row(query, (os.fsencode(path),)) or self._row_without_ctime(path, stamp)
         if row is None:
             return None
-        self._digests[path] = known = ((row[0], row[1], row[2]), row[3])
+        self._digests[path] = known = ((row[0], row[1], row[2], row[3]), row[4])
         return known
+
+    def _row_without_ctime(self, path: str, stamp: _Stamp) -> tuple[Any, ...] | None:
+        """What a version that knew no ctime remembered. It did so after the file had settled; a file that has not
+        changed since it was last modified has not changed since then either."""
+        _, modified, changed, _ = stamp
+        if changed - modified > _SETTLED_NS:
+            return None
+        query = "SELECT size, mtime_ns, ?, inode, digest FROM digests WHERE path = ?"
+        return self._row(query, (changed, os.fsencode(path)))
 
     def _remember_digest(self, path: str, stamp: _Stamp, digest: str) -> None:
         self._digests[path] = (stamp, digest)
-        self._write("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", (os.fsencode(path), *stamp, digest))
+        self._write("INSERT OR REPLACE INTO stamped VALUES (?, ?, ?, ?, ?, ?)", (os.fsencode(path), *stamp, digest))
 
     def _row(self, query: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
         with self._lock, suppress(sqlite3.Error):
@@ -104,6 +125,13 @@ class FactCache:
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
         with self._lock, suppress(sqlite3.Error):
             self._database.execute(statement, values)
+
+
+def forget_digest(folder: Path, file: Path) -> None:
+    """`FactCache.forget`, for one who found a digest to be wrong and has no cache at hand. `folder`: the cache's."""
+    cache = FactCache(folder)
+    cache.forget(file)
+    cache.close()
 
 
 def _open(file: Path) -> sqlite3.Connection:
@@ -133,10 +161,14 @@ def _connect(name: str) -> sqlite3.Connection:
     return database
 
 
+def _absolute(file: Path) -> str:
+    return os.path.abspath(file)  # noqa: PTH100 - Path.absolute keeps `..`
+
+
 def _stamp(found: os.stat_result, path: str) -> _Stamp:
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", path)
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _hash(path: str) -> tuple[str, _Stamp]:

@@ -8,9 +8,11 @@ import hashlib
 from fractions import Fraction
 from pathlib import Path
 
+from wan_render.facts import forget_digest
 from wan_render.plates.decode import decode
 from wan_render.plates.reading import read_bytes, refuse
 from wan_render.render import Pixels
+from wan_render.settings import machine_settings
 from wan_render.take import Plate, Size
 
 Box = tuple[Fraction, Fraction, Fraction, Fraction]
@@ -28,6 +30,7 @@ def conform(file: Path, plate: Plate) -> Pixels:
 
     data = read_bytes(file)
     if hashlib.sha256(data).hexdigest() != plate.picture:
+        forget_digest(machine_settings().cache, file)  # else the same command plans with it again
         raise refuse(file, "was changed since the plan was made", "", "run the same command again")
     image = decode(file, data).flat()
     box = cover(image.size, plate.size, plate.focus)

@@ -32,7 +32,7 @@ class Takes:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._verified: dict[str, tuple[tuple[int, int, int], ...]] = {}
+        self._verified: dict[str, tuple[tuple[int, int, int, int], ...]] = {}
 
     def find(self, key: str) -> Clip | None:
         """The take if it is there and looks whole: its record parses, every file has its recorded size."""
@@ -188,9 +188,9 @@ class Takes:
         return there
 
 
-def _signature(folder: Path, record: TakeRecord) -> tuple[tuple[int, int, int], ...]:
+def _signature(folder: Path, record: TakeRecord) -> tuple[tuple[int, int, int, int], ...]:
     states = ((folder / name).stat() for name in (SIDECAR, *sorted(record.files)))
-    return tuple((state.st_ino, state.st_mtime_ns, state.st_size) for state in states)
+    return tuple((state.st_ino, state.st_mtime_ns, state.st_ctime_ns, state.st_size) for state in states)
 
 
 def _changed(folder: Path, record: TakeRecord) -> list[str]:

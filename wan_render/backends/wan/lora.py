@@ -24,7 +24,9 @@ from wan_render.backends.wan.dressed import Changes, Dressed, Worn, changed, pla
 from wan_render.backends.wan.location import lora_file, missing_loras
 from wan_render.backends.wan.lora_file import Change, read_changes
 from wan_render.errors import Problem, RenderError, WeightsError
+from wan_render.facts import forget_digest
 from wan_render.render import ModelCard
+from wan_render.settings import machine_settings
 from wan_render.take import Lora, Take
 
 _log = logging.getLogger(__name__)
@@ -231,6 +233,12 @@ def _check(lora: Lora, file: Path) -> None:
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if digest != lora.content:
+        forget_digest(machine_settings().cache, file)  # else the same command plans with it again
         raise RenderError(
-            Problem(str(file), "is not the LoRA that was planned", f"SHA-256 {lora.content[:8]}…, found {digest[:8]}…")
+            Problem(
+                str(file),
+                "is not the LoRA that was planned",
+                f"SHA-256 {lora.content[:8]}…, found {digest[:8]}…",
+                "run the same command again",
+            )
         )
