@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Smi
-from wan_render.devices import capabilities, cpu, gpus, local_devices
+from wan_render.devices import capabilities, cpu, gpus, hidden_gpus, local_devices, visible_gpus
 from wan_render.errors import MachineError, UsageError
 from wan_render.settings import MachineSettings
 
@@ -105,6 +105,90 @@ def test_cuda_visible_devices_is_heeded(
     assert [gpu.name for gpu in gpus()] == found
 
 
+@pytest.mark.parametrize(
+    ("visible", "found", "why"),
+    [
+        ("MIG-3f3f", [], "MIG-3f3f names a MIG slice"),
+        ("MIG-GPU-aaaa-1/1/0", [], "names a MIG slice"),
+        ("9", [], "'9' is not one of them"),
+        ("all", [], "CUDA has no word for all of them"),
+        ("gpu-aaaa-1", [], "'gpu-aaaa-1' is not one of them"),
+        (" GPU-aaaa-1", [], "is not one of them"),
+        ("GPU-", [], "is not one of them"),
+        (",0", [], "'' is not one of them"),
+        ("0,0", [], "it names cuda:0 twice, and CUDA then starts with none"),
+        ("GPU-aaaa,GPU-aaaa-1", [], "it names cuda:0 twice"),
+        ("0,GPU-aabb-2", ["cuda:0"], "'GPU-aabb-2' is not one of them, and CUDA does not read what follows it"),
+        ("GPU-aabb,0", ["cuda:1"], "'0' is not one of them"),
+        ("0,9,1", ["cuda:0"], "'9' is not one of them, and CUDA does not read what follows it"),
+        ("1\x1b[2J", ["cuda:1"], ""),
+        ("1gpu", ["cuda:1"], ""),
+        (" +1 , 0 ", ["cuda:1", "cuda:0"], None),
+        ("GPU-AABB-2 ,GPU-aaaa", ["cuda:1", "cuda:0"], None),
+        ("0", ["cuda:0"], ""),
+        ("0,-1,1", ["cuda:0"], "'-1' is not one of them"),
+        ("-1", [], ""),
+        (" ", [], ""),
+        ("NoDevFiles", [], ""),
+        ("void", [], ""),
+    ],
+)
+def test_what_cuda_visible_devices_hides_is_told_as_cuda_reads_it(
+    smi: Smi, monkeypatch: pytest.MonkeyPatch, visible: str, found: list[str], why: str | None
+) -> None:
+    """As cuInit and cuDeviceGetCount of driver 580 answer. why: the mistake, "" where it is meant, None where nothing
+    is hidden."""
+    smi(TWO)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    left = visible_gpus()
+    assert [gpu.name for gpu in gpus()] == [gpu.name for gpu in left.visible] == found
+    assert (left.problem is None) == (why is None)
+    if left.problem is not None:
+        assert left.by_mistake == bool(why)
+        assert (why or "of the 2 GPUs that are here") in left.problem.found
+        assert "0 (GPU-aaaa-1, NVIDIA H200), 1 (GPU-aabb-2, " in left.problem.allowed
+        assert left.problem.found.isprintable()
+
+
+@pytest.mark.parametrize("visible", ["MIG-3f3f", "9", "all", "0,0"])
+def test_gpus_that_are_hidden_by_mistake_are_not_replaced_by_the_cpu(
+    smi: Smi, monkeypatch: pytest.MonkeyPatch, visible: str
+) -> None:
+    smi(TWO)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(UsageError, match=f"CUDA_VISIBLE_DEVICES: '{visible}' leaves none of the 2 GPUs that are here"):
+        names("auto", "cuda", "cpu")
+    with pytest.raises(UsageError, match="WAN_RENDER_DEVICES: cuda:0 cannot be seen: CUDA_VISIBLE_DEVICES"):
+        names("cuda:0", "cuda", "cpu")
+    assert names("cpu", "cuda", "cpu") == names("auto", "cpu") == ["cpu"]
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles"])
+def test_gpus_that_are_hidden_on_purpose_are(smi: Smi, monkeypatch: pytest.MonkeyPatch, visible: str) -> None:
+    smi(TWO)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert names("auto", "cuda", "cpu") == ["cpu"]
+    with pytest.raises(UsageError, match="leaves none of the 2 GPUs that are here"):
+        names("auto", "cuda")
+
+
+def test_a_container_without_gpus_is_named(smi: Smi, monkeypatch: pytest.MonkeyPatch) -> None:
+    smi("No devices were found\n", 6)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", "void")
+    with pytest.raises(UsageError, match="NVIDIA_VISIBLE_DEVICES=void: this container was started without GPUs"):
+        names("auto", "cuda")
+    assert names("auto", "cuda", "cpu") == ["cpu"]
+
+
+def test_only_a_mistake_that_leaves_a_gpu_is_a_warning(smi: Smi, monkeypatch: pytest.MonkeyPatch) -> None:
+    smi(TWO)
+    for visible, warned in (("0,9,1", True), ("1", False), ("9", False), ("1,0", False)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert (hidden_gpus(("cuda", "cpu")) is not None) == warned
+        assert hidden_gpus(("cpu",)) is None
+
+
 def test_memory_that_is_shared_with_the_cpu_has_no_size_of_its_own(smi: Smi) -> None:
     smi("GPU-cccc-3, [N/A], NVIDIA GB10\n")
     assert [(gpu.name, gpu.memory_bytes) for gpu in gpus()] == [("cuda:0", 0)]
@@ -122,6 +206,16 @@ def test_a_capability_that_is_not_told_is_not_guessed(smi: Smi, said: str, words
     smi(TWO, capabilities=said)
     with pytest.raises(MachineError, match=f"{words} where it is asked for the compute capability of cuda:0"):
         capabilities(gpus())
+
+
+@pytest.mark.parametrize("said", ["9.0\n9.0\n", "garbage\n"])
+def test_an_answer_without_its_fields_is_told(smi: Smi, said: str) -> None:
+    smi(TWO, capabilities=said)
+    with pytest.raises(MachineError, match=f"answers '{said.split()[0]}' where it is asked for uuid,compute_cap"):
+        capabilities(gpus())
+    smi(said)
+    with pytest.raises(MachineError, match=r"where it is asked for uuid,memory\.total,name"):
+        gpus()
 
 
 @pytest.mark.parametrize("code", [0, 6])

@@ -7,6 +7,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 
@@ -15,6 +16,14 @@ from wan_render.render import Device
 from wan_render.settings import MachineSettings
 
 SETTING = "WAN_RENDER_DEVICES"
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+_IN_A_CONTAINER = "NVIDIA_VISIBLE_DEVICES"
+"""Read by NVIDIA's container runtime when a container starts. CUDA itself does not know it."""
+
+_NO_GPU = ("", "nodevfiles", "none", "void")
+"""What people and SLURM write to hide every GPU, in lower case; so does a number below 0, and so would any typo."""
 
 _ANSWER_SECONDS = 30.0
 """nvidia-smi takes a few seconds where the driver is not resident; one that takes longer hangs."""
@@ -40,21 +49,50 @@ def cpu() -> Device:
     return Device("cpu", _cpu_label(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
+@dataclass(frozen=True)
+class VisibleGpus:
+    """The GPUs of this machine, and what CUDA_VISIBLE_DEVICES leaves of them.
+
+    here:     all of them, in PCI order. visible: those that are left, in the order of the variable.
+    problem:  what the value hides, and why; None where it hides none. by_mistake: whether nobody can have meant that.
+    """
+
+    here: tuple[Device, ...]
+    visible: tuple[Device, ...]
+    problem: Problem | None = None
+    by_mistake: bool = False
+
+
 def gpus() -> tuple[Device, ...]:
     """The GPUs that CUDA_VISIBLE_DEVICES leaves, in PCI order; none where there is no nvidia-smi.
 
     `cuda:2` is what nvidia-smi calls 2, however many of them are visible: one GPU has one name.
     Raises MachineError where nvidia-smi is here and fails.
     """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    listed = tuple(_listed()) if visible is None or visible.strip() else ()
-    return listed if visible is None else tuple(_visible(listed, visible))
+    return () if _hides_all_on_purpose() else visible_gpus().visible
+
+
+def visible_gpus() -> VisibleGpus:
+    """`gpus`, with what the variable hides. Raises MachineError where nvidia-smi is here and fails."""
+    here, value = tuple(_listed()), os.environ.get(VISIBLE)
+    return VisibleGpus(here, here) if value is None or not here else _left_by(value, here)
+
+
+def hidden_gpus(kinds: tuple[str, ...]) -> Problem | None:
+    """What CUDA_VISIBLE_DEVICES hides by mistake while it leaves some GPU, for a backend that renders on `kinds`."""
+    if "cuda" not in kinds or os.environ.get(VISIBLE) is None:
+        return None
+    try:
+        found = visible_gpus()
+    except MachineError:  # said where devices are looked for
+        return None
+    return found.problem if found.by_mistake and found.visible else None
 
 
 def capabilities(gpus: Sequence[Device]) -> tuple[tuple[int, int], ...]:
     """CUDA's compute capability of each GPU: (9, 0) for a Hopper. Raises MachineError where nvidia-smi fails, or does
     not say."""
-    said = dict(_parts(line, 2) for line in _nvidia_smi("uuid,compute_cap")) if gpus else {}
+    said = dict(_answers("uuid,compute_cap")) if gpus else {}
     return tuple(_capability(gpu, said.get(gpu.pin, "nothing")) for gpu in gpus)
 
 
@@ -62,9 +100,25 @@ def _best(kinds: tuple[str, ...]) -> tuple[Device, ...]:
     for kind in kinds:
         if found := _of_kind(kind):
             return found
-    raise UsageError(
-        Problem("devices", f"no {' and no '.join(KIND_NAMES[kind] for kind in kinds)} is here", _allowed(kinds))
-    )
+        if kind == "cuda" and not (_hides_all_on_purpose() and len(kinds) > 1):
+            _refuse_to_hide_all()
+    names = " and no ".join(KIND_NAMES[kind] for kind in kinds)
+    raise UsageError(Problem("devices", f"no {names} is here{_without_gpus()}", _allowed(kinds)))
+
+
+def _refuse_to_hide_all() -> None:
+    """Raise UsageError where GPUs are here and CUDA_VISIBLE_DEVICES leaves none."""
+    found = visible_gpus()
+    if found.problem is not None and not found.visible:
+        raise UsageError(found.problem)
+
+
+def _without_gpus() -> str:
+    """A reason that NVIDIA's container runtime knows."""
+    value = os.environ.get(_IN_A_CONTAINER)
+    if value is not None and value.strip().lower() in _NO_GPU:
+        return f" ({_IN_A_CONTAINER}={value.strip()}: this container was started without GPUs)"
+    return ""
 
 
 def _named(names: tuple[str, ...], kinds: tuple[str, ...]) -> tuple[Device, ...]:
@@ -72,8 +126,7 @@ def _named(names: tuple[str, ...], kinds: tuple[str, ...]) -> tuple[Device, ...]
     here = {device.name: device for kind in ("cuda", "cpu") if kind in asked for device in _of_kind(kind)}
     unknown = [name for name in names if name not in here]
     if unknown or not names or len(set(names)) < len(names):
-        found = f"no device is called {' or '.join(map(repr, unknown))}" if unknown else "names no device, or one twice"
-        raise UsageError(Problem(SETTING, found, _allowed(("cuda", "cpu"))))
+        raise UsageError(_wrongly_named(unknown))
     usable = tuple(here[name] for name in names if here[name].kind in kinds)
     if not usable:
         raise UsageError(
@@ -82,6 +135,18 @@ def _named(names: tuple[str, ...], kinds: tuple[str, ...]) -> tuple[Device, ...]
             )
         )
     return usable
+
+
+def _wrongly_named(unknown: list[str]) -> Problem:
+    """Of WAN_RENDER_DEVICES: names that are not here or not to be seen, none at all, or one twice."""
+    if not unknown:
+        return Problem(SETTING, "names no device, or one twice", _allowed(("cuda", "cpu")))
+    if any(name.startswith("cuda") for name in unknown) and os.environ.get(VISIBLE) is not None:
+        found = visible_gpus()
+        if found.problem is not None and {gpu.name for gpu in found.here}.issuperset(unknown):
+            hidden = f"{', '.join(unknown)} cannot be seen: {found.problem.where}: {found.problem.found}"
+            return Problem(SETTING, hidden, found.problem.allowed, found.problem.remedy)
+    return Problem(SETTING, f"no device is called {' or '.join(map(repr, unknown))}", _allowed(("cuda", "cpu")))
 
 
 def _of_kind(kind: str) -> tuple[Device, ...]:
@@ -94,8 +159,7 @@ def _allowed(kinds: tuple[str, ...]) -> str:
 
 
 def _listed() -> Iterator[Device]:
-    for index, line in enumerate(_nvidia_smi("uuid,memory.total,name")):
-        uuid, mebibytes, name = _parts(line, 3)
+    for index, (uuid, mebibytes, name) in enumerate(_answers("uuid,memory.total,name")):
         memory = int(mebibytes) * 2**20 if mebibytes.isdigit() else 0  # "[N/A]" where it is shared with the CPU
         yield Device(f"cuda:{index}", name, memory, pin=uuid)
 
@@ -107,9 +171,14 @@ def _capability(gpu: Device, said: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _parts(line: str, count: int) -> list[str]:
-    """Of a line of CSV; the last one may have commas in it."""
-    return [part.strip() for part in line.split(",", count - 1)]
+def _answers(fields: str) -> Iterator[list[str]]:
+    """The fields of each GPU; the last one may have commas in it. Raises MachineError for an answer without them."""
+    count = fields.count(",") + 1
+    for line in _nvidia_smi(fields):
+        parts = [part.strip() for part in line.split(",", count - 1)]
+        if len(parts) < count:
+            raise _unanswered("nvidia-smi", f"answers {line[:80]!r} where it is asked for {fields}")
+        yield parts
 
 
 def _nvidia_smi(fields: str) -> list[str]:
@@ -139,17 +208,65 @@ def _unanswered(program: str, found: str) -> MachineError:
     return MachineError(Problem(program, found, remedy=f"repair the driver, or render without a GPU: {SETTING}=cpu"))
 
 
-def _visible(listed: tuple[Device, ...], visible: str) -> Iterator[Device]:
-    """CUDA's own rule: numbers or beginnings of UUIDs, in this order; the first invalid one ends the list."""
-    for token in visible.split(","):
-        matches = [device for device in listed if _is(device, token.strip())]
-        if len(matches) != 1:
-            return
-        yield matches[0]
+def _hides_all_on_purpose() -> bool:
+    value = os.environ.get(VISIBLE)
+    return value is not None and (value.strip().lower() in _NO_GPU or re.match(r"\s*-[1-9]", value) is not None)
 
 
-def _is(device: Device, token: str) -> bool:
-    return device.name == f"cuda:{token}" or (token.startswith("GPU-") and device.pin.startswith(token))
+def _left_by(value: str, here: tuple[Device, ...]) -> VisibleGpus:
+    """CUDA's own rules: a list of numbers, or of UUIDs or beginnings of them that fit one GPU. What is neither ends the
+    list; a GPU that is named twice hides all.
+
+    Source: "CUDA Environment Variables" in the CUDA C++ programming guide. Case, blanks, signs, mixed lists and
+    repetition are as cuInit and cuDeviceGetCount of driver 580 answered on two H200s.
+    """
+    find = _by_uuid if value.startswith("GPU-") else _by_number
+    visible: list[Device] = []
+    for token in value.split(","):
+        gpu = find(token, here)
+        if gpu is None:
+            reason = "" if _hides_all_on_purpose() else _why_invalid(token, visible)
+            return _hiding(value, here, tuple(visible), reason)
+        if gpu in visible:
+            return _hiding(value, here, (), f"it names {gpu.name} twice, and CUDA then starts with none")
+        visible.append(gpu)
+    return _hiding(value, here, tuple(visible), "")
+
+
+def _hiding(value: str, here: tuple[Device, ...], visible: tuple[Device, ...], reason: str) -> VisibleGpus:
+    """reason: the mistake in the value, "" where there is none."""
+    if len(visible) == len(here) and not reason:
+        return VisibleGpus(here, visible)
+    left = f"only {', '.join(gpu.name for gpu in visible)}" if visible else "none"
+    these = f"the {len(here)} GPUs that are here" if len(here) > 1 else "the GPU that is here"
+    found = f"{value[:80]!r} leaves {left} of {these}" + (f": {reason}" if reason else "")
+    names = ", ".join(f"{gpu.name.removeprefix('cuda:')} ({gpu.pin}, {gpu.label})" for gpu in here)
+    problem = Problem(VISIBLE, found, f"allowed: numbers or UUIDs from {names}", "correct or unset it")
+    return VisibleGpus(here, visible, problem, bool(reason))
+
+
+def _why_invalid(token: str, before: Sequence[Device]) -> str:
+    if token.strip().startswith("MIG-"):
+        reason = f"{token.strip()[:80]} names a MIG slice, and wan-render renders on whole GPUs only"
+    elif token.strip().lower() == "all":
+        reason = "CUDA has no word for all of them; a variable that is not set hides none"
+    else:
+        reason = f"{token.strip()[:80]!r} is not one of them"
+    return f"{reason}, and CUDA does not read what follows it" if before else reason
+
+
+def _by_number(token: str, here: tuple[Device, ...]) -> Device | None:
+    """What C's strtol reads: "1gpu" is 1."""
+    number = re.match(r"\s*([+-]?\d+)", token)
+    name = f"cuda:{int(number[1])}" if number is not None else ""
+    return next((gpu for gpu in here if gpu.name == name), None)
+
+
+def _by_uuid(token: str, here: tuple[Device, ...]) -> Device | None:
+    if not token.startswith("GPU-"):
+        return None
+    fitting = [gpu for gpu in here if gpu.pin.lower().startswith(token.rstrip().lower())]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _cpu_label() -> str:

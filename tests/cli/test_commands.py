@@ -262,6 +262,23 @@ def test_doctor_says_which_profiles_a_gpu_can_render(
     assert findings["profiles"]["remedy"].startswith(remedy)
 
 
+def test_doctor_and_render_name_what_cuda_visible_devices_hides(
+    wan_render: Run, harbour: Path, smi: Smi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smi("GPU-a, 24564, RTX 4090\nGPU-b, 143771, H200\n", capabilities="GPU-a, 8.9\nGPU-b, 9.0\n")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-3f3f")
+    words = "CUDA_VISIBLE_DEVICES: 'MIG-3f3f' leaves none of the 2 GPUs that are here: MIG-3f3f names a MIG slice"
+    assert words in wan_render("doctor").stdout
+    refused = wan_render("render", harbour)
+    assert refused.returncode == 2
+    assert words in refused.stderr
+    assert "allowed: numbers or UUIDs from 0 (GPU-a, RTX 4090), 1 (GPU-b, H200)" in refused.stderr
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,7")
+    warning = "'1,7' leaves only cuda:1 of the 2 GPUs that are here: '7' is not one of them"
+    assert warning in wan_render("doctor").stdout
+    assert f"warning: CUDA_VISIBLE_DEVICES: {warning}" in wan_render("plan", harbour).stdout
+
+
 def test_of_unlike_gpus_it_is_said_which_render_a_profile_and_which_do_not(
     wan_render: Run, harbour: Path, smi: Smi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ from wan_render.backends.wan.acceleration.profile import BY_NAME
 from wan_render.backends.wan.location import missing_weights
 from wan_render.backends.wan.opening import KINDS
 from wan_render.cli.wording import gigabytes
-from wan_render.devices import SETTING, local_devices
+from wan_render.devices import SETTING, VISIBLE, hidden_gpus, local_devices
 from wan_render.errors import MachineError, Problem, UsageError, WanRenderError
 from wan_render.media import ffmpeg, text
 from wan_render.production.ability import confinement
@@ -126,7 +126,15 @@ def _devices(settings: MachineSettings) -> Iterator[Finding]:
             for device in local_devices(settings.model_copy(update={"devices": "auto"}), (kind,)):
                 yield Finding(device.name, f"{device.label}, {gigabytes(device.memory_bytes)}")
         except WanRenderError as error:
-            yield Finding(kind, error.problems[0].found, WITHOUT_GPU if kind == "cuda" else "")
+            yield _no_device(kind, error.problems[0])
+    if (problem := hidden_gpus(("cuda",))) is not None:
+        yield Finding(VISIBLE, problem.found, f"{problem.allowed}; {problem.remedy}")
+
+
+def _no_device(kind: str, problem: Problem) -> Finding:
+    if problem.where == VISIBLE:
+        return Finding(kind, f"{problem.where}: {problem.found}", f"{problem.allowed}; {problem.remedy}")
+    return Finding(kind, problem.found, WITHOUT_GPU if kind == "cuda" else "")
 
 
 def _profiles(settings: MachineSettings) -> Iterator[Finding]:
@@ -165,6 +173,8 @@ def _setting(variable: str, value: str, settings: MachineSettings) -> Finding:
             local_devices(settings, KINDS)
     except UsageError as error:
         problem = error.problems[0]
+        if problem.where == VISIBLE:  # said of the devices: this setting is right
+            return Finding(variable, value)
         return Finding(variable, f"{value}: {problem.found}", problem.remedy or problem.allowed, needed=True)
     except MachineError:  # said of the devices
         pass

@@ -12,6 +12,7 @@ from wan_render.cli.outlook import amount
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.cut import film_frames
+from wan_render.devices import hidden_gpus
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
@@ -54,8 +55,9 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: Ground) ->
         print(f"warning: {warning}")
     for problem in other_weights(plan, found, session.store):
         print(f"warning: {problem}")
-    if here.problem is not None:
-        print(f"warning: {here.problem}")
+    for of_devices in (here.problem, hidden_gpus(session.backend.device_kinds)):
+        if of_devices is not None:
+            print(f"warning: {of_devices}")
     if wanted := orders(plan, found, session.backend, unable=unable):
         print(
             f"to render: {amount(found, found.to_render)}, {time_on(session, here, found, wanted)}, "

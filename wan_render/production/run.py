@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from wan_render.devices import hidden_gpus
 from wan_render.errors import Problem, WeightsError
 from wan_render.media import ffmpeg
 from wan_render.plan import FilmPlan
@@ -22,7 +23,8 @@ LOG = logging.getLogger("wan_render.production")
 @dataclass(frozen=True)
 class Run:
     """before: the status that it began with, every found clip verified. only: ids of the shots that it renders,
-    None for all. confined: which profiles are not rendered on all of its devices, and why."""
+    None for all. confined: which GPUs are hidden by mistake, which profiles are not rendered on all of its devices, and
+    why."""
 
     plan: FilmPlan
     backend: Backend
@@ -61,8 +63,13 @@ def begin(
         if wanted:
             ffmpeg.version()
         store.need(expected_bytes(plan, [order.take for order in wanted], store))
-        confined = confinements([order.take for order in wanted], unable, devices)
+        confined = (*_hidden(backend), *confinements([order.take for order in wanted], unable, devices))
         yield Run(plan, backend, store, before, wanted, None if only is None else frozenset(only), confined)
+
+
+def _hidden(backend: Backend) -> tuple[Problem, ...]:
+    problem = hidden_gpus(backend.device_kinds)
+    return () if problem is None else (problem,)
 
 
 def _inspected(plan: FilmPlan, backend: Backend, store: Store, device_kind: str | None) -> FilmStatus:
