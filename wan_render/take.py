@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+from wan_render.cleaning import cleaned
 from wan_render.keys import ADDED_LATER, canonical, content_key
 
 TAKE_FORM = "take/1"
@@ -293,8 +294,23 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
             yield from _changed_plate(name, old, new, resized=before.get("size") != after.get("size"))
         elif name == "sampling" and isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from _changed(old, new)
+        elif name in _TEXTS and _as_cleaned(old) == new:
+            yield "cleaning of the negative prompt" if name == "negative" else "cleaning of the prompt"
         else:
             yield name
+
+
+_TEXTS = ("prompt", "negative", "through")
+
+
+def _as_cleaned(before: Any) -> Any:
+    """A text as it would now be in the key, or keyframes on the way with their texts so: takes of an earlier version
+    were keyed by texts as they were written."""
+    if isinstance(before, str):
+        return cleaned(before)
+    if isinstance(before, list) and all(isinstance(leg, Mapping) and "prompt" in leg for leg in before):
+        return [{**leg, "prompt": _as_cleaned(leg["prompt"])} for leg in before]
+    return before
 
 
 def _changed_plate(name: str, old: Any, new: Any, *, resized: bool) -> Iterator[str]:

@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Iterator
 
+from wan_render.cleaning import as_read
 from wan_render.cli.ground import Ground, ground, time_on
 from wan_render.cli.other_weights import other_weights
 from wan_render.cli.outlook import amount
@@ -21,7 +22,7 @@ from wan_render.production.ability import confinements, unable_devices
 from wan_render.render import Backend
 from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
 from wan_render.store.disk import free_bytes
-from wan_render.take import prompt_of
+from wan_render.take import Take, prompt_of
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -133,8 +134,12 @@ def _print_table(rows: list[tuple[str, ...]]) -> None:
 
 def _print_prompts(plan: FilmPlan) -> None:
     for name, painting in plan.paintings.items():
-        print(f"\n{painting_label(name)}\n  prompt:   {painting.prompt}\n  negative: {painting.negative}")
+        _print_texts(painting_label(name), painting)
     for shot in plan.shots:
         if isinstance(shot.content, Rendered):
-            take = shot.content.takes[0].take
-            print(f"\n{shot.id}\n  prompt:   {prompt_of(canonical(take))}\n  negative: {take.negative}")
+            _print_texts(shot.id, shot.content.takes[0].take)
+
+
+def _print_texts(label: str, take: Take) -> None:
+    """What the model reads, to the character."""
+    print(f"\n{label}\n  prompt:   {as_read(prompt_of(canonical(take)))}\n  negative: {as_read(take.negative)}")

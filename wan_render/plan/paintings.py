@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wan_render.cleaning import cleaned
 from wan_render.plan.inherit import PaintedKeyframe
 from wan_render.plan.models import Chooser
 from wan_render.plan.resolve import Ends, Resolver
@@ -37,4 +38,4 @@ class Painter:
             self.resolver.findings.warn((*settings.place, "focus"), found, "", "delete it")
         modelled = self.chooser.choose(settings, ShotKind.T2V)
         self.cards[modelled.card.identity] = modelled.card
-        return self.resolver.take(settings, modelled, (keyframe.prompt or "").strip(), 1, Ends())
+        return self.resolver.take(settings, modelled, cleaned(keyframe.prompt or ""), 1, Ends())

@@ -1,24 +1,19 @@
-"""What reaches the model in words: the prompt and the negative prompt, and nothing else."""
+"""What reaches the model in words: the prompt and the negative prompt, cleaned, and nothing else."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 
+from wan_render.cleaning import HAN, cleaned, has_han
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.terms import ANGLES, LENSES, MOVES, SIZES, Term
 
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]")
 _COMMA = re.compile("[,，、]")
 _ENDS = " \t\n，。．、；,.;"
 
 CHINESE_COMMA = "，"
 ENGLISH_COMMA = ", "
-
-
-def has_han(text: str) -> bool:
-    """Whether a text has Chinese characters."""
-    return _HAN.search(text) is not None
 
 
 def prompt(inherited: Inherited, leg: str | None = None) -> str:
@@ -28,8 +23,8 @@ def prompt(inherited: Inherited, leg: str | None = None) -> str:
     """
     shot = inherited.shot
     if shot.prompt and not leg:
-        return shot.prompt.strip()
-    action = leg or shot.action or ""
+        return cleaned(shot.prompt)
+    action = cleaned(leg or shot.action or "")
     chinese = has_han(action)
     parts = (
         inherited.look("style"),
@@ -40,19 +35,20 @@ def prompt(inherited: Inherited, leg: str | None = None) -> str:
         _spelt(shot.lens, LENSES, chinese=chinese),
         _spelt(shot.move, MOVES, chinese=chinese),
     )
-    return _joined(parts, CHINESE_COMMA if chinese else ENGLISH_COMMA)
+    return cleaned(_joined(map(cleaned, parts), CHINESE_COMMA if chinese else ENGLISH_COMMA))
 
 
 def negative(written: str | None, official: str, avoid: tuple[str, ...]) -> str:
     """The negative prompt: the model's official one (also where "" clears another), none, or a text; then `avoid`."""
-    base = {"official": official, "none": "", "": official}.get(written or "", written or "")
-    words = _joined((base, *avoid), CHINESE_COMMA if has_han(base) else ENGLISH_COMMA)
-    return words if avoid else base
+    text = cleaned(written or "")
+    base = {"official": official, "none": "", "": official}.get(text.lower(), text)
+    words = _joined((base, *map(cleaned, avoid)), CHINESE_COMMA if has_han(base) else ENGLISH_COMMA)
+    return cleaned(words if avoid else base)
 
 
 def about_tokens(text: str) -> int:
     """About how many tokens UMT5 makes of a text: three for four Chinese characters, one for four other ones."""
-    han = len(_HAN.findall(text))
+    han = len(HAN.findall(text))
     return (3 * han + (len(text) - han)) // 4
 
 

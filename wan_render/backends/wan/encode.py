@@ -18,7 +18,8 @@ TEXT_TOKENS = 512
 def encode_text(text: str, tokenizer: Any, encoder: Any) -> torch.Tensor:
     """One text through tokenizer and encoder: (1, its tokens, features) in the encoder's type.
 
-    Longer texts end at 512 tokens, which the plan has warned about.
+    Cleaned as diffusers does; a text of a plan is cleaned already (`wan_render.cleaning`), and only its full-width
+    commas change here. Longer texts end at 512 tokens, which the plan has warned about.
     """
     cleaned = prompt_clean(text)  # type: ignore[no-untyped-call]  # diffusers types some of its functions
     tokens = tokenizer(

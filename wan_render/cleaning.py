@@ -1,0 +1,71 @@
+"""Texts as they reach a model: cleaned once, when a film is planned, so that one text has one key.
+
+The pipelines of diffusers clean a text before they encode it: ftfy, HTML entities twice, white space
+(`prompt_clean` in `diffusers.pipelines.wan.pipeline_wan`). Two texts that differ only in what that removes make
+the same clip. Planning does the same, so they share one take.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from functools import lru_cache
+
+HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]")
+
+_UNTOUCHED = (
+    "!-%'-~"  # ASCII without `&`, which may begin an HTML entity
+    "\u2013\u2014\u2026"  # dashes and the ellipsis
+    "\u3001\u3002\u3008-\u3011"  # the punctuation of Chinese and Japanese
+    "\u3041-\u3096\u30a1-\u30fc"  # kana
+    "\u3400-\u4dbf\u4e00-\u9fff"  # Han
+    "\uac00-\ud7a3"  # Hangul syllables
+    "\u0410-\u044f\u0401\u0451"  # Russian
+)
+"""Characters that cleaning never changes. A text of these alone needs no ftfy, which takes longer to import than a
+small storyboard takes to check."""
+
+_PLAIN = re.compile(f"(?:[{_UNTOUCHED}\uff0c]+(?: (?! |$)|$))*")
+
+_CHINESE_COMMA = re.compile(r",(?! )(?<![0-9],(?=[0-9]))")
+
+_NESTED_AMPERSAND = re.compile(r"&(?:(?:amp|AMP|#0{0,9}38|#[xX]0{0,9}26);?){2,}")
+"""`&amp;amp;lt;`: however deep, it comes to `&lt;` and then to `<`; unescaped level by level it could take hours."""
+
+MOST_PASSES = 16
+"""Cleaning is repeated until nothing changes, mostly once more."""
+
+
+def has_han(text: str) -> bool:
+    """Whether a text has Chinese characters."""
+    return HAN.search(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def cleaned(text: str) -> str:
+    """The one spelling of a text in keys; cleaning it again changes nothing.
+
+    It is what the model reads (`as_read`) but for the commas of Chinese: there `，` stands for every `,` that has no
+    space after it and is not inside a number. Wan's own negative prompts and Chinese prompts are written so, and keep
+    the keys that they always had.
+    """
+    read = text.replace("，", ",") if _PLAIN.fullmatch(text) else _fully_cleaned(text)
+    return _CHINESE_COMMA.sub("，", read) if "," in read and has_han(read) else read
+
+
+def as_read(text: str) -> str:
+    """What the model is given for a cleaned text: the full-width comma becomes `,` there."""
+    return text.replace("，", ",")
+
+
+def _fully_cleaned(text: str) -> str:
+    import ftfy  # late: most texts need none of it
+
+    text = _NESTED_AMPERSAND.sub("&amp;", text)
+    for _ in range(MOST_PASSES):
+        once = html.unescape(html.unescape(ftfy.fix_text(text)))
+        once = re.sub(r"\s+", " ", once).strip()
+        if once == text:
+            break
+        text = once
+    return text
