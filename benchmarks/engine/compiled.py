@@ -1,7 +1,9 @@
-"""What diffusers' own transformer does with compiled blocks and FlashAttention 3: the alternative to our forward."""
+"""What diffusers' own transformer does with compiled blocks and FlashAttention 3, in bfloat16 and with linear layers in
+torchao's float8: the alternatives to our forward."""
 
 from __future__ import annotations
 
+import copy
 from importlib import import_module
 from typing import Any
 
@@ -58,3 +60,25 @@ def compiled(transformer: Any, device: torch.device) -> Any:
         block.attn1.processor = block.attn2.processor = Processor(attend)
     transformer.compile_repeated_blocks(fullgraph=True, dynamic=False)
     return transformer
+
+
+def in_float8(transformer: Any, *, is_tuned: bool = False) -> Any:
+    """The transformer, changed in place: the linear layers of its blocks in torchao's float8, a scale for each token
+    and each output; quantised block by block where they lie.
+
+    is_tuned: with the compiler's settings that torchao recommends, for this whole process. Among them is coordinate
+    descent, which tries dozens of forms of each kernel, one after the other.
+    """
+    torchao = import_module("torchao.quantization")
+    config = torchao.Float8DynamicActivationFloat8WeightConfig(
+        granularity=torchao.PerRow(), set_inductor_config=is_tuned
+    )
+    for block in transformer.blocks:
+        torchao.quantize_(block, config)
+    return transformer
+
+
+def sharing_weights(transformer: Any) -> Any:
+    """A copy whose layers may be exchanged, and which has the same weights: they are read, never written."""
+    weights = {id(weight): weight for weight in (*transformer.parameters(), *transformer.buffers())}
+    return copy.deepcopy(transformer, weights)

@@ -1,9 +1,24 @@
-"""Seconds of a denoising step with guidance, FLF2V-14B at full size with random weights: stock diffusers, compiled
-diffusers and our profiles, interleaved in one run; errors against float32; where the time goes.
+"""Seconds of a denoising step with guidance, a 14B at full size with random weights: stock diffusers, compiled
+diffusers in bfloat16 and in float8, and our profiles, interleaved in one run; errors against float32; where the time
+goes.
 
     python -m benchmarks.engine.steps --json steps.json              (about 110 GB of GPU memory)
     python -m benchmarks.engine.steps --tiny                         (on a CPU, to try the program itself)
     --parts operations,attention,errors,steps,profile,720p           (the default: all)
+    --variants stock,compiled,exact,compiled-float8,fast             (the default: all)
+    --model wan2.1-i2v-14b-480p                                      (the default: wan2.1-flf2v-14b)
+
+`compiled` is diffusers' transformer with compiled blocks and FlashAttention 3; `compiled-float8` is the same with the
+linear layers of its blocks in torchao's float8 (dynamic, a scale for each token and each output): what guides name for
+speed at the price that `fast` asks. It needs torchao, which nothing else here needs: `pip install torchao==0.17.0` with
+torch 2.11. `compiled-float8-tuned` has the compiler tune as torchao asks it to unless it is told not to: run it alone.
+
+Variants take turns, and each round begins with another of them. Memory beside weights counts what a variant keeps from
+step to step, so the keys and values that our profiles compute once for a shot are in it.
+
+Predicted before the first run with `compiled-float8` (I2V-14B, 832x480x81, an H200, by hand on another day; seconds a
+step and error): stock 6.48 and 0.0146, compiled 5.01 and 0.0122, `exact` 4.86 and 0.0144, compiled-float8 4.13 and
+0.049, `fast` 3.33 and 0.048; GB beside weights: `exact` 4.3, `fast` 4.15.
 """
 
 from __future__ import annotations
@@ -17,21 +32,25 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from benchmarks.engine.arguments import parser
 from benchmarks.engine.forms import form_of
+from benchmarks.engine.meter import Meter, TorchMeter
 from benchmarks.engine.models import make_transformer, weights_of
 from benchmarks.engine.parts import Setting, attention_part, operations_part
 from benchmarks.engine.results import write
 from wan_render.backends.wan.acceleration import attention, check
 from wan_render.backends.wan.acceleration.prepare import accelerated, fused_operations, reference
 from wan_render.backends.wan.acceleration.profile import EXACT, Precision
-from wan_render.backends.wan.official import FLF2V_14B
+from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
+from wan_render.backends.wan.official import BY_NAME, FLF2V_14B, I2V_14B_480P
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 
 Found = dict[str, Any]
@@ -39,6 +58,8 @@ Variants = dict[str, Any]
 """Transformers by name, all of the same weights."""
 
 PARTS = ("operations", "attention", "errors", "steps", "profile", "720p")
+VARIANTS = ("stock", "compiled", "exact", "compiled-float8", "fast")
+MODELS = (FLF2V_14B.name, I2V_14B_480P.name)
 
 GROUPS = (
     ("self-attention and cross-attention", ("flash", "fmha", "attention", "sdpa", "cudnn_generated")),
@@ -77,14 +98,20 @@ def shot_of(config: Any, setting: Setting, latents: tuple[int, int, int], dtype:
         text[:, 120:] = 0
         return text
 
-    tokens = config["pos_embed_seq_len"] // 2
+    pictures, tokens = seen(config)
     asked = {
         "hidden_states": numbers(1, config["in_channels"], *latents),
         "timestep": torch.tensor([612.0], device=setting.device),
-        "encoder_hidden_states_image": numbers(2, tokens, config["image_dim"]),
+        "encoder_hidden_states_image": numbers(pictures, tokens, config["image_dim"]),
         "return_dict": False,
     }
     return Shot({**asked, "encoder_hidden_states": words()}, {**asked, "encoder_hidden_states": words()})
+
+
+def seen(config: Any) -> tuple[int, int]:
+    """How many pictures CLIP shows to a transformer, and the tokens of one: a ViT-H's where no configuration says."""
+    of_all = config.get("pos_embed_seq_len")
+    return (1, 257) if of_all is None else (2, of_all // 2)
 
 
 def of_type(shot: Shot, dtype: torch.dtype) -> Shot:
@@ -135,16 +162,16 @@ def errors_part(variants: Variants, wanted: torch.Tensor, shot: Shot, setting: S
 
 
 def steps_part(variants: Variants, shot: Shot, setting: Setting, rounds: int) -> Found:
-    """Median seconds of a step, the variants taking turns; memory at the peak of each beside what was there."""
+    """Median seconds of a step, the variants taking turns; memory at the peak of each beside weights."""
     times: dict[str, list[float]] = {name: [] for name in variants}
-    memory: dict[str, float] = {}
+    memory = {name: Memory(TorchMeter(setting.device)) for name in variants}
     found: Found = {}
+    for transformer in variants.values():
+        forget(transformer)
     for turn in range(rounds + 1):
-        for name, transformer in variants.items():
-            with attempt(found, name):
-                before = reset_peak(setting)
-                taken = seconds(setting, partial(shot.step, transformer))
-                memory[name] = peak(setting) - before
+        for name in in_turn(tuple(variants), turn):
+            with attempt(found, name), memory[name].watched():
+                taken = seconds(setting, partial(shot.step, variants[name]))
                 if turn:
                     times[name].append(taken)
         print(turn, {name: f"{series[-1]:.3f}" for name, series in times.items() if series}, flush=True)
@@ -157,9 +184,45 @@ def steps_part(variants: Variants, shot: Shot, setting: Setting, rounds: int) ->
                 "from": min(series),
                 "to": max(series),
                 "times as fast as stock": stock / median,
-                "GB beside weights": memory[name],
+                "GB beside weights": memory[name].beside_weights,
+                "of them kept from step to step": memory[name].kept,
             }
     return found
+
+
+def in_turn(names: tuple[str, ...], turn: int) -> tuple[str, ...]:
+    """Each round begins with the next of them, so that none always follows the same one while it is still warm."""
+    first = turn % len(names)
+    return names[first:] + names[:first]
+
+
+class Memory:
+    """What a variant's steps need beside everybody's weights, in GB.
+
+    What a first step leaves behind is the variant's own. It lies there before every later step, where the difference
+    between before and during does not show it.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self.kept: float | None = None
+        self.beside_weights = 0.0
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Around a step. Before the first one the variant has forgotten every other shot."""
+        before = self._meter.start()
+        yield
+        if self.kept is None:
+            self.kept = self._meter.allocated() - before
+            return  # its peak has what only a first step needs: room in which libraries try their kernels
+        self.beside_weights = self._meter.peak() - before + self.kept
+
+
+def forget(transformer: Any) -> None:
+    """What one of ours keeps of another shot would lie there before the first step of this one."""
+    if isinstance(transformer, AcceleratedTransformer):
+        transformer.forget()
 
 
 def profile_part(variants: Variants, shot: Shot) -> Found:
@@ -219,41 +282,37 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
-def reset_peak(setting: Setting) -> float:
-    if setting.device.type != "cuda":
-        return 0.0
-    torch.cuda.reset_peak_memory_stats(setting.device)
-    return torch.cuda.memory_allocated(setting.device) / 1e9
-
-
-def peak(setting: Setting) -> float:
-    return torch.cuda.max_memory_allocated(setting.device) / 1e9 if setting.device.type == "cuda" else 0.0
-
-
-def variants_of(stock: Any, setting: Setting, names: tuple[str, ...]) -> Variants:
-    """The transformers to compare; all but `fast` share what weights they can."""
-    makers: dict[str, Callable[[], Any]] = {"stock": lambda: stock}
-    if setting.device.type == "cuda":
-        from benchmarks.engine.compiled import compiled
-
-        kernel = attention.FLASH_3 if attention.has_flash3(setting.device) else attention.CUDNN
-        makers["compiled"] = lambda: compiled(copy.deepcopy(stock), setting.device)
-        makers["exact"] = lambda: accelerated(stock, Precision.LOADED, setting.device, kernel)
-        makers["fast"] = lambda: accelerated(copy.deepcopy(stock), Precision.FLOAT8, setting.device, kernel)
-    else:
-        makers["exact"] = lambda: reference(copy.deepcopy(stock), EXACT)
+def variants_of(stock: Any, setting: Setting, names: tuple[str, ...]) -> tuple[Variants, Found]:
+    """The transformers to compare, and what kept others from being made. All share the weights of bfloat16."""
+    makers = {"stock": lambda: stock, **makers_of(stock, setting)}
     made: Variants = {}
     failures: Found = {}
     for name in names:
-        if name in makers:
-            with attempt(failures, name):
-                made[name] = makers[name]()
+        with attempt(failures, name):
+            made[name] = makers[name]()
         release()
-    return made
+    return made, failures
+
+
+def makers_of(stock: Any, setting: Setting) -> dict[str, Callable[[], Any]]:
+    """What makes each of the others."""
+    if setting.device.type != "cuda":
+        return {"exact": lambda: reference(copy.deepcopy(stock), EXACT)}
+    from benchmarks.engine.compiled import compiled, in_float8, sharing_weights
+
+    device = setting.device
+    kernel = attention.FLASH_3 if attention.has_flash3(device) else attention.CUDNN
+    return {
+        "compiled": lambda: compiled(sharing_weights(stock), device),
+        "exact": lambda: accelerated(stock, Precision.LOADED, device, kernel),
+        "compiled-float8": lambda: compiled(in_float8(sharing_weights(stock)), device),
+        "compiled-float8-tuned": lambda: compiled(in_float8(sharing_weights(stock), is_tuned=True), device),
+        "fast": lambda: accelerated(copy.deepcopy(stock), Precision.FLOAT8, device, kernel),  # which uses its own up
+    }
 
 
 def measured(setting: Setting, asked: argparse.Namespace) -> Iterator[tuple[str, Found]]:
-    yield "machine", machine_facts(setting)
+    yield "machine", {**machine_facts(setting), "model": asked.model}
     parts = asked.parts.split(",")
     if "operations" in parts:
         yield "first use", first_use(setting)
@@ -264,7 +323,7 @@ def measured(setting: Setting, asked: argparse.Namespace) -> Iterator[tuple[str,
         release()
     if not {"errors", "steps", "profile", "720p"} & set(parts):
         return
-    form, dtype = form_of(FLF2V_14B, is_tiny=setting.is_tiny), weights_of(is_tiny=setting.is_tiny)
+    form, dtype = form_of(BY_NAME[asked.model], is_tiny=setting.is_tiny), weights_of(is_tiny=setting.is_tiny)
     stock = make_transformer(form, setting.device, dtype)
     config = form.transformer
 
@@ -274,7 +333,10 @@ def measured(setting: Setting, asked: argparse.Namespace) -> Iterator[tuple[str,
     height, width, frames = (48, 64, 3) if setting.is_tiny else (480, 832, 21)
     short = shot(max(frames // 4, 1), height, width)
     wanted = in_float32(stock, short) if "errors" in parts else None
-    variants = variants_of(stock, setting, tuple(asked.variants.split(",")))
+    names = ("stock", "exact") if setting.is_tiny else tuple(asked.variants.split(","))
+    variants, failures = variants_of(stock, setting, names)
+    if failures:
+        yield "variants that could not be made", failures
     if wanted is not None:
         yield "errors, 832x480x17", errors_part(variants, wanted, short, setting)
     if "steps" in parts:
@@ -300,13 +362,21 @@ def first_use(setting: Setting) -> Found:
 
 def machine_facts(setting: Setting) -> Found:
     name = torch.cuda.get_device_name(setting.device) if setting.device.type == "cuda" else "cpu"
-    return {"device": name, **attention.versions()}
+    return {"device": name, **attention.versions(), "torchao": torchao_version()}
+
+
+def torchao_version() -> str:
+    try:
+        return version("torchao")
+    except PackageNotFoundError:
+        return "none"
 
 
 def main() -> None:
     programs = parser(__doc__)
     programs.add_argument("--parts", default=",".join(PARTS))
-    programs.add_argument("--variants", default="stock,compiled,exact,fast")
+    programs.add_argument("--variants", default=",".join(VARIANTS))
+    programs.add_argument("--model", choices=MODELS, default=FLF2V_14B.name)
     programs.add_argument("--rounds", type=int, default=5)
     programs.add_argument("--rounds-720p", type=int, default=2)
     asked = programs.parse_args()

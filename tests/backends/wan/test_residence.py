@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
 from tests.tiny_wan import KINDS
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.acceleration.accelerator import Arrival, component_bytes
+from wan_render.backends.wan.acceleration.context import crossed
 from wan_render.backends.wan.acceleration.prepare import reference
 from wan_render.backends.wan.acceleration.profile import FAST
 from wan_render.backends.wan.budget import Budget
@@ -92,6 +95,33 @@ def test_weights_are_estimated_from_their_headers_alone(tiny: Tinies, name: str)
         assert need.weights == pytest.approx(weights, rel=0.02), need.component
         assert need.working > 0
         assert need.can_stream is (need.component in BLOCKS)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_is_kept_of_a_shot_is_estimated_too(tiny: Tinies, name: str) -> None:
+    """Keys and values of every cross-attention, for two texts; in bf16, where tiny models are float32."""
+    model = tiny(name)
+    loader = FolderLoader(read_checkpoint(model.folder), EXACT["cpu"])
+    take = model.take(model.kind.kinds[0])
+    config = loader.checkpoint.transformer
+    pictures = 0 if config.image_dim is None else config.pos_embed_seq_len or 257
+    words, shown = (torch.zeros(1, tokens, config.width) for tokens in (512, pictures))
+    with torch.no_grad():
+        transformer: Any = loader.module("transformer")
+        blocks = [crossed(block.attn2, words, shown if pictures else None) for block in transformer.blocks]
+    numbers = sum(part.numel() for block in blocks for pair in (block.words, block.pictures or ()) for part in pair)
+    kept = {need.component: need.kept for need in Budget(loader).needs(take)}
+    assert kept["transformer"] == 2 * 2 * numbers
+    assert not any(size for component, size in kept.items() if not component.startswith("transformer"))
+    balanced = replace(take, sampling=replace(take.sampling, profile="balanced"))
+    assert Budget(loader).kept("transformer", balanced) > kept["transformer"], "and what a cache remembers"
+
+
+def test_what_an_idle_expert_keeps_takes_room_from_the_other() -> None:
+    experts = [Need(f"transformer{n}", 15 * GB, 2 * GB, can_stream=True, kept=GB) for n in ("", "_2")]
+    assert choose(None, 0, experts, 36 * GB).rung is Rung.RESIDENT
+    assert choose(None, 0, experts, 35 * GB).rung is Rung.FREED, "34 of them may be filled to 95 %"
+    assert choose(None, 0, experts, 18 * GB).rung is Rung.STREAMED
 
 
 def rendered(model: Tiny, kind: ShotKind, tighter: int = 0) -> Pixels:

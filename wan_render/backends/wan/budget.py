@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wan_render.backends.wan.acceleration.profile import Precision, named
 from wan_render.backends.wan.checkpoint import WEIGHTS, Checkpoint
+from wan_render.backends.wan.encode import TEXT_TOKENS
 from wan_render.backends.wan.fit import Need
 from wan_render.backends.wan.loading import Loader
 from wan_render.backends.wan.streaming import BLOCKS
@@ -30,6 +31,18 @@ FEED_FORWARD_BYTES, WIDENED_BYTES = 8, 5
 PER_TOKEN_BYTES = 36
 """Of every token and feature where each token has a timestep of its own: six modulations in float32, and in bf16."""
 
+CONTEXTS, ELEMENT_BYTES = 2, 2
+"""wan-render's forward keeps the keys and values of the cross-attention, in bf16, for the text and for the negative
+text (acceleration.context). diffusers' forward keeps nothing, and needs a quarter more for its work: ATTENTION_BYTES
+covers both."""
+
+FIRST_BLOCK_BYTES = 2 * CONTEXTS * ELEMENT_BYTES
+"""Of every token and feature where blocks behind the first may be skipped: what the first block and what the others
+added in the last step, for both texts (acceleration.first_block)."""
+
+CLIP_TOKENS = 257
+"""Of a picture that a ViT-H/14 saw at 224x224, in transformers whose configuration does not count them."""
+
 FLOAT8_WEIGHTS_SHARE = 0.6
 """Of a transformer's bf16 weights, where its blocks' layers are float8: 21 GB of 33 were measured, work included."""
 
@@ -43,7 +56,13 @@ class Budget:
     def needs(self, take: Take) -> tuple[Need, ...]:
         """Of each component that the take needs."""
         return tuple(
-            Need(name, self._weights(name, take), self.working(name, take), self._can_stream(name, take))
+            Need(
+                name,
+                self._weights(name, take),
+                self.working(name, take),
+                self._can_stream(name, take),
+                self.kept(name, take),
+            )
             for name in WEIGHTS
             if name in self.loader.checkpoint.components
         )
@@ -65,6 +84,21 @@ class Budget:
         if component == "vae":
             return VAE_WORKING_BYTES_PER_PIXEL * take.size.width * take.size.height
         return ENCODER_WORKING_BYTES
+
+    def kept(self, component: str, take: Take) -> int:
+        """Bytes that a component keeps of a shot while others work."""
+        if not component.startswith("transformer"):
+            return 0
+        config = self.loader.checkpoint.transformer
+        pictures = 0 if config.image_dim is None else config.pos_embed_seq_len or CLIP_TOKENS
+        keys_and_values = 2 * config.num_layers * (TEXT_TOKENS + pictures) * config.width
+        skips = named(take.sampling.profile).first_block_threshold is not None
+        remembered = FIRST_BLOCK_BYTES * config.width * tokens_of(self.loader.checkpoint, take) if skips else 0
+        return CONTEXTS * keys_and_values * ELEMENT_BYTES + remembered
+
+    def beside_weights(self, component: str, take: Take) -> int:
+        """Bytes that a component needs beside its weights while it works."""
+        return self.kept(component, take) + self.working(component, take)
 
     def _weights(self, component: str, take: Take) -> int:
         read = self.loader.weights_bytes(component)

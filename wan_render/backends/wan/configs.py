@@ -44,6 +44,7 @@ class TransformerConfig(Config):
     patch_size: tuple[int, int, int] = (1, 2, 2)
     num_attention_heads: int = Field(default=40, gt=0)
     attention_head_dim: int = Field(default=128, gt=0)
+    num_layers: int = Field(default=40, gt=0)
     in_channels: int = 16
     ffn_dim: int = Field(default=13824, gt=0)
     text_dim: int = 4096

@@ -35,12 +35,21 @@ LOSSLESS = (Rung.RESIDENT, Rung.FREED, Rung.STREAMED)
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes of a component's weights on the device, and of what its work needs besides. can_stream: it has blocks."""
+    """Bytes of a component's weights on the device, and of what its work needs besides. can_stream: it has blocks.
+
+    kept: bytes of what it computes once for a shot, which stay while other components work.
+    """
 
     component: str
     weights: int
     working: int
     can_stream: bool
+    kept: int = 0
+
+    @property
+    def alone(self) -> int:
+        """Bytes that it needs at once with no other component on the device."""
+        return self.weights + self.kept + self.working
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ def choose(asked: Rung | None, tighter: int, needs: Sequence[Need], free: int, *
     if rung is Rung.FREED:
         return Fit(rung)
     with_blocks = [need for need in needs if need.can_stream]
-    too_large = [need for need in with_blocks if need.weights + need.working > usable]
+    too_large = [need for need in with_blocks if need.alone > usable]
     # By name, or after the estimates proved wrong, everything is streamed that can be.
     streamed = too_large if asked is None and not tighter else with_blocks
     return Fit(rung, frozenset(need.component for need in streamed))
@@ -81,10 +90,10 @@ def choose(asked: Rung | None, tighter: int, needs: Sequence[Need], free: int, *
 def _first_that_fits(needs: Sequence[Need], usable: int, *, may_stream: bool) -> Rung:
     if _together(needs) <= usable:
         return Rung.RESIDENT
-    fit_alone = all(need.weights + need.working <= usable for need in needs if need.can_stream)
+    fit_alone = all(need.alone <= usable for need in needs if need.can_stream)
     return Rung.STREAMED if may_stream and usable and not fit_alone else Rung.FREED
 
 
 def _together(needs: Sequence[Need]) -> int:
     """Bytes that all of them need at once, of which one works at a time."""
-    return sum(need.weights for need in needs) + max(need.working for need in needs)
+    return sum(need.weights + need.kept for need in needs) + max(need.working for need in needs)

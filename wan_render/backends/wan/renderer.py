@@ -233,7 +233,7 @@ class WanRenderer:
 
     def _vae(self, take: Take) -> Any:
         arrival = self._accelerator.vae(named(take.sampling.profile))
-        vae: Any = self._resident("vae", self._budget.working("vae", take), arrival)
+        vae: Any = self._resident("vae", self._budget.beside_weights("vae", take), arrival)
         vae.use_tiling = self._fit.rung is Rung.TILED
         return vae
 
@@ -244,7 +244,7 @@ class WanRenderer:
         if component in self._fit.streamed:
             arrival = streamed(component)
         arrival = self._wardrobe.arrival(arrival, worn, is_roomy=self._is_roomy)
-        found = self._resident(component, self._budget.working(component, take), arrival)
+        found = self._resident(component, self._budget.beside_weights(component, take), arrival)
         shape = Shape(tokens_of(self._checkpoint, take), config.num_attention_heads, config.attention_head_dim)
         if self._wardrobe.wear(found, worn, is_roomy=self._is_roomy):
             self._accelerator.forget(found)

@@ -1,0 +1,113 @@
+"""The engine's benchmark of steps counts what it says that it counts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.wan
+
+
+@dataclass
+class Ledger:
+    """A device whose memory the test fills."""
+
+    held: float = 50.0
+    most: float = field(default=50.0, init=False)
+
+    def start(self) -> float:
+        self.most = self.held
+        return self.held
+
+    def allocated(self) -> float:
+        return self.held
+
+    def peak(self) -> float:
+        return self.most
+
+    def step(self, *, works_with: float, keeps: float = 0.0) -> None:
+        self.held += keeps
+        self.most = max(self.most, self.held + works_with)
+
+
+def test_what_a_variant_keeps_from_step_to_step_is_counted() -> None:
+    """`exact` works with 3 GB and keeps 1.3 GB of keys and values, which lie there before its second step."""
+    from benchmarks.engine.steps import Memory
+
+    ledger = Ledger()
+    memory = Memory(ledger)
+    with memory.watched():
+        ledger.step(works_with=9.0, keeps=1.3)  # a first step tries kernels
+    for _ in range(3):
+        with memory.watched():
+            ledger.step(works_with=3.0)
+    assert memory.kept == pytest.approx(1.3)
+    assert memory.beside_weights == pytest.approx(4.3)
+
+
+def test_a_variant_that_keeps_nothing_is_not_charged_for_what_others_keep() -> None:
+    from benchmarks.engine.steps import Memory
+
+    ledger = Ledger()
+    memory = Memory(ledger)
+    with memory.watched():
+        ledger.step(works_with=3.7)
+    ledger.held += 1.3  # another variant's
+    with memory.watched():
+        ledger.step(works_with=3.7)
+    assert memory.kept == pytest.approx(0.0)
+    assert memory.beside_weights == pytest.approx(3.7)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpus_memory_is_counted_as_torch_counts_it() -> None:
+    from benchmarks.engine.meter import TorchMeter
+    from benchmarks.engine.steps import Memory
+
+    device = torch.device("cuda:0")
+    memory, kept = Memory(TorchMeter(device)), []
+    for turn in range(2):
+        with memory.watched():
+            if not turn:
+                kept.append(torch.empty(200_000_000, dtype=torch.uint8, device=device))
+            torch.empty(100_000_000, dtype=torch.uint8, device=device)
+    assert memory.beside_weights == pytest.approx(0.3, abs=0.01)
+
+
+def test_each_variant_begins_a_round_and_each_has_every_place() -> None:
+    from benchmarks.engine.steps import in_turn
+
+    names = ("stock", "compiled", "exact", "compiled-float8", "fast")
+    rounds = [in_turn(names, turn) for turn in range(len(names))]
+    assert all(sorted(each) == sorted(names) for each in rounds)
+    assert all(sorted(places) == sorted(names) for places in zip(*rounds, strict=True))
+
+
+@pytest.mark.parametrize("model", ["wan2.1-flf2v-14b", "wan2.1-i2v-14b-480p"])
+def test_the_program_runs_on_a_cpu(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.engine import steps
+
+    file = tmp_path / "steps.json"
+    monkeypatch.setattr("sys.argv", ["steps", "--tiny", "--rounds", "1", "--model", model, "--json", str(file)])
+    steps.main()
+    found = json.loads(file.read_text())
+    assert found["machine"]["model"] == model
+    assert found["errors, 832x480x17"]["exact"]["relative error"] < 1e-5
+    assert set(found["steps, 832x480x81"]) == {"stock", "exact"}
+
+
+def test_peaky_heads_are_peaky_and_float8_errs_more_on_them() -> None:
+    from benchmarks.engine.peaky_heads import SMALL, measured
+
+    rows = measured(SMALL, torch.device("cpu"))
+    counts = [int(name.split()[0]) for name in rows]
+    float8 = [row["float8 inputs"] for row in rows.values()]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[-1] < 5
+    assert float8 == sorted(float8)
+    assert all(row["bfloat16, torch sdpa"] < 0.003 for row in rows.values())
