@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Run, environment
 from tests.conftest import Smi
+from wan_render.settings import install_command
 
 
 def film_of(done: subprocess.CompletedProcess[str], folder: Path) -> Path:
@@ -248,7 +249,7 @@ def test_doctor_says_where_a_folder_cannot_be(
 @pytest.mark.parametrize(
     ("gpu", "capability", "found", "remedy"),
     [
-        ("NVIDIA H200", "9.0", "FlashAttention 3 is not installed; it needs fa3-fwd", "pip install fa3-fwd"),
+        ("NVIDIA H200", "9.0", "FlashAttention 3 is not installed; it needs fa3-fwd", install_command("hopper")),
         ("NVIDIA A100", "8.0", "the device has compute capability 8.0; float8", "render with profile: exact"),
     ],
 )

@@ -16,9 +16,11 @@ from wan_render.backends.wan import BACKEND, official
 from wan_render.backends.wan.acceleration.ability import missing_for, unable
 from wan_render.backends.wan.opening import KINDS
 from wan_render.devices import cpu, gpus
+from wan_render.settings import install_command
 
 H200, RTX = "GPU-aaaa-1, 143771, NVIDIA H200\n", "GPU-aabb-2, 24564, NVIDIA GeForce RTX 4090\n"
 HOPPER, ADA = "GPU-aaaa-1, 9.0\n", "GPU-aabb-2, 8.9\n"
+INSTALL = install_command("hopper")
 APPROXIMATE = ("fast", "balanced", "draft")
 
 
@@ -66,7 +68,7 @@ def test_a_machine_without_a_gpu_renders_only_exact(profile: str) -> None:
 @pytest.mark.parametrize("profile", APPROXIMATE)
 def test_a_hopper_needs_flash_attention_3(smi: Smi, flash3: str, profile: str) -> None:
     smi(H200, capabilities=HOPPER)
-    lacking = f"profile '{profile}': cuda:0: FlashAttention 3 is not installed; it needs fa3-fwd; pip install fa3-fwd"
+    lacking = f"profile '{profile}': cuda:0: FlashAttention 3 is not installed; it needs fa3-fwd; {INSTALL}"
     assert said(profile) == ("" if flash3 == "with" else lacking)
 
 
@@ -131,7 +133,8 @@ def test_where_none_can_all_are_named_with_their_reasons(smi: Smi) -> None:
     smi(H200 + RTX + third, capabilities=HOPPER + ADA + "GPU-aacc-3, 8.9\n")
     assert said() == (
         "profile 'fast': cuda:0: FlashAttention 3 is not installed; cuda:1, cuda:2: the device has compute capability "
-        "8.9; it needs fa3-fwd, float8 attention is there for Hopper (9.0) only; pip install fa3-fwd, or render with "
+        "8.9; it needs fa3-fwd, float8 attention is there for Hopper (9.0) only; "
+        f"{INSTALL}, or render with "
         "profile: exact, or on another machine"
     )
 

@@ -21,6 +21,7 @@ from wan_render.backends.wan.checkpoint import read_checkpoint
 from wan_render.backends.wan.loading import EXACT as EXACT_PRECISION
 from wan_render.backends.wan.loading import FolderLoader, Precision
 from wan_render.errors import DeviceError, RenderError
+from wan_render.settings import install_command
 from wan_render.take import Sampling
 
 pytestmark = pytest.mark.wan
@@ -163,7 +164,7 @@ HOPPER = Machine("cuda", (9, 0), has_float8_attention=True)
     [
         ("fast", Machine("cpu"), "cannot be rendered on a cpu"),
         ("draft", Machine("cpu"), "cannot be rendered on a cpu"),
-        ("fast", Machine("cuda", (9, 0)), "pip install fa3-fwd"),
+        ("fast", Machine("cuda", (9, 0)), install_command("hopper")),
         ("balanced", Machine("cuda", (8, 0)), "8.9 or later"),
         ("fast", Machine("cuda", (8, 9), has_float8_attention=False), "Hopper"),
     ],

@@ -8,6 +8,7 @@ from enum import StrEnum
 from importlib.util import find_spec
 
 from wan_render.errors import DeviceError, Problem, RenderError
+from wan_render.settings import install_command
 
 
 class Precision(StrEnum):
@@ -98,7 +99,7 @@ def _attention_problems(where: str, machine: Machine, use_exact: str) -> Iterato
         found = f"the device has compute capability {'.'.join(map(str, machine.capability))}"
         yield Problem(where, found, "float8 attention is there for Hopper (9.0) only", use_exact)
     elif not machine.has_float8_attention:
-        yield Problem(where, "FlashAttention 3 is not installed", "it needs fa3-fwd", "pip install fa3-fwd")
+        yield Problem(where, "FlashAttention 3 is not installed", "it needs fa3-fwd", install_command("hopper"))
 
 
 def has_flash3(capability: tuple[int, int]) -> bool:
