@@ -23,13 +23,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from wan_render.printable import one_line, printable, shortened
+
 
 @dataclass(frozen=True)
 class Problem:
     """One mistake: where it is, what was found there, what is allowed, what to do.
 
     `where` is `file:line:column` or the name of a thing; the last two parts may be empty
-    where the second says it all.
+    where the second says it all. Each part holds foreign text as it was found; as a message it is printable, and only
+    the remedy may have several lines.
     """
 
     where: str
@@ -38,7 +41,9 @@ class Problem:
     remedy: str = ""
 
     def __str__(self) -> str:
-        return "; ".join(part for part in (f"{self.where}: {self.found}", self.allowed, self.remedy) if part)
+        said = [one_line(shortened(part)) for part in (self.where, self.found, self.allowed)]
+        parts = (f"{said[0]}: {said[1]}", said[2], printable(shortened(self.remedy)))
+        return "; ".join(part for part in parts if part)
 
 
 class WanRenderError(Exception):

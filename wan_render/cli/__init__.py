@@ -8,13 +8,16 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
+from typing import TextIO, cast
 
 from wan_render.cli.arguments import parser
 from wan_render.errors import DiskError, Problem, Terminated, WanRenderError
+from wan_render.printable import PrintableStream, printable
 
 DEFECT = 3
 """Exit code for a mistake of ours: no film, and not the user's fault."""
@@ -23,9 +26,23 @@ DEFECT = 3
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     signal.signal(signal.SIGTERM, _terminated)
+    with _printing_safely():
+        return _ended(argv)
+
+
+@contextmanager
+def _printing_safely() -> Iterator[None]:
+    """Whatever a storyboard, a file's name or a library says, the terminal shows it and obeys none of it."""
     for stream in (sys.stdout, sys.stderr):  # a film's title may be in a script that the terminal cannot show
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    output, errors = PrintableStream(sys.stdout), PrintableStream(sys.stderr)
+    with redirect_stdout(cast("TextIO", output)), redirect_stderr(cast("TextIO", errors)):
+        yield
+
+
+def _ended(argv: Sequence[str] | None) -> int:
+    """The command's exit code, however it ends."""
     try:
         return _run(argv)
     except WanRenderError as error:
@@ -66,6 +83,6 @@ def _terminated(_signal: int, _frame: FrameType | None) -> None:
 
 def _defect() -> Problem:
     with tempfile.NamedTemporaryFile("w", prefix="wan-render-", suffix=".log", delete=False, encoding="utf-8") as log:
-        log.write(f"{' '.join(sys.argv)}\n{traceback.format_exc()}")
+        log.write(printable(f"{' '.join(sys.argv)}\n{traceback.format_exc()}"))
     last = traceback.format_exc().strip().splitlines()[-1]
     return Problem("wan-render", f"a defect: {last}", remedy=f"please report it with {Path(log.name)}")

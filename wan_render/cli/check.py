@@ -10,6 +10,7 @@ from wan_render.cli.session import Session
 from wan_render.cli.wording import counted
 from wan_render.cut import film_frames
 from wan_render.errors import Problem, StoryboardError
+from wan_render.printable import path_name
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -21,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in plan.warnings:
         print(f"warning: {warning}")
     seconds = float(film_frames(plan) / plan.rate)
-    print(f"{session.file}: {counted(len(plan.shots), 'shot')}, {seconds:.2f} s, no mistakes")
+    print(f"{path_name(session.file)}: {counted(len(plan.shots), 'shot')}, {seconds:.2f} s, no mistakes")
     return 0
 
 

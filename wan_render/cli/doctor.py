@@ -23,6 +23,7 @@ from wan_render.cli.wording import gigabytes
 from wan_render.devices import SETTING, VISIBLE, hidden_gpus, local_devices
 from wan_render.errors import MachineError, Problem, UsageError, WanRenderError
 from wan_render.media import ffmpeg, text
+from wan_render.printable import one_line
 from wan_render.production.ability import confinement
 from wan_render.settings import PREFIX, MachineSettings, install_command, machine_settings, variables
 
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         for finding in findings:
             remedy = f"  → {finding.remedy}" if finding.remedy else ""
-            print(f"{finding.mark} {finding.what:<{WIDTH}} {finding.found}{remedy}")
+            print(one_line(f"{finding.mark} {finding.what:<{WIDTH}} {finding.found}{remedy}"))
     return 3 if any(finding.mark == "!!" for finding in findings) else 0
 
 

@@ -7,6 +7,7 @@ import webbrowser
 
 from wan_render.cli.session import Session
 from wan_render.errors import Problem, UsageError
+from wan_render.printable import path_name
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -18,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
             Problem(
                 str(session.store.root),
                 f"no film '{session.plan.slug}' is here yet",
-                remedy=f"make it: wan-render render {session.file}",
+                remedy=f"make it: wan-render render {path_name(session.file)}",
             )
         )
     webbrowser.open(film.page.absolute().as_uri())

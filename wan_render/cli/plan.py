@@ -17,6 +17,7 @@ from wan_render.devices import hidden_gpus
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
+from wan_render.printable import one_line
 from wan_render.production import film_warnings, lettering_warnings, orders
 from wan_render.production.ability import confinements, unable_devices
 from wan_render.render import Backend
@@ -122,10 +123,11 @@ def _takes(shot: ShotStatus) -> str:
     return " ".join(f"{take.number}{'*' if take.key == shot.chosen else ''}:{take.state.value}" for take in shot.takes)
 
 
-def _print_table(rows: list[tuple[str, ...]]) -> None:
+def _print_table(found: list[tuple[str, ...]]) -> None:
     """Columns as wide as their widest cell, in cells of the terminal: a Han character is two wide."""
     from rich.cells import cell_len
 
+    rows = [tuple(map(one_line, row)) for row in found]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True) if width)

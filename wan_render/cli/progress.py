@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from wan_render.cli.wording import lasting
 from wan_render.errors import WanRenderError
 from wan_render.farm import AttemptFailed, Began, Ended, Event, Verdict
+from wan_render.printable import drawn_on, one_line, printable
 from wan_render.production import RenderOrder
 from wan_render.render import Phase, Progress
 
@@ -176,7 +177,7 @@ def _bars() -> Iterator[Reporter]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Bars(*columns, console=Console(file=drawn_on(sys.stderr)), transient=True) as bars:
         yield _Bars(bars)
 
 
@@ -193,7 +194,7 @@ class _Bars:
 
     def say(self, text: str) -> None:
         # The terminal wraps: rich would put line ends into what a person may want to copy.
-        self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._bars.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, orders: Sequence[RenderOrder], outlook: str) -> None:
         self.say(outlook)
@@ -227,6 +228,7 @@ class _Bars:
     def _show(self, task_id: TaskID, what: str, done: int, total: int) -> None:
         """`done` of `total`; a bar that pulses, without a time to go, where there is no measure (total 0)."""
         task = next(task for task in self._bars.tasks if task.id == task_id)
+        what = one_line(what)
         if task.description != what:
             self._bars.reset(task_id, description=what, count="")
             task.total = None  # `update` and `reset` take None for "as before"

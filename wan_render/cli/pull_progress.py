@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wan_render.backends.wan.weights.watch import Outlook, Watch
 from wan_render.cli.wording import counted, gigabytes
+from wan_render.printable import drawn_on, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -36,7 +37,7 @@ def watching() -> Iterator[Watch]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Bars(*columns, console=Console(file=drawn_on(sys.stderr)), transient=True) as bars:
         yield _Bar(bars)
 
 
@@ -82,4 +83,4 @@ class _Bar:
             self._bars.advance(self._task, count)
 
     def say(self, text: str) -> None:
-        self._bars.console.print(text, markup=False, highlight=False)
+        self._bars.console.print(printable(text), markup=False, highlight=False)

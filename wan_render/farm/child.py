@@ -23,6 +23,7 @@ from wan_render.errors import DeviceError, Problem, RenderError, WanRenderError
 from wan_render.farm.channel import Channel, ClosedError, Done, Failed, Job, Logged, Ready, Start, Told
 from wan_render.farm.work import Work, Write, named
 from wan_render.farm.writer import Writer
+from wan_render.printable import PrintableFormatter, printable
 from wan_render.store import Clip
 
 _WATCHER = ("/bin/sh", "-c", "read -r _; kill -KILL 0")
@@ -58,7 +59,9 @@ def _settle() -> None:
 
 
 def _forward_logs(channel: Channel) -> None:
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    written = logging.StreamHandler(sys.stderr)
+    written.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[written])
     logging.getLogger("wan_render").addHandler(_Forward(channel))
 
 
@@ -142,7 +145,7 @@ def _print_to(log: Path) -> None:
 
 def _portable(error: Exception, name: str, log: str) -> WanRenderError:
     """The error if it is one of ours and crosses the channel whole; else one that says the same."""
-    traceback.print_exception(error)
+    sys.stderr.write(printable("".join(traceback.format_exception(error))))
     if isinstance(error, WanRenderError) and _pickles(error):
         return error
     problem = Problem(name, f"{_words(error)}, {_place(error)}", remedy=f"the whole story is in {log}")

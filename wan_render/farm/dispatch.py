@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from wan_render.farm.outlook import Outlook
 from wan_render.farm.quarantine import Quarantine
 from wan_render.farm.sizes import possible_sizes, sizes_of
 from wan_render.farm.slots import Slot, model_of
+from wan_render.printable import logger
 from wan_render.production import RenderOrder
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass(frozen=True, eq=False)

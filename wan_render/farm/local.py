@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,6 +29,7 @@ from wan_render.farm.process import DeviceProcess
 from wan_render.farm.settings import FarmSettings
 from wan_render.farm.slots import Model, Slot, Turn, model_of
 from wan_render.farm.team import Ground, Team
+from wan_render.printable import logger
 from wan_render.production import RenderOrder
 from wan_render.render import Device, Listen, Phase, Progress
 from wan_render.store import TOGETHER, Clip
@@ -37,7 +37,7 @@ from wan_render.store import TOGETHER, Clip
 _POLL_SECONDS = 0.2
 """How often a device that another run holds is asked for."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class LocalFarm:

@@ -7,7 +7,6 @@ session, ffmpeg included, whatever Python is doing there.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -25,6 +24,7 @@ from wan_render.errors import DeviceError, Problem
 from wan_render.farm.channel import Channel, ClosedError, Done, Failed, Job, Logged, Ready, Start, Told
 from wan_render.farm.inbox import Inbox, Message
 from wan_render.farm.settings import Stall
+from wan_render.printable import logger
 from wan_render.render import Device, Listen
 
 _GRACE_SECONDS = 1.0
@@ -100,7 +100,7 @@ class DeviceProcess:
                 case Ready():
                     doing, limit = "beginning", stall.beginning
                 case Logged():
-                    logging.getLogger(message.logger).log(message.level, "%s", message.text)
+                    logger(message.logger).log(message.level, message.text)
                 case Done() | Failed():
                     return message
                 case _Gone():

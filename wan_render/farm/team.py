@@ -3,7 +3,6 @@ one helps in a thread of its own, and is free for other takes when its part is d
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from wan_render.farm.process import DeviceProcess, LostProcessError
 from wan_render.farm.rendezvous import make_rendezvous, remove_rendezvous
 from wan_render.farm.settings import FarmSettings
 from wan_render.farm.slots import Turn
+from wan_render.printable import logger
 from wan_render.production import RenderOrder
 from wan_render.render import Group, Listen, Phase, Progress
 from wan_render.store import Clip
@@ -28,7 +28,7 @@ GRACE_SECONDS = 2.0
 WRITING_SECONDS = 30.0
 """So long a rank that is to be killed may go on writing the take before this one. Writing takes seconds."""
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 @dataclass(eq=False)

@@ -18,6 +18,9 @@ from wan_render.settings import machine_settings
 TAIL_LINES = 12
 """Lines of what ffmpeg printed last that go into an error."""
 
+LONGEST_LINE = 1000
+"""Bytes of one such line; a longer one counts as several."""
+
 LAST_WORDS_SECONDS = 10.0
 """For how long an ffmpeg that no longer reads may go on before it is killed."""
 
@@ -154,7 +157,7 @@ class Ffmpeg:
         return self._process.stderr
 
     def _read_tail(self) -> None:
-        for line in self._errors:
+        while line := self._errors.readline(LONGEST_LINE):
             self._tail.append(line.decode(errors="replace").rstrip())
 
     def _ended(self) -> int:

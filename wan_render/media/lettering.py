@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from wan_render.cut import CardSource, Cut, Event, SlateSource
 from wan_render.media.text import FAMILY, Block, fitted, line_height
 from wan_render.media.timeline import Layer, film_layers
+from wan_render.printable import one_line, printable
 from wan_render.take import Size
 
 if TYPE_CHECKING:
@@ -108,15 +109,15 @@ def _card(size: Size, span: Span, text: str) -> Line:
 
 def _slate(size: Size, span: Span, name: str, reason: str) -> Iterator[Line]:
     middle, seam = size.width // 2, round(size.height * 0.45)
-    title = _fitted(size, name, wide=0.84, high=0.3, em=0.14)
-    below = _fitted(size, reason, wide=0.84, high=0.45, em=0.04)
+    title = _fitted(size, one_line(name), wide=0.84, high=0.3, em=0.14)
+    below = _fitted(size, printable(reason), wide=0.84, high=0.45, em=0.04)
     yield _line(span, "text", title, 2, (middle, seam))
     yield _line(span, "text", below, 8, (middle, seam + size.height // 40))
 
 
 def _label(cut: Cut, span: Span) -> Line:
     size, event = cut.delivery, cut.events[span.event]
-    block = _fitted(size, f"{event.preview.upper()}  {event.name}", wide=0.9, high=0.1, em=0.032)
+    block = _fitted(size, one_line(f"{event.preview.upper()}  {event.name}"), wide=0.9, high=0.1, em=0.032)
     margin = round(min(size.width, size.height) * 0.03)
     return _line(span, "label", block, 7, (margin, margin))
 
@@ -125,7 +126,7 @@ def _fitted(size: Size, text: str, *, wide: float, high: float, em: float) -> Bl
     """Everything in shares of the delivery; type is measured by its shorter side, so that upright films read alike."""
     short = min(size.width, size.height)
     return fitted(
-        _printable(text), wide=wide * size.width, high=high * size.height, em=em * short, least=max(6.0, 0.02 * short)
+        _drawable(text), wide=wide * size.width, high=high * size.height, em=em * short, least=max(6.0, 0.02 * short)
     )
 
 
@@ -134,8 +135,8 @@ def _line(span: Span, style: str, block: Block, anchor: int, place: tuple[int, i
     return Line(span.first, span.end, style, text, block.em, anchor, place, span.weight)
 
 
-def _printable(text: str) -> str:
-    """Control characters other than line ends as spaces."""
+def _drawable(text: str) -> str:
+    """Control characters other than line ends as spaces: a card is the author's own text, and shows no escapes."""
     return "".join(character if character == "\n" or character >= " " else " " for character in text.strip())
 
 

@@ -1,7 +1,7 @@
 """The authored file as frozen values: scalars and how they are spelt, the maps of the format, and a document
 with the places of its keys."""
 
-from wan_render.model.document import Document, Marks, PathInFile, nearest, place, printable, spelt
+from wan_render.model.document import Document, Marks, PathInFile, nearest, place, spelt
 from wan_render.model.types import (
     Audio,
     Authored,
@@ -54,7 +54,6 @@ __all__ = [
     "Waypoint",
     "nearest",
     "place",
-    "printable",
     "slug_of",
     "spelt",
 ]

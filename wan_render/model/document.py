@@ -1,6 +1,5 @@
 """A storyboard with the places of its keys, for messages about what is found later."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from pydantic import Field
 from wan_render.errors import Problem
 from wan_render.model.types import Storyboard
 from wan_render.model.values import Frozen
+from wan_render.printable import path_name
 
 PathInFile = tuple[str | int, ...]
 """A place in the normalised storyboard: ("scenes", 0, "shots", 2, "duration"), keys as the file spells them
@@ -50,7 +50,7 @@ def place(file: Path, marks: Marks, path: PathInFile) -> str:
     """`river.yaml:31:9: scenes[0].shots[2].duration`; shots that stand at the top are `shots[2].duration`."""
     line, column = nearest(marks, path)
     written = path[2:] if path[:3] == ("scenes", 0, "shots") and ("scenes", 0) not in marks else path
-    start = f"{printable(file)}:{line}:{column}"
+    start = f"{path_name(file)}:{line}:{column}"
     return f"{start}: {spelt(written)}" if written else start
 
 
@@ -68,8 +68,3 @@ def spelt(path: PathInFile) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
-
-
-def printable(file: Path) -> str:
-    """A file's name that every terminal can print, whatever bytes it is made of."""
-    return os.fsencode(file).decode("utf-8", "backslashreplace")

@@ -14,15 +14,10 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from wan_render.printable import LONGEST_SHOWN, shown
+
 LONGEST_SCALAR = 200
 """Characters of anything but free text; no parser ever sees more."""
-
-LONGEST_SHOWN = 60
-"""Characters of a wrong value that a message repeats."""
-
-
-_BREAKING = frozenset({"Cc", "Zl", "Zp"})
-"""Unicode categories of control characters and of line and paragraph separators."""
 
 
 class Role(StrEnum):
@@ -101,17 +96,6 @@ class Spelling:
 
 def _error(found: str, allowed: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("misspelt", "{found}", {"found": found, "allowed": allowed, "remedy": remedy})
-
-
-def one_line(text: str) -> str:
-    """A text with its line breaks and control characters escaped, as messages have it."""
-    return "".join(c if unicodedata.category(c) not in _BREAKING else c.encode("unicode_escape").decode() for c in text)
-
-
-def shown(text: str) -> str:
-    """A text as a message repeats it: in quotes, on one line, not endless."""
-    cut = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
-    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut) + "'"
 
 
 def meant(word: str, candidates: Iterable[str]) -> str:

@@ -5,7 +5,8 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from wan_render.model.numbers import NUMBER
-from wan_render.model.spelling import Misspelt, Role, Spelling, did_you_mean, shown
+from wan_render.model.spelling import Misspelt, Role, Spelling, did_you_mean
+from wan_render.printable import shown
 
 SLUG_BYTES, ID_BYTES = 120, 48
 """So that `<slug>_sc<scene>_sh<shot>_t02.mkv` stays within the 255 bytes of a file's name, in UTF-8."""

@@ -7,7 +7,7 @@ from itertools import islice
 
 from wan_render.errors import Problem, StoryboardError
 from wan_render.model import Document, PathInFile, nearest
-from wan_render.model.spelling import one_line
+from wan_render.printable import one_line
 
 _Mark = tuple[int, int]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wan_render.errors import DeviceError, InputError, MachineError, RenderError, Stopped, WanRenderError, WeightsError
+from wan_render.printable import one_line
 from wan_render.production.order import RenderOrder
 from wan_render.production.run import Run
 from wan_render.status import FilmStatus
@@ -28,7 +29,12 @@ def failures(run: Run, results: Mapping[RenderOrder, Clip | WanRenderError]) -> 
         for error in failed.values():
             if isinstance(error, MachineError):
                 raise error
-    return {order.take.key: "; ".join(problem.found for problem in error.problems) for order, error in failed.items()}
+    return {order.take.key: _reason(error) for order, error in failed.items()}
+
+
+def _reason(error: WanRenderError) -> str:
+    """As it stands on a slate and in film.json."""
+    return one_line("; ".join(problem.found for problem in error.problems))
 
 
 def _something_to_show(before: FilmStatus) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from wan_render.errors import MachineError, PictureError, Problem, RenderError
 from wan_render.keys import canonical, content_key
 from wan_render.media.film import make_film
 from wan_render.plan import StillPicture
+from wan_render.printable import logger, printable
 from wan_render.production.pictures import Pictures
 from wan_render.production.review import review_of
 from wan_render.production.run import Run
@@ -28,7 +28,7 @@ from wan_render.status import ShotStatus, film_bytes, painting_label, plan_json
 from wan_render.store import FilmRecord, FilmVersion, Store, TakeRecord
 from wan_render.take import AnyPlate, FramePlate, Take
 
-LOG = logging.getLogger("wan_render.production")
+LOG = logger("wan_render.production")
 
 FILM_FORM = "film/2"
 """Tag and version of how a cut becomes a film: raised when the same cut would be finished otherwise."""
@@ -166,4 +166,5 @@ def _write(
 
 
 def _write_json(file: Path, value: Mapping[str, Any]) -> None:
-    file.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    # Printable, since UTF-8 has no lone surrogates, and a file's name may; JSON reads its escapes back as they were.
+    file.write_text(printable(json.dumps(value, ensure_ascii=False, indent=1)) + "\n", encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from wan_render.media.clip import write_clip
 from wan_render.media.preview import write_preview
+from wan_render.printable import logger
 from wan_render.production.join import write_joined
 from wan_render.production.order import RenderOrder
 from wan_render.production.pictures import Pictures
@@ -20,7 +20,7 @@ from wan_render.settings import machine_settings
 from wan_render.store import CLIP, FIRST, LAST, PREVIEW, TOGETHER, Clip, Fill, Provenance, Store
 from wan_render.take import Take, short
 
-LOG = logging.getLogger("wan_render.production")
+LOG = logger("wan_render.production")
 
 
 def render_take(order: RenderOrder, warm: Warm, device: Device, store: Store, listen: Listen) -> Clip:

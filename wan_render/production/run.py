@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,13 +10,14 @@ from wan_render.devices import hidden_gpus
 from wan_render.errors import Problem, WeightsError
 from wan_render.media import ffmpeg
 from wan_render.plan import FilmPlan
+from wan_render.printable import logger
 from wan_render.production.ability import Unable, confinements, refusal, unable_devices
 from wan_render.production.order import RenderOrder, orders
 from wan_render.render import Backend, Device
 from wan_render.status import FilmStatus, expected_bytes, status
 from wan_render.store import Store
 
-LOG = logging.getLogger("wan_render.production")
+LOG = logger("wan_render.production")
 
 
 @dataclass(frozen=True)

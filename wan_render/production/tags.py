@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from wan_render import __version__
 from wan_render.cut import ClipSource, Cut, PictureSource
 from wan_render.plan import FilmPlan
+from wan_render.printable import path_name
 from wan_render.store import Store
 from wan_render.take import FramePlate, short
 
@@ -29,7 +31,7 @@ def film_tags(plan: FilmPlan, cut: Cut, version: str, store: Store) -> Mapping[s
     clips = ((event.name, event.source.key) for event in cut.events if isinstance(event.source, ClipSource))
     tags = {
         "title": cut.title,
-        "storyboard": plan.file.name,
+        "storyboard": path_name(Path(plan.file.name)),
         "film": f"{plan.slug} {version}",
         "backend": plan.backend,
         "models": ", ".join(sorted({card.name for card in plan.models.values()})),

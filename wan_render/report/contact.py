@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageOps
 
 from wan_render.media.text import fitted, font, line_height, width
+from wan_render.printable import one_line
 from wan_render.report.material import Material, ShotMaterial
 from wan_render.report.review import Review, ReviewShot
 from wan_render.report.timecode import screen_time, timecode
@@ -169,6 +170,6 @@ def _write(
     if lines < 1 or room < size:
         return
     high = (lines + 0.5) * line_height() * size
-    block = fitted(" ".join(text.split()), wide=room, high=high, em=size, least=size)
+    block = fitted(one_line(" ".join(text.split())), wide=room, high=high, em=size, least=size)
     for number, line in enumerate(block.lines):
         draw.text((at[0], at[1] + number * round(size * _LEADING)), line, colour, font(size))

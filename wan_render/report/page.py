@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from wan_render.media.webfont import subset
+from wan_render.printable import printable
 from wan_render.report.material import Material, ShotMaterial, TakeMaterial
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.report.timecode import clock, screen_time, timecode
@@ -134,8 +135,13 @@ def _takes(review: Review) -> str:
     return ", ".join(f"{count} {state}" for state, count in Counter(states.values()).items())
 
 
+def _said(value: object) -> object:
+    """What the page says, printable; what is the page's own (style, script) stays."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_said)
     environment.filters.update(timecode=timecode, screen_time=screen_time, clock=clock)
     # Indentation is for who reads the template: in the pages it would be a third of their size.
     lines = (_HERE / "page.html").read_text(encoding="utf-8").splitlines()

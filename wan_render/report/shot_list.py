@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from wan_render.plan.names import delivered_name
+from wan_render.printable import printable
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.report.timecode import timecode
 from wan_render.take import short
@@ -28,10 +29,12 @@ def write_shot_list(review: Review, target: Path) -> None:
 
 
 def inert(cell: object) -> object:
-    """The cell, with an apostrophe before it where a spreadsheet would run it as a formula."""
-    if isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
-        return f"'{cell}"
-    return cell
+    """The cell, printable, and with an apostrophe before it where a spreadsheet would run it as a formula."""
+    if not isinstance(cell, str):
+        return cell
+    text = printable(cell)
+    runs = (_FORMULA.match(cell) or _FORMULA.match(text)) and not _NUMBER.fullmatch(cell)
+    return f"'{text}" if runs else text
 
 
 def shot_list(review: Review) -> pd.DataFrame:

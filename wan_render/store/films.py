@@ -8,7 +8,6 @@ and bytes), `tags`, `made` (UTC), `wan_render` (its version).
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import shutil
@@ -23,11 +22,12 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
+from wan_render.printable import logger, printable
 from wan_render.store.disk import digest, disk_errors, flush, flush_tree, write_whole
 from wan_render.store.locks import if_free, locked, once
 from wan_render.store.record import FileFact
 
-LOG = logging.getLogger("wan_render.store")
+LOG = logger("wan_render.store")
 
 VIDEO, PAGE, RECORD = "film.mp4", "index.html", "film.json"
 
@@ -56,7 +56,7 @@ class FilmRecord:
 
     def to_json(self) -> bytes:
         """As it stands in film.json."""
-        return _adapter().dump_json(self, indent=2)
+        return printable(_adapter().dump_json(self, indent=2).decode()).encode()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,12 @@ from typing import Any
 from wan_render.errors import InputError, Problem
 from wan_render.keys import canonical
 from wan_render.plan.drafts import SLUG_ENDING
+from wan_render.printable import logger, printable
 from wan_render.store.disk import disk_errors, write_whole
 from wan_render.store.locks import locked
 from wan_render.take import Take
 
-LOG = logging.getLogger("wan_render.store")
+LOG = logger("wan_render.store")
 
 MEMORY, CLAIM = "memory.json", "storyboard.json"
 
@@ -110,7 +110,7 @@ class Memory:
         home = self.films / slug
         with disk_errors(home):
             home.mkdir(parents=True, exist_ok=True)
-            write_whole(home / name, json.dumps(value, ensure_ascii=False).encode())
+            write_whole(home / name, printable(json.dumps(value, ensure_ascii=False)).encode())
 
 
 def _canonical(takes: Mapping[int, Take]) -> dict[int, Any]:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from wan_render.printable import printable
 from wan_render.take import Size
 
 CLIP, PREVIEW, FIRST, LAST, SIDECAR = "clip.mkv", "preview.mp4", "first.png", "last.png", "take.json"
@@ -117,7 +118,7 @@ class TakeRecord:
 
     def to_json(self) -> bytes:
         """As it stands in take.json."""
-        return _adapter().dump_json(self, indent=2)
+        return printable(_adapter().dump_json(self, indent=2).decode()).encode()
 
     @staticmethod
     def read(file: Path) -> TakeRecord:

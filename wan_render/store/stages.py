@@ -10,7 +10,6 @@ use.
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -21,11 +20,12 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from wan_render.printable import logger
 from wan_render.render import Stage
 from wan_render.store.disk import disk_errors, flush_tree
 from wan_render.store.locks import if_free, locked
 
-LOG = logging.getLogger("wan_render.store")
+LOG = logger("wan_render.store")
 
 CONTENT, RECORD = "stage", "stage.json"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,12 +12,13 @@ from pathlib import Path
 
 from wan_render import __version__
 from wan_render.keys import canonical, content_key
+from wan_render.printable import logger
 from wan_render.store.disk import digest, disk_error, disk_errors, flush, flush_tree
 from wan_render.store.locks import hand_over, if_free, locked
 from wan_render.store.record import CLIP, SIDECAR, Clip, FileFact, Provenance, TakeRecord
 from wan_render.take import TAKE_FORM, Take, short
 
-LOG = logging.getLogger("wan_render.store")
+LOG = logger("wan_render.store")
 
 _DAMAGE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EIO)
 """What a damaged take answers when it is read; no permission, or too many open files, is no damage."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from wan_render.printable import LONGEST_SHOWN, shortened
 from wan_render.storyboard.slips import syntax_error
 from wan_render.storyboard.source import Source
 
@@ -117,12 +118,16 @@ class _Limits:
 
     def _aliased(self, event: Any) -> int:
         if event.anchor not in self.anchors:
-            found = f"*{event.anchor} is not defined above"
-            remedy = f"define it with &{event.anchor}, or put a text that begins with * in quotes"
-            raise self._error(event, found, "", remedy)
+            name = shortened(event.anchor, LONGEST_SHOWN)
+            remedy = f"define it with &{name}, or put a text that begins with * in quotes"
+            raise self._error(event, f"*{name} is not defined above", "", remedy)
         weight = self.anchors[event.anchor]
         if weight is None:
-            raise self._error(event, f"*{event.anchor} stands inside itself", "an alias repeats what is above it")
+            raise self._error(
+                event,
+                f"*{shortened(event.anchor, LONGEST_SHOWN)} stands inside itself",
+                "an alias repeats what is above it",
+            )
         return weight
 
     def _check_tag(self, event: Any) -> None:

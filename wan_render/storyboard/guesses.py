@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from wan_render.model.spelling import meant, shown
+from wan_render.model.spelling import meant
+from wan_render.printable import shown
 
 MOST_COMPARISONS = 20_000
 """Of a word with a candidate, for one file: about half a second."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from wan_render.errors import Problem, StoryboardError
-from wan_render.model import Marks, PathInFile, nearest, place, printable
+from wan_render.model import Marks, PathInFile, nearest, place
+from wan_render.printable import path_name
 
 MOST_TOLD = 1000
 """Mistakes told of one file; a file with more is another kind of file, and only their number helps."""
@@ -35,7 +36,7 @@ class Mistakes:
     def add_at(self, mark: tuple[int, int], found: str, allowed: str = "", remedy: str = "") -> None:
         """A mistake at a (line, column) that is no key's."""
         self.elsewhere = True
-        self._tell(mark, Problem(f"{printable(self.file)}:{mark[0]}:{mark[1]}", found, allowed, remedy))
+        self._tell(mark, Problem(f"{path_name(self.file)}:{mark[0]}:{mark[1]}", found, allowed, remedy))
 
     def _tell(self, mark: tuple[int, int], problem: Problem) -> None:
         if (mark, problem.found) not in self._told and not self.full:
@@ -66,5 +67,5 @@ class Mistakes:
         problems = [problem for _, problem in sorted(self._told.items(), key=lambda item: item[0][0])]
         if self.full:
             more = f"there may be more than these {MOST_TOLD:,} mistakes"
-            problems.append(Problem(printable(self.file), more, "", "mend these first"))
+            problems.append(Problem(path_name(self.file), more, "", "mend these first"))
         raise StoryboardError(*problems)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from wan_render.model import PREVIOUS, PathInFile, Scene
-from wan_render.model.spelling import Role, Spelling, shown
+from wan_render.model.spelling import Role, Spelling
+from wan_render.printable import one_line, shown
 from wan_render.storyboard.forms import STORYBOARD, Form, Many, Record, Scalar, Table
 from wan_render.storyboard.guesses import Guesses
 from wan_render.storyboard.mistakes import Mistakes
@@ -156,7 +157,7 @@ class Normaliser:
             self.mistakes.add(path, f"the name {shown(name)} is here twice", "a name stands once")
         elif name == PREVIOUS:
             self.mistakes.add(path, f"{shown(name)} is a word of the format", "any other name", "give it another name")
-        elif not name.strip() or not name.isprintable():
+        elif not name.strip() or not _can_be_seen(name):
             self.mistakes.add(path, f"{shown(name)} is not a name", "a name that can be seen", self._key_hint(entry))
         elif entry.bare:
             self.mistakes.add(path, "a name without ': ' after it", "allowed: name: value", self._key_hint(entry))
@@ -235,3 +236,8 @@ def _keys(keys: tuple[str, ...]) -> str:
 _SHOTS = Record(Scene).fields["shots"]
 _FOLDER = Scalar(Spelling("a folder or a map of names", str, str, {}))
 _ROOT_KEYS = (*STORYBOARD.fields, "shots")
+
+
+def _can_be_seen(name: str) -> bool:
+    """Whether every character of a name is drawn, and no blank in it is another than the space that it looks like."""
+    return one_line(name) == name and not any(character.isspace() and character != " " for character in name)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from wan_render.model import printable
-from wan_render.model.spelling import Misspelt, shown
+from wan_render.model.spelling import Misspelt
+from wan_render.printable import path_name, shown
 from wan_render.storyboard.guesses import Guesses
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
@@ -82,7 +82,7 @@ class Grounds:
         """The refusal of a place that may not be looked at; a link is told from a path that says so itself."""
         written = Path(os.path.normpath(path.absolute()))
         is_link = written.is_relative_to(Path(os.path.normpath(self.folder.absolute())))
-        how = f"is a link to {printable(real)}," if is_link else "is"
+        how = f"is a link to {path_name(real)}," if is_link else "is"
         found = f"{shown(text)} {how} outside the storyboard's folder"
         return Misspelt("paths stay within it", self._allowing(real.parent), found)
 
@@ -91,7 +91,7 @@ class Grounds:
         is_top = len(folder.parts) <= 2  # `/` and `/home`, `/mnt`
         if is_top or folder in (Path.home(), *Path.home().parents, *self._roots[0].parents):
             return "move it there"
-        return f"move it there, or allow it with --allow {printable(folder)}"
+        return f"move it there, or allow it with --allow {path_name(folder)}"
 
     def _near(self, path: Path, text: str) -> str:
         if "\\" in text:
@@ -126,7 +126,12 @@ def _mode(path: Path, text: str) -> int | None:
 def names_in(folder: Path) -> list[str]:
     """The names in a folder, sorted, hidden ones left out; those that no text can spell, too. Raises OSError."""
     names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - names, not paths
-    return [name for name in names if printable(Path(name)) == name]
+    return [name for name in names if not any(map(_is_undecodable, name))]
+
+
+def _is_undecodable(character: str) -> bool:
+    """Whether it stands for a byte that is no UTF-8 (PEP 383)."""
+    return "\ud800" <= character <= "\udfff"
 
 
 def pictures_in(grounds: Grounds, text: str) -> dict[str, list[str]]:

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from wan_render.errors import StoryboardError
 from wan_render.facts import FactCache
-from wan_render.model import Document, Storyboard, printable, slug_of
+from wan_render.model import Document, Storyboard, slug_of
 from wan_render.model.spelling import Role
+from wan_render.printable import path_name
 from wan_render.storyboard.events import checked_events
 from wan_render.storyboard.guesses import Guesses
 from wan_render.storyboard.keyframes import check_keyframes, listed
@@ -105,7 +106,7 @@ def _used(keyframes: dict[str, Any], mentions: list[Mention]) -> list[Mention]:
 
 def _named(storyboard: Storyboard, file: Path) -> Storyboard:
     """With a title and a slug: the file's name, where it has none of its own."""
-    stem = printable(Path(file.stem))
+    stem = path_name(Path(file.stem))
     film = storyboard.film
     title = film.title or stem
     slug = film.slug or slug_of(title) or slug_of(stem) or NO_SLUG

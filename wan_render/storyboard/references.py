@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from wan_render.errors import PictureError
 from wan_render.facts import FactCache
 from wan_render.model import PREVIOUS
-from wan_render.model.spelling import Misspelt, Role, shown
+from wan_render.model.spelling import Misspelt, Role
+from wan_render.printable import shown
 from wan_render.storyboard.mistakes import Mistakes
 from wan_render.storyboard.normal import Mention
 from wan_render.storyboard.paths import Grounds

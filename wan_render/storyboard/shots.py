@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from wan_render.model import PREVIOUS, PathInFile
-from wan_render.model.spelling import Misspelt, shown
+from wan_render.model.spelling import Misspelt
 from wan_render.model.times import read_circle
+from wan_render.printable import shown
 from wan_render.storyboard.mistakes import Mistakes
 
 NOT_RENDERED = ("still", "card", "clip")

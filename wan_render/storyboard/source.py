@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from wan_render.errors import Problem, StoryboardError
-from wan_render.model import printable
+from wan_render.printable import path_name
 
 LARGEST_BYTES = 2 * 1024 * 1024
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -53,7 +53,7 @@ class Source:
     def error(self, index: int, found: str, allowed: str = "", remedy: str = "") -> StoryboardError:
         """The one mistake that keeps the rest of the file from being read."""
         line, column = self.mark(index)
-        return StoryboardError(Problem(f"{printable(self.file)}:{line}:{column}", found, allowed, remedy))
+        return StoryboardError(Problem(f"{path_name(self.file)}:{line}:{column}", found, allowed, remedy))
 
 
 def read_source(file: Path) -> Source:
@@ -62,7 +62,7 @@ def read_source(file: Path) -> Source:
 
 
 def _refused(file: Path, found: str, allowed: str = "", remedy: str = "") -> StoryboardError:
-    return StoryboardError(Problem(printable(file), found, allowed, remedy))
+    return StoryboardError(Problem(path_name(file), found, allowed, remedy))
 
 
 def _bytes(file: Path) -> bytes:
@@ -99,7 +99,7 @@ def _siblings(file: Path) -> str:
         names = sorted(path.name for path in file.parent.iterdir() if path.suffix in (".yaml", ".yml"))[:3]
     except (OSError, ValueError):
         return ""
-    return f"in {printable(file.parent)} there is {', '.join(names)}" if names else ""
+    return f"in {path_name(file.parent)} there is {', '.join(names)}" if names else ""
 
 
 def _decoded(file: Path, data: bytes) -> str:

@@ -9,7 +9,6 @@ float8 keeps them on the device, or is read again.
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -25,11 +24,12 @@ from wan_render.backends.wan.location import lora_file, missing_loras
 from wan_render.backends.wan.lora_file import Change, read_changes
 from wan_render.errors import Problem, RenderError, WeightsError
 from wan_render.facts import forget_digest
+from wan_render.printable import logger
 from wan_render.render import ModelCard
 from wan_render.settings import machine_settings
 from wan_render.take import Lora, Take
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 CHANGEABLE = frozenset({"as loaded", "accelerated, as loaded"})
 """Forms of a component on the device whose weights are those that were read, or copies of them."""

@@ -6,7 +6,6 @@ is that nothing is rounded, stretched or ignored, and that what one take has loa
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -37,11 +36,12 @@ from wan_render.backends.wan.seam import seam
 from wan_render.backends.wan.stages import Kept, LatentsKey, Source
 from wan_render.backends.wan.streaming import streamed
 from wan_render.errors import InputError, Problem, RenderError, WeightsError
+from wan_render.printable import logger
 from wan_render.render import ALONE, Frames, Group, Listen, ModelCard, Phase, Pixels, Plates, Progress, Workspace
 from wan_render.settings import machine_settings
 from wan_render.take import Take, short
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class WanRenderer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,9 +11,10 @@ import torch
 from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Arrival
 from wan_render.backends.wan.loading import Loader
 from wan_render.backends.wan.seam import seam
+from wan_render.printable import logger
 from wan_render.render import Listen, Phase, Progress
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Residence:

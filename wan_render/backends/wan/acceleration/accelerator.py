@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,8 +24,9 @@ from wan_render.backends.wan.acceleration.profile import Precision, Profile, req
 from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer, Dress
 from wan_render.errors import MachineError, Problem
 from wan_render.facts import FactCache
+from wan_render.printable import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 Kernels = Literal["auto", "stock"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,8 +15,9 @@ from wan_render.backends.wan.acceleration.linear import Float8Linear
 from wan_render.backends.wan.acceleration.operations import HeadScales, Operations, Rope, TorchOperations, Update
 from wan_render.backends.wan.acceleration.profile import Precision
 from wan_render.backends.wan.acceleration.rows import Rows, quantised
+from wan_render.printable import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 TOKENS = 256
 

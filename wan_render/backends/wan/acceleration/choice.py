@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ import torch
 from wan_render.backends.wan.acceleration.attention import BY_NAME, SDPA, Kernel, candidates, versions
 from wan_render.facts import FactCache
 from wan_render.keys import content_key
+from wan_render.printable import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 MEASURED = "attention/1"
 """Kind of the remembered facts."""
