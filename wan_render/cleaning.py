@@ -11,7 +11,7 @@ import html
 import re
 from functools import lru_cache
 
-HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]")
 
 _UNTOUCHED = (
     "!-%'-~"  # ASCII without `&`, which may begin an HTML entity
@@ -38,7 +38,7 @@ MOST_PASSES = 16
 
 def has_han(text: str) -> bool:
     """Whether a text has Chinese characters."""
-    return HAN.search(text) is not None
+    return _HAN.search(text) is not None
 
 
 @lru_cache(maxsize=4096)

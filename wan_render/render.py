@@ -104,6 +104,18 @@ class ModelCard:
     distilled: tuple[PublishedLora, ...] = ()
 
 
+@dataclass(frozen=True)
+class TextReading:
+    """What a model's own tokenizer makes of a text.
+
+    tokens: the whole text's, the mark at its end included. lost: the end of the text that the text encoder does not
+    read, from the beginning of a word on; "" where it reads all.
+    """
+
+    tokens: int
+    lost: str
+
+
 class Models(Protocol):
     """The known models: an argument to reading and planning."""
 
@@ -125,6 +137,11 @@ class Models(Protocol):
 
     def default(self, kind: ShotKind, size: Size) -> ModelCard:
         """The model used where the storyboard names none."""
+        ...
+
+    def reading(self, card: ModelCard, text: str) -> TextReading | None:
+        """How a model reads a text, by its own tokenizer; None where that is not on this machine, or where the text is
+        plainly short enough."""
         ...
 
 

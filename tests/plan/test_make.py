@@ -585,7 +585,8 @@ def test_an_unused_keyframe_is_a_warning_unless_an_omitted_shot_uses_it(plan: Pl
 
 def test_a_prompt_beyond_the_encoder_is_a_warning(plan: Plan) -> None:
     film = plan(f"shots: [{{from: a, action: {'words ' * 400}}}]")
-    assert warned(film, "the prompt has about 599 tokens; wan2.1-i2v-14b-480p reads the first 512")
+    (told,) = warned(film, "the prompt has about 621 tokens, and about its last 71 words are lost")
+    assert "; wan2.1-i2v-14b-480p reads the first 512; " in told
 
 
 def test_a_size_that_the_model_is_not_documented_for_is_a_warning(plan: Plan) -> None:

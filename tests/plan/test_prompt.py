@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from wan_render.cleaning import has_han
 from wan_render.model import Look, Scene, Shot, Storyboard
 from wan_render.plan.inherit import Inherited
-from wan_render.plan.prompt import about_tokens, has_han, negative, prompt
+from wan_render.plan.prompt import negative, prompt
 from wan_render.plan.terms import ANGLES, LENSES, MOVES, SIZES
 
 
@@ -94,9 +95,3 @@ def test_the_negative_prompt_is_official_none_or_a_text_and_avoid_joins_it() -> 
     assert negative("none", "静态", ("text", "watermark")) == "text, watermark"
     assert negative("blurry", "静态", ("text",)) == "blurry, text"
     assert negative("", "静态", ()) == "静态"
-
-
-def test_tokens_are_counted_roughly() -> None:
-    assert about_tokens("") == 0
-    assert about_tokens("word " * 500) == pytest.approx(500 * 1.25)
-    assert about_tokens("河" * 400) == 300

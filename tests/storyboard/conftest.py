@@ -10,7 +10,7 @@ from PIL import Image
 
 from wan_render.facts import FactCache
 from wan_render.model import Document
-from wan_render.render import ModelCard
+from wan_render.render import ModelCard, TextReading
 from wan_render.storyboard import read_storyboard
 from wan_render.take import ShotKind, Size
 
@@ -33,6 +33,9 @@ class NamedModels:
 
     def default(self, kind: ShotKind, size: Size) -> ModelCard:
         raise KeyError(kind, size)
+
+    def reading(self, card: ModelCard, text: str) -> TextReading | None:
+        raise KeyError(card, text)
 
 
 @pytest.fixture(scope="session")

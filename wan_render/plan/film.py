@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -121,6 +121,13 @@ class Lettering:
     text: str
 
 
+def every_take(shots: Sequence[PlannedShot], paintings: Mapping[str, Take]) -> tuple[Take, ...]:
+    """The takes of shots, then those that they are joined from, then painted keyframes; equal ones more than once."""
+    wanted = [take.take for shot in shots if isinstance(shot.content, Rendered) for take in shot.content.takes]
+    parts = [segment for take in wanted for segment in take.segments]
+    return (*wanted, *parts, *paintings.values())
+
+
 @dataclass(frozen=True)
 class FilmPlan:
     """A film, fully resolved.
@@ -171,9 +178,7 @@ class FilmPlan:
     @cached_property
     def by_key(self) -> Mapping[str, Take]:
         """`takes` by their keys."""
-        wanted = [take.take for shot in self.shots if isinstance(shot.content, Rendered) for take in shot.content.takes]
-        parts = [segment for take in wanted for segment in take.segments]
-        return {take.key: take for take in (*wanted, *parts, *self.paintings.values())}
+        return {take.key: take for take in every_take(self.shots, self.paintings)}
 
     @property
     def needed_by_stills(self) -> tuple[Take, ...]:

@@ -11,7 +11,7 @@ from wan_render.model import Document, Film, Scene, Storyboard, Time, TitleCard
 from wan_render.plan.clock import FilmClock, nearest_frame
 from wan_render.plan.contents import Studio
 from wan_render.plan.drafts import SLUG_ENDING
-from wan_render.plan.film import FilmPlan, Joint, PlannedShot, PlannedTitle, Rendered
+from wan_render.plan.film import FilmPlan, Joint, PlannedShot, PlannedTitle, Rendered, every_take
 from wan_render.plan.findings import Findings
 from wan_render.plan.gpus import asked_gpus
 from wan_render.plan.inherit import Inherited
@@ -24,6 +24,7 @@ from wan_render.plan.models import Chooser, Modelled
 from wan_render.plan.paintings import Painter
 from wan_render.plan.pictures import Keyframes
 from wan_render.plan.previous import Kept, nothing_kept
+from wan_render.plan.prompt_length import PromptLengths
 from wan_render.plan.resolve import Resolver
 from wan_render.plan.roles import Role, kind_of, role_of
 from wan_render.plan.sizes import delivery, raster
@@ -70,7 +71,7 @@ def make_plan(
         findings.error(("scenes",), "every shot is omitted", "a film has one shot or more", "delete a `status: omit`")
         findings.raise_errors()
     chooser = Chooser(models, size, findings)
-    resolver = Resolver(backend_id, size, findings, Loras(cache, findings), draft)
+    resolver = Resolver(backend_id, size, findings, Loras(cache, findings), PromptLengths(models, findings), draft)
     studio = Studio(resolver, Keyframes(size, cache, findings), Painter(resolver, chooser), kept)
     drafts = _drafts(cast, chooser)
     rates = _rates(storyboard.film, drafts)
@@ -79,6 +80,9 @@ def make_plan(
     _warn_of_unused_keyframes(storyboard, findings)
     warn_of_ignored(cast, rates, findings)
     findings.raise_errors()
+    cards = _models_used(drafts, shots) | studio.painter.cards
+    for take in every_take(shots, studio.painter.takes):
+        resolver.lengths.remark(cards[take.model], take)
     return FilmPlan(
         title=storyboard.film.title,
         slug=storyboard.film.slug + (SLUG_ENDING if draft else ""),
@@ -95,7 +99,7 @@ def make_plan(
         closing=closing,
         omitted=omitted,
         pictures=studio.keyframes.files,
-        models=_models_used(drafts, shots) | studio.painter.cards,
+        models=cards,
         warnings=findings.warnings,
         notes=findings.notes,
         remarks=findings.remarks,

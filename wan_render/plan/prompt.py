@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from wan_render.cleaning import HAN, cleaned, has_han
+from wan_render.cleaning import cleaned, has_han
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.terms import ANGLES, LENSES, MOVES, SIZES, Term
 
@@ -44,12 +44,6 @@ def negative(written: str | None, official: str, avoid: tuple[str, ...]) -> str:
     base = {"official": official, "none": "", "": official}.get(text.lower(), text)
     words = _joined((base, *map(cleaned, avoid)), CHINESE_COMMA if has_han(base) else ENGLISH_COMMA)
     return cleaned(words if avoid else base)
-
-
-def about_tokens(text: str) -> int:
-    """About how many tokens UMT5 makes of a text: three for four Chinese characters, one for four other ones."""
-    han = len(HAN.findall(text))
-    return (3 * han + (len(text) - han)) // 4
 
 
 def _spelt(written: str | None, table: Mapping[str, Term], *, chinese: bool) -> str:

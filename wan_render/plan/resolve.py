@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wan_render.plan.drafts import DRAFT, distilled, draft_sampling
@@ -10,7 +9,8 @@ from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Settings
 from wan_render.plan.loras import Loras
 from wan_render.plan.models import Modelled, sampling_of
-from wan_render.plan.prompt import about_tokens, negative
+from wan_render.plan.prompt import negative
+from wan_render.plan.prompt_length import PromptLengths
 from wan_render.plan.seeds import DEFAULT_SEED
 from wan_render.take import AnyPlate, Leg, Lora, Sampling, Size, Take
 
@@ -32,13 +32,15 @@ class Resolver:
     size: Size
     findings: Findings
     loras: Loras
+    lengths: PromptLengths
     is_draft: bool = False
 
     def take(self, settings: Settings, modelled: Modelled, prompt: str, frames: int, ends: Ends) -> Take:
         """Take 1 with every setting resolved. Mistakes and warnings about them are told."""
         banned = self._negative(settings, modelled)
-        self._check_words(settings, modelled, [("prompt", prompt), ("negative prompt", banned)])
-        self._check_words(settings, modelled, [("prompt", leg.prompt) for leg in ends.through])
+        for text in (prompt, *(leg.prompt for leg in ends.through)):
+            self.lengths.warn(modelled.card, "prompt", text, settings.place)
+        self.lengths.warn(modelled.card, "negative prompt", banned, settings.place)
         seed = settings.common("seed")
         loras, sampling = self._look(settings, modelled)
         return Take(
@@ -71,14 +73,6 @@ class Resolver:
         told = settings.common("negative")
         official = modelled.card.kinds[modelled.kind].negative
         return negative(None if told is None else told.value, official, settings.avoid)
-
-    def _check_words(self, settings: Settings, modelled: Modelled, texts: Sequence[tuple[str, str]]) -> None:
-        limit = modelled.card.prompt_tokens
-        for name, text in texts:
-            if about_tokens(text) > limit:
-                found = f"the {name} has about {about_tokens(text)} tokens"
-                allowed = f"{modelled.card.name} reads the first {limit}"
-                self.findings.warn(settings.place, found, allowed, "say it in fewer words")
 
 
 def _profile(settings: Settings) -> str:

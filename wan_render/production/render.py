@@ -85,6 +85,8 @@ def _settle(order: RenderOrder, store: Store) -> None:
 
 def _filling(order: RenderOrder, warm: Warm, device: Device, store: Store, watch: Stopwatch) -> Fill:
     """Render; what is returned writes the files."""
+    for remark in order.remarks:
+        LOG.warning("%s take %d: %s", order.shot, order.number, remark)
     pictures = Pictures(store, order.pictures)
     plates = replace(_plates(order.take, pictures), loras=order.loras)
     if order.take.through:

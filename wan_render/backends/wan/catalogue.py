@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wan_render.backends.wan import official
 from wan_render.backends.wan.folder import folder_card
 from wan_render.facts import FactCache
-from wan_render.render import ModelCard, Models
+from wan_render.render import ModelCard, Models, TextReading
 from wan_render.take import ShotKind, Size
+
+if TYPE_CHECKING:  # few texts are long enough to be read
+    from wan_render.backends.wan.text_reading import TextReader
 
 BETWEEN_480P_AND_720P = sqrt(832 * 480 * 1280 * 720)
 """Pixels: below it a raster is nearer to 480p, in proportion, above it to 720p."""
@@ -21,6 +25,7 @@ class Catalogue:
     """The published models; local folders are identified by what `cache` knows of their files."""
 
     cache: FactCache
+    _readers: dict[str, TextReader] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,6 +48,14 @@ class Catalogue:
             return official.T2V_14B.card()
         is_small = size.width * size.height < BETWEEN_480P_AND_720P
         return (official.I2V_14B_480P if is_small else official.I2V_14B_720P).card()
+
+    def reading(self, card: ModelCard, text: str) -> TextReading | None:
+        """By the tokenizer in the model's folder, where it is here."""
+        from wan_render.backends.wan.text_reading import TextReader
+
+        if card.identity not in self._readers:
+            self._readers[card.identity] = TextReader.of(card, self.cache)
+        return self._readers[card.identity].reading(text)
 
 
 def catalogue(cache: FactCache) -> Models:

@@ -1,0 +1,150 @@
+"""How much of a prompt a model reads: its text encoder takes so many tokens, and what follows is lost.
+
+Where the model's own tokenizer is on this machine, it says which words those are (`Models.reading`). Elsewhere they
+are estimated by script.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import accumulate
+from math import ceil
+
+from wan_render.cleaning import as_read
+from wan_render.model import PathInFile
+from wan_render.model.spelling import LONGEST_SHOWN, shown
+from wan_render.plan.findings import Findings
+from wan_render.render import ModelCard, Models
+from wan_render.take import Take
+
+_TOKENS_OF = (
+    (re.compile("[A-Za-z]"), 0.29),
+    (re.compile(r"\s"), 0.1),
+    (re.compile("[!-~]"), 1.0),  # digits and signs of ASCII
+    (re.compile("[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]"), 1.0),  # Latin letters with marks
+    (re.compile("[\u0370-\u03ff\u1f00-\u1fff]"), 0.42),  # Greek
+    (re.compile("[\u0400-\u052f]"), 0.38),  # Cyrillic
+    (re.compile("[\u0530-\u058f\u10a0-\u10ff]"), 0.45),  # Armenian, Georgian
+    (re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]"), 0.5),  # Hebrew, Arabic
+    (re.compile("[\u0a00-\u0a7f\u0b00-\u0b7f]"), 0.9),  # Gurmukhi, Odia
+    (re.compile("[\u0900-\u0dff]"), 0.6),  # Devanagari and the other scripts of India
+    (re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"), 0.4),  # Thai, Lao, Burmese, Khmer
+    (re.compile("[\u0f00-\u0fff]"), 1.0),  # Tibetan
+    (re.compile("[\u1200-\u139f]"), 0.85),  # Ethiopic
+    (re.compile("[\u3040-\u30ff]"), 0.65),  # kana
+    (re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7ff]"), 0.9),  # Hangul
+    (re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]"), 0.8),  # Han
+    (re.compile("[\u2000-\u206f\u3000-\u303f\uff00-\uffef\ufe00-\ufe0f]"), 1.0),  # punctuation, joiners
+    (re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]"), 2.0),  # emoji
+)
+"""Tokens for each character, by script; the first line that fits counts.
+
+Derived from mT5, whose vocabulary is UMT5's sister: SentencePiece, 250,000 pieces, of the same corpus (mC4). Petrov et
+al., "Language Model Tokenizers Introduce Unfairness Between Languages" (NeurIPS 2023), publish how many tokens it makes
+of the 2,009 sentences of FLORES-200 in each language, and how many characters these have. Tokens per character, blanks
+and signs included: English 0.254, French 0.298, Vietnamese 0.471, Russian 0.295, Belarusian 0.356, Greek 0.349,
+Georgian 0.358, Arabic 0.387, Hebrew 0.398, Hindi 0.405, Bengali 0.408, Punjabi 0.528, Odia 0.770, Thai 0.261,
+Lao 0.324, Tibetan 0.830, Amharic 0.652, Japanese 0.522, Korean 0.639, Chinese 0.688 (traditional 0.788). The numbers
+here give a tenth to a quarter more, and for Thai a half: a warning too many is better than words that are lost unseen.
+"""
+
+
+@dataclass(frozen=True)
+class LostWords:
+    """What is lost of a text. tokens: the whole text's; lost: its end; is_exact: by the model's own tokenizer."""
+
+    tokens: int
+    lost: str
+    is_exact: bool
+
+    @property
+    def told(self) -> str:
+        """`has about 690 tokens, and about its last 120 words are lost, from 'and then …' on`."""
+        about = "" if self.is_exact else "about "
+        begin = f"has {about}{self.tokens} tokens, and "
+        if self.is_exact and len(self.lost) <= LONGEST_SHOWN:
+            return f"{begin}{shown(self.lost)} is lost"
+        return f"{begin}{about}its last {_amount(self.lost)} are lost, from {shown(self.lost)} on"
+
+
+def _amount(text: str) -> str:
+    """In words, or in characters where a script has no blanks between words."""
+    words = text.split()
+    return f"{len(words)} words" if len(text) < 15 * len(words) else f"{len(text)} characters"
+
+
+@dataclass(frozen=True)
+class PromptLengths:
+    """What is cut off the texts of one film. Each text is looked at once for each model."""
+
+    models: Models
+    findings: Findings
+    _found: dict[tuple[str, str], LostWords | None] = field(default_factory=dict)
+    _warned: set[tuple[str, str]] = field(default_factory=set)
+
+    def lost(self, card: ModelCard, text: str) -> LostWords | None:
+        """What the model does not read of a text; None where it reads all of it."""
+        known = (card.identity, text)
+        if known not in self._found:
+            self._found[known] = self._lost(card, as_read(text))
+        return self._found[known]
+
+    def warn(self, card: ModelCard, name: str, text: str, place: PathInFile) -> None:
+        """Warn where the end of a text, called by its name, is lost; once for a text that many shots have."""
+        lost = self.lost(card, text)
+        if lost is not None and (card.identity, text) not in self._warned:
+            self._warned.add((card.identity, text))
+            allowed = f"{card.name} reads the first {card.prompt_tokens}"
+            self.findings.warn(place, f"the {name} {lost.told}", allowed, "say it in fewer words")
+
+    def remark(self, card: ModelCard, take: Take) -> None:
+        """Record beside a take what it was rendered without."""
+        for name, text in _texts(take):
+            if (lost := self.lost(card, text)) is not None:
+                about = "" if lost.is_exact else "about "
+                of = f"{card.prompt_tokens} of the {name}'s {about}{lost.tokens} tokens"
+                self.findings.remark(take.key, f"the model reads {of}; lost is {about}this: {lost.lost}")
+
+    def _lost(self, card: ModelCard, text: str) -> LostWords | None:
+        limit = card.prompt_tokens
+        if len(text.encode()) < limit:  # no tokenizer makes more than one token of a byte
+            return None
+        own = self.models.reading(card, text)
+        if own is not None:
+            return LostWords(own.tokens, own.lost, is_exact=True) if own.lost else None
+        tokens = about_tokens(text)
+        return LostWords(tokens, _about_lost(text, limit), is_exact=False) if tokens > limit else None
+
+
+def _texts(take: Take) -> Iterable[tuple[str, str]]:
+    ways = dict.fromkeys([*(leg.prompt for leg in take.through), take.prompt])
+    return (*(("prompt", way) for way in ways), ("negative prompt", take.negative))
+
+
+def about_tokens(text: str) -> int:
+    """About how many tokens a text has for UMT5, the mark at its end included; rather more than fewer."""
+    return ceil(sum(_tokens(character) * times for character, times in Counter(text).items())) + 1
+
+
+def _about_lost(text: str, limit: int) -> str:
+    """The end of a text that is beyond the limit."""
+    reached = accumulate(map(_tokens, text))
+    beyond = (at for at, tokens in enumerate(reached) if tokens > limit - 1)
+    return from_word(text, next(beyond, len(text) - 1))  # sums of floats may differ in their last bit
+
+
+def from_word(text: str, at: int) -> str:
+    """A text from `at` on, or from the beginning of the word that this is in."""
+    is_within = not text[at - 1 : at + 1].count(" ")
+    begin = text.rfind(" ", 0, at) + 1 if is_within else at
+    return text[begin if at - begin <= LONGEST_SHOWN // 2 else at :].strip()
+
+
+@lru_cache(maxsize=4096)
+def _tokens(character: str) -> float:
+    """Of one character; those of no script above fall back on their bytes, a token each."""
+    return next((tokens for kind, tokens in _TOKENS_OF if kind.match(character)), float(len(character.encode())))
