@@ -1,0 +1,184 @@
+"""What a safetensors file holds, by its header alone: no tensor is read, and no library is needed.
+
+At least as strict as the format's own library, so that a file that is accepted here opens there. The rules are those
+of `Metadata::validate` in https://github.com/huggingface/safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from math import prod
+from operator import mul
+from pathlib import Path
+from typing import Any, NoReturn
+
+MOST_HEADER_BYTES = 100_000_000
+"""The limit of the format's own library."""
+
+MOST_ELEMENTS = 2**63 - 1
+"""No shape may multiply to more; the library counts in 64 bits."""
+
+BITS = {
+    "F4": 4,
+    "F6_E2M3": 6,
+    "F6_E3M2": 6,
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16),
+    **dict.fromkeys(("U32", "I32", "F32"), 32),
+    **dict.fromkeys(("U64", "I64", "F64", "C64"), 64),
+}
+"""The format's element types, and bits of one element."""
+
+_METADATA = "__metadata__"
+
+
+class NotSafetensors(ValueError):  # noqa: N818 - callers turn it into an error with a place
+    """A file that is not a whole safetensors file. `found` says why, to follow the file's name.
+
+    names: of its tensors, as far as the header could be read.
+    """
+
+    def __init__(self, found: str, allowed: str = "") -> None:
+        super().__init__(found, allowed)
+        self.found, self.allowed = found, allowed
+        self.names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """One tensor of a file: a type of `BITS`, and its shape; a scalar's shape is ()."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def elements(self) -> int:
+        """How many numbers it holds."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class SafetensorsHeader:
+    """The tensors of a file, by name, and its free-form metadata."""
+
+    tensors: Mapping[str, TensorFacts]
+    metadata: Mapping[str, str]
+
+
+def read_header(file: Path) -> SafetensorsHeader:
+    """Read and check a file's header. Raises NotSafetensors, or OSError where the file cannot be read."""
+    with file.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        length = int.from_bytes(stream.read(8), "little")
+        if size < 8 or length > min(size - 8, MOST_HEADER_BYTES):
+            found = f"is no safetensors file, or is cut off: it has {size:,} bytes"
+            raise NotSafetensors(found, f"its header asks for {8 + length:,}")
+        text = stream.read(length)
+    value = _parsed(text)
+    try:
+        metadata = _metadata(value.pop(_METADATA, None))
+        tensors, end = _tensors(value)
+    except NotSafetensors as fault:
+        fault.names = tuple(value)
+        raise
+    if size != 8 + length + end:
+        found = f"is cut off, or longer than its header says: it has {size:,} bytes"
+        raise NotSafetensors(found, f"its header asks for {8 + length + end:,}")
+    return SafetensorsHeader(tensors, metadata)
+
+
+def quoted(name: str) -> str:
+    """A name out of a file as a message repeats it: on one line, printable, not endless."""
+    return repr(name if len(name) <= 100 else f"{name[:100]}…")
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(
+            text.decode(),
+            object_pairs_hook=_without_duplicates,
+            parse_int=_whole,
+            parse_float=_refused,
+            parse_constant=_refused,
+        )
+    except NotSafetensors:
+        raise
+    except (ValueError, RecursionError):
+        raise NotSafetensors("is no safetensors file: its header is not JSON") from None
+    if not isinstance(value, dict) or not text.startswith(b"{"):
+        raise NotSafetensors("is no safetensors file: its header is not a JSON object")
+    return value
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for name, each in pairs:
+        name.encode()  # half a surrogate pair is no character: ValueError
+        if isinstance(each, str):
+            each.encode()
+        if name in value:
+            raise NotSafetensors(f"has a broken header: {quoted(name)} stands in it twice")
+        value[name] = each
+    return value
+
+
+def _whole(number: str) -> int:
+    if number.startswith("-") or len(number) > len(str(MOST_ELEMENTS)):
+        _refused(number)
+    return int(number)
+
+
+def _refused(number: str) -> NoReturn:
+    """No number of a header is negative, a fraction, infinite, NaN, or of more than 64 bits."""
+    raise NotSafetensors(f"has a broken header: {number[:40]} stands where a whole number must be")
+
+
+def _metadata(value: Any) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise NotSafetensors("has a broken header: its metadata are not texts")
+    return value
+
+
+def _tensors(value: dict[str, Any]) -> tuple[dict[str, TensorFacts], int]:
+    """Every tensor, and where the last one ends, in bytes behind the header: they follow each other without gaps."""
+    found = {name: _tensor(name, entry) for name, entry in value.items()}
+    end = 0
+    for name, (start, stop, _) in sorted(found.items(), key=lambda named: named[1][:2]):
+        if start != end:
+            raise NotSafetensors(f"has a broken header: {quoted(name)} begins at byte {start:,}, not at {end:,}")
+        end = stop
+    return {name: facts for name, (_, _, facts) in found.items()}, end
+
+
+def _tensor(name: str, entry: Any) -> tuple[int, int, TensorFacts]:
+    """Where a tensor begins and ends, in bytes behind the header, and what it is."""
+    try:
+        dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    except (KeyError, TypeError):
+        found = f"is no safetensors file: {quoted(name)} has no dtype, shape or data_offsets in its header"
+        raise NotSafetensors(found) from None
+    if not isinstance(dtype, str) or dtype not in BITS:
+        raise NotSafetensors(f"has a broken header: {quoted(name)} is of the unknown type {str(dtype)[:40]!r}")
+    if not _are_counts(shape) or any(product > MOST_ELEMENTS for product in accumulate(shape, mul)):
+        raise NotSafetensors(f"has a broken header: {quoted(name)} has the shape {str(shape)[:60]}")
+    if not _are_counts(offsets) or len(offsets) != 2:
+        raise NotSafetensors(f"has a broken header: {quoted(name)} has the offsets {str(offsets)[:60]}")
+    start, stop = offsets
+    facts = TensorFacts(dtype, tuple(shape))
+    if (stop - start) * 8 != facts.elements * BITS[dtype]:
+        raise NotSafetensors(
+            f"has a broken header: {quoted(name)} takes {stop - start:,} bytes",
+            f"{dtype} of the shape {list(shape)} takes {facts.elements * BITS[dtype] / 8:,g}",
+        )
+    return start, stop, facts
+
+
+def _are_counts(value: Any) -> bool:
+    """Whether it is a list of whole numbers from 0 that 64 bits hold; true is none."""
+    return isinstance(value, list) and all(type(each) is int and 0 <= each <= MOST_ELEMENTS for each in value)
