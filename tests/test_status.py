@@ -346,7 +346,18 @@ def test_the_json_of_a_plan_has_every_resolved_setting(store: Store) -> None:
 
     value = json.loads(json.dumps(plan_json(plan, status(plan, store, Estimating()))))
 
-    assert list(value) == ["version", "film", "frames", "seconds", "expected", "warnings", "notes", "shots", "painted"]
+    assert list(value) == [
+        "version",
+        "film",
+        "frames",
+        "seconds",
+        "expected",
+        "warnings",
+        "notes",
+        "loras",
+        "shots",
+        "painted",
+    ]
     assert (value["version"], value["frames"], value["seconds"]) == (1, 15, 0.9375)
     assert value["film"]["slug"] == "river"
     assert value["warnings"][0]["found"] == "the picture is enlarged 2.0 times"

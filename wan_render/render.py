@@ -116,6 +116,41 @@ class TextReading:
     lost: str
 
 
+@dataclass(frozen=True)
+class LayersLeftOut:
+    """Layers of a LoRA that a transformer does not wear: `why` in words, and how many."""
+
+    why: str
+    count: int
+
+
+@dataclass(frozen=True)
+class LoraLayers:
+    """The layers of a LoRA for one transformer: how many it wears, and those that are left out."""
+
+    worn: int
+    left_out: tuple[LayersLeftOut, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """How many the file has for it."""
+        return self.worn + sum(each.count for each in self.left_out)
+
+
+@dataclass(frozen=True)
+class LoraFit:
+    """How a LoRA fits a model, by the file's header alone.
+
+    layers:    for each of the model's transformers, high noise first.
+    meant_for: `high` or `low` where the names in the file say that it is for that expert; else "".
+    has_parts: the file has a part for each of two experts, and each wears its own.
+    """
+
+    layers: tuple[LoraLayers, ...]
+    meant_for: str = ""
+    has_parts: bool = False
+
+
 class Models(Protocol):
     """The known models: an argument to reading and planning."""
 
@@ -142,6 +177,14 @@ class Models(Protocol):
     def reading(self, card: ModelCard, text: str) -> TextReading | None:
         """How a model reads a text, by its own tokenizer; None where that is not on this machine, or where the text is
         plainly short enough."""
+        ...
+
+    def lora_fit(self, card: ModelCard, file: Path) -> LoraFit:
+        """How a LoRA's file fits a model. No weight is read and no model's file is needed but a local folder's
+        configuration.
+
+        Raises InputError, with the file as `where`, for what is no LoRA, is broken, or is another model's.
+        """
         ...
 
 

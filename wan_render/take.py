@@ -105,12 +105,22 @@ class Sampling:
 class Lora:
     """A LoRA by the SHA-256 of its safetensors file, and its scale.
 
-    expert: which transformer of a model with two wears it: `high`, `low` (noise), or both.
+    expert: which transformer of a model with two wears it: `high`, `low` (noise), or `both`. Of a file with a part for
+    each of them every transformer wears its own part: `each` of them, or only one (`high part`, `low part`).
     """
 
     content: str
     scale: float
     expert: str = field(default="both", metadata=ADDED_LATER)
+
+    @property
+    def by_part(self) -> bool:
+        """Whether the file has a part for each of two transformers."""
+        return self.expert == "each" or self.expert.endswith(" part")
+
+    def is_worn_by(self, expert: str) -> bool:
+        """Whether the transformer for `high` or for `low` noise wears it."""
+        return self.expert.removesuffix(" part") in (expert, "both", "each")
 
 
 @dataclass(frozen=True)
@@ -296,6 +306,8 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
             yield from _changed(old, new)
         elif name in _TEXTS and _as_cleaned(old) == new:
             yield "cleaning of the negative prompt" if name == "negative" else "cleaning of the prompt"
+        elif name == "loras" and _without_experts(old) == _without_experts(new):
+            yield "experts of LoRAs"
         else:
             yield name
 
@@ -311,6 +323,17 @@ def _as_cleaned(before: Any) -> Any:
     if isinstance(before, list) and all(isinstance(leg, Mapping) and "prompt" in leg for leg in before):
         return [{**leg, "prompt": _as_cleaned(leg["prompt"])} for leg in before]
     return before
+
+
+def _without_experts(loras: Any) -> Any:
+    """What is worn and how strongly, whoever wears it."""
+    if not isinstance(loras, list):
+        return loras
+    return [_without(lora, "expert") if isinstance(lora, Mapping) else lora for lora in loras]
+
+
+def _without(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key != name}
 
 
 def _changed_plate(name: str, old: Any, new: Any, *, resized: bool) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 import zlib
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lora_files import lora
 from tests.plan.conftest import Plan
 from wan_render.facts import FactCache
 from wan_render.keys import canonical
@@ -43,7 +43,7 @@ KEYS_OF_328B041 = {
     "wan/1 1/030": "723d49185cf610715981fc2fd2732aa6fd77d6fb90bc8b6e5050e71c7e3da488",
     "wan/1 1/040": "9fd9d7e93cac5352600c5d9ea608a691125c01b2e32d81d587331d3a77e0cde1",
     "wan/1 1/050": "546d2220c1d219ccb5a796df70d6839ae888736099e2a873b9116f3fa4d2cd41",
-    "wan/1 1/060": "0597d1723698c0459d7ac5b563c410b1d77c005b073dcf67b19a9583d09f3bf7",
+    "wan/1 1/060": "37677090651411c89a97e65ce6a3f2027d405bcfc6df9fcdfb0525445703c547",
     "wan/1 1/070": "1c707a8f298fb42fc20d25135a395f4f78675eb31abb3e172180e09941e67a6b",
     "wan/1 keyframe painted": "202f897984b223e7aedbe968af9aeb1c4b4259e61b69693a68b7b8c10cd11ee0",
     "animatic/1 1/010": "a72107656914fb753543d1898bbc5530431fd3b4af3ebb1fb4d25915182948e1",
@@ -51,7 +51,7 @@ KEYS_OF_328B041 = {
     "animatic/1 1/030": "ad501a7e1c7265a8f67497365e6f3d5de42ab7f127fe93885b8784a292f5c94c",
     "animatic/1 1/040": "4d77e84a3f5cbe35c9caf815b87d6612525d06596a22b1ff7c80ca3dda5eedc3",
     "animatic/1 1/050": "dfd0206d38844cfc905a8e8a5b60cb0a48a1d76474defcf8f3af715c1ceedc43",
-    "animatic/1 1/060": "c93a617fb38e03613b12286916d8fe888a6d1b6c91dc4b055a57682b676bd6aa",
+    "animatic/1 1/060": "34e7c98488ba5e2e187c4f7be087603c5e566bc9c2502452cc6a89f6b52b7e8d",
     "animatic/1 1/070": "168f571727a7cdf26b2ca56c942448f261a03e60537e2a5e9b4951d8c120be29",
     "animatic/1 keyframe painted": "8d46fe99730dcbf81a29f85166898f793c75df6c81e1d6f0d8164db83c60e480",
 }
@@ -70,12 +70,6 @@ def _png(file: Path, red: int) -> None:
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
 
 
-def _lora(file: Path) -> None:
-    tensor = {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}
-    header = json.dumps({"blocks.0.attn.to_q.lora_A.weight": tensor}).encode()
-    file.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
-
-
 def _keys(plan: FilmPlan) -> Iterator[tuple[str, str]]:
     for shot in plan.shots:
         assert isinstance(shot.content, Rendered)
@@ -87,7 +81,7 @@ def _keys(plan: FilmPlan) -> Iterator[tuple[str, str]]:
 def test_a_clean_take_keeps_its_key(tmp_path: Path, cache: FactCache, models: Models) -> None:
     for at, name in enumerate("abc"):
         _png(tmp_path / f"{name}.png", 60 * at + 40)
-    _lora(tmp_path / "anime.safetensors")
+    lora(tmp_path / "anime.safetensors")
     file = tmp_path / "film.yaml"
     file.write_text(CLEAN, encoding="utf-8")
     document = read_storyboard(file, models=models, cache=cache)

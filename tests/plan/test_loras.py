@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from hashlib import sha256
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.lora_files import entries, pair, square, written
+from tests.lora_files import lora as lora_file
 from tests.plan.conftest import Mistakes, Plan
-from wan_render.backends.wan import distilled
+from wan_render.backends.wan import distilled, official
+from wan_render.keys import canonical
 from wan_render.plan import FilmPlan, Rendered
-from wan_render.take import Lora, Sampling, Take
+from wan_render.take import Lora, Sampling, Take, changes
 
 TENSOR = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 
 
-def written(file: Path, header: object, body: bytes = b"\0" * 4) -> str:
-    """A safetensors file with this header; its SHA-256."""
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    file.write_bytes(len(text).to_bytes(8, "little") + text + body)
-    return sha256(file.read_bytes()).hexdigest()
-
-
 def lora(studio: Path, name: str, word: str = "q") -> str:
-    return written(studio / name, {f"blocks.0.{word}.lora_down.weight": TENSOR})
+    return lora_file(studio / name, layer=f"self_attn.{word}")
 
 
 def take_of(plan: FilmPlan, shot: int = 0) -> Take:
@@ -63,7 +58,7 @@ def test_a_renamed_lora_renders_nothing_and_another_one_does(plan: Plan, studio:
     [
         ("wan2.2-i2v-a14b", "style_high_noise.safetensors", "high"),
         ("wan2.2-i2v-a14b", "LOW-NOISE model.safetensors", "low"),
-        ("wan2.2-i2v-a14b", "high.safetensors", "both"),
+        ("wan2.2-i2v-a14b", "high.safetensors", "high"),
         ("wan2.1-i2v-14b-480p", "style_high_noise.safetensors", "both"),
     ],
 )
@@ -88,7 +83,7 @@ def test_a_files_name_says_which_expert_wears_it(plan: Plan, studio: Path, model
 def test_what_is_no_lora_is_a_mistake(
     mistakes: Mistakes, studio: Path, header: object, body: bytes, found: str
 ) -> None:
-    written(studio / "bad.safetensors", header, body)
+    written(studio / "bad.safetensors", header, len(body))
     (told,) = mistakes("shots: [{from: a, render: {loras: bad.safetensors}}]")
     assert "film.yaml:" in told
     assert f"bad.safetensors {found}" in told or found in told
@@ -132,7 +127,153 @@ def test_a_model_without_a_distilled_lora_needs_one_for_a_draft(mistakes: Mistak
     shots = "shots: [{action: x, render: {profile: draft, t2v: {model: wan2.1-t2v-1.3b}}}]"
     (told,) = mistakes(shots)
     assert "no 4-step LoRA is known for wan2.1-t2v-1.3b; a draft needs one; name one in render.loras" in told
-    own = lora(studio, "own.safetensors")
+    own = lora_file(studio / "own.safetensors", 1536)
     assert take_of(plan(shots.replace("profile: draft", "profile: draft, loras: own.safetensors"))).loras == (
         Lora(own, 1.0),
+    )
+
+
+A14B = "{model: wan2.2-i2v-a14b}"
+
+
+def shot(loras: str, render: str = f"i2v: {A14B}") -> str:
+    return f"shots: [{{from: a, render: {{{render}, loras: {loras}}}}}]"
+
+
+def experts(film: FilmPlan) -> list[str]:
+    return [each.expert for each in take_of(film).loras]
+
+
+def told(film: FilmPlan, word: str) -> list[str]:
+    return [str(warning).partition(": ")[2] for warning in film.warnings if word in str(warning)]
+
+
+def test_what_is_written_decides_before_what_a_name_says(plan: Plan, studio: Path) -> None:
+    lora(studio, "a_HIGH.safetensors")
+    for written_expert in ("high", "LOW", "both"):
+        film = plan(shot(f"[{{path: a_HIGH.safetensors, expert: {written_expert}}}]"))
+        assert experts(film) == [written_expert.lower()]
+    assert experts(plan(shot("a_HIGH.safetensors"))) == ["high"]
+
+
+def test_the_nearest_folder_says_it_where_the_name_does_not(plan: Plan, studio: Path) -> None:
+    lora(studio, "high_noise/style.safetensors")
+    lora(studio, "high_noise/low/style.safetensors", "k")
+    lora(studio, "low_noise/style_high.safetensors", "v")
+    film = plan(
+        shot("[high_noise/style.safetensors, high_noise/low/style.safetensors, low_noise/style_high.safetensors]")
+    )
+    assert experts(film) == ["high", "low", "high"]
+
+
+def test_the_plan_lists_who_wears_what(plan: Plan, studio: Path) -> None:
+    written(studio / "x_high.safetensors", entries(square(5120, ("self_attn.q", "self_attn.k"), blocks=40)))
+    film = plan(shot("x_high.safetensors"))
+    assert [(worn.path, worn.wearers) for worn in film.worn] == [
+        ("x_high.safetensors", "high-noise expert, 80 of 80 layers")
+    ]
+    assert not told(film, "x_high")
+
+
+def test_a_name_that_says_nothing_is_told_where_there_are_two_experts(plan: Plan, studio: Path) -> None:
+    lora(studio, "slow_noise.safetensors")
+    film = plan(shot("slow_noise.safetensors"))
+    assert experts(film) == ["both"]
+    assert [worn.wearers for worn in film.worn] == ["both experts, 1 of 1 layers"]
+    (warning,) = told(film, "slow_noise")
+    assert "worn by both experts" in warning
+    assert "write expert: high, low or both" in warning
+    assert not told(plan(shot("{path: slow_noise.safetensors, expert: both}")), "slow_noise")
+    assert not told(plan("shots: [{from: a, render: {loras: slow_noise.safetensors}}]"), "slow_noise")
+
+
+def test_a_model_of_one_expert_wears_what_is_named_for_one_and_says_so(
+    plan: Plan, mistakes: Mistakes, studio: Path
+) -> None:
+    lora(studio, "a_HIGH.safetensors")
+    film = plan("shots: [{from: a, render: {loras: a_HIGH.safetensors}}]")
+    assert experts(film) == ["both"]
+    (warning,) = told(film, "a_HIGH")
+    assert "high-noise expert, by its name; wan2.1-i2v-14b-480p has one expert, which wears it" in warning
+    (mistake,) = mistakes("shots: [{from: a, render: {loras: {path: a_HIGH.safetensors, expert: low}}}]")
+    assert "film.yaml:4:" in mistake
+    assert "loras[0].expert" in mistake
+    assert "wan2.1-i2v-14b-480p has one expert" in mistake
+
+
+def test_a_file_of_both_experts_is_worn_by_part(plan: Plan, studio: Path) -> None:
+    parts = {**pair("transformer.blocks.0.attn1.to_q", 5120), **pair("transformer_2.blocks.1.attn1.to_q", 5120)}
+    digest = written(studio / "both_high_noise.safetensors", entries(parts))
+    film = plan(shot("both_high_noise.safetensors"))
+    assert take_of(film).loras == (Lora(digest, 1.0, "each"),)
+    own = "1 of 1 layers of its own part"
+    assert [worn.wearers for worn in film.worn] == [f"high-noise expert, {own}; low-noise expert, {own}"]
+    assert experts(plan(shot("{path: both_high_noise.safetensors, expert: low}"))) == ["low part"]
+    film = plan("shots: [{from: a, render: {loras: both_high_noise.safetensors}}]")
+    assert experts(film) == ["each"]
+    (warning,) = told(film, "left out")
+    assert "1 of 2 layers are left out: for a second expert, which this model has not" in warning
+
+
+def test_layers_that_are_left_out_are_told_and_recorded_beside_every_take(plan: Plan, studio: Path) -> None:
+    written(studio / "a_low.safetensors", entries(square(5120, ("self_attn.q", "cross_attn.k_img"), blocks=3)))
+    film = plan(
+        f"shots: [{{from: a, to: c, through: b, takes: 2, render: {{flf2v: {A14B}, loras: a_low.safetensors}}}}]"
+    )
+    text = "a_low.safetensors: 3 of 6 layers are left out: for pictures that CLIP sees, which this model does without"
+    assert [worn.wearers for worn in film.worn] == ["low-noise expert, 3 of 6 layers"]
+    assert len(told(film, text)) == 1
+    assert len(film.by_key) == 6  # two takes, each joined from two
+    assert film.remarks == dict.fromkeys(film.by_key, (text,))
+
+
+def test_a_painted_keyframes_loras_are_held_against_its_model(mistakes: Mistakes, studio: Path) -> None:
+    lora_file(studio / "small.safetensors", 1536)
+    (mistake,) = mistakes(
+        "version: 1\nkeyframes: {a: {prompt: a deer, render: {loras: small.safetensors}}}\nshots: [{still: a}]"
+    )
+    assert "keyframes.a.render.loras[0]: small.safetensors does not fit wan2.1-t2v-14b" in mistake
+
+
+def test_every_mistake_of_a_list_is_told_with_its_line(mistakes: Mistakes, studio: Path) -> None:
+    lora_file(studio / "small.safetensors", 1536)
+    written(studio / "broken.safetensors", b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 1e999]}}', 4)
+    lora(studio, "good.safetensors")
+    found = mistakes(
+        "defaults:\n  render:\n    loras:\n      - small.safetensors\n      - good.safetensors\n"
+        "      - broken.safetensors\nshots: [{from: a}, {from: b}]"
+    )
+    assert [each.split(": ", 1)[0] for each in found] == ["film.yaml:7:9", "film.yaml:9:9"]
+    assert "(1536, 1536) for (5120, 5120)" in found[0]
+    assert "1e999 stands where a whole number must be" in found[1]
+
+
+def test_a_lora_that_is_listed_twice_or_without_strength_is_told(plan: Plan, studio: Path) -> None:
+    lora(studio, "one.safetensors")
+    lora(studio, "again.safetensors")
+    film = plan("shots: [{from: a, render: {loras: [one.safetensors, {path: again.safetensors, scale: 0.5}]}}]")
+    assert told(film, "listed twice: its strengths add up")
+    film = plan(shot("[{path: one.safetensors, expert: high}, {path: one.safetensors, expert: low, scale: 0.5}]"))
+    assert not told(film, "listed twice")
+    film = plan("shots: [{from: a, render: {loras: [{path: one.safetensors, scale: 0}]}}]")
+    assert take_of(film).loras == ()
+    assert told(film, "one.safetensors is not worn: its scale is 0")
+
+
+def test_a_draft_that_brings_a_listed_lora_along_says_so(
+    plan: Plan, studio: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = lora(studio, "distilled.safetensors")
+    own = replace(distilled.I2V_2_1[0], content=digest)
+    monkeypatch.setitem(official.BY_NAME, "wan2.1-i2v-14b-480p", replace(official.I2V_14B_480P, distilled=(own,)))
+    film = plan(shot("distilled.safetensors", "profile: draft, i2v: {model: wan2.1-i2v-14b-480p}"))
+    assert told(film, "profile draft brings a LoRA of wan2.1-i2v-14b-480p along that is listed, too")
+
+
+def test_another_expert_is_why_a_take_is_stale(plan: Plan, studio: Path) -> None:
+    lora(studio, "a.safetensors")
+    before, after = (take_of(plan(shot(f"{{path: a.safetensors, expert: {name}}}"))) for name in ("both", "high"))
+    assert changes(canonical(before), after) == ("experts of LoRAs",)
+    assert before.key == replace(before, loras=(Lora(before.loras[0].content, 1.0),)).key, (
+        "as before there was a choice"
     )

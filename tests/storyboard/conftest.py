@@ -10,7 +10,7 @@ from PIL import Image
 
 from wan_render.facts import FactCache
 from wan_render.model import Document
-from wan_render.render import ModelCard, TextReading
+from wan_render.render import LoraFit, ModelCard, TextReading
 from wan_render.storyboard import read_storyboard
 from wan_render.take import ShotKind, Size
 
@@ -36,6 +36,9 @@ class NamedModels:
 
     def reading(self, card: ModelCard, text: str) -> TextReading | None:
         raise KeyError(card, text)
+
+    def lora_fit(self, card: ModelCard, file: Path) -> LoraFit:
+        raise KeyError(card, file)
 
 
 @pytest.fixture(scope="session")

@@ -138,3 +138,23 @@ def test_many_missing_files_are_told_in_time(read: Read) -> None:
     with pytest.raises(StoryboardError):
         read("shots:\n- {action: a, sound: [" + ",".join(f"audio/w{number}.wav" for number in range(80_000)) + "]}\n")
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("style.pt", "a pickled file can run programs and is never opened; convert it to safetensors"),
+        ("style.CKPT", "never opened; convert it to safetensors"),
+        ("style.bin", "never opened; convert it to safetensors"),
+        ("style.gguf", "LoRAs are read from safetensors only; convert it to safetensors"),
+        ("style.zip", "'loras/style.zip' is no .safetensors; LoRAs are read from safetensors only"),
+        ("", "'loras/' is a folder; LoRAs are read from safetensors only; name a file in it"),
+        ("gone.safetensors", "'loras/gone.safetensors' is not there"),
+        ("folder.safetensors", "'loras/folder.safetensors' is a folder"),
+    ],
+)
+def test_a_lora_is_a_safetensors_file(read: Read, folder: Path, name: str, words: str) -> None:
+    if name not in ("", "gone.safetensors", "folder.safetensors"):
+        (folder / "loras" / name).touch()
+    (folder / "loras" / "folder.safetensors").mkdir()
+    refused(read, f"shots: [{{action: go, render: {{loras: loras/{name}}}}}]", words)

@@ -51,6 +51,7 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: Ground) ->
         print(f"draft: {STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}; circles are the final film's\n")
     _print_table(list(_rows(found)))
     print()
+    _print_loras(plan)
     unable = unable_devices(found.to_render, session.backend, here.devices)
     of_machine = map(str, confinements(found.to_render, unable, here.devices))
     for warning in (*film_warnings(plan, found), *_lacking(plan, session.backend), *of_machine):
@@ -70,6 +71,15 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: Ground) ->
         print(f"to render: no take; about {lasting(found.film_seconds)} for the film")
     else:
         print("to render: nothing")
+
+
+def _print_loras(plan: FilmPlan) -> None:
+    """Which expert wears what, and how many of how many layers."""
+    for worn in plan.worn:
+        of_model = f" of {worn.model}" if len({each.model for each in plan.worn}) > 1 else ""
+        print(f"LoRA {worn.path}: {worn.wearers}{of_model}")
+    if plan.worn:
+        print()
 
 
 def _print_notes(plan: FilmPlan, *, shown: bool) -> None:

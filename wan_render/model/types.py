@@ -33,6 +33,7 @@ from wan_render.model.values import Frozen, Time
 from wan_render.model.words import (
     CardText,
     ClipPath,
+    Expert,
     Fit,
     Gpus,
     Id,
@@ -74,11 +75,14 @@ class KindRender(Authored):
 
 
 class LoraFile(Authored):
-    """A LoRA's file, relative to the storyboard, and its strength."""
+    """A LoRA's file, relative to the storyboard, its strength, and which expert of a model with two wears it."""
 
     shorthand: ClassVar[str] = "path"
     path: LoraPath = Field(description="A safetensors file, relative to the storyboard.")
     scale: LoraScale = Field(1.0, description="Its strength.")
+    expert: Expert | None = Field(
+        None, description="Which expert of a model with two wears it: high or low (noise), or both."
+    )
 
 
 class Render(Authored):

@@ -129,5 +129,6 @@ Rate = Annotated[Literal["native", 16, 24, 25, 30, 48], choice("a rate", "native
 Profile = Annotated[
     Literal["exact", "fast", "balanced", "draft"], choice("a profile", "exact", "fast", "balanced", "draft")
 ]
+Expert = Annotated[Literal["high", "low", "both"], choice("an expert", "high", "low", "both")]
 Gpus = Annotated[Literal["auto", 1, 2, 4, 8], choice("a number of devices", "auto", 1, 2, 4, 8)]
 Status = Annotated[Literal["omit"], choice("a status", "omit")]

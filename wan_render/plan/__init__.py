@@ -18,6 +18,7 @@ from wan_render.plan.film import (
     Rendered,
     StillPicture,
 )
+from wan_render.plan.loras import WornLora
 from wan_render.plan.make import make_plan
 from wan_render.plan.previous import Kept, KeptTake
 from wan_render.plan.seeds import DEFAULT_SEED, take_seed
@@ -37,6 +38,7 @@ __all__ = [
     "PlannedTitle",
     "Rendered",
     "StillPicture",
+    "WornLora",
     "make_plan",
     "take_seed",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Level, Settings
+from wan_render.plan.loras import worn_twice
 from wan_render.plan.models import Modelled
 from wan_render.take import Lora, Sampling
 
@@ -39,4 +40,8 @@ def distilled(modelled: Modelled, own: tuple[Lora, ...], settings: Settings, fin
         place = told.place if told is not None and told.level is not Level.NOWHERE else settings.place
         found = f"no 4-step LoRA is known for {modelled.card.name}"
         findings.error(place, found, "a draft needs one", "name one in render.loras, or another model")
+    if worn_twice(published, own):
+        written = settings.common("loras")
+        found = f"profile draft brings a LoRA of {modelled.card.name} along that is listed, too: its strengths add up"
+        findings.warn(settings.place if written is None else written.place, found, "", "take it off the list")
     return published + own

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from wan_render.errors import Problem
+from wan_render.plan.loras import WornLora
 from wan_render.render import ModelCard
 from wan_render.take import AnyPlate, FramePlate, Size, Take
 
@@ -137,6 +138,7 @@ class FilmPlan:
     models:   the card of every model used, by identity.
     paintings: the take of every keyframe that is painted, by the keyframe's name; its frame 0 is the picture.
     loras:    the file of every LoRA of the storyboard, by SHA-256.
+    worn:     which LoRAs of the storyboard each model wears, and how many of their layers.
     lettering: every text that is drawn: titles, cards, ids of shots.
     gpus:     how many devices are asked to render a take together, by its key; one that is not there leaves it open.
     notes:    what was done right and is worth knowing, in the order of the file; `plan --notes` lists them.
@@ -164,6 +166,7 @@ class FilmPlan:
     warnings: tuple[Problem, ...]
     paintings: Mapping[str, Take] = field(default_factory=dict)
     loras: Mapping[str, Path] = field(default_factory=dict)
+    worn: tuple[WornLora, ...] = ()
     gpus: Mapping[str, int] = field(default_factory=dict)
     lettering: tuple[Lettering, ...] = ()
     notes: tuple[Problem, ...] = ()

@@ -1,97 +1,195 @@
-"""LoRAs: files by their content, and what can be told of them before any weight is read."""
+"""LoRAs: files by their content, which expert wears them, and whether they fit, before any weight is read."""
 
 from __future__ import annotations
 
-import json
-import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from wan_render.errors import InputError, Problem
 from wan_render.facts import FactCache
-from wan_render.model import PathInFile
+from wan_render.model import LoraFile, PathInFile
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Settings
+from wan_render.plan.lora_experts import expert_in_name
 from wan_render.plan.models import Modelled
-from wan_render.take import Lora
+from wan_render.render import LoraFit, LoraLayers, ModelCard, Models
+from wan_render.take import Lora, Take
 
-MOST_HEADER_BYTES = 100_000_000
-"""The limit of the format's own library."""
+HIGH_AND_LOW = ("high", "low")
+"""The experts of a model with two, in the order of its transformers."""
 
-KIND = "lora/1"
-"""The kind under which what was found out about a file is cached."""
+_Fitted = tuple[str, LoraFit]
+"""A file's SHA-256, and how it fits."""
 
-_EXPERTS = {"highnoise": "high", "lownoise": "low"}
-"""What names of files for one of two experts have in common, without what is between the words."""
+
+@dataclass(frozen=True)
+class WornLora:
+    """A LoRA of the storyboard as a model wears it.
+
+    path:    as it is written. model: the model's name.
+    wearing: each expert that wears it, `high` or `low`, with its layers; "" of a model with one transformer.
+    by_part: the file has a part for each of two experts.
+    """
+
+    path: str
+    model: str
+    wearing: tuple[tuple[str, LoraLayers], ...]
+    by_part: bool = False
+
+    @property
+    def wearers(self) -> str:
+        """`high-noise expert, 240 of 240 layers`."""
+        told = {expert: _counted(layers) for expert, layers in self.wearing}
+        if not self.by_part and len(told) > 1 and len(set(told.values())) == 1:
+            return f"both experts, {next(iter(told.values()))}"
+        own = " of its own part" if self.by_part else ""
+        return "; ".join(f"{_expert(expert)}, {count}{own}" if expert else count for expert, count in told.items())
+
+    @property
+    def left_out(self) -> str:
+        """`40 of 440 layers are left out: for pictures that CLIP sees, …`; "" where all are worn."""
+        told = dict.fromkeys(
+            f"{sum(each.count for each in layers.left_out)} of {layers.total} layers are left out: "
+            + ", ".join(each.why for each in layers.left_out)
+            for _, layers in self.wearing
+            if layers.left_out
+        )
+        return "; ".join(told)
 
 
 @dataclass(frozen=True)
 class Loras:
-    """The LoRAs of one film, each file looked at once. files: by SHA-256."""
+    """The LoRAs of one film, each file looked at once for each model. files: by SHA-256. worn: as `plan` lists them."""
 
+    models: Models
     cache: FactCache
     findings: Findings
     files: dict[str, Path] = field(default_factory=dict)
+    worn: dict[WornLora, None] = field(default_factory=dict)
+    _fits: dict[tuple[str, str], _Fitted | InputError] = field(default_factory=dict)
+    _left_out: dict[tuple[str, Lora], str] = field(default_factory=dict)
 
     def of(self, settings: Settings, modelled: Modelled) -> tuple[Lora, ...]:
-        """The LoRAs of a shot or a painted keyframe, in the order written; mistakes are told."""
+        """The LoRAs of a shot or a painted keyframe, in the order written; mistakes and warnings are told."""
         told = settings.common("loras")
         if told is None:
             return ()
-        return tuple(
-            Lora(digest, float(lora.scale), _expert(lora.path, modelled))
-            for at, lora in enumerate(told.value)
-            if lora.scale != 0 and (digest := self._digest(lora.path, (*told.place, at)))
-        )
+        found: list[Lora] = []
+        for at, written in enumerate(told.value):
+            place = (*told.place, at)
+            if written.scale == 0:
+                self.findings.warn(place, f"{written.path} is not worn: its scale is 0", "", "delete it")
+            elif lora := self._lora(written, modelled, place):
+                self._check_repeated(lora, written.path, found, place)
+                found.append(lora)
+        return tuple(found)
 
-    def _digest(self, path: str, place: PathInFile) -> str:
-        """SHA-256 of a file that is a LoRA; "" after a mistake."""
-        file = self.findings.document.folder / path
+    def remark_on(self, takes: Iterable[Take]) -> None:
+        """Have it recorded beside each take which layers of its LoRAs are left out."""
+        for take in takes:
+            for lora in take.loras:
+                if text := self._left_out.get((take.model, lora)):
+                    self.findings.remark(take.key, text)
+
+    def _lora(self, written: LoraFile, modelled: Modelled, place: PathInFile) -> Lora | None:
+        """None after a mistake."""
+        card = modelled.card
+        found = self._fit(written.path, card)
+        if isinstance(found, InputError):
+            for problem in found.problems:
+                of_file = problem.where == str(self._file(written.path))  # or of the configuration of a model's folder
+                where = written.path if of_file else problem.where
+                self.findings.error(place, f"{where} {problem.found}", problem.allowed, problem.remedy)
+            return None
+        digest, fit = found
+        expert = self._expert(written, fit, card, place)
+        lora = Lora(digest, float(written.scale), _with_parts(expert) if fit.has_parts else expert)
+        self._tell(WornLora(written.path, card.name, _wearing(lora, fit), fit.has_parts), lora, card, place)
+        self.files[digest] = self._file(written.path).absolute()
+        return lora
+
+    def _file(self, path: str) -> Path:
+        return self.findings.document.folder / path
+
+    def _fit(self, path: str, card: ModelCard) -> _Fitted | InputError:
+        if (path, card.identity) not in self._fits:
+            self._fits[path, card.identity] = self._fit_anew(self._file(path), card)
+        return self._fits[path, card.identity]
+
+    def _fit_anew(self, file: Path, card: ModelCard) -> _Fitted | InputError:
         try:
-            digest = self.cache.digest(file)
-            problem = self.cache.get(KIND, digest)
-            if problem is None:
-                problem = lora_problem(file)
-                self.cache.put(KIND, digest, problem)
+            return self.cache.digest(file), self.models.lora_fit(card, file)
+        except InputError as error:
+            return error
         except OSError as error:
-            problem, digest = f"cannot be read: {error.strerror}", ""
-        if problem:
-            self.findings.error(place, f"{path} {problem}", "a LoRA in safetensors is allowed", "use another file")
-            return ""
-        self.files[digest] = file.absolute()
-        return digest
+            return InputError(Problem(str(file), f"cannot be read: {error.strerror}"))
+
+    def _expert(self, written: LoraFile, fit: LoraFit, card: ModelCard, place: PathInFile) -> str:
+        """What is written decides, then what the file says, then its name."""
+        named = expert_in_name(written.path)
+        if len(fit.layers) == 1:
+            self._check_one_expert(written, named or fit.meant_for, card, place)
+            return "both"
+        if written.expert is not None:
+            return written.expert
+        if fit.has_parts:
+            return "both"
+        if fit.meant_for and named not in ("", fit.meant_for):
+            found = f"{written.path} is worn by the {_expert(fit.meant_for)}, as its tensors are named"
+            self.findings.warn(place, found, f"its own name says {named}", f"write expert: {named} if that is right")
+        if not (fit.meant_for or named):
+            found = f"{written.path} is worn by both experts: its name says neither high noise nor low noise"
+            self.findings.warn(place, found, "", "write expert: high, low or both")
+        return fit.meant_for or named or "both"
+
+    def _check_one_expert(self, written: LoraFile, named: str, card: ModelCard, place: PathInFile) -> None:
+        if written.expert in HIGH_AND_LOW:
+            found = f"{written.path} is for the {_expert(written.expert)}, and {card.name} has one expert"
+            self.findings.error((*place, "expert"), found, "", "delete `expert`, or use a model with two experts")
+        elif named and written.expert is None:
+            found = (
+                f"{written.path} is for the {_expert(named)}, by its name; {card.name} has one expert, which wears it"
+            )
+            self.findings.warn(place, found, "", "write expert: both if that is right")
+
+    def _check_repeated(self, lora: Lora, path: str, before: Sequence[Lora], place: PathInFile) -> None:
+        if any(_share_an_expert(lora, other) for other in before):
+            self.findings.warn(place, f"{path} is listed twice: its strengths add up", "", "list it once")
+
+    def _tell(self, worn: WornLora, lora: Lora, card: ModelCard, place: PathInFile) -> None:
+        self.worn[worn] = None
+        if worn.left_out:
+            self.findings.warn(place, f"{worn.path}: {worn.left_out}", "", "the other layers are worn")
+            self._left_out[card.identity, lora] = f"{worn.path}: {worn.left_out}"
 
 
-def lora_problem(file: Path) -> str:
-    """What is wrong with a file that should be a LoRA, by its header; "" for a good one."""
-    with file.open("rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        length = int.from_bytes(stream.read(8), "little")
-        if size < 8 or length > min(size - 8, MOST_HEADER_BYTES):
-            return "is no safetensors file, or is cut off"
-        try:
-            header = json.loads(stream.read(length))
-            ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
-        except (ValueError, RecursionError, AttributeError, KeyError, IndexError, TypeError):
-            return "is no safetensors file"
-    if size != 8 + length + max(ends, default=0):
-        return "is cut off, or longer than its header says"
-    return _foreign(header)
+def worn_twice(published: Sequence[Lora], own: Sequence[Lora]) -> bool:
+    """Whether a draft brings along a LoRA that the storyboard lists for the same expert."""
+    return any(_share_an_expert(lora, other) for lora in own for other in published)
 
 
-def _foreign(header: dict[str, Any]) -> str:
-    names = [name.lower() for name in header if name != "__metadata__"]
-    if any("dora_scale" in name for name in names):
-        return "is a DoRA, which is not rendered"
-    if any("lokr_" in name or "hada_" in name for name in names):
-        return "is a LoKr or LoHa, which is not rendered"
-    return "" if any("lora" in name for name in names) else "holds no LoRA"
+def _share_an_expert(one: Lora, other: Lora) -> bool:
+    if one.content != other.content:
+        return False
+    return any(one.is_worn_by(expert) and other.is_worn_by(expert) for expert in HIGH_AND_LOW)
 
 
-def _expert(path: str, modelled: Modelled) -> str:
-    """By the file's name, as they are published: `high_noise_model.safetensors`; for models of one expert it means
-    nothing."""
-    if len(modelled.card.kinds[modelled.kind].sampling.guidance) < 2:
-        return "both"
-    name = "".join(letter for letter in Path(path).name.lower() if letter.isalpha())
-    return next((expert for word, expert in _EXPERTS.items() if word in name), "both")
+def _wearing(lora: Lora, fit: LoraFit) -> tuple[tuple[str, LoraLayers], ...]:
+    if len(fit.layers) == 1:
+        return (("", fit.layers[0]),)
+    both = zip(HIGH_AND_LOW, fit.layers, strict=True)
+    return tuple((expert, layers) for expert, layers in both if lora.is_worn_by(expert))
+
+
+def _with_parts(expert: str) -> str:
+    """See take.Lora: of a file with a part for each expert."""
+    return "each" if expert == "both" else f"{expert} part"
+
+
+def _expert(expert: str) -> str:
+    return f"{expert}-noise expert"
+
+
+def _counted(layers: LoraLayers) -> str:
+    return f"{layers.worn} of {layers.total} layers"

@@ -71,7 +71,9 @@ def make_plan(
         findings.error(("scenes",), "every shot is omitted", "a film has one shot or more", "delete a `status: omit`")
         findings.raise_errors()
     chooser = Chooser(models, size, findings)
-    resolver = Resolver(backend_id, size, findings, Loras(cache, findings), PromptLengths(models, findings), draft)
+    resolver = Resolver(
+        backend_id, size, findings, Loras(models, cache, findings), PromptLengths(models, findings), draft
+    )
     studio = Studio(resolver, Keyframes(size, cache, findings), Painter(resolver, chooser), kept)
     drafts = _drafts(cast, chooser)
     rates = _rates(storyboard.film, drafts)
@@ -81,8 +83,10 @@ def make_plan(
     warn_of_ignored(cast, rates, findings)
     findings.raise_errors()
     cards = _models_used(drafts, shots) | studio.painter.cards
-    for take in every_take(shots, studio.painter.takes):
+    takes = every_take(shots, studio.painter.takes)
+    for take in takes:
         resolver.lengths.remark(cards[take.model], take)
+    resolver.loras.remark_on(takes)
     return FilmPlan(
         title=storyboard.film.title,
         slug=storyboard.film.slug + (SLUG_ENDING if draft else ""),
@@ -105,6 +109,7 @@ def make_plan(
         remarks=findings.remarks,
         paintings=studio.painter.takes,
         loras=resolver.loras.files,
+        worn=tuple(resolver.loras.worn),
         gpus=asked_gpus(cast, shots, storyboard, studio.painter.takes),
         lettering=lettering(opening, shots, closing, document),
     )

@@ -183,6 +183,12 @@ def _settings(fields: Mapping[str, Any], made: Provenance | None) -> Mapping[str
         "guidance": " / ".join(map(str, sampling["guidance"])),
         "shift": str(sampling["shift"]),
         "profile": sampling["profile"],
-        "loras": ", ".join(f"{lora['content'][:8]} at {lora['scale']}" for lora in fields["loras"]),
+        "loras": ", ".join(map(_lora, fields["loras"])),
     }
     return {name: text for name, text in words.items() if text} | dict(made.versions if made is not None else {})
+
+
+def _lora(fields: Mapping[str, Any]) -> str:
+    """`8833bd4f at 1.0 (high)`."""
+    expert = f" ({fields['expert']})" if "expert" in fields else ""
+    return f"{fields['content'][:8]} at {fields['scale']}{expert}"

@@ -9,7 +9,7 @@ from typing import Any
 from wan_render.cut import film_frames
 from wan_render.errors import Problem
 from wan_render.keys import canonical
-from wan_render.plan import FilmPlan, PlannedShot
+from wan_render.plan import FilmPlan, PlannedShot, WornLora
 from wan_render.status.pins import pin_warnings
 from wan_render.status.shots import FilmStatus, ShotStatus, TakeStatus
 
@@ -28,6 +28,7 @@ def plan_json(plan: FilmPlan, status: FilmStatus, lettering: Sequence[Problem] =
         "expected": _expected(status),
         "warnings": [asdict(warning) for warning in (*plan.warnings, *lettering, *pin_warnings(status))],
         "notes": [asdict(note) for note in plan.notes],
+        "loras": [_worn(worn) for worn in plan.worn],
         "shots": [_shot(shot, plan) for shot in status.shots],
         "painted": [{"keyframe": name} | _take(take, take.key, plan) for name, take in status.paintings.items()],
     }
@@ -52,6 +53,11 @@ def _film(plan: FilmPlan) -> dict[str, Any]:
         "fit": plan.fit,
         "rate": str(plan.rate),
     }
+
+
+def _worn(worn: WornLora) -> dict[str, Any]:
+    experts = [{"expert": expert or None, "layers": layers.worn, "of": layers.total} for expert, layers in worn.wearing]
+    return {"path": worn.path, "model": worn.model, "worn": experts, "left_out": worn.left_out}
 
 
 def _shot(shot: ShotStatus, plan: FilmPlan) -> dict[str, Any]:

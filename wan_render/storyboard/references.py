@@ -23,6 +23,8 @@ MOST_FOUND = 10_000
 
 _FILES = {Role.SOUND: "a sound file", Role.CLIP: "a video file", Role.LORA: "a .safetensors file"}
 
+_PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
+
 
 class References:
     """Looks up what is mentioned. `keyframes` are the storyboard's own, by name, in canonical form."""
@@ -66,11 +68,18 @@ class References:
             case Role.PICTURE:
                 self._check_picture(mention.text)
             case Role.LORA if not mention.text.lower().endswith(".safetensors"):
-                raise Misspelt(
-                    "LoRAs are read from safetensors only", found=f"{shown(mention.text)} is no .safetensors"
-                )
+                raise self._no_safetensors(mention.text)
             case _:
                 self.grounds.file(mention.text, _FILES[mention.role])
+
+    def _no_safetensors(self, text: str) -> Misspelt:
+        allowed = "LoRAs are read from safetensors only"
+        if self.grounds.has_folder(text):
+            return Misspelt(allowed, "name a file in it", f"{shown(text)} is a folder")
+        if text.lower().endswith(_PICKLED):
+            allowed += ": a pickled file can run programs and is never opened"
+        convert = "convert it to safetensors" if text.lower().endswith((*_PICKLED, ".gguf")) else ""
+        return Misspelt(allowed, convert, f"{shown(text)} is no .safetensors")
 
     def _check_keyframe(self, mention: Mention) -> None:
         name = unicodedata.normalize("NFC", mention.text)

@@ -28,7 +28,7 @@ from wan_render.backends.wan.encode import encode_text
 from wan_render.backends.wan.lora import Wardrobe, for_expert
 from wan_render.backends.wan.lora_file import read_changes
 from wan_render.backends.wan.streaming import streamed
-from wan_render.errors import RenderError, WeightsError
+from wan_render.errors import InputError, RenderError, WeightsError
 from wan_render.render import Phase, Pixels, Progress, Renderer
 from wan_render.take import Lora, ShotKind, Take
 
@@ -369,6 +369,43 @@ def test_each_expert_wears_its_own() -> None:
     assert [lora for lora, _ in worn["transformer_2"]] == [both, low]
 
 
+def test_each_expert_wears_its_own_part_of_a_file(tmp_path: Path) -> None:
+    tensors: dict[str, torch.Tensor] = {}
+    for prefix, seed in (("transformer", 1), ("transformer_2", 5)):
+        down, up = matrices(seed)["self_attn.q"]
+        stem = f"{prefix}.blocks.0.attn1.to_q"
+        tensors |= {f"{stem}.lora_A.weight": down, f"{stem}.lora_B.weight": up}
+    lora, file = saved(tmp_path / "both.safetensors", tensors)
+    before = weights(tiny("i2v-a14b", torch.float32))
+    name = "blocks.0.attn1.to_q.weight"
+    for component, seed in (("transformer", 1), ("transformer_2", 5)):
+        worn = for_expert((replace(lora, expert="each"),), {lora.content: file}, component)
+        after = weights(dressed(Wardrobe(), tiny("i2v-a14b", torch.float32), *worn))
+        down, up = matrices(seed)["self_attn.q"]
+        assert differing(before, after) == {name}
+        torch.testing.assert_close(after[name], before[name] + up @ down)
+    only_low = (replace(lora, expert="low part"),)
+    assert [len(for_expert(only_low, {lora.content: file}, name)) for name in ("transformer", "transformer_2")] == [
+        0,
+        1,
+    ]
+
+
+def test_a_file_that_fails_in_reading_is_named_with_what_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worn = own(tmp_path)
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("wan_render.backends.wan.lora_file.safe_open", broken)
+    with pytest.raises(RenderError) as caught:
+        dressed(Wardrobe(), tiny(), worn)
+    assert caught.value.problems[0].where == f"the LoRA {worn[1]}"
+    assert "Input/output error" in caught.value.problems[0].found
+
+
 @pytest.mark.parametrize(
     ("tensors", "found"),
     [
@@ -394,7 +431,8 @@ def test_each_expert_wears_its_own() -> None:
             },
             "changes blocks.0.attn1.to_q in two ways",
         ),
-        ({"diffusion_model.blocks.0.self_attn.q.hada_w1_a": (3, 9)}, "no part of a LoRA"),
+        ({"diffusion_model.blocks.0.self_attn.q.hada_w1_a": (3, 9)}, "is a LoKr or LoHa"),
+        ({"diffusion_model.blocks.0.self_attn.q.lora_mid.weight": (3, 9)}, "holds no LoRA"),
         ({"diffusion_model.blocks.0.self_attn.q.alpha": ()}, "holds no LoRA"),
     ],
 )
@@ -402,7 +440,7 @@ def test_what_does_not_fit_is_refused_in_words(tmp_path: Path, tensors: dict[str
     worn = saved(tmp_path / "a.safetensors", {name: torch.ones(shape) for name, shape in tensors.items()})
     transformer = tiny()
     before = weights(transformer)
-    with pytest.raises(WeightsError) as caught:
+    with pytest.raises(InputError) as caught:
         dressed(Wardrobe(), transformer, worn)
     assert found in str(caught.value)
     assert differing(before, weights(transformer)) == set()

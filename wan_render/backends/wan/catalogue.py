@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from wan_render.backends.wan import official
 from wan_render.backends.wan.folder import folder_card
+from wan_render.backends.wan.lora_fit import lora_fit
 from wan_render.facts import FactCache
-from wan_render.render import ModelCard, Models, TextReading
+from wan_render.render import LoraFit, ModelCard, Models, TextReading
 from wan_render.take import ShotKind, Size
 
 if TYPE_CHECKING:  # few texts are long enough to be read
@@ -56,6 +57,10 @@ class Catalogue:
         if card.identity not in self._readers:
             self._readers[card.identity] = TextReader.of(card, self.cache)
         return self._readers[card.identity].reading(text)
+
+    def lora_fit(self, card: ModelCard, file: Path) -> LoraFit:
+        """How a LoRA's file fits a model. Raises InputError where it does not."""
+        return lora_fit(card, file)
 
 
 def catalogue(cache: FactCache) -> Models:

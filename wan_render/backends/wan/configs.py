@@ -44,11 +44,15 @@ class TransformerConfig(Config):
     patch_size: tuple[int, int, int] = (1, 2, 2)
     num_attention_heads: int = Field(default=40, gt=0)
     attention_head_dim: int = Field(default=128, gt=0)
-    num_layers: int = Field(default=40, gt=0)
+    num_layers: int = Field(default=40, gt=0, le=1000)
     in_channels: int = 16
+    out_channels: int | None = 16
     ffn_dim: int = Field(default=13824, gt=0)
+    freq_dim: int = Field(default=256, gt=0)
     text_dim: int = 4096
+    cross_attn_norm: bool = True
     image_dim: int | None = None
+    added_kv_proj_dim: int | None = None
     pos_embed_seq_len: int | None = None
 
     @property

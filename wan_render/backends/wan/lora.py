@@ -21,7 +21,10 @@ from wan_render.backends.wan.acceleration.accelerator import Arrival, PlaceDress
 from wan_render.backends.wan.acceleration.block import LAYERS
 from wan_render.backends.wan.dressed import Changes, Dressed, Worn, changed, places_of
 from wan_render.backends.wan.location import lora_file, missing_loras
+from wan_render.backends.wan.lora_changes import fitting, layers_of
 from wan_render.backends.wan.lora_file import Change, read_changes
+from wan_render.backends.wan.lora_names import HIGH, LOW
+from wan_render.backends.wan.seam import seam
 from wan_render.errors import Problem, RenderError, WeightsError
 from wan_render.facts import forget_digest
 from wan_render.printable import logger
@@ -36,9 +39,6 @@ CHANGEABLE = frozenset({"as loaded", "accelerated, as loaded"})
 
 _LAYERS_WEIGHTS = tuple(f".{name}.weight" for name in LAYERS.values())
 
-_PICTURES = ("add_k_proj", "add_v_proj", "norm_added_k", "image_embedder")
-"""Modules that only models with an image encoder have: a LoRA of such a model is used without them elsewhere."""
-
 Weights = Mapping[str, torch.Tensor]
 
 
@@ -46,7 +46,7 @@ class Wardrobe:
     """The LoRAs of one renderer's transformers."""
 
     def __init__(self) -> None:
-        self._read: dict[str, dict[str, Change]] = {}
+        self._read: dict[tuple[str, str], dict[str, Change]] = {}
         self._dressed: WeakKeyDictionary[torch.nn.Module, Dressed] = WeakKeyDictionary()
         self._is_used = False
 
@@ -155,37 +155,32 @@ class Wardrobe:
         return dict(together)
 
     def _fitting(self, lora: Lora, file: Path, weights: Weights) -> dict[str, Change]:
-        """The changes of a LoRA to a transformer. Raises WeightsError where it is another model's."""
+        """The changes of a LoRA to a transformer. Raises InputError where it is another model's."""
         changes = self._changes(lora, file)
-        absent = [name for name in changes if name not in weights]
-        strange = [name for name in absent if not any(part in name for part in _PICTURES)]
-        misshapen = [
-            f"{name} {change.shape} for {tuple(weights[name].shape)}"
-            for name, change in changes.items()
-            if name in weights and not change.fits(weights[name])
-        ]
-        if strange or misshapen:
-            listed = ", ".join((misshapen or strange)[:3])
-            found = f"does not fit this model: {listed}" + (", …" if len(misshapen or strange) > 3 else "")
-            raise WeightsError(
-                Problem(str(file), found, "expected a LoRA of this model", "remove it from render.loras")
-            )
-        if absent:
-            _log.info("%s: %d changes are for a model that sees pictures by CLIP", file.name, len(absent))
-        return {name: change for name, change in changes.items() if name in weights}
+        shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+        fit = fitting(changes, shapes, str(file), "this model")
+        if fit.for_pictures:
+            left_out = len(layers_of(fit.for_pictures))
+            _log.warning("%s: %d layers are left out: they are for pictures that CLIP sees", file.name, left_out)
+        return {name: changes[name] for name in fit.worn}
 
     def _changes(self, lora: Lora, file: Path) -> dict[str, Change]:
-        if lora.content not in self._read:
+        if (wanted := _read_as(lora)) not in self._read:
             _check(lora, file)
-            self._read[lora.content] = read_changes(file)
-        return self._read[lora.content]
+            self._read[wanted] = read_changes(file, wanted[1])
+        return self._read[wanted]
 
     def _forget_all_but(self, worn: Worn) -> None:
         """Other experts may wear others: they are read again when their turn comes."""
-        kept = {lora.content for lora, _ in worn}
+        kept = {_read_as(lora) for lora, _ in worn}
         for dressed in self._dressed.values():
-            kept |= {lora.content for lora, _ in dressed.worn or ()}
-        self._read = {content: changes for content, changes in self._read.items() if content in kept}
+            kept |= {_read_as(lora) for lora, _ in dressed.worn or ()}
+        self._read = {part: changes for part, changes in self._read.items() if part in kept}
+
+
+def _read_as(lora: Lora) -> tuple[str, str]:
+    """Which part of which file an expert reads: the one for it, where the file has parts; else the whole."""
+    return lora.content, lora.expert.removesuffix(" part") if lora.by_part else ""
 
 
 def _put_on(
@@ -208,9 +203,15 @@ def _named(worn: Worn) -> str:
 
 
 def for_expert(loras: tuple[Lora, ...], files: Mapping[str, Path], component: str) -> Worn:
-    """The LoRAs of a take that a transformer wears: `transformer` is the high-noise expert, `transformer_2` the low."""
-    other = "high" if component == "transformer_2" else "low"
-    return tuple((lora, files[lora.content]) for lora in loras if lora.expert != other)
+    """The LoRAs of a take that a transformer wears: `transformer` is the high-noise expert, `transformer_2` the low.
+    Of a file with a part for each it wears its own, and `expert` then names that part."""
+    own = LOW if component == "transformer_2" else HIGH
+    worn = (lora for lora in loras if lora.is_worn_by(own))
+    return tuple((_of_part(lora, own), files[lora.content]) for lora in worn)
+
+
+def _of_part(lora: Lora, expert: str) -> Lora:
+    return replace(lora, expert=f"{expert} part") if lora.by_part else lora
 
 
 def files_of(take: Take, given: Mapping[str, Path], card: ModelCard) -> Mapping[str, Path]:
@@ -230,7 +231,7 @@ def _published(lora: Lora, card: ModelCard) -> Path:
 
 
 def _check(lora: Lora, file: Path) -> None:
-    with file.open("rb") as stream:
+    with seam(f"the LoRA {file}"), file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if digest != lora.content:
         forget_digest(machine_settings().cache, file)  # else the same command plans with it again

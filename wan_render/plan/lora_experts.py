@@ -1,0 +1,77 @@
+"""For which expert of a model with two a LoRA was made, by the name that it was published under.
+
+Pairs are named in many ways: `…_high_noise_…`, `HighNoise`, `-HIGH-rank64`, `i2vHighV30`, `_HN`, `-H-e8`, a folder
+`high_noise/`, 高噪. Words are matched as words: `slow`, `yellow`, `highway` and `lowpoly` say nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import PurePosixPath
+
+_APART = re.compile(r"[^0-9A-Za-z]+")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+"""A word within a name: `HIGH`, `High` of `HighNoise`, `i` of `i2v`; a number is one, too."""
+
+_SHORT = {"highnoise": "high", "lownoise": "low", "hn": "high", "ln": "low"}
+_PLAIN = {"high": "high", "low": "low"}
+_LETTERS = {"h": "high", "l": "low"}
+_HAN = {"高噪": "high", "低噪": "low"}
+
+_DESCRIBED = frozenset({
+    "res", "resolution", "rez", "quality", "detail", "details", "detailed", "def", "definition", "poly", "key",
+    "angle", "angles", "light", "lighting", "lit", "contrast", "speed", "motion", "movement", "dynamic", "dynamics",
+    "rank", "fantasy", "school", "heels", "heel", "fashion", "end", "tech", "fps", "budget", "ra", "vram", "ram",
+    "mem", "memory", "step", "steps", "fidelity", "frequency", "pass", "rise", "waist", "tide", "sun", "saturation",
+    "exposure", "shutter", "cut", "neck", "rider", "fi", "cost", "cfg", "strength", "weight", "bit", "bits", "sky",
+    "voltage", "society", "class", "level",
+})  # fmt: skip
+"""Nouns that make `high` and `low` describe a picture (`low_poly`, `high-res`, LowRA) instead of an expert."""
+
+_NOT_ALONE = frozenset({"clip", "vit", "h264", "h265"})
+"""What a single letter belongs to in `clip_l` and `ViT-H`."""
+
+
+def expert_in_name(path: str) -> str:
+    """`high` or `low`, by the file's name, or else the name of the folder that it is in; "" where neither says so."""
+    place = PurePosixPath(path)
+    return _said(place.stem) or _said(place.parent.name)
+
+
+def _said(name: str) -> str:
+    """What is said most clearly counts; where both experts are named equally clearly, nothing is said."""
+    for way in (_by_noise, _by_plain_words, _by_letters):
+        if said := set(way(name)):
+            return said.pop() if len(said) == 1 else ""
+    return ""
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for part in _APART.split(name) for word in _WORD.findall(part)]
+
+
+def _by_noise(name: str) -> Iterator[str]:
+    """`high noise` in one word or two, or its initials."""
+    yield from (expert for han, expert in _HAN.items() if han in name)
+    words = _words(name)
+    yield from (_SHORT[word] for word in words if word in _SHORT)
+    yield from (_PLAIN[word] for word, after in pairwise(words) if word in _PLAIN and after == "noise")
+
+
+def _by_plain_words(name: str) -> Iterator[str]:
+    """`high` or `low`, unless the next word makes it a description. `HIGH-rank64` is none: a number says how much."""
+    words = [*_words(name), "", ""]
+    for at, word in enumerate(words[:-2]):
+        after, then = words[at + 1], words[at + 2]
+        if word in _PLAIN and (after not in _DESCRIBED or (after in ("rank", "step", "steps") and then.isdigit())):
+            yield _PLAIN[word]
+
+
+def _by_letters(name: str) -> Iterator[str]:
+    """A single `H` or `L` between signs."""
+    parts = [part.lower() for part in _APART.split(name)]
+    for before, part, after in zip(["", *parts], parts, [*parts[1:], ""], strict=False):
+        if part in _LETTERS and before not in _NOT_ALONE and after not in ("264", "265"):
+            yield _LETTERS[part]
