@@ -27,6 +27,9 @@ class TinyKind:
     is_5b: bool = False
     flow_shift: float = 3.0
     heads: int = 2
+    clip_width: int = 16
+    clip_heads: int = 2
+    clip_side: int = 28
 
     @property
     def size(self) -> Size:
@@ -43,6 +46,11 @@ class TinyKind:
         """Transformers."""
         return 2 if self.boundary_ratio else 1
 
+    @property
+    def clip_tokens(self) -> int:
+        """Of one picture: patches of 14x14 pixels, and one for the whole."""
+        return (self.clip_side // 14) ** 2 + 1
+
 
 KINDS = {
     "t2v-2.1": TinyKind("WanPipeline", (ShotKind.T2V,)),
@@ -53,7 +61,6 @@ KINDS = {
     "ti2v-5b": TinyKind("WanPipeline", (ShotKind.T2V, ShotKind.I2V), is_5b=True, flow_shift=5.0),
 }
 
-CLIP_TOKENS = 5
 Z_DIM = 16
 
 
@@ -74,7 +81,7 @@ def save_tiny(kind: TinyKind, folder: Path, scheduler: str = "UniPCMultistepSche
         "expand_timesteps": kind.is_5b,
     }
     if kind.has_clip:
-        parts |= {"image_encoder": _image_encoder(), "image_processor": _image_processor()}
+        parts |= {"image_encoder": _image_encoder(kind), "image_processor": _image_processor(kind)}
     pipeline = getattr(diffusers(), kind.pipeline)(**parts)
     pipeline.save_pretrained(str(folder), safe_serialization=True)
     return folder
@@ -144,28 +151,30 @@ def _transformer(kind: TinyKind) -> Any:
         ffn_dim=48,
         num_layers=2,
         cross_attn_norm=True,
-        image_dim=16 if kind.has_clip else None,
+        image_dim=kind.clip_width if kind.has_clip else None,
         added_kv_proj_dim=12 * kind.heads if kind.has_clip else None,
         rope_max_seq_len=64,
-        pos_embed_seq_len=2 * CLIP_TOKENS if kind.clip_pictures == 2 else None,
+        pos_embed_seq_len=2 * kind.clip_tokens if kind.clip_pictures == 2 else None,
     )
 
 
-def _image_encoder() -> Any:
+def _image_encoder(kind: TinyKind) -> Any:
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
     config = CLIPVisionConfig(
-        hidden_size=16,
+        hidden_size=kind.clip_width,
         intermediate_size=24,
         num_hidden_layers=2,
-        num_attention_heads=2,
-        image_size=28,
+        num_attention_heads=kind.clip_heads,
+        image_size=kind.clip_side,
         patch_size=14,
     )
     return CLIPVisionModel(config)
 
 
-def _image_processor() -> Any:
+def _image_processor(kind: TinyKind) -> Any:
     from transformers import CLIPImageProcessor
 
-    return CLIPImageProcessor(crop_size={"height": 28, "width": 28}, size={"shortest_edge": 28})
+    return CLIPImageProcessor(
+        crop_size={"height": kind.clip_side, "width": kind.clip_side}, size={"shortest_edge": kind.clip_side}
+    )

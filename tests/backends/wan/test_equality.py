@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,17 @@ def assert_equal(tiny: Tiny, take: Take) -> None:
 def test_frames_are_those_of_the_stock_pipeline(tiny: Callable[[str], Tiny], name: str, kind: ShotKind) -> None:
     model = tiny(name)
     assert_equal(model, model.take(kind))
+
+
+def test_two_keyframes_go_through_clip_as_in_the_stock_pipeline(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one batch: on a CPU a CLIP 24 wide that sees 10 tokens rounds otherwise where it sees them one by one."""
+    monkeypatch.setenv("WAN_RENDER_KERNELS", "stock")
+    kind = replace(KINDS["flf2v-2.1"], clip_width=24, clip_heads=4, clip_side=42)
+    folder = save_tiny(kind, tmp_path_factory.mktemp("clip") / "model")
+    model = Tiny(kind, folder, card_of(folder))
+    assert_equal(model, model.take(ShotKind.FLF2V))
 
 
 @pytest.mark.parametrize("name", ["flf2v-2.1", "t2v-a14b"])

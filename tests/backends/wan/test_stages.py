@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
+from tests.backends.wan.conftest import CPU, Tiny, nobody, picture, plates_of
 from tests.tiny_wan import KINDS
 from wan_render.backends.wan import BACKEND
-from wan_render.backends.wan.loading import FolderLoader
+from wan_render.backends.wan.checkpoint import read_checkpoint
+from wan_render.backends.wan.encodings import Encodings
+from wan_render.backends.wan.loading import EXACT, FolderLoader
 from wan_render.backends.wan.renderer import WanRenderer
-from wan_render.backends.wan.stages import ConditionKey, LatentsKey, PictureKey, Source, TextKey
+from wan_render.backends.wan.stages import ConditionKey, Kept, LatentsKey, PairKey, PictureKey, Source, TextKey
 from wan_render.errors import PictureError, Problem
 from wan_render.keys import content_key
 from wan_render.render import Phase, Plates, Progress, Stage, Workspace
@@ -32,6 +34,12 @@ KEYS: Mapping[Any, Mapping[str, Any]] = {
     SOURCE: {"model": "another", "weights": "77aa", "dtype": "float32"},
     TextKey(SOURCE, "dawn"): {"source": OTHER, "text": "dusk"},
     PictureKey(SOURCE, "CLIPImageProcessor", "11"): {"source": OTHER, "processor": "another", "picture": "22"},
+    PairKey(SOURCE, "CLIPImageProcessor", "11", "22"): {
+        "source": OTHER,
+        "processor": "another",
+        "first": "33",
+        "last": "33",
+    },
     ConditionKey(SOURCE, "11", "22", 81): {"source": OTHER, "first": "33", "last": "", "frames": 77},
     LatentsKey("7f3a", (SOURCE,)): {"take": "8e4b", "sources": (SOURCE, OTHER)},
 }
@@ -61,7 +69,7 @@ def test_every_field_of_a_key_makes_another_one(key: Any) -> None:
 
 
 def test_two_kinds_of_stage_never_share_a_key() -> None:
-    tags = [kind.TAG for kind in (TextKey, PictureKey, ConditionKey, LatentsKey)]
+    tags = [kind.TAG for kind in (TextKey, PictureKey, PairKey, ConditionKey, LatentsKey)]
     assert len(set(tags)) == len(tags)
 
 
@@ -106,7 +114,7 @@ def test_a_second_take_encodes_nothing_and_another_prompt_its_own_words_only(tin
     renderer = BACKEND.open(model.card, CPU, nobody, Workspace(shelf))
     take = model.take(ShotKind.FLF2V)
     renderer.render(take, plates_of(take), nobody)
-    assert [what.split()[0] for what in shelf.what] == ["text", "text", "CLIP's", "CLIP's", "VAE's", "latents"]
+    assert [what.split()[0] for what in shelf.what] == ["text", "text", "CLIP's", "VAE's", "latents"]
     shelf.what.clear()
 
     again = replace(take, seed=5)
@@ -114,6 +122,21 @@ def test_a_second_take_encodes_nothing_and_another_prompt_its_own_words_only(tin
     other = replace(take, prompt="a lake")
     renderer.render(other, plates_of(other), nobody)
     assert [what.split()[0] for what in shelf.what] == ["latents", "text", "latents"]
+
+
+@pytest.mark.parametrize("as_stock", [False, True])
+def test_a_keyframe_of_two_shots_is_seen_once_unless_the_pair_is_asked_for_as_in_stock(
+    tiny: Tinies, *, as_stock: bool
+) -> None:
+    """On a GPU with kernels of ours each keyframe is a stage of its own."""
+    model, shelf = tiny("flf2v-2.1"), Shelf()
+    loader = FolderLoader(read_checkpoint(model.folder), EXACT["cpu"])
+    encodings = Encodings(loader, lambda _: SOURCE, Kept(shelf), torch.device("cpu"), as_stock=as_stock)
+    a, b, c = (picture(model.kind.size, seed) for seed in (1, 2, 3))
+    with torch.no_grad():
+        views = [encodings.pictures(Plates(*pair), lambda: loader.module("image_encoder")) for pair in ((a, b), (b, c))]
+    assert [view.shape[0] for view in views if view is not None] == [2, 2]
+    assert len(shelf.what) == (2 if as_stock else 3)
 
 
 def test_a_take_whose_latents_are_there_says_that_its_steps_are_done(tiny: Tinies) -> None:
@@ -159,7 +182,7 @@ def test_where_memory_is_short_all_that_follows_is_encoded_before_the_first_take
     renderer.prepare(takes[1:], plates, nobody)
     assert len(asked) == 2 * len(takes), "each is looked at once for each encoder, however often it is announced"
     # Two prompts and the negative one; the pictures are the same in all.
-    assert [what.split()[0] for what in shelf.what] == ["text"] * 3 + ["CLIP's"] * 2 + ["VAE's"]
+    assert [what.split()[0] for what in shelf.what] == ["text"] * 3 + ["CLIP's", "VAE's"]
 
 
 def test_what_is_wrong_with_a_later_take_is_its_own_failure(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,9 @@ def padded(hidden: torch.Tensor) -> torch.Tensor:
     return torch.cat([hidden, hidden.new_zeros(1, TEXT_TOKENS - length, features)], dim=1)
 
 
-def encode_picture(picture: Pixels, processor: Any, encoder: Any) -> torch.Tensor:
-    """(1, tokens, features): the last but one layer of CLIP, as Wan 2.1 was trained with."""
-    prepared = processor(images=[Image.fromarray(picture)], return_tensors="pt")
+def encode_pictures(pictures: Sequence[Pixels], processor: Any, encoder: Any) -> torch.Tensor:
+    """(pictures, tokens, features), in one batch: the last but one layer of CLIP, as Wan 2.1 was trained with."""
+    prepared = processor(images=[Image.fromarray(picture) for picture in pictures], return_tensors="pt")
     found: torch.Tensor = encoder(**prepared.to(encoder.device), output_hidden_states=True).hidden_states[-2]
     return found
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from wan_render.backends.wan.conditions import Condition, TextOnly, channels, first_frame, keyframe_latents
-from wan_render.backends.wan.encode import encode_picture, encode_text, padded
+from wan_render.backends.wan.encode import encode_pictures, encode_text, padded
 from wan_render.backends.wan.loading import Loader
-from wan_render.backends.wan.stages import ConditionKey, Kept, PictureKey, Source, TextKey, digest
+from wan_render.backends.wan.stages import ConditionKey, Kept, PairKey, PictureKey, Source, TextKey, digest
 from wan_render.render import Pixels, Plates
 from wan_render.take import Take
 
@@ -23,8 +23,13 @@ class Encodings:
     """Everything that is encoded for the takes of one model. Tensors are given in host memory, the condition on the
     device."""
 
-    def __init__(self, loader: Loader, source: Callable[[str], Source], kept: Kept, device: torch.device) -> None:
-        """source: by what a component is identified."""
+    def __init__(
+        self, loader: Loader, source: Callable[[str], Source], kept: Kept, device: torch.device, *, as_stock: bool
+    ) -> None:
+        """source: by what a component is identified. as_stock: two keyframes go through CLIP in one batch, as in
+        diffusers' pipeline, where one by one a CPU may round otherwise; else each is encoded once for all of its shots.
+        """
+        self._as_stock = as_stock
         self._checkpoint = loader.checkpoint
         self._source = source
         self._kept = kept
@@ -46,6 +51,8 @@ class Encodings:
         """(pictures, tokens, features) of CLIP; None for a model without it."""
         if self._processor is None:
             return None
+        if self._as_stock and plates.first is not None and plates.last is not None:
+            return self._pair(plates.first, plates.last, encoder)
         shown = [plate for plate in (plates.first, plates.last) if plate is not None]
         return torch.cat([self._picture(plate, encoder) for plate in shown])
 
@@ -63,7 +70,11 @@ class Encodings:
 
     def _picture(self, plate: Pixels, encoder: Component) -> torch.Tensor:
         key = PictureKey(self._source("image_encoder"), self.processor, digest(plate))
-        return self._kept.of(key, lambda: encode_picture(plate, self._processor, encoder()))
+        return self._kept.of(key, lambda: encode_pictures([plate], self._processor, encoder()))
+
+    def _pair(self, first: Pixels, last: Pixels, encoder: Component) -> torch.Tensor:
+        key = PairKey(self._source("image_encoder"), self.processor, digest(first), digest(last))
+        return self._kept.of(key, lambda: encode_pictures([first, last], self._processor, encoder()))
 
     def _latents(self, plates: Plates, frames: int, vae: Component) -> torch.Tensor:
         first, last = ("" if plate is None else digest(plate) for plate in (plates.first, plates.last))

@@ -71,7 +71,9 @@ class WanRenderer:
         self._wardrobe = Wardrobe()
         self._loras: Mapping[str, Path] = {}
         self._kept = Kept(self._workspace.stages)
-        self._encodings = Encodings(loader, self._source, self._kept, device)
+        self._encodings = Encodings(
+            loader, self._source, self._kept, device, as_stock=self._accelerator.leaves_all_to_diffusers
+        )
         self._budget = Budget(loader)
         self._prepared: set[str] = set()
         self._fit = Fit(Rung.RESIDENT)

@@ -82,6 +82,24 @@ class ConditionKey:
     """The VAE's view of a shot's keyframes, in their places in `frames` frames: normalised latents. first, last:
     digests of their pixels, "" for none."""
 
+@dataclass(frozen=True)
+class PairKey:
+    """CLIP's view of two pictures in one batch: (2, tokens, features). first, last: digests of their pixels."""
+
+    TAG: ClassVar[str] = "stage/pair/1"
+    MADE_BY: ClassVar[str] = "image encoder (CLIP)"
+    take: ClassVar[str] = ""
+    source: Source
+    processor: str
+    first: str
+    last: str
+
+    @property
+    def what(self) -> str:
+        """Which pictures."""
+        return f"CLIP's view of pictures {short(self.first)} and {short(self.last)}"
+
+
     TAG: ClassVar[str] = "stage/condition/1"
     take: ClassVar[str] = ""
     source: Source

@@ -72,6 +72,11 @@ class Accelerator:
         self._decoder = ""
         self._fuses: bool | None = None  # decoders; None until the kernels were looked at
 
+    @property
+    def leaves_all_to_diffusers(self) -> bool:
+        """Whether `exact` is diffusers' result bit for bit: asked for, or as there are no kernels of ours for a CPU."""
+        return machine(self._device).kind != "cuda" or self._kernels == "stock"
+
     def require(self, profile: Profile) -> None:
         """Raise DeviceError or MachineError where this machine cannot do a profile."""
         require(profile, machine(self._device))
@@ -83,7 +88,7 @@ class Accelerator:
 
     def transformer(self, profile: Profile, width: int, heads: int) -> Arrival:
         """How a transformer of this width comes for a profile."""
-        if machine(self._device).kind != "cuda" or self._kernels == "stock":
+        if self.leaves_all_to_diffusers:
             return AS_LOADED
         linears = profile.linears
         if not self._holds(width, heads, linears):
@@ -148,7 +153,7 @@ class Accelerator:
 
     def _fuses_decoders(self) -> bool:
         """Whether those of a VAE's decoder are, looked at once in a process."""
-        if machine(self._device).kind != "cuda" or self._kernels == "stock":
+        if self.leaves_all_to_diffusers:
             return False
         if self._fuses is None:
             self._fuses = self._are_right(
