@@ -136,7 +136,7 @@ def kinds_of(stage: Stage) -> list[ShotKind]:
 
 def rendered(stage: Stage, take: Take) -> Pixels:
     with stage.open() as renderer:
-        return checked(take, renderer.render(take, stage.plates(take), lambda _: None)).pixels
+        return checked(take, renderer.render(take, stage.plates(take), lambda _: None), stage.plates(take)).pixels
 
 
 def test_it_is_a_value(stage: Stage) -> None:

@@ -18,7 +18,7 @@ from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
 from wan_render.printable import one_line
-from wan_render.production import film_warnings, lettering_warnings, orders
+from wan_render.production import black_takes, film_warnings, lettering_warnings, orders
 from wan_render.production.ability import confinements, unable_devices
 from wan_render.render import Backend
 from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     session = Session.of(arguments)
     plan = session.plan
     here = ground(session)
-    found = status(plan, session.store, session.backend, here.kind)
+    found = status(plan, session.store, session.backend, here.kind, black_takes(plan, session.store))
     if arguments.json:
         print(json.dumps(plan_json(plan, found, lettering_warnings(plan)), ensure_ascii=False, indent=2))
         return 0

@@ -14,6 +14,7 @@ from wan_render.errors import Problem, UsageError
 from wan_render.model import Circle, Shot
 from wan_render.plan import PlannedShot, Rendered
 from wan_render.plan.names import delivered_name
+from wan_render.production import black_takes
 from wan_render.status import ShotStatus, status
 from wan_render.store import Clip
 from wan_render.storyboard.edit import Edit, edit_shot
@@ -97,7 +98,8 @@ def _write(session: Session, planned: PlannedShot, key: str, value: str, wanted:
 
 
 def _list(session: Session, shot_id: str | None, *, as_json: bool) -> None:
-    found = status(session.plan, session.store, session.backend)
+    spoilt = black_takes(session.plan, session.store)
+    found = status(session.plan, session.store, session.backend, spoilt=spoilt)
     shots = [shot for shot in found.shots if shot_id is None or shot.id == one_shot(session.plan, shot_id)]
     if as_json:
         rows = [row for shot in shots for row in _rows(session, shot)]

@@ -1,5 +1,6 @@
 """The steps from a plan to a film: render its takes, make the film. `produce` is the sequential reference."""
 
+from wan_render.production.black import black_takes
 from wan_render.production.failures import failures
 from wan_render.production.finish import finish
 from wan_render.production.order import RenderOrder, orders
@@ -23,6 +24,7 @@ __all__ = [
     "attempt",
     "begin",
     "begin_take",
+    "black_takes",
     "failures",
     "film_warnings",
     "finish",

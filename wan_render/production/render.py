@@ -128,7 +128,7 @@ def _frames(
         renderer.prepare(
             takes, lambda take: _plates(take, pictures[take.key]) if take.key in pictures else plates, watch
         )
-        frames = checked(order.take, renderer.render(order.take, plates, watch, order.group))
+        frames = checked(order.take, renderer.render(order.take, plates, watch, order.group), plates)
         return frames, renderer.facts()
 
 
@@ -174,6 +174,7 @@ def _provenance(
         seconds=seconds,
         versions=versions,
         remarks=order.remarks,
+        frames_checked=True,
     )
 
 

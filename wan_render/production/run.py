@@ -12,6 +12,7 @@ from wan_render.media import ffmpeg
 from wan_render.plan import FilmPlan
 from wan_render.printable import logger
 from wan_render.production.ability import Unable, confinements, refusal, unable_devices
+from wan_render.production.black import set_aside_black_takes
 from wan_render.production.order import RenderOrder, orders
 from wan_render.render import Backend, Device
 from wan_render.status import FilmStatus, expected_bytes, status
@@ -73,7 +74,9 @@ def _hidden(backend: Backend) -> tuple[Problem, ...]:
 
 
 def _inspected(plan: FilmPlan, backend: Backend, store: Store, device_kind: str | None) -> FilmStatus:
-    """The status after every clip that was found was verified: a damaged one is set aside, so not found any more."""
+    """The status after every clip that was found was verified: a damaged one is set aside, so not found any more; so is
+    a black one that an earlier version kept."""
+    set_aside_black_takes(plan, store)
     found = status(plan, store, backend, device_kind)
     keys = {take.key for shot in found.shots for take in shot.takes if take.clip is not None}
     whole = [store.verify(key) is not None for key in sorted(keys)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from wan_render.keys import canonical
@@ -93,26 +94,50 @@ class FilmStatus:
         return {shot.id: shot for shot in self.shots}[shot_id]
 
 
-def status(plan: FilmPlan, store: Store, backend: Backend, device_kind: str | None = None) -> FilmStatus:
+@dataclass(frozen=True)
+class _SoundTakes:
+    """What is in the store, without the takes that count as if they were not there. spoilt: these, by key, and why."""
+
+    store: Store
+    spoilt: Mapping[str, str]
+
+    def find(self, key: str) -> Clip | None:
+        """The take, if it is there and sound."""
+        return None if key in self.spoilt else self.store.find(key)
+
+    def fault(self, key: str) -> str:
+        """Why a take is not there although it was once; "" where nothing is known of it."""
+        return self.spoilt.get(key) or ("its clip was damaged" if self.store.damaged(key) else "")
+
+
+def status(
+    plan: FilmPlan,
+    store: Store,
+    backend: Backend,
+    device_kind: str | None = None,
+    spoilt: Mapping[str, str] = MappingProxyType({}),
+) -> FilmStatus:
     """Compare a plan with what is there. Nothing is written, nothing is hashed.
 
-    `device_kind` is what the expected time is for; by default the kind that the backend is best on.
+    `device_kind` is what the expected time is for; by default the kind that the backend is best on. spoilt: takes that
+    are in the store and count as if they were not, by key, and why in words.
     Raises InputError where the slug is another storyboard's, and
     DiskError where the outputs folder is a file.
     """
     store.refuse_file()
     store.refuse_rival(plan.slug, plan.file)
     remembered = store.remembered(plan.slug)
-    shots = tuple(_shot(shot, store, remembered.get(shot.id, {})) for shot in plan.shots)
+    sound = _SoundTakes(store, spoilt)
+    shots = tuple(_shot(shot, sound, remembered.get(shot.id, {})) for shot in plan.shots)
     omitted = tuple(ShotStatus(shot_id, None, State.OMITTED, "status: omit") for shot_id in plan.omitted)
-    to_render = _to_render(plan, shots, store)
+    to_render = _to_render(plan, shots, sound)
     return FilmStatus(
         _in_film_order(plan, shots + omitted),
         expected_times(to_render, store, backend, device_kind or backend.device_kinds[0]),
         expected_bytes(plan, to_render, store),
         to_render,
         {
-            name: _take(PlannedTake(1, take), store, remembered.get(painting_label(name), {}))
+            name: _take(PlannedTake(1, take), sound, remembered.get(painting_label(name), {}))
             for name, take in plan.paintings.items()
         },
         expected_film_seconds(plan, to_render, store),
@@ -129,55 +154,55 @@ def _in_film_order(plan: FilmPlan, shots: Iterable[ShotStatus]) -> tuple[ShotSta
     return tuple(sorted(shots, key=lambda shot: places[shot.id]))
 
 
-def _to_render(plan: FilmPlan, shots: Iterable[ShotStatus], store: Store) -> tuple[Take, ...]:
+def _to_render(plan: FilmPlan, shots: Iterable[ShotStatus], sound: _SoundTakes) -> tuple[Take, ...]:
     takes = (take for shot in shots for take in shot.takes)
     lacking = [take.take for take in takes if take.take is not None and take.clip is None]
-    stills = [take for take in plan.needed_by_stills if store.find(take.key) is None]
-    return with_needs((*lacking, *stills), plan.by_key, lambda key: store.find(key) is not None)
+    stills = [take for take in plan.needed_by_stills if sound.find(take.key) is None]
+    return with_needs((*lacking, *stills), plan.by_key, lambda key: sound.find(key) is not None)
 
 
-def _shot(shot: PlannedShot, store: Store, remembered: Mapping[int, Mapping[str, Any]]) -> ShotStatus:
+def _shot(shot: PlannedShot, sound: _SoundTakes, remembered: Mapping[int, Mapping[str, Any]]) -> ShotStatus:
     match shot.content:
         case Rendered() as content:
-            return _rendered(shot, content, store, remembered)
+            return _rendered(shot, content, sound, remembered)
         case NotYet(reason):
             return ShotStatus(shot.id, shot, State.MISSING, reason)
-        case StillPicture(FramePlate(take=key)) if store.find(key) is None:
+        case StillPicture(FramePlate(take=key)) if sound.find(key) is None:
             return ShotStatus(shot.id, shot, State.MISSING, "its keyframe is not painted yet")
         case StillPicture() | CardText():
             return ShotStatus(shot.id, shot, State.FOUND, "")
 
 
 def _rendered(
-    shot: PlannedShot, content: Rendered, store: Store, remembered: Mapping[int, Mapping[str, Any]]
+    shot: PlannedShot, content: Rendered, sound: _SoundTakes, remembered: Mapping[int, Mapping[str, Any]]
 ) -> ShotStatus:
     chosen = next(take for take in content.takes if take.number == content.chosen)
     if content.pin is not None and not chosen.take.key.startswith(content.pin):
-        return _pinned(shot, content.pin, chosen, store)
+        return _pinned(shot, content.pin, chosen, sound)
     circled = content.chosen if content.chosen != content.takes[0].number else None  # by default it is the first
-    takes = tuple(_take(take, store, remembered, is_circled=take.number == circled) for take in content.takes)
+    takes = tuple(_take(take, sound, remembered, is_circled=take.number == circled) for take in content.takes)
     worst = max((take.state for take in takes), key=_FROM_BEST_TO_WORST.index)
     why = "; ".join(dict.fromkeys(take.why for take in takes if take.state == worst and take.why))
     return ShotStatus(shot.id, shot, worst, why, takes, chosen.take.key)
 
 
 def _take(
-    planned: PlannedTake, store: Store, remembered: Mapping[int, Mapping[str, Any]], *, is_circled: bool = False
+    planned: PlannedTake, sound: _SoundTakes, remembered: Mapping[int, Mapping[str, Any]], *, is_circled: bool = False
 ) -> TakeStatus:
     take = planned.take
-    clip = store.find(take.key)
+    clip = sound.find(take.key)
     if clip is not None:
         state, why = State.FOUND, ""
     elif remembered:
-        state, why = State.STALE, _why(planned, store, remembered)
+        state, why = State.STALE, _why(planned, sound, remembered)
     else:
-        state, why = State.MISSING, "its clip was damaged" if store.damaged(take.key) else "not rendered yet"
+        state, why = State.MISSING, sound.fault(take.key) or "not rendered yet"
     if is_circled and clip is None and planned.number not in remembered:  # who circles a take has seen one
         why = f"take {planned.number} is circled and does not exist yet: it will be rendered"
     return TakeStatus(planned.number, take.key, take, canonical(take), state, why, clip)
 
 
-def _why(planned: PlannedTake, store: Store, remembered: Mapping[int, Mapping[str, Any]]) -> str:
+def _why(planned: PlannedTake, sound: _SoundTakes, remembered: Mapping[int, Mapping[str, Any]]) -> str:
     """Why a take is not there although something was rendered under its shot's id."""
     take = planned.take
     before = remembered.get(planned.number)
@@ -186,8 +211,7 @@ def _why(planned: PlannedTake, store: Store, remembered: Mapping[int, Mapping[st
         nearest = remembered[min(remembered, key=lambda number: abs(number - planned.number))]
         edited = changes({**nearest, "seed": take.seed}, take)
         return ", ".join(filter(None, (f"take {planned.number} is new", _changed(edited))))
-    gone = "its clip was damaged" if store.damaged(take.key) else "its clip is no longer there"
-    return _changed(changes(before, take)) or gone
+    return _changed(changes(before, take)) or sound.fault(take.key) or "its clip is no longer there"
 
 
 def _changed(words: Sequence[str]) -> str:
@@ -195,16 +219,16 @@ def _changed(words: Sequence[str]) -> str:
     return f"{' and '.join(filter(None, (', '.join(words[:-1]), words[-1])))} changed" if words else ""
 
 
-def _pinned(shot: PlannedShot, pin: str, chosen: PlannedTake, store: Store) -> ShotStatus:
+def _pinned(shot: PlannedShot, pin: str, chosen: PlannedTake, sound: _SoundTakes) -> ShotStatus:
     """A shot whose circle keeps a clip that it would not render as it is now written: that clip or none."""
-    found = store.matching(pin)
+    found = sound.store.matching(pin)
     if len(found) != 1:
         there = "no such clip is there" if not found else f"that fits {len(found)} clips, write more digits"
         return ShotStatus(shot.id, shot, State.MISSING, f"circle: {chosen.number}@{pin} keeps a clip, but {there}")
     key = found[0]
-    clip, fields = store.find(key), store.record(key).take
+    clip, fields = sound.store.find(key), sound.store.record(key).take
     changed = _changed(changes(fields, chosen.take))
-    why = f"{changed} since" if changed else ""
+    why = ", ".join(filter(None, (f"{changed} since" if changed else "", sound.spoilt.get(key, ""))))
     unfit = _unfit(shot, chosen.take, clip) if clip is not None else "it is gone"
     if unfit:
         return ShotStatus(shot.id, shot, State.MISSING, f"circle: {chosen.number}@{pin} keeps a clip, but {unfit}")

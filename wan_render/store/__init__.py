@@ -84,6 +84,10 @@ class Store:
         """Where what is left of a damaged take lies: in its place or, once verified, set aside; None for no damage."""
         return self.takes.damaged(key)
 
+    def set_aside(self, key: str, why: str) -> None:
+        """Treat a take like a damaged one, for a reason in words: it stays in takes/.corrupt, named in a warning."""
+        self.takes.reject(key, why)
+
     def record(self, key: str) -> TakeRecord:
         """The sidecar of a take that is there. Raises ValueError or OSError otherwise."""
         return self.takes.record(key)

@@ -80,6 +80,7 @@ class Provenance:
     versions: what Renderer.facts said.
     seconds: of each phase; `waiting` is for another run's lock.
     remarks: what the plan said about this take, such as words of its prompt that the model does not read.
+    frames_checked: whether its frames were looked at when it was rendered; earlier versions kept black ones.
     """
 
     film: str
@@ -93,6 +94,7 @@ class Provenance:
     seconds: Mapping[str, float]
     versions: Mapping[str, str]
     remarks: tuple[str, ...] = ()
+    frames_checked: bool = False
 
     @property
     def by_group(self) -> bool:

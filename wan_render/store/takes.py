@@ -110,6 +110,12 @@ class Takes:
                 if free:
                     shutil.rmtree(folder, ignore_errors=True)
 
+    def reject(self, key: str, why: str) -> None:
+        """Set a take aside that is whole but shows nothing, for a reason in words; named in a warning."""
+        with self.lock(key, lambda: None):
+            if (self.folder / key).exists():
+                self._set_aside(key, why)
+
     def set_aside(self) -> tuple[Path, ...]:
         """The folders of damaged takes, `<key>-<n>`."""
         return tuple(sorted((self.folder / ".corrupt").glob("*-*")))

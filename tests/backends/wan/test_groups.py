@@ -21,7 +21,7 @@ from tests.backends.wan import members
 from tests.backends.wan.conftest import Tiny, plates_of
 from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, relative_error
 from tests.backends.wan.members import Listener, Members, Told
-from tests.backends.wan.test_lora import own
+from tests.backends.wan.test_lora import own, saved
 from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backends.wan.acceleration import first_block
 from wan_render.backends.wan.acceleration.arithmetic import Float8, Loaded
@@ -191,6 +191,20 @@ def test_all_wear_the_takes_loras(tiny: Tinies, stage: Stage) -> None:
     assert_same(stage.together(model, take, 2, loras)[0], alone)
     without = stage.together(model, plain, 2)[0]
     assert relative_error(latents(without), latents(alone)) > 100 * TOLERANCE
+
+
+def test_values_that_are_not_finite_stop_all_of_a_group_at_the_same_step(tiny: Tinies, stage: Stage) -> None:
+    model = tiny("flf2v-2.1")
+    tensors = {
+        f"diffusion_model.blocks.0.self_attn.q.lora_{way}.weight": torch.full(shape, torch.nan)
+        for way, shape in (("down", (1, 24)), ("up", (24, 1)))
+    }
+    lora, file = saved(stage.folder / "nan.safetensors", tensors)
+    take = replace(model.take(ShotKind.FLF2V), loras=(lora,))
+    for future in stage.begun(model, take, 2, {lora.content: file}):
+        with pytest.raises(RenderError, match=r"step 1 of 4 gave .*not finite.*nan\.safetensors"):
+            future.result(PATIENCE)
+    assert_same(stage.together(model, plain := model.take(ShotKind.FLF2V), 2)[0], stage.alone(model, plain))
 
 
 def test_to_join_is_told_as_a_step(tiny: Tinies, stage: Stage) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from wan_render.backends.wan.conditions import Condition
+from wan_render.backends.wan.finite import NotFiniteError, is_finite
 from wan_render.render import Listen, Phase, Progress
 
 
@@ -102,7 +103,11 @@ def denoise(
     listen: Listen,
     parallel: Parallel = ONE_DEVICE,
 ) -> torch.Tensor:
-    """Noise (float32) through all timesteps of a prepared scheduler. `transformer` gives a component by name."""
+    """Noise (float32) through all timesteps of a prepared scheduler. `transformer` gives a component by name.
+
+    Raises NotFiniteError after the first step whose latents are not finite: every step after it would be wasted. In a
+    group each device has the same latents, so all of them stop at the same step.
+    """
     timesteps = scheduler.timesteps.cpu()
     scheduler.set_begin_index(0)
     listen(Progress(Phase.STEP, 0, len(timesteps)))
@@ -110,8 +115,11 @@ def denoise(
         expert = experts.at(timesteps[done - 1])
         prediction = predict(latents, t, context, expert, transformer(expert.component), parallel)
         latents = scheduler.step(prediction, t, latents, return_dict=False)[0]
+        all_finite = is_finite(latents)
         if latents.is_cuda:
             torch.cuda.synchronize(latents.device)  # a step is finished when the device has finished it
+        if not all_finite:  # costs no wait of its own: the device has just been waited for
+            raise NotFiniteError(f"step {done} of {len(timesteps)}")
         listen(Progress(Phase.STEP, done, len(timesteps)))
     return context.condition.finish(latents)
 

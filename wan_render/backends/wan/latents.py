@@ -10,6 +10,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 
 from wan_render.backends.wan.acceleration.steady import steadily
+from wan_render.backends.wan.finite import NotFiniteError, watched
 from wan_render.backends.wan.residence import free_bytes
 from wan_render.render import Pixels
 
@@ -37,7 +38,7 @@ def decode_video(latents: torch.Tensor, vae: Any) -> Pixels:
     """Normalised latents as uint8 frames (frames, height, width, 3).
 
     As `vae.decode` does, but that each part of the frames leaves the device when it is there: all of them in float
-    take as much memory again as the decoder's largest layers.
+    take as much memory again as the decoder's largest layers. Raises NotFiniteError.
     """
     latents = latents.to(vae.device, vae.dtype)
     mean, inverse_std = _statistics(vae, latents)
@@ -49,12 +50,15 @@ def decode_video(latents: torch.Tensor, vae: Any) -> Pixels:
     size = (1 + (frames - 1) * time, height * space, width * space, 3)
     found = torch.empty(size, dtype=torch.uint8, pin_memory=latents.is_cuda)  # which the device writes to by itself
     end = 0
-    for part in parts(unnormalised.to(weights), vae):
-        shown = _rounded(part)
-        begin, end = end, end + len(shown)
-        found[begin:end].copy_(shown, non_blocking=True)
+    with watched(vae.decoder, latents.device) as all_finite:
+        for part in parts(unnormalised.to(weights), vae):
+            shown = _rounded(part)
+            begin, end = end, end + len(shown)
+            found[begin:end].copy_(shown, non_blocking=True)
     if latents.is_cuda:
         torch.cuda.synchronize(latents.device)
+    if not all_finite:
+        raise NotFiniteError("decoding")
     pixels: Pixels = found.numpy()
     return pixels
 

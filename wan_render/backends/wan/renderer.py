@@ -6,8 +6,8 @@ is that nothing is rounded, stretched or ignored, and that what one take has loa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from wan_render.backends.wan.checkpoint import WEIGHTS
 from wan_render.backends.wan.conditions import Condition
 from wan_render.backends.wan.denoise import ONE_DEVICE, Context, Expert, Experts, Parallel, denoise
 from wan_render.backends.wan.encodings import Encodings
+from wan_render.backends.wan.finite import explained
 from wan_render.backends.wan.fit import Fit, Rung, choose
 from wan_render.backends.wan.latents import decode_video, noise
 from wan_render.backends.wan.limits import require
@@ -93,7 +94,8 @@ class WanRenderer:
                 return
             for text in dict.fromkeys(text for take in lacking for text in self._texts(take)):
                 self._say(Progress(Phase.ENCODING))
-                self._encodings.text(text, self._text_encoder)
+                with _left_for_its_turn("a text"):
+                    self._encodings.text(text, self._text_encoder)
             shown = [take for take in lacking if take.first is not None]
             self._encode_all(shown if self._checkpoint.has_image_encoder else [], plates, self._show_pictures)
             self._encode_all(shown, plates, self._condition)
@@ -104,10 +106,8 @@ class WanRenderer:
     ) -> None:
         for take in takes:
             self._say(Progress(Phase.ENCODING))
-            try:
+            with _left_for_its_turn(f"take {short(take.key)}"):
                 encode(take, plates(take))
-            except (InputError, RenderError, WeightsError) as error:
-                _log.info("take %s is not prepared: %s", short(take.key), error.problems[0].found)
 
     def assist(self, take: Take, plates: Plates, listen: Listen, group: Group) -> None:
         """Denoise a take along with the leader of a group, who sends what it is made from. Only errors of
@@ -163,9 +163,14 @@ class WanRenderer:
         scheduler = prepared_scheduler(profile, take.sampling, self._loader.scheduler, self._device)
         start = noise(latent_shape(self._checkpoint, take), take.seed, self._device)
         experts = self._experts(take)
-        return denoise(
-            start, context, experts, scheduler, lambda name: self._transformer(name, take), self._say, parallel
-        )
+        used: list[Any] = []
+
+        def transformer(name: str) -> Any:
+            used[:] = [self._transformer(name, take)]
+            return used[0]
+
+        with explained(take, self._loras, "transformer", lambda: used[0]):
+            return denoise(start, context, experts, scheduler, transformer, self._say, parallel)
 
     def facts(self) -> Mapping[str, str]:
         """Versions, device, and exactly which weights, in what precision."""
@@ -216,7 +221,9 @@ class WanRenderer:
 
     def _decode(self, latents: torch.Tensor, take: Take) -> Pixels:
         self._say(Progress(Phase.DECODING))
-        return decode_video(latents, self._vae(take))
+        vae = self._vae(take)
+        with explained(take, self._loras, "VAE", lambda: vae):
+            return decode_video(latents, vae)
 
     def _experts(self, take: Take) -> Experts:
         guidance, boundary = take.sampling.guidance, self._checkpoint.index.boundary_ratio
@@ -302,6 +309,15 @@ class WanRenderer:
     def _say(self, progress: Progress) -> None:
         self._doing = progress
         self._listen(progress)
+
+
+@contextmanager
+def _left_for_its_turn(what: str) -> Iterator[None]:
+    """What is wrong with a later take is said when it is rendered."""
+    try:
+        yield
+    except (InputError, RenderError, WeightsError) as error:
+        _log.info("%s is not prepared: %s", what, error.problems[0].found)
 
 
 def _to_nobody(progress: Progress) -> None:

@@ -12,6 +12,7 @@ from typing import ClassVar, Protocol
 import torch
 from safetensors.torch import load, save
 
+from wan_render.backends.wan.finite import is_finite, refused
 from wan_render.keys import content_key
 from wan_render.render import Pixels, Stage, Stages
 from wan_render.take import short
@@ -34,6 +35,8 @@ class StageKey(Protocol):
     """Everything that decides a stage's numbers, as a value."""
 
     TAG: ClassVar[str]
+    MADE_BY: ClassVar[str]
+    """The component that computes it, in words."""
 
     @property
     def what(self) -> str:
@@ -51,6 +54,7 @@ class TextKey:
     """A text's embedding: (1, its tokens, features), without the padding."""
 
     TAG: ClassVar[str] = "stage/text/1"
+    MADE_BY: ClassVar[str] = "text encoder"
     take: ClassVar[str] = ""
     source: Source
     text: str
@@ -66,6 +70,7 @@ class PictureKey:
     """CLIP's view of one picture: (1, tokens, features). picture: digest of its pixels; processor: what scales it."""
 
     TAG: ClassVar[str] = "stage/picture/1"
+    MADE_BY: ClassVar[str] = "image encoder (CLIP)"
     take: ClassVar[str] = ""
     source: Source
     processor: str
@@ -76,11 +81,6 @@ class PictureKey:
         """Which picture."""
         return f"CLIP's view of picture {short(self.picture)}"
 
-
-@dataclass(frozen=True)
-class ConditionKey:
-    """The VAE's view of a shot's keyframes, in their places in `frames` frames: normalised latents. first, last:
-    digests of their pixels, "" for none."""
 
 @dataclass(frozen=True)
 class PairKey:
@@ -100,7 +100,13 @@ class PairKey:
         return f"CLIP's view of pictures {short(self.first)} and {short(self.last)}"
 
 
+@dataclass(frozen=True)
+class ConditionKey:
+    """The VAE's view of a shot's keyframes, in their places in `frames` frames: normalised latents. first, last:
+    digests of their pixels, "" for none."""
+
     TAG: ClassVar[str] = "stage/condition/1"
+    MADE_BY: ClassVar[str] = "VAE"
     take: ClassVar[str] = ""
     source: Source
     first: str
@@ -120,6 +126,7 @@ class LatentsKey:
     their types."""
 
     TAG: ClassVar[str] = "stage/latents/1"
+    MADE_BY: ClassVar[str] = "transformer"
     take: str
     sources: tuple[Source, ...]
 
@@ -141,20 +148,26 @@ class Kept:
         return self.find(key) is not None
 
     def find(self, key: StageKey) -> torch.Tensor | None:
-        """A stage that was made before, in host memory."""
+        """A stage that was made before, in host memory. One that is not finite, as earlier versions kept them, is not
+        there."""
         stage = _stage(key)
         found = self._memory.pop(stage.key, None)
         if found is None and (content := self._stages.find(stage)) is not None:
             found = load(content)["stage"]
+            if not is_finite(found):
+                return None
         if found is not None:
             self._remember(stage, found)
         return found
 
     def of(self, key: StageKey, make: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """A stage, in host memory, bit for bit as `make` made it."""
+        """A stage, in host memory, bit for bit as `make` made it. Raises RenderError for values that are not finite:
+        they are not kept."""
         found = self.find(key)
         if found is None:
             found = make().detach().cpu().contiguous()
+            if not is_finite(found):
+                raise refused(key.what, key.MADE_BY)
             self._stages.keep(_stage(key), save({"stage": found}))
             self._remember(_stage(key), found)
         return found

@@ -1,0 +1,100 @@
+"""Takes whose clip is black although their keyframes are not: what values that are not finite became in versions that
+did not look at the frames of a take.
+
+Only such versions' takes are looked at (Provenance.frames_checked), and of those only clips too small to show
+anything are opened, so a plan costs nothing more. A take that this version renders is never suspected, however dark.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wan_render.errors import MachineError
+from wan_render.media.clip import read_frames
+from wan_render.plan import FilmPlan, Rendered
+from wan_render.render import is_blank_instead
+from wan_render.status import with_needs
+from wan_render.store import CLIP, Clip, Store, TakeRecord
+from wan_render.take import needs_of
+
+if TYPE_CHECKING:  # planning needs no numpy, whose import is a fifth of the time of `check`
+    from wan_render.render import Pixels
+
+_LOG = logging.getLogger(__name__)
+
+BLACK = "its clip is black although its keyframes are not"
+BLACK_THROUGHOUT = "its clip is black from the first frame to the last"
+MADE_FROM_BLACK = "it was made from a take whose clip is black"
+
+_MOST_BYTES = 4096
+_MOST_BYTES_PER_FRAME = 256
+_MOST_BYTES_PER_PIXEL = 0.004
+"""Bounds on a black clip in FFV1: 1,684 bytes for 9 frames of 64x48 and 38,429 for 81 of 832x480 were measured; filmed
+frames take 0.9 bytes a pixel."""
+
+
+def black_takes(plan: FilmPlan, store: Store) -> dict[str, str]:
+    """Key → why, in words, for the takes of a plan that are in the store and black, for those that were made from
+    them, and for clips that a pin keeps."""
+    found: dict[str, str] = {}
+    takes = with_needs(plan.takes, plan.by_key, lambda _: False)
+    for key in (*(take.key for take in takes), *_pinned(plan, store)):
+        clip = store.find(key)
+        if clip is not None and (why := _why(store.record(key), clip, found)):
+            found[key] = why
+    return found
+
+
+def set_aside_black_takes(plan: FilmPlan, store: Store) -> None:
+    """Have the plan's black takes rendered again; they stay in the store's folder of damaged takes. What a pin keeps
+    stays where it is."""
+    rendered = {take.key for take in plan.takes}
+    for key, why in black_takes(plan, store).items():
+        if key in rendered:
+            store.set_aside(key, why)
+
+
+def _pinned(plan: FilmPlan, store: Store) -> Iterator[str]:
+    for shot in plan.shots:
+        if isinstance(shot.content, Rendered) and shot.content.pin is not None:
+            yield from store.matching(shot.content.pin)
+
+
+def _why(record: TakeRecord, clip: Clip, black: dict[str, str]) -> str:
+    """ "" for a take that is not black."""
+    if record.provenance.frames_checked:
+        return ""
+    if any(need in black for need in needs_of(record.take)):
+        return MADE_FROM_BLACK
+    return _black(clip) if record.files[CLIP].bytes <= _most_bytes(clip) else ""
+
+
+def _most_bytes(clip: Clip) -> float:
+    pixels = clip.size.width * clip.size.height * clip.frames
+    return _MOST_BYTES + _MOST_BYTES_PER_FRAME * clip.frames + _MOST_BYTES_PER_PIXEL * pixels
+
+
+def _black(clip: Clip) -> str:
+    try:
+        shown = [next(read_frames(clip.video, at, 1)) for at in (0, clip.frames // 2, clip.frames - 1)]
+        if any(frame.any() for frame in shown):
+            return ""
+        if clip.first is None and clip.last is None:
+            return BLACK_THROUGHOUT
+        ends = ((shown[0], clip.first), (shown[-1], clip.last))
+        is_wrong = any(is_blank_instead(frame, _picture(file)) for frame, file in ends if file is not None)
+    except (MachineError, OSError) as error:  # damage is looked for elsewhere
+        _LOG.info("%s could not be looked at: %s", clip.video, error)
+        return ""
+    return BLACK if is_wrong else ""
+
+
+def _picture(file: Path) -> Pixels:
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(file) as opened:
+        return np.asarray(opened.convert("RGB"))
