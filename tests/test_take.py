@@ -43,7 +43,13 @@ OTHERS: dict[str, dict[str, Any]] = {
         "loras": (),
         "through": (Leg(Plate("c" * 64, SIZE), 40, "山"),),
     },
-    "Plate": {"picture": "d" * 64, "size": Size(16, 16), "focus": (Fraction(0), Fraction(1)), "conform": "cover/0"},
+    "Plate": {
+        "picture": "d" * 64,
+        "size": Size(16, 16),
+        "focus": (Fraction(0), Fraction(1)),
+        "conform": "cover/0",
+        "fit": "blur",
+    },
     "Sampling": {"steps": 1, "guidance": (5.0, 3.0), "shift": 3.0, "profile": "draft"},
     "Lora": {"content": "d" * 64, "scale": 1.0, "expert": "high"},
     "FramePlate": {"take": "d" * 64, "frame": 1, "size": Size(16, 16), "conform": "frame/0"},
@@ -182,8 +188,10 @@ def test_nothing_changed_between_a_take_and_its_sidecar() -> None:
         ({"first": Plate("a" * 64, SIZE, (Fraction(0), Fraction(1)))}, ("focus of the first keyframe",)),
         (
             {"first": Plate("a" * 64, SIZE, conform="cover/2"), "last": Plate("b" * 64, SIZE, conform="cover/2")},
-            ("fitting of keyframes",),
+            ("reading of keyframes' colours",),
         ),
+        ({"first": Plate("a" * 64, SIZE, fit="blur")}, ("fit of the first keyframe",)),
+        ({"last": Plate("b" * 64, SIZE, fit="contain")}, ("fit of the last keyframe",)),
         (
             {
                 "size": Size(1280, 720),

@@ -20,6 +20,10 @@ TAKE_FORM = "take/1"
 CONFORM_VERSION = "cover/1"
 """How keyframes are made into plates (see plates.conform); part of every plate, so of every key."""
 
+FINE_CONFORM_VERSION = "cover/2"
+"""The same for pictures that `cover/1` reads too coarsely: with more than 8 bits a channel, which are dithered, or with
+colours that are stated otherwise than by an ICC profile."""
+
 FRAME_VERSION = "frame/1"
 """How a frame of another take is made into a plate: taken over as it is."""
 
@@ -52,13 +56,15 @@ class Plate:
     """A keyframe conformed to a size: which bytes, and how they are fitted.
 
     `picture` is the SHA-256 of the file's bytes; `focus` is (from left, from top), each 0 to 1: the point
-    that the crop keeps as near to its middle as it can.
+    that the crop keeps as near to its middle as it can. `fit`: `cover` crops the picture, `contain` shows all of it on
+    black, `blur` over an enlarged, blurred copy of itself.
     """
 
     picture: str
     size: Size
     focus: tuple[Fraction, Fraction] = (Fraction(1, 2), Fraction(1, 2))
     conform: str = CONFORM_VERSION
+    fit: str = field(default="cover", metadata=ADDED_LATER)
 
     @property
     def shows(self) -> str:
@@ -266,7 +272,7 @@ def _read_plate(fields: Mapping[str, Any] | None) -> AnyPlate | None:
     if "take" in fields:
         return FramePlate(fields["take"], fields["frame"], size, fields["conform"])
     across, down = map(Fraction, fields["focus"])
-    return Plate(fields["picture"], size, (across, down), fields["conform"])
+    return Plate(fields["picture"], size, (across, down), fields["conform"], fields.get("fit", "cover"))
 
 
 def short(key: str) -> str:
@@ -279,7 +285,7 @@ _WORDS = {
     "size": "raster",
     "rate": "frame rate",
     "loras": "LoRAs",
-    "conform": "fitting of keyframes",
+    "conform": "reading of keyframes' colours",
     "through": "keyframes on the way",
 }
 _ENDS = {"first": "begins", "last": "ends"}
@@ -345,7 +351,7 @@ def _changed_plate(name: str, old: Any, new: Any, *, resized: bool) -> Iterator[
         yield f"{name} keyframe"
         return
     for part in _changed(old, new):
-        if part == "focus":
-            yield f"focus of the {name} keyframe"
+        if part in ("focus", "fit"):
+            yield f"{part} of the {name} keyframe"
         elif part != "size" or not resized:
             yield part

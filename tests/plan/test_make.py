@@ -568,12 +568,25 @@ def test_a_problem_is_one_line_whatever_was_found(document: Callable[[str], Docu
     assert [problem.found for problem in findings.warnings] == ["one\\ntwo\\u2028three 漢　字"]
 
 
-def test_what_becomes_of_a_picture_is_a_warning(plan: Plan, studio: Path) -> None:
+def test_what_may_surprise_of_a_picture_is_a_warning_and_what_was_done_right_a_note(plan: Plan, studio: Path) -> None:
+    """Both are recorded beside every take of the picture, and of each part of a shot that passes through it."""
     from PIL import Image
 
-    Image.new("RGBA", (832, 480), (9, 9, 9, 9)).save(studio / "glass.png")
-    film = plan("version: 1\nkeyframes: {g: glass.png}\nshots: [{from: g}]")
-    assert warned(film, "keyframes.g: the picture has transparency: composited over black")
+    orientation = Image.Exif()
+    orientation[0x0112] = 6
+    Image.new("RGBA", (480, 832), (9, 9, 9, 9)).save(studio / "glass.png", exif=orientation)
+    names = "g: glass.png, a: keyframes/a.png, b: keyframes/b.png"
+    film = plan(f"version: 1\nkeyframes: {{{names}}}\nshots: [{{from: a, to: b, through: g, takes: 2}}, {{from: g}}]")
+    assert warned(film, "keyframes.g: g has transparency: composited over black")
+    assert "upright" not in "".join(map(str, film.warnings))
+    assert [note.found for note in film.notes] == ["g was turned upright by its EXIF orientation"]
+    told = ("g was turned upright by its EXIF orientation", "g has transparency: composited over black")
+    (glass,) = (digest for digest, file in film.pictures.items() if file.name == "glass.png")
+    with_it = [
+        take.key for take in film.takes if glass in {getattr(end, "picture", "") for end in (take.first, take.last)}
+    ]
+    assert len(with_it) == 5, "two parts of two takes, and the second shot"
+    assert film.remarks == dict.fromkeys(with_it, told)
 
 
 def test_an_unused_keyframe_is_a_warning_unless_an_omitted_shot_uses_it(plan: Plan) -> None:

@@ -56,6 +56,8 @@ class Studio:
         if not_yet:
             return NotYet(not_yet)
         performed = self._performed(inherited, take)
+        for planned in performed.takes:
+            self.keyframes.remark(planned.take)
         return Rendered(performed.takes, _best_of(performed, inherited)) if self.resolver.is_draft else performed
 
     def unrendered(self, inherited: Inherited, role: Role, not_yet: str) -> Content:

@@ -10,7 +10,7 @@ from wan_render.facts import FactCache
 from wan_render.model import Keyframe, PathInFile
 from wan_render.plan.findings import Findings
 from wan_render.plates import PictureFacts, picture_facts
-from wan_render.take import Plate, Size
+from wan_render.take import Plate, Size, Take
 
 MOST_ENLARGED = Fraction(3, 2)
 
@@ -29,6 +29,7 @@ class Keyframes:
         self._named = findings.document.storyboard.keyframes
         self._seen: dict[str, PictureFacts | None] = {}
         self._files: dict[str, Path] = {}
+        self._told: dict[str, dict[str, None]] = {}
 
     @property
     def files(self) -> dict[str, Path]:
@@ -44,7 +45,14 @@ class Keyframes:
         facts = None if name is None else self.facts(name)
         if name is None or facts is None:
             return None
-        return Plate(facts.digest, self._size, self._named[name].focus or _CENTRE)
+        return Plate(facts.digest, self._size, self._named[name].focus or _CENTRE, facts.conform)
+
+    def remark(self, take: Take) -> None:
+        """Record beside a take, and beside its segments, what was done to its pictures."""
+        for one in (take, *take.segments):
+            for plate in (one.first, one.last):
+                for text in self._told.get(plate.picture, ()) if isinstance(plate, Plate) else ():
+                    self._findings.remark(one.key, text)
 
     def facts(self, name: str) -> PictureFacts | None:
         """What is known of a keyframe's picture; None where it is to be painted, or after an error."""
@@ -89,7 +97,10 @@ class Keyframes:
 
     def _tell(self, name: str, facts: PictureFacts) -> None:
         for note in facts.notes:
-            self._findings.warn(("keyframes", name), f"the picture {note}")
+            self._findings.note(("keyframes", name), f"{name} {note}")
+        for warning in facts.warnings:
+            self._findings.warn(("keyframes", name), f"{name} {warning}")
+        self._told[facts.digest] = {f"{name} {text}": None for text in (*facts.notes, *facts.warnings)}
         scale = max(Fraction(self._size.width, facts.width), Fraction(self._size.height, facts.height))
         if round(scale, 2) > MOST_ENLARGED:  # as it is told
             found = f"{facts.width}x{facts.height} is enlarged {float(scale):.2f} times to cover {self._size}"

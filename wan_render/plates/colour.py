@@ -1,6 +1,6 @@
 """Any of Pillow's modes → RGB, 8 bits, sRGB, over black.
 
-A picture that says what its colours mean (an ICC profile) is converted; one that does not is taken for sRGB.
+A picture with an ICC profile is converted by it; what other statements a file makes is in `stated_colours`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,25 @@ if TYPE_CHECKING:
     from PIL import Image, ImageCms
 
 _USABLE_MODES = frozenset(
-    {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "I", "I;16", "I;16L", "I;16B"}
+    {
+        "1",
+        "L",
+        "LA",
+        "La",
+        "P",
+        "PA",
+        "RGB",
+        "RGBA",
+        "RGBX",
+        "RGBa",
+        "CMYK",
+        "YCbCr",
+        "LAB",
+        "I",
+        "I;16",
+        "I;16L",
+        "I;16B",
+    }
 )
 
 
@@ -24,39 +42,50 @@ def unusable_mode(image: Image.Image) -> str | None:
     """
     if image.mode in _USABLE_MODES and not (image.mode == "I" and image.format != "PNG"):
         return None
-    return f"has samples of a kind that is not a picture for people (mode {image.mode})"
+    kind = "floating-point" if image.mode == "F" else "32-bit" if image.mode == "I" else "unknown"
+    return f"has {kind} samples, and does not say which of them is white (mode {image.mode})"
 
 
 def transparency_note(image: Image.Image) -> str | None:
     """What becomes of transparency, where some of it shows."""
-    alpha = _alpha(image)
+    alpha = opacity(image)
     if alpha is None:
         return None
     lowest, _ = alpha.getextrema()
     return "has transparency: composited over black" if isinstance(lowest, int) and lowest < 255 else None
 
 
-def profile_note(image: Image.Image) -> str | None:
-    """What becomes of its colours, where they are not plainly sRGB."""
+def profile_warning(image: Image.Image) -> str | None:
+    """What the user may not expect of its colours, where no statement but a profile counts."""
     if image.info.get("icc_profile"):
-        if _transform(image) is None:
+        if transform_of(image) is None:
             return "has a colour profile that cannot be read or is for other colours: taken for sRGB"
-        return None if _says_srgb(image) else "has a colour profile: converted to sRGB"
+        return None
     return "is CMYK without a colour profile: converted by the plain formula" if image.mode == "CMYK" else None
+
+
+def profile_note(image: Image.Image) -> str | None:
+    """What is done to its colours, where no statement but a profile counts and they are not plainly sRGB."""
+    if image.mode == "LAB":
+        return "is in CIELAB: converted to sRGB"
+    if not image.info.get("icc_profile") or transform_of(image) is None or _says_srgb(image):
+        return None
+    return "has a colour profile: converted to sRGB"
 
 
 def flattened(image: Image.Image) -> Image.Image:
     """Mode RGB, sRGB, composited over black; the same size."""
     from PIL import Image as Pillow
 
-    alpha = _alpha(image)
+    alpha = opacity(image)
     colours = _in_srgb(image)
     if alpha is None:
         return colours
     return Pillow.composite(colours, Pillow.new("RGB", image.size), alpha)
 
 
-def _alpha(image: Image.Image) -> Image.Image | None:
+def opacity(image: Image.Image) -> Image.Image | None:
+    """Its alpha channel, mode L; None where it has none."""
     if not image.has_transparency_data or image.mode.startswith("I"):  # 16-bit greyscale knows one transparent value
         return None
     return image.convert("RGBA").getchannel("A")
@@ -65,15 +94,15 @@ def _alpha(image: Image.Image) -> Image.Image | None:
 def _in_srgb(image: Image.Image) -> Image.Image:
     from PIL import ImageCms
 
-    plain = _without_alpha(image)
-    transform = _transform(image)
+    plain = without_alpha(image)
+    transform = transform_of(image)
     if transform is None:
         return plain.convert("RGB")
     converted = ImageCms.applyTransform(plain, transform)
     return plain.convert("RGB") if converted is None else converted
 
 
-def _without_alpha(image: Image.Image) -> Image.Image:
+def without_alpha(image: Image.Image) -> Image.Image:
     """The colours alone, in the mode that a profile of the file is for: L, RGB or CMYK."""
     if image.mode.startswith("I"):
         return _scaled_to_8_bits(image)
@@ -90,7 +119,7 @@ def _without_alpha(image: Image.Image) -> Image.Image:
 def _profile_mode(image: Image.Image) -> str:
     if image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I"):
         return "L"
-    return "CMYK" if image.mode == "CMYK" else "RGB"
+    return image.mode if image.mode in ("CMYK", "LAB") else "RGB"
 
 
 def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
@@ -102,11 +131,13 @@ def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
     return Pillow.fromarray(((samples + 128) // 257).astype(np.uint8))
 
 
-def _transform(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
+def transform_of(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
     """From the picture's own profile to sRGB, perceptual intent; None without a profile that fits its colours."""
     from PIL import ImageCms
 
     profile = image.info.get("icc_profile")
+    if image.mode == "LAB":
+        return ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
     if not profile:
         return None
     mode = _profile_mode(image)

@@ -5,38 +5,49 @@ The same bytes give the same pixels."""
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wan_render.facts import forget_digest
-from wan_render.plates.decode import decode
 from wan_render.plates.reading import read_bytes, refuse
 from wan_render.render import Pixels
 from wan_render.settings import machine_settings
-from wan_render.take import Plate, Size
+from wan_render.take import CONFORM_VERSION, Plate, Size
 
 Box = tuple[Fraction, Fraction, Fraction, Fraction]
 """left, top, right, bottom, in pixels of the source"""
+
+BLUR = Fraction(1, 16)
+"""The radius of the blurred background, by the shorter side of the plate: no shape of the picture is told apart."""
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from wan_render.plates.decode import Decoded
+
+_Part = Callable[[Box, Size], Pixels]
 
 
 def conform(file: Path, plate: Plate) -> Pixels:
     """The keyframe at the plate's size: (height, width, 3) uint8 RGB.
 
-    Upright, in sRGB, over black; scaled by Lanczos to cover the size, cropped around the focus.
+    Upright, in sRGB, over black, scaled by Lanczos. `cover`: it fills the plate, cropped around the focus. `contain`:
+    all of it is in the middle, on black. `blur`: the same over an enlarged, blurred copy of itself.
     Raises PictureError where the file is no longer the one that was planned, or cannot be decoded.
     """
-    import numpy as np
-    from PIL.Image import Resampling
+    from wan_render.plates.decode import decode
 
     data = read_bytes(file)
     if hashlib.sha256(data).hexdigest() != plate.picture:
         forget_digest(machine_settings().cache, file)  # else the same command plans with it again
         raise refuse(file, "was changed since the plan was made", "", "run the same command again")
-    image = decode(file, data).flat()
-    box = cover(image.size, plate.size, plate.focus)
-    left, top, right, bottom = map(float, box)
-    size = (plate.size.width, plate.size.height)
-    return np.array(image.resize(size, Resampling.LANCZOS, box=(left, top, right, bottom)), dtype=np.uint8)
+    decoded = decode(file, data)
+    part, source = _parts_of(decoded, plate.conform), decoded.image.size
+    if plate.fit == "cover":
+        return part(cover(source, plate.size, plate.focus), plate.size)
+    return _whole(part, source, plate)
 
 
 def cover(source: tuple[int, int], size: Size, focus: tuple[Fraction, Fraction]) -> Box:
@@ -49,5 +60,60 @@ def cover(source: tuple[int, int], size: Size, focus: tuple[Fraction, Fraction])
     return left, top, left + part_width, top + part_height
 
 
+def contained(source: tuple[int, int], size: Size) -> Size:
+    """How large all of a (width, height) source is seen in `size`."""
+    width, height = source
+    scale = min(Fraction(size.width, width), Fraction(size.height, height))
+    return Size(max(1, round(width * scale)), max(1, round(height * scale)))
+
+
 def _placed(start: Fraction, most: Fraction) -> Fraction:
     return min(max(start, Fraction(0)), most)
+
+
+def _parts_of(decoded: Decoded, version: str) -> _Part:
+    """What cuts a part out of a picture and scales it, as a version of conforming reads it."""
+    from wan_render.plates.fine import part_of
+
+    if version == CONFORM_VERSION or decoded.fine is None:
+        flat = decoded.flat()
+        return lambda box, size: _scaled(flat, box, size)
+    fine = decoded.fine.in_srgb()
+    return lambda box, size: part_of(fine, _floats(box), (size.width, size.height))
+
+
+def _scaled(picture: Image.Image, box: Box, size: Size) -> Pixels:
+    import numpy as np
+    from PIL.Image import Resampling
+
+    scaled = picture.resize((size.width, size.height), Resampling.LANCZOS, box=_floats(box))
+    return np.array(scaled, dtype=np.uint8)
+
+
+def _floats(box: Box) -> tuple[float, float, float, float]:
+    left, top, right, bottom = map(float, box)
+    return left, top, right, bottom
+
+
+def _whole(part: _Part, source: tuple[int, int], plate: Plate) -> Pixels:
+    """All of the picture in the middle of the plate."""
+    import numpy as np
+
+    size, (width, height) = plate.size, source
+    seen = contained(source, size)
+    left, top = (size.width - seen.width) // 2, (size.height - seen.height) // 2
+    if plate.fit == "blur":
+        ground = _blurred(part(cover(source, size, plate.focus), size))
+    else:
+        ground = np.zeros((size.height, size.width, 3), np.uint8)
+    whole = (Fraction(0), Fraction(0), Fraction(width), Fraction(height))
+    ground[top : top + seen.height, left : left + seen.width] = part(whole, seen)
+    return ground
+
+
+def _blurred(picture: Pixels) -> Pixels:
+    import numpy as np
+    from PIL import Image, ImageFilter
+
+    radius = float(BLUR * min(picture.shape[:2]))
+    return np.array(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius)), dtype=np.uint8)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from wan_render.facts import FactCache
 from wan_render.plates.reading import check_file, read_bytes, reason, refuse
+from wan_render.take import CONFORM_VERSION, FINE_CONFORM_VERSION
 
 if TYPE_CHECKING:
     from PIL import Image
 
-KIND = "picture/2"
+KIND = "picture/3"
 """The kind under which facts are cached: raised whenever what is found out about a picture changes."""
 
 THUMBNAIL_SIDE = 16
@@ -25,16 +26,19 @@ _REDUCIBLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
 class PictureFacts:
     """A usable picture.
 
-    digest: SHA-256 of the file's bytes. width, height: pixels, upright. notes: in words, what becomes of it
-    (`has transparency: composited over black`). thumbnail: 16x16 RGB, 768 bytes, the whole picture squeezed into
-    it, for rough comparisons.
+    digest: SHA-256 of the file's bytes. width, height: pixels, upright. thumbnail: 16x16 RGB, 768 bytes, the whole
+    picture squeezed into it, for rough comparisons. notes: in words, what was done (`was turned upright …`). warnings:
+    what the user may not expect (`has transparency: composited over black`). conform: how it is made into a plate; see
+    Plate.
     """
 
     digest: str
     width: int
     height: int
-    notes: tuple[str, ...]
     thumbnail: bytes
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    conform: str = CONFORM_VERSION
 
 
 def picture_facts(file: Path, cache: FactCache) -> PictureFacts:
@@ -53,7 +57,13 @@ def picture_facts(file: Path, cache: FactCache) -> PictureFacts:
         known = _inspect(file)
         cache.put(KIND, digest, known)
     return PictureFacts(
-        digest, known["width"], known["height"], tuple(known["notes"]), base64.b64decode(known["thumbnail"])
+        digest,
+        known["width"],
+        known["height"],
+        base64.b64decode(known["thumbnail"]),
+        tuple(known["notes"]),
+        tuple(known["warnings"]),
+        known["conform"],
     )
 
 
@@ -62,8 +72,16 @@ def _inspect(file: Path) -> dict[str, Any]:
 
     decoded = decode(file, read_bytes(file))
     width, height = decoded.image.size
-    thumbnail = base64.b64encode(_thumbnail(decoded.image)).decode()
-    return {"width": width, "height": height, "notes": list(decoded.notes), "thumbnail": thumbnail}
+    fine = decoded.fine
+    thumbnail = _thumbnail(decoded.image) if fine is None else fine.reduced(THUMBNAIL_SIDE).tobytes()
+    return {
+        "width": width,
+        "height": height,
+        "thumbnail": base64.b64encode(thumbnail).decode(),
+        "notes": list(decoded.notes),
+        "warnings": list(decoded.warnings),
+        "conform": CONFORM_VERSION if fine is None else FINE_CONFORM_VERSION,
+    }
 
 
 def _thumbnail(image: Image.Image) -> bytes:

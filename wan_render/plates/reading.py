@@ -21,8 +21,9 @@ _LOOKS_LIKE = (
     (b"%!PS", "a PostScript file", "export it as PNG"),
     (b"ftyphei", "a HEIC photo", "save it as JPEG or PNG"),
     (b"ftypmif1", "a HEIF photo", "save it as JPEG or PNG"),
-    (b"ftypavi", "a damaged AVIF picture", "save it again, or as PNG"),
+    (b"ftypavi", "an AVIF picture of a kind that is not read here, or damaged", "save it as PNG"),
     (b"ftypjp", "a JPEG 2000 picture", "save it as PNG"),
+    (b"JXL \r\n", "a JPEG XL picture", "save it as PNG"),
     (b"8BPS", "a Photoshop document", "save a flat copy as PNG"),
     (b"gimp xcf", "a GIMP document", "export it as PNG"),
     (b"ftyp", "a video", "save one of its frames as PNG"),
@@ -30,6 +31,19 @@ _LOOKS_LIKE = (
     (b"version https://git-lfs", "a Git LFS pointer, not the picture itself", "run `git lfs pull`"),
     (b"<html", "a web page", "download the picture itself"),
     (b"<!DOCTYPE html", "a web page", "download the picture itself"),
+)
+
+_DEEP = "save it as a 16-bit PNG or TIFF"
+_BEGINS_WITH = (
+    (b"v/1\x01", "an OpenEXR picture", _DEEP),
+    (b"#?RADIANCE", "a Radiance HDR picture", _DEEP),
+    (b"SDPX", "a DPX picture", _DEEP),
+    (b"XPDS", "a DPX picture", _DEEP),
+    (b"\xff\x0a", "a JPEG XL picture", "save it as PNG"),
+    (b"II*\0", "a TIFF of a kind that is not read here (floating-point samples, for example)", _DEEP),
+    (b"MM\0*", "a TIFF of a kind that is not read here (floating-point samples, for example)", _DEEP),
+    (b"\xff\xd8\xff", "a JPEG that is damaged or of a kind that is not read here", "save it as PNG"),
+    (b"\x89PNG", "a PNG that is damaged at its beginning", "save, copy or download it again"),
 )
 
 
@@ -66,9 +80,29 @@ def read_bytes(file: Path) -> bytes:
         raise refuse(file, f"cannot be read ({reason(error)})", remedy="check its permissions") from error
 
 
+_CUT_OFF = ("truncated", "unexpected end", "ended prematurely", "not enough data", "eof")
+_UNREAD = ("unsupported", "not supported", "cannot handle", "not available", "unknown", "not implemented", "no codec")
+"""What decoders say of a file that is too short, and of a kind that they do not read: they say it in words only."""
+
+
+def undecodable(file: Path, error: Exception) -> PictureError:
+    """The error for a picture that its decoder gave up: as much as the decoder's words say, and not more."""
+    said = reason(error)
+    words = said.lower()
+    if isinstance(error, EOFError) or any(word in words for word in _CUT_OFF):
+        return refuse(file, f"is cut off ({said})", remedy="save, copy or download it again")
+    if isinstance(error, KeyError | NotImplementedError) or any(word in words for word in _UNREAD):
+        return refuse(file, f"is of a kind that is not read here ({said})", remedy="save it as PNG")
+    remedy = "where another program opens it, save it from there as PNG; else save, copy or download it again"
+    return refuse(file, f"cannot be decoded ({said})", remedy=remedy)
+
+
 def unidentified(file: Path, data: bytes) -> PictureError:
     """The error for bytes that none of the formats claims, by what they look like."""
     head = data[:512]
+    for start, what, remedy in _BEGINS_WITH:
+        if head.startswith(start):
+            return refuse(file, f"is {what}", remedy=remedy)
     for mark, what, remedy in _LOOKS_LIKE:
         if mark in head:
             return refuse(file, f"is {what}", remedy=remedy)
