@@ -4,38 +4,96 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
-from prefect.workers.process import ProcessWorker
+from prefect.states import Cancelled
 
+from flows.pool import POOL, is_ours, job_template
 from wan_render.errors import MachineError, Problem
 
-POOL = "wan-render"
 DEPLOYMENTS = ("film/now", "batch/overnight")
 SILENT_SECONDS = 60
 """Two heartbeats of a run: who is silent so long is dead, or its server was away."""
 
 SILENT_RUNS = "wan-render: runs that are silent have crashed"
 
+PAGE = 200
+"""As many as a server gives at once."""
 
-def make_pool(client: SyncPrefectClient) -> None:
-    """The pool from which the worker takes runs; one that is there stays as it is."""
-    template = ProcessWorker.get_default_base_job_template()
+_Read = TypeVar("_Read")
+
+
+def tell(
+    client: SyncPrefectClient, project: Path, backend: str | None, environment: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Tell a server all that makes it a farm's; what was turned off for it, in sentences.
+
+    Raises MachineError where Prefect takes prefect.yaml for wrong.
+    """
+    turned_off = close_pool(client, project)
+    watch_for_silence(client)
+    on = schedules_on(client)
+    deploy(environment)
+    turn_on(client, on)
+    settle(client, backend)
+    return turned_off
+
+
+def close_pool(client: SyncPrefectClient, project: Path) -> tuple[str, ...]:
+    """The pool from which the worker takes runs, closed; what had to be turned off for it, in sentences.
+
+    A pool of another template was made by an older version, whose server anybody could use, or was opened since. Then
+    everything that could run by itself and is not ours is turned off first; the template is changed last, so that a
+    start that was interrupted does it again.
+    """
+    template = job_template(project)
     try:
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
+        return ()
     except ObjectAlreadyExists:
-        return
+        pool = client.read_work_pool(POOL)
+    said: tuple[str, ...] = ()
+    if not is_ours(pool.base_job_template):
+        said = tuple(turn_off_foreign(client))
+    if pool.base_job_template != template:
+        client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=template))
+    return said
+
+
+def turn_off_foreign(client: SyncPrefectClient) -> Iterator[str]:
+    """Pause deployments, disable automations and cancel waiting runs that are not the farm's; each with its name."""
+    ours: set[UUID] = set()
+    for deployment in list(_pages(lambda offset: client.read_deployments(limit=PAGE, offset=offset))):
+        name = f"{client.read_flow(deployment.flow_id).name}/{deployment.name}"
+        if name in DEPLOYMENTS:
+            ours.add(deployment.id)
+        elif not deployment.paused:
+            client.pause_deployment(deployment.id)
+            yield f"the deployment '{name}' was paused; prefect api POST /deployments/{deployment.id}/resume_deployment"
+    for automation in list(_pages(lambda offset: client.read_automations(limit=PAGE, offset=offset))):
+        if automation.name == SILENT_RUNS:
+            client.delete_automation(automation.id)  # it is made anew
+        elif automation.enabled:
+            client.pause_automation(automation.id)
+            yield f"the automation '{automation.name}' was disabled; prefect automation resume --id {automation.id}"
+    for run in _waiting(client):
+        if run.deployment_id not in ours and run.parent_task_run_id is None:
+            client.set_flow_run_state(
+                run.id, Cancelled(message="the farm was closed; it is none of its runs"), force=True
+            )
+            yield f"the run {run.name} was cancelled: no deployment of the farm made it"
 
 
 def deploy(environment: Mapping[str, str]) -> None:
@@ -67,12 +125,16 @@ def turn_on(client: SyncPrefectClient, schedules: frozenset[UUID]) -> None:
                 client.update_deployment_schedule(deployment.id, schedule.id, active=True)
 
 
-def set_backend(client: SyncPrefectClient, backend: str | None) -> None:
-    """Which backend the deployments ask for where a run does not say."""
+def settle(client: SyncPrefectClient, backend: str | None) -> None:
+    """Which backend the deployments ask for where a run does not say; and what prefect.yaml has no word for: that they
+    bring no job variables, steps or storage, which Prefect would leave as somebody had made them."""
     for name in DEPLOYMENTS:
         deployment = client.read_deployment_by_name(name)
         parameters: dict[str, Any] = {**deployment.parameters, "backend": backend}
-        client.update_deployment(deployment.id, DeploymentUpdate(parameters=parameters))
+        update = DeploymentUpdate(
+            parameters=parameters, job_variables={}, pull_steps=[], path=None, storage_document_id=None
+        )
+        client.update_deployment(deployment.id, update)
 
 
 def watch_for_silence(client: SyncPrefectClient) -> None:
@@ -100,3 +162,18 @@ def _silence() -> AutomationCore:
             )
         ],
     )
+
+
+def _waiting(client: SyncPrefectClient) -> list[FlowRun]:
+    """Runs that may still begin."""
+    types = [StateType.SCHEDULED, StateType.PENDING, StateType.PAUSED]
+    waiting = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)))
+    return list(_pages(lambda offset: client.read_flow_runs(flow_run_filter=waiting, limit=PAGE, offset=offset)))
+
+
+def _pages(read: Callable[[int], list[_Read]]) -> Iterator[_Read]:
+    """All of what a server gives in pages."""
+    offset = 0
+    while page := read(offset):
+        yield from page
+        offset += len(page)

@@ -1,22 +1,27 @@
 """`python -m flows.farm`: a Prefect server, a worker and the deployments on this machine, until Ctrl-C.
 
 The server is the one that PREFECT_API_URL or prefect.toml names, on loopback; all that it keeps lies in .farm/ unless
-PREFECT_HOME says otherwise. BACKEND says what deployments render with where a run does not say.
+PREFECT_HOME says otherwise, and it asks for the password that is kept there. BACKEND says what deployments render with
+where a run does not say. `--new-password` makes another password and starts nothing; `--deploy` makes the pool and the
+deployments on a server that runs already, here or elsewhere.
 """
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import os
+import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
+from flows.home import LOCK, PASSWORD, PROFILES, SETTINGS, close, farm_home, hand_to_prefect, new_password, password
 from wan_render.backends import names
 from wan_render.cli.session import OWN_MODELS
 from wan_render.errors import MachineError, Problem, Stopped, UsageError, WanRenderError
@@ -30,12 +35,25 @@ LOOK_SECONDS = 0.5
 """How often the programs are looked at."""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the farm; returns the exit code of wan-render's errors."""
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.farm", description="A Prefect server and worker on this machine."
+    )
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--new-password", action="store_true", help="make a new password; the farm must not run")
+    instead.add_argument("--deploy", action="store_true", help="tell the server of PREFECT_API_URL what a farm is")
+    asked = parser.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        _run(Path.cwd())
+        project = _project(Path.cwd())
+        if asked.new_password:
+            _renew(farm_home(project))
+        elif asked.deploy:
+            _deploy(project)
+        else:
+            _run(project)
     except Stopped:
         return 0
     except WanRenderError as error:
@@ -59,35 +77,86 @@ def backend_to_deploy(asked: str) -> tuple[str | None, str]:
     return None, "films are made with: the models that their storyboards name"
 
 
+def _project(folder: Path) -> Path:
+    if not (folder / "prefect.yaml").is_file():
+        raise UsageError(Problem(str(folder), "has no prefect.yaml", remedy="run this in wan-render's own folder"))
+    return folder
+
+
 def _run(project: Path) -> None:
-    if not (project / "prefect.yaml").is_file():
-        raise UsageError(Problem(str(project), "has no prefect.yaml", remedy="run this in wan-render's own folder"))
     machine_settings()  # the runs would have these variables, and fail in the night
+    _refuse_other_passwords()
     backend, sentence = backend_to_deploy(os.environ.get("BACKEND", ""))
     # Everything of Prefect is imported after what can be refused without it: it takes a second.
     from flows.running import Farm
 
-    with _lock(_home(project)) as lock:
-        farm = Farm(project, _home(project), lock)
+    home = farm_home(project)
+    with _lock(home) as lock:
+        farm = Farm(project, home, _password(home), lock)
         farm.refuse_taken_port()
         with farm:
-            farm.deploy(backend)
-            _say(_welcome(farm.api, farm.ui, sentence))
+            for line in farm.deploy(backend):
+                _say(f"the farm's server asked for no password, or its work pool was changed: {line}")
+            _say(_welcome(farm.api, farm.ui, home, sentence))
             while True:
                 time.sleep(LOOK_SECONDS)
                 for line in farm.revive():
                     _say(line)
 
 
-def _home(project: Path) -> Path:
-    return Path(os.environ.get("PREFECT_HOME") or project / ".farm").absolute()
+def _password(home: Path) -> str:
+    """The farm's password, made where there is none or where others could read it; handed to `prefect`."""
+    opened = close(home)
+    found = password(home)
+    if found is None or {".", PASSWORD} <= {*opened} or {".", PROFILES} <= {*opened}:
+        if found is not None:
+            _say(f"other users could read the farm's password ({home}): a new one was made")
+        found = new_password(home)
+    hand_to_prefect(home, found)
+    return found
+
+
+def _renew(home: Path) -> None:
+    with _lock(home):
+        close(home)
+        hand_to_prefect(home, new_password(home))
+    _say(f"a new password is in {home / PASSWORD}; the next `make farm` asks for it, and so does its UI, once")
+
+
+def _deploy(project: Path) -> None:
+    machine_settings()
+    backend, sentence = backend_to_deploy(os.environ.get("BACKEND", ""))
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectException
+    from prefect.settings import get_current_settings
+
+    from flows.deploying import tell
+
+    api = get_current_settings().api.url
+    try:
+        with get_client(sync_client=True) as client:
+            for line in tell(client, project, backend, os.environ):
+                _say(line)
+    except (httpx.HTTPError, PrefectException) as error:
+        raise MachineError(Problem(str(api), f"was not told what a farm is: {error}")) from error
+    _say(f"deployed on {api}; {sentence}")
+
+
+def _refuse_other_passwords() -> None:
+    found = [name for name in SETTINGS if os.environ.get(name)]
+    if found:
+        kept = farm_home(Path.cwd()) / PASSWORD
+        raise UsageError(
+            *(Problem(name, "is set", f"the farm's password is the one in {kept}", f"unset {name}") for name in found)
+        )
 
 
 @contextmanager
 def _lock(home: Path) -> Iterator[int]:
     """One farm a folder: held until the last of its programs has gone."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "farm.lock").open("a+") as file:
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (home / LOCK).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -105,21 +174,36 @@ def _running(home: Path, processes: list[str]) -> Problem:
     )
 
 
-def _welcome(api: str, ui: str, sentence: str) -> str:
-    from prefect.settings import get_current_settings
-
-    elsewhere = "" if get_current_settings().api.url == _configured() else f"    export PREFECT_API_URL={api}\n"
+def _welcome(api: str, ui: str, home: Path, sentence: str) -> str:
     return f"""
 The farm runs: {ui}
+It asks once for the password that is in {_shown(home / PASSWORD)} (only you can read it).
 {sentence}
 
 In another terminal, in this folder:
-{elsewhere}    .venv/bin/prefect deployment run 'film/now' -p storyboard={DEMONSTRATION} --watch
+{_elsewhere(api, home)}    .venv/bin/prefect deployment run 'film/now' -p storyboard={DEMONSTRATION} --watch
     .venv/bin/prefect deployment run 'batch/overnight' --watch
     .venv/bin/prefect deployment schedule ls 'batch/overnight'
 
 Ctrl-C stops it all; what was finished is kept. docs/operations.md has the rest.
 """
+
+
+def _elsewhere(api: str, home: Path) -> str:
+    """What a `prefect` command needs besides where not all is as prefect.toml says."""
+    exports = {}
+    if api != _configured():
+        exports["PREFECT_API_URL"] = api
+    if home != Path.cwd() / ".farm":
+        exports["PREFECT_PROFILES_PATH"] = str(home / PROFILES)
+    lines = [f"    export {name}={shlex.quote(value)}\n" for name, value in exports.items()]
+    if os.environ.get("PREFECT_PROFILE"):
+        lines.append("    unset PREFECT_PROFILE\n")
+    return "".join(lines)
+
+
+def _shown(file: Path) -> Path:
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 
 def _configured() -> str | None:

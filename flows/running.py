@@ -7,14 +7,14 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 import httpx
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterState,
@@ -27,7 +27,10 @@ from prefect.exceptions import PrefectException
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling
 
-from flows.deploying import POOL, deploy, make_pool, schedules_on, set_backend, turn_on, watch_for_silence
+from flows.deploying import tell
+from flows.gate import origins
+from flows.home import LOOPBACK, PROFILES, RENEW
+from flows.pool import POOL
 from flows.service import Service
 from wan_render.errors import MachineError, Problem, UsageError
 
@@ -43,22 +46,35 @@ Once may be somebody who restarts the farm's services."""
 
 
 class Farm:
-    """A server and a worker of this folder; a context. `lock` is an open file that all of them inherit."""
+    """A server and a worker of this folder; a context. `lock` is an open file that all of them inherit.
 
-    def __init__(self, project: Path, home: Path, lock: int) -> None:
+    The password reaches them in their environment, which no other user can read; never in a command or an address.
+    """
+
+    def __init__(self, project: Path, home: Path, password: str, lock: int) -> None:
         self.api = get_current_settings().api.url or ""
         self.ui = self.api.removesuffix("/api")
         self._host, self._port = _loopback(self.api)
-        self._lock = lock
+        self._project, self._password, self._lock = project, password, lock
         self._environment = {
             "PREFECT_HOME": str(home),
+            "PREFECT_PROFILES_PATH": str(home / PROFILES),
             "PREFECT_API_URL": self.api,
-            "WAN_RENDER_HOME": str(project),
+            "PREFECT_API_AUTH_STRING": password,
+            "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "true",
+            **_past_proxies(),
             "DO_NOT_TRACK": "1",
             "PREFECT_CLI_WRAP_LINES": "false",
         }
-        self._server = self._service("server", "server", "start", "--host", self._host, "--port", str(self._port))
-        self._worker = self._service("worker", "worker", "start", "--pool", POOL, "--type", "process")
+        closed = {
+            "PREFECT_SERVER_API_AUTH_STRING": password,
+            "PREFECT_SERVER_API_HOST": self._host,
+            "PREFECT_SERVER_API_PORT": str(self._port),
+            "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+            "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": ",".join(origins(self._port)),
+        }
+        self._server = self._service("server", ("flows.server",), closed)
+        self._worker = self._service("worker", ("prefect", "worker", "start", "--pool", POOL, "--type", "process"))
         self._since: dict[str, float] = {}
         self._died_at_once: Counter[str] = Counter()
 
@@ -71,16 +87,12 @@ class Farm:
             except OSError:
                 raise MachineError(self._taken()) from None
 
-    def deploy(self, backend: str | None) -> None:
-        """The work pool, the automation and the deployments of prefect.yaml; then the worker takes runs."""
-        with get_client(sync_client=True) as client:
-            make_pool(client)
-            watch_for_silence(client)
-            on = schedules_on(client)
-            deploy({**os.environ, **self._environment})
-            turn_on(client, on)
-            set_backend(client, backend)
+    def deploy(self, backend: str | None) -> tuple[str, ...]:
+        """Tell the server what a farm is; then the worker takes runs. What was turned off for it, in sentences."""
+        with self._client() as client:
+            turned_off = tell(client, self._project, backend, {**os.environ, **self._environment})
         self._start(self._worker)
+        return turned_off
 
     def revive(self) -> Iterator[str]:
         """Start again what has died, and say so. Raises MachineError for what dies at once."""
@@ -110,9 +122,12 @@ class Farm:
     ) -> None:
         self._stop()
 
-    def _service(self, name: str, *arguments: str) -> Service:
+    def _service(self, name: str, arguments: Sequence[str], more: Mapping[str, str] | None = None) -> Service:
         log = Path(self._environment["PREFECT_HOME"]) / "logs" / f"{name}.log"
-        return Service(name, arguments, log, self._environment, self._lock)
+        return Service(name, arguments, log, {**self._environment, **(more or {})}, self._lock)
+
+    def _client(self) -> SyncPrefectClient:
+        return SyncPrefectClient(self.api, auth_string=self._password, httpx_settings={"trust_env": False})
 
     def _start(self, service: Service) -> None:
         service.start()
@@ -138,7 +153,7 @@ class Farm:
         if self._worker.alive and _answers(self.api):
             # In a thread, with a limit: a farm was once seen to wait here for a minute or more; its server had just
             # complained of a locked database.
-            cancelling = threading.Thread(target=_cancel_runs, name="cancels runs", daemon=True)
+            cancelling = threading.Thread(target=_cancel_runs, args=(self._client(),), name="cancels runs", daemon=True)
             cancelling.start()
             cancelling.join(CANCEL_SECONDS)
         self._worker.stop(STOP_SECONDS)
@@ -150,13 +165,14 @@ class Farm:
         return Problem(
             f"{self._host}:{self._port}",
             f"{who} listens there already",
-            remedy=f"end it, or take another port, here and wherever you type prefect: export PREFECT_API_URL={other}",
+            remedy=f"end it, or take another port, here and wherever you type prefect: export PREFECT_API_URL={other}. "
+            f"If it is another user's, your browser may have sent it the password: {RENEW}",
         )
 
 
 def _loopback(api: str) -> tuple[str, int]:
     address = urlsplit(api)
-    if address.scheme != "http" or address.hostname not in {"127.0.0.1", "localhost", "::1"}:
+    if address.scheme != "http" or address.hostname not in LOOPBACK:
         raise UsageError(
             Problem(
                 "PREFECT_API_URL",
@@ -168,9 +184,16 @@ def _loopback(api: str) -> tuple[str, int]:
     return address.hostname, address.port or 80
 
 
+def _past_proxies() -> dict[str, str]:
+    """A proxy between the programs of one machine would read the password. Both spellings: some programs know one."""
+    found = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    hosts = ",".join(filter(None, (found, "127.0.0.1", "localhost", "::1")))
+    return {"NO_PROXY": hosts, "no_proxy": hosts}
+
+
 def _answers(api: str) -> bool:
     try:
-        return httpx.get(f"{api}/health", timeout=2.0).status_code == httpx.codes.OK
+        return httpx.get(f"{api}/health", timeout=2.0, trust_env=False).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 
@@ -181,10 +204,10 @@ def _dead(service: Service) -> MachineError:
     )
 
 
-def _cancel_runs() -> None:
+def _cancel_runs(farm: SyncPrefectClient) -> None:
     """Cancel what runs, so that it is Cancelled, not lost, and wait for it."""
     try:
-        with get_client(sync_client=True) as client:
+        with farm as client:
             for run in _running(client):
                 if run.state is not None and not run.state.is_cancelling():
                     client.set_flow_run_state(run.id, Cancelling(message="the farm was stopped"), force=True)

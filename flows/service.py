@@ -14,7 +14,7 @@ TAIL_LINES = 15
 
 
 class Service:
-    """`prefect <arguments>` in a session of its own, so that Ctrl-C reaches the farm alone, which stops it in order."""
+    """`python -m <arguments>` in a session of its own: Ctrl-C reaches the farm alone, which stops it in order."""
 
     def __init__(
         self, name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str], lock: int
@@ -25,10 +25,10 @@ class Service:
 
     def start(self) -> None:
         """Start it, anew where it has died."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as output:
+        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(self.log, "ab", opener=_private) as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "prefect", *self._arguments],
+                [sys.executable, "-m", *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -63,3 +63,8 @@ class Service:
         """The last lines of its log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-TAIL_LINES:])
+
+
+def _private(path: str, flags: int) -> int:
+    """Opened for its owner alone; what the program itself makes has the user's own umask."""
+    return os.open(path, flags, 0o600)

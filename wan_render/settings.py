@@ -17,7 +17,7 @@ from wan_render.errors import Problem, UsageError
 PREFIX = "WAN_RENDER_"
 
 FARM_HOME = "WAN_RENDER_HOME"
-"""Set by `make farm` for its deployments: the project's folder. No setting of ours, but no mistake either."""
+"""The project's folder, for deployments of former versions. No setting of ours, but no mistake either."""
 
 TRUTHS = ("true", "false", "yes", "no", "on", "off", "1", "0")
 """What may be written for yes and no, in capitals, too."""

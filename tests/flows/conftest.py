@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +23,13 @@ import psutil
 import pytest
 
 from tests.flows.films import write_film
+from tests.flows.old_farm import make_old_farm
+from tests.flows.project import PROJECT
+from tests.report.conftest import browser
 
-PROJECT = Path(__file__).parents[2]
+__all__ = ["PROJECT", "browser"]
+
+
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
@@ -40,6 +49,7 @@ def environment(home: Path, port: int) -> dict[str, str]:
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "WAN_RENDER"))},
         "PREFECT_HOME": str(home / "farm"),
+        "PREFECT_PROFILES_PATH": str(home / "farm" / "profiles.toml"),  # as `make farm` says
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "WAN_RENDER_OUTPUTS": str(home / "outputs"),
@@ -82,10 +92,26 @@ class Farm:
             check=False,
         )
 
-    def ask(self, method: str, path: str, **body: Any) -> Any:
+    @property
+    def password(self) -> str:
+        return (self.home / "farm" / "password").read_text(encoding="utf-8").strip()
+
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """What the farm's server wants of every request: the password, and its token against forged ones."""
+        asks = {"Authorization": f"Basic {base64.b64encode(self.password.encode()).decode()}"}
+        url = f"{self.environment['PREFECT_API_URL']}/csrf-token?client=tests"
+        token = httpx.get(url, headers=asks, timeout=30, trust_env=False).raise_for_status().json()["token"]
+        return {**asks, "Prefect-Csrf-Client": "tests", "Prefect-Csrf-Token": token}
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """As anybody on this machine may ask; without a password where `headers` has none."""
         url = f"{self.environment['PREFECT_API_URL']}{path}"
+        return httpx.request(method, url, timeout=30, trust_env=False, **options)
+
+    def ask(self, method: str, path: str, **body: Any) -> Any:
         for _ in range(5):
-            answer = httpx.request(method, url, json=body or None, timeout=30, trust_env=False)
+            answer = self.request(method, path, json=body or None, headers=self.headers)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
             time.sleep(1)  # its database was locked; Prefect's own client asks again, too
@@ -125,6 +151,11 @@ class Farm:
     def logs(self, run: str) -> str:
         records = self.ask("POST", "/logs/filter", logs={"flow_run_id": {"any_": [run]}}, sort="TIMESTAMP_ASC")
         return "\n".join(record["message"] for record in records)
+
+    def alarms(self, run: str) -> list[str]:
+        """What a run logged as an error or worse."""
+        records = self.ask("POST", "/logs/filter", logs={"flow_run_id": {"any_": [run]}, "level": {"ge_": 40}})
+        return [record["message"] for record in records]
 
     def processes(self, part: str) -> list[psutil.Process]:
         """This farm's processes whose command has this part."""
@@ -197,9 +228,22 @@ def start(home: Path, variables: dict[str, str]) -> Farm:
 
 
 @pytest.fixture(scope="session")
-def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+def old_home() -> Iterator[Path]:
+    """Where the farm's folder is one that a version without a password left, with what strangers did in it meanwhile.
+
+    Every folder above it can be opened by every user, as in many a checkout; pytest's own cannot.
+    """
+    home = Path(tempfile.mkdtemp(prefix="wan-render-farm-", dir="/tmp"))
+    home.chmod(0o755)
+    make_old_farm(home / "farm")
+    yield home
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def farm(old_home: Path) -> Iterator[Farm]:
     """One farm for all tests. It is stopped in the middle of a film, and must leave nothing behind."""
-    home = tmp_path_factory.mktemp("farm")
+    home = old_home
     farm = start(home, environment(home, free_port()))
     try:
         yield farm

@@ -47,7 +47,7 @@ def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(
 
     run = farm.run("batch/overnight", folder=str(folder))
     farm.rendering(run)
-    server = farm.processes("server start")[0]
+    server = farm.processes("flows.server")[0]
     server.kill()
     until(30, lambda: "the server had died and was started again" in farm.said)
 

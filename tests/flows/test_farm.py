@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows.deploying import deploy, schedules_on, set_backend, turn_on
+from flows.deploying import deploy, schedules_on, settle, turn_on
 from flows.farm import backend_to_deploy
 from tests.flows.conftest import PROJECT, Farm, environment, free_port
 from wan_render.errors import UsageError
@@ -23,7 +23,7 @@ def test_deployments_make_previews_and_the_night_is_off(farm: Farm) -> None:
     for name in ("film/now", "batch/overnight"):
         deployment = farm.ask("GET", f"/deployments/name/{name}")
         assert deployment["parameters"]["backend"] == "animatic"
-        assert deployment["job_variables"] == {"working_dir": str(PROJECT), "stream_output": False}
+        assert deployment["job_variables"] == {}
         assert deployment["concurrency_options"] == {"collision_strategy": "ENQUEUE", "grace_period_seconds": None}
     (schedule,) = farm.ask("GET", "/deployments/name/batch/overnight")["schedules"]
     assert schedule["active"] is False
@@ -34,7 +34,9 @@ def test_deployments_make_previews_and_the_night_is_off(farm: Farm) -> None:
 @pytest.mark.slow
 def test_a_schedule_that_was_turned_on_stays_on_when_all_is_deployed_again(farm: Farm) -> None:
     with (
-        temporary_settings({PREFECT_API_URL: farm.environment["PREFECT_API_URL"]}),
+        temporary_settings(
+            {PREFECT_API_URL: farm.environment["PREFECT_API_URL"], PREFECT_API_AUTH_STRING: farm.password}
+        ),
         get_client(sync_client=True) as client,
     ):
         assert schedules_on(client) == frozenset()
@@ -42,12 +44,12 @@ def test_a_schedule_that_was_turned_on_stays_on_when_all_is_deployed_again(farm:
         (night,) = deployment.schedules
         client.update_deployment_schedule(deployment.id, night.id, active=True)
         on = schedules_on(client)
-        deploy({**farm.environment, "WAN_RENDER_HOME": str(PROJECT)})
+        deploy(farm.environment)
         assert schedules_on(client) == frozenset()
         turn_on(client, on)
         assert schedules_on(client) == {night.id}
         client.update_deployment_schedule(deployment.id, night.id, active=False)
-        set_backend(client, "animatic")
+        settle(client, "animatic")
 
 
 @pytest.mark.prefect

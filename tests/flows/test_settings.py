@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import subprocess
 import sys
 import tomllib
@@ -16,10 +18,11 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings.base import PrefectBaseSettings
 from prefect.settings.models.root import Settings
 from prefect.utilities.callables import parameter_schema
-from prefect.workers.process import ProcessVariables
+from prefect.workers.process import ProcessJobConfiguration
 from pydantic import BaseModel
 
-from flows.deploying import DEPLOYMENTS, POOL
+from flows.deploying import DEPLOYMENTS
+from flows.pool import POOL, job_template
 from tests.flows.conftest import PROJECT, environment
 
 pytestmark = pytest.mark.prefect
@@ -32,7 +35,6 @@ def test_every_key_of_prefect_yaml_is_known() -> None:
     for deployment in DEPLOYED["deployments"]:
         _know(DeploymentConfig, deployment)
         _know(WorkPoolConfig, deployment["work_pool"])
-        _know(ProcessVariables, deployment["work_pool"]["job_variables"])
         _know(ConcurrencyLimitSpec, deployment["concurrency_limit"])
     PrefectYamlModel.model_validate(DEPLOYED)  # schedules refuse unknown keys by themselves
 
@@ -51,6 +53,15 @@ def test_prefect_yaml_names_no_path_of_a_machine_and_fetches_nothing() -> None:
     assert DEPLOYED["pull"] == []
     text = (PROJECT / "prefect.yaml").read_text(encoding="utf-8")
     assert not [word for word in text.split() if word.strip("\"'").startswith(("/", "~", str(Path.home())))]
+
+
+def test_nothing_of_how_a_run_starts_is_left_to_a_deployment_or_a_run() -> None:
+    template, everything = job_template(PROJECT), dict.fromkeys(ProcessJobConfiguration.model_fields, "{{ evil }}")
+    assert set(template["job_configuration"]) <= set(everything)
+    told = {**everything, "env": {"PYTHONPATH": "/evil", "PREFECT_API_URL": "http://evil"}, "env.LD_PRELOAD": "/evil"}
+    found = asyncio.run(ProcessJobConfiguration.from_template_and_values(template, told))
+    assert found == ProcessJobConfiguration(working_dir=PROJECT, stream_output=False)
+    assert "{{" not in json.dumps(template)
 
 
 def test_every_key_of_prefect_toml_is_a_setting() -> None:

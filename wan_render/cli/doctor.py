@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 
 from wan_render import __version__
@@ -32,6 +32,9 @@ EXTRAS = {
     "farm": ("prefect", "fastapi"),
 }
 """The packages of each extra of the installation."""
+
+CHECKS = "wan_render.doctor"
+"""The entry points that add to the report: functions of a folder that give findings. They raise nothing."""
 
 WITHOUT_GPU = "the models want one; --backend animatic renders a preview without"
 
@@ -84,6 +87,7 @@ def _findings(settings: MachineSettings) -> Iterator[Finding]:
     yield _disk("cache", settings.cache, needed=False)
     for extra, packages in EXTRAS.items():
         yield _extra(extra, packages)
+    yield from _registered()
     yield from _weights()
     for variable, field in variables().items():
         yield _setting(variable, _shown(getattr(settings, field)), settings)
@@ -207,6 +211,12 @@ def _extra(extra: str, packages: Iterable[str]) -> Finding:
     if missing:
         return Finding(f"extra '{extra}'", f"without {', '.join(missing)}", install_command(extra))
     return Finding(f"extra '{extra}'", ", ".join(found))
+
+
+def _registered() -> Iterator[Finding]:
+    """What other packages look at: `flows` looks at its farm, which the core knows nothing of."""
+    for check in sorted(entry_points(group=CHECKS), key=lambda each: each.name):
+        yield from check.load()(Path.cwd())
 
 
 def _weights() -> Iterator[Finding]:

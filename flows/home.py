@@ -1,0 +1,147 @@
+"""A farm's folder, `.farm`: its owner's alone, with the password that its server asks for.
+
+No prefect here: `wan-render doctor` looks at it, too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import stat
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from wan_render.errors import MachineError, Problem
+
+PASSWORD = "password"  # noqa: S105 - the name of its file
+LOCK = "farm.lock"
+"""One farm a folder: held until the last of its programs has gone."""
+
+PROFILES = "profiles.toml"
+"""Where Prefect finds the password: prefect.toml names this file, `PREFECT_PROFILES_PATH` another one."""
+
+PROFILE = "wan-render"
+SETTINGS = ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
+"""What a client sends, and what a server asks for."""
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""The hosts at which a farm's server may listen: this machine alone."""
+
+RENEW = "make a new one: .venv/bin/python -m flows.farm --new-password"
+
+SHORTEST = 16
+"""Characters of a password that somebody chose; ours has 70, of 256 random bits."""
+
+
+def farm_home(project: Path) -> Path:
+    """The folder in which a farm of this project keeps everything."""
+    return Path(os.environ.get("PREFECT_HOME") or project / ".farm").absolute()
+
+
+def close(home: Path) -> tuple[str, ...]:
+    """Make the folder, or one that is there, its owner's alone; what was open to others.
+
+    Raises MachineError where it is another user's.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_foreign(home)
+        opened = tuple(sorted(open_to_others(home)))
+        home.chmod(0o700)
+        for file in (home / name for name in opened if name != "."):
+            file.chmod(stat.S_IMODE(file.lstat().st_mode) & 0o700)
+    except OSError as error:
+        raise MachineError(Problem(str(home), f"cannot be a farm's folder: {error.strerror}")) from error
+    return opened
+
+
+def runs(home: Path) -> bool:
+    """Whether a farm, or one of its programs, holds the folder's lock."""
+    try:
+        with (home / LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def open_to_others(home: Path) -> Iterator[str]:
+    """What other users could read or change: `.` is the folder itself."""
+    paths = [home]
+    for folder, folders, files in os.walk(home):
+        paths += [Path(folder, name) for name in (*folders, *files)]
+    for path in paths:
+        with suppress(FileNotFoundError):  # a running server makes and removes files
+            mode = path.stat().st_mode if path == home else path.lstat().st_mode
+            if not stat.S_ISLNK(mode) and stat.S_IMODE(mode) & 0o077:
+                yield str(path.relative_to(home))
+
+
+def password(home: Path) -> str | None:
+    """The farm's password; None where it has none yet. Raises MachineError where it cannot be one."""
+    file = home / PASSWORD
+    try:
+        found = file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise MachineError(Problem(str(file), f"cannot be read: {error}", remedy=RENEW)) from error
+    if not (found.isascii() and found.isprintable() and " " not in found and len(found) >= SHORTEST):
+        allowed = f"it is one line of at least {SHORTEST} letters, digits and signs of ASCII, without spaces"
+        raise MachineError(Problem(str(file), "is no password", allowed, RENEW))
+    return found
+
+
+def new_password(home: Path) -> str:
+    """Make a password and keep it; the former one is worth nothing once the farm was started again."""
+    made = f"admin:{secrets.token_hex(32)}"
+    _write_private(home / PASSWORD, f"{made}\n")
+    return made
+
+
+def hand_to_prefect(home: Path, secret: str) -> None:
+    """Write the profile from which the `prefect` commands of the folder have the password; other profiles stay."""
+    file = home / PROFILES
+    try:
+        profiles = tomllib.loads(file.read_text(encoding="utf-8")).get("profiles", {})
+    except (FileNotFoundError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        profiles = {}
+    ours = {**profiles.get(PROFILE, {}), **dict.fromkeys(SETTINGS, secret)}
+    lines = [
+        "# Written by `make farm`. The password is a copy of the one beside this file.",
+        f"active = {_quoted(PROFILE)}",
+    ]
+    for name, settings in {**profiles, PROFILE: ours}.items():
+        lines += ["", f"[profiles.{_quoted(name)}]", *(f"{key} = {_quoted(value)}" for key, value in settings.items())]
+    _write_private(file, "\n".join(lines) + "\n")
+
+
+def _quoted(value: object) -> str:
+    """A string of TOML; of Prefect's profiles every value can be one."""
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+def _refuse_foreign(home: Path) -> None:
+    owner = home.stat().st_uid
+    if owner != os.geteuid():
+        found = f"belongs to user {owner}, who could read the password of its server"
+        raise MachineError(Problem(str(home), found, "a farm's folder is your own", "name another in PREFECT_HOME"))
+
+
+def _write_private(file: Path, text: str) -> None:
+    """Whole or not at all, and at no moment readable by others: mkstemp makes files of mode 0600."""
+    descriptor, beside = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as written:
+            written.write(text)
+        Path(beside).replace(file)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise

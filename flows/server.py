@@ -1,0 +1,36 @@
+"""`python -m flows.server`: Prefect's server behind the gate of a farm; its settings are Prefect's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import uvicorn
+from prefect.server.api.server import create_app
+from prefect.settings import get_current_settings
+
+from flows.gate import Gate
+
+
+def main() -> int:
+    """Serve until a signal; 2 where no password is asked for."""
+    os.umask(0o077)  # all that it writes is the farm's
+    settings = get_current_settings().server
+    if settings.api.auth_string is None:
+        sys.stderr.write("PREFECT_SERVER_API_AUTH_STRING: is not set; a farm's server asks for a password\n")
+        return 2
+    uvicorn.run(  # as `prefect server start` has it
+        Gate(create_app(final=True), settings.api.port),
+        host=settings.api.host,
+        port=settings.api.port,
+        timeout_keep_alive=settings.api.keepalive_timeout,
+        ws_ping_interval=settings.api.websocket_ping_interval,
+        ws_ping_timeout=settings.api.websocket_ping_timeout,
+        log_level=settings.logging_level.lower(),
+        proxy_headers=False,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""A farm's folder and its password, without a server."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from flows.home import PASSWORD, PROFILES, close, hand_to_prefect, new_password, open_to_others, password
+from tests.flows.conftest import environment
+from tests.flows.project import PROJECT
+from wan_render.errors import MachineError
+
+pytestmark = pytest.mark.prefect
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A closed one with a password."""
+    home = tmp_path / "farm"
+    close(home)
+    hand_to_prefect(home, new_password(home))
+    return home
+
+
+def test_all_of_it_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        close(tmp_path / "farm")
+        hand_to_prefect(tmp_path / "farm", new_password(tmp_path / "farm"))
+    finally:
+        os.umask(before)
+    assert list(open_to_others(tmp_path / "farm")) == []
+    assert {_mode(tmp_path / "farm" / name) for name in (PASSWORD, PROFILES)} == {0o600}
+    assert _mode(tmp_path / "farm") == 0o700
+
+
+def test_what_an_older_version_left_open_is_closed(tmp_path: Path) -> None:
+    home, elsewhere = tmp_path / "farm", tmp_path / "films"
+    (home / "logs").mkdir(parents=True, mode=0o755)
+    elsewhere.mkdir()
+    elsewhere.chmod(0o755)
+    for name in ("prefect.db", "logs/server.log"):
+        (home / name).touch()
+        (home / name).chmod(0o664)
+    (home / "link").symlink_to(elsewhere)
+    home.chmod(0o755)
+    assert close(home) == (".", "logs", "logs/server.log", "prefect.db")
+    assert list(open_to_others(home)) == []
+    assert _mode(home / "prefect.db") == 0o600
+    assert _mode(elsewhere) == 0o755, "what a link leads to is not the farm's"
+
+
+def test_two_passwords_are_never_the_same(home: Path) -> None:
+    first = password(home)
+    assert first is not None
+    assert len(first) > 60
+    assert new_password(home) != first
+
+
+def test_other_profiles_of_the_folder_stay(home: Path) -> None:
+    with (home / PROFILES).open("a") as file:
+        file.write('\n[profiles.mine]\nPREFECT_API_URL = "http://127.0.0.1:4300/api"\nPREFECT_DEBUG_MODE = "a\\"b"\n')
+    hand_to_prefect(home, "admin:another-password")
+    profiles = tomllib.loads((home / PROFILES).read_text())
+    assert profiles["active"] == "wan-render"
+    assert profiles["profiles"]["mine"] == {"PREFECT_API_URL": "http://127.0.0.1:4300/api", "PREFECT_DEBUG_MODE": 'a"b'}
+    assert set(profiles["profiles"]["wan-render"].values()) == {"admin:another-password"}
+
+
+@pytest.mark.parametrize(
+    "written", ["", "\n", "short", "two words of enough characters", "pässwörter-mit-umlauten", "a" * 20 + "\nb"]
+)
+def test_what_cannot_be_a_password_is_refused(home: Path, written: str) -> None:
+    (home / PASSWORD).write_text(written, encoding="utf-8")
+    with pytest.raises(MachineError, match="is no password; it is one line of at least 16"):
+        password(home)
+
+
+def test_one_that_somebody_chose_is_taken(home: Path) -> None:
+    (home / PASSWORD).write_text("studio:a-password-of-our-own\r\n")
+    assert password(home) == "studio:a-password-of-our-own"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_a_folder_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "farm").mkdir()
+    os.chown(tmp_path / "farm", 65534, 65534)
+    with pytest.raises(MachineError, match="belongs to user 65534"):
+        close(tmp_path / "farm")
+
+
+def test_a_new_password_is_made_on_request_and_not_said(home: Path) -> None:
+    before = password(home)
+    done = _farm(home, "--new-password")
+    assert done.returncode == 0, done.stderr
+    after = password(home)
+    assert after not in {None, before}
+    assert str(after) not in done.stdout + done.stderr
+    assert str(home / PASSWORD) in done.stdout
+    assert tomllib.loads((home / PROFILES).read_text())["profiles"]["wan-render"]["PREFECT_API_AUTH_STRING"] == after
+
+
+def test_a_password_in_the_environment_would_be_another_one(home: Path) -> None:
+    done = _farm(home, PREFECT_API_AUTH_STRING="admin:elsewhere")
+    assert done.returncode == 2
+    assert done.stderr.startswith("PREFECT_API_AUTH_STRING: is set; the farm's password is the one in ")
+    assert "elsewhere" not in done.stderr
+
+
+def test_prefect_does_not_show_the_password(home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "config", "view"],
+        cwd=PROJECT,
+        env=environment(home.parent, 1),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "PREFECT_API_AUTH_STRING='********' (from profile)" in done.stdout
+    assert str(password(home)) not in done.stdout
+
+
+def _farm(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flows.farm", *arguments],
+        cwd=PROJECT,
+        env={**environment(home.parent, 1), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
