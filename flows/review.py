@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from html import escape
-from pathlib import Path
 
 import httpx
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
+from flows.markdown import link, plain
 from flows.names import artifact_key
 from flows.takes import Night
 from wan_render.cli.wording import counted, gigabytes
 from wan_render.errors import Problem, WanRenderError
+from wan_render.printable import one_line
 from wan_render.production import FilmVersion, RenderOrder, Run
 from wan_render.status import ShotStatus
 from wan_render.store.disk import free_bytes
@@ -27,14 +26,14 @@ def show_plan(run: Run, outlook: str, warnings: Sequence[Problem], *, is_changed
     takes = ["| take | why | frames | model | prompt |", "|---|---|---|---|---|", *map(_take, run.orders)]
     changed = ["**This is not what was approved: it was changed since.**", ""] if is_changed else []
     lines = [
-        f"# {run.plan.slug}: {counted(len(run.orders), 'take')} to render",
+        f"# {plain(run.plan.slug)}: {counted(len(run.orders), 'take')} to render",
         *changed,
-        f"{outlook} ({gigabytes(free_bytes(run.store.root))} free)",
+        f"{plain(outlook)} ({gigabytes(free_bytes(run.store.root))} free)",
         "",
         *takes,
         "",
-        *(f"- warning: {_text(str(warning))}" for warning in warnings),
-        f"- storyboard: {_text(str(run.plan.file))}",
+        *(f"- warning: {plain(str(warning))}" for warning in warnings),
+        f"- storyboard: {plain(str(run.plan.file.absolute()))}",
     ]
     create_markdown_artifact("\n".join(lines), key=key, description=f"What {run.plan.slug} would render")
     return key
@@ -59,13 +58,7 @@ def _take(order: RenderOrder) -> str:
         order.take.model,
         order.take.prompt,
     )
-    return f"| {' | '.join(map(_text, cells))} |"
-
-
-def _text(written: str) -> str:
-    """What somebody wrote, as it is, in one cell of Markdown: it makes no link, picture, column or HTML."""
-    spaced = " ".join(escape(written, quote=False).split())
-    return re.sub(r"([\\`*_\[\]|])", r"\\\1", spaced)
+    return f"| {' | '.join(map(plain, cells))} |"
 
 
 def _rows(run: Run, night: Night) -> list[dict[str, str | float]]:
@@ -78,27 +71,23 @@ def _row(shot: ShotStatus, night: Night) -> dict[str, str | float]:
     errors = [str(outcome) for outcome in ended if isinstance(outcome, WanRenderError)]
     seconds = sum(night.seconds.get(take.key, 0.0) for take in shot.takes)
     return {
-        "shot": shot.id,
+        "shot": one_line(shot.id),
         "before": shot.state.value,
         "now": "failed" if errors else "rendered" if ended else "reused" if shot.takes else shot.state.value,
-        "why": "; ".join(errors) or shot.why,
+        "why": one_line("; ".join(errors) or shot.why),
         "seconds": round(seconds, 1),
     }
 
 
 def _page(film: FilmVersion) -> str:
-    slates = [f"- slate for **{shot}**: {reason}" for shot, reason in film.slates.items()]
+    slates = [f"- slate for **{plain(shot)}**: {plain(reason)}" for shot, reason in film.slates.items()]
     return "\n".join(
         [
-            f"# {film.folder.parent.name} {film.folder.name}",
+            f"# {plain(film.folder.parent.name)} {plain(film.folder.name)}",
             f"{film.frames} frames, {float(film.seconds):.2f} s{', unchanged' if film.reused else ''}",
             "",
-            f"- film: [{film.video.name}]({_link(film.video)}), `{film.video.absolute()}`",
-            f"- review page: [{film.page.name}]({_link(film.page)}), `{film.page.absolute()}`",
+            f"- film: {link(film.video)}",
+            f"- review page: {link(film.page)}",
             *slates,
         ]
     )
-
-
-def _link(file: Path) -> str:
-    return file.absolute().as_uri()

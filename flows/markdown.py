@@ -1,0 +1,31 @@
+"""Foreign text in the Markdown of artifacts: prompts, reasons, names and paths as they are; nothing of it is obeyed."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from pathlib import Path
+
+from wan_render.printable import one_line
+
+_MEANING = re.compile(r"[\\`*_\[\]|~!$]|^[#+=-]")
+_NUMBER = re.compile(r"^(\d{1,9})(?=[.)])")
+"""What means something within a line, and what would make one a heading, a list or a rule. (CommonMark, GFM)"""
+
+_ADDRESS = re.compile(r"(?i)(?<=https:)(?=//)|(?<=http:)(?=//)|(?<=ftp:)(?=//)|(?<=\bwww)(?=\.)|(?=@)")
+"""Where what a renderer takes for an address, escaped or not, is parted by a word joiner, which nobody sees."""
+
+
+def plain(foreign: str) -> str:
+    """One line of text that makes no link, picture, column, emphasis, HTML or address, wherever in a line it stands.
+
+    Blanks of every kind become single spaces.
+    """
+    parted = _ADDRESS.sub("\u2060", one_line(" ".join(foreign.split())))
+    return escape(_NUMBER.sub(r"\1\\", _MEANING.sub(r"\\\g<0>", parted)), quote=False)
+
+
+def link(file: Path) -> str:
+    """A file's name that leads to it, and its whole path to copy."""
+    address = file.absolute().as_uri()  # which has no bracket and no space
+    return f"[{plain(file.name)}](<{address}>), {plain(str(file.absolute()))}"

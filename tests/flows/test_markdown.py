@@ -1,0 +1,59 @@
+"""Foreign text in artifacts: shown as it is written, never obeyed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from flows.markdown import link, plain
+
+pytestmark = pytest.mark.prefect
+
+HOSTILE = {
+    "![x](http://evil.example/a.png)": "\\!\\[x\\](http:\u2060//evil.example/a.png)",
+    "[x]: http://evil.example": "\\[x\\]: http:\u2060//evil.example",
+    "<img src=x onerror=y>": "&lt;img src=x onerror=y&gt;",
+    "<https://evil.example>": "&lt;https:\u2060//evil.example&gt;",
+    "&lt;b&gt; &amp;": "&amp;lt;b&amp;gt; &amp;amp;",
+    "HTTPS://evil.example www.evil.example a@evil.example": (
+        "HTTPS:\u2060//evil.example www\u2060.evil.example a\u2060@evil.example"
+    ),
+    "a | b\n| c |": "a \\| b \\| c \\|",
+    "`code` ~~~ ```": "\\`code\\` \\~\\~\\~ \\`\\`\\`",
+    "a\\|b \\": "a\\\\\\|b \\\\",
+    "*bold* _it_ ~~no~~ $x$": "\\*bold\\* \\_it\\_ \\~\\~no\\~\\~ \\$x\\$",
+    "# head": "\\# head",
+    "- item": "\\- item",
+    "+ item": "\\+ item",
+    "2026. item": "2026\\. item",
+    "1) item": "1\\) item",
+    "=== ": "\\===",
+    "a\r\n\u2028b\x0b\x0cc": "a b c",
+    "\x1b[31mred\x07": "\\\\u001b\\[31mred\\\\u0007",
+    "gnp.\u202egpj": "gnp.\\\\u202egpj",
+    "\udce9t\udce9": "\\\\udce9t\\\\udce9",
+    "鹿在湖边。 a-b, 1/010 (x): é 🦌 می\u200cخواهم": "鹿在湖边。 a-b, 1/010 (x): é 🦌 می\u200cخواهم",
+}
+
+
+@pytest.mark.parametrize("written", HOSTILE)
+def test_it_means_nothing(written: str) -> None:
+    assert plain(written) == HOSTILE[written]
+
+
+@pytest.mark.parametrize("written", HOSTILE)
+def test_it_can_be_sent_and_stays_on_its_line(written: str) -> None:
+    shown = plain(written)
+    shown.encode("utf-8")
+    assert len(shown.splitlines()) == 1
+    assert not re.search(r"(?<!\\)[|`\[\]*_!]|[<>]", shown.replace("\\\\", ""))
+
+
+def test_a_file_is_led_to_whatever_it_is_called() -> None:
+    hostile = Path("/films/a](http:b) `c` <d>\n|e|/film.mp4")
+    assert link(hostile) == (
+        "[film.mp4](<file:///films/a%5D%28http%3Ab%29%20%60c%60%20%3Cd%3E%0A%7Ce%7C/film.mp4>), "
+        "/films/a\\](http:b) \\`c\\` &lt;d&gt; \\|e\\|/film.mp4"
+    )
