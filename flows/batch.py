@@ -12,8 +12,9 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.ended import ended_before
 from flows.film import film
-from flows.logs import no_walls
+from flows.logs import no_alarms, no_walls
 from flows.names import batch_run_name
 from flows.watch import Watch
 from wan_render.cli.wording import counted
@@ -42,6 +43,9 @@ def batch(
         draft: At the profile `draft`, into the films `<slug>-draft`.
     """
     no_walls()
+    no_alarms()
+    if (state := ended_before(flow_run.id)) is not None:
+        return state
     found = storyboards(folder)
     if not found:
         return Failed(message=f"{folder}: no storyboards are here; a folder with {', '.join(PATTERNS)}")

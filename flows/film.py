@@ -13,7 +13,8 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from flows.approval import wait_for_approval
-from flows.logs import no_walls
+from flows.ended import ended_before
+from flows.logs import no_alarms, no_walls
 from flows.names import film_run_name
 from flows.progress import Bar
 from flows.review import show_review
@@ -50,6 +51,9 @@ def film(
         approval: Ask a person first: the run shows what it would render and is suspended until it is resumed.
     """
     no_walls()
+    no_alarms()
+    if (state := ended_before(flow_run.id)) is not None:
+        return state
     with Watch(flow_run.id) as watch:
         try:
             planned = session(storyboard, backend, outputs, draft=draft)

@@ -1,8 +1,9 @@
-"""How far a task is, as a bar in the UI."""
+"""How far a task is, as a bar in the UI, and how long it took."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
 
@@ -10,8 +11,34 @@ import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.exceptions import PrefectException
 
+from wan_render.render import Phase
+
 SECONDS = 3.0
 """No bar is written more often: each time is an event that whoever watches sees go by."""
+
+
+@dataclass
+class Clock:
+    """How long a take was worked on, and how long it waited, in seconds. It waits until a phase of work is heard."""
+
+    work: float = 0.0
+    waiting: float = 0.0
+    works: bool = False
+    _since: float = field(default_factory=time.monotonic)
+
+    def hear(self, phase: Phase) -> None:
+        """From now on it is this phase."""
+        self.stop()
+        self.works = phase is not Phase.WAITING
+
+    def stop(self) -> None:
+        """Count what has passed until now."""
+        now = time.monotonic()
+        if self.works:
+            self.work += now - self._since
+        else:
+            self.waiting += now - self._since
+        self._since = now
 
 
 class Bar:
@@ -21,17 +48,10 @@ class Bar:
         self._description = description
         self._artifact: UUID | None = None
         self._told = time.monotonic()
-        self._began: float | None = None
-
-    @property
-    def seconds(self) -> float:
-        """Since something was first shown: waiting for a device is not counted."""
-        return 0.0 if self._began is None else time.monotonic() - self._began
 
     def show(self, done: int, total: int, doing: str = "") -> None:
         """`done` of `total`."""
         now = time.monotonic()
-        self._began = self._began or now
         if total and now - self._told >= SECONDS:
             self._told = now
             self._write(100 * done / total, f"{self._description} {doing}".strip())

@@ -15,10 +15,11 @@ from prefect.futures import PrefectFuture, wait
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.progress import Bar
+from flows.progress import Bar, Clock
 from wan_render.cli.wording import lasting
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm import Attempts, Farm, Outcome, Verdict, lanes_of, not_tried
+from wan_render.printable import logger
 from wan_render.production import Precedence, RenderOrder, Run
 from wan_render.render import Phase, Progress
 from wan_render.status import TakeStatus
@@ -32,6 +33,10 @@ RETRY_SECONDS = 2
 SPARE_THREADS = 2
 """More than there are devices, so that a device which becomes free finds its next take waiting."""
 
+TOLD_SECONDS = 1.0
+"""A shorter wait is not told."""
+
+_log = logger(__name__)
 
 _Place = tuple[str, int]
 """A take's shot and number."""
@@ -57,11 +62,15 @@ class Night:
             return self._failed(order, lacking)
         if cause := self.attempts.stopped_by:
             return self._failed(order, not_tried(order.shot, cause))
-        bar = Bar(f"{order.shot} take {order.number}")
+        name = f"{order.shot} take {order.number}"
+        bar, clock = Bar(name), Clock()
         phases: set[Phase] = set()
 
         def heard(progress: Progress) -> None:
+            if progress.phase is Phase.WAITING and Phase.WAITING not in phases:
+                _log.info("%s waits: another run renders it, or devices of its group are not ready", name)
             phases.add(progress.phase)
+            clock.hear(progress.phase)
             bar.show(progress.done, progress.total, progress.phase)
 
         try:
@@ -74,12 +83,14 @@ class Night:
                 raise
             return self._failed(order, error)
         bar.end()
+        clock.stop()
         self.attempts.finished(order.take.key)
         self._ended(order, clip)
-        self.seconds[order.take.key] = bar.seconds
+        waited = f" after {lasting(clock.waiting)} of waiting" if clock.waiting >= TOLD_SECONDS else ""
         if Phase.WRITING not in phases:
-            return Completed(name="Found", message="another run rendered it")
-        return Completed(message=f"rendered in {lasting(bar.seconds)} (was: {order.why})")
+            return Completed(name="Found", message=f"another run rendered it{waited and f'; found{waited}'}")
+        self.seconds[order.take.key] = clock.work
+        return Completed(message=f"rendered in {lasting(clock.work)}{waited} (was: {order.why})")
 
     def _failed(self, order: RenderOrder, error: WanRenderError) -> State[None]:
         self._ended(order, error)

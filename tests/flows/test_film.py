@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from tests.flows.conftest import Farm, until
 from tests.flows.films import write_film
+from tests.flows.project import PROJECT
 from wan_render.backends import backend
 from wan_render.backends.wan.catalogue import catalogue
 from wan_render.facts import FactCache
@@ -141,6 +143,8 @@ def test_a_cancel_frees_the_devices_within_seconds(farm: Farm, tmp_path: Path) -
     assert farm.prefect("flow-run", "cancel", run).returncode == 0
     until(3, lambda: not farm.devices())
     assert farm.ended(run, 15)["name"] == "Cancelled"
+    until(10, lambda: "Finished in state Cancelled('1/080: was stopped')" in farm.logs(run))
+    assert farm.alarms(run) == []
 
 
 def test_a_cancel_reaches_a_film_whose_worker_is_dead(farm: Farm, tmp_path: Path) -> None:
@@ -170,6 +174,33 @@ def test_a_killed_film_is_crashed_and_its_retry_renders_only_what_is_missing(far
     assert ended.count("Reused") >= finished
     assert "was killed by signal 9" in farm.logs(run)
     assert "Retry 1/2" in farm.logs(run)
+
+
+def test_a_run_that_had_ended_stays_so_when_a_slow_worker_starts_it_again(farm: Farm, tmp_path: Path) -> None:
+    """It still holds the run as one that waits, and moves it to Pending, as Prefect lets it before 3.9.4."""
+    others = set(farm.outputs.glob("takes/*"))
+    run = farm.run("film/now", storyboard=str(write_film(tmp_path / "stale", shots=1)))
+    ended = farm.ended(run)
+    assert ended["name"] == "Completed"
+    shutil.rmtree((set(farm.outputs.glob("takes/*")) - others).pop())
+    takes = farm.takes()
+    moved = farm.ask("POST", f"/flow_runs/{run}/set_state", state={"type": "PENDING"})
+    assert moved["status"] == "ACCEPT", "Prefect stops it itself: flows/ended.py can go"
+    subprocess.run(
+        [sys.executable, "-m", "prefect.engine"],
+        cwd=PROJECT,
+        env={
+            **farm.environment,
+            "PREFECT__FLOW_RUN_ID": run,
+            "PREFECT_API_AUTH_STRING": farm.password,
+        },
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (farm.state(run)["name"], farm.state(run)["message"]) == ("Completed", ended["message"])
+    assert farm.takes() == takes
+    until(10, lambda: "this run had ended as Completed, and nobody asked for a retry" in farm.logs(run))
 
 
 def _digest(outputs: Path, take: str) -> str:

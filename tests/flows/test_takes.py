@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prefect.client.schemas.objects import State, StateType
 
 from flows.batch import storyboards
+from flows.ended import unasked
 from flows.names import artifact_key, film_name
 from flows.takes import ATTEMPTS, Night, threads_of
 from tests.farm.orders import order
@@ -79,6 +83,37 @@ def test_a_take_that_another_run_rendered_is_found() -> None:
     assert state.is_completed()
     assert (state.name, state.message) == ("Found", "another run rendered it")
     assert isinstance(night.outcomes[asked], Clip)
+
+
+def test_what_a_take_waited_is_not_what_it_took() -> None:
+    class Slow(Told):
+        def render(self, order: RenderOrder, listen: Listen) -> Clip:
+            listen(Progress(Phase.WAITING))
+            time.sleep(1.6)
+            return super().render(order, listen)
+
+    night, asked = Night(Slow()), order("nothing")
+    assert night.render(asked).message == "rendered in 0 s after 2 s of waiting (was: )"
+    assert night.seconds[asked.take.key] < 1
+
+
+def test_a_run_that_nobody_asked_for_again_is_known_by_its_states() -> None:
+    def states(*kinds: StateType) -> list[State]:
+        start = datetime.now(UTC)
+        return [State(type=kind, timestamp=start + timedelta(seconds=place)) for place, kind in enumerate(kinds)][::-1]
+
+    first = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING)
+    again = (StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING)
+    stale = (StateType.PENDING, StateType.RUNNING)
+    for ended in (StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED):
+        assert unasked(states(*first)) is None
+        assert unasked(states(*first, ended, *again)) is None
+        assert unasked(states(*first, ended, *stale, ended, *again)) is None
+        found = unasked(states(*first, StateType.FAILED, *again, ended, *stale))
+        assert found is not None
+        assert found.type is ended
+    assert unasked(states(*first, StateType.PAUSED, *stale)) is None
+    assert unasked(states(StateType.PENDING, StateType.RUNNING)) is None
 
 
 def test_what_is_worth_retrying_is_raised_until_the_last_attempt() -> None:
