@@ -18,6 +18,8 @@ from flows.logs import no_alarms, no_walls
 from flows.names import batch_run_name
 from flows.watch import Watch
 from wan_render.cli.wording import counted
+from wan_render.errors import Problem
+from wan_render.printable import path_name
 
 PATTERNS = ("*.yaml", "*.yml", "*/storyboard.yaml", "*/storyboard.yml")
 
@@ -36,7 +38,7 @@ def batch(
     another one called.
 
     Args:
-        folder: The folder, relative to the project's. Its storyboards are its YAML files, and `storyboard.yaml` in
+        folder: The folder, relative to the farm's. Its storyboards are its YAML files, and `storyboard.yaml` in
             each of its folders; what begins with `_` or `.` is left out.
         backend: What renders instead of the models that the storyboards name: `animatic`.
         outputs: Where takes and films are kept, instead of WAN_RENDER_OUTPUTS or `outputs`.
@@ -48,7 +50,7 @@ def batch(
         return state
     found = storyboards(folder)
     if not found:
-        return Failed(message=f"{folder}: no storyboards are here; a folder with {', '.join(PATTERNS)}")
+        return Failed(message=nothing_in(folder))
     with Watch(flow_run.id) as watch:
         try:
             states = {file: film(file, backend, outputs, draft=draft, return_state=True) for file in found}
@@ -63,6 +65,14 @@ def storyboards(folder: Path) -> tuple[Path, ...]:
     """The storyboards of a folder, by name. A broken one counts: it is to be reported."""
     found = {file for pattern in PATTERNS for file in folder.glob(pattern) if file.is_file()}
     return tuple(sorted(file for file in found if not _is_left_out(file.relative_to(folder))))
+
+
+def nothing_in(folder: Path) -> str:
+    """What is wrong with a folder without storyboards, with the whole path that was looked in."""
+    whole = path_name(Path.cwd() / folder)
+    found = f"no storyboards are there ({', '.join(PATTERNS)})" if folder.is_dir() else "no such folder"
+    starts = "" if folder.is_absolute() else f"relative paths start in the farm's folder {path_name(Path.cwd())}"
+    return str(Problem(whole, found, starts))
 
 
 def _is_left_out(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from prefect import flow, task
@@ -24,10 +25,13 @@ from wan_render.backends import backend as backend_called
 from wan_render.cli.outlook import outlook
 from wan_render.cli.selection import selected
 from wan_render.cli.session import OWN_MODELS, Session
-from wan_render.errors import Stopped, WanRenderError
+from wan_render.errors import Problem, Stopped, UsageError, WanRenderError
 from wan_render.farm import LocalFarm, local_devices
+from wan_render.printable import path_name
 from wan_render.production import FilmVersion, Precedence, Run, begin, failures, film_warnings, finish
 from wan_render.settings import machine_settings
+
+WHOLE_PATH = "name it from there, or with its whole path"
 
 
 @flow(name="film", flow_run_name=film_run_name, persist_result=False)
@@ -43,7 +47,7 @@ def film(
     """Render what a storyboard lacks, and make its film.
 
     Args:
-        storyboard: The file, relative to the project's folder. A retry reads it again.
+        storyboard: The file, relative to the farm's folder. A retry reads it again.
         backend: What renders instead of the models that the storyboard names: `animatic`.
         outputs: Where takes and films are kept, instead of WAN_RENDER_OUTPUTS or `outputs`.
         only: Shots and scenes to render, `1/020,2`; all where it is not set.
@@ -70,11 +74,22 @@ def film(
 
 
 def session(storyboard: Path, backend: str | None, outputs: Path | None, *, draft: bool = False) -> Session:
-    """One storyboard on this machine, as the terminal has it. Raises UsageError for an unknown backend."""
+    """One storyboard on this machine, as the terminal has it. Raises UsageError for an unknown backend, and where
+    there is no such file."""
+    _refuse_missing(storyboard)
     settings = machine_settings()
     if outputs is not None:
         settings = settings.model_copy(update={"outputs": outputs})
     return Session(storyboard, (), settings, backend_called(backend or OWN_MODELS), draft)
+
+
+def _refuse_missing(storyboard: Path) -> None:
+    """Who asked may have been in another folder: the whole path is said, and where a short one starts."""
+    if os.path.lexists(storyboard):
+        return  # what is wrong with it is for the reader to say
+    here = Path.cwd()
+    starts = "" if storyboard.is_absolute() else f"relative paths start in the farm's folder {path_name(here)}"
+    raise UsageError(Problem(path_name(here / storyboard), "no such file", starts, WHOLE_PATH if starts else ""))
 
 
 def make(session: Session, only: str | None, *, approval: bool = False) -> FilmVersion:

@@ -203,5 +203,14 @@ def test_a_run_that_had_ended_stays_so_when_a_slow_worker_starts_it_again(farm: 
     until(10, lambda: "this run had ended as Completed, and nobody asked for a retry" in farm.logs(run))
 
 
+def test_a_storyboard_of_another_folder_is_said_with_its_whole_path(farm: Farm) -> None:
+    state = farm.ended(farm.run("film/now", storyboard="storyboard.yaml"))
+    assert state["type"] == "FAILED"
+    assert state["message"] == (
+        f"{PROJECT}/storyboard.yaml: no such file; relative paths start in the farm's folder {PROJECT}; "
+        "name it from there, or with its whole path"
+    )
+
+
 def _digest(outputs: Path, take: str) -> str:
     return hashlib.sha256((outputs / "takes" / take / "clip.mkv").read_bytes()).hexdigest()

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.objects import State, StateType
 
-from flows.batch import storyboards
+from flows.batch import nothing_in, storyboards
 from flows.ended import unasked
+from flows.film import session
 from flows.names import artifact_key, film_name
 from flows.takes import ATTEMPTS, Night, threads_of
 from tests.farm.orders import order
-from wan_render.errors import DeviceError, Problem, RenderError, Stopped, WanRenderError
+from wan_render.errors import DeviceError, Problem, RenderError, Stopped, UsageError, WanRenderError
 from wan_render.farm import cpu
 from wan_render.production import Precedence, RenderOrder
 from wan_render.render import Device, Listen, Phase, Progress
@@ -163,6 +164,24 @@ def test_storyboards_of_a_folder_are_its_yaml_files_and_those_of_its_folders(tmp
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert [str(file.relative_to(tmp_path)) for file in storyboards(tmp_path)] == here
+
+
+def test_what_was_looked_for_is_said_with_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prefect.yaml").write_text("name: x\n")
+    starts = f"relative paths start in the farm's folder {tmp_path}"
+    for given, said in (
+        ("../x.yaml", f"{tmp_path}/../x.yaml: no such file; {starts}; name it from there, or with its whole path"),
+        ("/nowhere/x.yaml", "/nowhere/x.yaml: no such file"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            session(Path(given), None, None)
+        assert str(caught.value) == said
+    assert nothing_in(Path("nights")) == f"{tmp_path}/nights: no such folder; {starts}"
+    assert (
+        nothing_in(tmp_path)
+        == f"{tmp_path}: no storyboards are there (*.yaml, *.yml, */storyboard.yaml, */storyboard.yml)"
+    )
 
 
 def test_names() -> None:

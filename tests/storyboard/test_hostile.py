@@ -111,6 +111,17 @@ def test_where_a_storyboard_may_be_instead_is_said(tmp_path: Path, cache: FactCa
     refused(tmp_path / "rivr.yaml", cache, "there is river.yaml")
 
 
+def test_a_yaml_file_that_is_no_storyboard_is_proposed_to_nobody(tmp_path: Path, cache: FactCache) -> None:
+    for name, text in {"prefect.yaml": "name: x\n", "compose.yml": "services:\n  film:\n", "a.yaml": "\xff"}.items():
+        (tmp_path / name).write_text(text)
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(StoryboardError) as caught:
+        read_storyboard(tmp_path / "none.yaml", models=NamedModels(), cache=cache)
+    assert "there is" not in str(caught.value)
+    (tmp_path / "river.yml").write_text("version: 1\nfilm: {title: x}\n")
+    refused(tmp_path / "none.yaml", cache, "there is river.yml")
+
+
 def test_a_file_of_fifty_megabytes_is_not_read(tmp_path: Path, cache: FactCache) -> None:
     file = tmp_path / "big.yaml"
     with file.open("wb") as stream:

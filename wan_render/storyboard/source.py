@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import re
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,10 @@ from wan_render.errors import Problem, StoryboardError
 from wan_render.printable import path_name
 
 LARGEST_BYTES = 2 * 1024 * 1024
+SIBLINGS_READ = 20
+"""Of a folder with a thousand YAML files so many are looked into for a storyboard."""
+
+_OF_A_STORYBOARD = re.compile(rb"^(film|shots|scenes|keyframes)[ \t]*:", re.MULTILINE)
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _UTF8_MARK = b"\xef\xbb\xbf"
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff]")
@@ -96,10 +101,20 @@ def _too_large(file: Path) -> StoryboardError:
 def _siblings(file: Path) -> str:
     """Where the storyboard may be instead."""
     try:
-        names = sorted(path.name for path in file.parent.iterdir() if path.suffix in (".yaml", ".yml"))[:3]
+        found = sorted(path for path in file.parent.iterdir() if path.suffix in (".yaml", ".yml"))
+        names = [path.name for path in found[:SIBLINGS_READ] if _may_be_a_storyboard(path)][:3]
     except (OSError, ValueError):
         return ""
     return f"in {path_name(file.parent)} there is {', '.join(names)}" if names else ""
+
+
+def _may_be_a_storyboard(file: Path) -> bool:
+    """Whether a line begins as a storyboard's does: a prefect.yaml or a compose.yaml is no help to anybody."""
+    if not file.is_file():
+        return False
+    with suppress(OSError), file.open("rb") as opened:
+        return _OF_A_STORYBOARD.search(opened.read(LARGEST_BYTES)) is not None
+    return False
 
 
 def _decoded(file: Path, data: bytes) -> str:
