@@ -62,10 +62,15 @@ def compiled(transformer: Any, device: torch.device) -> Any:
     return transformer
 
 
-def in_float8(transformer: Any, *, is_tuned: bool = False) -> Any:
+KEYS_AND_VALUES_OF_SHOT = ("attn2.to_k", "attn2.to_v", "attn2.add_k_proj", "attn2.add_v_proj")
+"""Layers of a block that see words and pictures only. `fast` leaves them as they are loaded."""
+
+
+def in_float8(transformer: Any, *, leaves: tuple[str, ...] = (), is_tuned: bool = False) -> Any:
     """The transformer, changed in place: the linear layers of its blocks in torchao's float8, a scale for each token
     and each output; quantised block by block where they lie.
 
+    leaves: layers of a block that stay as they are.
     is_tuned: with the compiler's settings that torchao recommends, for this whole process. Among them is coordinate
     descent, which tries dozens of forms of each kernel, one after the other.
     """
@@ -73,8 +78,12 @@ def in_float8(transformer: Any, *, is_tuned: bool = False) -> Any:
     config = torchao.Float8DynamicActivationFloat8WeightConfig(
         granularity=torchao.PerRow(), set_inductor_config=is_tuned
     )
+
+    def is_quantised(layer: torch.nn.Module, name: str) -> bool:
+        return isinstance(layer, torch.nn.Linear) and name not in leaves
+
     for block in transformer.blocks:
-        torchao.quantize_(block, config)
+        torchao.quantize_(block, config, filter_fn=is_quantised)
     return transformer
 
 

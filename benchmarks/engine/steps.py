@@ -11,7 +11,8 @@ goes.
 `compiled` is diffusers' transformer with compiled blocks and FlashAttention 3; `compiled-float8` is the same with the
 linear layers of its blocks in torchao's float8 (dynamic, a scale for each token and each output): what guides name for
 speed at the price that `fast` asks. It needs torchao, which nothing else here needs: `pip install torchao==0.17.0` with
-torch 2.11. `compiled-float8-tuned` has the compiler tune as torchao asks it to unless it is told not to: run it alone.
+torch 2.11. `compiled-float8-as-fast` leaves alone the layers that `fast` does; `compiled-float8-tuned` has the compiler
+tune as torchao asks it to unless it is told not to: run it alone.
 
 Variants take turns, and each round begins with another of them. Memory beside weights counts what a variant keeps from
 step to step, so the keys and values that our profiles compute once for a shot are in it.
@@ -298,7 +299,7 @@ def makers_of(stock: Any, setting: Setting) -> dict[str, Callable[[], Any]]:
     """What makes each of the others."""
     if setting.device.type != "cuda":
         return {"exact": lambda: reference(copy.deepcopy(stock), EXACT)}
-    from benchmarks.engine.compiled import compiled, in_float8, sharing_weights
+    from benchmarks.engine.compiled import KEYS_AND_VALUES_OF_SHOT, compiled, in_float8, sharing_weights
 
     device = setting.device
     kernel = attention.FLASH_3 if attention.has_flash3(device) else attention.CUDNN
@@ -306,6 +307,9 @@ def makers_of(stock: Any, setting: Setting) -> dict[str, Callable[[], Any]]:
         "compiled": lambda: compiled(sharing_weights(stock), device),
         "exact": lambda: accelerated(stock, Precision.LOADED, device, kernel),
         "compiled-float8": lambda: compiled(in_float8(sharing_weights(stock)), device),
+        "compiled-float8-as-fast": lambda: compiled(
+            in_float8(sharing_weights(stock), leaves=KEYS_AND_VALUES_OF_SHOT), device
+        ),
         "compiled-float8-tuned": lambda: compiled(in_float8(sharing_weights(stock), is_tuned=True), device),
         "fast": lambda: accelerated(copy.deepcopy(stock), Precision.FLOAT8, device, kernel),  # which uses its own up
     }
