@@ -96,6 +96,11 @@ def quoted(name: str) -> str:
     return repr(name if len(name) <= 100 else f"{name[:100]}…")
 
 
+def shortened(name: str) -> str:
+    """As `quoted`, without quotes: a name that is made of one out of a file, as a message repeats it."""
+    return quoted(name)[1:-1]
+
+
 def _parsed(text: bytes) -> dict[str, Any]:
     try:
         value = json.loads(

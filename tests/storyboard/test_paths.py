@@ -150,11 +150,13 @@ def test_many_missing_files_are_told_in_time(read: Read) -> None:
         ("style.zip", "'loras/style.zip' is no .safetensors; LoRAs are read from safetensors only"),
         ("", "'loras/' is a folder; LoRAs are read from safetensors only; name a file in it"),
         ("gone.safetensors", "'loras/gone.safetensors' is not there"),
+        ("link.safetensors", "'loras/link.safetensors' is a link to a file that is not there; expected a .safetensors"),
         ("folder.safetensors", "'loras/folder.safetensors' is a folder"),
     ],
 )
 def test_a_lora_is_a_safetensors_file(read: Read, folder: Path, name: str, words: str) -> None:
-    if name not in ("", "gone.safetensors", "folder.safetensors"):
+    if name and not name.endswith(".safetensors"):
         (folder / "loras" / name).touch()
+    (folder / "loras" / "link.safetensors").symlink_to("nowhere.safetensors")
     (folder / "loras" / "folder.safetensors").mkdir()
     refused(read, f"shots: [{{action: go, render: {{loras: loras/{name}}}}}]", words)

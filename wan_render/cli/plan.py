@@ -76,7 +76,7 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: Ground) ->
 def _print_loras(plan: FilmPlan) -> None:
     """Which expert wears what, and how many of how many layers."""
     for worn in plan.worn:
-        of_model = f" of {worn.model}" if len({each.model for each in plan.worn}) > 1 else ""
+        of_model = f" ({worn.model})" if len({each.model for each in plan.worn}) > 1 else ""
         print(f"LoRA {worn.path}: {worn.wearers}{of_model}")
     if plan.worn:
         print()

@@ -39,7 +39,7 @@ class Grounds:
         path = self._place(text)
         mode = _mode(path, text)
         if mode is None:
-            raise Misspelt(f"expected {noun}", self._near(path, text), found=f"{shown(text)} is not there")
+            raise Misspelt(f"expected {noun}", self._near(path, text), found=_absent(path, text))
         if not stat.S_ISREG(mode):
             kind = "a folder" if stat.S_ISDIR(mode) else "not a file"
             raise Misspelt(f"expected {noun}", found=f"{shown(text)} is {kind}")
@@ -52,7 +52,7 @@ class Grounds:
         path = self._place(text)
         mode = _mode(path, text)
         if mode is None:
-            raise Misspelt(f"expected {noun}", self._near(path, text), f"{shown(text)} is not there")
+            raise Misspelt(f"expected {noun}", self._near(path, text), _absent(path, text))
         if not stat.S_ISDIR(mode):
             raise Misspelt(f"expected {noun}", found=f"{shown(text)} is not a folder")
         return path
@@ -98,7 +98,7 @@ class Grounds:
             return "write / between folders"
         if text.startswith("~"):
             return "'~' is not expanded: paths are relative to the storyboard"
-        if self.guesses.spent:
+        if self.guesses.spent or path.is_symlink():
             return ""
         try:
             names = names_in(path.parent)[:MOST_SIBLINGS]
@@ -111,6 +111,13 @@ class Grounds:
         stem = self.guesses.meant(path.stem, [PurePosixPath(name).stem for name in names])
         name = next((name for name in names if stem and PurePosixPath(name).stem == stem), None)
         return f"did you mean {shown(str(path.parent / name))}?" if name else ""
+
+
+def _absent(path: Path, text: str) -> str:
+    """A link that leads to nothing is there itself."""
+    return (
+        f"{shown(text)} is a link to a file that is not there" if path.is_symlink() else f"{shown(text)} is not there"
+    )
 
 
 def _mode(path: Path, text: str) -> int | None:

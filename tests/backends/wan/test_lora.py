@@ -369,6 +369,20 @@ def test_each_expert_wears_its_own() -> None:
     assert [lora for lora, _ in worn["transformer_2"]] == [both, low]
 
 
+def test_a_convolutions_kernels_are_changed_too(tmp_path: Path) -> None:
+    """As peft and Kohya's tools save the patch embedding: the kernel belongs to the first matrix."""
+    transformer = tiny(dtype=torch.float32)
+    name, weight = "patch_embedding.weight", dict(transformer.named_parameters())["patch_embedding.weight"]
+    down, up = torch.randn(RANK, *weight.shape[1:]), torch.randn(WIDTH, RANK, 1, 1, 1)
+    stem = "diffusion_model.patch_embedding"
+    worn = saved(tmp_path / "conv.safetensors", {f"{stem}.lora_A.weight": down, f"{stem}.lora_B.weight": up})
+    before = weights(transformer)
+    after = weights(dressed(Wardrobe(), transformer, worn))
+    assert differing(before, after) == {name}
+    expected = before[name] + torch.einsum("or,rikhw->oikhw", up[:, :, 0, 0, 0], down)
+    torch.testing.assert_close(after[name], expected)
+
+
 def test_each_expert_wears_its_own_part_of_a_file(tmp_path: Path) -> None:
     tensors: dict[str, torch.Tensor] = {}
     for prefix, seed in (("transformer", 1), ("transformer_2", 5)):

@@ -134,6 +134,12 @@ def test_a_lora_of_another_model_is_refused(tmp_path: Path, card: Any, family: s
     assert f"does not fit {card.name}" in problem.found
 
 
+def test_the_models_that_a_refused_lora_fits_are_named(tmp_path: Path) -> None:
+    lora(tmp_path / "a", 3072)
+    with pytest.raises(InputError, match=r"it fits wan2.2-ti2v-5b; remove it"):
+        lora_fit(A14B, tmp_path / "a")
+
+
 Q = "diffusion_model.blocks.0.self_attn.q"
 
 

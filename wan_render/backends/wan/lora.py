@@ -64,7 +64,7 @@ class Wardrobe:
 
         Where they can be put on later its form says nothing of them. Otherwise they are part of its form: it is read
         again when they change. is_roomy: the device has room for all weights as they were read, besides everything
-        else. Raises WeightsError, or RenderError where a file is not what was planned.
+        else. Raises InputError for a LoRA of another model, or RenderError where a file is not what was planned.
         """
         self.expect(lora for lora, _ in wanted)
         if arrival.form in CHANGEABLE:
@@ -147,7 +147,7 @@ class Wardrobe:
         return replace(arrival, form=f"{arrival.form}, with LoRAs {_named(wanted)}", place=place)
 
     def _together(self, wanted: Worn, weights: Weights) -> dict[str, Changes]:
-        """What LoRAs add to each weight. Raises WeightsError where one is another model's."""
+        """What LoRAs add to each weight. Raises InputError where one is another model's."""
         together: defaultdict[str, list[tuple[float, Change]]] = defaultdict(list)
         for lora, file in wanted:
             for name, change in self._fitting(lora, file, weights).items():

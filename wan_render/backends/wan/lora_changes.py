@@ -9,14 +9,14 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any, Protocol
 
 from wan_render.backends.wan.lora_names import HIGH, LOW, TensorPlace, place_of
 from wan_render.backends.wan.transformer_shapes import Shape
 from wan_render.errors import InputError, Problem
-from wan_render.safetensors_header import NotSafetensors, SafetensorsHeader, TensorFacts, quoted, read_header
+from wan_render.safetensors_header import NotSafetensors, SafetensorsHeader, TensorFacts, quoted, read_header, shortened
 
 FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
 """Types of matrices and differences. Those in float8 are plain numbers: files with scales have tensors for them."""
@@ -47,7 +47,8 @@ class ShapedChange(Protocol):
 
 @dataclass(frozen=True)
 class ProductForm:
-    """A change of a matrix by scale · up @ down: the names of the two tensors, (rank, in) and (out, rank).
+    """A change of a matrix by scale · up @ down: the names of the two tensors, (rank, in) and (out, rank). Those of a
+    convolution have its kernel after `in` and ones after `rank`.
 
     alpha: the name of the tensor that is divided by the rank and is then the scale; "": declared is the scale.
     """
@@ -81,12 +82,7 @@ ChangeForm = ProductForm | DifferenceForm
 
 def product_fits(shape: Shape, weight: Shape) -> bool:
     """Whether a matrix (out, in) can be added to a weight; a convolution's kernels are flattened."""
-    if len(weight) < 2:
-        return False
-    seen = 1
-    for side in weight[1:]:
-        seen *= side
-    return (weight[0], seen) == shape
+    return len(weight) >= 2 and (weight[0], prod(weight[1:])) == shape
 
 
 def difference_fits(shape: Shape, weight: Shape) -> bool:
@@ -149,7 +145,7 @@ def changes_of(header: SafetensorsHeader, file: str) -> LoraChanges:
             idle[expert] += 1
         for weight, change in changes:
             if weight in found.setdefault(expert, {}):
-                raise _refused(file, f"changes {weight} in two ways")
+                raise _refused(file, f"changes {shortened(weight)} in two ways")
             found[expert][weight] = change
     if not found:
         raise _refused(file, "holds no LoRA")
@@ -217,7 +213,8 @@ def _by_layer(header: SafetensorsHeader, file: str) -> dict[tuple[str, str], dic
         roles = found[place.expert, place.layer]
         if place.role in roles:
             raise _refused(
-                file, f"has the same part of {place.layer} twice: {quoted(roles[place.role])}, {quoted(name)}"
+                file,
+                f"has the same part of {shortened(place.layer)} twice: {quoted(roles[place.role])}, {quoted(name)}",
             )
         roles[place.role] = name
     return found
@@ -236,10 +233,10 @@ def _of_layer(
     """The changes of one layer, by the weights that they change."""
     if ("down" in roles) != ("up" in roles):
         there, lacking = ("A", "B") if "down" in roles else ("B", "A")
-        found = f"has half of the change of {layer}: its matrix {there} without {lacking}"
+        found = f"has half of the change of {shortened(layer)}: its matrix {there} without {lacking}"
         raise _refused(tensors.file, found)
     if {"down", "diff"} <= roles.keys() or {"diff_b", "up_bias"} <= roles.keys():
-        raise _refused(tensors.file, f"changes {layer} in two ways")
+        raise _refused(tensors.file, f"changes {shortened(layer)} in two ways")
     if "alpha" in roles:
         tensors.check_alpha(roles["alpha"])
     if "down" in roles:
@@ -256,9 +253,10 @@ def _of_layer(
 
 def _product(tensors: _Tensors, declared: float, layer: str, roles: Mapping[str, str]) -> ProductForm:
     down, up = tensors.floats(roles["down"]), tensors.floats(roles["up"])
-    if len(down.shape) != 2 or len(up.shape) != 2 or down.shape[0] != up.shape[1]:
-        raise _refused(tensors.file, f"changes {layer} by {up.shape} times {down.shape}")
-    shape, rank = (up.shape[0], down.shape[1]), down.shape[0]
+    dimensions, rank = len(down.shape), down.shape[0] if down.shape else 0
+    if dimensions < 2 or len(up.shape) != dimensions or up.shape[1:] != (rank, *[1] * (dimensions - 2)):
+        raise _refused(tensors.file, f"changes {shortened(layer)} by {up.shape} times {down.shape}")
+    shape = (up.shape[0], prod(down.shape[1:]))
     return ProductForm(roles["down"], roles["up"], shape, rank, roles.get("alpha", ""), declared)
 
 
@@ -271,7 +269,7 @@ def _in_parts(found: Mapping[str, dict[str, ChangeForm]], idle: Counter[str], fi
     how diffusers' pipeline calls its two transformers."""
     unnamed, high, low = (found.get(expert, {}) for expert in ("", HIGH, LOW))
     if twice := unnamed.keys() & high.keys():
-        raise _refused(file, f"changes {min(twice)} in two ways")
+        raise _refused(file, f"changes {shortened(min(twice))} in two ways")
     if low and (unnamed or high):
         return LoraChanges({HIGH: unnamed | high, LOW: low}, {HIGH: idle[""] + idle[HIGH], LOW: idle[LOW]})
     meant_for = next(iter(found)) if len(found) == 1 else ""
@@ -323,7 +321,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _unfit(file: str, model: str, examples: Sequence[str], why: str) -> InputError:
-    listed = ", ".join(quoted(each)[1:-1] for each in examples[:NAMED]) + (", …" if len(examples) > NAMED else "")
+    listed = ", ".join(map(shortened, examples[:NAMED])) + (", …" if len(examples) > NAMED else "")
     found = f"does not fit {model}: {listed} ({why})"
     return InputError(Problem(file, found, "expected a LoRA of this model", "remove it from render.loras"))
 

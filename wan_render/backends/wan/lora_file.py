@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from wan_render.errors import InputError, Problem
 
 @dataclass(frozen=True)
 class Product:
-    """A change of a matrix by scale · up @ down; down is (rank, in), up (out, rank)."""
+    """A change of a matrix by scale · up @ down; down is (rank, in), up (out, rank), flat where it is a convolution."""
 
     down: torch.Tensor
     up: torch.Tensor
@@ -34,7 +35,7 @@ class Product:
     @property
     def shape(self) -> Shape:
         """Of the matrix; a convolution's kernels are flattened."""
-        return self.up.shape[0], self.down.shape[1]
+        return self.up.shape[0], prod(self.down.shape[1:])
 
     def fits(self, weight: Shape) -> bool:
         """Whether it can be added to a weight of this shape."""
@@ -42,7 +43,8 @@ class Product:
 
     def delta(self, device: torch.device) -> torch.Tensor:
         """The change at strength 1, float32, on the device."""
-        return self.scale * (self.up.to(device, torch.float32) @ self.down.to(device, torch.float32))
+        up, down = (matrix.flatten(1).to(device, torch.float32) for matrix in (self.up, self.down))
+        return self.scale * (up @ down)
 
 
 @dataclass(frozen=True)

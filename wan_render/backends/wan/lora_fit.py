@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from wan_render.backends.wan import builds
+from wan_render.backends.wan import builds, official
 from wan_render.backends.wan.configs import TransformerConfig, read_config
-from wan_render.backends.wan.lora_changes import LoraChanges, fitting, layers_of, lora_changes
+from wan_render.backends.wan.lora_changes import ChangeForm, LoraChanges, fitting, layers_of, lora_changes
 from wan_render.backends.wan.lora_names import HIGH, LOW
 from wan_render.backends.wan.transformer_shapes import Shape, weight_shapes
+from wan_render.errors import InputError
 from wan_render.render import LayersLeftOut, LoraFit, LoraLayers, ModelCard
 
 FOR_PICTURES = "for pictures that CLIP sees, which this model does without"
@@ -33,12 +36,25 @@ def lora_fit(card: ModelCard, file: Path) -> LoraFit:
 def _layers(
     changes: LoraChanges, part: str, transformer: Mapping[str, Shape], file: Path, card: ModelCard
 ) -> LoraLayers:
-    """Raises InputError where a layer is another model's, or none is for this one."""
-    fit = fitting(changes.parts[part], transformer, str(file), card.name)
+    """Raises InputError where a layer is another model's, or none is for this one; it names the models that it fits."""
+    try:
+        fit = fitting(changes.parts[part], transformer, str(file), card.name)
+    except InputError as error:
+        fitted = ", ".join(_models_that_fit(changes.parts[part]))
+        problems = (replace(problem, allowed=f"it fits {fitted}") if fitted else problem for problem in error.problems)
+        raise InputError(*problems) from None
     left_out = {FOR_PICTURES: len(layers_of(fit.for_pictures)), ONLY_ALPHA: changes.idle[part]}
     return LoraLayers(
         len(layers_of(fit.worn)), tuple(LayersLeftOut(why, count) for why, count in left_out.items() if count)
     )
+
+
+def _models_that_fit(part: Mapping[str, ChangeForm]) -> Iterator[str]:
+    """The names of the published models that can wear all of a part's layers, or all but those for pictures."""
+    for model in official.ALL:
+        with suppress(InputError):
+            fitting(part, weight_shapes(builds.BY_IDENTITY[model.identity]), "", model.name)
+            yield model.name
 
 
 def _transformers(card: ModelCard) -> tuple[Mapping[str, Shape], ...]:
