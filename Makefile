@@ -41,7 +41,7 @@ $(VENV)/.all: $(VENV)/.base
 	@touch $@ $(VENV)/.farm
 
 film: $(VENV)/.base
-	@$(BIN)/wan-render render --backend animatic $(STORYBOARD)
+	@WAN_RENDER_BACKEND=$${WAN_RENDER_BACKEND:-animatic} $(BIN)/wan-render render $(STORYBOARD)
 
 test: $(VENV)/.all
 	@$(BIN)/pytest -n 2 --dist loadgroup

@@ -41,7 +41,7 @@ def batch(
         folder: The folder, relative to the farm's. Its storyboards are its YAML files, and `storyboard.yaml` in
             each of its folders; what begins with `_` or `.` is left out.
         backend: What renders instead of the models that the storyboards name: `animatic`.
-        outputs: Where takes and films are kept, instead of WAN_RENDER_OUTPUTS or `outputs`.
+        outputs: Where takes and films are kept; else WAN_RENDER_OUTPUTS, else the store that is found.
         draft: At the profile `draft`, into the films `<slug>-draft`.
     """
     no_walls()

@@ -22,10 +22,10 @@ from pathlib import Path
 from types import FrameType
 
 from flows.home import LOCK, PASSWORD, PROFILES, SETTINGS, close, farm_home, hand_to_prefect, new_password, password
-from wan_render.backends import names
+from wan_render.backends import backend
 from wan_render.cli.session import OWN_MODELS
 from wan_render.errors import MachineError, Problem, Stopped, UsageError, WanRenderError
-from wan_render.settings import machine_settings
+from wan_render.settings import BACKEND_SETTING, machine_settings
 
 PREVIEW = "animatic"
 """What is deployed where the models' own backend cannot work."""
@@ -62,12 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def backend_to_deploy(asked: str) -> tuple[str | None, str]:
-    """The `backend` parameter of the deployments, and the sentence that says so. Raises UsageError."""
+def backend_to_deploy(asked: str, chosen: str | None = None) -> tuple[str | None, str]:
+    """The `backend` parameter of the deployments, and the sentence that says so. asked: BACKEND; chosen:
+    WAN_RENDER_BACKEND, which the worker hands on to every run. Raises UsageError."""
     if asked:
-        if asked not in names():
-            raise UsageError(Problem("BACKEND", f"no backend is called '{asked}'", f"allowed: {', '.join(names())}"))
-        return (None if asked == OWN_MODELS else asked), f"films are made with: {asked} (BACKEND)"
+        return backend(asked, "BACKEND").id.partition("/")[0], f"films are made with: {asked} (BACKEND)"
+    if chosen is not None:
+        backend(chosen, BACKEND_SETTING)
+        return None, f"films are made with: {chosen} ({BACKEND_SETTING})"
     lacking = [package for package in ("torch", "diffusers") if find_spec(package) is None]
     if lacking:
         return PREVIEW, (
@@ -84,9 +86,9 @@ def _project(folder: Path) -> Path:
 
 
 def _run(project: Path) -> None:
-    machine_settings()  # the runs would have these variables, and fail in the night
+    settings = machine_settings()  # the runs would have these variables, and fail in the night
     _refuse_other_passwords()
-    backend, sentence = backend_to_deploy(os.environ.get("BACKEND", ""))
+    deployed, sentence = backend_to_deploy(os.environ.get("BACKEND", ""), settings.backend)
     # Everything of Prefect is imported after what can be refused without it: it takes a second.
     from flows.running import Farm
 
@@ -95,7 +97,7 @@ def _run(project: Path) -> None:
         farm = Farm(project, home, _password(home), lock)
         farm.refuse_taken_port()
         with farm:
-            for line in farm.deploy(backend):
+            for line in farm.deploy(deployed):
                 _say(f"the farm's server asked for no password, or its work pool was changed: {line}")
             _say(_welcome(farm.api, farm.ui, home, sentence))
             while True:

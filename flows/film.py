@@ -21,10 +21,9 @@ from flows.progress import Bar
 from flows.review import show_review
 from flows.takes import Night, render_takes
 from flows.watch import Watch
-from wan_render.backends import backend as backend_called
 from wan_render.cli.outlook import outlook
 from wan_render.cli.selection import selected
-from wan_render.cli.session import OWN_MODELS, Session
+from wan_render.cli.session import Session, chosen_backend
 from wan_render.errors import Problem, Stopped, UsageError, WanRenderError
 from wan_render.farm import LocalFarm, local_devices
 from wan_render.printable import path_name
@@ -48,8 +47,8 @@ def film(
 
     Args:
         storyboard: The file, relative to the farm's folder. A retry reads it again.
-        backend: What renders instead of the models that the storyboard names: `animatic`.
-        outputs: Where takes and films are kept, instead of WAN_RENDER_OUTPUTS or `outputs`.
+        backend: What renders instead of the models that the storyboard names: `animatic`; else WAN_RENDER_BACKEND.
+        outputs: Where takes and films are kept; else WAN_RENDER_OUTPUTS, else the store that is found.
         only: Shots and scenes to render, `1/020,2`; all where it is not set.
         draft: At the profile `draft`, into the film `<slug>-draft`.
         approval: Ask a person first: the run shows what it would render and is suspended until it is resumed.
@@ -80,7 +79,8 @@ def session(storyboard: Path, backend: str | None, outputs: Path | None, *, draf
     settings = machine_settings()
     if outputs is not None:
         settings = settings.model_copy(update={"outputs": outputs})
-    return Session(storyboard, (), settings, backend_called(backend or OWN_MODELS), draft)
+    found, chosen_by = chosen_backend(backend, settings)
+    return Session(storyboard, (), settings, found, draft, chosen_by)
 
 
 def _refuse_missing(storyboard: Path) -> None:
@@ -95,6 +95,7 @@ def _refuse_missing(storyboard: Path) -> None:
 def make(session: Session, only: str | None, *, approval: bool = False) -> FilmVersion:
     """Plan → takes → film, as in cli/render.py."""
     plan, store, log = session.plan, session.store, get_run_logger()
+    log.info("%s", session.opening)
     shots = None if only is None else selected(plan, only)
     devices = local_devices(session.settings, session.backend.device_kinds)
     with begin(plan, session.backend, store, only=shots, devices=devices, waiting=log.warning) as run:

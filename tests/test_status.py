@@ -107,7 +107,7 @@ def render(store: Store, shot: str, number: int, take: Take, seconds: float = 2.
 
 
 def test_a_shot_is_missing_until_something_was_rendered_under_its_id(store: Store) -> None:
-    assert one(rendered(A_TAKE), store) == (State.MISSING, "not rendered yet")
+    assert one(rendered(A_TAKE), store) == (State.MISSING, "first take")
 
     render(store, "1/010", 1, A_TAKE)
 
@@ -178,7 +178,7 @@ def test_a_pinned_clip_is_kept_whatever_was_edited_since(store: Store) -> None:
 
 def test_a_pin_on_the_shot_as_it_is_written_is_a_take_like_any_other(store: Store) -> None:
     content = rendered(A_TAKE, pin=A_TAKE.key[:6])
-    assert one(content, store) == (State.MISSING, "not rendered yet")
+    assert one(content, store) == (State.MISSING, "first take")
 
     render(store, "1/010", 1, A_TAKE)
 
@@ -206,7 +206,7 @@ def test_a_pin_that_keeps_something_and_a_shot_of_no_takes_are_no_warning(store:
 def test_a_circled_take_that_was_never_rendered_says_so(store: Store) -> None:
     words = "take 99 is circled and does not exist yet: it will be rendered"
     content = Rendered((PlannedTake(1, A_TAKE), PlannedTake(99, take(99))), 99)
-    assert one(content, store) == (State.MISSING, f"not rendered yet; {words}")
+    assert one(content, store) == (State.MISSING, f"first take; {words}")
     render(store, "1/010", 1, A_TAKE)
     assert one(content, store) == (State.STALE, words)
     render(store, "1/010", 99, take(99))

@@ -13,14 +13,17 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wan_render.errors import Problem, UsageError
+from wan_render.printable import shown
 
 PREFIX = "WAN_RENDER_"
 
 FARM_HOME = "WAN_RENDER_HOME"
 """The project's folder, for deployments of former versions. No setting of ours, but no mistake either."""
 
+BACKEND_SETTING = "WAN_RENDER_BACKEND"
+
 TRUTHS = ("true", "false", "yes", "no", "on", "off", "1", "0")
-"""What may be written for yes and no, in capitals, too."""
+"""What may be written for yes and no, in any case."""
 
 
 def _cache_folder() -> Path:
@@ -34,7 +37,9 @@ def _data_folder() -> Path:
 class MachineSettings(BaseSettings):
     """What belongs to this machine, not to a film.
 
-    outputs: where takes and films are kept.         WAN_RENDER_OUTPUTS
+    outputs: where takes and films are kept; not set, they are looked for (see store.outputs). WAN_RENDER_OUTPUTS
+    backend: what renders instead of the models that a storyboard names (`animatic`), where no --backend says
+             otherwise.                               WAN_RENDER_BACKEND
     weights: a folder of checkpoints, each in a folder named like its repository's last part: `models pull`
              writes there; models that are not there are looked for in Hugging Face's cache.
                                                       WAN_RENDER_WEIGHTS
@@ -58,7 +63,8 @@ class MachineSettings(BaseSettings):
     # Empty is not set: `WAN_RENDER_OUTPUTS=$NOTHING` would be the folder that one happens to be in.
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
-    outputs: Path = Path("outputs")
+    outputs: Path | None = None
+    backend: str | None = None
     weights: Path = Field(default_factory=lambda: _data_folder() / "weights")
     devices: str = "auto"
     cache: Path = Field(default_factory=_cache_folder)
@@ -87,7 +93,7 @@ def _unknown() -> Iterator[Problem]:
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in (*variables(), FARM_HOME):
             remedy = _did_you_mean(name[len(PREFIX) :], [each[len(PREFIX) :] for each in variables()], PREFIX)
-            yield Problem(name, "is no setting", f"allowed: {', '.join(variables())}", remedy or "unset it")
+            yield Problem(name, "unknown setting", f"allowed: {', '.join(variables())}", remedy or "unset it")
 
 
 def _refused(field: str, value: object) -> Problem:
@@ -97,7 +103,7 @@ def _refused(field: str, value: object) -> Problem:
     choices = TRUTHS if setting.annotation is bool else get_args(setting.annotation)
     default = f"write one of these, or unset it: then it is {str(setting.default).lower()}"
     remedy = _did_you_mean(str(value), choices) or default
-    return Problem(name, f"{value!r} is no value of it", f"allowed: {', '.join(choices)}", remedy)
+    return Problem(name, f"invalid value {shown(str(value))}", f"allowed: {', '.join(choices)}", remedy)
 
 
 def _did_you_mean(text: str, allowed: Sequence[str], before: str = "") -> str:

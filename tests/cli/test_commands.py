@@ -75,7 +75,7 @@ def test_a_name_that_several_shots_have_is_answered_with_all_of_them(wan_render:
     harbour.write_text(harbour.read_text().replace("shots:", "scenes:\n- &one\n  shots:") + "- shots: [{card: x}]\n")
     done = wan_render("takes", harbour, "010")
     assert done.returncode == 2
-    assert done.stderr == "'010': several shots have this name; allowed: 1/010, 2/010\n"
+    assert done.stderr.splitlines()[-1] == "'010': several shots have this name; allowed: 1/010, 2/010"
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_without_ffmpeg_nothing_is_rendered_that_could_not_be_written(
     monkeypatch.setenv("WAN_RENDER_FFMPEG", "/nowhere/ffmpeg")
     done = wan_render("render", harbour, "--backend", "animatic")
     assert done.returncode == 3
-    assert done.stderr.startswith("WAN_RENDER_FFMPEG: /nowhere/ffmpeg is no program")
+    assert done.stderr.splitlines()[1].startswith("WAN_RENDER_FFMPEG: /nowhere/ffmpeg is no program")
     assert "begins" not in done.stderr
 
 
@@ -377,7 +377,7 @@ def test_a_plan_without_a_gpu_says_whose_time_it_gives(
     assert to_render(wan_render("plan", harbour)).startswith(f"about 8 min {NO_GPU}")
     assert to_render(wan_render("plan", harbour, "--backend", "animatic")).endswith(" on 1 device")
     monkeypatch.setenv("WAN_RENDER_DEVICES", "cpu")
-    assert " h " in to_render(wan_render("plan", harbour)), "who asks for the CPU gets its time"
+    assert " days " in to_render(wan_render("plan", harbour)), "who asks for the CPU gets its time"
 
 
 @pytest.mark.usefixtures("smi")
@@ -420,7 +420,7 @@ def test_a_setting_that_is_none_is_refused_and_doctor_lists_those_there_are(
     monkeypatch.setenv("WAN_RENDER_DEVICE", "cpu")
     done = wan_render("doctor")
     assert done.returncode == 2
-    assert done.stderr.startswith("WAN_RENDER_DEVICE: is no setting; allowed: WAN_RENDER_OUTPUTS")
+    assert done.stderr.startswith("WAN_RENDER_DEVICE: unknown setting; allowed: WAN_RENDER_OUTPUTS")
 
 
 COMMANDS = [
@@ -443,14 +443,14 @@ def test_every_command_tells_all_that_is_wrong_with_the_settings_at_once(
     assert done.returncode == 2
     assert done.stdout == ""
     device, *others = done.stderr.splitlines()
-    assert device.startswith("WAN_RENDER_DEVICE: is no setting; allowed: WAN_RENDER_OUTPUTS, ")
+    assert device.startswith("WAN_RENDER_DEVICE: unknown setting; allowed: WAN_RENDER_OUTPUTS, ")
     assert device.endswith("; did you mean 'WAN_RENDER_DEVICES'?")
     assert others == [
-        "WAN_RENDER_MEMORY_FIT: 'Resident' is no value of it; allowed: auto, resident, freed, streamed, tiled; "
+        "WAN_RENDER_MEMORY_FIT: invalid value 'Resident'; allowed: auto, resident, freed, streamed, tiled; "
         "did you mean 'resident'?",
-        "WAN_RENDER_GROUPS: 'al' is no value of it; allowed: auto, asked, off; "
+        "WAN_RENDER_GROUPS: invalid value 'al'; allowed: auto, asked, off; "
         "write one of these, or unset it: then it is auto",
-        "WAN_RENDER_KEEP_LATENTS: 'maybe' is no value of it; allowed: true, false, yes, no, on, off, 1, 0; "
+        "WAN_RENDER_KEEP_LATENTS: invalid value 'maybe'; allowed: true, false, yes, no, on, off, 1, 0; "
         "write one of these, or unset it: then it is false",
     ]
 
@@ -463,9 +463,9 @@ def test_a_setting_is_told_by_the_name_that_it_was_written_with(
     done = wan_render("doctor")
     assert done.returncode == 2
     zoom, kernels = done.stderr.splitlines()
-    assert zoom.startswith("wan_render_zoom: is no setting; ")
+    assert zoom.startswith("wan_render_zoom: unknown setting; ")
     assert zoom.endswith("; unset it")
-    assert kernels == "wan_render_kernels: 'stok' is no value of it; allowed: auto, stock; did you mean 'stock'?"
+    assert kernels == "wan_render_kernels: invalid value 'stok'; allowed: auto, stock; did you mean 'stock'?"
 
 
 @pytest.mark.usefixtures("smi")
@@ -486,7 +486,7 @@ def test_an_empty_setting_is_not_set(wan_render: Run, monkeypatch: pytest.Monkey
     done = wan_render("doctor", "--json")
     assert done.returncode == 0, done.stderr
     found = {finding["what"]: finding["found"] for finding in json.loads(done.stdout)["findings"]}
-    assert (found["WAN_RENDER_OUTPUTS"], found["WAN_RENDER_FFMPEG"]) == ("outputs", "not set")
+    assert (found["WAN_RENDER_OUTPUTS"], found["WAN_RENDER_FFMPEG"]) == ("not set", "not set")
 
 
 def test_a_terminal_that_cannot_show_a_title_gets_its_characters_spelt(

@@ -19,7 +19,7 @@ from wan_render.render import Phase, Progress
 from wan_render.store import Clip
 from wan_render.take import Size
 
-ORDER = replace(order("dawn"), why="not rendered yet")
+ORDER = replace(order("dawn"), why="first take")
 CLIP = Clip(ORDER.take.key, Path("takes"), 9, Size(64, 48), Fraction(16))
 
 
@@ -51,7 +51,7 @@ def tell(report: Reporter, *events: Event) -> None:
 def test_a_written_take_was_rendered(kind: type[io.StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
     with reporting(kind, monkeypatch) as (report, stderr):
         tell(report, Began(1), Progress(Phase.STEP, 1, 9), Progress(Phase.WRITING), Ended(CLIP))
-        assert "1/010 take 1: begins (not rendered yet)" in stderr.getvalue()
+        assert "1/010 take 1: begins (first take)" in stderr.getvalue()
         assert "1/010 take 1: rendered in 0 s\n" in stderr.getvalue()
 
 

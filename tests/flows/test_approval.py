@@ -26,7 +26,7 @@ def test_a_film_is_rendered_once_it_was_approved_and_a_retry_does_not_ask(farm: 
     assert _is_free(farm)
     plan = farm.artifact(run, "plan-asked")
     assert "# asked: 2 takes to render\n2 takes to render on 1 device: about " in plan
-    assert "| 1/010 take 1 | not rendered yet | 17, 64x64 | " in plan
+    assert "| 1/010 take 1 | first take | 17, 64x64 | " in plan
     until(10, lambda: "the artifact plan-asked of http" in farm.logs(run))
 
     assert farm.resume(run)["status"] == "REJECT"  # to resume is not to approve

@@ -101,8 +101,8 @@ def test_wrong_settings_of_the_machine_are_refused_before_anything_starts(tmp_pa
     done = _start({**environment(tmp_path, 1), "WAN_RENDER_GROUPS": "al", "WAN_RENDER_ZOOM": "2"})
     assert done.returncode == 2
     assert [line.partition(";")[0] for line in done.stderr.splitlines()] == [
-        "WAN_RENDER_ZOOM: is no setting",
-        "WAN_RENDER_GROUPS: 'al' is no value of it",
+        "WAN_RENDER_ZOOM: unknown setting",
+        "WAN_RENDER_GROUPS: invalid value 'al'",
     ]
     assert not (tmp_path / "farm").exists()
 
@@ -112,7 +112,8 @@ def test_where_torch_is_missing_previews_are_deployed_and_said(monkeypatch: pyte
     backend, sentence = backend_to_deploy("")
     assert backend == "animatic"
     assert "not installed: torch" in sentence
-    assert backend_to_deploy("wan")[0] is None
+    assert backend_to_deploy("wan")[0] == "wan"
+    assert backend_to_deploy("", "animatic") == (None, "films are made with: animatic (WAN_RENDER_BACKEND)")
 
 
 def test_where_all_is_installed_films_use_their_own_models(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,7 +172,7 @@ def test_a_killed_film_is_crashed_and_its_retry_renders_only_what_is_missing(far
     assert farm.ended(run)["name"] == "Completed"
     ended = [states[-1] for states in farm.tasks(run).values()]
     assert ended.count("Reused") >= finished
-    assert "was killed by signal 9" in farm.logs(run)
+    assert "was killed (signal 9)" in farm.logs(run)
     assert "Retry 1/2" in farm.logs(run)
 
 

@@ -60,7 +60,7 @@ def test_a_rendered_take_is_a_clip_with_its_plates_and_its_history(store: Store,
         assert (np.asarray(first) == 30).all()
         assert first.size == (64, 48)
     made = store.record(clip.key).provenance
-    assert (made.film, made.shot, made.number, made.why) == ("river", "1/010", 1, "not rendered yet")
+    assert (made.film, made.shot, made.number, made.why) == ("river", "1/010", 1, "first take")
     assert (made.model, made.device, made.device_label) == ("paint", "cpu", "a processor")
     assert made.keyframes == {"first": "30.png"}
     assert made.versions == {"paint": "1"}

@@ -35,7 +35,7 @@ def provenance(*, film: str = "river", shot: str = "1/010", seconds: Mapping[str
         film=film,
         shot=shot,
         number=1,
-        why="not rendered yet",
+        why="first take",
         model="test",
         keyframes={},
         device="cpu",

@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 
 from wan_render.errors import Problem, UsageError
+from wan_render.model.spelling import did_you_mean
+from wan_render.printable import shown
 from wan_render.render import Backend
 
 _MODULES = {
@@ -21,9 +23,12 @@ def names() -> tuple[str, ...]:
     return tuple(_MODULES)
 
 
-def backend(name: str) -> Backend:
-    """The backend of that name. Raises UsageError for an unknown one."""
+def backend(name: str, asked_by: str = "--backend") -> Backend:
+    """The backend of that name. Raises UsageError for an unknown one, with the option or variable that named it."""
     if name not in _MODULES:
-        raise UsageError(Problem("backend", f"'{name}' is not known", f"allowed: {', '.join(_MODULES)}"))
+        close = did_you_mean(name, _MODULES)
+        raise UsageError(
+            Problem(asked_by, f"no backend is called {shown(name)}", f"allowed: {', '.join(_MODULES)}", close)
+        )
     found: Backend = import_module(_MODULES[name]).BACKEND
     return found

@@ -26,6 +26,7 @@ from wan_render.media import ffmpeg, text
 from wan_render.printable import one_line
 from wan_render.production.ability import confinement
 from wan_render.settings import PREFIX, MachineSettings, install_command, machine_settings, variables
+from wan_render.store import outputs_for
 
 EXTRAS = {
     "wan": ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy"),
@@ -83,7 +84,7 @@ def _findings(settings: MachineSettings) -> Iterator[Finding]:
     yield _tried("fonts", _fonts, needed=True)
     yield from _devices(settings)
     yield from _profiles(settings)
-    yield _disk("outputs", settings.outputs, needed=True)
+    yield _tried("outputs", lambda: _outputs(settings), needed=True)
     yield _disk("cache", settings.cache, needed=False)
     for extra, packages in EXTRAS.items():
         yield _extra(extra, packages)
@@ -190,6 +191,11 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "not set" if value in (None, "") else str(value)
+
+
+def _outputs(settings: MachineSettings) -> Finding:
+    """Where a storyboard of this folder would keep its takes and films."""
+    return _disk("outputs", outputs_for(None, settings.outputs).folder, needed=True)
 
 
 def _disk(what: str, folder: Path, *, needed: bool) -> Finding:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import webbrowser
 
-from wan_render.cli.session import Session
+from wan_render.cli.session import Session, say_first
 from wan_render.errors import Problem, UsageError
 from wan_render.printable import path_name
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the page where there is a browser; print its path in any case."""
-    session = Session.of(arguments)
+    session = Session.of_what_is_there(arguments)
+    say_first(session)
     film = session.store.films.latest(session.plan.slug)
     if film is None:
         raise UsageError(
             Problem(
-                str(session.store.root),
+                path_name(session.outputs.folder),
                 f"no film '{session.plan.slug}' is here yet",
                 remedy=f"make it: wan-render render {path_name(session.file)}",
             )

@@ -10,7 +10,7 @@ from wan_render.cleaning import as_read
 from wan_render.cli.ground import Ground, ground, time_on
 from wan_render.cli.other_weights import other_weights
 from wan_render.cli.outlook import amount
-from wan_render.cli.session import Session
+from wan_render.cli.session import Session, say_first
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.cut import film_frames
 from wan_render.devices import hidden_gpus
@@ -30,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the plan; nothing is written."""
     session = Session.of(arguments)
     plan = session.plan
+    say_first(session)
     here = ground(session)
     found = status(plan, session.store, session.backend, here.kind, black_takes(plan, session.store))
     if arguments.json:
@@ -49,6 +50,8 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: Ground) ->
     print(f"{counted(len(plan.shots), 'shot')}, {length}, {plan.size} → {plan.delivery}\n")
     if session.draft:
         print(f"draft: {STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}; circles are the final film's\n")
+    if (other := _other_film(session)) is not None:
+        print(f"{other}\n")
     _print_table(list(_rows(found)))
     print()
     _print_loras(plan)
@@ -80,6 +83,14 @@ def _print_loras(plan: FilmPlan) -> None:
         print(f"LoRA {worn.path}: {worn.wearers}{of_model}")
     if plan.worn:
         print()
+
+
+def _other_film(session: Session) -> str | None:
+    """What the newest film was made with, where that is not what is planned with."""
+    film = session.store.films.latest(session.slug)
+    if film is None or film.backend in ("", session.backend.id.partition("/")[0]):
+        return None
+    return f"the newest film, {film.name}, was made with {film.backend}: --backend {film.backend} plans that one"
 
 
 def _print_notes(plan: FilmPlan, *, shown: bool) -> None:

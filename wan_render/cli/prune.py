@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from wan_render.cli.session import Session
+from wan_render.cli.session import Session, say_first
 from wan_render.cli.wording import counted, gigabytes
 from wan_render.errors import Problem, UsageError
 from wan_render.store.prune import Prunable, prunable, prune
@@ -17,6 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.keep < 0:
         raise UsageError(Problem("--keep", f"{arguments.keep}", "0 or more versions"))
     session = Session.of(arguments)
+    say_first(session)
     pins = tuple(_pins(session))
     if arguments.yes:
         gone = prune(session.plan, session.store, arguments.keep, pins, waiting=_waiting)

@@ -9,7 +9,7 @@ import sys
 from wan_render.cli.outlook import outlook
 from wan_render.cli.progress import reporter
 from wan_render.cli.selection import selected
-from wan_render.cli.session import Session
+from wan_render.cli.session import Session, say_first
 from wan_render.cli.wording import counted
 from wan_render.farm import LocalFarm, local_devices, render_all
 from wan_render.production import FilmVersion, begin, failures, film_warnings, finish
@@ -24,7 +24,9 @@ def run(arguments: argparse.Namespace) -> int:
         from wan_render.cli.takes import retake
 
         retake(Session.of(arguments), arguments.retake)
-    film = _film(Session.of(arguments), arguments.only)
+    session = Session.of(arguments)
+    say_first(session)
+    film = _film(session, arguments.only)
     _print_json(film) if arguments.json else _print(film)
     return WITH_SLATES if film.slates else 0
 

@@ -3,43 +3,88 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+import stat
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from wan_render.backends import backend
+from wan_render.backends import backend, names
 from wan_render.backends.wan.catalogue import catalogue
+from wan_render.errors import Problem, UsageError
 from wan_render.facts import FactCache
 from wan_render.model import Document
 from wan_render.plan import FilmPlan, KeptTake, make_plan
+from wan_render.plan.drafts import SLUG_ENDING
+from wan_render.printable import path_name, shown
 from wan_render.render import Backend, Models
-from wan_render.settings import MachineSettings, machine_settings
-from wan_render.store import Store
+from wan_render.settings import BACKEND_SETTING, MachineSettings, machine_settings
+from wan_render.store import Outputs, Store, outputs_for
 from wan_render.storyboard import faultless, read_as_far_as_possible
 
 OWN_MODELS = "wan"
 """The backend that renders with the models that a storyboard names."""
 
+_THEIR_OWN = "the models that the storyboard names"
+
 
 @dataclass(frozen=True)
 class Session:
-    """One storyboard on this machine; each part is made when it is first asked for. draft: planned as its draft."""
+    """One storyboard on this machine; each part is made when it is first asked for.
+
+    draft: planned as its draft. backend_by: who chose the backend: `--backend`, a variable, a film that is there; ""
+    where nobody did.
+    """
 
     file: Path
     allow: tuple[Path, ...]
     settings: MachineSettings
     backend: Backend
     draft: bool = False
+    backend_by: str = ""
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Session:
-        """The session that a command's arguments ask for. Raises UsageError for an unknown backend."""
+        """The session that a command's arguments ask for. Raises UsageError for an unknown backend, and for an --allow
+        that names no folder."""
         settings = machine_settings()
         if getattr(arguments, "outputs", None) is not None:
             settings = settings.model_copy(update={"outputs": arguments.outputs})
         is_draft = bool(getattr(arguments, "draft", False))
-        found = backend(arguments.backend or OWN_MODELS)
-        return cls(arguments.file, tuple(arguments.allow), settings, found, is_draft)
+        found, chosen_by = chosen_backend(arguments.backend, settings)
+        return cls(arguments.file, _folders(arguments.allow), settings, found, is_draft, chosen_by)
+
+    @classmethod
+    def of_what_is_there(cls, arguments: argparse.Namespace) -> Session:
+        """As `of`, for a command that shows takes and films: where nobody says what renders, it is what made the newest
+        film that is there, so that after `make film` its takes are listed, not those of models that never ran."""
+        session = cls.of(arguments)
+        film = None if session.backend_by else session.store.films.latest(session.slug)
+        name = film.backend if film is not None else ""
+        if film is None or name == OWN_MODELS or name not in names():
+            return session
+        return replace(session, backend=backend(name), backend_by=f"the film {film.name} was made with it")
+
+    @cached_property
+    def outputs(self) -> Outputs:
+        """The outputs folder: named, found or to be made. Raises UsageError; see outputs_for."""
+        return outputs_for(self.file, self.settings.outputs)
+
+    @property
+    def opening(self) -> str:
+        """What a command says first: where takes and films are, what renders, and what is not used and why."""
+        new = " (new)" if self.outputs.is_new else ""
+        name = self.backend.id.partition("/")[0]
+        by = self.backend_by or (_THEIR_OWN if name == OWN_MODELS else "")
+        first = f"outputs: {path_name(self.outputs.folder)}{new}; backend: {name}{f' ({by})' if by else ''}"
+        return "\n".join((first, *(f"warning: {problem}" for problem in self.outputs.passed_over)))
+
+    @property
+    def slug(self) -> str:
+        """The name of the film's folder. Raises StoryboardError where the file cannot be read."""
+        slug = self._read.storyboard.film.slug
+        return f"{slug}{SLUG_ENDING}" if self.draft else str(slug)
 
     @cached_property
     def cache(self) -> FactCache:
@@ -76,7 +121,7 @@ class Session:
     @cached_property
     def store(self) -> Store:
         """The takes and films of the outputs folder."""
-        return Store(self.settings.outputs)
+        return Store(self.outputs.folder)
 
     def _kept(self, digits: str) -> KeptTake | None:
         """The one clip that a pin means, for a shot that continues it."""
@@ -84,3 +129,37 @@ class Session:
         if len(clips) != 1 or clips[0] is None:
             return None
         return KeptTake(clips[0].key, clips[0].frames, clips[0].size)
+
+
+def chosen_backend(asked: str | None, settings: MachineSettings) -> tuple[Backend, str]:
+    """What renders, and who chose it: an option, WAN_RENDER_BACKEND, or "" for nobody. Raises UsageError."""
+    if asked:
+        return backend(asked), "--backend"
+    if settings.backend:
+        return backend(settings.backend, BACKEND_SETTING), BACKEND_SETTING
+    return backend(OWN_MODELS), ""
+
+
+def _folders(allowed: Sequence[Path]) -> tuple[Path, ...]:
+    """Folders that are there. Raises UsageError for each one that is not: a path that leads there would be refused, and
+    nobody would see why."""
+    problems = [
+        Problem(f"--allow {shown(str(folder))}", why, "a folder") for folder in allowed if (why := _unfit(folder))
+    ]
+    if problems:
+        raise UsageError(*problems)
+    return tuple(allowed)
+
+
+def _unfit(folder: Path) -> str:
+    try:
+        return "" if stat.S_ISDIR(folder.stat().st_mode) else "is not a folder"
+    except ValueError:
+        return "has a NUL in it"
+    except OSError as error:
+        return "is not there" if isinstance(error, FileNotFoundError) else f"cannot be used: {error.strerror}"
+
+
+def say_first(session: Session) -> None:
+    """Print the opening where it disturbs nobody who reads what a command prints."""
+    print(session.opening, file=sys.stderr)

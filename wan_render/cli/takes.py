@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator
 
 from wan_render.cli.selection import one_shot
-from wan_render.cli.session import Session
+from wan_render.cli.session import Session, say_first
 from wan_render.cli.wording import counted
 from wan_render.errors import Problem, UsageError
 from wan_render.model import Circle, Shot
 from wan_render.plan import PlannedShot, Rendered
 from wan_render.plan.names import delivered_name
+from wan_render.printable import path_name
 from wan_render.production import black_takes
 from wan_render.status import ShotStatus, status
 from wan_render.store import Clip
@@ -28,7 +29,8 @@ _CIRCLE = re.compile(r"([1-9]\d*)(?:@([0-9a-f]{6,64}))?")
 
 def run(arguments: argparse.Namespace) -> int:
     """List, circle or refuse."""
-    session = Session.of(arguments)
+    session = Session.of_what_is_there(arguments)
+    say_first(session)
     if arguments.circle is None and arguments.ng is None:
         _list(session, arguments.shot, as_json=arguments.json)
         return 0
@@ -101,18 +103,17 @@ def _list(session: Session, shot_id: str | None, *, as_json: bool) -> None:
     spoilt = black_takes(session.plan, session.store)
     found = status(session.plan, session.store, session.backend, spoilt=spoilt)
     shots = [shot for shot in found.shots if shot_id is None or shot.id == one_shot(session.plan, shot_id)]
+    rows = [row for shot in shots for row in _rows(session, shot)]
     if as_json:
-        rows = [row for shot in shots for row in _rows(session, shot)]
         print(json.dumps({"version": 1, "takes": rows}, ensure_ascii=False, indent=2))
         return
-    count = 0
-    for shot in shots:
-        for row in _rows(session, shot):
-            count += 1
-            mark = "*" if row["chosen"] else " "
-            seed = f"seed {row['seed']:<10}"
-            print(f"{mark} {shot.id}  take {row['number']}  {row['state']:8} {row['circle']:12} {seed} {row['clip']}")
-    print(f"{counted(count, 'take')}; * goes into the film")
+    for row in rows:
+        mark, seed = "*" if row["chosen"] else " ", f"seed {row['seed']:<10}"
+        named = f"{mark} {row['shot']}  take {row['number']}"
+        print(f"{named}  {row['state']:8} {row['circle']:12} {seed} {row['clip']}")
+    missing = sum(not row["clip"] for row in rows)
+    lacking = f", {missing} of them not rendered there" if missing else ""
+    print(f"{counted(len(rows), 'take')} in {path_name(session.outputs.folder)}{lacking}; * goes into the film")
 
 
 def _rows(session: Session, shot: ShotStatus) -> list[dict[str, object]]:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from wan_render.store.disk import gigabytes
 
+HOURS_TO_COUNT = 60
+"""From here on an amount is told in days: two and a half, so that rounding is off by a fifth at most."""
+
 __all__ = ["counted", "gigabytes", "lasting"]
 
 
 def lasting(seconds: float) -> str:
-    """`40 s`, `12 min`, `2 h 45 min`."""
+    """`40 s`, `12 min`, `2 h 45 min`, `99 days`."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 100:
+        return f"{minutes} min"
+    if minutes < HOURS_TO_COUNT * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes / 60 / 24:.0f} days"
 
 
 def counted(number: int, thing: str) -> str:

@@ -194,8 +194,9 @@ class DeviceProcess:
             return self._failure("closed its connection")
         if code >= 0:
             return self._failure(f"ended by itself with code {code}")
-        why = ", often for want of memory" if -code == signal.SIGKILL else ""
-        return self._failure(f"was killed by signal {-code} ({signal.strsignal(-code)}){why}")
+        if -code == signal.SIGKILL:
+            return self._failure("was killed (signal 9); the kernel's log says whether memory ran out")
+        return self._failure(f"was killed (signal {-code}: {signal.strsignal(-code)})")
 
     def _failure(self, found: str) -> LostProcessError:
         return LostProcessError(Problem(f"the process on {self._device.name}", found, remedy=f"its log: {self._log}"))

@@ -7,7 +7,6 @@ anything are opened, so a plan costs nothing more. A take that this version rend
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from wan_render.errors import MachineError
 from wan_render.media.clip import read_frames
 from wan_render.plan import FilmPlan, Rendered
+from wan_render.printable import logger
 from wan_render.render import is_blank_instead
 from wan_render.status import with_needs
 from wan_render.store import CLIP, Clip, Store, TakeRecord
@@ -23,7 +23,7 @@ from wan_render.take import needs_of
 if TYPE_CHECKING:  # planning needs no numpy, whose import is a fifth of the time of `check`
     from wan_render.render import Pixels
 
-_LOG = logging.getLogger(__name__)
+_LOG = logger(__name__)
 
 BLACK = "its clip is black although its keyframes are not"
 BLACK_THROUGHOUT = "its clip is black from the first frame to the last"

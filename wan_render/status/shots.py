@@ -196,7 +196,7 @@ def _take(
     elif remembered:
         state, why = State.STALE, _why(planned, sound, remembered)
     else:
-        state, why = State.MISSING, sound.fault(take.key) or "not rendered yet"
+        state, why = State.MISSING, sound.fault(take.key) or "first take"
     if is_circled and clip is None and planned.number not in remembered:  # who circles a take has seen one
         why = f"take {planned.number} is circled and does not exist yet: it will be rendered"
     return TakeStatus(planned.number, take.key, take, canonical(take), state, why, clip)

@@ -1,5 +1,6 @@
 """The outputs folder: takes by content, films by version, and what was last rendered under each shot's id.
 
+    wan-render-store.json    that it is a store (see outputs.py)
     takes/<key>/             clip.mkv, preview.mp4, first.png, last.png, take.json (see record.py)
     takes/.corrupt/<key>-1/  a damaged take, set aside
     stages/<key>/            what a renderer worked out on the way to takes (see stages.py)
@@ -15,7 +16,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from wan_render.errors import DiskError, Problem
@@ -23,6 +24,7 @@ from wan_render.store.disk import disk_error, free_bytes, gigabytes
 from wan_render.store.films import FilmRecord, Films, FilmVersion, read_film
 from wan_render.store.locks import locked, once, shared
 from wan_render.store.memory import Memory, Remembered
+from wan_render.store.outputs import Outputs, mark, outputs_for
 from wan_render.store.record import (
     CLIP,
     FIRST,
@@ -51,10 +53,12 @@ __all__ = [
     "Fill",
     "FilmRecord",
     "FilmVersion",
+    "Outputs",
     "Provenance",
     "Remembered",
     "Store",
     "TakeRecord",
+    "outputs_for",
     "read_film",
 ]
 
@@ -145,6 +149,8 @@ class Store:
         self.refuse_file()
         for folder in (self.takes.folder, self.films.folder):
             self._probe(folder)
+        with suppress(OSError):  # it is recognised by its folders too
+            mark(self.root)
         self.takes.sweep()
         self.stages.sweep()
         self.films.sweep()

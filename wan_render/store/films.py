@@ -62,7 +62,8 @@ class FilmRecord:
 @dataclass(frozen=True)
 class FilmVersion:
     """One version of a film, finished. `slates`: shot id → why it is missing from the film (exit code 1 if any).
-    `reused`: nothing had changed since it was made. `takes`: keys of the clips in it."""
+    `reused`: nothing had changed since it was made. `takes`: keys of the clips in it. `backend`: the name of what
+    rendered them, "" for a film whose tags do not say."""
 
     folder: Path
     frames: int
@@ -71,6 +72,7 @@ class FilmVersion:
     takes: tuple[str, ...]
     key: str
     reused: bool = False
+    backend: str = ""
 
     @property
     def video(self) -> Path:
@@ -186,7 +188,8 @@ def _version(folder: Path) -> FilmVersion | None:
     except (OSError, ValueError):
         return None
     seconds = record.frames / Fraction(record.rate)
-    return FilmVersion(folder, record.frames, seconds, record.slates, record.takes, record.key)
+    rendered_by = record.tags.get("backend", "").partition("/")[0]
+    return FilmVersion(folder, record.frames, seconds, record.slates, record.takes, record.key, backend=rendered_by)
 
 
 def _seal(part: Path, record: FilmRecord) -> None:

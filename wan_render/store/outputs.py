@@ -1,0 +1,181 @@
+"""Which outputs folder is meant: one that is named, else the store that is found, else `./outputs`.
+
+A store is a folder named `outputs` with the marker of `Store.prepare` in it, or, from before there were markers, with
+`takes/` and `films/`. It is looked for as git looks for `.git`: beside the storyboard, in every folder above it, then
+in the working folder and every folder above that. Whoever can write to a folder on the way (`/tmp`, a shared disk)
+could put a store there for others to walk into, so only one of this user is used, or, upwards from a storyboard, one
+of the storyboard's owner, as git does with `safe.directory`. A named folder is used whoever owns it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import pwd
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wan_render.errors import Problem, UsageError
+from wan_render.printable import path_name, shown
+from wan_render.store.disk import write_whole
+
+OUTPUTS = "outputs"
+"""The name of a store that nobody named otherwise."""
+
+MARKER = "wan-render-store.json"
+"""The file in a folder that says that it is a store."""
+
+_ROOT = 0
+"""The user who can do everything anyway."""
+
+_NAME_IT = "name it if you want it: --outputs DIR, or WAN_RENDER_OUTPUTS"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """folder: absolute; it need not be there. is_named: by --outputs or WAN_RENDER_OUTPUTS. passed_over: what else was
+    found, and why it is not used."""
+
+    folder: Path
+    is_named: bool = False
+    passed_over: tuple[Problem, ...] = ()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is still to be made into a store."""
+        return not is_store(self.folder)
+
+
+def outputs_for(storyboard: Path | None, named: Path | None) -> Outputs:
+    """The outputs folder of a storyboard; without one, that of the working folder. Nothing is written.
+
+    Raises UsageError where the named one cannot be a folder, where `./outputs` would be used and is another user's, or
+    where the working folder is gone.
+    """
+    here = _working_folder()
+    if named is not None:
+        return Outputs(here / _possible(named), is_named=True)
+    refused: dict[Path, Problem] = {}
+    found = next(_usable(_places(storyboard, here), refused), None)
+    if found is None:
+        return Outputs(_default(here, refused), passed_over=tuple(refused.values()))
+    default = here / OUTPUTS
+    if is_store(default) and default not in refused and not default.samefile(found):
+        refused[default] = Problem(path_name(default), f"is a store too, and {path_name(found)} is used", "", _NAME_IT)
+    return Outputs(found, passed_over=tuple(refused.values()))
+
+
+def is_store(folder: Path) -> bool:
+    """Whether a folder is marked as a store, or looks like one of an older version."""
+    return os.path.lexists(folder / MARKER) or all(os.path.isdir(folder / name) for name in ("takes", "films"))  # noqa: PTH112 - False, too, where a folder may not be looked into
+
+
+def mark(folder: Path) -> None:
+    """Write the marker into a store, if it has none. Raises OSError."""
+    if not os.path.lexists(folder / MARKER):
+        text = {"version": 1, "is": "a store of wan-render: its takes and films; docs/outputs.md describes it"}
+        write_whole(folder / MARKER, json.dumps(text).encode())
+
+
+def _possible(named: Path) -> Path:
+    """The same path. Raises UsageError where no file system could have a folder of that name."""
+    try:
+        os.lstat(named)
+    except ValueError:
+        raise _impossible(named, "has a NUL in it") from None
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ, errno.EINVAL):
+            raise _impossible(named, f"is no name of a folder: {error.strerror}") from None
+    return named
+
+
+def _impossible(named: Path, why: str) -> UsageError:
+    return UsageError(Problem(f"the outputs folder {shown(str(named))}", why, "a folder that is there or can be made"))
+
+
+def _default(here: Path, refused: Mapping[Path, Problem]) -> Path:
+    """`./outputs`, which need not be there. Raises UsageError where it is another user's."""
+    default = here / OUTPUTS
+    if default in refused:
+        raise UsageError(refused[default])
+    if os.path.lexists(default) and (stranger := _stranger(default, None)) is not None:
+        raise UsageError(_unused(default, stranger))
+    return default
+
+
+def _unused(folder: Path, stranger: str) -> Problem:
+    return Problem(path_name(folder), f"is not used: {stranger}", "", _NAME_IT)
+
+
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        problem = Problem("the working folder", f"is gone: {error.strerror}", remedy="change to one that is there: cd")
+        raise UsageError(problem) from error
+
+
+def _places(storyboard: Path | None, here: Path) -> Iterator[tuple[Path, int | None]]:
+    """Where a store may be, each once, the nearest first, and the user who may own it besides this one."""
+    seen: set[Path] = set()
+    starts: list[tuple[Path, int | None]] = [(here, None)]
+    if storyboard is not None and "\0" not in str(storyboard):
+        written = here / storyboard
+        real = Path(os.path.realpath(written))
+        starts = [(Path(os.path.normpath(written)).parent, _owner(written)), (real.parent, _owner(real)), *starts]
+    for start, owner in starts:
+        for folder in (start, *start.parents):
+            if folder not in seen:
+                seen.add(folder)
+                yield folder / OUTPUTS, owner
+
+
+def _usable(places: Iterator[tuple[Path, int | None]], refused: dict[Path, Problem]) -> Iterator[Path]:
+    """The stores that may be used; the others are noted."""
+    for folder, owner in places:
+        try:
+            if not is_store(folder):
+                continue
+            stranger = _stranger(folder, owner)
+        except OSError:  # a folder that may not be looked into has no store for us
+            continue
+        if stranger is None:
+            yield folder
+        else:
+            refused[folder] = _unused(folder, stranger)
+
+
+def _stranger(folder: Path, owner: int | None) -> str | None:
+    """Why a store is not to be trusted; None where it is. owner: the storyboard's, None where that does not count."""
+    marker = folder / MARKER
+    if marker.is_symlink() or (os.path.lexists(marker) and not stat.S_ISREG(marker.lstat().st_mode)):
+        return f"its {MARKER} is no plain file"
+    owners = {folder.lstat().st_uid}
+    owners |= {path.stat().st_uid for path in (folder, marker, folder / "takes", folder / "films") if path.exists()}
+    strangers = owners - {os.geteuid(), _ROOT}
+    if not strangers or (owners == {owner} and _is_of_project(folder.parent, owner)):
+        return None
+    return f"it belongs to {' and '.join(sorted(map(_user, strangers)))}, not to you"
+
+
+def _is_of_project(folder: Path, owner: int | None) -> bool:
+    """Whether a folder is the owner's own, so that nobody else put anything there."""
+    state = folder.stat()
+    return state.st_uid == owner and not state.st_mode & stat.S_IWOTH
+
+
+def _owner(storyboard: Path) -> int | None:
+    try:
+        return storyboard.stat().st_uid
+    except (OSError, ValueError):  # reading it says what is wrong
+        return None
+
+
+def _user(number: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"user {number}"
