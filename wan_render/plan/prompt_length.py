@@ -16,8 +16,8 @@ from math import ceil
 
 from wan_render.cleaning import as_read
 from wan_render.model import PathInFile
-from wan_render.model.spelling import LONGEST_SHOWN, shown
 from wan_render.plan.findings import Findings
+from wan_render.printable import LONGEST_SHOWN, shown
 from wan_render.render import ModelCard, Models
 from wan_render.take import Take
 
