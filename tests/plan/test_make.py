@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 
 from tests.plan.conftest import Mistakes, Plan
 from wan_render.backends.wan.catalogue import catalogue
+from wan_render.errors import StoryboardError
 from wan_render.facts import FactCache
 from wan_render.model import Document, Scene, Shot, Storyboard, Time
 from wan_render.plan import (
@@ -32,6 +35,8 @@ from wan_render.plan import (
     take_seed,
 )
 from wan_render.plan.findings import Findings
+from wan_render.plan.timecodes import check_timecodes
+from wan_render.render import Models
 from wan_render.take import Plate, Size, Take
 
 FOUR = """
@@ -253,6 +258,86 @@ def test_the_film_is_as_long_as_its_durations_rounded_once(durations: list[Fract
         assert shot.frames <= take_of(shot).frames
 
 
+@pytest.mark.parametrize(("last", "shown"), [("from: d", 72), ("action: rain", 72), ("from: d, to: e", 73)])
+def test_a_last_shot_that_ends_on_no_keyframe_is_as_long_as_asked(plan: Plan, last: str, shown: int) -> None:
+    film = plan(f"titles: {{close: The end}}\nshots: [{{from: a, to: b}}, {{{last}, duration: 4.5s}}]")
+    assert (film.shots[-1].frames, take_of(film.shots[-1]).frames) == (shown, 73)
+
+
+def test_shots_that_joints_lengthen_are_told_once_with_their_sums(plan: Plan) -> None:
+    film = plan(
+        "shots:\n  - {from: a, to: b, duration: 1.03s}\n  - {from: b, to: c, duration: 2s}\n"
+        "  - {from: c, to: d, duration: 1.03s}\n  - {from: d, to: e, duration: 1.03s}\n"
+    )
+    assert [shot.frames for shot in film.shots] == [20, 32, 20, 21]
+    (told,) = warned(film, "longer than asked")
+    assert "film.yaml:5:22: shots[0].duration: 1/010 and 2 more are longer than asked" in told
+    assert "asked 3.09 s, comes to 3.75 s; a continuous joint shows the whole take" in told
+    assert "durations in steps of 1/4 s come out as asked; `out` ends a shot earlier" in told
+
+
+@pytest.mark.parametrize(
+    "shots",
+    [
+        "{from: a, to: b}, {from: b, to: c, duration: 2.5s}",
+        "{from: a, to: b, duration: 1.03s, transition: cut}, {from: b, duration: 1.03s}",
+        "{from: a, to: b, duration: 1.03s, out: 1s}, {from: c, duration: 1.03s}",
+        "{from: a, to: b, hold: 1.03s}, {from: b, to: c}",
+    ],
+)
+def test_shots_that_are_as_long_as_asked_are_not_told(plan: Plan, shots: str) -> None:
+    assert not warned(plan(f"shots: [{shots}]"), "longer than asked")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("shots: [{from: a, duration: '00:00:02:20'}]", "shots[0].duration"),
+        ("shots: [{from: a, hold: '00:00:00:20'}]", "shots[0].hold"),
+        ("shots: [{from: a, in: '00:00:01:20'}]", "shots[0].in"),
+        ("shots: [{from: a, out: '00:00:01:20'}]", "shots[0].out"),
+        ("shots: [{from: a, to: b, transition: 'dissolve 00:00:00:20'}, {from: c}]", "shots[0].transition"),
+        ("shots: [{from: a, through: {keyframe: b, at: '00:00:02:20'}, to: c}]", "shots[0].through[0].at"),
+        ("shots: [{from: a, subtitle: {text: x, at: '00:00:00:20'}}]", "shots[0].subtitle[0].at"),
+        ("shots: [{from: a, status: omit, duration: '00:00:00:20'}, {from: b}]", "shots[0].duration"),
+        ("titles: {open: {text: x, for: '00:00:01:20'}}\nshots: [{from: a}]", "titles.open[0].for"),
+        ("defaults: {duration: '00:00:01:20'}\nshots: [{from: a}, {from: b}]", "defaults.duration"),
+        ("scenes: [{duration: '00:00:01:20', shots: [{from: a}]}]", "scenes[0].duration"),
+    ],
+)
+def test_a_timecode_has_fewer_frames_than_a_second(mistakes: Mistakes, text: str, place: str) -> None:
+    (mistake,) = mistakes(text)
+    assert f"{place}: frame 20 of a second that has 16 frames" in mistake
+    assert "a storyboard of 24 frames a second says film: {rate: 24}" in mistake
+
+
+@pytest.mark.parametrize(
+    ("head", "text", "told"),
+    [
+        ("", "00:00:01:15", ""),
+        ("film: {rate: 24}\n", "00:00:01:23", ""),
+        ("film: {rate: 24}\n", "00:00:01:24", "film: {rate: 25}"),
+        ("film: {rate: 30}\n", "00:00:01:47", "film: {rate: 48}"),
+        ("film: {rate: 48}\n", "00:00:01:49", "write seconds: 2.5s"),
+        ("defaults: {render: {i2v: {model: wan2.2-ti2v-5b}}}\n", "00:00:01:23", ""),
+    ],
+)
+def test_the_frames_of_a_second_are_the_films(
+    document: Callable[[str], Document], cache: FactCache, models: Models, head: str, text: str, told: str
+) -> None:
+    read = document(f"version: 1\n{head}keyframes: keyframes/\nshots: [{{from: a, duration: '{text}'}}]\n")
+    with pytest.raises(StoryboardError, match=re.escape(told)) if told else nullcontext():
+        make_plan(read, models=models, backend_id="animatic/1", cache=cache)
+
+
+def test_a_rate_that_is_not_whole_counts_up_to_the_next_frame(document: Callable[[str], Document]) -> None:
+    board = document("shots: [{from: a, duration: '00:00:01:23'}, {from: b, duration: '00:00:01:24'}]").storyboard
+    findings = Findings(Document(storyboard=board, file=Path("x.yaml"), marks={}))
+    check_timecodes(board, Fraction(24000, 1001), findings)
+    with pytest.raises(StoryboardError, match=r"frame 24 of a second that has 24 frames; .* 23\.976 frames a second"):
+        findings.raise_errors()
+
+
 def test_in_and_out_show_a_part_of_the_same_take(plan: Plan) -> None:
     film = plan("shots: [{from: a, to: b, in: 1s, out: 2.5s}, {from: b, to: c, in: 8f}, {from: c, to: d}]")
     assert [(shot.first, shot.frames) for shot in film.shots] == [(16, 24), (8, 72), (0, 81)]
@@ -260,7 +345,8 @@ def test_in_and_out_show_a_part_of_the_same_take(plan: Plan) -> None:
 
 
 def test_in_and_out_of_the_last_shot(plan: Plan) -> None:
-    assert only(plan("shots: [{from: a, in: 1s}]")).frames == 65
+    assert only(plan("shots: [{from: a, to: b, in: 1s}]")).frames == 65
+    assert only(plan("shots: [{from: a, in: 1s}]")).frames == 64
     assert only(plan("shots: [{from: a, out: 4s}]")).frames == 64
 
 
@@ -290,7 +376,7 @@ def test_hold_before_a_continuous_joint_freezes_the_shared_picture(plan: Plan) -
 
 def test_a_model_with_another_rate_sets_the_films(plan: Plan) -> None:
     film = plan("shots: [{from: a, duration: 2s, render: {i2v: {model: wan2.2-ti2v-5b}}}]")
-    assert (film.rate, only(film).frames, take_of(only(film)).frames) == (Fraction(24), 49, 49)
+    assert (film.rate, only(film).frames, take_of(only(film)).frames) == (Fraction(24), 48, 49)
 
 
 def test_fades_are_film_frames(plan: Plan) -> None:
@@ -300,7 +386,7 @@ def test_fades_are_film_frames(plan: Plan) -> None:
 
 def test_a_fade_longer_than_the_film_is_an_error(mistakes: Mistakes) -> None:
     (mistake,) = mistakes("version: 1\nfilm: {fade_out: 9s}\nkeyframes: keyframes/\nshots: [{from: a}]")
-    assert "film.fade_out: 144 frames, and the film has 81" in mistake
+    assert "film.fade_out: 144 frames, and the film has 80" in mistake
 
 
 def test_fades_are_not_compared_with_a_film_that_a_mistake_has_made_meaningless(mistakes: Mistakes) -> None:
@@ -332,7 +418,7 @@ def test_fixed_frames_are_the_takes_length_and_a_duration_that_is_no_nearer_give
     film = plan("shots: [{from: a, to: b, render: {frames: 49}, transition: cut}, {from: b, to: c}]")
     assert (take_of(film.shots[0]).frames, film.shots[0].frames) == (49, 48)
     film = plan("defaults: {render: {frames: 81}}\nshots: [{from: a, duration: 2s}, {from: b, duration: 2s}]")
-    assert [(take_of(shot).frames, shot.frames) for shot in film.shots] == [(81, 32), (81, 81)]
+    assert [(take_of(shot).frames, shot.frames) for shot in film.shots] == [(81, 32), (81, 32)]
 
 
 def test_a_duration_beyond_the_fixed_frames_is_a_warning(plan: Plan) -> None:

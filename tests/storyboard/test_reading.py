@@ -40,7 +40,7 @@ def test_ids_and_texts_are_what_the_file_says(read: Read) -> None:
     assert (shots[1].notes, shots[1].action) == ("1_000", "12e03")
     assert (shots[2].action, shots[3].action, shots[3].move) == ("yes", "true", "3.10")
     assert [shot.duration for shot in shots[1:]] == [
-        Time(seconds=Fraction(5)), Time(frames=81), Time(seconds=Fraction(5)),
+        Time(seconds=Fraction(5)), Time(frames=81), Time(seconds=Fraction(5), is_timecode=True),
     ]  # fmt: skip
     assert shots[2].render is not None
     assert shots[2].render.seed == 7

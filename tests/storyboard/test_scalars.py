@@ -30,7 +30,7 @@ HALF = Time(seconds=Fraction(1, 2))
     ],
 )  # fmt: skip
 def test_a_time_reads_exactly(text: str, seconds: int | Fraction, frames: int) -> None:
-    assert read_time(text) == Time(seconds=Fraction(seconds), frames=frames)
+    assert read_time(text) == Time(seconds=Fraction(seconds), frames=frames, is_timecode=text.count(":") == 3)
 
 
 REFUSED: list[tuple[Callable[[str], Any], tuple[str, ...]]] = [
@@ -63,7 +63,7 @@ def test_what_is_no_value_is_refused(parse: Callable[[str], Any], text: str) -> 
         ("Continuous", Transition(kind="continuous")),
         ("dissolve 8f", Transition(kind="dissolve", length=Time(frames=8))),
         ("fade  0.5s", Transition(kind="fade", length=HALF)),
-        ("DISSOLVE 00:00:01:00", Transition(kind="dissolve", length=Time(seconds=Fraction(1)))),
+        ("DISSOLVE 00:00:01:00", Transition(kind="dissolve", length=Time(seconds=Fraction(1), is_timecode=True))),
     ],
 )
 def test_a_transition_reads(text: str, joint: Transition) -> None:

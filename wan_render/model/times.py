@@ -51,7 +51,9 @@ def _from_frames(sign: str, frames: str) -> Time:
 def _from_timecode(sign: str, hours: str, minutes: str, seconds: str, frames: str) -> Time:
     one = -1 if sign == "-" else 1
     return Time(
-        seconds=Fraction(one * (int(hours) * 3600 + int(minutes) * 60 + int(seconds))), frames=one * int(frames)
+        seconds=Fraction(one * (int(hours) * 3600 + int(minutes) * 60 + int(seconds))),
+        frames=one * int(frames),
+        is_timecode=True,
     )
 
 

@@ -16,10 +16,13 @@ class Frozen(BaseModel):
 
 class Time(Frozen):
     """A length or a moment: seconds plus delivered frames. `5s` is (5, 0), `81f` is (0, 81),
-    the timecode `00:00:05:12` is (5, 12). Negative where a moment may lie before its shot."""
+    the timecode `00:00:05:12` is (5, 12). Negative where a moment may lie before its shot.
+
+    is_timecode: whether it was written as a timecode, whose frames are fewer than a second has."""
 
     seconds: Fraction = Fraction(0)
     frames: int = 0
+    is_timecode: bool = False
 
     def at(self, rate: Fraction) -> Fraction:
         """In seconds, for a film delivered at `rate` frames per second."""

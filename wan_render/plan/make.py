@@ -28,7 +28,8 @@ from wan_render.plan.prompt_length import PromptLengths
 from wan_render.plan.resolve import Resolver
 from wan_render.plan.roles import Role, kind_of, role_of
 from wan_render.plan.sizes import delivery, raster
-from wan_render.plan.timeline import Shown, Span, lay, take_in_film_frames
+from wan_render.plan.timecodes import check_timecodes
+from wan_render.plan.timeline import Shown, Span, lay, lengthened, take_in_film_frames
 from wan_render.render import ModelCard, Models
 
 _RATE_WITHOUT_MODELS = Fraction(16)
@@ -77,6 +78,7 @@ def make_plan(
     studio = Studio(resolver, Keyframes(size, cache, findings), Painter(resolver, chooser), kept)
     drafts = _drafts(cast, chooser)
     rates = _rates(storyboard.film, drafts)
+    check_timecodes(storyboard, rates.told, findings)
     opening, shots, closing = _laid_out(storyboard, drafts, rates, studio)
     warn_of_slates(shots, findings)
     _warn_of_unused_keyframes(storyboard, findings)
@@ -153,14 +155,18 @@ def _laid_out(
     findings = studio.resolver.findings
     met = joints([Meeting(draft.inherited, draft.role) for draft in drafts], rates, findings)
     shots: list[PlannedShot] = []
+    longer: list[tuple[_Draft, Fraction, Fraction]] = []
     for draft, joint in zip(drafts, met, strict=True):
         card = draft.modelled.card if draft.modelled is not None else None
         timed = length(draft.inherited, card, rates.told, findings)
         take = take_in_film_frames(timed.frames, card.rate, rates.film) if card is not None else 0
         span = Span(draft.inherited, draft.role, timed, take, joint)
         shown, clock = lay(span, clock, rates, findings)
+        if (seconds := lengthened(span, shown, rates)) is not None:
+            longer.append((draft, *seconds))
         before = shots[-1] if shots else None
         shots.append(_planned(draft, timed, shown, joint, before, rates, studio))
+    _warn_of_longer_shots(longer, findings)
     check_room(shots, [draft.inherited.transition for draft in drafts], findings)
     closing, clock = _titles(storyboard.titles.close, clock, rates)
     _check_fades(storyboard.film, rates, clock.at, findings)
@@ -201,6 +207,20 @@ def _planned(
         notes=shot.notes,
         model=modelled.card.name if modelled is not None else None,
     )
+
+
+def _warn_of_longer_shots(longer: Sequence[tuple[_Draft, Fraction, Fraction]], findings: Findings) -> None:
+    """Once for all shots, each with the seconds that were asked for and that it comes to."""
+    if not longer or (modelled := longer[0][0].modelled) is None:
+        return
+    first, card = longer[0][0].inherited, modelled.card
+    place = first.place if first.duration is None else first.duration.place
+    asked, comes_to = (float(sum(seconds)) for seconds in zip(*(times for _, *times in longer), strict=True))
+    whose = f"{first.id} is" if len(longer) == 1 else f"{first.id} and {len(longer) - 1} more are"
+    found = f"{whose} longer than asked: asked {asked:.2f} s, comes to {comes_to:.2f} s"
+    allowed = f"a continuous joint shows the whole take, and a take of {card.name} has {card.frame_step}n + 1 frames"
+    steps = f"durations in steps of {card.frame_step / card.rate} s come out as asked"
+    findings.warn(place, found, allowed, f"{steps}; `out` ends a shot earlier")
 
 
 def _titles(cards: Sequence[TitleCard], clock: FilmClock, rates: Rates) -> tuple[tuple[PlannedTitle, ...], FilmClock]:

@@ -67,7 +67,7 @@ def _shown(span: Span, clock: FilmClock, rates: Rates, findings: Findings) -> tu
     if span.role is not Role.RENDER:
         seconds = end - begin
         frames = clock.frames_until(seconds)
-    elif span.inherited.shot.out is None and (span.joint is None or span.joint.kind == "continuous"):
+    elif _shows_whole_take(span):
         frames = there if span.joint is None else there - 1  # the next shot shows the shared picture
         seconds = frames / rates.film
     else:
@@ -78,6 +78,25 @@ def _shown(span: Span, clock: FilmClock, rates: Rates, findings: Findings) -> tu
         _tell_nothing_left(span, findings)
         return Shown(first, 1, 0), 1 / rates.film
     return Shown(first, frames, 0), seconds
+
+
+def _shows_whole_take(span: Span) -> bool:
+    """Whether it is as long as its take: up to the picture that the next shot shows, or, in the film's last shot, up to
+    the keyframe that it ends on. A last shot that ends on no keyframe is as long as asked."""
+    shot = span.inherited.shot
+    if shot.out is not None:
+        return False
+    return shot.to is not None if span.joint is None else span.joint.kind == "continuous"
+
+
+def lengthened(span: Span, shown: Shown, rates: Rates) -> tuple[Fraction, Fraction] | None:
+    """(asked, shown) seconds of a shot that is longer by a frame or more because its whole take is shown; the keyframe
+    at the end of the film and `hold` come on top. None for any other."""
+    if span.role is not Role.RENDER or not _shows_whole_take(span):
+        return None
+    asked = _end(span, rates) - _seconds(span.inherited.shot.in_, rates)
+    comes_to = (span.take - shown.first - 1) / rates.film
+    return (asked, comes_to) if comes_to - asked >= 1 / rates.film else None
 
 
 def _end(span: Span, rates: Rates) -> Fraction:

@@ -1,0 +1,54 @@
+"""Timecodes count frames within a second: none may have more than a second of the film has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, get_args
+
+from wan_render.model import Authored, Film, PathInFile, Storyboard, Time, Transition
+from wan_render.plan.findings import Findings
+
+
+def check_timecodes(storyboard: Storyboard, rate: Fraction, findings: Findings) -> None:
+    """Tell every timecode of the film with more frames than its `rate` has in a second, omitted shots included.
+
+    A rate that is not whole counts up to the next whole frame, as 23.976 frames a second count 24.
+    """
+    within = rate.__ceil__()
+    beyond = [(place, abs(time.frames)) for place, time in _timecodes(storyboard, ()) if abs(time.frames) >= within]
+    if not beyond:
+        return
+    remedy = _remedy(max(frames for _, frames in beyond))
+    for place, frames in beyond:
+        found = f"frame {frames} of a second that has {within} frames"
+        allowed = f"the film counts {float(rate):g} frames a second, 00 to {within - 1:02}"
+        findings.error(place, found, allowed, remedy)
+
+
+def _remedy(most: int) -> str:
+    """The slowest rate of the format that has a frame of this number."""
+    rates = [rate for rate in get_args(Film.model_fields["rate"].annotation) if rate != "native"]
+    fitting = next((rate for rate in rates if rate > most), None)
+    if fitting is None:
+        return "write seconds: 2.5s"
+    return f"a storyboard of {fitting} frames a second says film: {{rate: {fitting}}}; or write seconds: 2.5s"
+
+
+def _timecodes(value: Any, place: PathInFile) -> Iterator[tuple[PathInFile, Time]]:
+    """Every timecode below a place. Only what was written is visited: a film of 1,000 shots has some 5,000 values."""
+    if isinstance(value, Time):
+        if value.is_timecode:
+            yield place, value
+    elif isinstance(value, Transition):
+        yield from _timecodes(value.length, place)
+    elif isinstance(value, Authored):
+        infos = type(value).model_fields
+        for name in value.model_fields_set:
+            yield from _timecodes(getattr(value, name), (*place, infos[name].alias or name))
+    elif isinstance(value, tuple):
+        for at, item in enumerate(value):
+            yield from _timecodes(item, (*place, at))
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _timecodes(item, (*place, name))
