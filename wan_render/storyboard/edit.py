@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from wan_render.errors import Problem, UsageError
+from wan_render.errors import Problem, StoryboardError, UsageError
 from wan_render.facts import FactCache
 from wan_render.model import Document, Shot
 from wan_render.render import Models
@@ -50,13 +50,20 @@ def edit_shot(document: Document, edit: Edit, wanted: Shot, *, models: Models, c
     changed = _changed(document, edit, read_source(document.file))
     part = _written_beside(document, edit, changed)
     try:
-        expected = _expected(document, edit, wanted)
-        found = read_storyboard(part, models=models, cache=cache, allow=document.allow).storyboard
-        if found.scenes != expected:
+        if not _reads_as(_expected(document, edit, wanted), part, document, models, cache):
             raise _refused(document, edit, "that line cannot be changed alone")
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _reads_as(expected: tuple[Any, ...], part: Path, document: Document, models: Models, cache: FactCache) -> bool:
+    """Whether the changed text is what it should be. What is wrong with it is nobody's business: its places are those
+    of a file that the user never sees."""
+    try:
+        return read_storyboard(part, models=models, cache=cache, allow=document.allow).storyboard.scenes == expected
+    except StoryboardError:
+        return False
 
 
 def _expected(document: Document, edit: Edit, wanted: Shot) -> tuple[Any, ...]:
@@ -95,12 +102,17 @@ def _changed(document: Document, edit: Edit, source: Source) -> str:
     there = shot.entry(edit.key)
     if there is not None:
         if not there.on_one_line:
-            raise _refused(document, edit, f"'{edit.key}' is an alias or longer than a line")
-        return text[: there.start] + edit.value + text[there.end :]
+            raise _refused(document, edit, f"'{edit.key}' is an alias, has an anchor, or is longer than a line")
+        return text[: there.start] + _spaced(text, there, edit.value) + text[there.end :]
     if shot.flow:
         end = shot.entries[-1].end
         return f"{text[:end]}, {edit.line}{text[end:]}"
     return _with_new_line(document, edit, text, shot)
+
+
+def _spaced(text: str, there: _Entry, value: str) -> str:
+    """The value with a blank before it where its key has none yet: an empty value stands right after the colon."""
+    return value if text[there.start - 1].isspace() else f" {value}"
 
 
 def _with_new_line(document: Document, edit: Edit, text: str, shot: _ShotNode) -> str:
