@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from difflib import get_close_matches
 
 from wan_render.errors import Problem, UsageError
@@ -12,7 +13,7 @@ def selected(plan: FilmPlan, text: str) -> frozenset[str]:
     """Ids of the shots and of all shots of the scenes that are named. Raises UsageError for an unknown name."""
     scenes = {shot.scene for shot in plan.shots}
     found: set[str] = set()
-    for name in (part.strip() for part in text.split(",")):
+    for name in (unicodedata.normalize("NFC", part).strip() for part in text.split(",")):
         if name in scenes:
             found.update(shot.id for shot in plan.shots if shot.scene == name)
         else:
@@ -22,6 +23,7 @@ def selected(plan: FilmPlan, text: str) -> frozenset[str]:
 
 def one_shot(plan: FilmPlan, name: str) -> str:
     """The id of a shot: `1/020`, or `020` where only one scene has it. Raises UsageError otherwise."""
+    name = unicodedata.normalize("NFC", name)  # as ids are; a Mac's terminal may take accents apart
     ids = [shot.id for shot in plan.shots]
     if name in ids:
         return name

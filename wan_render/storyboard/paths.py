@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -12,7 +13,9 @@ from wan_render.model.spelling import Misspelt
 from wan_render.printable import path_name, shown
 from wan_render.storyboard.guesses import Guesses
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
+PICTURES = frozenset(
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
+)
 """Endings, in lower case, of what counts as a picture in a folder of keyframes."""
 
 LONGEST_PATH, DEEPEST_PATH = 1000, 32
@@ -57,11 +60,29 @@ class Grounds:
             raise Misspelt(f"expected {noun}", found=f"{shown(text)} is not a folder")
         return path
 
-    def has_folder(self, text: str) -> bool:
-        """Whether a folder of this name is there."""
+    def has(self, name: str) -> bool:
+        """Whether something of this name lies in the storyboard's own folder, be it a link to elsewhere."""
+        return len(name) <= LONGEST_PATH and "/" not in name and os.path.lexists(self.folder / name)
+
+    def as_on_disk(self, text: str) -> str:
+        """A path as the disk spells it: a Mac takes names apart (`é` is `e` and an accent) that others write in one.
+
+        The path itself where it is there as written, leads out of the allowed folders, or is there in neither form.
+        """
+        if text.isascii() or len(text) > LONGEST_PATH or text.count("/") > DEEPEST_PATH:
+            return text
+        found = Path()
+        for part in PurePosixPath(text).parts:
+            folder = self.folder / found
+            if not part.isascii() and self._may_look_into(folder):
+                part = name_on_disk(folder, part)
+            found /= part
+        return str(PurePosixPath(found)) if (self.folder / found).exists() else text
+
+    def _may_look_into(self, folder: Path) -> bool:
         try:
-            return stat.S_ISDIR(_mode(self._place(text), text) or 0)
-        except Misspelt:
+            return any(folder.resolve().is_relative_to(root) for root in self._roots)
+        except (OSError, RuntimeError, ValueError):
             return False
 
     def _place(self, text: str) -> Path:
@@ -130,6 +151,31 @@ def _mode(path: Path, text: str) -> int | None:
         raise Misspelt("expected a path", found=f"{shown(text)} cannot be read: {error.strerror}") from None
 
 
+def name_on_disk(folder: Path, name: str) -> str:
+    """A name as it is spelt in a folder, in whichever normal form of Unicode; the name itself where it is not there."""
+    if os.path.lexists(folder / name):
+        return name
+    for form in ("NFC", "NFD"):
+        if os.path.lexists(folder / (other := unicodedata.normalize(form, name))):  # type: ignore[arg-type]
+            return other
+    composed = unicodedata.normalize("NFC", name)
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - names, not paths
+    except OSError:
+        return name
+    return next((other for other in names if unicodedata.normalize("NFC", other) == composed), name)
+
+
+def file_on_disk(file: Path) -> Path:
+    """A file named on the command line, as the disk spells its name and its folders."""
+    if str(file).isascii() or file.exists():
+        return file
+    found = Path(file.anchor)
+    for part in file.relative_to(file.anchor).parts:
+        found /= name_on_disk(found, part)
+    return found if found.exists() else file
+
+
 def names_in(folder: Path) -> list[str]:
     """The names in a folder, sorted, hidden ones left out; those that no text can spell, too. Raises OSError."""
     names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - names, not paths
@@ -141,21 +187,30 @@ def _is_undecodable(character: str) -> bool:
     return "\ud800" <= character <= "\udfff"
 
 
-def pictures_in(grounds: Grounds, text: str) -> dict[str, list[str]]:
-    """The pictures of a folder of keyframes, as paths relative to the storyboard, by their names without ending.
+@dataclass(frozen=True)
+class Listed:
+    """What lies in a folder of keyframes, as paths relative to the storyboard, by names without ending, in one Unicode
+    form. others: files that are not taken for pictures; a picture of another format may be among them."""
 
-    Raises Misspelt where the folder is not there, cannot be read, or holds no picture.
-    """
+    pictures: dict[str, list[str]]
+    others: dict[str, str]
+
+
+def listed_in(grounds: Grounds, text: str) -> Listed:
+    """The contents of a folder of keyframes. Raises Misspelt where it is not there, or cannot be read."""
     folder = grounds.directory(text, "a folder of keyframes, or a map of names")
     try:
-        names = [name for name in names_in(folder) if Path(name).suffix.lower() in PICTURES]
+        names = names_in(folder)
     except OSError as error:
         raise Misspelt(
             "expected a folder of keyframes", found=f"{shown(text)} cannot be read: {error.strerror}"
         ) from None
-    if not names:
-        raise Misspelt(f"pictures: {', '.join(sorted(PICTURES))}", found=f"{shown(text)} has no picture in it")
-    pictures: dict[str, list[str]] = {}
+    found = Listed({}, {})
     for name in names:
-        pictures.setdefault(Path(name).stem, []).append(str(PurePosixPath(text) / name))
-    return pictures
+        stem = unicodedata.normalize("NFC", Path(name).stem)
+        path = str(PurePosixPath(text) / name)
+        if Path(name).suffix.lower() in PICTURES:
+            found.pictures.setdefault(stem, []).append(path)
+        else:
+            found.others.setdefault(stem, path)
+    return found

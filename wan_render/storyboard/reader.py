@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,12 @@ from wan_render.model.spelling import Role
 from wan_render.printable import path_name
 from wan_render.storyboard.events import checked_events
 from wan_render.storyboard.guesses import Guesses
-from wan_render.storyboard.keyframes import check_keyframes, listed
+from wan_render.storyboard.keyframes import KeyframeFolder, check_keyframes, listed
 from wan_render.storyboard.mistakes import Mistakes
 from wan_render.storyboard.nodes import Tree
 from wan_render.storyboard.normal import Mention, Normaliser
-from wan_render.storyboard.paths import Grounds
-from wan_render.storyboard.references import References
+from wan_render.storyboard.paths import Grounds, file_on_disk
+from wan_render.storyboard.references import References, spell_as_on_disk
 from wan_render.storyboard.remains import remains
 from wan_render.storyboard.shots import check_shots, number_all
 from wan_render.storyboard.source import read_source
@@ -52,6 +53,7 @@ def faultless(document: Document) -> Document:
 def read_as_far_as_possible(file: Path, *, models: Models, cache: FactCache, allow: tuple[Path, ...] = ()) -> Document:
     """As `read_storyboard`, but where only shots or pictures have mistakes: a document of the rest, with these
     mistakes. To plan it tells mistakes of meaning besides, which reading cannot see."""
+    file = file_on_disk(file)
     source = read_source(file)
     mistakes = Mistakes(file)
     tree = Tree(source, checked_events(source))
@@ -60,15 +62,17 @@ def read_as_far_as_possible(file: Path, *, models: Models, cache: FactCache, all
     grounds = Grounds(file.parent, allow, Guesses())
     reading = Normaliser(source, mistakes, grounds.guesses)
     data: dict[str, Any] = {"keyframes": {}, "scenes": []} | reading.storyboard(tree.root)
+    spell_as_on_disk(data, reading.mentions, grounds)
+    folder = KeyframeFolder(data["keyframes"])
     if isinstance(data["keyframes"], str):
-        keyframes = listed(data["keyframes"], grounds, mistakes)
-        reading.mentions += _used(keyframes, reading.mentions)
-        data["keyframes"] = keyframes
+        folder = listed(grounds.as_on_disk(data["keyframes"]), grounds, mistakes)
+        reading.mentions += _used(folder.keyframes, reading.mentions)
+        data["keyframes"] = folder.keyframes
     number_all(data)
     storyboard = validated(data, reading)
     check_keyframes(data, mistakes)
     check_shots(data, mistakes)
-    References(data["keyframes"], grounds, models, cache, mistakes).check(reading.mentions)
+    References(folder, grounds, models, cache, mistakes).check(reading.mentions)
     if mistakes.told:
         storyboard = _storyboard(remains(data, mistakes))
         if storyboard is None:
@@ -96,7 +100,8 @@ def _storyboard(data: dict[str, Any] | None) -> Storyboard | None:
 
 def _used(keyframes: dict[str, Any], mentions: list[Mention]) -> list[Mention]:
     """The pictures of a folder of keyframes that the film uses: the others are nobody's business."""
-    used = {mention.text for mention in mentions if mention.role in (Role.START, Role.KEYFRAME)}
+    names = (mention.text for mention in mentions if mention.role in (Role.START, Role.KEYFRAME))
+    used = {unicodedata.normalize("NFC", name) for name in names}
     return [
         Mention(("keyframes", name), Role.PICTURE, keyframe["image"])
         for name, keyframe in keyframes.items()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from wan_render.errors import PictureError
@@ -11,6 +12,7 @@ from wan_render.facts import FactCache
 from wan_render.model import PREVIOUS
 from wan_render.model.spelling import Misspelt, Role
 from wan_render.printable import shown
+from wan_render.storyboard.keyframes import KeyframeFolder, unread
 from wan_render.storyboard.mistakes import Mistakes
 from wan_render.storyboard.normal import Mention
 from wan_render.storyboard.paths import Grounds
@@ -26,13 +28,31 @@ _FILES = {Role.SOUND: "a sound file", Role.CLIP: "a video file", Role.LORA: "a .
 _PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 
 
+_PATHS = frozenset({Role.PICTURE, Role.SOUND, Role.LORA, Role.CLIP, Role.MODEL})
+
+
+def spell_as_on_disk(data: dict[str, Any], mentions: list[Mention], grounds: Grounds) -> None:
+    """Write every path that is not ASCII as the disk spells it, into the canonical form and into its mention: an accent
+    can be written in two ways that look alike."""
+    for at, mention in enumerate(mentions):
+        if mention.role in _PATHS and (spelt := grounds.as_on_disk(mention.text)) != mention.text:
+            *way, last = mention.path
+            holder: Any = data
+            for step in way:
+                holder = holder[step]
+            holder[last] = spelt
+            mentions[at] = replace(mention, text=spelt)
+
+
 class References:
-    """Looks up what is mentioned. `keyframes` are the storyboard's own, by name, in canonical form."""
+    """Looks up what is mentioned. `keyframes` are the storyboard's own, by name, in canonical form; `others` the files
+    of their folder that are not read, by name."""
 
     def __init__(
-        self, keyframes: Mapping[str, Any], grounds: Grounds, models: Models, cache: FactCache, mistakes: Mistakes
+        self, keyframes: KeyframeFolder, grounds: Grounds, models: Models, cache: FactCache, mistakes: Mistakes
     ) -> None:
-        self.keyframes, self.grounds, self.models = keyframes, grounds, models
+        self.keyframes, self.others = keyframes.keyframes, keyframes.others
+        self.grounds, self.models = grounds, models
         self.found: set[tuple[Role, str]] = set()
         self.cache, self.mistakes, self.guesses = cache, mistakes, grounds.guesses
 
@@ -89,8 +109,16 @@ class References:
             if mention.role is Role.START:
                 return
             raise Misspelt("the name of a keyframe", found="'previous' stands only after 'from'")
+        if (path := self._other(name)) is not None:
+            why, remedy = unread(path)
+            raise Misspelt("", remedy, found=f"no keyframe is called {shown(name)}: {why}")
         near = self.guesses.did_you_mean(name, self.keyframes)
         raise Misspelt(self._known(), near, found=f"no keyframe is called {shown(name)}")
+
+    def _other(self, name: str) -> str | None:
+        """A file of this name that is not read, also where the name has its ending: `from: noon.heic`."""
+        stems = (name, PurePosixPath(name).stem)
+        return next((path for stem, path in self.others.items() if stem in stems), None)
 
     def _known(self) -> str:
         if not self.keyframes:
@@ -101,7 +129,7 @@ class References:
     def _check_model(self, name: str) -> None:
         if name in self.models.names:
             return
-        if "/" in name or "\\" in name or name.startswith((".", "~")) or self.grounds.has_folder(name):
+        if "/" in name or "\\" in name or name.startswith((".", "~")) or self.grounds.has(name):
             self.grounds.directory(name, "a folder of weights, or a model's name")
             return
         known = f"models: {', '.join(self.models.names)}, or a folder of weights"
