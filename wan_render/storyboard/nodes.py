@@ -16,12 +16,14 @@ Mark = tuple[int, int]
 
 @dataclass(frozen=True)
 class ScalarNode:
-    """A text as it stands in the file. `end` is the place after it, in characters."""
+    """A text as it stands in the file. `end` is the place after it, in characters. idle_anchor: the name of an anchor
+    at its beginning that nothing uses: it was likely meant as a part of the text."""
 
     text: str
     plain: bool
     mark: Mark
     end: int
+    idle_anchor: str = ""
 
     @property
     def is_null(self) -> bool:
@@ -75,6 +77,7 @@ class Tree:
         self.source = source
         self.clashes: list[Clash] = []
         self._anchors: dict[str, Node] = {}
+        self._used = {event.anchor for event in events if type(event) is yaml.AliasEvent}
         self._events: Iterator[Any] = (event for event in events if isinstance(event, yaml.NodeEvent | _ENDS))
         self.root = self._node(next(self._events))
 
@@ -91,7 +94,8 @@ class Tree:
         mark = self.source.mark(event.start_mark.index)
         kind = type(event)
         if kind is yaml.ScalarEvent:
-            return ScalarNode(event.value, not event.style, mark, event.end_mark.index)
+            idle = event.anchor if event.anchor not in self._used else None
+            return ScalarNode(event.value, not event.style, mark, event.end_mark.index, idle or "")
         if kind is yaml.SequenceStartEvent:
             return self._list(mark)
         return self._map(mark, flow=bool(event.flow_style))

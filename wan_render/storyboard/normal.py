@@ -17,8 +17,9 @@ from wan_render.storyboard.forms import STORYBOARD, Form, Many, Record, Scalar, 
 from wan_render.storyboard.guesses import Guesses
 from wan_render.storyboard.mistakes import Mistakes
 from wan_render.storyboard.nodes import Entry, ListNode, MapNode, Node, ScalarNode
-from wan_render.storyboard.slips import FULL_WIDTH, QUOTES, cut_by_comment, full_width
+from wan_render.storyboard.slips import FULL_WIDTH, cut_by_comment, full_width
 from wan_render.storyboard.source import Source
+from wan_render.storyboard.unquoted import QUOTES, tight_colon
 
 ABSENT: Any = object()
 """What a key that is not set, or is told to be wrong, comes to."""
@@ -110,6 +111,9 @@ class Normaliser:
         """`action: take #2` would lose its end without a word. A comment has a space after its `#`."""
         if not node.plain or not isinstance(form, Scalar) or not form.spelling.free:
             return
+        if node.idle_anchor:
+            found = f"{shown('&' + node.idle_anchor)} is an anchor, which nothing uses, and no part of the text"
+            self.mistakes.add(path, found, "", f"delete it, or {QUOTES}")
         if cut := cut_by_comment(self.source, node.end):
             found = f"{shown(cut)} is cut off: '#' after a space begins a comment"
             self.mistakes.add(path, found, "a comment has a space after its '#'", QUOTES)
@@ -200,6 +204,8 @@ class Normaliser:
         for character, hint in FULL_WIDTH.items():
             if character in entry.key.text:
                 return hint
+        if hint := tight_colon(entry.key.text):
+            return hint
         return f"a comma ends a value inside {{}}: {QUOTES}" if entry.bare else ""
 
     def _misshaped(self, node: Node, wanted: str, path: PathInFile, allowed: str = "") -> Any:
@@ -209,7 +215,9 @@ class Normaliser:
     def _shape_hint(self, node: Node) -> str:
         if isinstance(node, MapNode):
             return next((hint for entry in node.entries.values() if (hint := self._key_hint(entry))), "")
-        return full_width(self.source.line(node.mark[0])) if isinstance(node, ScalarNode) else ""
+        if not isinstance(node, ScalarNode):
+            return ""
+        return tight_colon(node.text) or full_width(self.source.line(node.mark[0]))
 
 
 def _shape(node: Node) -> str:

@@ -60,6 +60,13 @@ class Grounds:
             raise Misspelt(f"expected {noun}", found=f"{shown(text)} is not a folder")
         return path
 
+    def has_folder(self, text: str) -> bool:
+        """Whether a folder of this name is there."""
+        try:
+            return stat.S_ISDIR(_mode(self._place(text), text) or 0)
+        except Misspelt:
+            return False
+
     def has(self, name: str) -> bool:
         """Whether something of this name lies in the storyboard's own folder, be it a link to elsewhere."""
         return len(name) <= LONGEST_PATH and "/" not in name and os.path.lexists(self.folder / name)

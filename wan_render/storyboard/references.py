@@ -16,6 +16,7 @@ from wan_render.storyboard.keyframes import KeyframeFolder, unread
 from wan_render.storyboard.mistakes import Mistakes
 from wan_render.storyboard.normal import Mention
 from wan_render.storyboard.paths import Grounds
+from wan_render.storyboard.slips import full_width
 
 if TYPE_CHECKING:  # it brings numpy, which reading a storyboard does not need
     from wan_render.render import Models
@@ -112,7 +113,7 @@ class References:
         if (path := self._other(name)) is not None:
             why, remedy = unread(path)
             raise Misspelt("", remedy, found=f"no keyframe is called {shown(name)}: {why}")
-        near = self.guesses.did_you_mean(name, self.keyframes)
+        near = full_width(name) or self.guesses.did_you_mean(name, self.keyframes)
         raise Misspelt(self._known(), near, found=f"no keyframe is called {shown(name)}")
 
     def _other(self, name: str) -> str | None:

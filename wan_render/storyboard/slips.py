@@ -9,8 +9,8 @@ import yaml
 
 from wan_render.errors import StoryboardError
 from wan_render.storyboard.source import Source
+from wan_render.storyboard.unquoted import QUOTES, recognised
 
-QUOTES = 'put the text in quotes: "…"'
 FULL_WIDTH = {
     "：": "'：' is a full-width colon: write ': '",
     "\u3000": "there is a full-width space: write a plain one",
@@ -23,6 +23,8 @@ FULL_WIDTH = {
     "＃": "'＃' is a full-width number sign: write '#'",
     "“": "'“' is a typographic quote: write '\"'",
     "”": "'”' is a typographic quote: write '\"'",
+    "„": "'„' is a typographic quote: write '\"'",
+    "‘": "'‘' is a typographic quote: write \"'\"",
 }
 _OWN_LINE = "a list begins on a line of its own"
 _WORDS = {
@@ -61,8 +63,12 @@ def syntax_error(source: Source, error: yaml.YAMLError) -> StoryboardError:
     index = min(mark.index, len(source.text))
     if problem == "found character that cannot start any token":
         found, allowed = _bad_start(source.text[index : index + 1])
-    remedy = _commented(source, error) or _remedy(source, index, problem)
-    return source.error(index, found + _since(source, error), allowed, remedy)
+    remedy = _commented(source, error)
+    slip = None if remedy else recognised(source, index, problem)
+    if slip is not None and not (slip.index == index and _wide_nearby(source, index)):
+        since = _since(source, error) if slip.index == index else ""
+        return source.error(slip.index, slip.found + since, slip.allowed, slip.remedy)
+    return source.error(index, found + _since(source, error), allowed, remedy or _remedy(source, index, problem))
 
 
 def _bad_start(character: str) -> tuple[str, str]:
@@ -96,9 +102,8 @@ def _remedy(source: Source, index: int, problem: str) -> str:
     here = source.line(line)
     if "\t" in here[: len(here) - len(here.lstrip())] or source.text[index : index + 1] == "\t":
         return "write spaces instead of the tab"
-    for nearby in (here, source.line(line - 1)):
-        if hint := full_width(nearby):
-            return hint
+    if hint := _wide_nearby(source, index):
+        return hint
     if source.text[index : index + 1] == ":" or problem.startswith(
         ("mapping values", "found character", "did not find expected alpha")
     ):
@@ -108,6 +113,12 @@ def _remedy(source: Source, index: int, problem: str) -> str:
     if re.search(r"[^\s\"'\[{,]\s*[\"'\[{]|: .*: ", here[:column]):
         return QUOTES
     return ""
+
+
+def _wide_nearby(source: Source, index: int) -> str:
+    """What an input method may have left in the line of a place, or in the one above."""
+    line = source.mark(index)[0]
+    return full_width(source.line(line)) or full_width(source.line(line - 1))
 
 
 def full_width(line: str) -> str:

@@ -48,6 +48,10 @@ class Source:
         line = bisect.bisect_right(self._starts, index)
         return line, index - self._starts[line - 1] + 1
 
+    def begin(self, number: int) -> int:
+        """The place where a line begins, by its number from 1, in characters."""
+        return self._starts[number - 1]
+
     def line(self, number: int) -> str:
         """A line by its number from 1, without its end; "" outside."""
         if not 1 <= number <= len(self._starts):
