@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from wan_render.model import PREVIOUS
-from wan_render.model.spelling import Misspelt, shown
+from wan_render.model.spelling import Misspelt
+from wan_render.printable import shown
 from wan_render.storyboard.mistakes import Mistakes
 from wan_render.storyboard.paths import PICTURES, Grounds, listed_in
 

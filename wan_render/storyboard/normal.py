@@ -7,12 +7,14 @@ typo is one mistake.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from wan_render.model import PREVIOUS, PathInFile, Scene
 from wan_render.model.spelling import Role, Spelling
 from wan_render.printable import one_line, shown
+from wan_render.storyboard.elsewhere import known_elsewhere
 from wan_render.storyboard.forms import STORYBOARD, Form, Many, Record, Scalar, Table
 from wan_render.storyboard.guesses import Guesses
 from wan_render.storyboard.mistakes import Mistakes
@@ -185,14 +187,20 @@ class Normaliser:
             if key in keys:
                 self._set(data, key, self._value(entry.value, form.fields[key], (*path, key)))
             else:
-                self._unknown(entry, path, keys)
+                self._unknown(entry, path, keys, entries)
         return data
 
     def _kept(self, entries: dict[str, Entry]) -> list[Entry]:
         return [entry for entry in entries.values() if not entry.key.text.startswith("x-")]
 
-    def _unknown(self, entry: Entry, path: PathInFile, keys: tuple[str, ...]) -> None:
+    def _unknown(self, entry: Entry, path: PathInFile, keys: tuple[str, ...], beside: Mapping[str, Entry]) -> None:
         key = entry.key.text
+        elsewhere = None if entry.bare else known_elsewhere(key, entry.value, path, keys, beside)
+        if elsewhere is not None:
+            if elsewhere.same_map:
+                self.mistakes.meant.add((*path, elsewhere.same_map))
+            self.mistakes.add((*path, key), "unknown key", elsewhere.allowed, elsewhere.remedy)
+            return
         guess = "" if entry.bare else self.guesses.meant(key, keys)
         if guess:
             self.mistakes.meant.add((*path, guess))

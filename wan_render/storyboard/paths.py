@@ -163,7 +163,7 @@ def name_on_disk(folder: Path, name: str) -> str:
     if os.path.lexists(folder / name):
         return name
     for form in ("NFC", "NFD"):
-        if os.path.lexists(folder / (other := unicodedata.normalize(form, name))):  # type: ignore[arg-type]
+        if os.path.lexists(folder / (other := unicodedata.normalize(form, name))):
             return other
     composed = unicodedata.normalize("NFC", name)
     try:
