@@ -56,17 +56,44 @@ Listen = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class KindDefaults:
-    """A model's own official numbers for one kind of shot."""
+    """A model's own official numbers for one kind of shot.
+
+    negative_note: what is worth knowing of a negative prompt that is not published for this very kind; else "".
+    """
 
     sampling: Sampling
     negative: str
+    negative_note: str = ""
+
+
+@dataclass(frozen=True)
+class Licence:
+    """Under which terms weights are published, by its SPDX name, and the pages that say so."""
+
+    name: str
+    said_in: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Resemblance:
+    """What a local folder of weights was taken for.
+
+    model: the published model that it is built like, whose numbers it gets. shift: that model's official one.
+    own_shift: what the folder's scheduler says; None where it says nothing. uses_own_shift: which of both counts.
+    """
+
+    model: str
+    shift: float
+    own_shift: float | None
+    uses_own_shift: bool
 
 
 @dataclass(frozen=True)
 class PublishedLora:
     """A LoRA of a hub, by the SHA-256 of its file there: known before it is downloaded.
 
-    expert: which transformer of a model with two wears it: `high`, `low` or `both`.
+    expert: which transformer of a model with two wears it: `high`, `low` or `both`. licence_name:
+    its SPDX name.
     """
 
     content: str
@@ -74,6 +101,12 @@ class PublishedLora:
     revision: str
     file: str
     expert: str = "both"
+    licence_name: str = "Apache-2.0"
+
+    @property
+    def licence(self) -> Licence:
+        """Where its own licence is told; it need not be the model's."""
+        return Licence(self.licence_name, (f"https://huggingface.co/{self.repository}",))
 
 
 @dataclass(frozen=True)
@@ -89,6 +122,8 @@ class ModelCard:
     prompt_tokens: the text encoder's limit.
     folder:   where the weights lie, for a local folder; None for a model of the hub.
     distilled: the LoRAs with which it renders at the profile `draft`; none: a storyboard has to name some.
+    resembles: what a local folder was taken for; None for a model of the hub.
+    licence:  of a published model's weights; None for a local folder, whose licence nobody here knows.
     """
 
     name: str
@@ -102,6 +137,8 @@ class ModelCard:
     prompt_tokens: int = 512
     folder: Path | None = None
     distilled: tuple[PublishedLora, ...] = ()
+    resembles: Resemblance | None = None
+    licence: Licence | None = None
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,11 @@ class Sampling:
     shift: float
     profile: str = "exact"
 
+    @property
+    def is_guided(self) -> bool:
+        """Whether any expert uses the negative prompt: guidance of 1 or less leaves it without effect."""
+        return any(value > 1.0 for value in self.guidance)
+
 
 @dataclass(frozen=True)
 class Lora:
@@ -310,12 +315,19 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
             yield from _changed_plate(name, old, new, resized=before.get("size") != after.get("size"))
         elif name == "sampling" and isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from _changed(old, new)
+        elif name == "negative" and new == "" and old and not _is_guided(after):
+            yield "negative prompt (of no effect at guidance 1)"
         elif name in _TEXTS and _as_cleaned(old) == new:
             yield "cleaning of the negative prompt" if name == "negative" else "cleaning of the prompt"
         elif name == "loras" and _without_experts(old) == _without_experts(new):
             yield "experts of LoRAs"
         else:
             yield name
+
+
+def _is_guided(fields: Mapping[str, Any]) -> bool:
+    """Sampling.is_guided of a take in canonical form."""
+    return any(value > 1.0 for value in fields["sampling"]["guidance"])
 
 
 _TEXTS = ("prompt", "negative", "through")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from wan_render.backends.wan.weights.sizes import expected_bytes
 from wan_render.cli.wording import gigabytes
 from wan_render.errors import Problem, UsageError
 from wan_render.model.spelling import did_you_mean
-from wan_render.render import ModelCard
+from wan_render.render import Licence, ModelCard
 from wan_render.settings import MachineSettings, machine_settings
 from wan_render.take import Sampling
 
@@ -44,6 +44,7 @@ def _pull(arguments: argparse.Namespace, settings: MachineSettings) -> int:
     size = sum(file.bytes for file in manifest.files.values())
     state = "pulled" if pulled.is_new else "is here, every file as it was pulled"
     print(f"{card.name}: {state}: commit {manifest.commit} from {manifest.source}, {gigabytes(size)}")
+    print("\n".join(licence_lines(card)))
     if weights_folder(card) != pulled.folder:
         print(f"to render with it: WAN_RENDER_WEIGHTS='{root}', or `model: {pulled.folder}` in place of the name")
     print(pulled.folder)
@@ -84,7 +85,7 @@ class _Listed:
         card = self.card
         kinds = ", ".join(kind.value for kind in card.kinds)
         first = f"{card.name:<20} {kinds}; {card.rate} fps, {card.trained_frames} frames; {_words(self._sampling)}"
-        return [first, f"{'':<20} {self._where()}"]
+        return [first, *(f"{'':<20} {line}" for line in (self._where(), *licence_lines(card)))]
 
     def report(self) -> dict[str, Any]:
         """As `models --json` has it."""
@@ -103,6 +104,11 @@ class _Listed:
             "folder": str(self.folder) if self.folder is not None else None,
             "bytes": self.bytes,
             "remedy": self.problem.remedy if self.problem is not None else "",
+            "licence": asdict(card.licence) if card.licence is not None else None,
+            "draft_loras": [
+                {"repository": lora.repository, "file": lora.file, "licence": asdict(lora.licence)}
+                for lora in card.distilled
+            ],
         }
 
     @property
@@ -116,6 +122,16 @@ class _Listed:
         if self.problem is not None:
             return f"damaged: {self.problem}"
         return f"{self.folder}, {gigabytes(self.bytes)}"
+
+
+def licence_lines(card: ModelCard) -> list[str]:
+    """Under which terms the weights and the LoRAs of its drafts are published, and where that is said."""
+    lines = [_licensed("licence", card.licence)] if card.licence is not None else []
+    return lines + list(dict.fromkeys(_licensed("drafts' LoRAs", lora.licence) for lora in card.distilled))
+
+
+def _licensed(what: str, licence: Licence) -> str:
+    return f"{what}: {licence.name} ({' and '.join(licence.said_in)})"
 
 
 def _words(sampling: Sampling) -> str:

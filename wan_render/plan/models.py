@@ -75,12 +75,34 @@ class Chooser:
 def sampling_of(modelled: Modelled, profile: str, findings: Findings) -> Sampling:
     """The model's own official numbers, each replaced by what was written for it."""
     settings, official = modelled.settings, modelled.card.kinds[modelled.kind].sampling
+    _tell_resemblance(modelled, findings)
     return Sampling(
         steps=official.steps if settings.steps is None else settings.steps.value,
         guidance=_guidance(settings.guidance, official.guidance, findings),
         shift=official.shift if settings.shift is None else float(settings.shift.value),
         profile=profile,
     )
+
+
+def _tell_resemblance(modelled: Modelled, findings: Findings) -> None:
+    """Of a local folder: which model it was taken for, both shifts, and which counts. Where they differ and nobody has
+    chosen, it is a warning."""
+    settings, folder = modelled.settings, modelled.card.resembles
+    if folder is None or settings.model is None:
+        return
+    taken_for = f"{modelled.card.name} is built like {folder.model}"
+    if folder.own_shift in (None, folder.shift):
+        findings.note(settings.model.place, f"{taken_for}: its shift, {folder.shift:g}, is used")
+        return
+    both = f"the folder's flow_shift is {folder.own_shift:g}, that model's {folder.shift:g}"
+    if settings.shift is not None:
+        findings.note(settings.model.place, f"{taken_for}; {both}: shift {settings.shift.value:g} is used, as written")
+        return
+    own, official = f"the folder's {folder.own_shift:g} is used", f"{folder.model}'s {folder.shift:g} is used"
+    why = "" if folder.uses_own_shift else f", since diffusers' converter writes {folder.own_shift:g} for most models"
+    used = own if folder.uses_own_shift else official
+    remedy = f"write `shift: {modelled.card.kinds[modelled.kind].sampling.shift:g}` to keep it, or the other one"
+    findings.warn(settings.model.place, f"{taken_for}; {both}: {used}{why}", "", remedy)
 
 
 def _guidance(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wan_render.model import PathInFile
 from wan_render.plan.drafts import DRAFT, distilled, draft_sampling
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Settings
@@ -37,12 +38,12 @@ class Resolver:
 
     def take(self, settings: Settings, modelled: Modelled, prompt: str, frames: int, ends: Ends) -> Take:
         """Take 1 with every setting resolved. Mistakes and warnings about them are told."""
-        banned = self._negative(settings, modelled)
+        loras, sampling = self._look(settings, modelled)
+        banned = self._negative(settings, modelled, sampling)
         for text in (prompt, *(leg.prompt for leg in ends.through)):
             self.lengths.warn(modelled.card, "prompt", text, settings.place)
         self.lengths.warn(modelled.card, "negative prompt", banned, settings.place)
         seed = settings.common("seed")
-        loras, sampling = self._look(settings, modelled)
         return Take(
             backend=self.backend,
             model=modelled.card.identity,
@@ -68,13 +69,32 @@ class Resolver:
         sampling = draft_sampling(modelled, settings, self.findings)
         return distilled(modelled, own, settings, self.findings), sampling
 
-    @staticmethod
-    def _negative(settings: Settings, modelled: Modelled) -> str:
-        told = settings.common("negative")
-        official = modelled.card.kinds[modelled.kind].negative
-        return negative(None if told is None else told.value, official, settings.avoid)
+    def _negative(self, settings: Settings, modelled: Modelled, sampling: Sampling) -> str:
+        """The negative prompt that reaches the model: none where no expert of it is guided."""
+        told, defaults = settings.common("negative"), modelled.card.kinds[modelled.kind]
+        text = negative(None if told is None else told.value, defaults.negative, settings.avoid)
+        if text and not sampling.is_guided:
+            self._tell_unused(settings, modelled, is_own=text != defaults.negative)
+            return ""
+        if text and defaults.negative_note and text.startswith(defaults.negative):
+            self.findings.note(_place_of_model(settings, modelled), defaults.negative_note)
+        return text
+
+    def _tell_unused(self, settings: Settings, modelled: Modelled, *, is_own: bool) -> None:
+        """A draft never has one, so there it is a note; so it is where nobody wrote the negative prompt."""
+        found = "the negative prompt is not used: guidance of 1 or less has none"
+        told, guidance = settings.common("negative"), modelled.settings.guidance
+        if is_own and not self.is_draft and _profile(settings) != DRAFT:
+            place = settings.place if told is None else told.place
+            self.findings.warn(place, found, "", "write guidance above 1, or delete it")
+        else:
+            self.findings.note(settings.place if guidance is None else guidance.place, found)
 
 
 def _profile(settings: Settings) -> str:
     told = settings.common("profile")
     return "exact" if told is None else str(told.value)
+
+
+def _place_of_model(settings: Settings, modelled: Modelled) -> PathInFile:
+    return settings.place if modelled.settings.model is None else modelled.settings.model.place

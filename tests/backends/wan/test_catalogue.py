@@ -70,15 +70,30 @@ def test_native_sizes_are_on_the_models_own_grid(models: Models) -> None:
             assert size.width % card.size_multiple == size.height % card.size_multiple == 0
 
 
-def test_negative_prompts_follow_the_kind(models: Models) -> None:
-    t2v = models.card("wan2.1-t2v-14b").kinds[T2V].negative
-    i2v = models.card("wan2.1-i2v-14b-480p").kinds[I2V].negative
-    flf2v = models.card("wan2.1-flf2v-14b").kinds[FLF2V].negative
+def test_negative_prompts_go_by_the_model(models: Models) -> None:
+    """As in each repository's wan/configs: 2.1 puts words before the shared text, 2.2 has it alone."""
+    shared = models.card("wan2.1-t2v-14b").kinds[T2V].negative
+    before = {"wan2.1-flf2v-14b": "镜头切换，镜头晃动，"} | dict.fromkeys(
+        ("wan2.1-i2v-14b-480p", "wan2.1-i2v-14b-720p"), "镜头晃动，"
+    )
 
-    assert t2v.startswith("色调艳丽，过曝，静态")
-    assert t2v.endswith("背景人很多，倒着走")
-    assert i2v == "镜头晃动，" + t2v
-    assert flf2v == "镜头切换，镜头晃动，" + t2v
+    assert shared.startswith("色调艳丽，过曝，静态")
+    assert shared.endswith("背景人很多，倒着走")
+    for name in models.names:
+        for kind, defaults in models.card(name).kinds.items():
+            assert defaults.negative == before.get(name, "") + shared
+            assert bool(defaults.negative_note) == (name == "wan2.2-i2v-a14b" and kind is FLF2V)
+
+
+def test_every_licence_is_named_with_where_it_is_said(models: Models) -> None:
+    for card in map(models.card, models.names):
+        assert card.licence is not None
+        assert card.licence.name == "Apache-2.0"
+        generation = "Wan2.1" if card.name.startswith("wan2.1") else "Wan2.2"
+        page = f"https://huggingface.co/{card.identity.partition('@')[0]}"
+        assert card.licence.said_in == (page, f"https://github.com/Wan-Video/{generation}")
+        for lora in card.distilled:
+            assert lora.licence.said_in == (f"https://huggingface.co/{lora.repository}",)
 
 
 @pytest.mark.parametrize(

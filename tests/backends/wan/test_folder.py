@@ -15,6 +15,8 @@ from tests.tiny_wan import KINDS, card_of
 from wan_render.backends.wan.catalogue import catalogue
 from wan_render.errors import InputError
 from wan_render.facts import FactCache
+from wan_render.plan import make_plan
+from wan_render.storyboard import read_storyboard
 
 pytestmark = pytest.mark.wan
 
@@ -64,6 +66,76 @@ def test_a_folder_has_the_numbers_of_the_model_it_is_built_like(
             guidance,
             shift,
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "taken_for", "used"),
+    [
+        ("t2v-2.1", 4.0, "wan2.1-t2v-1.3b", 4.0),
+        ("t2v-2.1", 3.0, "wan2.1-t2v-1.3b", 8.0),
+        ("t2v-2.1", 8.0, "wan2.1-t2v-1.3b", 8.0),
+        ("t2v-2.1", None, "wan2.1-t2v-1.3b", 8.0),
+        ("flf2v-2.1", 16.0, "wan2.1-flf2v-14b", 16.0),
+        ("flf2v-2.1", 3.0, "wan2.1-flf2v-14b", 16.0),
+        ("flf2v-2.1", 5.0, "wan2.1-flf2v-14b", 5.0),
+        ("i2v-2.1", 3.0, "wan2.1-i2v-14b-480p", 3.0),
+        ("i2v-2.1", None, "wan2.1-i2v-14b-480p", 3.0),
+        ("i2v-2.1", 5.0, "wan2.1-i2v-14b-720p", 5.0),
+        ("i2v-2.1", 2.5, "wan2.1-i2v-14b-480p", 2.5),
+        ("i2v-a14b", 12.0, "wan2.2-i2v-a14b", 12.0),
+    ],
+)
+def test_a_shift_of_its_own_counts_unless_it_is_the_converters(
+    tiny: Callable[[str], Tiny], tmp_path: Path, name: str, own: float | None, taken_for: str, used: float
+) -> None:
+    folder = Path(shutil.copytree(tiny(name).folder, tmp_path / "model"))
+    file = folder / "scheduler/scheduler_config.json"
+    config = json.loads(file.read_text()) | {"flow_shift": own}
+    file.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
+    card = card_of(folder)
+    assert {defaults.sampling.shift for defaults in card.kinds.values()} == {used}
+    assert card.resembles is not None
+    assert (card.resembles.model, card.resembles.own_shift) == (taken_for, own)
+    assert card.licence is None
+
+
+@pytest.mark.parametrize("scheduler", ["UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"])
+@pytest.mark.parametrize("shift", ["NaN", "Infinity", "1e999", "0", "-3", "1e6", '"much"', "[3]"])
+def test_a_shift_that_is_none_is_refused(folder: Path, shift: str, scheduler: str) -> None:
+    key = {"UniPCMultistepScheduler": "flow_shift", "FlowMatchEulerDiscreteScheduler": "shift"}[scheduler]
+    edit(folder / "model_index.json", scheduler=["diffusers", scheduler])
+    edit(folder / "scheduler/scheduler_config.json", **{key: "HERE"})
+    file = folder / "scheduler/scheduler_config.json"
+    file.write_text(file.read_text().replace('"HERE"', shift))
+    assert f"scheduler_config.json: '{key}' is" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("own", "written", "as_what", "said"),
+    [
+        (4.0, "", "warning", "the folder's flow_shift is 4, that model's 8: the folder's 4 is used"),
+        (3.0, "", "warning", "the folder's flow_shift is 3, that model's 8: wan2.1-t2v-1.3b's 8 is used"),
+        (8.0, "", "note", "its shift, 8, is used"),
+        (4.0, ", shift: 6", "note", "that model's 8: shift 6 is used, as written"),
+    ],
+)
+def test_a_plan_says_what_a_folder_was_taken_for_and_which_shift_is_used(
+    tiny: Callable[[str], Tiny], tmp_path: Path, own: float, written: str, as_what: str, said: str
+) -> None:
+    shutil.copytree(tiny("t2v-2.1").folder, tmp_path / "mine")
+    edit(tmp_path / "mine/scheduler/scheduler_config.json", flow_shift=own)
+    file = tmp_path / "film.yaml"
+    defaults = f"defaults: {{render: {{t2v: {{model: mine{written}}}}}}}"
+    file.write_text(f"film: {{raster: 64x48}}\n{defaults}\nshots: [{{action: a}}, {{action: b}}]\n")
+    cache = FactCache(tmp_path / "facts")
+    models = catalogue(cache)
+    plan = make_plan(read_storyboard(file, models=models, cache=cache), models=models, backend_id="wan/1", cache=cache)
+    told = [each for each in (plan.warnings if as_what == "warning" else plan.notes) if "is built like" in each.found]
+    assert len(told) == 1
+    assert "mine is built like wan2.1-t2v-1.3b" in told[0].found
+    assert said in told[0].found
+    assert told[0].where.endswith("defaults.render.t2v.model")
+    cache.close()
 
 
 def test_identity_is_of_the_content_not_of_the_place(folder: Path, tiny: Callable[[str], Tiny]) -> None:

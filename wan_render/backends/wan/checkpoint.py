@@ -56,7 +56,7 @@ SCHEDULER_FORMS: dict[str, type[UniPCConfig | FlowMatchEulerConfig]] = {
 class Checkpoint:
     """A whole checkpoint: every component that its kind needs is there, complete, and fits the others.
 
-    classes: the class of each component in use.
+    classes: the class of each component in use. flow_shift: what its scheduler says; None where it says nothing.
     """
 
     folder: Path
@@ -64,7 +64,7 @@ class Checkpoint:
     classes: tuple[tuple[str, str], ...]
     transformer: TransformerConfig
     vae: VaeConfig
-    flow_shift: float
+    flow_shift: float | None
 
     @property
     def components(self) -> tuple[str, ...]:

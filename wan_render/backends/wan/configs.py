@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -69,6 +69,10 @@ class VaeConfig(Config):
     scale_factor_spatial: int = Field(default=8, gt=0)
 
 
+Shift = Annotated[float, Field(ge=0.01, le=1000, allow_inf_nan=False)]
+"""Within the bounds that a storyboard has for it."""
+
+
 class SchedulerConfig(Config):
     """Of the two flow-matching schedulers. A dynamic shift would silently replace the shift of a shot."""
 
@@ -80,16 +84,16 @@ class UniPCConfig(SchedulerConfig):
 
     use_flow_sigmas: Literal[True]
     prediction_type: Literal["flow_prediction"]
-    flow_shift: float = 1.0
+    flow_shift: Shift | None = None
 
 
 class FlowMatchEulerConfig(SchedulerConfig):
     """Of a FlowMatchEulerDiscreteScheduler."""
 
-    shift: float = 1.0
+    shift: Shift | None = None
 
     @property
-    def flow_shift(self) -> float:
+    def flow_shift(self) -> float | None:
         """By the name that the other scheduler has for it."""
         return self.shift
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from wan_render.backends.wan.official import Official
 from wan_render.errors import InputError, Problem
 from wan_render.facts import FactCache
 from wan_render.keys import content_key
-from wan_render.render import ModelCard
+from wan_render.render import KindDefaults, ModelCard, Resemblance
+from wan_render.take import ShotKind
 
 WEIGHTS_FORM = "wan-weights/1"
 """Tag and version of the identity of a folder of weights."""
@@ -23,22 +25,45 @@ HASHED_AT_ONCE = 4
 WIDTH_OF_1_3B = 1536
 SHIFT_OF_480P = 3.0
 
+CONVERTERS_SHIFT = 3.0
+"""What diffusers' converter of Wan's checkpoints saves with every model but FLF2V, whatever the model's own shift is
+(scripts/convert_wan_to_diffusers.py): it says nothing of a model."""
+
 
 def folder_card(folder: Path, cache: FactCache) -> ModelCard:
-    """The card of a folder; its official numbers are those of the published model it is built like.
+    """The card of a folder; its numbers are those of the published model it is built like, but for a shift of its own:
+    one that is neither that model's nor the converter's.
 
     Every file that decides pixels is hashed once (`cache`), tens of gigabytes for a real model.
     Raises InputError where the folder holds no whole model of a known kind.
     """
     checkpoint = read_checkpoint(folder)
+    published = resembled(checkpoint)
+    resembles = _resemblance(checkpoint, published)
     return replace(
-        resembled(checkpoint).card(),
+        published.card(),
         name=str(folder),
+        kinds=_with_shift(published.card().kinds, resembles),
+        resembles=resembles,
+        licence=None,
         identity=f"sha256:{weights_digest(checkpoint, cache)}",
         size_multiple=checkpoint.size_multiple,
         frame_step=checkpoint.vae.scale_factor_temporal,
         folder=folder.absolute(),
     )
+
+
+def _resemblance(checkpoint: Checkpoint, published: Official) -> Resemblance:
+    own = checkpoint.flow_shift
+    uses_own = own is not None and own not in (published.shift, CONVERTERS_SHIFT)
+    return Resemblance(published.name, published.shift, own, uses_own)
+
+
+def _with_shift(kinds: Mapping[ShotKind, KindDefaults], resembles: Resemblance) -> Mapping[ShotKind, KindDefaults]:
+    own = resembles.own_shift
+    if own is None or not resembles.uses_own_shift:
+        return kinds
+    return {kind: replace(each, sampling=replace(each.sampling, shift=own)) for kind, each in kinds.items()}
 
 
 def weights_digest(checkpoint: Checkpoint, cache: FactCache) -> str:
@@ -82,4 +107,5 @@ def _with_clip(checkpoint: Checkpoint) -> Official:
     storyboard that wants 5 for a 720p folder says so."""
     if checkpoint.transformer.pos_embed_seq_len is not None:
         return official.FLF2V_14B
-    return official.I2V_14B_480P if checkpoint.flow_shift <= SHIFT_OF_480P else official.I2V_14B_720P
+    is_480p = checkpoint.flow_shift is None or checkpoint.flow_shift <= SHIFT_OF_480P
+    return official.I2V_14B_480P if is_480p else official.I2V_14B_720P

@@ -63,7 +63,8 @@ def missing_loras(loras: Iterable[PublishedLora]) -> Problem | None:
         if lora_file(lora) is None:
             folder = _lora_folder(lora)
             command = f"hf download {lora.repository} {lora.file} --revision {lora.revision} --local-dir '{folder}'"
-            return Problem(lora.file, "is not on this machine: a draft needs it", remedy=f"run: {command}")
+            licence = f"its licence is {lora.licence.name} ({', '.join(lora.licence.said_in)})"
+            return Problem(lora.file, "is not on this machine: a draft needs it", licence, f"run: {command}")
     return None
 
 

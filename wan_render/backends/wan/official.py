@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from wan_render.backends.wan import distilled
-from wan_render.render import KindDefaults, ModelCard, PublishedLora
+from wan_render.render import KindDefaults, Licence, ModelCard, PublishedLora
 from wan_render.take import Sampling, ShotKind, Size
 
-NEGATIVE_T2V = (
+NEGATIVE = (
     "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，JPEG压缩残留，"
     "丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，手指融合，静止不动的画面，"
     "杂乱的背景，三条腿，背景人很多，倒着走"
 )
-NEGATIVE_I2V = "镜头晃动，" + NEGATIVE_T2V
-NEGATIVE_FLF2V = "镜头切换，" + NEGATIVE_I2V
+"""`sample_neg_prompt` of both repositories' shared_config.py. Wan 2.1 puts words before it for shots with keyframes;
+Wan 2.2 takes it over as it is for every kind of shot."""
 
-NEGATIVES = {ShotKind.T2V: NEGATIVE_T2V, ShotKind.I2V: NEGATIVE_I2V, ShotKind.FLF2V: NEGATIVE_FLF2V}
+SHAKING, CUTTING = "镜头晃动，", "镜头切换，"
+"""What Wan 2.1 puts before it: the former in wan_i2v_14B.py, both in wan_flf2v_14B.py."""
+
+NO_FLF2V_NEGATIVE = "Wan 2.2 publishes no negative prompt for shots between two keyframes: the shared one is used"
 
 SIZES_480P = frozenset({Size(832, 480), Size(480, 832), Size(624, 624), Size(704, 544), Size(544, 704)})
 SIZES_720P = frozenset({Size(1280, 720), Size(720, 1280), Size(960, 960), Size(1088, 832), Size(832, 1088)})
@@ -38,6 +41,8 @@ class Official:
     work:       (linear, attention) work of one forward against the 14B at equal tokens: layers·width² and layers·width.
     heads:      of its attention; several devices share them.
     distilled:  LoRAs for drafts; none is known for the small models.
+    before_negative: what its configuration puts before the shared negative prompt.
+    lacks_negative: kinds of shots for which no negative prompt is published.
     """
 
     name: str
@@ -53,6 +58,8 @@ class Official:
     work: tuple[float, float] = (1.0, 1.0)
     heads: int = 40
     distilled: tuple[PublishedLora, ...] = ()
+    before_negative: str = ""
+    lacks_negative: tuple[ShotKind, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -65,13 +72,26 @@ class Official:
         return ModelCard(
             name=self.name,
             identity=self.identity,
-            kinds={kind: KindDefaults(sampling=sampling, negative=NEGATIVES[kind]) for kind in self.kinds},
+            kinds={
+                kind: KindDefaults(
+                    sampling, self.before_negative + NEGATIVE, NO_FLF2V_NEGATIVE if kind in self.lacks_negative else ""
+                )
+                for kind in self.kinds
+            },
             rate=self.rate,
             trained_frames=self.trained_frames,
             size_multiple=self.size_multiple,
             native_sizes=self.sizes,
             distilled=self.distilled,
+            licence=self.licence,
         )
+
+    @property
+    def licence(self) -> Licence:
+        """Of its weights, as its page on the hub says; the README of its code says the same of code and models."""
+        generation = self.name.partition("-")[0].capitalize()
+        said_in = (f"https://huggingface.co/{self.repository}", f"https://github.com/Wan-Video/{generation}")
+        return Licence("Apache-2.0", said_in)
 
 
 FLF2V_14B = Official(
@@ -83,6 +103,7 @@ FLF2V_14B = Official(
     shift=16.0,
     sizes=SIZES_480P | SIZES_720P,
     distilled=distilled.I2V_2_1,
+    before_negative=CUTTING + SHAKING,
 )
 I2V_14B_480P = Official(
     "wan2.1-i2v-14b-480p",
@@ -93,6 +114,7 @@ I2V_14B_480P = Official(
     shift=3.0,
     sizes=SIZES_480P,
     distilled=distilled.I2V_2_1,
+    before_negative=SHAKING,
 )
 I2V_14B_720P = Official(
     "wan2.1-i2v-14b-720p",
@@ -103,6 +125,7 @@ I2V_14B_720P = Official(
     shift=5.0,
     sizes=SIZES_720P,
     distilled=distilled.I2V_2_1,
+    before_negative=SHAKING,
 )
 T2V_1_3B = Official(
     "wan2.1-t2v-1.3b",
@@ -134,6 +157,7 @@ I2V_A14B = Official(
     shift=5.0,
     sizes=SIZES_480P | SIZES_720P,
     distilled=distilled.I2V_2_2,
+    lacks_negative=(ShotKind.FLF2V,),
 )
 T2V_A14B = Official(
     "wan2.2-t2v-a14b",
