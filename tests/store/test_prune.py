@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -13,7 +14,7 @@ from tests.store.values import filled, provenance, take
 from wan_render.plan import FilmPlan, PlannedShot, PlannedTake, Rendered
 from wan_render.render import Stage
 from wan_render.store import FilmRecord, Store
-from wan_render.store.prune import prunable, prune
+from wan_render.store.prune import Kind, prunable, prune
 from wan_render.take import Size
 
 
@@ -178,6 +179,33 @@ def test_stages_go_with_their_takes_or_when_nothing_used_them_for_a_month(store:
 
     gone = prune(plan_of(1), store, 3)
 
-    assert {(each.what, each.is_stage) for each in gone} == {("latents of take 2", True), ("text 'dusk'", True)}
+    assert {(each.what, each.kind) for each in gone} == {
+        ("latents of take 2", Kind.STAGE),
+        ("text 'dusk'", Kind.STAGE),
+    }
     assert {stage.what for stage in store.stages.kept()} == {"latents of take 1", "text 'dawn'"}
     assert prunable(plan_of(1), store, 3) == ()
+
+
+def test_old_logs_are_listed_and_go_with_what_is_pruned(store: Store) -> None:
+    logs = store.root / "logs"
+    logs.mkdir(parents=True)
+    for name, days in (("old", 31), ("new", 29)):
+        (logs / f"{name}.log").write_text("printed")
+        os.utime(logs / f"{name}.log", (time.time() - days * 86400,) * 2)
+    (found,) = prunable(plan_of(1), store, 1)
+    assert (found.what, found.kind, found.bytes) == ("old.log", Kind.LOG, 7)
+    prune(plan_of(1), store, 1)
+    assert [file.name for file in logs.iterdir()] == ["new.log"]
+
+
+def test_a_run_removes_the_oldest_logs_beyond_a_number_but_none_of_today(store: Store) -> None:
+    store.logs.folder.mkdir(parents=True)
+    for number in range(6):
+        file = store.logs.folder / f"{number}.log"
+        file.write_text("x" * 10)
+        os.utime(file, (time.time() - (5 - number) * 86400 * 0.9,) * 2)
+    store.logs.sweep(most=4)
+    assert [log.file.name for log in store.logs.kept()] == ["2.log", "3.log", "4.log", "5.log"]
+    store.logs.sweep(most_bytes=15)
+    assert [log.file.name for log in store.logs.kept()] == ["4.log", "5.log"], "4 may be a running take's"

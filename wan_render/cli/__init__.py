@@ -6,18 +6,15 @@ import errno
 import os
 import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import TextIOWrapper
-from pathlib import Path
 from types import FrameType
 from typing import TextIO, cast
 
 from wan_render.cli.arguments import parser
 from wan_render.errors import DiskError, Problem, Terminated, WanRenderError
-from wan_render.printable import PrintableStream, printable
+from wan_render.printable import PrintableStream
 
 DEFECT = 3
 """Exit code for a mistake of ours: no film, and not the user's fault."""
@@ -52,7 +49,9 @@ def _ended(argv: Sequence[str] | None) -> int:
         print("interrupted; what was finished is kept", file=sys.stderr)
         return 130
     except Exception:  # noqa: BLE001 - the top of the command line
-        print(_defect(), file=sys.stderr)
+        from wan_render.cli.defect import report_defect
+
+        print(report_defect(), file=sys.stderr)
         return DEFECT
 
 
@@ -79,10 +78,3 @@ def _print_nowhere() -> None:
 
 def _terminated(_signal: int, _frame: FrameType | None) -> None:
     raise Terminated(Problem("wan-render", "terminated", remedy="the same command goes on where this one stopped"))
-
-
-def _defect() -> Problem:
-    with tempfile.NamedTemporaryFile("w", prefix="wan-render-", suffix=".log", delete=False, encoding="utf-8") as log:
-        log.write(printable(f"{' '.join(sys.argv)}\n{traceback.format_exc()}"))
-    last = traceback.format_exc().strip().splitlines()[-1]
-    return Problem("wan-render", f"a defect: {last}", remedy=f"please report it with {Path(log.name)}")

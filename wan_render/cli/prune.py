@@ -8,7 +8,7 @@ import sys
 from wan_render.cli.session import Session, say_first
 from wan_render.cli.wording import counted, gigabytes
 from wan_render.errors import Problem, UsageError
-from wan_render.store.prune import Prunable, prunable, prune
+from wan_render.store.prune import LOG_DAYS, Kind, Prunable, prunable, prune
 from wan_render.take import short
 
 
@@ -37,8 +37,8 @@ def _pins(session: Session) -> list[str]:
 
 
 def _print(found: tuple[Prunable, ...], what: str) -> None:
-    """Takes one by one; stages, of which there are many small ones, in one line."""
-    takes, stages = ([each for each in found if each.is_stage is kind] for kind in (False, True))
+    """Takes one by one; stages and logs, of which there are many small ones, in a line each."""
+    takes, stages, logs = ([each for each in found if each.kind is kind] for kind in Kind)
     for take in takes:
         made = f"{take.made:%Y-%m-%d %H:%M}" if take.made is not None else ""
         print(f"{short(take.key)}  {gigabytes(take.bytes):>8}  {made:16}  {take.what}")
@@ -46,6 +46,9 @@ def _print(found: tuple[Prunable, ...], what: str) -> None:
     if stages:
         total = gigabytes(sum(stage.bytes for stage in stages))
         print(f"{what}: {counted(len(stages), 'stage')} on the way to takes, {total}")
+    if logs:
+        total = gigabytes(sum(log.bytes for log in logs))
+        print(f"{what}: {counted(len(logs), 'log')} of more than {LOG_DAYS} days ago, {total}")
 
 
 def _waiting() -> None:

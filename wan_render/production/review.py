@@ -27,9 +27,12 @@ from wan_render.take import AnyPlate, prompt_of
 
 @contextmanager
 def review_of(run: Run, cut: Cut, version: str, video: Path, made: datetime) -> Iterator[Review]:
-    """The review of a film that was just made; its pictures of missing shots live as long as the context."""
+    """The review of a film that was just made; its pictures of missing shots live as long as the context.
+
+    They lie beside the film, in the folder that becomes its version: the next run removes what a killed one left.
+    """
     plan = run.plan
-    with TemporaryDirectory(prefix="wan-render-") as folder:
+    with TemporaryDirectory(prefix=".pictures-", dir=video.parent) as folder:
         plates = _Plates(Pictures(run.store, plan.pictures), Path(folder))
         events = dict(zip((event.name for event in cut.events), zip(cut.events, cut.starts, strict=True), strict=True))
         shots = (shot for shot in run.before.shots if shot.planned is not None)

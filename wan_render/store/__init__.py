@@ -4,6 +4,7 @@
     takes/<key>/             clip.mkv, preview.mp4, first.png, last.png, take.json (see record.py)
     takes/.corrupt/<key>-1/  a damaged take, set aside
     stages/<key>/            what a renderer worked out on the way to takes (see stages.py)
+    logs/                    what was printed at each attempt at a take (see logs.py)
     films/<slug>/v001/       film.mp4, index.html, …, film.json (see films.py)
     films/<slug>/memory.json, storyboard.json    what was rendered last, and from which file
     */.locks/, */.part-*     who is at work, and what is not finished
@@ -23,6 +24,7 @@ from wan_render.errors import DiskError, Problem
 from wan_render.store.disk import disk_error, free_bytes, gigabytes
 from wan_render.store.films import FilmRecord, Films, FilmVersion, read_film
 from wan_render.store.locks import locked, once, shared
+from wan_render.store.logs import Logs
 from wan_render.store.memory import Memory, Remembered
 from wan_render.store.outputs import Outputs, mark, outputs_for
 from wan_render.store.record import (
@@ -71,6 +73,7 @@ class Store:
         self.takes = Takes(root / "takes")
         self.films = Films(root / "films")
         self.stages = StageFiles(root / "stages")
+        self.logs = Logs(root / "logs")
         self._memory = Memory(root / "films")
 
     # Takes
@@ -145,7 +148,8 @@ class Store:
         return locked(self._use, once(waiting))
 
     def prepare(self) -> None:
-        """Make the folders and remove what dead runs left. Raises DiskError where nothing can be written."""
+        """Make the folders, remove what dead runs left and the oldest of too many logs. Raises DiskError where nothing
+        can be written."""
         self.refuse_file()
         for folder in (self.takes.folder, self.films.folder):
             self._probe(folder)
@@ -154,6 +158,7 @@ class Store:
         self.takes.sweep()
         self.stages.sweep()
         self.films.sweep()
+        self.logs.sweep()
 
     def refuse_file(self) -> None:
         """Raise DiskError where a file stands in the folder's place or on the way to it; writes nothing."""

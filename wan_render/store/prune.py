@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
 from wan_render.keys import content_key
 from wan_render.plan import FilmPlan, Rendered
 from wan_render.store import Store
+from wan_render.store.logs import KeptLog
 from wan_render.store.memory import Remembered
 from wan_render.store.stages import KeptStage
 from wan_render.take import TAKE_FORM, needs_of
@@ -18,13 +20,25 @@ from wan_render.take import TAKE_FORM, needs_of
 STAGE_DAYS = 30
 """A stage that nothing has used for so long may go: it can be worked out again."""
 
+LOG_DAYS = 30
+"""A log that is older tells of a failure that was mended or forgotten."""
+
+
+class Kind(StrEnum):
+    """What may go."""
+
+    TAKE = "take"
+    STAGE = "stage"
+    LOG = "log"
+
 
 @dataclass(frozen=True)
 class Prunable:
-    """A take that may go, or a stage on the way to takes.
+    """A take that may go, a stage on the way to takes, or a log.
 
-    what: the film, shot and take that it was rendered for, in words, or what stage it is. made: when, None where its
-    record cannot be read; of a stage, when it was used last.
+    what: the film, shot and take that it was rendered for, in words, or what stage it is, or the log's name. made:
+    when, None where its record cannot be read; of a stage, when it was used last; of a log, when it was written last.
+    folder: where it lies; of a log, the file.
     """
 
     key: str
@@ -32,12 +46,12 @@ class Prunable:
     bytes: int
     what: str
     made: datetime | None
-    is_stage: bool = False
+    kind: Kind = Kind.TAKE
 
 
 def prunable(plan: FilmPlan, store: Store, keep: int, pins: Iterable[str] = ()) -> tuple[Prunable, ...]:
-    """The takes in the store that nothing uses, damaged ones that were set aside, and stages that are for such takes
-    or were not used for a month; the largest first.
+    """The takes in the store that nothing uses, damaged ones that were set aside, stages that are for such takes or
+    were not used for a month, and logs of more than a month ago; the largest first.
 
     Used are: the takes of the plan; those in the newest `keep` versions of its film and in every version of every other
     film; what was last rendered under the shots of other films and under the plan's omitted shots; whatever begins
@@ -50,6 +64,7 @@ def prunable(plan: FilmPlan, store: Store, keep: int, pins: Iterable[str] = ()) 
     takes = (key for key in store.takes.keys() if key not in used)  # noqa: SIM118
     found = [_prunable(store, key) for key in takes] + [_damaged(folder) for folder in store.takes.set_aside()]
     found += [_stage(stage) for stage in store.stages.kept() if _is_idle(stage, used)]
+    found += [_log(log) for log in store.logs.kept() if time.time() - log.written > LOG_DAYS * 86400]
     return tuple(sorted(found, key=lambda take: (-take.bytes, take.key)))
 
 
@@ -64,8 +79,18 @@ def prune(
     with store.alone(waiting):
         found = prunable(plan, store, keep, pins)
         for take in found:
-            store.stages.delete(take.folder) if take.is_stage else store.takes.delete(take.key, take.folder)
+            _delete(store, take)
     return found
+
+
+def _delete(store: Store, found: Prunable) -> None:
+    match found.kind:
+        case Kind.TAKE:
+            store.takes.delete(found.key, found.folder)
+        case Kind.STAGE:
+            store.stages.delete(found.folder)
+        case Kind.LOG:
+            store.logs.delete(found.folder)
 
 
 def _with_needed(store: Store, keys: Iterable[str]) -> set[str]:
@@ -130,7 +155,11 @@ def _is_idle(stage: KeptStage, used: Collection[str]) -> bool:
 
 def _stage(stage: KeptStage) -> Prunable:
     used = datetime.fromtimestamp(stage.used, UTC)
-    return Prunable(stage.folder.name.rpartition(".")[2], stage.folder, stage.bytes, stage.what, used, is_stage=True)
+    return Prunable(stage.folder.name.rpartition(".")[2], stage.folder, stage.bytes, stage.what, used, Kind.STAGE)
+
+
+def _log(log: KeptLog) -> Prunable:
+    return Prunable("", log.file, log.bytes, log.file.name, datetime.fromtimestamp(log.written, UTC), Kind.LOG)
 
 
 def _damaged(folder: Path) -> Prunable:
