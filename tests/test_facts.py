@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import sqlite3
@@ -88,6 +89,19 @@ def test_a_digest_that_was_found_wrong_is_forgotten(tmp_path: Path, monkeypatch:
     cache.forget(file)
     right = hashlib.sha256(b"dusk").hexdigest()
     assert cache.digest(file) == FactCache(tmp_path).digest(file) == right
+
+
+@pytest.mark.parametrize("is_closed", [False, True], ids=["forgotten", "closed"])
+def test_the_database_is_closed_when_nobody_has_the_cache_any_more(tmp_path: Path, *, is_closed: bool) -> None:
+    cache = FactCache(tmp_path)
+    if is_closed:
+        cache.close()
+    database = cache._database
+    assert database.execute("SELECT 1").fetchone() == (1,)
+    del cache
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")
 
 
 def former_cache(folder: Path, file: Path, digest: str) -> None:

@@ -14,6 +14,7 @@ import sqlite3
 import stat
 import threading
 import time
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class FactCache:
         self._lock = threading.Lock()
         self._digests: dict[str, tuple[_Stamp, str]] = {}
         self._facts: dict[tuple[str, str], Any] = {}
-        self._database = _open(folder / "facts.sqlite")
+        self._hold(_open(folder / "facts.sqlite"))
 
     def digest(self, file: Path) -> str:
         """SHA-256 of a regular file's bytes, 64 hex digits; remembered by absolute path, size, times and inode.
@@ -92,8 +93,13 @@ class FactCache:
     def close(self) -> None:
         """Let the file go; facts are kept in memory from here on."""
         with self._lock:
-            self._database.close()
-            self._database = _in_memory()
+            self._let_go()
+            self._hold(_in_memory())
+
+    def _hold(self, database: sqlite3.Connection) -> None:
+        """Keep a connection until `close`, or until nobody has this cache any more."""
+        self._database = database
+        self._let_go = weakref.finalize(self, database.close)
 
     def _stored_digest(self, path: str, stamp: _Stamp) -> tuple[_Stamp, str] | None:
         query = "SELECT size, mtime_ns, ctime_ns, inode, digest FROM stamped WHERE path = ?"
@@ -155,9 +161,13 @@ def _in_memory() -> sqlite3.Connection:
 
 def _connect(name: str) -> sqlite3.Connection:
     database = sqlite3.connect(name, timeout=2.0, isolation_level=None, check_same_thread=False)
-    # Facts can be found again, so nothing waits for the disk; the rollback journal, unlike WAL, works on network homes.
-    database.execute("PRAGMA synchronous = OFF")
-    database.executescript(_SCHEMA)
+    try:
+        # Facts can be found again: nothing waits for the disk. Unlike WAL, the rollback journal works on network homes.
+        database.execute("PRAGMA synchronous = OFF")
+        database.executescript(_SCHEMA)
+    except BaseException:
+        database.close()
+        raise
     return database
 
 

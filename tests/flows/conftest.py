@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -260,6 +261,6 @@ def farm(old_home: Path) -> Iterator[Farm]:
 
 def _recorded(farm: Farm, run: str) -> str:
     """The state of a run in the database of a server that has ended."""
-    with sqlite3.connect(farm.home / "farm" / "prefect.db") as database:
+    with closing(sqlite3.connect(farm.home / "farm" / "prefect.db")) as database:
         found = database.execute("SELECT state_name FROM flow_run WHERE id = ?", [run]).fetchone()
     return str(found[0])

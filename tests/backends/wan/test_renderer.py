@@ -263,6 +263,51 @@ def test_foreign_faults_have_one_meaning_each() -> None:
         assert pickle.loads(pickle.dumps(raised.value)).problems == raised.value.problems  # noqa: S301 - our own bytes
 
 
+CUDA = "CUDA error: "
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning", "found"),
+    [
+        ("Found no NVIDIA driver on your system. Please check that you have", MachineError, "no NVIDIA driver is here"),
+        ("libcuda.so cannot found! Possible files are located at", MachineError, "no NVIDIA driver is here"),
+        ("The NVIDIA driver on your system is too old (found version 11040).", MachineError, "driver is too old"),
+        (CUDA + "CUDA driver version is insufficient for CUDA runtime version", MachineError, "driver is too old"),
+        (CUDA + "the provided PTX was compiled with an unsupported toolchain.", MachineError, "driver is too old"),
+        (CUDA + "forward compatibility was attempted on non supported HW", MachineError, "do not fit"),
+        (CUDA + "system has unsupported display driver / cuda driver version mismatch?", MachineError, "do not fit"),
+        (CUDA + "system not yet initialized", MachineError, "not set up"),
+        ("CUDA unknown error - this may be due to an incorrectly set up", MachineError, "does not start"),
+        ("CUDA driver initialization failed, you might not have a CUDA gpu.", MachineError, "does not start"),
+        ("No CUDA GPUs are available", MachineError, "no GPU is visible"),
+        (CUDA + "no CUDA-capable device is detected", MachineError, "no GPU is visible"),
+        (CUDA + "invalid device ordinal", MachineError, "no such GPU"),
+        (CUDA + "no kernel image is available for execution on the device", MachineError, "no code for the GPU"),
+        (CUDA + "all CUDA-capable devices are busy or unavailable", DeviceError, "busy or in exclusive mode"),
+        (CUDA + "uncorrectable ECC error encountered", DeviceError, "fault (ECC)"),
+        (CUDA + "unknown error", DeviceError, "the device failed"),
+        (CUDA + "out of memory", OutOfMemoryError, "out of memory"),
+        ("cuBLAS: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate", OutOfMemoryError, "out of memory"),
+    ],
+)
+def test_a_fault_of_the_driver_has_its_kind_and_keeps_its_words(
+    said: str, meaning: type[WanRenderError], found: str
+) -> None:
+    """Whatever build of torch says it, and whichever class it raises."""
+    import torch
+
+    from wan_render.backends.wan.seam import seam
+
+    for fault in (RuntimeError(said), torch.AcceleratorError(said, 1)):
+        with pytest.raises(WanRenderError) as raised, seam("here"):
+            raise fault
+        assert type(raised.value) is meaning
+        problem = raised.value.problems[0]
+        assert found in problem.found
+        assert said in problem.found
+        assert problem.remedy
+
+
 def test_a_fault_of_the_device_while_rendering_is_worth_another_try(
     tiny: Tinies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
