@@ -25,7 +25,8 @@ from PIL import Image, ImageCms
 
 from wan_render.errors import PictureError
 from wan_render.facts import FactCache
-from wan_render.plates import conform, cover, picture_facts
+from wan_render.plates import conform, cover, crop_shown, picture_facts
+from wan_render.plates.conform import DARKER, FRAME, FRAME_WIDTH
 from wan_render.plates.reading import FORMATS
 from wan_render.take import Plate, Size
 
@@ -397,6 +398,50 @@ def test_the_same_bytes_give_the_same_pixels(tmp_path: Path, cache: FactCache) -
     assert first.shape == (48, 64, 3)
     assert first.dtype == np.uint8
     assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 160), (160, 64)], ids=["tall", "wide"])
+@pytest.mark.parametrize("fit", ["contain", "blur"])
+def test_all_of_a_picture_is_in_the_middle_of_its_plate(
+    tmp_path: Path, cache: FactCache, fit: str, width: int, height: int
+) -> None:
+    noise = np.random.default_rng(2).integers(100, 256, (height, width, 3), np.uint8)
+    plate = plate_of(saved(tmp_path / "a.png", noise), cache, Size(160, 160), fit=fit)
+    left, top = (160 - width) // 2, (160 - height) // 2
+    assert np.array_equal(plate[top : top + height, left : left + width], noise)
+    beside = (
+        np.delete(plate, np.s_[left : left + width], axis=1)
+        if width < 160
+        else np.delete(plate, np.s_[top : top + height], axis=0)
+    )
+    if fit == "contain":
+        assert not beside.any()
+    else:
+        assert abs(float(beside.mean()) - noise.mean()) < 8, "the picture's own colours"
+        assert beside.std() < noise.std() / 4, "without its shapes"
+
+
+def test_16_bits_fit_as_8_do(tmp_path: Path, cache: FactCache) -> None:
+    noise = np.random.default_rng(2).integers(0, 256, (64, 160)).astype(np.uint16)
+    deep = saved(tmp_path / "a.png", Image.fromarray(noise * 257))
+    plain = saved(tmp_path / "b.png", Image.fromarray(noise.astype(np.uint8)))
+    for fit in ("contain", "blur"):
+        plates = [plate_of(file, cache, Size(160, 160), fit=fit).astype(int) for file in (deep, plain)]
+        assert np.abs(plates[0] - plates[1]).max() <= 1
+
+
+@pytest.mark.parametrize("focus", [Fraction(0), Fraction(1, 2), Fraction(1)])
+def test_a_crop_is_shown_on_the_whole_picture(tmp_path: Path, cache: FactCache, focus: Fraction) -> None:
+    file = saved(tmp_path / "a.png", np.full((400, 200, 3), 200, np.uint8))
+    plate = Plate(picture_facts(file, cache).digest, Size(150, 100), (Fraction(1, 2), focus))
+    shown = crop_shown(file, plate, 300)
+    assert shown.shape == (300, 150, 3), "no longer than asked for, in its own shape"
+    height = 100  # of 150x300 a plate of 3:2 keeps so much
+    top = round(focus * (300 - height))
+    middle = shown[:, 75]
+    assert (middle[top + FRAME_WIDTH : top + height - FRAME_WIDTH] == 200).all()
+    assert (middle[[top, top + height - 1]] == FRAME).all()
+    assert (np.delete(middle, np.s_[top : top + height], axis=0) == 200 // DARKER).all()
 
 
 def test_a_picture_that_changed_since_the_plan_is_refused(

@@ -675,6 +675,75 @@ def test_what_may_surprise_of_a_picture_is_a_warning_and_what_was_done_right_a_n
     assert film.remarks == dict.fromkeys(with_it, told)
 
 
+SHAPES = {"tall": (480, 832), "phone": (900, 1200), "square": (900, 900), "wide": (1664, 300), "fits": (832, 500)}
+
+
+def shapes(studio: Path) -> str:
+    """Keyframes of several shapes, as a map of the storyboard."""
+    from PIL import Image
+
+    for name, size in SHAPES.items():
+        Image.new("RGB", size, (9, 99, 199)).save(studio / f"{name}.png")
+    return ", ".join(f"{name}: {name}.png" for name in SHAPES)
+
+
+def test_what_is_cropped_from_5_percent_on_is_told_once(plan: Plan, studio: Path) -> None:
+    """832x500 loses 4 % and is not told of; however many shots use a picture, it is told of once."""
+    pairs = ("tall, to: phone", "phone, to: square", "square, to: wide", "wide, to: fits", "fits, to: tall")
+    shots = "".join(f"\n  - {{from: {pair}}}" for pair in pairs)
+    film = plan(f"version: 1\nkeyframes: {{{shapes(studio)}}}\nshots:{shots}")
+    told = [f"{p.where} {p.found}" for p in film.warnings if "is cropped" in p.found]
+    assert [line.partition("keyframes.")[2] for line in told] == [
+        "tall about 67% of 480x832 is cropped to fill 832x480: tall",
+        "phone about 57% of 900x1200 is cropped to fill 832x480: phone",
+        "square about 42% of 900x900 is cropped to fill 832x480: square",
+        "wide about 69% of 1664x300 is cropped to fill 832x480: wide",
+    ]
+    assert all("set focus, or fit: blur or contain" in line for line in warned(film, "is cropped"))
+    assert {film.pictures[digest].stem for digest in film.cropped} == {"tall", "phone", "square", "wide"}
+
+
+def test_the_shape_that_most_keyframes_have_is_proposed(plan: Plan, studio: Path) -> None:
+    names = shapes(studio)
+    film = plan(f"version: 1\nkeyframes: {{{names}}}\nshots: [{{from: phone, to: tall}}, {{from: tall, to: square}}]")
+    assert all("film.aspect: 3:4 would crop less" in line for line in warned(film, "is cropped"))
+    mixed = plan(f"version: 1\nkeyframes: {{{names}}}\nshots: [{{from: phone, to: fits}}, {{from: fits, to: wide}}]")
+    assert not [line for line in warned(mixed, "is cropped") if "would crop less" in line]
+    told = plan(f"version: 1\nfilm: {{raster: 832x480}}\nkeyframes: {{{names}}}\nshots: [{{from: phone}}]")
+    assert "a raster of 3:4 would crop less" in "".join(warned(told, "is cropped"))
+
+
+def plates_of(film: FilmPlan) -> dict[str, Plate]:
+    ends = [end for take in film.takes for end in (take.first, take.last)]
+    return {film.pictures[end.picture].stem: end for end in ends if isinstance(end, Plate)}
+
+
+def test_the_fit_of_a_keyframe_is_its_own_or_that_of_the_film(plan: Plan, studio: Path) -> None:
+    """Nothing is cropped then, and nothing told of; what covers the raster anyway keeps its key."""
+    shapes(studio)
+    names = "tall: {image: tall.png, fit: cover}, phone: phone.png, wide: {image: wide.png, fit: Contain}"
+    shots = "shots: [{from: tall, to: phone}, {from: wide, to: a}]"
+    text = f"version: 1\n%s\nkeyframes: {{{names}, a: keyframes/a.png}}\n{shots}"
+    plates = plates_of(film := plan(text % "defaults: {fit: blur}"))
+    assert {name: plate.fit for name, plate in plates.items()} == {
+        "tall": "cover",
+        "phone": "blur",
+        "wide": "contain",
+        "a": "cover",
+    }
+    assert len(warned(film, "is cropped")) == 1
+    assert {plate.fit for plate in plates_of(plan(text % "")).values()} == {"cover", "contain"}
+
+
+def test_a_fit_that_does_nothing_is_told(plan: Plan, studio: Path) -> None:
+    shapes(studio)
+    names = "tall: {image: tall.png, fit: blur, focus: [0.5, 0.1]}, p: {prompt: a deer, fit: blur}"
+    film = plan(f"version: 1\nkeyframes: {{{names}}}\nshots: [{{from: tall}}, {{from: p}}]")
+    assert warned(film, "keyframes.tall.focus: nothing is cropped with fit: blur, so focus does nothing")
+    assert warned(film, "keyframes.p.fit: p is painted at the film's own size: its fit does nothing")
+    assert plates_of(film)["tall"].focus == (Fraction(1, 2), Fraction(1, 2)), "a focus that does nothing is in no key"
+
+
 def test_an_unused_keyframe_is_a_warning_unless_an_omitted_shot_uses_it(plan: Plan) -> None:
     text = "version: 1\nkeyframes: {a: keyframes/a.png, b: keyframes/b.png, c: keyframes/c.png}\n"
     film = plan(text + "shots: [{from: a}, {from: b, status: omit}]")

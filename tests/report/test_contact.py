@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.report.films import Store, a_review, a_shot, five_shots, missing, ramp
+from tests.report.films import BLUE, RED, Store, a_review, a_shot, five_shots, missing, ramp
 from wan_render.report.contact import Layout, layout_for, write_contact_sheets
 from wan_render.report.material import Material, ShotMaterial, lay_out
-from wan_render.report.review import Review
+from wan_render.report.review import Review, ShownCrop
 from wan_render.take import Size
 
 
@@ -38,6 +39,21 @@ def test_a_shot_shows_its_first_middle_and_last_picture(store: Store, tmp_path: 
 
     for frame, level in enumerate((0, 80, 150)):
         assert middle_of(frame, 1, layout, sheet) == pytest.approx((level,) * 3, abs=3)
+
+
+def test_what_is_cropped_of_a_keyframe_lies_in_the_corner_of_its_frame(store: Store, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.png"
+    Image.new("RGB", (100, 300), (250, 0, 250)).save(whole)
+    keyframes = [("river", store.picture(RED)), ("ruins", store.picture(BLUE))]
+    shot = a_shot("1/010", (store.take(ramp()),), keyframes=keyframes)
+    shot = replace(shot, crops={"ruins": ShownCrop(whole, 0.57)})
+
+    layout, sheet = drawn(a_review(tmp_path, (shot,)), tmp_path)
+
+    left, top = layout.corner(0)
+    corners = [sheet.getpixel((left + frame * (layout.frame.width + 4) + 10, top + 10)) for frame in (0, 2)]
+    assert corners[0] == pytest.approx((0, 0, 0), abs=4)
+    assert corners[1] == pytest.approx((250, 0, 250), abs=12)
 
 
 def test_a_caption_stands_under_every_shot(store: Store, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ from PIL import Image
 from tests.report.films import BLUE, FRAMES, RED, Store, a_review, a_shot, five_shots, flat, missing, ramp
 from wan_render.errors import DiskError, MachineError
 from wan_render.report import Review, write_report
+from wan_render.report.review import ShownCrop
 
 
 @pytest.fixture
@@ -48,6 +50,23 @@ def test_everything_that_people_open_lies_in_the_films_folder(store: Store, fold
     assert names(folder) == {"index.html", "shots.csv", "contact.png", "review"}
     assert sum(name.endswith(".mp4") for name in names(folder / "review")) == 4
     assert not any(path.is_symlink() for path in folder.rglob("*"))
+
+
+def test_a_keyframe_that_loses_much_is_shown_whole_with_the_share(store: Store, folder: Path) -> None:
+    whole = folder.parent / "whole.png"
+    Image.new("RGB", (100, 300), (250, 0, 250)).save(whole)
+    keyframes = [("river", store.picture(RED)), ("ruins", store.picture(BLUE))]
+    shot = replace(a_shot("1/010", (), what="still", keyframes=keyframes), crops={"ruins": ShownCrop(whole, 0.57)})
+
+    write_report(a_review(folder, (shot,)), folder)
+
+    page = (folder / "index.html").read_text()
+    figures = dict(re.findall(r'<figure><img src="([^"]+)".*?<figcaption[^>]*>(.*?)</figcaption>', page))
+    river, ruins = figures
+    assert close(colour_of(folder / river), RED)
+    assert close(colour_of(folder / ruins), (250, 0, 250))
+    assert figures[river] == "river"
+    assert "57% cropped" in figures[ruins]
 
 
 def test_stills_are_the_first_middle_and_last_frame_that_the_film_shows(store: Store, folder: Path) -> None:

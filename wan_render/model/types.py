@@ -37,6 +37,7 @@ from wan_render.model.words import (
     Fit,
     Gpus,
     Id,
+    KeyframeFit,
     KeyframeName,
     LoraPath,
     ModelName,
@@ -176,7 +177,7 @@ class Film(Authored):
 
 
 class Defaults(Authored):
-    """What every shot inherits."""
+    """What every shot inherits; `fit` is for every keyframe."""
 
     duration: Length | None = Field(None, description="Time of a shot on screen: 5s, 81f, 00:00:05:00.")
     takes: Takes | None = Field(None, description="How many takes of a shot are wanted.")
@@ -185,6 +186,9 @@ class Defaults(Authored):
     )
     render: Render | None = Field(None, description="Settings of rendering.")
     qc: Qc | None = Field(None, description="Checks of takes.")
+    fit: KeyframeFit | None = Field(
+        None, description="How keyframes without a fit of their own fill the picture: cover, contain or blur."
+    )
 
 
 class Keyframe(Authored):
@@ -195,6 +199,10 @@ class Keyframe(Authored):
     prompt: Text | None = Field(None, description="Painted by a T2V model instead of read from a file.")
     focus: tuple[Part, Part] | None = Field(
         None, description="[from left, from top], 0 to 1: what stays in sight when the picture is cropped."
+    )
+    fit: KeyframeFit | None = Field(
+        None,
+        description="How it fills the picture: cover crops it, contain adds bars, blur adds a blurred copy of itself.",
     )
     render: Render | None = Field(None, description="Settings for painting it.")
 

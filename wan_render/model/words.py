@@ -125,6 +125,7 @@ def choice(noun: str, *values: str | int) -> Spelling:
 
 Version = Annotated[Literal[1], choice("a version of the format that this wan-render reads", 1)]
 Fit = Annotated[Literal["cover", "contain"], choice("a fit", "cover", "contain")]
+KeyframeFit = Annotated[Literal["cover", "contain", "blur"], choice("how a keyframe fits", "cover", "contain", "blur")]
 Rate = Annotated[Literal["native", 16, 24, 25, 30, 48], choice("a rate", "native", 16, 24, 25, 30, 48)]
 Profile = Annotated[
     Literal["exact", "fast", "balanced", "draft"], choice("a profile", "exact", "fast", "balanced", "draft")

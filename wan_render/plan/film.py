@@ -134,7 +134,8 @@ class FilmPlan:
     """A film, fully resolved.
 
     shots:    those in the film. omitted: by id, the places (PlannedShot.index) of shots with `status: omit`.
-    pictures: the file of every plate's picture, by SHA-256.
+    pictures: the file of every plate's picture, by SHA-256. cropped: the share of it that its plate loses, 0 to 1,
+              where that is worth a warning.
     models:   the card of every model used, by identity.
     paintings: the take of every keyframe that is painted, by the keyframe's name; its frame 0 is the picture.
     loras:    the file of every LoRA of the storyboard, by SHA-256.
@@ -171,6 +172,7 @@ class FilmPlan:
     lettering: tuple[Lettering, ...] = ()
     notes: tuple[Problem, ...] = ()
     remarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cropped: Mapping[str, Fraction] = field(default_factory=dict)
 
     @property
     def takes(self) -> tuple[Take, ...]:

@@ -80,6 +80,7 @@ def make_plan(
     rates = _rates(storyboard.film, drafts)
     check_timecodes(storyboard, rates.told, findings)
     opening, shots, closing = _laid_out(storyboard, drafts, rates, studio)
+    studio.keyframes.warn_of_cropping()
     warn_of_slates(shots, findings)
     _warn_of_unused_keyframes(storyboard, findings)
     warn_of_ignored(cast, rates, findings)
@@ -109,6 +110,7 @@ def make_plan(
         warnings=findings.warnings,
         notes=findings.notes,
         remarks=findings.remarks,
+        cropped=studio.keyframes.cropped,
         paintings=studio.painter.takes,
         loras=resolver.loras.files,
         worn=tuple(resolver.loras.worn),

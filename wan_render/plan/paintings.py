@@ -33,9 +33,10 @@ class Painter:
     def _take(self, name: str) -> Take:
         settings = PaintedKeyframe(self.resolver.findings.document.storyboard, name)
         keyframe = settings.keyframe
-        if keyframe.focus is not None:
-            found = f"{name} is painted at the film's own size: its focus does nothing"
-            self.resolver.findings.warn((*settings.place, "focus"), found, "", "delete it")
+        for key in ("focus", "fit"):
+            if getattr(keyframe, key) is not None:
+                found = f"{name} is painted at the film's own size: its {key} does nothing"
+                self.resolver.findings.warn((*settings.place, key), found, "", "delete it")
         modelled = self.chooser.choose(settings, ShotKind.T2V)
         self.cards[modelled.card.identity] = modelled.card
         return self.resolver.take(settings, modelled, cleaned(keyframe.prompt or ""), 1, Ends())

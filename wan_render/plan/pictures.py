@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from wan_render.errors import PictureError
 from wan_render.facts import FactCache
 from wan_render.model import Keyframe, PathInFile
 from wan_render.plan.findings import Findings
-from wan_render.plates import PictureFacts, picture_facts
+from wan_render.plan.sizes import MOST_CROPPED, named_aspects
+from wan_render.plates import PictureFacts, cropped_share, picture_facts
 from wan_render.take import Plate, Size, Take
 
 MOST_ENLARGED = Fraction(3, 2)
@@ -45,7 +47,9 @@ class Keyframes:
         facts = None if name is None else self.facts(name)
         if name is None or facts is None:
             return None
-        return Plate(facts.digest, self._size, self._named[name].focus or _CENTRE, facts.conform)
+        fit = self._fit(name, facts)
+        focus = self._named[name].focus if fit == "cover" else None  # all of it is seen: there is nothing to choose
+        return Plate(facts.digest, self._size, focus or _CENTRE, facts.conform, fit)
 
     def remark(self, take: Take) -> None:
         """Record beside a take, and beside its segments, what was done to its pictures."""
@@ -53,6 +57,43 @@ class Keyframes:
             for plate in (one.first, one.last):
                 for text in self._told.get(plate.picture, ()) if isinstance(plate, Plate) else ():
                     self._findings.remark(one.key, text)
+
+    def warn_of_cropping(self) -> None:
+        """Tell of every picture that loses much, those of one shape together, and of a film's shape that suits them."""
+        shapes = {name: (facts.width, facts.height) for name, facts in self._seen.items() if facts is not None}
+        covering = {name: shape for name, shape in shapes.items() if self._asked_fit(name) == "cover"}
+        better = _better_aspect(list(covering.values()), self._size)
+        for name, (width, height) in covering.items():
+            if (lost := cropped_share((width, height), self._size)) > MOST_CROPPED:
+                found = f"about {float(lost):.0%} of {width}x{height} is cropped to fill {self._size}"
+                self._findings.warn_for(name, ("keyframes", name), found, "", self._advice(name, better))
+
+    def _advice(self, name: str, better: str) -> str:
+        """What to do about cropping. The pictures of a folder have no keys of their own."""
+        document = self._findings.document
+        is_listed = ("keyframes", name) not in document.marks
+        own = "write defaults: {fit: blur} or {fit: contain}" if is_listed else "set focus, or fit: blur or contain"
+        what = "a raster of" if isinstance(document.storyboard.film.raster, Size) else "film.aspect:"
+        return f"{own}; {what} {better} would crop less" if better else own
+
+    @property
+    def cropped(self) -> dict[str, Fraction]:
+        """See FilmPlan."""
+        shares = {
+            facts.digest: cropped_share((facts.width, facts.height), self._size)
+            for name, facts in self._seen.items()
+            if facts is not None and self._asked_fit(name) == "cover"
+        }
+        return {digest: share for digest, share in shares.items() if share > MOST_CROPPED}
+
+    def _asked_fit(self, name: str) -> str:
+        told = self._named[name].fit or self._findings.document.storyboard.defaults.fit
+        return "cover" if told is None else told
+
+    def _fit(self, name: str, facts: PictureFacts) -> str:
+        """As asked for; a picture of the raster's shape covers it with nothing cropped, whatever is asked for."""
+        is_same = facts.width * self._size.height == facts.height * self._size.width
+        return "cover" if is_same else self._asked_fit(name)
 
     def facts(self, name: str) -> PictureFacts | None:
         """What is known of a keyframe's picture; None where it is to be painted, or after an error."""
@@ -101,10 +142,25 @@ class Keyframes:
         for warning in facts.warnings:
             self._findings.warn(("keyframes", name), f"{name} {warning}")
         self._told[facts.digest] = {f"{name} {text}": None for text in (*facts.notes, *facts.warnings)}
-        scale = max(Fraction(self._size.width, facts.width), Fraction(self._size.height, facts.height))
+        fit = self._asked_fit(name)
+        if fit != "cover" and self._named[name].focus is not None:
+            found = f"nothing is cropped with fit: {fit}, so focus does nothing"
+            self._findings.warn(("keyframes", name, "focus"), found, "", "delete one of the two")
+        fills = max if fit == "cover" else min
+        scale = fills(Fraction(self._size.width, facts.width), Fraction(self._size.height, facts.height))
         if round(scale, 2) > MOST_ENLARGED:  # as it is told
-            found = f"{facts.width}x{facts.height} is enlarged {float(scale):.2f} times to cover {self._size}"
+            fills_it = "cover" if fit == "cover" else "fit into"
+            found = f"{facts.width}x{facts.height} is enlarged {float(scale):.2f} times to {fills_it} {self._size}"
             self._findings.warn(("keyframes", name), found, f"up to {float(MOST_ENLARGED)} times looks sharp")
+
+
+def _better_aspect(pictures: Sequence[tuple[int, int]], raster: Size) -> str:
+    """The named aspect that most pictures lose less with, at most half as much in all; "" where there is none."""
+    now = [cropped_share(picture, raster) for picture in pictures]
+    lost = {name: [cropped_share(picture, shape) for picture in pictures] for name, shape in named_aspects().items()}
+    best = min(lost, key=lambda name: sum(lost[name]))
+    better = sum(less < more for less, more in zip(lost[best], now, strict=True))
+    return best if 2 * better > len(pictures) and 2 * sum(lost[best]) <= sum(now) else ""
 
 
 def _difference(first: bytes, second: bytes) -> float:

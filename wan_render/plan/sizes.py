@@ -7,6 +7,7 @@ from math import sqrt
 
 from wan_render.model import Film
 from wan_render.plan.findings import Findings
+from wan_render.plates import cropped_share
 from wan_render.take import Size
 
 RASTER_STEP = 16
@@ -22,7 +23,8 @@ _WAN_SIZES = {
 }
 _SHORT_SIDES = {"480p": 480, "720p": 720, "1080p": 1080, "4k": 2160}
 _WIDEST = Fraction(16, 9)
-_MOST_CROPPED = Fraction(1, 20)
+MOST_CROPPED = Fraction(1, 20)
+"""More of a picture is not cropped without a warning."""
 
 
 def raster(film: Film) -> Size:
@@ -31,6 +33,11 @@ def raster(film: Film) -> Size:
         return film.raster
     known = _WAN_SIZES[film.raster]
     return known.get(film.aspect) or _same_area(known[_WIDEST], film.aspect)
+
+
+def named_aspects() -> dict[str, Size]:
+    """The aspects that Wan has sizes of its own for, as a storyboard calls them: the shape of each."""
+    return {f"{shape.numerator}:{shape.denominator}": Size(shape.numerator, shape.denominator) for shape in _ASPECTS}
 
 
 def delivery(film: Film, rendered: Size, findings: Findings) -> Size:
@@ -84,9 +91,8 @@ def _warn_of_other_shape(film: Film, rendered: Size, delivered: Size, findings: 
     if film.fit == "contain":
         _warn_of_bars(rendered, delivered, findings)
         return
-    shapes = Fraction(rendered.width, rendered.height), Fraction(delivered.width, delivered.height)
-    lost = 1 - min(shapes) / max(shapes)
-    if lost > _MOST_CROPPED:
+    lost = cropped_share((rendered.width, rendered.height), delivered)
+    if lost > MOST_CROPPED:
         findings.warn(
             ("film", "deliver"),
             f"{rendered} is delivered as {delivered}: about {float(lost):.0%} of the picture is cropped",

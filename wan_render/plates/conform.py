@@ -22,6 +22,12 @@ Box = tuple[Fraction, Fraction, Fraction, Fraction]
 BLUR = Fraction(1, 16)
 """The radius of the blurred background, by the shorter side of the plate: no shape of the picture is told apart."""
 
+DARKER = 4
+"""What is cropped is shown by this much darker."""
+
+FRAME, FRAME_WIDTH = (240, 176, 76), 3
+"""Colour and pixels of the frame around what is kept: the accent of the review page."""
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -37,17 +43,27 @@ def conform(file: Path, plate: Plate) -> Pixels:
     all of it is in the middle, on black. `blur`: the same over an enlarged, blurred copy of itself.
     Raises PictureError where the file is no longer the one that was planned, or cannot be decoded.
     """
-    from wan_render.plates.decode import decode
-
-    data = read_bytes(file)
-    if hashlib.sha256(data).hexdigest() != plate.picture:
-        forget_digest(machine_settings().cache, file)  # else the same command plans with it again
-        raise refuse(file, "was changed since the plan was made", "", "run the same command again")
-    decoded = decode(file, data)
-    part, source = _parts_of(decoded, plate.conform), decoded.image.size
+    part, source = _opened(file, plate)
     if plate.fit == "cover":
         return part(cover(source, plate.size, plate.focus), plate.size)
     return _whole(part, source, plate)
+
+
+def crop_shown(file: Path, plate: Plate, side: int) -> Pixels:
+    """All of the keyframe, no longer than `side`, with what the plate crops darkened and the rest in a frame:
+    (height, width, 3) uint8 RGB. Raises as `conform` does."""
+    part, source = _opened(file, plate)
+    small = contained(source, Size(side, side))
+    whole = (Fraction(0), Fraction(0), Fraction(source[0]), Fraction(source[1]))
+    scale = Fraction(small.width, source[0])
+    left, top, right, bottom = (round(edge * scale) for edge in cover(source, plate.size, plate.focus))
+    picture = part(whole, small)
+    kept = picture[top:bottom, left:right].copy()
+    picture //= DARKER
+    picture[top:bottom, left:right] = FRAME
+    inner = (slice(FRAME_WIDTH, -FRAME_WIDTH),) * 2
+    picture[top:bottom, left:right][inner] = kept[inner]
+    return picture
 
 
 def cover(source: tuple[int, int], size: Size, focus: tuple[Fraction, Fraction]) -> Box:
@@ -67,8 +83,26 @@ def contained(source: tuple[int, int], size: Size) -> Size:
     return Size(max(1, round(width * scale)), max(1, round(height * scale)))
 
 
+def cropped_share(source: tuple[int, int], size: Size) -> Fraction:
+    """The part of a (width, height) source that is lost where it covers `size`, 0 to 1."""
+    own, other = Fraction(*source), Fraction(size.width, size.height)
+    return 1 - min(own, other) / max(own, other)
+
+
 def _placed(start: Fraction, most: Fraction) -> Fraction:
     return min(max(start, Fraction(0)), most)
+
+
+def _opened(file: Path, plate: Plate) -> tuple[_Part, tuple[int, int]]:
+    """What cuts parts out of the plate's picture, and its (width, height)."""
+    from wan_render.plates.decode import decode
+
+    data = read_bytes(file)
+    if hashlib.sha256(data).hexdigest() != plate.picture:
+        forget_digest(machine_settings().cache, file)  # else the same command plans with it again
+        raise refuse(file, "was changed since the plan was made", "", "run the same command again")
+    decoded = decode(file, data)
+    return _parts_of(decoded, plate.conform), decoded.image.size
 
 
 def _parts_of(decoded: Decoded, version: str) -> _Part:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from wan_render.errors import Problem, RenderError
 from wan_render.media.clip import read_frames
-from wan_render.plates import conform
+from wan_render.plates import conform, crop_shown
 from wan_render.render import Pixels
 from wan_render.store import Store
-from wan_render.take import AnyPlate, FramePlate, short
+from wan_render.take import AnyPlate, FramePlate, Plate, short
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,10 @@ class Pictures:
         if isinstance(plate, FramePlate):
             return self._frame(plate)
         return conform(self.files[plate.picture], plate)
+
+    def crop(self, plate: Plate, side: int) -> Pixels:
+        """See plates.crop_shown."""
+        return crop_shown(self.files[plate.picture], plate, side)
 
     def name(self, plate: AnyPlate) -> str:
         """The picture's file, or `frame 80 of take 7f3a91b2`."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,15 +15,19 @@ from typing import Any
 from wan_render import __version__
 from wan_render.cut import Cut, Event, SlateSource
 from wan_render.errors import PictureError, RenderError
+from wan_render.keys import content_key
 from wan_render.plan import CardText, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.production.pictures import Pictures
 from wan_render.production.render import write_picture
 from wan_render.production.run import Run
 from wan_render.production.warnings import film_warnings
-from wan_render.report.review import Review, ReviewShot, ReviewTake
+from wan_render.report.review import Review, ReviewShot, ReviewTake, ShownCrop
 from wan_render.status import ShotStatus, TakeStatus
 from wan_render.store import Clip, Provenance, Store
-from wan_render.take import AnyPlate, prompt_of
+from wan_render.take import AnyPlate, Plate, prompt_of
+
+CROP_SIDE = 512
+"""Pixels of the longer side of a picture that shows a crop: what a thumbnail of the page has."""
 
 
 @contextmanager
@@ -33,7 +38,7 @@ def review_of(run: Run, cut: Cut, version: str, video: Path, made: datetime) -> 
     """
     plan = run.plan
     with TemporaryDirectory(prefix=".pictures-", dir=video.parent) as folder:
-        plates = _Plates(Pictures(run.store, plan.pictures), Path(folder))
+        plates = _Plates(Pictures(run.store, plan.pictures), Path(folder), plan.cropped)
         events = dict(zip((event.name for event in cut.events), zip(cut.events, cut.starts, strict=True), strict=True))
         shots = (shot for shot in run.before.shots if shot.planned is not None)
         yield Review(
@@ -60,14 +65,31 @@ class _Plates:
 
     pictures: Pictures
     folder: Path
+    cropped: Mapping[str, Fraction]
 
     def file(self, plate: AnyPlate) -> Path | None:
         """None where the picture is gone or changed, or not rendered: then its shot says so."""
-        file = self.folder / f"{plate.shows.replace(':', '-')}.png"
+        file = self.folder / f"{_name(plate)}.png"
         if not file.exists():
             with suppress(PictureError, RenderError):
                 write_picture(file, self.pictures.pixels(plate))
         return file if file.exists() else None
+
+    def crop(self, plate: Plate) -> ShownCrop | None:
+        """None where little is cropped, or the picture is gone or changed."""
+        lost = self.cropped.get(plate.picture)
+        if lost is None or plate.fit != "cover":
+            return None
+        file = self.folder / f"crop-{_name(plate)}.png"
+        if not file.exists():
+            with suppress(PictureError):
+                write_picture(file, self.pictures.crop(plate, CROP_SIDE))
+        return ShownCrop(file, float(lost)) if file.exists() else None
+
+
+def _name(plate: AnyPlate) -> str:
+    """Of a plate's file: one picture may be fitted in several ways."""
+    return content_key("plate/1", plate)
 
 
 def _shot(store: Store, status: ShotStatus, event: Event, start: int, plates: _Plates) -> ReviewShot:
@@ -89,7 +111,23 @@ def _shot(store: Store, status: ShotStatus, event: Event, start: int, plates: _P
         keyframes=_keyframes(store, shot, status, plates),
         takes=tuple(_take(store, take, status.chosen) for take in status.takes),
         slate=source.reason if isinstance(source, SlateSource) else None,
+        crops=_crops(shot, plates),
     )
+
+
+def _crops(shot: PlannedShot, plates: _Plates) -> dict[str, ShownCrop]:
+    """Of the keyframes as the plan has them: a clip that a pin keeps may have had others."""
+    match shot.content:
+        case StillPicture(plate):
+            named: list[tuple[str | None, AnyPlate | None]] = [(shot.from_name, plate)]
+        case Rendered(takes, pin=None):
+            take = takes[0].take
+            ways = zip(shot.through_names, (leg.plate for leg in take.through), strict=True)
+            named = [(shot.from_name, take.first), *ways, (shot.to_name, take.last)]
+        case _:
+            return {}
+    found = {name: plates.crop(plate) for name, plate in named if name and isinstance(plate, Plate)}
+    return {name: crop for name, crop in found.items() if crop is not None}
 
 
 def _what(shot: PlannedShot) -> str:

@@ -127,6 +127,9 @@ def _strip(shot: ReviewShot, material: ShotMaterial, layout: Layout, folder: Pat
     for place in range(3):
         name = names[place] if place < len(names) else None
         strip.paste(_frame(folder / name if name else None, layout.frame), (_column(place, layout), 0))
+    for place, name in ((0, shot.keyframes[0][0] if shot.keyframes else ""), (2, _end(shot))):
+        if name in material.crops:
+            strip.paste(_inset(folder / material.crops[name], layout.frame), (_column(place, layout), 0))
     if not material.stills:
         _say(ImageDraw.Draw(strip), shot, layout)
     return strip
@@ -142,6 +145,19 @@ def _frame(file: Path | None, size: Size) -> Image.Image:
         return Image.new("RGB", box, _EMPTY)
     with Image.open(file) as image:
         return ImageOps.pad(image, box, Image.Resampling.LANCZOS, color=_EMPTY)
+
+
+def _end(shot: ReviewShot) -> str:
+    """The name of the keyframe that it ends on."""
+    return shot.keyframes[-1][0] if len(shot.keyframes) > 1 else ""
+
+
+def _inset(file: Path, frame: Size) -> Image.Image:
+    """A keyframe's whole picture with its crop, small enough to lie in the corner of a frame."""
+    with Image.open(file) as image:
+        small = image.convert("RGB")
+    small.thumbnail((frame.width * 2 // 5, frame.height * 2 // 5), Image.Resampling.LANCZOS)
+    return ImageOps.expand(small, border=2, fill=_PAPER)
 
 
 def _say(draw: ImageDraw.ImageDraw, shot: ReviewShot, layout: Layout) -> None:

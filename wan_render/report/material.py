@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
@@ -38,11 +38,13 @@ class ShotMaterial:
     keyframes: a thumbnail of each keyframe of the shot, in their order.
     stills:    the first, middle and last picture that the film shows of its chosen take; empty where it shows none.
     takes:     by take number, those that were rendered.
+    crops:     by the name of a keyframe that loses much: all of it, with what is kept in a frame.
     """
 
     keyframes: tuple[str, ...]
     stills: tuple[str, ...]
     takes: Mapping[int, TakeMaterial]
+    crops: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def _picture_size(shots: tuple[ShotMaterial, ...], folder: Path) -> Size | None:
 
 def _keyframes(review: Review, folder: Path) -> Mapping[Path, str]:
     """The thumbnail of every keyframe, each picture once, however many shots share it."""
-    pictures = dict.fromkeys(picture for shot in review.shots for _, picture in shot.keyframes)
+    crops = (crop.picture for shot in review.shots for crop in shot.crops.values())
+    pictures = dict.fromkeys((*(picture for shot in review.shots for _, picture in shot.keyframes), *crops))
     named = {picture: f"{FOLDER}/keyframe-{number}.jpg" for number, picture in enumerate(pictures, 1)}
     for picture, name in named.items():
         with Image.open(picture) as image:
@@ -118,7 +121,8 @@ class _Laying:
             for take in shot.takes
             if take.key in self.previews and take.clip is not None
         }
-        return ShotMaterial(tuple(self.keyframes[picture] for _, picture in shot.keyframes), stills, takes)
+        crops = {name: self.keyframes[crop.picture] for name, crop in shot.crops.items()}
+        return ShotMaterial(tuple(self.keyframes[picture] for _, picture in shot.keyframes), stills, takes, crops)
 
     def _stills(self, shot: ReviewShot, stem: str) -> tuple[str, ...]:
         clip = next((take.clip for take in shot.takes if take.chosen), None)

@@ -55,9 +55,13 @@ class ShotView:
     takes: tuple[TakeView, ...]
 
     @property
-    def keyframes(self) -> tuple[tuple[str, str], ...]:
-        """(name, thumbnail) of each keyframe."""
-        return tuple((name, path) for (name, _), path in zip(self.shot.keyframes, self.material.keyframes, strict=True))
+    def keyframes(self) -> tuple[tuple[str, str, str], ...]:
+        """(name, thumbnail, what is cropped) of each keyframe: of one that loses much the thumbnail has all of it."""
+        crops = self.shot.crops
+        return tuple(
+            (name, self.material.crops.get(name, path), f"{crops[name].lost:.0%} cropped" if name in crops else "")
+            for (name, _), path in zip(self.shot.keyframes, self.material.keyframes, strict=True)
+        )
 
     @property
     def face(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -44,6 +44,14 @@ class ReviewTake:
 
 
 @dataclass(frozen=True)
+class ShownCrop:
+    """A keyframe's whole picture with what is kept in a frame, and the share of it that is cropped, 0 to 1."""
+
+    picture: Path
+    lost: float
+
+
+@dataclass(frozen=True)
 class ReviewShot:
     """One shot of the film.
 
@@ -53,6 +61,7 @@ class ReviewShot:
              that many of them.
     first:   the frame of the chosen take's clip that it begins on; it shows [first, first + frames - hold) of it.
     keyframes: (name, picture file) as conformed, in the order they are passed. slate: why it is missing, or None.
+    crops:   by the name of a keyframe that loses much to cropping: all of it, with what is kept in a frame.
     """
 
     id: str
@@ -68,6 +77,7 @@ class ReviewShot:
     keyframes: tuple[tuple[str, Path], ...]
     takes: tuple[ReviewTake, ...]
     slate: str | None
+    crops: Mapping[str, ShownCrop] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
