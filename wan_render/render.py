@@ -224,6 +224,10 @@ class Models(Protocol):
         """
         ...
 
+    def published_fit(self, card: ModelCard, lora: PublishedLora) -> LoraFit | None:
+        """How a published LoRA fits a model, where its file is on this machine and whole; else None."""
+        ...
+
 
 @dataclass(frozen=True)
 class Device:

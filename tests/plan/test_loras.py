@@ -127,6 +127,9 @@ def test_a_model_without_a_distilled_lora_needs_one_for_a_draft(mistakes: Mistak
     shots = "shots: [{action: x, render: {profile: draft, t2v: {model: wan2.1-t2v-1.3b}}}]"
     (told,) = mistakes(shots)
     assert "no 4-step LoRA is known for wan2.1-t2v-1.3b; a draft needs one; name one in render.loras" in told
+    lora_file(studio / "other.safetensors", 5120)
+    (told,) = mistakes(shots.replace("profile: draft", "profile: draft, loras: other.safetensors"))
+    assert "does not fit wan2.1-t2v-1.3b" in told
     own = lora_file(studio / "own.safetensors", 1536)
     assert take_of(plan(shots.replace("profile: draft", "profile: draft, loras: own.safetensors"))).loras == (
         Lora(own, 1.0),
@@ -277,3 +280,29 @@ def test_another_expert_is_why_a_take_is_stale(plan: Plan, studio: Path) -> None
     assert before.key == replace(before, loras=(Lora(before.loras[0].content, 1.0),)).key, (
         "as before there was a choice"
     )
+
+
+def test_a_draft_lists_what_it_brings_along_where_that_is_here(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The published low-noise LoRA of Wan 2.2 is the one made for Wan 2.1, which sees pictures by CLIP."""
+    shots = shot("[]", f"profile: draft, i2v: {A14B}")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("WAN_RENDER_WEIGHTS", str(tmp_path))
+    before = plan(shots)
+    assert (before.worn, before.remarks) == ((), {})
+    high, low = distilled.I2V_2_2
+    folder = tmp_path / "Wan2.2-Distill-Loras"
+    written(folder / high.file, entries(square(5120)))
+    written(folder / low.file, entries(square(5120, ("self_attn.q", "cross_attn.k_img"))))
+    film = plan(shots)
+    assert [(worn.path, worn.wearers) for worn in film.worn] == [
+        (high.file, "high-noise expert, 1 of 1 layers"),
+        (low.file, "low-noise expert, 1 of 2 layers"),
+    ]
+    (text,) = film.remarks[take_of(film).key]
+    assert text.startswith(f"{low.file}: 1 of 2 layers are left out")
+    assert [note.found for note in film.notes if "left out" in note.found] == [text]
+    assert take_of(film).key == take_of(before).key
+    (folder / low.file).write_bytes(b"cut")
+    assert len(plan(shots).worn) == 1

@@ -10,7 +10,7 @@ from PIL import Image
 
 from wan_render.facts import FactCache
 from wan_render.model import Document
-from wan_render.render import LoraFit, ModelCard, TextReading
+from wan_render.render import LoraFit, ModelCard, PublishedLora, TextReading
 from wan_render.storyboard import read_storyboard
 from wan_render.take import ShotKind, Size
 
@@ -39,6 +39,9 @@ class NamedModels:
 
     def lora_fit(self, card: ModelCard, file: Path) -> LoraFit:
         raise KeyError(card, file)
+
+    def published_fit(self, card: ModelCard, lora: PublishedLora) -> LoraFit | None:
+        raise KeyError(card, lora)
 
 
 @pytest.fixture(scope="session")

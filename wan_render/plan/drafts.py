@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Level, Settings
-from wan_render.plan.loras import worn_twice
+from wan_render.plan.loras import Loras, worn_twice
 from wan_render.plan.models import Modelled
 from wan_render.take import Lora, Sampling
 
@@ -29,19 +29,19 @@ def draft_sampling(modelled: Modelled, settings: Settings, findings: Findings) -
     return Sampling(STEPS, (GUIDANCE,) * experts, SHIFT, DRAFT)
 
 
-def distilled(modelled: Modelled, own: tuple[Lora, ...], settings: Settings, findings: Findings) -> tuple[Lora, ...]:
+def distilled(modelled: Modelled, own: tuple[Lora, ...], settings: Settings, loras: Loras) -> tuple[Lora, ...]:
     """The LoRAs of a draft: the model's published ones, then the storyboard's own.
 
     A model without published ones needs one of the storyboard's: without it four steps give noise.
     """
-    published = tuple(Lora(lora.content, 1.0, lora.expert) for lora in modelled.card.distilled)
-    if not published and not own:
-        told = settings.common("profile")
-        place = told.place if told is not None and told.level is not Level.NOWHERE else settings.place
+    profile, written = settings.common("profile"), settings.common("loras")
+    place = profile.place if profile is not None and profile.level is not Level.NOWHERE else settings.place
+    published = loras.published(modelled.card, place)
+    lists_any = written is not None and any(lora.scale for lora in written.value)  # what is wrong with it is told
+    if not published and not lists_any:
         found = f"no 4-step LoRA is known for {modelled.card.name}"
-        findings.error(place, found, "a draft needs one", "name one in render.loras, or another model")
+        loras.findings.error(place, found, "a draft needs one", "name one in render.loras, or another model")
     if worn_twice(published, own):
-        written = settings.common("loras")
         found = f"profile draft brings a LoRA of {modelled.card.name} along that is listed, too: its strengths add up"
-        findings.warn(settings.place if written is None else written.place, found, "", "take it off the list")
+        loras.findings.warn(settings.place if written is None else written.place, found, "", "take it off the list")
     return published + own

@@ -13,7 +13,7 @@ from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Settings
 from wan_render.plan.lora_experts import expert_in_name
 from wan_render.plan.models import Modelled
-from wan_render.render import LoraFit, LoraLayers, ModelCard, Models
+from wan_render.render import LoraFit, LoraLayers, ModelCard, Models, PublishedLora
 from wan_render.take import Lora, Take
 
 HIGH_AND_LOW = ("high", "low")
@@ -68,6 +68,7 @@ class Loras:
     files: dict[str, Path] = field(default_factory=dict)
     worn: dict[WornLora, None] = field(default_factory=dict)
     _fits: dict[tuple[str, str], _Fitted | InputError] = field(default_factory=dict)
+    _published: dict[tuple[str, str], LoraFit | None] = field(default_factory=dict)
     _left_out: dict[tuple[str, Lora], str] = field(default_factory=dict)
 
     def of(self, settings: Settings, modelled: Modelled) -> tuple[Lora, ...]:
@@ -84,6 +85,22 @@ class Loras:
                 self._check_repeated(lora, written.path, found, place)
                 found.append(lora)
         return tuple(found)
+
+    def published(self, card: ModelCard, place: PathInFile) -> tuple[Lora, ...]:
+        """The LoRAs that a draft brings along. Layers that are left out are as their publisher meant it: a note."""
+        found = tuple(Lora(lora.content, 1.0, lora.expert) for lora in card.distilled)
+        for lora, told in zip(found, card.distilled, strict=True):
+            if (fit := self._published_fit(card, told)) is not None:
+                worn = WornLora(told.file, card.name, _wearing(lora, fit))
+                self._list(worn, lora, card)
+                if worn.left_out:
+                    self.findings.note(place, f"{worn.path}: {worn.left_out}")
+        return found
+
+    def _published_fit(self, card: ModelCard, lora: PublishedLora) -> LoraFit | None:
+        if (card.identity, lora.content) not in self._published:
+            self._published[card.identity, lora.content] = self.models.published_fit(card, lora)
+        return self._published[card.identity, lora.content]
 
     def remark_on(self, takes: Iterable[Take]) -> None:
         """Have it recorded beside each take which layers of its LoRAs are left out."""
@@ -105,7 +122,10 @@ class Loras:
         digest, fit = found
         expert = self._expert(written, fit, card, place)
         lora = Lora(digest, float(written.scale), _with_parts(expert) if fit.has_parts else expert)
-        self._tell(WornLora(written.path, card.name, _wearing(lora, fit), fit.has_parts), lora, card, place)
+        worn = WornLora(written.path, card.name, _wearing(lora, fit), fit.has_parts)
+        self._list(worn, lora, card)
+        if worn.left_out:
+            self.findings.warn(place, f"{worn.path}: {worn.left_out}", "", "the other layers are worn")
         self.files[digest] = self._file(written.path).absolute()
         return lora
 
@@ -157,10 +177,9 @@ class Loras:
         if any(_share_an_expert(lora, other) for other in before):
             self.findings.warn(place, f"{path} is listed twice: its strengths add up", "", "list it once")
 
-    def _tell(self, worn: WornLora, lora: Lora, card: ModelCard, place: PathInFile) -> None:
+    def _list(self, worn: WornLora, lora: Lora, card: ModelCard) -> None:
         self.worn[worn] = None
         if worn.left_out:
-            self.findings.warn(place, f"{worn.path}: {worn.left_out}", "", "the other layers are worn")
             self._left_out[card.identity, lora] = f"{worn.path}: {worn.left_out}"
 
 

@@ -67,7 +67,7 @@ class Resolver:
         if profile != DRAFT:
             return own, sampling_of(modelled, profile, self.findings)
         sampling = draft_sampling(modelled, settings, self.findings)
-        return distilled(modelled, own, settings, self.findings), sampling
+        return distilled(modelled, own, settings, self.loras), sampling
 
     def _negative(self, settings: Settings, modelled: Modelled, sampling: Sampling) -> str:
         """The negative prompt that reaches the model: none where no expert of it is guided."""

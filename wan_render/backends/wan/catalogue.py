@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import sqrt
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from wan_render.backends.wan import official
 from wan_render.backends.wan.folder import folder_card
+from wan_render.backends.wan.location import lora_file
 from wan_render.backends.wan.lora_fit import lora_fit
+from wan_render.errors import InputError
 from wan_render.facts import FactCache
-from wan_render.render import LoraFit, ModelCard, Models, TextReading
+from wan_render.render import LoraFit, ModelCard, Models, PublishedLora, TextReading
 from wan_render.take import ShotKind, Size
 
 if TYPE_CHECKING:  # few texts are long enough to be read
@@ -61,6 +64,13 @@ class Catalogue:
     def lora_fit(self, card: ModelCard, file: Path) -> LoraFit:
         """How a LoRA's file fits a model. Raises InputError where it does not."""
         return lora_fit(card, file)
+
+    def published_fit(self, card: ModelCard, lora: PublishedLora) -> LoraFit | None:
+        """How a published LoRA fits a model, where its file is here; a damaged one is told when it is read."""
+        file = lora_file(lora)
+        with suppress(InputError):
+            return lora_fit(card, file) if file is not None else None
+        return None
 
 
 def catalogue(cache: FactCache) -> Models:
