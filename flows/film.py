@@ -116,7 +116,7 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
 
 def _finishing(run: Run, night: Night) -> FilmVersion:
     """`finish` as a task of the run, in this thread, where a cancel can interrupt it."""
-    failed = failures(run, night.outcomes)
+    failed = failures(night.outcomes)
     outcome: FilmVersion | WanRenderError | None = None
 
     @task(name="film", task_run_name="film", cache_policy=NO_CACHE, persist_result=False)

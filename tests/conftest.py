@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -60,3 +62,44 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Smi:
         script.chmod(0o755)
 
     return answer
+
+
+NOBODY = 65534
+
+AsNobody = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def as_nobody(capfd: pytest.CaptureFixture[str]) -> AsNobody:
+    """`as_nobody(check)` calls it in a process that may not do all: where the tests are root's, as user 65534. What it
+    needs should be imported before. Its AssertionErrors are ours."""
+
+    def run(check: Callable[[], object]) -> None:
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                if os.geteuid() == 0:
+                    os.setgroups([])
+                    os.setgid(NOBODY)
+                    os.setuid(NOBODY)
+                check()
+                code = 0
+            except BaseException:  # noqa: BLE001 - a process of its own: it tells all that happened and ends
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0, capfd.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that user 65534 can reach and write, which pytest's are not for it."""
+    with tempfile.TemporaryDirectory(prefix="wan-render-tests-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        yield folder

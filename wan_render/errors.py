@@ -6,8 +6,11 @@ WanRenderError
 │   ├── PictureError                a keyframe cannot be used
 │   └── UsageError                  an option or an argument
 ├── MachineError                  exit 3: the machine's fault
-│   ├── DiskError                   full, read-only, not enough free
-│   ├── FfmpegError                 ffmpeg is missing or failed
+│   ├── DiskError                   a file or folder cannot be written or read
+│   │   └── DiskFullError             no room is left: nothing more can be written, so rendering stops
+│   ├── FfmpegError                 ffmpeg failed: it ran, and ended badly
+│   │   ├── FfmpegMissingError        there is none that runs
+│   │   └── FfmpegKilledError         a signal ended it, or the system could not start it; worth retrying
 │   ├── WeightsError                weights are missing, incomplete or of another model
 │   └── DeviceError                 a device died, stalled or cannot do it; worth retrying, on another if any
 │       ├── OutOfMemoryError          the device's memory was too small; worth retrying with less
@@ -89,11 +92,25 @@ class MachineError(WanRenderError):
 
 
 class DiskError(MachineError):
-    """Too little room, no permission, or a write that failed."""
+    """A file or a folder cannot be written or read, or there is too little room."""
+
+
+class DiskFullError(DiskError):
+    """No room is left on the disk, or in the user's quota of it."""
 
 
 class FfmpegError(MachineError):
-    """ffmpeg is missing or failed; the problem carries the tail of what it printed."""
+    """ffmpeg failed; the problem carries the tail of what it printed."""
+
+
+class FfmpegMissingError(FfmpegError):
+    """There is no ffmpeg that runs."""
+
+
+class FfmpegKilledError(FfmpegError):
+    """A signal ended ffmpeg, or the system had no memory or process left to start it: another attempt may succeed."""
+
+    worth_retrying = True
 
 
 class WeightsError(MachineError):

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from wan_render.errors import (
-    DiskError,
+    DiskFullError,
     LostPeerError,
     OutOfMemoryError,
     PictureError,
@@ -24,6 +24,7 @@ from wan_render.errors import (
     WanRenderError,
 )
 from wan_render.farm.work import Work, Write
+from wan_render.media.ffmpeg import Ffmpeg
 from wan_render.production import RenderOrder
 from wan_render.render import Device, Group, Listen, Phase, Progress
 from wan_render.store import Clip
@@ -266,6 +267,14 @@ def _raise(error: Exception) -> Callable[[Path, Listen], None]:
     return action
 
 
+def _encode(_store: Path, _listen: Listen) -> None:
+    """An ffmpeg of a device process is as safe from the kernel as the farm is, and the process is not."""
+    with Ffmpeg(["-f", "rawvideo", "-i", "pipe:0"]) as process:
+        own, its = (int(Path(f"/proc/{who}/oom_score_adj").read_text()) for who in ("self", process.pid))
+        if (own, its) != (800, int(Path(f"/proc/{os.getppid()}/oom_score_adj").read_text())):
+            raise RenderError(Problem("ffmpeg", f"has {its}, its parent {own}"))
+
+
 def _progress(_store: Path, listen: Listen) -> None:
     for step in range(4):
         listen(Progress(Phase.STEP, step, 3))
@@ -288,7 +297,8 @@ ACTIONS: dict[str, Callable[[Path, Listen], object]] = {
     "signals": _signals,
     "say": _say,
     "picture": _raise(PictureError(Problem("a.png", "changed since it was planned"))),
-    "full": _raise(DiskError(Problem("outputs", "the disk is full"))),
+    "encode": _encode,
+    "full": _raise(DiskFullError(Problem("outputs", "the disk is full"))),
     "crowded": _raise(OutOfMemoryError(Problem("the model", "out of memory"))),
     "apart": _raise(LostPeerError(Problem("the model", "lost the others"))),
     "blame": _raise(RenderError(Problem("1/010", "black frames"))),

@@ -140,6 +140,11 @@ def test_the_process_is_the_first_to_go_where_memory_runs_out(open_farm: OpenFar
     assert its > ours
 
 
+@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="Linux alone has scores")
+def test_its_ffmpeg_is_not(open_farm: OpenFarm) -> None:
+    open_farm("cpu").render(order("encode"), nobody)
+
+
 def test_the_gpu_is_pinned_before_anything_is_imported(open_farm: OpenFarm) -> None:
     clip = open_farm("cuda:1").render(order("nothing"), nobody)
     assert psutil.Process(pid(clip)).environ()["CUDA_VISIBLE_DEVICES"] == "GPU-cuda:1"

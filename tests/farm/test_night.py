@@ -10,7 +10,18 @@ import pytest
 
 from tests.farm.conftest import OpenFarm
 from tests.farm.orders import order
-from wan_render.errors import DeviceError, DiskError, PictureError, Problem, RenderError, Stopped, WanRenderError
+from wan_render.errors import (
+    DeviceError,
+    DiskError,
+    DiskFullError,
+    FfmpegKilledError,
+    FfmpegMissingError,
+    PictureError,
+    Problem,
+    RenderError,
+    Stopped,
+    WanRenderError,
+)
 from wan_render.farm import AttemptFailed, Attempts, Began, Ended, Event, LocalFarm, Verdict, render_all
 from wan_render.farm.quarantine import Quarantine
 from wan_render.production import RenderOrder
@@ -97,7 +108,7 @@ def stops_at_progress(farm: LocalFarm):  # type: ignore[no-untyped-def]
 # The policy alone
 
 
-def device_error(found: str = "was killed by signal 9") -> WanRenderError:
+def device_error(found: str = "was killed (signal 9)") -> WanRenderError:
     return DeviceError(Problem("cuda:0", found))
 
 
@@ -143,8 +154,17 @@ def test_wrong_input_of_many_takes_stops_nothing() -> None:
     assert verdicts == [Verdict.GIVE_UP] * 3
 
 
-def test_a_full_disk_stops_a_film_at_once() -> None:
-    assert Attempts().failed("a", DiskError(Problem("outputs", "the disk is full"))) is Verdict.STOP
+@pytest.mark.parametrize("error", [DiskFullError, FfmpegMissingError])
+def test_a_full_disk_and_a_missing_ffmpeg_stop_a_film_at_once(error: type[WanRenderError]) -> None:
+    assert Attempts().failed("a", error(Problem("outputs", "the disk is full"))) is Verdict.STOP
+
+
+def test_other_failures_of_ffmpeg_and_the_disk_cost_one_shot_until_several_fail_alike() -> None:
+    attempts = Attempts(limit=2)
+    killed = FfmpegKilledError(Problem("ffmpeg", "was killed (signal 9)"))
+    assert [attempts.failed("a", killed) for _ in range(2)] == [Verdict.AGAIN, Verdict.GIVE_UP]
+    closed = DiskError(Problem("takes/1", "no permission to read"))
+    assert [attempts.failed(key, closed) for key in "bcd"] == [Verdict.GIVE_UP, Verdict.GIVE_UP, Verdict.STOP]
 
 
 def test_a_device_is_quarantined_for_different_takes_only() -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests.media.pictures import SMALL, clip, noise
-from wan_render.errors import DiskError, MachineError
+from wan_render.errors import DiskError, DiskFullError, MachineError
 from wan_render.media.clip import read_frames, read_stored, write_clip
+from wan_render.media.preview import write_preview
 from wan_render.media.probe import probe
 from wan_render.render import Frames
 from wan_render.take import Size
@@ -115,6 +116,29 @@ def test_what_cannot_be_written_is_an_error_of_the_disk_and_leaves_no_part(tmp_p
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
 def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
     (tmp_path / "clip.mkv.part").symlink_to("/dev/full")
-    with pytest.raises(DiskError, match="No space left"):
+    with pytest.raises(DiskFullError, match="the disk is full"):
         write_clip(tmp_path / "clip.mkv", Frames(noise(8), Fraction(16)))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["night:22", "pipe:1", "concat:a|b", "%03d", "-", "file:x", "http:", "a'b\\c;[d]"])
+def test_a_clip_may_lie_in_a_folder_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """FFmpeg's libraries take what stands before a colon for a protocol."""
+    monkeypatch.chdir(tmp_path)
+    clip = Path(name) / "clip.mkv"
+    clip.parent.mkdir()
+    write_clip(clip, Frames(noise(2), Fraction(16)))
+    assert [picture.tobytes() for picture in read_frames(clip, 0, 2)] == [picture.tobytes() for picture in noise(2)]
+    write_preview(clip, clip.with_name("preview.mp4"))
+    assert probe(clip.with_name("preview.mp4")).frames == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+
+
+def test_a_clip_that_cannot_be_opened_is_nothing_to_delete(tmp_path: Path) -> None:
+    (tmp_path / "broken.mkv").write_bytes(b"no clip")
+    (tmp_path / "folder.mkv").mkdir()
+    for name in ("broken.mkv", "folder.mkv", "nowhere.mkv", "x" * 300 + ".mkv"):
+        with pytest.raises(MachineError) as caught:
+            list(read_frames(tmp_path / name, 0, 1))
+        assert "delete" not in str(caught.value)
+        assert "read" in str(caught.value) or "too long" in str(caught.value)

@@ -256,7 +256,7 @@ def test_a_killed_ffmpeg_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
             (pid,) = children() - before
             os.kill(pid, signal.SIGKILL)
 
-    with pytest.raises(FfmpegError, match="killed by signal 9"):
+    with pytest.raises(FfmpegError, match=r"killed \(signal 9"):
         fails(shelf, long_cut(shelf), kill)
 
 
@@ -390,7 +390,7 @@ def program(file: Path, *lines: str) -> Mapping[str, str]:
         (["echo first >&2", "echo 'Unknown encoder' >&2", "exit 3"], "ended with 3.*Unknown encoder"),
         (["cat > /dev/null", "exit 1"], "ended with 1.*printed nothing"),
         (["cat > /dev/null", "yes complaint | head -c 3000000 >&2", "exit 2"], "ended with 2.*complaint"),
-        (["cat > /dev/null"], "no video that can be read"),
+        (["cat > /dev/null"], "ended well and wrote nothing"),
     ],
     ids=["at once", "silent", "talkative", "says it is done"],
 )
@@ -413,7 +413,7 @@ def test_an_ffmpeg_that_stops_reading_but_lingers_is_ended(tmp_path: Path, monke
     cut = long_cut(shelf)
     for name, value in program(tmp_path / "fake.sh", "exec 0<&-", "exec sleep 60").items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(FfmpegError, match="killed by signal 9"):
+    with pytest.raises(FfmpegError, match=r"killed \(signal 9"):
         fails(shelf, cut)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from wan_render.errors import DeviceError, DiskError, Problem, RenderError, WanRenderError
+from wan_render.errors import DeviceError, DiskFullError, Problem, RenderError, WanRenderError
 from wan_render.plan import FilmPlan, PlannedShot, PlannedTake, Rendered
 from wan_render.plan.film import Content
 from wan_render.render import (
@@ -36,7 +36,7 @@ SIZE = Size(64, 48)
 CARD = ModelCard(name="paint", identity="test/paint@1", kinds={}, rate=Fraction(16))
 OTHER_CARD = replace(CARD, name="ink", identity="test/ink@1")
 
-FAILURES: Mapping[str, type[WanRenderError]] = {"fail": RenderError, "die": DeviceError, "full": DiskError}
+FAILURES: Mapping[str, type[WanRenderError]] = {"fail": RenderError, "die": DeviceError, "full": DiskFullError}
 """What a prompt of this word ends in."""
 
 

@@ -150,7 +150,7 @@ def test_a_farm_makes_the_same_film_as_one_process(stage: Stage, store: Store, t
     farmed = Store(tmp_path / "farmed")
     devices = [replace(CPU, name=f"cpu:{n}") for n in range(3)]
     with begin(plan, ANIMATIC, farmed) as run, LocalFarm(devices, farmed.root) as farm:
-        version = finish(run, failures(run, render_all(run.orders, farm)))
+        version = finish(run, failures(render_all(run.orders, farm)))
     assert (version.slates, version.frames) == (expected.slates, expected.frames)
     for take in plan.takes:
         assert clip_of(farmed, take).video.read_bytes() == clip_of(store, take).video.read_bytes()

@@ -16,7 +16,17 @@ from PIL import Image
 
 from tests.production.solid import CPU, SIZE, Solid, a_take, film, painted, rendered
 from wan_render.cli.outlook import outlook
-from wan_render.errors import DeviceError, DiskError, InputError, Problem, Stopped, WeightsError
+from wan_render.errors import (
+    DiskError,
+    DiskFullError,
+    FfmpegKilledError,
+    FfmpegMissingError,
+    InputError,
+    Problem,
+    Stopped,
+    WeightsError,
+)
+from wan_render.media import ffmpeg
 from wan_render.media.probe import probe
 from wan_render.plan import FilmPlan
 from wan_render.plan.film import CardText, NotYet, StillPicture
@@ -125,7 +135,7 @@ def test_a_clip_that_is_damaged_before_the_film_is_made_becomes_a_slate(
     made(plan, store, solid)
     with begin(plan, solid, store) as run:
         _spoil(store, a_take("noon").key)
-        version = finish(run, failures(run, {}))
+        version = finish(run, failures({}))
 
     assert set(version.slates) == {"1/020"}
     assert "damaged" in version.slates["1/020"]
@@ -158,18 +168,126 @@ def test_a_still_whose_picture_was_replaced_is_a_slate(store: Store, solid: Soli
     assert list(made(plan, store, solid).slates) == ["1/010"]
 
 
-def test_a_machine_that_fails_every_shot_makes_no_film(store: Store, solid: Solid, tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match="spilt"):
-        made(film(tmp_path, {"1/010": a_take("die")}), store, solid)
+def test_a_machine_that_fails_every_shot_makes_a_film_of_slates(store: Store, solid: Solid, tmp_path: Path) -> None:
+    version = made(film(tmp_path, {"1/010": a_take("die")}), store, solid)
 
-    assert store.films.latest("river") is None
+    assert version.slates == {"1/010": "paint spilt; the same command tries it again"}
+    assert probe(version.video).frames == 5
 
 
-def test_a_full_disk_makes_no_film_whatever_else_is_there(store: Store, solid: Solid, tmp_path: Path) -> None:
-    with pytest.raises(DiskError):
-        made(film(tmp_path, {"1/010": a_take("full"), "1/020": a_take("noon")}), store, solid)
+def test_a_full_disk_makes_the_film_of_what_is_there(store: Store, solid: Solid, tmp_path: Path) -> None:
+    version = made(film(tmp_path, {"1/010": a_take("full"), "1/020": a_take("noon")}), store, solid)
 
-    assert store.films.latest("river") is None
+    assert version.slates == {"1/010": "paint spilt"}
+
+
+def ffmpeg_that(folder: Path, *lines: str) -> str:
+    """A program that does these lines of shell, and then what ffmpeg does."""
+    file = folder / "ffmpeg.sh"
+    file.write_text("\n".join(["#!/bin/sh", *lines, f"exec '{ffmpeg.program()}' \"$@\""]) + "\n")
+    file.chmod(0o755)
+    return str(file)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ffmpeg, "PAUSE_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_an_ffmpeg_that_is_killed_once_costs_nothing(
+    store: Store, solid: Solid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the lists of itself, at the preview, at the film."""
+    mark = 'case "$*" in *preview.mp4*) what=preview ;; *film.mp4*) what=film ;; *) what=list ;; esac'
+    once = '[ -e "$0.$what" ] || { touch "$0.$what"; kill -9 $$; }'
+    monkeypatch.setenv("WAN_RENDER_FFMPEG", ffmpeg_that(tmp_path, mark, once))
+    version = made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
+
+    assert (version.slates, solid.noted("render")) == ({}, 1)
+    assert store.record(a_take("dawn").key).provenance.remarks == ()
+    said = [text for text in caplog.messages if "is made again" in text]
+    assert [text.split()[1] for text in said] == ["list", "preview", "film"]
+    assert all("was killed (signal 9)" in text for text in said)
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("end", ["kill -9 $$", "exit 1"])
+def test_a_preview_that_cannot_be_made_is_a_remark_and_is_made_with_the_next_film(
+    store: Store,
+    solid: Solid,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    end: str,
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_FFMPEG", ffmpeg_that(tmp_path, f'case "$*" in *preview.mp4*) {end} ;; esac'))
+    first = made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
+
+    clip = store.verify(a_take("dawn").key)
+    assert clip is not None
+    assert (first.slates, clip.preview.exists()) == ({}, False)
+    (remark,) = store.record(clip.key).provenance.remarks
+    assert remark.startswith("its preview could not be made: ffmpeg ")
+    assert f"{remark}; the film is made without it" in caplog.messages
+    assert "its preview could not be made" in first.page.read_text(encoding="utf-8")
+
+    monkeypatch.delenv("WAN_RENDER_FFMPEG")
+    second = made(film(tmp_path, {"1/010": a_take("dawn"), "1/020": a_take("noon")}), store, solid)
+    assert probe(clip.preview).frames == 5
+    assert "its preview could not be made" not in second.page.read_text(encoding="utf-8")
+    assert store.verify(clip.key) == clip
+    assert solid.noted("render dawn") == 1
+
+
+@pytest.mark.usefixtures("hurried")
+def test_where_ffmpeg_makes_no_film_that_is_said_and_the_takes_are_kept(
+    store: Store, solid: Solid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_FFMPEG", ffmpeg_that(tmp_path, 'case "$*" in *film.mp4*) kill -11 $$ ;; esac'))
+    with pytest.raises(FfmpegKilledError, match=r"no film was made: ffmpeg: was killed \(signal 11"):
+        made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
+
+    assert store.find(a_take("dawn").key) is not None
+    assert list((store.films.folder / "river").glob("v*")) == []
+
+
+def test_an_ffmpeg_that_cannot_make_films_is_refused_before_anything_renders(
+    store: Store, solid: Solid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poor = ffmpeg_that(tmp_path, f"'{ffmpeg.program()}' \"$@\" | grep -v libx264; exit 0")
+    monkeypatch.setenv("WAN_RENDER_FFMPEG", poor)
+    with pytest.raises(FfmpegMissingError, match="is without encoder libx264"):
+        made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
+
+    assert solid.noted("open") == 0
+
+
+def test_a_page_that_cannot_be_made_costs_no_film(
+    store: Store, solid: Solid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("wan_render.report.page._template", lambda: 1 / 0)
+        version = made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
+    assert (version.name, version.page.exists()) == ("v001", False)
+    assert probe(version.video).frames == 5
+    assert "river v001 has no review page (ZeroDivisionError: division by zero)" in caplog.text
+
+    again = made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
+    assert (again.name, again.page.exists()) == ("v002", True)
+
+
+@pytest.mark.parametrize("name", ["night:22", "-", "%03d", "pipe:1|concat:a"])
+def test_outputs_and_storyboards_may_lie_in_folders_of_any_name(
+    solid: Solid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    plate, pictures = painted(Path(name), 30)
+    plan = film(Path(name), {"1/010": a_take("dawn", first=plate), "1/020": StillPicture(plate)}, pictures)
+    version = made(plan, Store(Path(name) / "outputs"), solid)
+    assert (version.slates, probe(version.video).frames) == ({}, 10)
+    assert version.page.exists()
 
 
 def test_more_than_the_disk_has_room_for_does_not_start(store: Store, solid: Solid, tmp_path: Path) -> None:
@@ -191,7 +309,7 @@ def test_a_disk_that_fills_up_while_a_take_is_written_leaves_nothing_half_publis
         if progress.phase == Phase.WRITING:
             _fill(small_disk)
 
-    with pytest.raises(DiskError, match=r"disk is full|free some room"):
+    with pytest.raises(DiskFullError, match=r"no film was made: .*/outputs: 0 MB are free"):
         produce(plan, solid, store, CPU, fill)
 
     assert store.find(a_take("dawn").key) is None
@@ -212,7 +330,7 @@ def test_a_disk_that_fills_up_while_the_film_is_made_keeps_the_takes_and_shows_n
     with begin(plan, solid, store) as run:
         produced = {order: render_take(order, Warm(), CPU, store, lambda _: None) for order in run.orders}
         with pytest.raises(DiskError):
-            finish(run, failures(run, produced), progress=fill)
+            finish(run, failures(produced), progress=fill)
 
     assert store.films.versions("river") == ()
     (small_disk / "filler").unlink()
@@ -329,7 +447,7 @@ def test_only_the_shots_that_were_asked_for_are_rendered(store: Store, solid: So
     plan = film(tmp_path, {"1/010": a_take("dawn"), "1/020": a_take("noon")})
     with begin(plan, solid, store, only={"1/020"}) as run:
         assert [order.shot for order in run.orders] == ["1/020"]
-        version = finish(run, failures(run, {}))
+        version = finish(run, failures({}))
 
     assert version.slates == {"1/010": "not rendered: not asked for", "1/020": "not rendered"}
 
@@ -342,7 +460,7 @@ def test_who_waits_for_another_run_to_make_the_film_says_so(store: Store, solid:
 
     def second() -> None:
         with begin(plan, solid, store) as run:
-            found.append(finish(run, failures(run, {}), waiting=said.put))
+            found.append(finish(run, failures({}), waiting=said.put))
 
     thread = threading.Thread(target=second)
     with store.films.lock("river", lambda: None):

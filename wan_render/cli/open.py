@@ -23,6 +23,10 @@ def run(arguments: argparse.Namespace) -> int:
                 remedy=f"make it: wan-render render {path_name(session.file)}",
             )
         )
+    if not film.page.exists():
+        raise UsageError(
+            Problem(str(film.folder), "has no review page", remedy=f"make it: wan-render render {session.file}")
+        )
     webbrowser.open(film.page.absolute().as_uri())
     print(film.page)
     return 0

@@ -44,7 +44,7 @@ def _film(session: Session, only: str | None) -> FilmVersion:
         report.begin(work.orders, outlook(work.before, work.orders, devices, session.settings.groups))
         with LocalFarm(devices, store.root) as farm:
             results = render_all(work.orders, farm, report.event)
-        return finish(work, failures(work, results), progress=report.finishing, waiting=report.say)
+        return finish(work, failures(results), progress=report.finishing, waiting=report.say)
 
 
 def _print(film: FilmVersion) -> None:
@@ -52,7 +52,8 @@ def _print(film: FilmVersion) -> None:
         print(f"slate: {shot}: {reason}", file=sys.stderr)
     unchanged = "unchanged, " if film.reused else ""
     print(f"film: {unchanged}{counted(film.frames, 'frame')}, {float(film.seconds):.2f} s")
-    print(f"page: {film.page}")
+    if film.page.exists():
+        print(f"page: {film.page}")
     print(film.video)
 
 

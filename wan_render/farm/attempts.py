@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from enum import Enum
 
-from wan_render.errors import DiskError, FfmpegError, InputError, Problem, RenderError, WanRenderError
+from wan_render.errors import DiskFullError, FfmpegMissingError, InputError, Problem, RenderError, WanRenderError
 
 
 class Verdict(Enum):
@@ -24,8 +24,8 @@ class Attempts:
     limit: attempts at one take, the first included; only a failure that is worth retrying gets a second one.
     alike: so many takes given up in a row, all for the same cause, stop the film: the next would end alike, and a
            night's electricity is worth more than a row of equal slates. What is wrong with a take's own input
-           (a picture that changed) does not count; a full disk or a broken ffmpeg stops it at once, since no film
-           comes of it.
+           (a picture that changed) does not count; a full disk and a missing ffmpeg stop it at once. The film is made
+           of what is there.
     """
 
     def __init__(self, limit: int = 3, alike: int = 3) -> None:
@@ -63,7 +63,7 @@ class Attempts:
             self._cause = cause
             self._given_up.clear()
         self._given_up.add(key)
-        if len(self._given_up) < self._alike and not isinstance(error, DiskError | FfmpegError):
+        if len(self._given_up) < self._alike and not isinstance(error, DiskFullError | FfmpegMissingError):
             return Verdict.GIVE_UP
         self._stopped_by = error
         return Verdict.STOP

@@ -23,6 +23,7 @@ from wan_render.errors import DeviceError, Problem, RenderError, WanRenderError
 from wan_render.farm.channel import Channel, ClosedError, Done, Failed, Job, Logged, Ready, Start, Told
 from wan_render.farm.work import Work, Write, named
 from wan_render.farm.writer import Writer
+from wan_render.media.ffmpeg import protect_from_our_oom_score
 from wan_render.printable import PrintableFormatter, printable
 from wan_render.store import Clip
 
@@ -33,6 +34,9 @@ farm's life, not that of the thread that started us, and takes ffmpeg along."""
 
 _OOM_SCORE = 800
 """Of 1000: where memory runs out, the kernel ends the attempt rather than the farm or the user's desktop."""
+
+
+_OOM_FILE = Path("/proc/self/oom_score_adj")
 
 
 def main() -> None:
@@ -53,8 +57,9 @@ def _settle() -> None:
     subprocess.Popen(_WATCHER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    with suppress(OSError):  # Linux only
-        Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
+    with suppress(OSError, ValueError):  # Linux only
+        protect_from_our_oom_score(int(_OOM_FILE.read_text(encoding="ascii")))
+        _OOM_FILE.write_text(str(_OOM_SCORE), encoding="ascii")
     faulthandler.enable()
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wan_render.errors import DiskError, MachineError, Problem
+from wan_render.errors import FfmpegError, MachineError, Problem
+from wan_render.media.probe import opened, url
 from wan_render.render import Frames, Pixels
+from wan_render.store.disk import disk_error
 from wan_render.take import Size
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ SLICES = 4
 def write_clip(target: Path, frames: Frames) -> None:
     """Write frames to `target` (Matroska, FFV1 `bgr0`, `-g 1 -slicecrc 1`); what is read back is equal bit for bit.
 
-    frames.pixels: (frames, height, width, 3) uint8 RGB. The file appears whole. Raises DiskError.
+    frames.pixels: (frames, height, width, 3) uint8 RGB. The file appears whole. Raises DiskError or FfmpegError.
     """
     _, height, width, _ = frames.pixels.shape
     write_pictures(target, frames.pixels, Size(width, height), frames.rate)
@@ -39,21 +41,26 @@ def write_clip(target: Path, frames: Frames) -> None:
 
 def write_pictures(target: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction) -> None:
     """`write_clip` for pictures that come one by one, each (height, width, 3) uint8 RGB."""
+    import av
+
     part = target.with_name(target.name + ".part")
     try:
         _encode(part, pictures, size, rate)
         part.replace(target)
     except OSError as error:  # PyAV's errors of files are OSErrors, too
-        raise DiskError(Problem(str(target), f"cannot be written: {error.strerror}", "", "free some room")) from error
+        raise disk_error(target, OSError(error.errno, error.strerror)) from error
+    except av.FFmpegError as error:
+        raise FfmpegError(Problem(str(target), f"cannot be encoded: {error.strerror}")) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _encode(part: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction) -> None:
     import av
 
     # bitexact: no random identifiers, so equal frames are equal files.
-    with av.open(str(part), "w", format="matroska", container_options={"fflags": "+bitexact"}) as container:
+    with av.open(url(part), "w", format="matroska", container_options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("ffv1", rate=rate, options=_options())
         stream.width, stream.height, stream.pix_fmt = size.width, size.height, "bgr0"
         stream.gop_size = 1
@@ -106,7 +113,7 @@ def read_stored(clip: Path, first: int, count: int) -> Iterator[Pixels]:
     if first < 0 or count < 0:
         raise ValueError(f"expected frames from 0 on, got {first} and {count}")
     read = 0
-    with _opened(clip) as container:
+    with opened(clip) as container:
         for frame in islice(_decoded(container, first), count):
             yield _plane(frame)
             read += 1
@@ -116,22 +123,9 @@ def read_stored(clip: Path, first: int, count: int) -> Iterator[Pixels]:
                 str(clip),
                 f"ends too early: no frame {first + read}",
                 f"frames {first} to {first + count - 1} were asked for",
-                "delete the take's folder; it will be rendered again",
+                "run the same command again: a damaged take is set aside and rendered again",
             )
         )
-
-
-@contextmanager
-def _opened(clip: Path) -> Iterator[InputContainer]:
-    import av
-
-    try:
-        with av.open(str(clip)) as container:
-            yield container
-    except (av.FFmpegError, OSError) as error:
-        raise MachineError(
-            Problem(str(clip), f"cannot be read: {error}", "", "delete the take's folder; it will be rendered again")
-        ) from error
 
 
 def _decoded(container: InputContainer, first: int) -> Iterator[VideoFrame]:

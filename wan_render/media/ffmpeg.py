@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import shutil
+import signal
 import subprocess
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Self, TypeVar
 
-from wan_render.errors import DiskError, FfmpegError, MachineError, Problem
+from wan_render.errors import (
+    DiskFullError,
+    FfmpegError,
+    FfmpegKilledError,
+    FfmpegMissingError,
+    MachineError,
+    Problem,
+)
 from wan_render.settings import machine_settings
 
 TAIL_LINES = 12
@@ -24,6 +35,15 @@ LONGEST_LINE = 1000
 LAST_WORDS_SECONDS = 10.0
 """For how long an ffmpeg that no longer reads may go on before it is killed."""
 
+ATTEMPTS = 3
+"""At what an ffmpeg was killed at, the first included: memory may be short for a moment only."""
+
+PAUSE_SECONDS = 1.0
+"""Before the second attempt; twice as long before the third."""
+
+_SHORTAGES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EINTR)
+"""What a system says that cannot start a program now."""
+
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "filters": ("anullsrc", "ass", "crop", "format", "pad", "scale", "setparams", "setsar"),
     "encoders": ("aac", "libx264"),
@@ -33,13 +53,17 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 """What films are made with, by the lists that ffmpeg prints of itself."""
 
+T = TypeVar("T")
+
+LOG = logging.getLogger("wan_render.media")
+
 QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning")
 
 
 def program() -> str:
     """The ffmpeg that is used: WAN_RENDER_FFMPEG, else the one that comes with imageio-ffmpeg.
 
-    Raises FfmpegError where there is none.
+    Raises FfmpegMissingError where there is none.
     """
     chosen = machine_settings().ffmpeg
     if chosen is not None:
@@ -49,7 +73,7 @@ def program() -> str:
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
-        raise FfmpegError(
+        raise FfmpegMissingError(
             Problem("ffmpeg", "not found", "", "install imageio-ffmpeg anew or set WAN_RENDER_FFMPEG to a program")
         ) from error
 
@@ -57,7 +81,7 @@ def program() -> str:
 def _chosen(file: Path) -> str:
     found = shutil.which(file)
     if found is None:
-        raise FfmpegError(
+        raise FfmpegMissingError(
             Problem("WAN_RENDER_FFMPEG", f"{file} is no program", "a path to ffmpeg", "correct or unset it")
         )
     return str(Path(found).absolute())
@@ -79,21 +103,65 @@ def lacking() -> tuple[str, ...]:
     return tuple(missing)
 
 
+def require() -> None:
+    """Raise FfmpegMissingError where no ffmpeg runs, or the one that runs cannot make films."""
+    lacks = lacking()
+    if lacks:
+        found = f"ffmpeg {version()} is without {', '.join(lacks)}"
+        raise FfmpegMissingError(Problem(program(), found, "", "set or unset WAN_RENDER_FFMPEG"))
+
+
+def persistently(what: str, work: Callable[[], T]) -> T:
+    """`work`'s result; work is done again where its ffmpeg was killed. `what`: what it makes, in words.
+
+    Raises FfmpegKilledError where that happened ATTEMPTS times, and whatever else work raises at once.
+    """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return work()
+        except FfmpegKilledError as error:
+            LOG.warning("%s is made again: %s", what, error.problems[0])
+            time.sleep(PAUSE_SECONDS * attempt)
+    return work()
+
+
 def _listing(option: str) -> str:
-    exe = program()
+    return persistently(f"the list of ffmpeg {option}", lambda: _listed(program(), option))
+
+
+def _listed(exe: str, option: str) -> str:
     try:
         done = subprocess.run(
             [exe, "-hide_banner", option], capture_output=True, text=True, errors="replace", timeout=60, check=False
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise FfmpegError(Problem(exe, f"does not run: {error}", "", "check WAN_RENDER_FFMPEG")) from error
+    except subprocess.TimeoutExpired as error:
+        raise FfmpegMissingError(Problem(exe, f"does not run: {error}")) from error
+    except OSError as error:
+        raise _unstarted(exe, error) from error
+    if done.returncode < 0:
+        raise FfmpegKilledError(Problem(exe, _killed(-done.returncode)))
     if done.returncode != 0 or not done.stdout:
-        raise FfmpegError(Problem(exe, f"is no ffmpeg: {option} ended with {done.returncode}", "", done.stderr[-500:]))
+        found = f"is no ffmpeg: {option} ended with {done.returncode}"
+        raise FfmpegMissingError(Problem(exe, found, "", done.stderr[-500:]))
     return done.stdout
 
 
+def _unstarted(exe: str, error: OSError) -> FfmpegError:
+    if error.errno in _SHORTAGES:
+        return FfmpegKilledError(Problem(exe, f"cannot be started now: {error.strerror}"))
+    return FfmpegMissingError(Problem(exe, f"does not run: {error.strerror}", "", "check WAN_RENDER_FFMPEG"))
+
+
+def _killed(number: int) -> str:
+    return (
+        "was killed (signal 9)"
+        if number == signal.SIGKILL
+        else f"was killed (signal {number}: {signal.strsignal(number)})"
+    )
+
+
 def run(arguments: Sequence[str], folder: Path | None = None) -> None:
-    """Run ffmpeg to its end, in `folder`. Raises FfmpegError or DiskError with what it printed last."""
+    """Run ffmpeg to its end, in `folder`. Raises FfmpegError or DiskFullError with what it printed last."""
     with Ffmpeg(arguments, folder) as process:
         process.finish()
 
@@ -109,6 +177,7 @@ class Ffmpeg:
         """`arguments` follow the program's name; paths in them are as seen from `folder`."""
         self._argv = [program(), *QUIET, *arguments]
         self._process = _started(self._argv, folder)
+        self._gave_up = False
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         # An undrained pipe of 64 KiB stops ffmpeg as soon as it has much to complain about.
         self._drain = threading.Thread(target=self._read_tail, name="ffmpeg-stderr", daemon=True)
@@ -165,6 +234,7 @@ class Ffmpeg:
         try:
             return self._process.wait(LAST_WORDS_SECONDS)
         except subprocess.TimeoutExpired:
+            self._gave_up = True
             self._process.kill()
             return self._process.wait()
 
@@ -172,16 +242,18 @@ class Ffmpeg:
         code = self._ended()
         self._drain.join()
         said = "\n".join(self._tail)
-        found = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
+        found = _killed(-code) if code < 0 else f"ended with {code}"
         if "No space left on device" in said or "Disk quota exceeded" in said:
-            return DiskError(Problem("ffmpeg", f"{found}: the disk is full", "", f"free some room\n{said}"))
-        return FfmpegError(Problem("ffmpeg", found, "", f"it printed last:\n{said}" if said else "it printed nothing"))
+            return DiskFullError(Problem("ffmpeg", f"{found}: the disk is full", "", f"free some room\n{said}"))
+        problem = Problem("ffmpeg", found, "", f"it printed last:\n{said}" if said else "it printed nothing")
+        by_signal = code < 0 or "received signal" in said  # SIGTERM and SIGINT end it "normally", with 255
+        return FfmpegKilledError(problem) if by_signal and not self._gave_up else FfmpegError(problem)
 
 
 def _started(argv: Sequence[str], folder: Path | None) -> subprocess.Popen[bytes]:
     try:
         # A process group of its own: Ctrl-C in a terminal reaches us, and we end it.
-        return subprocess.Popen(
+        process = subprocess.Popen(
             argv,
             cwd=folder,
             stdin=subprocess.PIPE,
@@ -190,5 +262,23 @@ def _started(argv: Sequence[str], folder: Path | None) -> subprocess.Popen[bytes
             process_group=0,
         )
     except OSError as error:
-        problem = Problem(argv[0], f"cannot be started: {error.strerror}", "", "check WAN_RENDER_FFMPEG")
-        raise FfmpegError(problem) from error
+        raise _unstarted(argv[0], error) from error
+    _protect(process.pid)
+    return process
+
+
+_oom_score: int | None = None
+"""What every ffmpeg gets as its oom_score_adj; None: that of this process."""
+
+
+def protect_from_our_oom_score(own: int) -> None:
+    """From now on every ffmpeg gets the score `own`, not that of this process, which is about to be raised: to end an
+    ffmpeg frees next to nothing and costs what it makes."""
+    global _oom_score
+    _oom_score = own
+
+
+def _protect(pid: int) -> None:
+    if _oom_score is not None:
+        with suppress(OSError):  # Linux only; and nobody may go below what an administrator set
+            Path(f"/proc/{pid}/oom_score_adj").write_text(str(_oom_score), encoding="ascii")

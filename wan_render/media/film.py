@@ -5,21 +5,22 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from wan_render.cut import Cut
-from wan_render.errors import DiskError, FfmpegError, Problem
+from wan_render.errors import FfmpegError, Problem
 from wan_render.media import colour
 from wan_render.media.ahead import ahead
 from wan_render.media.chapters import ffmetadata
-from wan_render.media.ffmpeg import Ffmpeg
+from wan_render.media.ffmpeg import Ffmpeg, persistently
 from wan_render.media.geometry import fit
 from wan_render.media.lettering import script
-from wan_render.media.probe import probe
+from wan_render.media.probe import probe, url
 from wan_render.media.raster import FilmSources, film_frames
 from wan_render.media.text import font_file
+from wan_render.store.disk import disk_errors
 from wan_render.take import Size
 
 __all__ = ["FilmSources", "make_film"]
@@ -48,12 +49,18 @@ def make_film(cut: Cut, sources: FilmSources, target: Path, *, tags: Mapping[str
         raise ValueError("a film needs at least one event")
     part = target.absolute().with_name(target.name + ".part")
     try:
-        with _work_folder(cut, tags, part.parent) as folder, Ffmpeg(_arguments(cut, part, folder), folder) as process:
-            _feed(process, cut, sources, progress)
-        _check_length(part, cut)
-        part.replace(target)
+        persistently("the film", lambda: _encode(cut, sources, part, tags, progress))
+        with disk_errors(target):
+            part.replace(target)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _encode(cut: Cut, sources: FilmSources, part: Path, tags: Mapping[str, str], progress: Tell) -> None:
+    with _work_folder(cut, tags, part.parent) as folder, Ffmpeg(_arguments(cut, part, folder), folder) as process:
+        _feed(process, cut, sources, progress)
+    _check_length(part, cut)
 
 
 def _feed(process: Ffmpeg, cut: Cut, sources: FilmSources, progress: Tell) -> None:
@@ -70,6 +77,8 @@ def _depth(size: Size) -> int:
 
 
 def _check_length(part: Path, cut: Cut) -> None:
+    if not part.exists():
+        raise FfmpegError(Problem("ffmpeg", "ended well and wrote nothing", "", "set or unset WAN_RENDER_FFMPEG"))
     frames = probe(part).frames
     if frames != cut.frames:
         raise FfmpegError(Problem(str(part), f"has {frames} frames", f"{cut.frames} were sent", "please report this"))
@@ -78,10 +87,8 @@ def _check_length(part: Path, cut: Cut) -> None:
 @contextmanager
 def _work_folder(cut: Cut, tags: Mapping[str, str], beside: Path) -> Iterator[Path]:
     """A private folder with what ffmpeg reads besides the pictures."""
-    try:
+    with disk_errors(beside):
         folder = Path(tempfile.mkdtemp(prefix=".film-", dir=beside))
-    except OSError as error:
-        raise _not_written(beside, error) from error
     try:
         _fill(folder, cut, tags)
         yield folder
@@ -91,17 +98,11 @@ def _work_folder(cut: Cut, tags: Mapping[str, str], beside: Path) -> Iterator[Pa
 
 def _fill(folder: Path, cut: Cut, tags: Mapping[str, str]) -> None:
     lettering = script(cut)
-    try:
+    with disk_errors(folder):
         (folder / METADATA).write_text(ffmetadata(cut, tags), encoding="utf-8", newline="")
         if lettering is not None:
             (folder / LETTERING).write_text(lettering, encoding="utf-8", newline="")
             _place_font(folder / FONTS)
-    except OSError as error:
-        raise _not_written(folder, error) from error
-
-
-def _not_written(folder: Path, error: OSError) -> DiskError:
-    return DiskError(Problem(str(folder), f"cannot be written to: {error.strerror}", "", "free some room"))
 
 
 def _place_font(folder: Path) -> None:
@@ -119,7 +120,7 @@ def _arguments(cut: Cut, part: Path, folder: Path) -> list[str]:
     pictures = graph.input("pipe:0", format="rawvideo", pix_fmt="bgr0", s=str(cut.size), r=str(cut.rate))["v"]
     silence = graph.input("anullsrc=channel_layout=stereo:sample_rate=48000", format="lavfi")["a"]
     picture = _graded(pictures, cut, lettered=(folder / LETTERING).exists())
-    output = graph.output(picture, silence, f"file:{part}", **_delivery(cut))
+    output = graph.output(picture, silence, url(part), **_delivery(cut))
     arguments: list[str] = graph.get_args(output, overwrite_output=True)
     # A third input that is metadata alone: ffmpeg-python has no word for an input without a stream.
     inputs = arguments.index("-filter_complex")

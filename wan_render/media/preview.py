@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from wan_render.media import colour
-from wan_render.media.ffmpeg import run
-from wan_render.media.probe import probe
+from wan_render.media.ffmpeg import persistently, run
+from wan_render.media.probe import probe, url
+from wan_render.store.disk import disk_errors
 
 
 def write_preview(clip: Path, target: Path) -> None:
     """Write `target` (mp4: H.264, yuv420p, BT.709, fast start) from a clip, at its size and rate.
 
-    The file appears whole. Raises MachineError where the clip cannot be read, FfmpegError, DiskError.
+    The file appears whole; where ffmpeg is killed it is made again. Raises MachineError where the clip cannot be read,
+    FfmpegError, DiskError.
     """
     part = target.with_name(target.name + ".part")
+    arguments = _arguments(clip, part, str(probe(clip).rate))
     try:
-        run(_arguments(clip.absolute(), part.absolute(), str(probe(clip).rate)))
-        part.replace(target)
+        persistently(f"the preview {target}", lambda: run(arguments))
+        with disk_errors(target):
+            part.replace(target)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _arguments(clip: Path, part: Path, rate: str) -> list[str]:
     import ffmpeg as graph
 
     # `-r` before the input counts frames and ignores Matroska's milliseconds.
-    picture = colour.tagged(colour.converted(graph.input(f"file:{clip}", r=rate)["v"]))
+    picture = colour.tagged(colour.converted(graph.input(url(clip), r=rate)["v"]))
     output = graph.output(
         picture,
-        f"file:{part}",
+        url(part),
         format="mp4",
         vcodec="libx264",
         preset="veryfast",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from wan_render.errors import MachineError, Problem
+from wan_render.store.disk import disk_error
 from wan_render.take import Size
 
 if TYPE_CHECKING:
@@ -44,15 +46,31 @@ class Facts:
     chapters: tuple[Chapter, ...]
 
 
-def probe(file: Path) -> Facts:
-    """Read the headers of a video file. Raises MachineError."""
+def url(file: Path) -> str:
+    """A file as FFmpeg's libraries read it whatever its name is: they take what stands before a colon for a protocol,
+    and `-` for standard input."""
+    return f"file:{file.absolute()}"
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[InputContainer]:
+    """A video file, open. Raises DiskError where it cannot be opened or read, MachineError where it is damaged."""
     import av
 
     try:
-        with av.open(str(file)) as container:
-            return _facts(container)
-    except (av.FFmpegError, OSError) as error:
-        raise MachineError(Problem(str(file), f"is no video that can be read: {error}")) from error
+        with av.open(url(file)) as container:
+            yield container
+    except OSError as error:
+        raise disk_error(file, OSError(error.errno, error.strerror), "read") from error
+    except av.FFmpegError as error:
+        again = "run the same command again: a damaged take is set aside and rendered again"
+        raise MachineError(Problem(str(file), f"is no video that can be read: {error.strerror}", "", again)) from error
+
+
+def probe(file: Path) -> Facts:
+    """Read the headers of a video file. Raises as `opened` does."""
+    with opened(file) as container:
+        return _facts(container)
 
 
 def _facts(container: InputContainer) -> Facts:

@@ -1,41 +1,33 @@
-"""What became of a run's orders: which failures the film can be made without, and which end the run."""
+"""What became of a run's orders: which takes failed, and what their slates say. The film is made all the same."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wan_render.errors import DeviceError, InputError, MachineError, RenderError, Stopped, WanRenderError, WeightsError
+from wan_render.errors import MachineError, Problem, Stopped, WanRenderError
 from wan_render.printable import one_line
 from wan_render.production.order import RenderOrder
-from wan_render.production.run import Run
-from wan_render.status import FilmStatus
 from wan_render.store import Clip
 
-_COSTS_ONE_SHOT = (RenderError, DeviceError, WeightsError, InputError)
-"""Failures of a take (InputError: a picture that changed under our hands). A full disk or no ffmpeg: no film at all."""
 
-
-def failures(run: Run, results: Mapping[RenderOrder, Clip | WanRenderError]) -> Mapping[str, str]:
-    """Take key → reason, for `finish`.
-
-    Raises the error that ends the run: a stop first, then what leaves no film (disk, ffmpeg); and, where the machine
-    failed every take and the film would be nothing but slates, that failure.
-    """
+def failures(results: Mapping[RenderOrder, Clip | WanRenderError]) -> Mapping[str, str]:
+    """Take key → reason, for `finish`. Raises Stopped where the run was stopped."""
     failed = {order: result for order, result in results.items() if isinstance(result, WanRenderError)}
-    for error in sorted(failed.values(), key=lambda error: not isinstance(error, Stopped)):
-        if not isinstance(error, _COSTS_ONE_SHOT):
+    for error in failed.values():
+        if isinstance(error, Stopped):
             raise error
-    if failed and len(failed) == len(results) and not _something_to_show(run.before):
-        for error in failed.values():
-            if isinstance(error, MachineError):
-                raise error
-    return {order.take.key: _reason(error) for order, error in failed.items()}
+    return {order.take.key: slate_reason(error) for order, error in failed.items()}
 
 
-def _reason(error: WanRenderError) -> str:
-    """As it stands on a slate and in film.json."""
-    return one_line("; ".join(problem.found for problem in error.problems))
+def slate_reason(error: WanRenderError) -> str:
+    """What failed, on what, and what to do: of the machine's faults all that is known, of others what was found."""
+    said = "; ".join(map(_of_machine if isinstance(error, MachineError) else _of_take, error.problems))
+    return one_line(f"{said}; the same command tries it again" if error.worth_retrying else said)
 
 
-def _something_to_show(before: FilmStatus) -> bool:
-    return any(take.clip is not None for shot in before.shots for take in shot.takes)
+def _of_machine(problem: Problem) -> str:
+    return "; ".join(filter(None, (f"{problem.where} {problem.found}", problem.remedy)))
+
+
+def _of_take(problem: Problem) -> str:
+    return "; ".join(filter(None, (problem.found, problem.remedy)))

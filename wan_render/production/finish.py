@@ -12,9 +12,20 @@ from typing import Any
 from wan_render import __version__
 from wan_render.backends import backend, names
 from wan_render.cut import Cut, SlateSource, assemble
-from wan_render.errors import MachineError, PictureError, Problem, RenderError
+from wan_render.errors import (
+    DiskError,
+    DiskFullError,
+    FfmpegError,
+    MachineError,
+    PictureError,
+    Problem,
+    RenderError,
+    Stopped,
+    WanRenderError,
+)
 from wan_render.keys import canonical, content_key
 from wan_render.media.film import make_film
+from wan_render.media.preview import write_preview
 from wan_render.plan import StillPicture
 from wan_render.printable import logger, printable
 from wan_render.production.pictures import Pictures
@@ -24,9 +35,9 @@ from wan_render.production.tags import cut_takes, film_tags
 from wan_render.production.warnings import lettering_warnings
 from wan_render.render import Pixels
 from wan_render.report import write_report
-from wan_render.status import ShotStatus, film_bytes, painting_label, plan_json
-from wan_render.store import FilmRecord, FilmVersion, Store, TakeRecord
-from wan_render.take import AnyPlate, FramePlate, Take
+from wan_render.status import ShotStatus, film_bytes, painting_label, plan_json, unreadable_words
+from wan_render.store import PAGE, VIDEO, FilmRecord, FilmVersion, Store, TakeRecord
+from wan_render.take import AnyPlate, FramePlate, Take, short
 
 LOG = logger("wan_render.production")
 
@@ -45,15 +56,25 @@ def finish(
     again.
 
     failures: take key → why it could not be rendered, for its slate. `progress` hears film frames done and in all;
-    `waiting` gets a sentence while another run makes this film. Raises DiskError or FfmpegError; no version of the film
-    is visible then.
+    `waiting` gets a sentence while another run makes this film. Raises MachineError, "no film was made: …", where the
+    disk, ffmpeg or a clip does not let it; no version of the film is visible then.
     """
+    try:
+        return _finished(run, failures, progress, waiting)
+    except MachineError as error:
+        first, *others = error.problems
+        raise type(error)(replace(first, where=f"no film was made: {first.where}"), *others) from error
+
+
+def _finished(
+    run: Run, failures: Mapping[str, str], progress: Callable[[int, int], None], waiting: Callable[[str], None]
+) -> FilmVersion:
     cut = _cut(run, failures)
     key = content_key(FILM_FORM, cut)
     _remember(run)
     films, slug = run.store.films, run.plan.slug
     with films.lock(slug, lambda: waiting(f"waiting for another run that is making {slug}")):
-        if (unchanged := films.unchanged(slug, key)) is not None:
+        if (unchanged := films.unchanged(slug, key)) is not None and unchanged.page.exists():
             return replace(unchanged, reused=True)
         run.store.need(film_bytes(run.plan))
         return films.publish(slug, lambda folder, version: _write(run, cut, key, folder, version, progress))
@@ -109,6 +130,8 @@ def _missing(run: Run, shot: ShotStatus, failures: Mapping[str, str]) -> str:
         return shot.why
     if shot.chosen in failures:
         return failures[shot.chosen]
+    if (closed := run.store.unreadable(shot.chosen)) is not None:
+        return unreadable_words(closed)
     if run.store.damaged(shot.chosen) is not None:
         return "its clip was damaged and set aside; run the same command again to render it"
     return "not rendered: not asked for" if run.only is not None and shot.id not in run.only else "not rendered"
@@ -144,12 +167,10 @@ def _write(
     """Every file of a version but its record, into a folder that nobody sees yet."""
     made = datetime.now(UTC)
     tags = film_tags(run.plan, cut, version, run.store)
-    video = folder / "film.mp4"
-    make_film(cut, Sources(run.store, run.plan.pictures), video, tags=tags, progress=progress)
+    make_film(cut, Sources(run.store, run.plan.pictures), folder / VIDEO, tags=tags, progress=progress)
     _write_json(folder / "cut.json", {"version": 1, **canonical(cut)})
     _write_json(folder / "plan.json", plan_json(run.plan, run.before, lettering_warnings(run.plan)))
-    with review_of(run, cut, version, video, made) as review:
-        write_report(review, folder)
+    _report(run, cut, version, folder, made)
     return FilmRecord(
         key=key,
         slug=run.plan.slug,
@@ -163,6 +184,36 @@ def _write(
         made=made,
         wan_render=__version__,
     )
+
+
+def _report(run: Run, cut: Cut, version: str, folder: Path, made: datetime) -> None:
+    """The page and what lies beside it. The film is there: whatever goes wrong with its page is a warning."""
+    try:
+        _make_missing_previews(run)
+        with review_of(run, cut, version, folder / VIDEO, made) as review:
+            write_report(review, folder)
+    except (Stopped, DiskFullError):
+        raise
+    except Exception as error:
+        (folder / PAGE).unlink(missing_ok=True)
+        LOG.warning("%s %s has no review page (%s); the next run makes one", run.plan.slug, version, _in_words(error))
+        LOG.info("why there is no review page", exc_info=error)
+
+
+def _in_words(error: Exception) -> str:
+    return str(error) if isinstance(error, WanRenderError) else f"{type(error).__name__}: {error}"
+
+
+def _make_missing_previews(run: Run) -> None:
+    """Of takes whose preview could not be made when they were written. The page shows a still where it still cannot."""
+    for key in dict.fromkeys(take.key for shot in run.before.shots for take in shot.takes):
+        clip = run.store.find(key)
+        if clip is None or clip.preview.exists():
+            continue
+        try:
+            write_preview(clip.video, clip.preview)
+        except (FfmpegError, DiskError) as error:
+            LOG.warning("the preview of take %s cannot be made: %s", short(key), error.problems[0].found)
 
 
 def _write_json(file: Path, value: Mapping[str, Any]) -> None:

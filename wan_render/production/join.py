@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from wan_render.errors import Problem, RenderError
 from wan_render.media.clip import read_frames, write_pictures
+from wan_render.production.pictures import not_to_be_had
 from wan_render.render import Pixels
 from wan_render.store import CLIP, Clip, Store
-from wan_render.take import Take, short
+from wan_render.take import Take
 
 
 def write_joined(folder: Path, take: Take, store: Store) -> None:
@@ -31,6 +31,5 @@ def _parts(clips: list[Clip]) -> Iterator[Iterator[Pixels]]:
 
 def _clip(segment: Take, store: Store) -> Clip:
     if (clip := store.verify(segment.key)) is None:
-        problem = Problem(f"take {short(segment.key)}", "is not there: a segment", "", "run the same command again")
-        raise RenderError(problem)
+        raise not_to_be_had(store, segment.key, "a shot is joined from it")
     return clip

@@ -127,7 +127,7 @@ def _roots(
 ) -> Iterator[Take]:
     for shot in status.shots:
         if only is None or shot.id in only:
-            yield from (take.take for take in shot.takes if take.take is not None and take.clip is None)
+            yield from (take.take for take in shot.takes if take.take is not None and take.key in lacking)
     yield from (take for take in plan.needed_by_stills if take.key in lacking)
 
 

@@ -41,8 +41,17 @@ class Pictures:
     def _frame(self, plate: FramePlate) -> Pixels:
         clip = self.store.verify(plate.take)
         if clip is None:
-            remedy = "run the same command again"
-            raise RenderError(Problem(f"take {short(plate.take)}", "is not there, and a shot begins on it", "", remedy))
+            raise not_to_be_had(self.store, plate.take, "a shot begins on it")
         if clip.size != plate.size:
             raise RenderError(Problem(f"take {short(plate.take)}", f"is {clip.size}", f"{plate.size} is needed"))
         return next(read_frames(clip.video, plate.frame, 1))
+
+
+def not_to_be_had(store: Store, key: str, why_needed: str) -> RenderError:
+    """Of a take that is needed and that `verify` did not give: it is not there, or it cannot be read."""
+    closed = store.unreadable(key)
+    if closed is not None:
+        return RenderError(Problem(f"take {short(key)}", f"{why_needed}, but {closed.found}", "", closed.remedy))
+    return RenderError(
+        Problem(f"take {short(key)}", f"is not there, and {why_needed}", "", "run the same command again")
+    )

@@ -24,7 +24,7 @@ def produce(
         while (order := precedence.next()) is not None:
             precedence.ended(order, precedence.unmet(order) or attempt(order, warm, device, store, listen))
         warm.close()
-        return finish(run, failures(run, precedence.outcomes))
+        return finish(run, failures(precedence.outcomes))
 
 
 def attempt(order: RenderOrder, warm: Warm, device: Device, store: Store, listen: Listen) -> Clip | WanRenderError:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from wan_render.errors import DiskError, DiskFullError, FfmpegError
 from wan_render.media.clip import write_clip
 from wan_render.media.preview import write_preview
 from wan_render.printable import logger
@@ -43,6 +44,8 @@ def begin_take(order: RenderOrder, warm: Warm, device: Device, store: Store, lis
         if clip is not None:
             _settle(order, store)
             return clip
+        if (closed := store.unreadable(order.take.key)) is not None:
+            raise DiskError(closed)
         fill = _filling(order, warm, device, store, watch)
         watch(Progress(Phase.WRITING))
         return Unwritten(order, store, fill, store.hand_over(order.take.key), held.pop_all())
@@ -95,8 +98,8 @@ def _filling(order: RenderOrder, warm: Warm, device: Device, store: Store, watch
 
     def fill(folder: Path) -> Provenance:
         write_clip(folder / CLIP, frames)
-        _write_beside(folder, plates)
-        return _provenance(order, pictures, device, watch.seconds(), versions)
+        remarks = _write_beside(folder, plates)
+        return _provenance(order, pictures, device, watch.seconds(), versions, remarks)
 
     return fill
 
@@ -111,8 +114,8 @@ def _joining(order: RenderOrder, device: Device, store: Store, plates: Plates, w
 
     def fill(folder: Path) -> Provenance:
         write_joined(folder, order.take, store)
-        _write_beside(folder, plates)
-        return _provenance(order, Pictures(store, order.pictures), device, watch.seconds(), {})
+        remarks = _write_beside(folder, plates)
+        return _provenance(order, Pictures(store, order.pictures), device, watch.seconds(), {}, remarks)
 
     return fill
 
@@ -143,12 +146,20 @@ def _closed_after_failure(order: RenderOrder, warm: Warm, device: Device) -> Ite
         raise
 
 
-def _write_beside(folder: Path, plates: Plates) -> None:
-    """What lies beside a clip: its preview, and the plates that it begins and ends on."""
-    write_preview(folder / CLIP, folder / PREVIEW)
+def _write_beside(folder: Path, plates: Plates) -> tuple[str, ...]:
+    """What lies beside a clip: its preview, and the plates that it begins and ends on. What is to be remarked of it."""
     for name, picture in ((FIRST, plates.first), (LAST, plates.last)):
         if picture is not None:
             write_picture(folder / name, picture)
+    try:
+        write_preview(folder / CLIP, folder / PREVIEW)
+    except DiskFullError:
+        raise
+    except (FfmpegError, DiskError) as error:  # no film needs it, and the review page makes it
+        remark = f"its preview could not be made: {error.problems[0].where} {error.problems[0].found}"
+        LOG.warning("%s; the film is made without it", remark)
+        return (remark,)
+    return ()
 
 
 def write_picture(file: Path, picture: Pixels) -> None:
@@ -159,7 +170,12 @@ def write_picture(file: Path, picture: Pixels) -> None:
 
 
 def _provenance(
-    order: RenderOrder, pictures: Pictures, device: Device, seconds: Mapping[str, float], versions: Mapping[str, str]
+    order: RenderOrder,
+    pictures: Pictures,
+    device: Device,
+    seconds: Mapping[str, float],
+    versions: Mapping[str, str],
+    remarks: tuple[str, ...],
 ) -> Provenance:
     plates = {"first": order.take.first, "last": order.take.last}
     return Provenance(
@@ -173,7 +189,7 @@ def _provenance(
         device_label=device.label,
         seconds=seconds,
         versions=versions,
-        remarks=order.remarks,
+        remarks=(*order.remarks, *remarks),
         frames_checked=True,
     )
 

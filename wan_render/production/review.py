@@ -193,7 +193,7 @@ def _take(store: Store, status: TakeStatus, chosen: str) -> ReviewTake:
         seed=fields["seed"],
         state=_state(status, clip),
         chosen=status.key == chosen,
-        preview=clip.preview if clip is not None else None,
+        preview=clip.preview if clip is not None and clip.preview.exists() else None,
         clip=clip.video if clip is not None else None,
         frames=fields["frames"],
         prompt=prompt_of(fields),

@@ -62,7 +62,7 @@ def begin(
         wanted = orders(plan, before, backend, only, unable)
         _refuse_what_is_lacking(wanted, unable, devices)
         if wanted:
-            ffmpeg.version()
+            ffmpeg.require()
         store.need(expected_bytes(plan, [order.take for order in wanted], store))
         confined = (*_hidden(backend), *confinements([order.take for order in wanted], unable, devices))
         yield Run(plan, backend, store, before, wanted, None if only is None else frozenset(only), confined)

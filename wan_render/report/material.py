@@ -25,9 +25,10 @@ THUMBNAIL = (512, 512)
 
 @dataclass(frozen=True)
 class TakeMaterial:
-    """Paths from the film's folder to a take's preview and to its poster, a picture from its middle."""
+    """Paths from the film's folder to a take's preview, None where it could not be made, and to its poster, a picture
+    from its middle."""
 
-    preview: str
+    preview: str | None
     poster: str
 
 
@@ -117,9 +118,9 @@ class _Laying:
         stem = f"{FOLDER}/{number:0{self.digits}}"
         stills = self._stills(shot, stem)
         takes = {
-            take.number: TakeMaterial(self.previews[take.key], self._poster(take, take.clip, stem, stills))
+            take.number: TakeMaterial(self.previews.get(take.key), self._poster(take, take.clip, stem, stills))
             for take in shot.takes
-            if take.key in self.previews and take.clip is not None
+            if take.clip is not None
         }
         crops = {name: self.keyframes[crop.picture] for name, crop in shot.crops.items()}
         return ShotMaterial(tuple(self.keyframes[picture] for _, picture in shot.keyframes), stills, takes, crops)

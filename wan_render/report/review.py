@@ -17,7 +17,8 @@ class ReviewTake:
     """One take of a shot as shown for review.
 
     state:    `rendered` in this run, `found` in the store, `kept` by a pin, or `missing`.
-    preview, clip: its H.264 preview and its lossless clip, as they lie in the store; both None where it is missing.
+    preview, clip: its H.264 preview and its lossless clip, as they lie in the store; both None where it is missing, the
+              preview also where it could not be made.
     frames:   of its clip, both ends included. settings: every resolved setting, in words, in order.
     seconds:  what each phase took when it was rendered; why: why it was rendered ("prompt changed").
     """

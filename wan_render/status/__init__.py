@@ -4,7 +4,7 @@ from wan_render.status.forecast import TakeTime, expected_bytes, expected_times,
 from wan_render.status.needed import with_needs
 from wan_render.status.pins import pin_warnings
 from wan_render.status.plan_json import plan_json
-from wan_render.status.shots import FilmStatus, ShotStatus, State, TakeStatus, painting_label, status
+from wan_render.status.shots import FilmStatus, ShotStatus, State, TakeStatus, painting_label, status, unreadable_words
 
 __all__ = [
     "FilmStatus",
@@ -19,5 +19,6 @@ __all__ = [
     "pin_warnings",
     "plan_json",
     "status",
+    "unreadable_words",
     "with_needs",
 ]

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from wan_render.errors import Problem
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
 from wan_render.render import Backend
@@ -105,6 +106,15 @@ class _SoundTakes:
         """The take, if it is there and sound."""
         return None if key in self.spoilt else self.store.find(key)
 
+    def closed(self, key: str) -> str:
+        """Why a take that is there cannot be read; "" for every other one."""
+        problem = self.store.unreadable(key)
+        return "" if problem is None else unreadable_words(problem)
+
+    def stands(self, key: str) -> bool:
+        """Whether nothing is to be rendered under this key: the take is there and sound, or cannot be read."""
+        return self.find(key) is not None or bool(self.closed(key))
+
     def fault(self, key: str) -> str:
         """Why a take is not there although it was once; "" where nothing is known of it."""
         return self.spoilt.get(key) or ("its clip was damaged" if self.store.damaged(key) else "")
@@ -156,9 +166,9 @@ def _in_film_order(plan: FilmPlan, shots: Iterable[ShotStatus]) -> tuple[ShotSta
 
 def _to_render(plan: FilmPlan, shots: Iterable[ShotStatus], sound: _SoundTakes) -> tuple[Take, ...]:
     takes = (take for shot in shots for take in shot.takes)
-    lacking = [take.take for take in takes if take.take is not None and take.clip is None]
-    stills = [take for take in plan.needed_by_stills if sound.find(take.key) is None]
-    return with_needs((*lacking, *stills), plan.by_key, lambda key: sound.find(key) is not None)
+    wanted = (*(take.take for take in takes if take.take is not None and take.clip is None), *plan.needed_by_stills)
+    lacking = [take for take in wanted if not sound.stands(take.key)]
+    return with_needs(lacking, plan.by_key, sound.stands)
 
 
 def _shot(shot: PlannedShot, sound: _SoundTakes, remembered: Mapping[int, Mapping[str, Any]]) -> ShotStatus:
@@ -168,7 +178,7 @@ def _shot(shot: PlannedShot, sound: _SoundTakes, remembered: Mapping[int, Mappin
         case NotYet(reason):
             return ShotStatus(shot.id, shot, State.MISSING, reason)
         case StillPicture(FramePlate(take=key)) if sound.find(key) is None:
-            return ShotStatus(shot.id, shot, State.MISSING, "its keyframe is not painted yet")
+            return ShotStatus(shot.id, shot, State.MISSING, sound.closed(key) or "its keyframe is not painted yet")
         case StillPicture() | CardText():
             return ShotStatus(shot.id, shot, State.FOUND, "")
 
@@ -193,6 +203,8 @@ def _take(
     clip = sound.find(take.key)
     if clip is not None:
         state, why = State.FOUND, ""
+    elif closed := sound.closed(take.key):
+        return TakeStatus(planned.number, take.key, take, canonical(take), State.MISSING, closed, None)
     elif remembered:
         state, why = State.STALE, _why(planned, sound, remembered)
     else:
@@ -200,6 +212,11 @@ def _take(
     if is_circled and clip is None and planned.number not in remembered:  # who circles a take has seen one
         why = f"take {planned.number} is circled and does not exist yet: it will be rendered"
     return TakeStatus(planned.number, take.key, take, canonical(take), state, why, clip)
+
+
+def unreadable_words(problem: Problem) -> str:
+    """Why a take that is there is not used: who keeps it from whom, and what to do. Nothing is rendered for it."""
+    return f"its take is there, but {problem.found}; {problem.remedy}"
 
 
 def _why(planned: PlannedTake, sound: _SoundTakes, remembered: Mapping[int, Mapping[str, Any]]) -> str:
@@ -223,6 +240,10 @@ def _pinned(shot: PlannedShot, pin: str, chosen: PlannedTake, sound: _SoundTakes
     """A shot whose circle keeps a clip that it would not render as it is now written: that clip or none."""
     found = sound.store.matching(pin)
     if len(found) != 1:
+        closed = next(filter(None, map(sound.closed, sound.store.keys(pin))), "")
+        if not found and closed:
+            why = f"circle: {chosen.number}@{pin}: {closed}"
+            return ShotStatus(shot.id, shot, State.MISSING, why)
         there = "no such clip is there" if not found else f"that fits {len(found)} clips, write more digits"
         return ShotStatus(shot.id, shot, State.MISSING, f"circle: {chosen.number}@{pin} keeps a clip, but {there}")
     key = found[0]

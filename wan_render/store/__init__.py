@@ -20,9 +20,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from wan_render.errors import DiskError, Problem
+from wan_render.errors import DiskFullError, Problem
 from wan_render.store.disk import disk_error, free_bytes, gigabytes
-from wan_render.store.films import FilmRecord, Films, FilmVersion, read_film
+from wan_render.store.films import PAGE, VIDEO, FilmRecord, Films, FilmVersion, read_film
 from wan_render.store.locks import locked, once, shared
 from wan_render.store.logs import Logs
 from wan_render.store.memory import Memory, Remembered
@@ -47,9 +47,11 @@ __all__ = [
     "CLIP",
     "FIRST",
     "LAST",
+    "PAGE",
     "PREVIEW",
     "SIDECAR",
     "TOGETHER",
+    "VIDEO",
     "Clip",
     "FileFact",
     "Fill",
@@ -84,7 +86,7 @@ class Store:
 
     def verify(self, key: str) -> Clip | None:
         """The take if every byte is as published; a damaged one is set aside in takes/.corrupt, named in a warning
-        of the logger `wan_render.store` and by `damaged`."""
+        of the logger `wan_render.store` and by `damaged`. None, too, for one that cannot be read: see `unreadable`."""
         return self.takes.verify(key)
 
     def damaged(self, key: str) -> Path | None:
@@ -95,13 +97,21 @@ class Store:
         """Treat a take like a damaged one, for a reason in words: it stays in takes/.corrupt, named in a warning."""
         self.takes.reject(key, why)
 
+    def unreadable(self, key: str) -> Problem | None:
+        """Why a take that is there cannot be read by this user; None for every other one."""
+        return self.takes.unreadable(key)
+
     def record(self, key: str) -> TakeRecord:
         """The sidecar of a take that is there. Raises ValueError or OSError otherwise."""
         return self.takes.record(key)
 
     def matching(self, digits: str) -> tuple[str, ...]:
         """Keys of the whole takes that begin with these digits."""
-        return tuple(key for key in self.takes.keys() if key.startswith(digits) and self.find(key))  # noqa: SIM118
+        return tuple(key for key in self.keys(digits) if self.find(key))
+
+    def keys(self, digits: str) -> tuple[str, ...]:
+        """Keys that begin with these digits and have a folder, whole or not."""
+        return tuple(key for key in self.takes.keys() if key.startswith(digits))  # noqa: SIM118
 
     def lock(self, key: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
         """Hold one take; `waiting` is called at once and then every second while another run holds it."""
@@ -169,19 +179,20 @@ class Store:
     def _probe(self, folder: Path) -> None:
         """See that files can be made there. An error names what the user knows: the outputs, or a folder in them."""
         try:
-            (folder / ".locks").mkdir(parents=True, exist_ok=True)
-            probe = folder / ".locks" / ".probe"
-            probe.touch()
-            probe.unlink(missing_ok=True)
+            for place in (folder, folder / ".locks"):
+                place.mkdir(parents=True, exist_ok=True)
+                probe = place / ".probe"
+                probe.touch()
+                probe.unlink(missing_ok=True)
         except OSError as error:
-            known = folder if folder.exists() else self.root
+            known = folder if os.path.exists(folder) else self.root  # noqa: PTH110 - False, too, where it may not be read
             raise disk_error(known, OSError(error.errno, error.strerror)) from error
 
     def need(self, size: int) -> None:
-        """Raise DiskError where fewer bytes than `size` are free."""
+        """Raise DiskFullError where fewer bytes than `size` are free."""
         free = free_bytes(self.root)
         if free < size:
-            raise DiskError(
+            raise DiskFullError(
                 Problem(
                     str(self.root),
                     f"{gigabytes(free)} are free",

@@ -1,54 +1,103 @@
-"""Writing so that a reader never sees half a file, and what a disk's refusals are called."""
+"""Writing so that a reader never sees half a file, and what a disk's refusals are called: truly, and for whom."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import pwd
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
-from wan_render.errors import DiskError, Problem
+from wan_render.errors import DiskError, DiskFullError, Problem
+
+Doing = Literal["write", "read"]
 
 _ELSEWHERE = "or keep the outputs elsewhere: --outputs DIR, or WAN_RENDER_OUTPUTS"
 _FREE_SOME = f"free some space (`wan-render prune FILE`), {_ELSEWHERE}"
 _WRITABLE = f"give yourself the right to write there, {_ELSEWHERE}"
 _MOVE = f"move the file away, {_ELSEWHERE}"
+_FOLDER = "a folder that can be written"
+_REPAIR = f"look at the disk or the network drive (`dmesg` says more), {_ELSEWHERE}"
+_NO_LOCKS = ("the file system has no locks", "a file system with flock", _ELSEWHERE.removeprefix("or "))
 
-_REASONS = {
+_FULL = {
     errno.ENOSPC: ("the disk is full", "room for clips and films", _FREE_SOME),
     errno.EDQUOT: ("your quota of disk space is used up", "room for clips and films", _FREE_SOME),
-    errno.EFBIG: ("the file would be larger than is allowed here", "files of several hundred MB", _FREE_SOME),
-    errno.EROFS: ("the file system is read-only", "a folder that can be written", _WRITABLE),
-    errno.EACCES: ("no permission to write", "a folder that can be written", _WRITABLE),
-    errno.EPERM: ("no permission to write", "a folder that can be written", _WRITABLE),
-    errno.ENOTDIR: ("a file stands where a folder is needed", "a folder that can be written", _MOVE),
-    errno.EEXIST: ("a file stands where a folder is needed", "a folder that can be written", _MOVE),
-    errno.ENOLCK: ("the file system has no locks", "a file system with flock", _ELSEWHERE.removeprefix("or ")),
-    errno.ENOTSUP: ("the file system has no locks", "a file system with flock", _ELSEWHERE.removeprefix("or ")),
 }
+
+_REASONS = {
+    errno.EFBIG: ("the file would be larger than is allowed here", "files of several hundred MB", _FREE_SOME),
+    errno.EROFS: ("the file system is read-only", _FOLDER, _WRITABLE),
+    errno.ENOTDIR: ("a file stands where a folder is needed", _FOLDER, _MOVE),
+    errno.EEXIST: ("a file stands where a folder is needed", _FOLDER, _MOVE),
+    errno.ENAMETOOLONG: ("the name is too long for the file system", "names of 255 bytes", "choose a shorter name"),
+    errno.EMFILE: ("too many files are open", "", "allow more: `ulimit -n 4096`"),
+    errno.ENFILE: ("too many files are open on this machine", "", "end other programs"),
+    errno.ENOLCK: _NO_LOCKS,
+    errno.ENOTSUP: _NO_LOCKS,
+    errno.EIO: ("the disk or the network drive does not answer as it should (input/output error)", "", _REPAIR),
+    errno.ESTALE: ("the network drive lost the file (stale file handle)", "", _REPAIR),
+    errno.ELOOP: ("symbolic links lead in a circle", _FOLDER, "correct the links"),
+}
+"""Facts of the system, whatever was being done. Not in it: what depends on who may do what."""
 
 
 @contextmanager
-def disk_errors(where: Path) -> Iterator[None]:
+def disk_errors(where: Path, doing: Doing = "write") -> Iterator[None]:
     """Turn every OSError inside into a DiskError about `where`."""
     try:
         yield
     except OSError as error:
-        raise disk_error(where, error) from error
+        raise disk_error(where, error, doing) from error
 
 
-def disk_error(where: Path, error: OSError) -> DiskError:
-    """What the operating system said, in four parts."""
-    found, allowed, remedy = _REASONS.get(
-        error.errno or 0, (f"cannot be written: {_reason(error)}", "a folder that can be written", _WRITABLE)
-    )
-    return DiskError(Problem(str(error.filename or where), found, allowed, remedy))
+def disk_error(where: Path, error: OSError, doing: Doing = "write") -> DiskError:
+    """What the operating system said, in four parts. `where`: what it is about, where the error names no file."""
+    place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else where
+    number = error.errno or 0
+    if number in _FULL:
+        return DiskFullError(Problem(str(place), *_FULL[number]))
+    if number in (errno.EACCES, errno.EPERM):
+        return DiskError(_forbidden(place, doing))
+    found, allowed, remedy = _REASONS.get(number, (_as_said(error, doing), "", ""))
+    if not remedy:
+        allowed, remedy = (_FOLDER, _WRITABLE) if doing == "write" else ("", "run the same command again")
+    return DiskError(Problem(str(place), found, allowed, remedy))
 
 
-def _reason(error: OSError) -> str:
-    return error.strerror.lower() if error.strerror else str(error)
+def _as_said(error: OSError, doing: Doing) -> str:
+    reason = error.strerror.lower() if error.strerror else str(error)
+    return f"cannot be {'written' if doing == 'write' else 'read'}: {reason}"
+
+
+def _forbidden(place: Path, doing: Doing) -> Problem:
+    found = f"no permission to {doing}: {user_name(os.geteuid())} may not, and {whose(place)}"
+    if doing == "write":
+        return Problem(str(place), found, _FOLDER, _WRITABLE)
+    return Problem(str(place), found, "a file that can be read", "let its owner make it readable (chmod -R a+rX)")
+
+
+def whose(place: Path) -> str:
+    """`takes belongs to anna, mode 0700`: of the folder on the way that keeps us out, else of the file, else of the
+    nearest folder that is there."""
+    way = [*reversed(place.absolute().parents), place]
+    closed = (path for path in way[:-1] if os.path.isdir(path) and not os.access(path, os.X_OK))  # noqa: PTH112 - False, too, where it may not be read
+    there = (path for path in reversed(way) if os.path.exists(path))  # noqa: PTH110 - likewise
+    barrier = next(closed, None) or next(there)
+    state = barrier.stat()
+    return f"{barrier} belongs to {user_name(state.st_uid)}, mode {stat.S_IMODE(state.st_mode):04o}"
+
+
+def user_name(uid: int) -> str:
+    """A user as people call it; `user 1234` where nobody gave it a name."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
 
 
 def write_whole(file: Path, content: bytes) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from wan_render import __version__
+from wan_render.errors import DiskError, Problem
 from wan_render.keys import canonical, content_key
 from wan_render.printable import logger
 from wan_render.store.disk import digest, disk_error, disk_errors, flush, flush_tree
@@ -33,37 +35,60 @@ class Takes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._verified: dict[str, tuple[tuple[int, int, int, int], ...]] = {}
+        self._closed: dict[str, Problem] = {}
 
     def find(self, key: str) -> Clip | None:
         """The take if it is there and looks whole: its record parses, every file has its recorded size."""
-        record = self._readable(key)
+        record = self._readable(key) if key not in self._closed else None
         return record.clip(self.folder / key) if record is not None else None
+
+    def unreadable(self, key: str) -> Problem | None:
+        """Why a take that is there cannot be read by this user, now or when it was verified; None for every other one,
+        damaged ones included. It is not damaged, and no other can take its place."""
+        if key in self._closed:
+            return self._closed[key]
+        try:
+            _readable_files(self.folder / key)
+        except OSError as error:
+            return None if error.errno in _DAMAGE else disk_error(self.folder / key, error, "read").problems[0]
+        return None
 
     def record(self, key: str) -> TakeRecord:
         """The record of a take that `find` found. Raises ValueError or OSError otherwise."""
         return TakeRecord.read(self.folder / key / SIDECAR)
 
     def verify(self, key: str) -> Clip | None:
-        """The take if every byte is as it was published; a damaged one is set aside, named in a warning.
+        """The take if every byte is as it was published; a damaged one is set aside, named in a warning, and one that
+        cannot be read is left as it is: `unreadable` says why.
 
         What this process has verified once and nobody touched since is not hashed again.
         """
+        self._closed.pop(key, None)
+        try:
+            return self._verify(key)
+        except OSError as error:
+            self._closed[key] = disk_error(self.folder / key, error, "read").problems[0]
+        except DiskError as error:  # it is damaged, and somebody else's: it cannot be set aside
+            self._closed[key] = error.problems[0]
+        return None
+
+    def _verify(self, key: str) -> Clip | None:
         folder = self.folder / key
-        if not folder.exists():
+        if not os.path.lexists(folder):
             return None
         if self._damage(key):
             with self.lock(key, lambda: None):
                 # Under the lock: somebody else may have set it aside and rendered it in the meantime.
                 damage = self._damage(key)
-                if damage and folder.exists():
+                if damage and os.path.lexists(folder):
                     self._set_aside(key, damage)
         return self.find(key)
 
     def damaged(self, key: str) -> Path | None:
         """Where what is left of the take lies: in its place, until `verify` looks, or where it was set aside the last
         time; None where it never was damaged."""
-        if (self.folder / key).exists() and self.find(key) is None:
-            return self.folder / key
+        if os.path.exists(self.folder / key) and self.find(key) is None:  # noqa: PTH110 - False, too, where it may not be read
+            return None if self.unreadable(key) else self.folder / key
         found = sorted((self.folder / ".corrupt").glob(f"{key}-*"))
         return found[-1] if found else None
 
@@ -92,9 +117,14 @@ class Takes:
                 shutil.rmtree(part, ignore_errors=True)
 
     def keys(self) -> Iterator[str]:
-        """Every key that has a folder, whole or not."""
-        if self.folder.is_dir():
-            yield from sorted(entry.name for entry in os.scandir(self.folder) if not entry.name.startswith("."))
+        """Every key that has a folder, whole or not. Raises DiskError where the takes may not be listed."""
+        try:
+            names = [path.name for path in self.folder.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise disk_error(self.folder, error, "read") from error
+        yield from sorted(name for name in names if not name.startswith("."))
 
     def newest(self, count: int) -> Iterator[TakeRecord]:
         """Records of the takes published last, the newest first; unreadable ones are passed over."""
@@ -134,15 +164,16 @@ class Takes:
     def _readable(self, key: str) -> TakeRecord | None:
         try:
             record = self.record(key)
-            sizes_match = all(
-                (self.folder / key / name).stat().st_size == fact.bytes for name, fact in record.files.items()
+            files = {self.folder / key / name: fact for name, fact in record.files.items()}
+            is_whole = all(
+                file.stat().st_size == fact.bytes and os.access(file, os.R_OK) for file, fact in files.items()
             )
         except (OSError, ValueError):
             return None
-        return record if sizes_match and record.key == key and CLIP in record.files else None
+        return record if is_whole and record.key == key and CLIP in record.files else None
 
     def _damage(self, key: str) -> str:
-        """What is wrong with a take's folder, in words; "" for a whole one."""
+        """What is wrong with a take's folder, in words; "" for a whole one. Raises OSError where it cannot be read."""
         folder = self.folder / key
         try:
             record = self.record(key)
@@ -155,7 +186,7 @@ class Takes:
         except OSError as error:
             if error.errno in _DAMAGE:
                 return f"{Path(error.filename or folder).name} cannot be read: {error.strerror}"
-            raise disk_error(folder, error) from error
+            raise
         if changed:
             return f"{', '.join(changed)} changed since it was published"
         if record.key != key or content_key(TAKE_FORM, record.take) != key or CLIP not in record.files:
@@ -186,12 +217,25 @@ class Takes:
     def _place(self, key: str, part: Path) -> Clip:
         there = self.verify(key)
         if there is None:
+            if (closed := self.unreadable(key)) is not None:
+                raise DiskError(closed)
             part.rename(self.folder / key)
             flush(self.folder)
             there = self.find(key)
         if there is None:
             raise AssertionError(f"{key} was published but is not there")
         return there
+
+
+def _readable_files(folder: Path) -> None:
+    """Raise OSError where a take is there and cannot be read; what is not there is nobody's secret."""
+    if not stat.S_ISDIR(folder.stat().st_mode):
+        return
+    for file in os.scandir(folder):
+        if not os.access(file.path, os.R_OK):
+            raise PermissionError(errno.EACCES, "", file.path)
+    if not os.access(folder, os.X_OK):
+        raise PermissionError(errno.EACCES, "", str(folder))
 
 
 def _signature(folder: Path, record: TakeRecord) -> tuple[tuple[int, int, int, int], ...]:
