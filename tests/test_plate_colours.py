@@ -264,15 +264,32 @@ def test_an_unknown_cicp_is_told_and_left_out(tmp_path: Path, cache: FactCache, 
     "chunks",
     [
         ((b"gAMA", struct.pack(">I", 0)),),
+        ((b"gAMA", struct.pack(">I", 1)),),
+        ((b"gAMA", struct.pack(">I", 2**31)),),
         ((b"cHRM", b"\0" * 32),),
         ((b"cHRM", struct.pack(">8I", *[33000] * 8)), LINEAR),
     ],
-    ids=["no gamma", "no primaries", "one point"],
+    ids=["no gamma", "gamma of black", "gamma of white", "no primaries", "one point"],
 )
 def test_impossible_colours_are_told_and_left_out(tmp_path: Path, cache: FactCache, chunks: tuple[Chunk, ...]) -> None:
     file = png(tmp_path / "a.png", flat((0.8, 0.4, 0.2), 255), *chunks)
     assert mean(plate_of(file, cache)) == pytest.approx([204, 102, 51])
     assert "impossible" in told(file, cache)[1]
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [((b"acTL", struct.pack(">II", 2, 0)),), (PQ_2020, SRGB_CICP), ((b"cICP", b"\1"),), ((b"iCCP", b"p\0\0junk"),)],
+    ids=["animation", "two statements", "damaged statement", "damaged profile"],
+)
+def test_16_bits_are_read_in_silence_whatever_lies_beside_them(
+    tmp_path: Path, cache: FactCache, capfd: pytest.CaptureFixture[str], chunks: tuple[Chunk, ...]
+) -> None:
+    """libpng writes its complaints to the terminal by itself."""
+    file = png(tmp_path / "a.png", flat((0.5,) * 3), *chunks)
+    plate_of(file, cache)
+    assert "16 bits a channel: dithered" in told(file, cache)[0]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_narrow_range_is_widened(tmp_path: Path, cache: FactCache) -> None:

@@ -701,6 +701,8 @@ def test_what_is_cropped_from_5_percent_on_is_told_once(plan: Plan, studio: Path
     ]
     assert all("set focus, or fit: blur or contain" in line for line in warned(film, "is cropped"))
     assert {film.pictures[digest].stem for digest in film.cropped} == {"tall", "phone", "square", "wide"}
+    last = film.remarks[take_of(film.shots[-1]).key]
+    assert last == ("about 67% of tall is cropped",), "beside the take, too"
 
 
 def test_the_shape_that_most_keyframes_have_is_proposed(plan: Plan, studio: Path) -> None:

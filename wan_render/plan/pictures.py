@@ -142,6 +142,9 @@ class Keyframes:
         for warning in facts.warnings:
             self._findings.warn(("keyframes", name), f"{name} {warning}")
         self._told[facts.digest] = {f"{name} {text}": None for text in (*facts.notes, *facts.warnings)}
+        lost = cropped_share((facts.width, facts.height), self._size)
+        if self._asked_fit(name) == "cover" and lost > MOST_CROPPED:
+            self._told[facts.digest][f"about {float(lost):.0%} of {name} is cropped"] = None
         fit = self._asked_fit(name)
         if fit != "cover" and self._named[name].focus is not None:
             found = f"nothing is cropped with fit: {fit}, so focus does nothing"

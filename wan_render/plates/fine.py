@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from wan_render.plates.avif_boxes import read_avif
 from wan_render.plates.colour_space import ColourSpace, Fine, as_srgb
+from wan_render.plates.png_chunks import SIGNATURE, only_pixels
 from wan_render.render import Pixels
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ def _read_by_opencv(data: bytes) -> Samples | None:
     """(height, width, 3 or 4) RGB; None where it cannot."""
     import cv2
 
+    if data.startswith(SIGNATURE):
+        data = only_pixels(data)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what matters is said in our words
     try:
         read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

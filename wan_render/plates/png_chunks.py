@@ -21,6 +21,7 @@ _MOST_CHUNKS = 1_000_000
 """256 MiB in chunks of 256 bytes; a file of smaller ones is not looked at further."""
 
 _COLOURS = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
+_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
@@ -66,6 +67,11 @@ def read_png(data: bytes) -> Png:
             if unpacked is None:
                 dropped.append(chunk)
     return Png(_without(data, dropped), stated, profile, too_large)
+
+
+def only_pixels(data: bytes) -> bytes:
+    """The PNG with nothing but what its pixels need: a decoder has nothing to convert by and nothing to complain of."""
+    return SIGNATURE + b"".join(data[chunk.start : chunk.end] for chunk in _chunks(data) if chunk.kind in _PIXELS)
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:

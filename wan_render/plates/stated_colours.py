@@ -65,6 +65,10 @@ _MOST_INSIGNIFICANT_GAMMA = 0.05
 """Of a product of two gammas that should be 1: libpng's PNG_GAMMA_THRESHOLD."""
 
 
+_LEAST_GAMMA = 0.2
+"""Of gAMA: displays have had 1/1.8 to 1/2.8, light has 1; what is far from that is a mistake."""
+
+
 @dataclass(frozen=True)
 class ColourStatement:
     """space: what the samples are to be converted from. is_srgb: the file says that they are sRGB. Neither: what counts
@@ -152,7 +156,7 @@ def _of_gamma(png: dict[bytes, bytes]) -> ColourStatement:
     """gAMA and cHRM. A gamma of 1/2.2 is how sRGB is said without an sRGB chunk."""
     gamma = struct.unpack(">I", png[b"gAMA"])[0] / 100_000 if len(png.get(b"gAMA", b"")) == 4 else None
     points = _chromaticities(png[b"cHRM"]) if b"cHRM" in png else REC_709
-    if gamma == 0 or points is None:
+    if points is None or (gamma is not None and not _LEAST_GAMMA <= gamma <= 1 / _LEAST_GAMMA):
         return ColourStatement(warnings=("states a gamma or primaries that are impossible: taken for sRGB",))
     if gamma is None or abs(gamma * 2.2 - 1) < _MOST_INSIGNIFICANT_GAMMA:
         found = _converted("cHRM", "", points, srgb_light)
