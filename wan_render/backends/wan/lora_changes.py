@@ -165,10 +165,10 @@ def fitting(changes: Mapping[str, ShapedChange], weights: Mapping[str, Shape], f
     }
     total = len(layers_of(changes))
     if misshapen:
-        why = f"of another shape: {len(layers_of(misshapen))} of {total} layers"
+        why = f"{len(layers_of(misshapen))} of {total} layers have another shape"
         raise _unfit(file, model, list(misshapen.values()), why)
     if strange:
-        raise _unfit(file, model, strange, f"not in the model: {len(layers_of(strange))} of {total} layers")
+        raise _unfit(file, model, strange, f"{len(layers_of(strange))} of {total} layers are not in the model")
     if len(pictures) == len(changes):
         found = f"changes nothing: none of its {total} layers is for {model}, all are for pictures that CLIP sees"
         raise InputError(Problem(file, found, "expected a LoRA of this model", "remove it from render.loras"))
@@ -322,7 +322,7 @@ def _is_number(value: Any) -> bool:
 
 def _unfit(file: str, model: str, examples: Sequence[str], why: str) -> InputError:
     listed = ", ".join(map(shortened, examples[:NAMED])) + (", …" if len(examples) > NAMED else "")
-    found = f"does not fit {model}: {listed} ({why})"
+    found = f"does not fit {model}: {listed}; {why}"
     return InputError(Problem(file, found, "expected a LoRA of this model", "remove it from render.loras"))
 
 
