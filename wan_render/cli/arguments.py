@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any, NoReturn
 
 from wan_render import __version__
+from wan_render.printable import shortened, shown
+
+LONGEST_MESSAGE = 600
+"""Characters of what argparse says is wrong; it repeats what was typed."""
 
 EPILOG = """\
 exit codes: 0 done; 1 film made, with slates for missing shots; 2 the input is wrong; 3 no film, the machine's fault;
@@ -17,7 +23,7 @@ exit codes: 0 done; 1 film made, with slates for missing shots; 2 the input is w
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="wan-render",
         description="A YAML storyboard becomes a finished film, overnight.",
         epilog=EPILOG,
@@ -25,13 +31,34 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"wan-render {__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands: Commands[argparse.ArgumentParser] = top.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=Parser
+    )
     for add in (_new, _check, _plan, _render, _takes, _prune, _open, _models, _doctor):
         add(commands)
     return top
 
 
+class Parser(argparse.ArgumentParser):
+    """Messages are not endless, whatever was typed, and have no colours: they pass through a PrintableStream."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.color = False  # of Python 3.14 and later
+
+    def error(self, message: str) -> NoReturn:
+        """See ArgumentParser."""
+        super().error(shortened(message, LONGEST_MESSAGE))
+
+
 Commands = argparse._SubParsersAction  # argparse names the type of its own sub-commands only here
+
+
+def _count(text: str) -> int:
+    """A whole number in plain digits. Raises ArgumentTypeError."""
+    if re.fullmatch(r"-?[0-9]{1,9}", text) is None:
+        raise argparse.ArgumentTypeError(f"invalid number {shown(text)}; allowed: 0 to 999999999")
+    return int(text)
 
 
 def _command(commands: Commands[argparse.ArgumentParser], name: str, summary: str) -> argparse.ArgumentParser:
@@ -107,13 +134,13 @@ def _takes(commands: Commands[argparse.ArgumentParser]) -> None:
     command.add_argument("shot", metavar="SHOT", nargs="?", help="1/020")
     choice = command.add_mutually_exclusive_group()
     choice.add_argument("--circle", metavar="N", help="the take that goes into the film: 2, or 2@7f3a91 to pin it")
-    choice.add_argument("--ng", metavar="N", type=int, help="refuse a take")
+    choice.add_argument("--ng", metavar="N", type=_count, help="refuse a take")
 
 
 def _prune(commands: Commands[argparse.ArgumentParser]) -> None:
     command = _with_outputs(_on_storyboard(commands, "prune", "list takes that no kept film, circle or pin uses"))
     command.add_argument(
-        "--keep", metavar="N", type=int, required=True, help="keep what the newest N versions of this film show"
+        "--keep", metavar="N", type=_count, required=True, help="keep what the newest N versions of this film show"
     )
     command.add_argument("--yes", action="store_true", help="delete them")
     _with_draft(command)

@@ -14,6 +14,7 @@ from wan_render.backends.wan.weights.sizes import expected_bytes
 from wan_render.cli.wording import gigabytes
 from wan_render.errors import Problem, UsageError
 from wan_render.model.spelling import did_you_mean
+from wan_render.printable import shown
 from wan_render.render import Licence, ModelCard
 from wan_render.settings import MachineSettings, machine_settings
 from wan_render.take import Sampling
@@ -54,7 +55,7 @@ def _pull(arguments: argparse.Namespace, settings: MachineSettings) -> int:
 def _card(name: str) -> ModelCard:
     if name not in official.BY_NAME:
         known = f"allowed: {', '.join(official.BY_NAME)}"
-        raise UsageError(Problem(f"'{name}'", "no model of this name", known, did_you_mean(name, official.BY_NAME)))
+        raise UsageError(Problem(shown(name), "no model of this name", known, did_you_mean(name, official.BY_NAME)))
     return official.BY_NAME[name].card()
 
 

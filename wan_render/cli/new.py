@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from importlib.resources import files
 from pathlib import Path
 from shlex import quote
 
 from wan_render.errors import Problem, UsageError
+from wan_render.printable import LONGEST_SHOWN, one_line, path_name, shown
+from wan_render.store.disk import disk_errors
+
+LONGEST_TITLE = 200
+"""Characters of a title; a folder's name may have 255."""
 
 STARTER_KEYFRAMES = {
     "dawn": ((38, 42, 84), (236, 150, 110)),
@@ -23,28 +29,32 @@ def run(arguments: argparse.Namespace) -> int:
     """Make the folder, its storyboard and three keyframes."""
     folder: Path = arguments.name
     _make(folder)
-    starter = files("wan_render.cli").joinpath("starter.yaml").read_text(encoding="utf-8")
-    (folder / "storyboard.yaml").write_text(
-        starter.replace("{title}", json.dumps(folder.name, ensure_ascii=False)), encoding="utf-8"
-    )
-    for name, sky in STARTER_KEYFRAMES.items():
-        _paint(sky, folder / "keyframes" / f"{name}.jpg")
-    file = folder / "storyboard.yaml"
-    print(f"{file}\nnext: {quote(sys.argv[0])} render --backend animatic {quote(str(file))}")
+    with disk_errors(folder):
+        _fill(folder)
+    file = path_name(folder / "storyboard.yaml")
+    print(f"{file}\nnext: {quote(sys.argv[0])} render --backend animatic {quote(file)}")
     return 0
 
 
 def _make(folder: Path) -> None:
     if not folder.name:
-        raise UsageError(Problem(f"'{folder}'", "is no name", "a folder to be made, `my-film`"))
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(Problem(str(folder), "is there already", "a new name, or an empty folder"))
+        raise UsageError(Problem(shown(str(folder)), "is not a name", "a folder to be made, `my-film`"))
     try:
+        if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(Problem(path_name(folder), "is there already", "a new name, or an empty folder"))
         (folder / "keyframes").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            Problem(str(folder), f"cannot be made ({error.strerror})", "a folder that you may write to")
-        ) from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        named = shown(str(folder)) if len(str(folder)) > LONGEST_SHOWN else path_name(folder)
+        raise UsageError(Problem(named, f"cannot be made ({why})", "a folder that you may write to")) from error
+
+
+def _fill(folder: Path) -> None:
+    starter = files("wan_render.cli").joinpath("starter.yaml").read_text(encoding="utf-8")
+    title = json.dumps(one_line(folder.absolute().name)[:LONGEST_TITLE], ensure_ascii=False)
+    (folder / "storyboard.yaml").write_text(starter.replace("{title}", title), encoding="utf-8")
+    for name, sky in STARTER_KEYFRAMES.items():
+        _paint(sky, folder / "keyframes" / f"{name}.jpg")
 
 
 def _paint(sky: tuple[tuple[int, int, int], tuple[int, int, int]], target: Path) -> None:

@@ -15,7 +15,7 @@ from wan_render.take import short
 def run(arguments: argparse.Namespace) -> int:
     """Nothing is deleted without --yes."""
     if arguments.keep < 0:
-        raise UsageError(Problem("--keep", f"{arguments.keep}", "0 or more versions"))
+        raise UsageError(Problem("--keep", f"invalid value {arguments.keep}", "0 or more versions"))
     session = Session.of(arguments)
     say_first(session)
     pins = tuple(_pins(session))

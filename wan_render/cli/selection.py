@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from wan_render.errors import Problem, UsageError
 from wan_render.plan import FilmPlan
+from wan_render.printable import LONGEST_SHOWN, shown
 
 
 def selected(plan: FilmPlan, text: str) -> frozenset[str]:
@@ -31,11 +32,11 @@ def one_shot(plan: FilmPlan, name: str) -> str:
     if len(named) == 1:
         return named[0]
     if named:
-        raise UsageError(Problem(f"'{name}'", "several shots have this name", f"allowed: {', '.join(named)}"))
+        raise UsageError(Problem(shown(name), "several shots have this name", f"allowed: {', '.join(named)}"))
     raise UsageError(_unknown(name, ids))
 
 
 def _unknown(name: str, known: list[str]) -> Problem:
-    close = get_close_matches(name, known, n=1)
+    close = get_close_matches(name[:LONGEST_SHOWN], known, n=1)
     hint = f"did you mean '{close[0]}'?" if close else "`wan-render plan FILE` lists them"
-    return Problem(f"'{name}'", "no shot or scene of the film", f"for example {', '.join(known[:4])}", hint)
+    return Problem(shown(name), "no shot or scene of the film", f"for example {', '.join(known[:4])}", hint)

@@ -14,7 +14,7 @@ from wan_render.errors import Problem, UsageError
 from wan_render.model import Circle, Shot
 from wan_render.plan import PlannedShot, Rendered
 from wan_render.plan.names import delivered_name
-from wan_render.printable import path_name
+from wan_render.printable import path_name, shown
 from wan_render.production import black_takes
 from wan_render.status import ShotStatus, status
 from wan_render.store import Clip
@@ -24,7 +24,7 @@ from wan_render.take import key_of, short
 REFUSED = "refused"
 """The state of a take that `ng` refuses."""
 
-_CIRCLE = re.compile(r"([1-9]\d*)(?:@([0-9a-f]{6,64}))?")
+_CIRCLE = re.compile(r"([1-9][0-9]{0,8})(?:@([0-9a-f]{6,64}))?")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,7 +53,7 @@ def refuse(session: Session, shot_id: str, number: int) -> None:
     planned, _ = _rendered(session, shot_id)
     shot = _authored(session, planned)
     if number < 1:
-        raise UsageError(Problem("--ng", f"{number}", "takes are counted from 1"))
+        raise UsageError(Problem("--ng", f"invalid value {number}", "takes are counted from 1"))
     if shot.circle is not None and shot.circle.take == number:
         raise UsageError(
             Problem(
@@ -70,7 +70,8 @@ def _circle(session: Session, shot_id: str, text: str) -> None:
     planned, _ = _rendered(session, shot_id)
     match = _CIRCLE.fullmatch(text)
     if match is None:
-        raise UsageError(Problem("--circle", f"'{text}'", "a take's number, or 2@7f3a91 to keep that very clip"))
+        allowed = "a take's number, or 2@7f3a91 to keep that very clip"
+        raise UsageError(Problem("--circle", f"invalid value {shown(text)}", allowed))
     shot = _authored(session, planned)
     number, pin = int(match[1]), match[2]
     if number in shot.ng:

@@ -31,6 +31,9 @@ MARKER = "wan-render-store.json"
 _ROOT = 0
 """The user who can do everything anyway."""
 
+_NO_FOLDERS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR)
+"""What the kernel answers to a path where there is no folder, and can be none."""
+
 _NAME_IT = "name it if you want it: --outputs DIR, or WAN_RENDER_OUTPUTS"
 
 
@@ -81,14 +84,15 @@ def mark(folder: Path) -> None:
 
 
 def _possible(named: Path) -> Path:
-    """The same path. Raises UsageError where no file system could have a folder of that name."""
+    """The same path. Raises UsageError where something else stands there, or no folder can be called so."""
     try:
-        os.lstat(named)
+        if not stat.S_ISDIR(named.stat().st_mode):
+            raise _impossible(named, "is not a folder")
     except ValueError:
         raise _impossible(named, "has a NUL in it") from None
     except OSError as error:
-        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ, errno.EINVAL):
-            raise _impossible(named, f"is no name of a folder: {error.strerror}") from None
+        if error.errno in _NO_FOLDERS:
+            raise _impossible(named, f"cannot be one: {error.strerror}") from None
     return named
 
 

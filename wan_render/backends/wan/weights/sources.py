@@ -8,6 +8,7 @@ from wan_render.backends.wan.weights.hub import Hub
 from wan_render.backends.wan.weights.hugging_face import HuggingFace
 from wan_render.backends.wan.weights.modelscope import ModelScope
 from wan_render.errors import Problem, UsageError
+from wan_render.printable import shown
 
 SOURCES: dict[str, Callable[[], Hub]] = {
     "huggingface": HuggingFace,
@@ -18,5 +19,5 @@ SOURCES: dict[str, Callable[[], Hub]] = {
 def hub(source: str) -> Hub:
     """The hub of that name. Raises UsageError for an unknown one."""
     if source not in SOURCES:
-        raise UsageError(Problem("--source", f"'{source}' is not known", f"allowed: {', '.join(SOURCES)}"))
+        raise UsageError(Problem("--source", f"unknown source {shown(source)}", f"allowed: {', '.join(SOURCES)}"))
     return SOURCES[source]()

@@ -1,0 +1,111 @@
+"""Every argument of every command with values that nobody means: refused with what is wrong, never a defect."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import environment
+from wan_render.cli import main
+from wan_render.printable import shown
+
+VALUES = (
+    *("", " ", ".", "..", "/", "-", "~", "*", ",", "%s", "\\", "'", "🦌"),
+    *("x" * 300, "x/" * 2500, "x" * 5000, "a\0b", "\udc80", "a\nb", "\x1b[2J", "\u202e"),
+    *("/dev/null", "/proc/self/nothing", "/proc/nowhere/a/b", "a file", "a file/x", "pipe", "loop", "dangling"),
+    *("1", "-1", "0", "1e9", "9" * 5000, "٣", "nan", "1/010,,", "1/010/2", "2@", "2@zz", "0@abcdef", "1@abcdef"),
+)
+PREVIEW = ("--backend", "animatic")
+COMMANDS: tuple[tuple[str, ...], ...] = (
+    ("new", "VALUE"),
+    ("check", "VALUE"),
+    ("check", "FILE", "--allow", "VALUE"),
+    ("check", "FILE", "--backend", "VALUE"),
+    ("plan", "FILE", "--outputs", "VALUE", *PREVIEW),
+    ("render", "VALUE"),
+    ("render", "FILE", "--only", "no shot", "--outputs", "VALUE", *PREVIEW),
+    ("render", "FILE", "--only", "VALUE", "--outputs", "a file", *PREVIEW),
+    ("render", "FILE", "--retake", "VALUE", "--outputs", "a file", *PREVIEW),
+    ("takes", "FILE", "VALUE", *PREVIEW),
+    ("takes", "FILE", "1/010", "--circle", "VALUE"),
+    ("takes", "FILE", "1/010", "--ng", "VALUE"),
+    ("prune", "FILE", "--keep", "VALUE"),
+    ("open", "FILE", "--outputs", "VALUE"),
+    ("models", "VALUE"),
+    ("models", "pull", "VALUE"),
+    ("VALUE",),
+)
+MOST_CHARACTERS = 7000
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_no_value_of_an_argument_is_a_defect(
+    command: tuple[str, ...],
+    harbour: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    text = harbour.read_bytes()
+    for number, value in enumerate(VALUES):
+        place = tmp_path / f"{number}"
+        place.mkdir()
+        monkeypatch.chdir(place)
+        furnish(place)
+        words = [str(harbour) if word == "FILE" else value if word == "VALUE" else word for word in command]
+        code = exit_code(words)
+        printed = capsys.readouterr()
+        assert code in (0, 2), (shown(value), printed.err)
+        assert "Traceback" not in printed.err, shown(value)
+        assert "a defect" not in printed.err, shown(value)
+        assert len(printed.err) < MOST_CHARACTERS
+        harbour.write_bytes(text)
+
+
+def furnish(folder: Path) -> None:
+    (folder / "a file").touch()
+    os.mkfifo(folder / "pipe")
+    (folder / "loop").symlink_to("loop")
+    (folder / "dangling").symlink_to("/proc/nowhere/x")
+
+
+def exit_code(words: list[str]) -> object:
+    with suppress(SystemExit):
+        return main(words)
+    return 2  # argparse's, after its message
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [("/nowhere", "--allow '/nowhere': is not there"), ("harbour.yaml", "--allow 'harbour.yaml': is not a folder")],
+)
+def test_what_is_allowed_is_a_folder(
+    folder: str, said: str, harbour: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(harbour.parent)
+    assert main(["check", str(harbour), "--allow", folder, "--allow", str(harbour.parent)]) == 2
+    assert capsys.readouterr().err == f"{said}; a folder\n"
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J\nb", "x" * 255, "\u202e…", 'it\'s "quoted" {title}'])
+def test_a_new_film_of_any_name_renders_as_it_is(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert main(["new", name]) == 0, capsys.readouterr().err
+    assert main(["check", str(Path(name) / "storyboard.yaml")]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists() or os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_may_not_be_written_is_said(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    command = [sys.executable, "-m", "wan_render.cli", "new", str(tmp_path / "film")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(tmp_path), check=False)
+    assert (done.returncode, "cannot be made (Permission denied)" in done.stderr) == (2, True)
