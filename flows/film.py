@@ -27,7 +27,7 @@ from wan_render.cli.session import Session, chosen_backend
 from wan_render.errors import Problem, Stopped, UsageError, WanRenderError
 from wan_render.farm import LocalFarm, local_devices
 from wan_render.printable import path_name
-from wan_render.production import FilmVersion, Precedence, Run, begin, failures, film_warnings, finish
+from wan_render.production import FilmVersion, Precedence, Run, begin, failures, film_warnings, finish, warnings_of
 from wan_render.settings import machine_settings
 
 WHOLE_PATH = "name it from there, or with its whole path"
@@ -99,13 +99,12 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
     shots = None if only is None else selected(plan, only)
     devices = local_devices(session.settings, session.backend.device_kinds)
     with begin(plan, session.backend, store, only=shots, devices=devices, waiting=log.warning) as run:
-        warnings = (*film_warnings(plan, run.before), *run.confined)
-        for warning in warnings:
+        for warning in warnings_of(run):
             log.warning("%s", warning)
         sentence = outlook(run.before, run.orders, devices, session.settings.groups)
         log.info("%s", sentence)
         if approval:
-            wait_for_approval(run, sentence, warnings)
+            wait_for_approval(run, sentence, (*film_warnings(plan, run.before), *run.confined))
         with LocalFarm(devices, store.root) as farm:
             night = Night(farm, Precedence(run.orders))
             render_takes(run, night)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
 
@@ -11,34 +10,8 @@ import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.exceptions import PrefectException
 
-from wan_render.render import Phase
-
 SECONDS = 3.0
 """No bar is written more often: each time is an event that whoever watches sees go by."""
-
-
-@dataclass
-class Clock:
-    """How long a take was worked on, and how long it waited, in seconds. It waits until a phase of work is heard."""
-
-    work: float = 0.0
-    waiting: float = 0.0
-    works: bool = False
-    _since: float = field(default_factory=time.monotonic)
-
-    def hear(self, phase: Phase) -> None:
-        """From now on it is this phase."""
-        self.stop()
-        self.works = phase is not Phase.WAITING
-
-    def stop(self) -> None:
-        """Count what has passed until now."""
-        now = time.monotonic()
-        if self.works:
-            self.work += now - self._since
-        else:
-            self.waiting += now - self._since
-        self._since = now
 
 
 class Bar:

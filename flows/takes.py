@@ -15,10 +15,10 @@ from prefect.futures import PrefectFuture, wait
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.progress import Bar, Clock
+from flows.progress import Bar
 from wan_render.cli.wording import lasting
 from wan_render.errors import Stopped, WanRenderError
-from wan_render.farm import Attempts, Farm, Outcome, Verdict, lanes_of, not_tried
+from wan_render.farm import Attempts, Farm, Outcome, Verdict, WorkClock, lanes_of, not_tried
 from wan_render.printable import logger
 from wan_render.production import Precedence, RenderOrder, Run
 from wan_render.render import Phase, Progress
@@ -63,7 +63,7 @@ class Night:
         if cause := self.attempts.stopped_by:
             return self._failed(order, not_tried(order.shot, cause))
         name = f"{order.shot} take {order.number}"
-        bar, clock = Bar(name), Clock()
+        bar, clock = Bar(name), WorkClock()
         phases: set[Phase] = set()
 
         def heard(progress: Progress) -> None:

@@ -60,3 +60,17 @@ def in_folder(folder: Path, *arguments: str | Path) -> subprocess.CompletedProce
     command = [sys.executable, "-m", "wan_render.cli", *map(str, arguments)]
     env = environment(folder.parent) | {"BROWSER": os.devnull}
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env, timeout=120, check=False)
+
+
+def test_a_warning_that_the_film_was_made_with_is_only_counted(wan_render: Run, harbour: Path) -> None:
+    first = wan_render("render", harbour, "--backend", "animatic")
+    assert first.stderr.count("warning: ") == 1
+    assert "film.raster: 64x64 is not a size" in first.stderr
+    harbour.write_text(harbour.read_text() + "  - {shot: '030', card: 🦌}\n")
+    again = wan_render("render", harbour, "--backend", "animatic")
+    said = [line for line in again.stderr.splitlines() if line.startswith("warning: ")]
+    assert ["the font has no glyph for 🦌" in said[0], said[1:]] == [
+        True,
+        [f"warning: 1 warning as when v001 was made: `wan-render plan {harbour}` prints all"],
+    ]
+    assert "film.raster: 64x64 is not a size" in wan_render("plan", harbour, "--backend", "animatic").stdout

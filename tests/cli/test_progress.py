@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.farm.orders import order
+from wan_render.cli.countdown import Countdown, Expected, NightCountdown
 from wan_render.cli.progress import Reporter, reporter
 from wan_render.errors import DeviceError, Problem
 from wan_render.farm import AttemptFailed, Began, Ended, Event, Verdict
@@ -20,6 +21,7 @@ from wan_render.store import Clip
 from wan_render.take import Size
 
 ORDER = replace(order("dawn"), why="first take")
+EXPECTED = Expected(3600.0, {ORDER.take.key: 3600.0}, 60.0)
 CLIP = Clip(ORDER.take.key, Path("takes"), 9, Size(64, 48), Fraction(16))
 
 
@@ -42,7 +44,7 @@ everywhere = pytest.mark.parametrize("kind", [io.StringIO, Terminal], ids=["log"
 
 
 def tell(report: Reporter, *events: Event) -> None:
-    report.begin([ORDER], "one take")
+    report.begin([ORDER], "one take", EXPECTED)
     for event in events:
         report.event(ORDER, event)
 
@@ -95,3 +97,65 @@ def test_the_bar_of_the_film_knows_its_length_from_the_beginning(monkeypatch: py
         report.finishing(1, 321)
     assert "1/321" in stderr.getvalue()
     assert "/100" not in stderr.getvalue()
+
+
+@everywhere
+def test_waiting_is_told_apart_from_work(kind: type[io.StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with reporting(kind, monkeypatch) as (report, stderr):
+        report.begin([ORDER], "one take", EXPECTED)
+        for event, seconds in (
+            (Began(1), 40.0),  # for a device
+            (Progress(Phase.WAITING), 27.0),  # for another run
+            (Progress(Phase.STEP, 1, 2), 2.0),
+            (Progress(Phase.WRITING), 1.0),
+        ):
+            report.event(ORDER, event)
+            now[0] += seconds
+        report.event(ORDER, Ended(CLIP))
+        assert "1/010 take 1: rendered in 3 s after 67 s of waiting\n" in stderr.getvalue()
+
+
+def test_the_time_left_is_the_plans_from_the_first_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    with reporting(Terminal, monkeypatch) as (report, stderr):
+        tell(report)
+        report.say("now")
+    assert "61 min left" in stderr.getvalue()
+
+
+def test_a_log_says_how_long_all_of_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with reporting(io.StringIO, monkeypatch) as (report, stderr):
+        tell(report, Began(1))
+        now[0] += 31
+        report.event(ORDER, Progress(Phase.STEP, 1, 100))
+    assert "step 1 of 100; about 60 min left in all" in stderr.getvalue()
+
+
+def test_what_was_expected_gives_way_to_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    left = Countdown(100.0)
+    now[0] = 50.0
+    assert left.seconds == 100.0, "loading says nothing of how fast the rest goes"
+    left.reached(1e-9)
+    for share, seconds in ((0.25, 75.0), (0.5, 50.0), (0.75, 25.0), (1.0, 0.0)):
+        now[0] = 50.0 + 100 * share
+        left.reached(share)
+        assert left.seconds == pytest.approx(seconds), "as expected"
+    slow = Countdown(100.0)
+    slow.reached(1e-9)
+    now[0] += 900.0
+    slow.reached(0.9)
+    assert 90.0 < slow.seconds < 100.0, "ten times slower: 100 s are left, not 10"
+
+
+def test_takes_count_by_the_time_that_each_is_expected_to_take() -> None:
+    short, long = replace(order("dawn"), number=1), replace(order("noon"), number=2)
+    expected = Expected(100.0, {short.take.key: 10.0, long.take.key: 90.0}, 7.0)
+    night = NightCountdown([short, long], expected)
+    assert night.seconds == 107.0
+    night.ended(short)
+    assert night.seconds == pytest.approx(0.9 * 90.0 + 7.0, abs=0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wan_render.cli.countdown import Expected
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.farm import expected_seconds
 from wan_render.production import RenderOrder
@@ -32,6 +33,13 @@ def outlook(before: FilmStatus, orders: Sequence[RenderOrder], devices: Sequence
         f"{takes} to render on {counted(len(used), 'device')}{there}: {time}, "
         f"then {lasting(before.film_seconds)} for the film, {space}"
     )
+
+
+def expected(before: FilmStatus, orders: Sequence[RenderOrder], devices: Sequence[Device], groups: str) -> Expected:
+    """The same in seconds, for what counts down."""
+    alone = {key: time.seconds for key, time in before.times.items()}
+    takes = expected_seconds(orders, devices, groups, alone) if orders else 0.0
+    return Expected(takes, alone, before.film_seconds)
 
 
 def expected_time(found: FilmStatus, orders: Sequence[RenderOrder], devices: Sequence[Device], groups: str) -> str:

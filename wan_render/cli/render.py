@@ -6,13 +6,13 @@ import argparse
 import json
 import sys
 
-from wan_render.cli.outlook import outlook
+from wan_render.cli.outlook import expected, outlook
 from wan_render.cli.progress import reporter
 from wan_render.cli.selection import selected
 from wan_render.cli.session import Session, say_first
 from wan_render.cli.wording import counted
 from wan_render.farm import LocalFarm, local_devices, render_all
-from wan_render.production import FilmVersion, begin, failures, film_warnings, finish
+from wan_render.production import FilmVersion, begin, failures, finish, warnings_of
 
 WITH_SLATES = 1
 """Exit code of a film in which slates stand for missing shots."""
@@ -39,9 +39,11 @@ def _film(session: Session, only: str | None) -> FilmVersion:
         reporter() as report,
         begin(plan, backend, store, only=shots, devices=devices, waiting=report.say) as work,
     ):
-        for warning in (*film_warnings(plan, work.before), *work.confined):
-            report.say(f"warning: {warning}")
-        report.begin(work.orders, outlook(work.before, work.orders, devices, session.settings.groups))
+        for sentence in warnings_of(work):
+            report.say(f"warning: {sentence}")
+        groups = session.settings.groups
+        sentence = outlook(work.before, work.orders, devices, groups)
+        report.begin(work.orders, sentence, expected(work.before, work.orders, devices, groups))
         with LocalFarm(devices, store.root) as farm:
             results = render_all(work.orders, farm, report.event)
         return finish(work, failures(results), progress=report.finishing, waiting=report.say)

@@ -12,6 +12,7 @@ from wan_render.farm.local import LocalFarm
 from wan_render.farm.night import AttemptFailed, Began, Ended, Event, OnEvent, render_all
 from wan_render.farm.seam import Farm
 from wan_render.farm.settings import FarmSettings, Stall
+from wan_render.farm.worked import WorkClock
 from wan_render.production import Outcome
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Outcome",
     "Stall",
     "Verdict",
+    "WorkClock",
     "cpu",
     "expected_seconds",
     "gpus",

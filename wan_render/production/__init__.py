@@ -9,7 +9,7 @@ from wan_render.production.produce import attempt, produce
 from wan_render.production.render import Unwritten, assist_take, begin_take, render_take
 from wan_render.production.run import Run, begin
 from wan_render.production.warm import Warm
-from wan_render.production.warnings import film_warnings, lettering_warnings
+from wan_render.production.warnings import film_warnings, lettering_warnings, warnings_of
 from wan_render.store import FilmVersion
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "orders",
     "produce",
     "render_take",
+    "warnings_of",
 ]

@@ -32,7 +32,7 @@ from wan_render.production.pictures import Pictures
 from wan_render.production.review import review_of
 from wan_render.production.run import Run
 from wan_render.production.tags import cut_takes, film_tags
-from wan_render.production.warnings import lettering_warnings
+from wan_render.production.warnings import PLAN, lettering_warnings
 from wan_render.render import Pixels
 from wan_render.report import write_report
 from wan_render.status import ShotStatus, film_bytes, painting_label, plan_json, unreadable_words
@@ -169,7 +169,7 @@ def _write(
     tags = film_tags(run.plan, cut, version, run.store)
     make_film(cut, Sources(run.store, run.plan.pictures), folder / VIDEO, tags=tags, progress=progress)
     _write_json(folder / "cut.json", {"version": 1, **canonical(cut)})
-    _write_json(folder / "plan.json", plan_json(run.plan, run.before, lettering_warnings(run.plan)))
+    _write_json(folder / PLAN, plan_json(run.plan, run.before, lettering_warnings(run.plan)))
     _report(run, cut, version, folder, made)
     return FilmRecord(
         key=key,
