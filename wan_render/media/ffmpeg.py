@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import shutil
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from wan_render.errors import (
     MachineError,
     Problem,
 )
+from wan_render.printable import logger
 from wan_render.settings import machine_settings
 
 TAIL_LINES = 12
@@ -55,7 +55,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 
 T = TypeVar("T")
 
-LOG = logging.getLogger("wan_render.media")
+LOG = logger("wan_render.media")
 
 QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning")
 
