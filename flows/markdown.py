@@ -15,6 +15,9 @@ _NUMBER = re.compile(r"^(\d{1,9})(?=[.)])")
 _ADDRESS = re.compile(r"(?i)(?<=https:)(?=//)|(?<=http:)(?=//)|(?<=ftp:)(?=//)|(?<=\bwww)(?=\.)|(?=@)")
 """Where what a renderer takes for an address, escaped or not, is parted by a word joiner, which nobody sees."""
 
+_ARMED = re.compile(r"<|&|\](?=[(\[:])|^(?=[#+=>-]|\d{1,9}[.)])")
+"""What begins a tag, an entity, a heading or a list, and what a link and a picture cannot be without."""
+
 
 def plain(foreign: str) -> str:
     """One line of text that makes no link, picture, column, emphasis, HTML or address, wherever in a line it stands.
@@ -29,3 +32,10 @@ def link(file: Path) -> str:
     """A file's name that leads to it, and its whole path to copy."""
     address = file.absolute().as_uri()  # which has no bracket and no space
     return f"[{plain(file.name)}](<{address}>), {plain(str(file.absolute()))}"
+
+
+def disarmed(foreign: str) -> str:
+    """One line for a cell of a table artifact. Prefect's older UI takes it for Markdown and HTML, the newer one for
+    text: so word joiners part what would be a picture, a link or a tag, and nothing is added that could be seen."""
+    parted = _ADDRESS.sub("\u2060", one_line(" ".join(foreign.split())))
+    return _ARMED.sub("\\g<0>\u2060", parted)

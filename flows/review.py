@@ -9,12 +9,11 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
-from flows.markdown import link, plain
+from flows.markdown import disarmed, link, plain
 from flows.names import artifact_key
 from flows.takes import Night
 from wan_render.cli.wording import counted, gigabytes
 from wan_render.errors import Problem, WanRenderError
-from wan_render.printable import one_line
 from wan_render.production import FilmVersion, RenderOrder, Run
 from wan_render.status import ShotStatus
 from wan_render.store.disk import free_bytes
@@ -71,10 +70,10 @@ def _row(shot: ShotStatus, night: Night) -> dict[str, str | float]:
     errors = [str(outcome) for outcome in ended if isinstance(outcome, WanRenderError)]
     seconds = sum(night.seconds.get(take.key, 0.0) for take in shot.takes)
     return {
-        "shot": one_line(shot.id),
+        "shot": disarmed(shot.id),
         "before": shot.state.value,
         "now": "failed" if errors else "rendered" if ended else "reused" if shot.takes else shot.state.value,
-        "why": one_line("; ".join(errors) or shot.why),
+        "why": disarmed("; ".join(errors) or shot.why),
         "seconds": round(seconds, 1),
     }
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.markdown import link, plain
+from flows.markdown import disarmed, link, plain
+from wan_render.printable import one_line
 
 pytestmark = pytest.mark.prefect
 
@@ -49,6 +50,13 @@ def test_it_can_be_sent_and_stays_on_its_line(written: str) -> None:
     shown.encode("utf-8")
     assert len(shown.splitlines()) == 1
     assert not re.search(r"(?<!\\)[|`\[\]*_!]|[<>]", shown.replace("\\\\", ""))
+
+
+@pytest.mark.parametrize("written", HOSTILE)
+def test_a_cell_of_a_table_looks_as_it_is_written(written: str) -> None:
+    shown = disarmed(written)
+    assert shown.replace("\u2060", "") == one_line(" ".join(written.split()))
+    assert not re.search(r"<\w|&\w|\]\(|\]\[|\]:|(?i:https?://|www\.)|\w@|^[#+>-]|^\d+[.)]", shown)
 
 
 def test_a_file_is_led_to_whatever_it_is_called() -> None:
