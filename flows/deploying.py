@@ -66,7 +66,8 @@ def close_pool(client: SyncPrefectClient, project: Path) -> tuple[str, ...]:
         pool = client.read_work_pool(POOL)
     said: tuple[str, ...] = ()
     if not is_ours(pool.base_job_template):
-        said = tuple(turn_off_foreign(client))
+        said = (f"a run could say what the worker of the pool {POOL} starts; the pool is closed now",)
+        said += tuple(turn_off_foreign(client))
     if pool.base_job_template != template:
         client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=template))
     return said

@@ -16,12 +16,23 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
-from flows.home import LOCK, PASSWORD, PROFILES, SETTINGS, close, farm_home, hand_to_prefect, new_password, password
+from flows.home import (
+    ANOTHER_HOME,
+    LOCK,
+    PASSWORD,
+    PROFILES,
+    SETTINGS,
+    close,
+    farm_home,
+    hand_to_prefect,
+    new_password,
+    password,
+)
 from wan_render.backends import backend
 from wan_render.cli.session import OWN_MODELS
 from wan_render.errors import MachineError, Problem, Stopped, UsageError, WanRenderError
@@ -94,11 +105,13 @@ def _run(project: Path) -> None:
 
     home = farm_home(project)
     with _lock(home) as lock:
-        farm = Farm(project, home, _password(home), lock)
+        secret = _password(home)
+        farm = Farm(project, home, secret, lock)
+        hand_to_prefect(home, secret, farm.api)
         farm.refuse_taken_port()
         with farm:
             for line in farm.deploy(deployed):
-                _say(f"the farm's server asked for no password, or its work pool was changed: {line}")
+                _say(line)
             _say(_welcome(farm.api, farm.ui, home, sentence))
             while True:
                 time.sleep(LOOK_SECONDS)
@@ -107,14 +120,15 @@ def _run(project: Path) -> None:
 
 
 def _password(home: Path) -> str:
-    """The farm's password, made where there is none or where others could read it; handed to `prefect`."""
+    """The farm's password, made where there is none or where others could read it."""
     opened = close(home)
+    if "." in opened:
+        _say(f"other users could open {_shown(home)}; it is closed now")
     found = password(home)
     if found is None or {".", PASSWORD} <= {*opened} or {".", PROFILES} <= {*opened}:
         if found is not None:
             _say(f"other users could read the farm's password ({home}): a new one was made")
         found = new_password(home)
-    hand_to_prefect(home, found)
     return found
 
 
@@ -157,8 +171,13 @@ def _refuse_other_passwords() -> None:
 @contextmanager
 def _lock(home: Path) -> Iterator[int]:
     """One farm a folder: held until the last of its programs has gone."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (home / LOCK).open("a+") as file:
+    with ExitStack() as opened:
+        try:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = opened.enter_context((home / LOCK).open("a+"))
+        except OSError as error:
+            problem = Problem(str(home), f"cannot be a farm's folder: {error.strerror}", remedy=ANOTHER_HOME)
+            raise MachineError(problem) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -186,6 +205,8 @@ In another terminal, in this folder:
 {_elsewhere(api, home)}    .venv/bin/prefect deployment run 'film/now' -p storyboard={DEMONSTRATION} --watch
     .venv/bin/prefect deployment run 'batch/overnight' --watch
     .venv/bin/prefect deployment schedule ls 'batch/overnight'
+
+From another folder: export PREFECT_PROFILES_PATH={shlex.quote(str(home / PROFILES))}
 
 Ctrl-C stops it all; what was finished is kept. docs/operations.md has the rest.
 """

@@ -21,6 +21,7 @@ from wan_render.errors import WanRenderError
 SECONDS = 3.0
 """So long a server that is there takes at most to answer."""
 
+AS_ITS_USER = "run doctor as the farm's user"
 AGAIN = "stop the farm and start it again: make farm"
 ELSEWHERE = "http://a-page-elsewhere.example"
 
@@ -34,8 +35,13 @@ def findings(folder: Path) -> Iterator[Finding]:
         yield Finding("farm", f"none was started here yet: there is no {home}")
         return
     yield _folder(home)
-    secret = _secret(home)
-    yield _password(home, secret)
+    try:
+        secret = password(home)
+        yield _password(home, secret)
+    except WanRenderError as error:
+        problem = error.problems[0]
+        yield Finding("farm's password", f"{problem.where}: {problem.found}", problem.remedy)
+        secret = None
     yield from _server(home, _api(folder), secret)
 
 
@@ -43,17 +49,10 @@ def _folder(home: Path) -> Finding:
     try:
         opened = sorted(open_to_others(home))
     except OSError as error:
-        return Finding("farm", f"{home}: {error.strerror}", "run doctor as the farm's user", needed=False)
+        return Finding("farm", f"{home}: {error.strerror}", AS_ITS_USER)
     if "." in opened:
         return Finding("farm", f"other users can open {home}, and {len(opened) - 1} of its files", AGAIN)
     return Finding("farm", f"{home}, its owner's alone")
-
-
-def _secret(home: Path) -> str | None:
-    try:
-        return password(home)
-    except WanRenderError:
-        return None
 
 
 def _password(home: Path, secret: str | None) -> Finding:
@@ -71,8 +70,12 @@ def _password(home: Path, secret: str | None) -> Finding:
 
 def _server(home: Path, api: str, secret: str | None) -> Iterator[Finding]:
     """Asked only while the farm runs, and on this machine: nobody else is to get the password."""
-    if not runs(home):
-        yield Finding("farm's server", "does not run; make farm starts it")
+    try:
+        if not runs(home):
+            yield Finding("farm's server", "does not run; make farm starts it")
+            return
+    except OSError as error:
+        yield Finding("farm's server", f"it is not known whether it runs: {error}", AS_ITS_USER)
         return
     if urlsplit(api).scheme != "http" or urlsplit(api).hostname not in LOOPBACK:
         yield Finding("farm's server", f"PREFECT_API_URL names {api}, another one: it was not asked")

@@ -32,6 +32,7 @@ SETTINGS = ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """The hosts at which a farm's server may listen: this machine alone."""
 
+ANOTHER_HOME = "name another one in PREFECT_HOME"
 RENEW = "make a new one: .venv/bin/python -m flows.farm --new-password"
 
 SHORTEST = 16
@@ -56,7 +57,8 @@ def close(home: Path) -> tuple[str, ...]:
         for file in (home / name for name in opened if name != "."):
             file.chmod(stat.S_IMODE(file.lstat().st_mode) & 0o700)
     except OSError as error:
-        raise MachineError(Problem(str(home), f"cannot be a farm's folder: {error.strerror}")) from error
+        problem = Problem(str(home), f"cannot be a farm's folder: {error.strerror}", remedy=ANOTHER_HOME)
+        raise MachineError(problem) from error
     return opened
 
 
@@ -106,14 +108,15 @@ def new_password(home: Path) -> str:
     return made
 
 
-def hand_to_prefect(home: Path, secret: str) -> None:
-    """Write the profile from which the `prefect` commands of the folder have the password; other profiles stay."""
+def hand_to_prefect(home: Path, secret: str, api: str = "") -> None:
+    """Write the profile from which `prefect` commands have the password, and those of other folders the server's
+    address; other profiles stay."""
     file = home / PROFILES
     try:
         profiles = tomllib.loads(file.read_text(encoding="utf-8")).get("profiles", {})
     except (FileNotFoundError, tomllib.TOMLDecodeError, UnicodeDecodeError):
         profiles = {}
-    ours = {**profiles.get(PROFILE, {}), **dict.fromkeys(SETTINGS, secret)}
+    ours = {**profiles.get(PROFILE, {}), **dict.fromkeys(SETTINGS, secret)} | ({"PREFECT_API_URL": api} if api else {})
     lines = [
         "# Written by `make farm`. The password is a copy of the one beside this file.",
         f"active = {_quoted(PROFILE)}",
@@ -132,7 +135,7 @@ def _refuse_foreign(home: Path) -> None:
     owner = home.stat().st_uid
     if owner != os.geteuid():
         found = f"belongs to user {owner}, who could read the password of its server"
-        raise MachineError(Problem(str(home), found, "a farm's folder is your own", "name another in PREFECT_HOME"))
+        raise MachineError(Problem(str(home), found, "a farm's folder is your own", ANOTHER_HOME))
 
 
 def _write_private(file: Path, text: str) -> None:

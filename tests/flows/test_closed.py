@@ -8,6 +8,8 @@ import json
 import os
 import pickle
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -23,10 +25,12 @@ from websockets.sync.client import connect
 from flows.deploying import DEPLOYMENTS, SILENT_RUNS
 from flows.gate import Gate
 from flows.home import open_to_others
+from flows.markdown import disarmed, plain
 from flows.pool import POOL, job_template
 from tests.flows.conftest import Farm, until
 from tests.flows.films import write_film
 from tests.flows.project import PROJECT
+from tests.flows.test_markdown import HOSTILE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -154,6 +158,8 @@ def test_the_gate_lets_two_host_headers_through_no_more_than_a_wrong_one() -> No
 
 
 def test_what_strangers_left_in_an_old_farm_does_not_run(farm: Farm, old_home: Path) -> None:
+    assert f"other users could open {old_home / 'farm'}; it is closed now" in farm.said
+    assert f"a run could say what the worker of the pool {POOL} starts; the pool is closed now" in farm.said
     assert "the deployment 'batch/planted' was paused" in farm.said
     assert "the automation 'planted' was disabled" in farm.said
     assert farm.said.count("was cancelled: no deployment of the farm made it") == 1
@@ -211,6 +217,21 @@ def test_the_password_is_in_its_two_files_and_nowhere_else(farm: Farm, tmp_path:
     assert farm.password not in farm.said
     commands = [Path(entry.path, "cmdline").read_bytes() for entry in os.scandir("/proc") if entry.name.isdigit()]
     assert not [command for command in commands if any(secret in command for secret in secrets)]
+
+
+def test_prefect_in_another_folder_needs_one_variable(farm: Farm, tmp_path: Path) -> None:
+    names = ("PREFECT_HOME", "PREFECT_API_URL")
+    variables = {name: value for name, value in farm.environment.items() if name not in names}
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "work-pool", "inspect", POOL, "--output", "json"],
+        cwd=tmp_path,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"export PREFECT_PROFILES_PATH={variables['PREFECT_PROFILES_PATH']}" in farm.said
 
 
 def test_another_user_reads_nothing_and_is_refused(farm: Farm) -> None:
@@ -302,6 +323,27 @@ def test_a_page_of_another_origin_in_a_browser_is_refused(farm: Farm, elsewhere:
     elsewhere.wait_for_url(f"{api}/flow_runs/")
     assert elsewhere.inner_text("body").strip() == "pages of other origins are refused"
     assert farm.ask("POST", "/flow_runs/count") == before
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("ui", ["", "v2/"])
+def test_the_ui_shows_foreign_text_and_obeys_none_of_it(farm: Farm, browser: Browser, ui: str) -> None:
+    home, page = farm.environment["PREFECT_API_URL"].removesuffix("/api"), browser.new_page()
+    page.add_init_script(f"localStorage.setItem('prefect-password', '{farm.headers['Authorization'].split()[1]}')")
+    cells = [{"why": disarmed(text)} for text in HOSTILE]
+    for kind, data in (
+        ("markdown", "\n".join(f"- {plain(text)}" for text in HOSTILE)),
+        ("table", json.dumps([*cells, {"why": disarmed("<script>document.title = 'taken'</script> the end")}])),
+    ):
+        made = farm.ask("POST", "/artifacts/", key=f"hostile-{kind}", type=kind, data=data)
+        page.goto(f"{home}/{ui}artifacts/artifact/{made['id']}")
+        page.get_by_text("src=x onerror=y").first.wait_for()
+        seen = page.locator("body").inner_text().replace("\u2060", "")
+        assert "![x](http://evil.example/a.png)" in seen
+        assert "<img src=x onerror=y>" in seen
+        assert page.locator("img[src*=evil], img[src=x], a[href*=evil]").count() == 0
+        assert page.title() != "taken"
+    page.close()
 
 
 @pytest.mark.browser

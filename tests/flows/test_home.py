@@ -66,11 +66,15 @@ def test_two_passwords_are_never_the_same(home: Path) -> None:
 def test_other_profiles_of_the_folder_stay(home: Path) -> None:
     with (home / PROFILES).open("a") as file:
         file.write('\n[profiles.mine]\nPREFECT_API_URL = "http://127.0.0.1:4300/api"\nPREFECT_DEBUG_MODE = "a\\"b"\n')
-    hand_to_prefect(home, "admin:another-password")
+    hand_to_prefect(home, "admin:another-password", "http://127.0.0.1:4200/api")
     profiles = tomllib.loads((home / PROFILES).read_text())
     assert profiles["active"] == "wan-render"
     assert profiles["profiles"]["mine"] == {"PREFECT_API_URL": "http://127.0.0.1:4300/api", "PREFECT_DEBUG_MODE": 'a"b'}
-    assert set(profiles["profiles"]["wan-render"].values()) == {"admin:another-password"}
+    assert profiles["profiles"]["wan-render"] == {
+        "PREFECT_API_AUTH_STRING": "admin:another-password",
+        "PREFECT_SERVER_API_AUTH_STRING": "admin:another-password",
+        "PREFECT_API_URL": "http://127.0.0.1:4200/api",
+    }
 
 
 @pytest.mark.parametrize(
