@@ -21,6 +21,7 @@ from wan_render.plan.lengths import Length, length
 from wan_render.plan.lettering import lettering
 from wan_render.plan.loras import Loras
 from wan_render.plan.models import Chooser, Modelled
+from wan_render.plan.other_syntax import warn_of_other_syntax
 from wan_render.plan.paintings import Painter
 from wan_render.plan.pictures import Keyframes
 from wan_render.plan.previous import Kept, nothing_kept
@@ -83,6 +84,7 @@ def make_plan(
     studio.keyframes.warn_of_cropping()
     warn_of_slates(shots, findings)
     _warn_of_unused_keyframes(storyboard, findings)
+    warn_of_other_syntax(storyboard, findings)
     warn_of_ignored(cast, rates, findings)
     findings.raise_errors()
     cards = _models_used(drafts, shots) | studio.painter.cards

@@ -1,0 +1,131 @@
+"""Signs that mean something to other tools and nothing here: a model reads them as words.
+
+Only forms that prose does not have count: `(deer:1.4)` does, `(a deer)`, `3:4`, `[sic]` and Chinese brackets do not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from wan_render.model import Authored, PathInFile, Shot, Storyboard
+from wan_render.plan.findings import Findings
+from wan_render.plan.roles import Role, role_of
+from wan_render.printable import shown
+
+_TEXTS = frozenset({"style", "setting", "avoid", "action", "prompt", "size", "angle", "lens", "move", "negative"})
+"""The keys whose texts reach a model."""
+
+_SUSPECT = re.compile(r"[<({\[@“„]|__|--|::|BREAK|AND|embedding:")
+"""Without any of these a text has nothing of what follows."""
+
+
+@dataclass(frozen=True)
+class _Sign:
+    """What another tool would understand. instead: what to write here, made of what was found."""
+
+    pattern: re.Pattern[str]
+    instead: Callable[[re.Match[str]], str]
+
+
+def _say(text: str) -> Callable[[re.Match[str]], str]:
+    return lambda _found: text
+
+
+def _lora(found: re.Match[str]) -> str:
+    scale = f", scale: {found[2]}" if found[2] else ""
+    return f"write render: {{loras: {{path: {found[1]}.safetensors{scale}}}}}"
+
+
+def _option(found: re.Match[str]) -> str:
+    name, value = found[1], found[2] or "…"
+    own = {
+        "ar": f"film: {{aspect: '{value}'}}", "aspect": f"film: {{aspect: '{value}'}}", "no": "look: {avoid: …}",
+        "neg": "look: {avoid: …}", "seed": f"render: {{seed: {value}}}", "style": "look: {style: …}",
+        "stylize": "look: {style: …}", "fps": f"film: {{rate: {value}}}", "dur": f"duration: {value}s",
+        "steps": f"render: {{flf2v: {{steps: {value}}}}}", "cfg": f"render: {{flf2v: {{guidance: {value}}}}}",
+    }.get(name)  # fmt: skip
+    return f"write {own}" if own else "delete it"
+
+
+_WEIGHTS = "say it in words: weights and schedules are not read"
+_OPTIONS = (
+    "ar aspect no neg seed style stylize chaos quality iw niji tile weird stop repeat cref sref cw sw motion raw video"
+    " fps dur steps cfg rf rs wt hd ratio resolution duration camerafixed"
+)
+_SIGNS = (
+    _Sign(re.compile(r"\A[“„][^“”„]*[”“]\Z"), _say('its quotes are part of the text: leave them out, or write "…"')),
+    _Sign(re.compile(r"<(?:lora|lyco|hypernet):([^:<>]+?)(?::(-?[\d.]+))?(?::[^<>]*)?>"), _lora),
+    _Sign(re.compile(r"<<<?\w+>?>>"), _say("name keyframes in from, to and through")),
+    _Sign(
+        re.compile(r"[(\[](?=[^()\[\]:]{0,80}[^\W\d])[^()\[\]:]+:-?(?:[0-2](?:\.\d{1,4})?|\.\d{1,4})[)\]]"),
+        _say(_WEIGHTS),
+    ),
+    _Sign(
+        re.compile(r"\[[^\[\]:]+:[^\[\]:]*:\s?\d{0,4}\.?\d{1,4}\]"),
+        _say("make two shots, or pass a keyframe with through"),
+    ),
+    _Sign(re.compile(r"\[[^\[\]|]+\|[^\[\]]+\]|\{[^{}|]*\|[^{}]*\}"), _say("write one of them, in a shot of its own")),
+    _Sign(re.compile(r"\{\{[^{}]+\}\}|\(\([^()]+\)\)|\[\[[^\[\]]+\]\]"), _say(_WEIGHTS)),
+    _Sign(re.compile(r"(?<!\w)__[^\W_][\w*/-]*__(?!\w)"), _say("write the word itself")),
+    _Sign(re.compile(r"\bembedding:[\w.-]+"), _say("say it in words, or use a LoRA: render: {loras: …}")),
+    _Sign(re.compile(r"(?<![\w\"'“])(?:BREAK|AND)(?![\w\"'”])"), _say("delete it: the text is read as one")),
+    _Sign(
+        re.compile(rf"(?<!\S)--({_OPTIONS.replace(' ', '|')}|(?:v|s|c|q|w|h)(?= +\d))\b(?:[ =]+([\w.:/]+))?"), _option
+    ),
+    _Sign(re.compile(r"\w::-?[\d.]{1,9}(?!\w)"), _say(_WEIGHTS)),
+    _Sign(
+        re.compile(
+            r"(?<![\w.])@(?:image|img|video|ref|reference|character|char|element|subject|start|end|first|last)"
+            r"(?:[_ -]?frame)?[_-]?\d*\b",
+            re.IGNORECASE,
+        ),
+        _say("name keyframes in from, to and through"),
+    ),
+    _Sign(
+        re.compile(r"\[(?:truck|pan|push|pull|pedestal|tilt|zoom|shake|tracking|static)\b[\w ,]*\]", re.IGNORECASE),
+        _say("write move: pan left, or say it in words"),
+    ),
+)
+
+
+def warn_of_other_syntax(storyboard: Storyboard, findings: Findings) -> None:
+    """Warn at every text that reaches a model of what only another tool would understand, each kind once a text."""
+    for place, text in _texts(storyboard, ()):
+        if _SUSPECT.search(text) is None:
+            continue
+        for sign in _SIGNS:
+            if (found := sign.pattern.search(text)) is not None and not _is_shouted(found, text):
+                findings.warn(place, f"{shown(found[0])} is read as words here", "", sign.instead(found))
+
+
+def _is_shouted(found: re.Match[str], text: str) -> bool:
+    """Whether BREAK or AND stands in a text of capitals."""
+    return found[0].isalpha() and text.upper() == text
+
+
+def _is_rendered(shot: Shot) -> bool:
+    return shot.status != "omit" and role_of(shot) is Role.RENDER
+
+
+def _texts(value: Any, place: PathInFile) -> Iterator[tuple[PathInFile, str]]:
+    """Every text that reaches a model, below a place. Only what was written is visited."""
+    if isinstance(value, Authored):
+        if isinstance(value, Shot) and not _is_rendered(value):
+            return
+        infos = type(value).model_fields
+        for name in value.model_fields_set:
+            inner = getattr(value, name)
+            key = infos[name].alias or name
+            if key in _TEXTS and isinstance(inner, str):
+                yield (*place, key), inner
+            elif not isinstance(inner, str) or key == "avoid":
+                yield from _texts(inner, (*place, key))
+    elif isinstance(value, tuple | dict):
+        for at, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(item, str):
+                yield (*place, at), item
+            else:
+                yield from _texts(item, (*place, at))
