@@ -7,7 +7,6 @@ the same clip. Planning does the same, so they share one take.
 
 from __future__ import annotations
 
-import html
 import re
 from functools import lru_cache
 
@@ -25,11 +24,11 @@ _UNTOUCHED = (
 """Characters that cleaning never changes. A text of these alone needs no ftfy, which takes longer to import than a
 small storyboard takes to check."""
 
-_PLAIN = re.compile(f"(?:[{_UNTOUCHED}\uff0c]+(?: (?! |$)|$))*")
+_PLAIN = re.compile(f"[{_UNTOUCHED}\uff0c ]*")
 
 _CHINESE_COMMA = re.compile(r",(?! )(?<![0-9],(?=[0-9]))")
 
-_NESTED_AMPERSAND = re.compile(r"&(?:(?:amp|AMP|#0{0,9}38|#[xX]0{0,9}26);?){2,}")
+_NESTED_AMPERSAND = r"&(?:(?:amp|AMP|#0{0,9}38|#[xX]0{0,9}26);?){2,}"
 """`&amp;amp;lt;`: however deep, it comes to `&lt;` and then to `<`; unescaped level by level it could take hours."""
 
 MOST_PASSES = 16
@@ -49,8 +48,12 @@ def cleaned(text: str) -> str:
     space after it and is not inside a number. Wan's own negative prompts and Chinese prompts are written so, and keep
     the keys that they always had.
     """
-    read = text.replace("，", ",") if _PLAIN.fullmatch(text) else _fully_cleaned(text)
+    read = text.replace("，", ",") if _is_plain(text) else _fully_cleaned(text)
     return _CHINESE_COMMA.sub("，", read) if "," in read and has_han(read) else read
+
+
+def _is_plain(text: str) -> bool:
+    return "  " not in text and text == text.strip() and _PLAIN.fullmatch(text) is not None
 
 
 def as_read(text: str) -> str:
@@ -59,9 +62,11 @@ def as_read(text: str) -> str:
 
 
 def _fully_cleaned(text: str) -> str:
-    import ftfy  # late: most texts need none of it
+    import html  # late, both of them: most texts need neither
 
-    text = _NESTED_AMPERSAND.sub("&amp;", text)
+    import ftfy
+
+    text = re.sub(_NESTED_AMPERSAND, "&amp;", text)
     for _ in range(MOST_PASSES):
         once = html.unescape(html.unescape(ftfy.fix_text(text)))
         once = re.sub(r"\s+", " ", once).strip()

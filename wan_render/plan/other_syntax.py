@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from wan_render.model import Authored, PathInFile, Shot, Storyboard
@@ -22,12 +21,9 @@ _SUSPECT = re.compile(r"[<({\[@“„]|__|--|::|BREAK|AND|embedding:")
 """Without any of these a text has nothing of what follows."""
 
 
-@dataclass(frozen=True)
-class _Sign:
-    """What another tool would understand. instead: what to write here, made of what was found."""
-
-    pattern: re.Pattern[str]
-    instead: Callable[[re.Match[str]], str]
+_Sign = tuple[str, Callable[[re.Match[str]], str]]
+"""What another tool would understand, as a pattern (compiled when a text is suspect, since few are), and what to write
+here, made of what was found."""
 
 
 def _say(text: str) -> Callable[[re.Match[str]], str]:
@@ -55,37 +51,32 @@ _OPTIONS = (
     "ar aspect no neg seed style stylize chaos quality iw niji tile weird stop repeat cref sref cw sw motion raw video"
     " fps dur steps cfg rf rs wt hd ratio resolution duration camerafixed"
 )
-_SIGNS = (
-    _Sign(re.compile(r"\A[“„][^“”„]*[”“]\Z"), _say('its quotes are part of the text: leave them out, or write "…"')),
-    _Sign(re.compile(r"<(?:lora|lyco|hypernet):([^:<>]+?)(?::(-?[\d.]+))?(?::[^<>]*)?>"), _lora),
-    _Sign(re.compile(r"<<<?\w+>?>>"), _say("name keyframes in from, to and through")),
-    _Sign(
-        re.compile(r"[(\[](?=[^()\[\]:]{0,80}[^\W\d])[^()\[\]:]+:-?(?:[0-2](?:\.\d{1,4})?|\.\d{1,4})[)\]]"),
+_SIGNS: tuple[_Sign, ...] = (
+    (r"\A[“„][^“”„]*[”“]\Z", _say('its quotes are part of the text: leave them out, or write "…"')),
+    (r"<(?:lora|lyco|hypernet):([^:<>]+?)(?::(-?[\d.]+))?(?::[^<>]*)?>", _lora),
+    (r"<<<?\w+>?>>", _say("name keyframes in from, to and through")),
+    (
+        r"[(\[](?=[^()\[\]:]{0,80}[^\W\d])[^()\[\]:]+:-?(?:[0-2](?:\.\d{1,4})?|\.\d{1,4})[)\]]",
         _say(_WEIGHTS),
     ),
-    _Sign(
-        re.compile(r"\[[^\[\]:]+:[^\[\]:]*:\s?\d{0,4}\.?\d{1,4}\]"),
+    (
+        r"\[[^\[\]:]+:[^\[\]:]*:\s?\d{0,4}\.?\d{1,4}\]",
         _say("make two shots, or pass a keyframe with through"),
     ),
-    _Sign(re.compile(r"\[[^\[\]|]+\|[^\[\]]+\]|\{[^{}|]*\|[^{}]*\}"), _say("write one of them, in a shot of its own")),
-    _Sign(re.compile(r"\{\{[^{}]+\}\}|\(\([^()]+\)\)|\[\[[^\[\]]+\]\]"), _say(_WEIGHTS)),
-    _Sign(re.compile(r"(?<!\w)__[^\W_][\w*/-]*__(?!\w)"), _say("write the word itself")),
-    _Sign(re.compile(r"\bembedding:[\w.-]+"), _say("say it in words, or use a LoRA: render: {loras: …}")),
-    _Sign(re.compile(r"(?<![\w\"'“])(?:BREAK|AND)(?![\w\"'”])"), _say("delete it: the text is read as one")),
-    _Sign(
-        re.compile(rf"(?<!\S)--({_OPTIONS.replace(' ', '|')}|(?:v|s|c|q|w|h)(?= +\d))\b(?:[ =]+([\w.:/]+))?"), _option
-    ),
-    _Sign(re.compile(r"\w::-?[\d.]{1,9}(?!\w)"), _say(_WEIGHTS)),
-    _Sign(
-        re.compile(
-            r"(?<![\w.])@(?:image|img|video|ref|reference|character|char|element|subject|start|end|first|last)"
-            r"(?:[_ -]?frame)?[_-]?\d*\b",
-            re.IGNORECASE,
-        ),
+    (r"\[[^\[\]|]+\|[^\[\]]+\]|\{[^{}|]*\|[^{}]*\}", _say("write one of them, in a shot of its own")),
+    (r"\{\{[^{}]+\}\}|\(\([^()]+\)\)|\[\[[^\[\]]+\]\]", _say(_WEIGHTS)),
+    (r"(?<!\w)__[^\W_][\w*/-]*__(?!\w)", _say("write the word itself")),
+    (r"\bembedding:[\w.-]+", _say("say it in words, or use a LoRA: render: {loras: …}")),
+    (r"(?<![\w\"'“])(?:BREAK|AND)(?![\w\"'”])", _say("delete it: the text is read as one")),
+    (rf"(?<!\S)--({_OPTIONS.replace(' ', '|')}|(?:v|s|c|q|w|h)(?= +\d))\b(?:[ =]+([\w.:/]+))?", _option),
+    (r"\w::-?[\d.]{1,9}(?!\w)", _say(_WEIGHTS)),
+    (
+        r"(?i)(?<![\w.])@(?:image|img|video|ref|reference|character|char|element|subject|start|end|first|last)"
+        r"(?:[_ -]?frame)?[_-]?\d*\b",
         _say("name keyframes in from, to and through"),
     ),
-    _Sign(
-        re.compile(r"\[(?:truck|pan|push|pull|pedestal|tilt|zoom|shake|tracking|static)\b[\w ,]*\]", re.IGNORECASE),
+    (
+        r"(?i)\[(?:truck|pan|push|pull|pedestal|tilt|zoom|shake|tracking|static)\b[\w ,]*\]",
         _say("write move: pan left, or say it in words"),
     ),
 )
@@ -96,9 +87,9 @@ def warn_of_other_syntax(storyboard: Storyboard, findings: Findings) -> None:
     for place, text in _texts(storyboard, ()):
         if _SUSPECT.search(text) is None:
             continue
-        for sign in _SIGNS:
-            if (found := sign.pattern.search(text)) is not None and not _is_shouted(found, text):
-                findings.warn(place, f"{shown(found[0])} is read as words here", "", sign.instead(found))
+        for pattern, instead in _SIGNS:
+            if (found := re.search(pattern, text)) is not None and not _is_shouted(found, text):
+                findings.warn(place, f"{shown(found[0])} is read as words here", "", instead(found))
 
 
 def _is_shouted(found: re.Match[str], text: str) -> bool:

@@ -22,24 +22,24 @@ from wan_render.render import ModelCard, Models
 from wan_render.take import Take
 
 _TOKENS_OF = (
-    (re.compile("[A-Za-z]"), 0.29),
-    (re.compile(r"\s"), 0.1),
-    (re.compile("[!-~]"), 1.0),  # digits and signs of ASCII
-    (re.compile("[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]"), 1.0),  # Latin letters with marks
-    (re.compile("[\u0370-\u03ff\u1f00-\u1fff]"), 0.42),  # Greek
-    (re.compile("[\u0400-\u052f]"), 0.38),  # Cyrillic
-    (re.compile("[\u0530-\u058f\u10a0-\u10ff]"), 0.45),  # Armenian, Georgian
-    (re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]"), 0.5),  # Hebrew, Arabic
-    (re.compile("[\u0a00-\u0a7f\u0b00-\u0b7f]"), 0.9),  # Gurmukhi, Odia
-    (re.compile("[\u0900-\u0dff]"), 0.6),  # Devanagari and the other scripts of India
-    (re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"), 0.4),  # Thai, Lao, Burmese, Khmer
-    (re.compile("[\u0f00-\u0fff]"), 1.0),  # Tibetan
-    (re.compile("[\u1200-\u139f]"), 0.85),  # Ethiopic
-    (re.compile("[\u3040-\u30ff]"), 0.65),  # kana
-    (re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7ff]"), 0.9),  # Hangul
-    (re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]"), 0.8),  # Han
-    (re.compile("[\u2000-\u206f\u3000-\u303f\uff00-\uffef\ufe00-\ufe0f]"), 1.0),  # punctuation, joiners
-    (re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]"), 2.0),  # emoji
+    ("[A-Za-z]", 0.29),
+    (r"\s", 0.1),
+    ("[!-~]", 1.0),  # digits and signs of ASCII
+    ("[\u00c0-\u024f\u0300-\u036f\u1e00-\u1eff]", 1.0),  # Latin letters with marks
+    ("[\u0370-\u03ff\u1f00-\u1fff]", 0.42),  # Greek
+    ("[\u0400-\u052f]", 0.38),  # Cyrillic
+    ("[\u0530-\u058f\u10a0-\u10ff]", 0.45),  # Armenian, Georgian
+    ("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]", 0.5),  # Hebrew, Arabic
+    ("[\u0a00-\u0a7f\u0b00-\u0b7f]", 0.9),  # Gurmukhi, Odia
+    ("[\u0900-\u0dff]", 0.6),  # Devanagari and the other scripts of India
+    ("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]", 0.4),  # Thai, Lao, Burmese, Khmer
+    ("[\u0f00-\u0fff]", 1.0),  # Tibetan
+    ("[\u1200-\u139f]", 0.85),  # Ethiopic
+    ("[\u3040-\u30ff]", 0.65),  # kana
+    ("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7ff]", 0.9),  # Hangul
+    ("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]", 0.8),  # Han
+    ("[\u2000-\u206f\u3000-\u303f\uff00-\uffef\ufe00-\ufe0f]", 1.0),  # punctuation, joiners
+    ("[\u2600-\u27bf\U0001f000-\U0001faff]", 2.0),  # emoji
 )
 """Tokens for each character, by script; the first line that fits counts.
 
@@ -147,4 +147,5 @@ def from_word(text: str, at: int) -> str:
 @lru_cache(maxsize=4096)
 def _tokens(character: str) -> float:
     """Of one character; those of no script above fall back on their bytes, a token each."""
-    return next((tokens for kind, tokens in _TOKENS_OF if kind.match(character)), float(len(character.encode())))
+    known = (tokens for kind, tokens in _TOKENS_OF if re.match(kind, character))  # compiled late: few texts are so long
+    return next(known, float(len(character.encode())))

@@ -19,9 +19,8 @@ from wan_render.storyboard.forms import STORYBOARD, Form, Many, Record, Scalar, 
 from wan_render.storyboard.guesses import Guesses
 from wan_render.storyboard.mistakes import Mistakes
 from wan_render.storyboard.nodes import Entry, ListNode, MapNode, Node, ScalarNode
-from wan_render.storyboard.slips import FULL_WIDTH, cut_by_comment, full_width
+from wan_render.storyboard.slips import FULL_WIDTH, QUOTES, cut_by_comment, full_width, tight_colon
 from wan_render.storyboard.source import Source
-from wan_render.storyboard.unquoted import QUOTES, tight_colon
 
 ABSENT: Any = object()
 """What a key that is not set, or is told to be wrong, comes to."""

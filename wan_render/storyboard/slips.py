@@ -9,8 +9,8 @@ import yaml
 
 from wan_render.errors import StoryboardError
 from wan_render.storyboard.source import Source
-from wan_render.storyboard.unquoted import QUOTES, recognised
 
+QUOTES = 'put the text in quotes: "…"'
 FULL_WIDTH = {
     "：": "'：' is a full-width colon: write ': '",
     "\u3000": "there is a full-width space: write a plain one",
@@ -55,6 +55,8 @@ _INDENTED = ("did not find expected key", "did not find expected '-' indicator")
 
 def syntax_error(source: Source, error: yaml.YAMLError) -> StoryboardError:
     """What libyaml says, in the words of this format and with what was probably meant."""
+    from wan_render.storyboard.unquoted import recognised  # late: only a file with a mistake pays for it
+
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or "is no YAML"
     if mark is None:
@@ -132,6 +134,12 @@ def full_width(line: str) -> str:
 
 def _outside_quotes(text: str) -> str:
     return re.sub(r'"[^"]*"|\'[^\']*\'', "", text)
+
+
+def tight_colon(text: str) -> str:
+    """What to write for `from:dawn`, which YAML takes for one word; "" for another text."""
+    match = re.match(r"([a-z_0-9]+):([^\s/:].{0,30})", text)
+    return f"a blank follows a key's colon: {match[1]}: {match[2]}" if match else ""
 
 
 def cut_by_comment(source: Source, end: int) -> str:

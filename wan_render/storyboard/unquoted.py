@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from wan_render.printable import shown
+from wan_render.storyboard.slips import QUOTES
 from wan_render.storyboard.source import Source
 
-QUOTES = 'put the text in quotes: "…"'
 OR_BLOCK = "put the text in quotes, or write | after its key and the text below"
 
 
@@ -138,12 +138,6 @@ _RECOGNISERS: tuple[Callable[[Source, int, str], Slip | None], ...] = (
     _begins_with_sign,
     _never_closed,
 )
-
-
-def tight_colon(text: str) -> str:
-    """What to write for `from:dawn`, which YAML takes for one word; "" for another text."""
-    match = re.match(r"([a-z_0-9]+):([^\s/:].{0,30})", text)
-    return f"a blank follows a key's colon: {match[1]}: {match[2]}" if match else ""
 
 
 @dataclass(frozen=True)

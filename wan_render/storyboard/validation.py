@@ -9,8 +9,7 @@ from pydantic_core import ErrorDetails
 
 from wan_render.model import Storyboard
 from wan_render.storyboard.normal import Normaliser
-from wan_render.storyboard.slips import cut_by_comment, full_width
-from wan_render.storyboard.unquoted import QUOTES
+from wan_render.storyboard.slips import QUOTES, cut_by_comment, full_width
 
 
 def validated(data: dict[str, Any], reading: Normaliser) -> Storyboard | None:
