@@ -63,7 +63,10 @@ def batch(
 
 def storyboards(folder: Path) -> tuple[Path, ...]:
     """The storyboards of a folder, by name. A broken one counts: it is to be reported."""
-    found = {file for pattern in PATTERNS for file in folder.glob(pattern) if file.is_file()}
+    try:
+        found = {file for pattern in PATTERNS for file in folder.glob(pattern) if file.is_file()}
+    except OSError:  # no folder can be called so
+        return ()
     return tuple(sorted(file for file in found if not _is_left_out(file.relative_to(folder))))
 
 

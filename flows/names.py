@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from datetime import datetime
 from pathlib import Path
@@ -10,10 +11,17 @@ from typing import Any
 
 from prefect.runtime import flow_run
 
+from wan_render.printable import one_line, shortened
+
+LONGEST_NAME = 100
+"""Characters of a film's or a folder's name in a run's name."""
+
 
 def film_name(storyboard: Path) -> str:
     """The storyboard's own name; that of its folder where it is called `storyboard.yaml`."""
-    return storyboard.resolve().parent.name if storyboard.stem == "storyboard" else storyboard.stem
+    whole = Path(os.path.abspath(storyboard))  # noqa: PTH100 - a parameter may hold a NUL, which `resolve` refuses
+    name = whole.parent.name if storyboard.stem == "storyboard" else storyboard.stem
+    return shortened(one_line(name), LONGEST_NAME)
 
 
 def film_run_name() -> str:
@@ -23,7 +31,8 @@ def film_run_name() -> str:
 
 def batch_run_name() -> str:
     """`storyboards 2026-11-20 22:00`."""
-    return f"{Path(_parameter('folder')).resolve().name} {_now()}"
+    name = Path(os.path.abspath(_parameter("folder"))).name  # noqa: PTH100 - as above
+    return f"{shortened(one_line(name), LONGEST_NAME)} {_now()}"
 
 
 def artifact_key(kind: str, slug: str) -> str:

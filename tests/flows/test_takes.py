@@ -187,6 +187,9 @@ def test_what_was_looked_for_is_said_with_its_whole_path(tmp_path: Path, monkeyp
 def test_names() -> None:
     assert film_name(Path("storyboards/river-to-dove/storyboard.yaml")) == "river-to-dove"
     assert film_name(Path("films/harbour.yaml")) == "harbour"
+    assert film_name(Path("a\0\u202e/storyboard.yaml")) == "a\\u0000\\u202e", "a parameter may hold anything"
+    assert film_name(Path("x" * 500)) == f"{'x' * 100}… (400 more characters)"
+    assert storyboards(Path("x" * 300)) == ()
     assert artifact_key("film", "river-to-dove") == "film-river-to-dove"
 
 
