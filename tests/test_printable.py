@@ -106,6 +106,13 @@ def test_a_record_of_the_log_is_printable_whatever_handles_it(caplog: pytest.Log
     assert caplog.records[-1].getMessage() == "a\\nERROR forged\\u001b of 3 at b\\u202ec"
 
 
+def test_a_traceback_in_the_log_is_printable(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        logger("wan_render.tests").warning("failed", exc_info=ValueError("a\x1b[2J"))
+    assert "ValueError: a\\u001b[2J" in caplog.text
+    assert "\x1b" not in caplog.text
+
+
 def test_every_logger_is_one_of_these() -> None:
     """`logging.getLogger` hands out loggers whose records nobody makes printable: for handlers and other libraries."""
     source = Path(wan_render.__file__).parent

@@ -143,6 +143,9 @@ def _selects(code: int, before: str) -> bool:
     return True
 
 
+_TRACEBACKS = logging.Formatter()
+
+
 class PrintableStream:
     """A text stream on which all that is written comes out printable; everything else is the stream's own.
 
@@ -192,4 +195,6 @@ def _made_printable(record: logging.LogRecord) -> bool:
     if isinstance(record.args, tuple):
         record.args = tuple(one_line(str(arg)) if isinstance(arg, str | Path) else arg for arg in record.args)
     record.msg, record.args = printable(record.getMessage()), None
+    if record.exc_info:  # a formatter takes this text where it is there
+        record.exc_text = printable(_TRACEBACKS.formatException(record.exc_info))
     return True

@@ -194,7 +194,7 @@ def test_without_ffmpeg_nothing_is_rendered_that_could_not_be_written(
     monkeypatch.setenv("WAN_RENDER_FFMPEG", "/nowhere/ffmpeg")
     done = wan_render("render", harbour, "--backend", "animatic")
     assert done.returncode == 3
-    assert done.stderr.splitlines()[1].startswith("WAN_RENDER_FFMPEG: /nowhere/ffmpeg is no program")
+    assert done.stderr.splitlines()[1].startswith("WAN_RENDER_FFMPEG: /nowhere/ffmpeg is not a program")
     assert "begins" not in done.stderr
 
 

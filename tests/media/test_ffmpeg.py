@@ -37,10 +37,10 @@ def test_what_a_program_lacks_is_named(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_program_that_is_no_ffmpeg_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAN_RENDER_FFMPEG", "/bin/false")
-    with pytest.raises(FfmpegError, match="is no ffmpeg"):
+    with pytest.raises(FfmpegError, match="is not ffmpeg"):
         ffmpeg.version()
     monkeypatch.setenv("WAN_RENDER_FFMPEG", str(script(tmp_path / "file", "exit 0")))
-    with pytest.raises(FfmpegError, match="is no ffmpeg"):
+    with pytest.raises(FfmpegError, match="is not ffmpeg"):
         ffmpeg.version()
     (tmp_path / "text").write_text("no program")
     (tmp_path / "text").chmod(0o755)
@@ -61,7 +61,7 @@ def test_no_program_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("No ffmpeg exe could be found")
 
     monkeypatch.setattr(imageio, "get_ffmpeg_exe", nothing)
-    with pytest.raises(FfmpegError, match="ffmpeg: not found; install imageio-ffmpeg"):
+    with pytest.raises(FfmpegError, match="ffmpeg: not found; reinstall imageio-ffmpeg"):
         ffmpeg.program()
 
 

@@ -122,7 +122,7 @@ def _ffmpeg() -> Finding:
 def _fonts() -> Finding:
     missing = text.missing_glyphs("The film 江河与白鸽 完")
     if missing:
-        return Finding("fonts", f"no glyph for {' '.join(missing)}", "install noto-cjk-sans-otc anew", needed=True)
+        return Finding("fonts", f"no glyph for {' '.join(missing)}", "reinstall noto-cjk-sans-otc", needed=True)
     return Finding("fonts", "Noto Sans CJK")
 
 
@@ -202,7 +202,7 @@ def _disk(what: str, folder: Path, *, needed: bool) -> Finding:
     """Without a cache everything is hashed, and its kernels chosen and compiled, in every process anew."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        found = f"{folder}: {there} {'cannot be written' if there.is_dir() else 'is no folder'}"
+        found = f"{folder}: {there} {'cannot be written' if there.is_dir() else 'is not a folder'}"
         return Finding(what, found, f"name another folder in {PREFIX}{what.upper()}", needed)
     return Finding(what, f"{folder}, {gigabytes(shutil.disk_usage(there).free)} free")
 

@@ -74,7 +74,9 @@ def program() -> str:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
         raise FfmpegMissingError(
-            Problem("ffmpeg", "not found", "", "install imageio-ffmpeg anew or set WAN_RENDER_FFMPEG to a program")
+            Problem(
+                "ffmpeg", "not found", "", "reinstall imageio-ffmpeg, or set WAN_RENDER_FFMPEG to an ffmpeg program"
+            )
         ) from error
 
 
@@ -82,7 +84,7 @@ def _chosen(file: Path) -> str:
     found = shutil.which(file)
     if found is None:
         raise FfmpegMissingError(
-            Problem("WAN_RENDER_FFMPEG", f"{file} is no program", "a path to ffmpeg", "correct or unset it")
+            Problem("WAN_RENDER_FFMPEG", f"{file} is not a program", "a path to ffmpeg", "correct or unset it")
         )
     return str(Path(found).absolute())
 
@@ -141,7 +143,7 @@ def _listed(exe: str, option: str) -> str:
     if done.returncode < 0:
         raise FfmpegKilledError(Problem(exe, _killed(-done.returncode)))
     if done.returncode != 0 or not done.stdout:
-        found = f"is no ffmpeg: {option} ended with {done.returncode}"
+        found = f"is not ffmpeg: {option} ended with {done.returncode}"
         raise FfmpegMissingError(Problem(exe, found, "", done.stderr[-500:]))
     return done.stdout
 

@@ -57,7 +57,7 @@ def font(size: int) -> FreeTypeFont:
             index += 1
     except OSError as error:
         raise MachineError(
-            Problem(str(font_file()), f"has no font named {FAMILY}", "", "install noto-cjk-sans-otc anew")
+            Problem(str(font_file()), f"has no font named {FAMILY}", "", "reinstall noto-cjk-sans-otc")
         ) from error
     return face
 

@@ -33,6 +33,6 @@ def subset(text: str) -> bytes:
             face.save(written := io.BytesIO())
     except (OSError, TTLibError, StopIteration) as error:
         raise MachineError(
-            Problem(str(font_file()), f"has no font named {FAMILY}", "", "install noto-cjk-sans-otc anew")
+            Problem(str(font_file()), f"has no font named {FAMILY}", "", "reinstall noto-cjk-sans-otc")
         ) from error
     return written.getvalue()

@@ -156,7 +156,7 @@ def _stranger(folder: Path, owner: int | None) -> str | None:
     """Why a store is not to be trusted; None where it is. owner: the storyboard's, None where that does not count."""
     marker = folder / MARKER
     if marker.is_symlink() or (os.path.lexists(marker) and not stat.S_ISREG(marker.lstat().st_mode)):
-        return f"its {MARKER} is no plain file"
+        return f"its {MARKER} is not a plain file"
     owners = {folder.lstat().st_uid}
     owners |= {path.stat().st_uid for path in (folder, marker, folder / "takes", folder / "films") if path.exists()}
     strangers = owners - {os.geteuid(), _ROOT}
