@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 
@@ -12,3 +13,15 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     found.add_argument("--tiny", action="store_true", help="on a CPU, to try the program itself")
     found.add_argument("--json", type=Path, help="where the figures go, besides the terminal")
     return found
+
+
+def some_of(allowed: Collection[str]) -> Callable[[str], tuple[str, ...]]:
+    """Reads names with commas between them, each of which has to be allowed: a wrong one would cost time on a GPU."""
+
+    def read(text: str) -> tuple[str, ...]:
+        names = tuple(filter(None, text.split(",")))
+        if wrong := [name for name in names if name not in allowed]:
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(wrong)}; allowed: {', '.join(allowed)}")
+        return names
+
+    return read

@@ -41,7 +41,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.engine.arguments import parser
+from benchmarks.engine.arguments import parser, some_of
 from benchmarks.engine.forms import form_of
 from benchmarks.engine.meter import Meter, TorchMeter
 from benchmarks.engine.models import make_transformer, weights_of
@@ -60,6 +60,8 @@ Variants = dict[str, Any]
 
 PARTS = ("operations", "attention", "errors", "steps", "profile", "720p")
 VARIANTS = ("stock", "compiled", "exact", "compiled-float8", "fast")
+ALONE = ("compiled-float8-as-fast", "compiled-float8-tuned")
+"""Only where they are asked for."""
 MODELS = (FLF2V_14B.name, I2V_14B_480P.name)
 
 GROUPS = (
@@ -317,7 +319,7 @@ def makers_of(stock: Any, setting: Setting) -> dict[str, Callable[[], Any]]:
 
 def measured(setting: Setting, asked: argparse.Namespace) -> Iterator[tuple[str, Found]]:
     yield "machine", {**machine_facts(setting), "model": asked.model}
-    parts = asked.parts.split(",")
+    parts = asked.parts
     if "operations" in parts:
         yield "first use", first_use(setting)
         yield "operations", operations_part(setting)
@@ -338,7 +340,7 @@ def measured(setting: Setting, asked: argparse.Namespace) -> Iterator[tuple[str,
     short = shot(max(frames // 4, 1), height, width)
     wanted = in_float32(stock, short) if "errors" in parts else None
     stock(**short.with_text)  # with the first product cuBLAS takes memory, which is nobody's
-    names = ("stock", "exact") if setting.is_tiny else tuple(asked.variants.split(","))
+    names = ("stock", "exact") if setting.is_tiny else asked.variants
     variants, failures = variants_of(stock, setting, names)
     if failures:
         yield "variants that could not be made", failures
@@ -379,8 +381,8 @@ def torchao_version() -> str:
 
 def main() -> None:
     programs = parser(__doc__)
-    programs.add_argument("--parts", default=",".join(PARTS))
-    programs.add_argument("--variants", default=",".join(VARIANTS))
+    programs.add_argument("--parts", type=some_of(PARTS), default=PARTS)
+    programs.add_argument("--variants", type=some_of(VARIANTS + ALONE), default=VARIANTS)
     programs.add_argument("--model", choices=MODELS, default=FLF2V_14B.name)
     programs.add_argument("--rounds", type=int, default=5)
     programs.add_argument("--rounds-720p", type=int, default=2)

@@ -101,6 +101,18 @@ def test_the_program_runs_on_a_cpu(model: str, tmp_path: Path, monkeypatch: pyte
     assert set(found["steps, 832x480x81"]) == {"stock", "exact"}
 
 
+@pytest.mark.parametrize("wrong", [["--parts", "step"], ["--variants", "stock,fastest"], ["--model", "wan3"]])
+def test_a_wrong_name_ends_the_program_before_it_begins(
+    wrong: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmarks.engine import steps
+
+    monkeypatch.setattr("sys.argv", ["steps", "--tiny", *wrong])
+    with pytest.raises(SystemExit, match="2"):
+        steps.main()
+    assert wrong[1].split(",")[-1] in capsys.readouterr().err
+
+
 def test_peaky_heads_are_peaky_and_float8_errs_more_on_them() -> None:
     from benchmarks.engine.peaky_heads import SMALL, measured
 
