@@ -33,11 +33,14 @@ PAIRS = [
     ("low_poly_{0}_noise", "high low"),
     ("slow_yellow_highway_{0}", "high low"),
     ("{0}噪/style", "高 低"),
+    ("harbour_{0}_noise", "hi lo"),
+    ("harbour{0}Noise", "Hi Lo"),
     ("other_low_noise/style_{0}", "high low"),
 ]
 
 NOTHING = [
-    "slow_noise", "yellow", "highway", "glow", "follow", "highres", "lowpoly", "high_res", "low_poly", "low-poly",
+    "slow_noise", "yellow", "highway", "glow", "follow", "highres", "lowpoly", "high_res", "hi_res",
+    "hi-fi", "lo-fi", "say_hi", "low_poly", "low-poly",
     "LowPoly", "HighRes", "LowRA", "low_ra", "high_quality_v2", "slow-motion", "flow_match", "clip_l", "ViT-L-14",
     "vit-h", "style", "high_low_merged", "HighNoise_LowNoise", "wan2.2_lora", "allow_noise", "below_noise",
     "shallow", "lowlight", "high-contrast", "hollow", "h264_look", "h.264", "thigh_high-heels", "lownoiseless",

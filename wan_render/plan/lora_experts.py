@@ -15,8 +15,9 @@ _APART = re.compile(r"[^0-9A-Za-z]+")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 """A word within a name: `HIGH`, `High` of `HighNoise`, `i` of `i2v`; a number is one, too."""
 
-_SHORT = {"highnoise": "high", "lownoise": "low", "hn": "high", "ln": "low"}
+_SHORT = {"highnoise": "high", "lownoise": "low", "hinoise": "high", "lonoise": "low", "hn": "high", "ln": "low"}
 _PLAIN = {"high": "high", "low": "low"}
+_BEFORE_NOISE = {**_PLAIN, "hi": "high", "lo": "low"}
 _LETTERS = {"h": "high", "l": "low"}
 _HAN = {"高噪": "high", "低噪": "low"}
 
@@ -57,7 +58,7 @@ def _by_noise(name: str) -> Iterator[str]:
     yield from (expert for han, expert in _HAN.items() if han in name)
     words = _words(name)
     yield from (_SHORT[word] for word in words if word in _SHORT)
-    yield from (_PLAIN[word] for word, after in pairwise(words) if word in _PLAIN and after == "noise")
+    yield from (_BEFORE_NOISE[word] for word, after in pairwise(words) if word in _BEFORE_NOISE and after == "noise")
 
 
 def _by_plain_words(name: str) -> Iterator[str]:

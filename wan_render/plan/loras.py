@@ -166,7 +166,8 @@ class Loras:
     def _check_one_expert(self, written: LoraFile, named: str, card: ModelCard, place: PathInFile) -> None:
         if written.expert in HIGH_AND_LOW:
             found = f"{written.path} is for the {_expert(written.expert)}, and {card.name} has one expert"
-            self.findings.error((*place, "expert"), found, "", "delete `expert`, or use a model with two experts")
+            remedy = f"delete `expert`, or write other loras where {card.name} renders or paints"
+            self.findings.error((*place, "expert"), found, "", remedy)
         elif named and written.expert is None:
             found = (
                 f"{written.path} is for the {_expert(named)}, by its name; {card.name} has one expert, which wears it"
