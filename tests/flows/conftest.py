@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -234,11 +233,11 @@ def old_home() -> Iterator[Path]:
 
     Every folder above it can be opened by every user, as in many a checkout; pytest's own cannot.
     """
-    home = Path(tempfile.mkdtemp(prefix="wan-render-farm-", dir="/tmp"))
-    home.chmod(0o755)
-    make_old_farm(home / "farm")
-    yield home
-    shutil.rmtree(home)
+    with tempfile.TemporaryDirectory(prefix="wan-render-farm-", dir="/tmp") as folder:  # noqa: S108 - of a name of its own
+        home = Path(folder)
+        home.chmod(0o755)
+        make_old_farm(home / "farm")
+        yield home
 
 
 @pytest.fixture(scope="session")
