@@ -233,7 +233,7 @@ def old_home() -> Iterator[Path]:
 
     Every folder above it can be opened by every user, as in many a checkout; pytest's own cannot.
     """
-    with tempfile.TemporaryDirectory(prefix="wan-render-farm-", dir="/tmp") as folder:  # noqa: S108 - of a name of its own
+    with tempfile.TemporaryDirectory(prefix="wan-render-farm-", dir="/tmp") as folder:
         home = Path(folder)
         home.chmod(0o755)
         make_old_farm(home / "farm")
