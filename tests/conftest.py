@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,13 +19,19 @@ Smi = Callable[..., None]
 
 def pytest_configure() -> None:
     """Started in the background by a script, a process ignores Ctrl-C, and so does all that it starts: tests of Ctrl-C
-    would wait for ever. Of several processes of tests each has device locks of its own: they are in TMPDIR."""
+    would wait for ever. Every process of tests has device locks of its own, none of them the user's."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         folder = Path(tempfile.gettempdir()) / f"wan-render-tests-{os.getuid()}-{worker}"
         folder.mkdir(mode=0o700, exist_ok=True)
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    os.environ["WAN_RENDER_LOCKS"] = tempfile.mkdtemp(prefix="wan-render-test-locks-")
+
+
+def pytest_unconfigure() -> None:
+    """The locks go."""
+    shutil.rmtree(os.environ["WAN_RENDER_LOCKS"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

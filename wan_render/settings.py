@@ -57,6 +57,8 @@ class MachineSettings(BaseSettings):
              only; `off`, none.                       WAN_RENDER_GROUPS
     keep_latents: whether a take's denoised latents stay when its clip is there, to be decoded again.
                                                       WAN_RENDER_KEEP_LATENTS
+    locks:   a folder for the locks of devices that have no device node (the CPU; GPUs in WSL), instead of
+             ~/.local/state/wan-render/locks. All of a user's runs must share it.         WAN_RENDER_LOCKS
     ffmpeg:  an ffmpeg program instead of the one that comes with imageio-ffmpeg. WAN_RENDER_FFMPEG
     """
 
@@ -72,6 +74,7 @@ class MachineSettings(BaseSettings):
     memory_fit: Literal["auto", "resident", "freed", "streamed", "tiled"] = "auto"
     groups: Literal["auto", "asked", "off"] = "auto"
     keep_latents: bool = False
+    locks: Path | None = None
     ffmpeg: Path | None = None
 
 

@@ -31,11 +31,16 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def harbour(tmp_path: Path) -> Path:
     """The storyboard of a film with two shots between three keyframes."""
-    pictures = tmp_path / "film" / "keyframes"
+    return write_harbour(tmp_path)
+
+
+def write_harbour(folder: Path) -> Path:
+    """The storyboard's file, below the folder."""
+    pictures = folder / "film" / "keyframes"
     pictures.mkdir(parents=True)
     for name, colour in (("dawn", (200, 120, 60)), ("noon", (120, 160, 220)), ("dusk", (60, 40, 120))):
         Image.new("RGB", (96, 96), colour).save(pictures / f"{name}.png")
-    file = tmp_path / "film" / "harbour.yaml"
+    file = folder / "film" / "harbour.yaml"
     file.write_text(STORYBOARD, encoding="utf-8")
     return file
 
@@ -63,4 +68,5 @@ def environment(home: Path) -> dict[str, str]:
     locks = home / "tmp"
     locks.mkdir(exist_ok=True)
     folders = {"XDG_CACHE_HOME": str(home / "cache"), "XDG_DATA_HOME": str(home / "data"), "TMPDIR": str(locks)}
+    folders["WAN_RENDER_LOCKS"] = str(locks)
     return {**os.environ, **folders}

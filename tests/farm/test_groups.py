@@ -81,7 +81,9 @@ def a_group_waits(farm: LocalFarm, folder: Path, threads: ThreadPoolExecutor) ->
 def is_free(farm: LocalFarm) -> bool:
     """Nobody works, and nothing of a group is left."""
     idle = not any(slot.busy or slot.writing for slot in farm._slots)
-    return idle and not list(farm._settings.locks.glob("group-*"))
+    locks = farm._settings.locks
+    assert locks is not None
+    return idle and not list(locks.glob("wan-render-group-*"))
 
 
 # Who and when
@@ -170,6 +172,7 @@ def test_where_one_device_is_nothing_is_asked_of_groups_and_nothing_said(
 ) -> None:
     caplog.set_level(logging.INFO, "wan_render")
     farm = open_farm("cuda:0", work=WORK, groups="auto")
+    caplog.clear()  # of where its lock is
     alone = [grouped("nothing", shot, backend=NotAsked()) for shot in "123"]
     assert all(isinstance(outcome, Clip) for outcome in render_all(alone, farm).values())
     assert len(caplog.messages) == 3
@@ -490,7 +493,7 @@ def test_a_listener_that_fails_ends_the_whole_group(open_farm: OpenFarm) -> None
 
 def test_folders_of_killed_runs_go_when_they_are_old(open_farm: OpenFarm, tmp_path: Path) -> None:
     farm = open_farm("cuda:0", "cuda:1", work=WORK)
-    old, new = (tmp_path / "locks" / f"group-{name}" for name in ("old", "new"))
+    old, new = (tmp_path / "locks" / f"wan-render-group-{name}" for name in ("old", "new"))
     for folder in (old, new):
         folder.mkdir()
     os.utime(old, (0, 0))

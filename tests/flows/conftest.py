@@ -55,6 +55,7 @@ def environment(home: Path, port: int) -> dict[str, str]:
         "WAN_RENDER_OUTPUTS": str(home / "outputs"),
         "XDG_CACHE_HOME": str(home / "cache"),
         "TMPDIR": str(home / "tmp"),
+        "WAN_RENDER_LOCKS": str(home / "locks"),
         "BACKEND": "animatic",
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -77,7 +76,7 @@ def _takes(farm: Farm) -> set[Path]:
 
 def _is_free(farm: Farm) -> bool:
     """Whether nobody holds the device, or has a process on it."""
-    lock = DeviceLock(Path(farm.environment["TMPDIR"]) / f"wan-render-{os.getuid()}", cpu())
+    lock = DeviceLock(Path(farm.environment["WAN_RENDER_LOCKS"]), cpu())
     if not lock.take():
         return False
     lock.release()

@@ -1,4 +1,4 @@
-"""The main program of a device process: `python -m wan_render.farm.child CHANNEL LOCK`, both open files.
+"""The main program of a device process: `python -m wan_render.farm.child CHANNEL LOCK…`, all open files.
 
 It lives as long as its farm. It ignores SIGINT and SIGTERM: the farm stops it, by killing it; were it to go by
 itself on a cancel, that would look like a crash. All that it prints goes to the log of the attempt.
@@ -41,8 +41,8 @@ _OOM_FILE = Path("/proc/self/oom_score_adj")
 
 def main() -> None:
     """Serve until the farm is gone."""
-    channel_file, lock = int(sys.argv[1]), int(sys.argv[2])
-    for file in (channel_file, lock):
+    channel_file, *locks = map(int, sys.argv[1:])
+    for file in (channel_file, *locks):
         os.set_inheritable(file, False)  # noqa: FBT003 - positional in the standard library
     _settle()
     channel = Channel(socket.socket(fileno=channel_file))

@@ -57,6 +57,9 @@ class LocalFarm:
         self._tighter: Counter[tuple[Model, int]] = Counter()
         self._stopped = self._closing = False
         self._changed = threading.Condition()
+        for slot in self._slots:
+            if slot.lock.weakness:
+                _log.warning("%s", slot.lock.weakness)
         self._ground = Ground(self._settings, self._changed, self._warm, self._clear, lambda: self._stopped)
 
     @property
@@ -68,6 +71,7 @@ class LocalFarm:
         """See Farm.expect."""
         with self._changed:
             self._dispatch.outlook.expect(orders)
+            self._describe_use(orders)
             self._changed.notify_all()
 
     def render(self, order: RenderOrder, listen: Listen) -> Clip:
@@ -163,7 +167,7 @@ class LocalFarm:
                 if slot.process is not None:
                     slot.process.kill()
                 start = Start(self._settings.work, slot.device, self._store_root)
-                slot.process = DeviceProcess(start, slot.lock.file, log)
+                slot.process = DeviceProcess(start, slot.lock.files, log)
             turn.process, slot.model = slot.process, model_of(order)
             return slot.process
 
@@ -234,11 +238,21 @@ class LocalFarm:
             raise MachineError(Problem(order.shot, f"can be rendered on none of {names}"))
 
     def _tell_waiting(self, order: RenderOrder) -> None:
-        """Say once which devices other runs hold."""
+        """Say once which devices other runs hold, and who they are; devices of one run in one sentence."""
+        held: dict[str, list[str]] = {}
         for slot in self._dispatch.able(order):
             if not (slot.busy or slot.told or slot.lock.obtainable()):
                 slot.told = True
-                _log.warning("waiting for %s, which %s uses", slot.device.name, slot.lock.holder())
+                held.setdefault(slot.lock.holder(), []).append(slot.device.name)
+        for who, names in held.items():
+            _log.warning("waiting for %s: %s", ", ".join(names), who)
+
+    def _describe_use(self, orders: Sequence[RenderOrder]) -> None:
+        """Tell who waits for our devices what they are held for."""
+        if orders:
+            seconds = self._dispatch.outlook.remaining(len(self._slots))
+            for slot in self._slots:
+                slot.lock.describe(orders[0].film, seconds)
 
     def _refuse_if_closing(self, shot: str, *, stopping_only: bool = False) -> None:
         if self._stopped or (self._closing and not stopping_only):

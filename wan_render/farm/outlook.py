@@ -110,6 +110,11 @@ class Outlook:
         orders = tuple(self._expected.values())
         return night(self._coming(orders[0], (), sizes), [0.0] * devices) if orders else 0.0
 
+    def remaining(self, devices: int) -> float:
+        """Seconds until the last order is rendered, where each takes one of so many devices."""
+        running = max(map(self.left, self._running), default=0.0)
+        return running + (self.night(devices, lambda _: (1,)) if self.open else 0.0)
+
     def _coming(self, order: RenderOrder, waiting: Sequence[RenderOrder], sizes: Sizes) -> list[Coming]:
         """This one, then those that can begin as well, then the rest as it will be asked for."""
         first = {each.take.key: each for each in (order, *waiting)}

@@ -47,7 +47,7 @@ class DeviceProcess:
     `kill` from any thread. Where it is not `alive` any more after a failure it must be killed, never reused.
     """
 
-    def __init__(self, start: Start, lock: int, log: Path) -> None:
+    def __init__(self, start: Start, locks: tuple[int, ...], log: Path) -> None:
         self._device = start.device
         self._log = log
         self._ready = self._killed = self._spent = False
@@ -58,7 +58,7 @@ class DeviceProcess:
         ours, theirs = socket.socketpair()
         with theirs, ExitStack() as on_failure:
             on_failure.enter_context(ours)
-            self._process = _spawn(start.device, theirs.fileno(), lock, log)
+            self._process = _spawn(start.device, theirs.fileno(), locks, log)
             on_failure.pop_all()
         self._channel = Channel(ours)
         threading.Thread(target=self._read, name=f"reads {start.device.name}", daemon=True).start()
@@ -202,8 +202,8 @@ class DeviceProcess:
         return LostProcessError(Problem(f"the process on {self._device.name}", found, remedy=f"its log: {self._log}"))
 
 
-def _spawn(device: Device, channel: int, lock: int, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-P", "-m", "wan_render.farm.child", str(channel), str(lock)]
+def _spawn(device: Device, channel: int, locks: tuple[int, ...], log: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "wan_render.farm.child", str(channel), *map(str, locks)]
     try:
         with log.open("ab") as output:
             return subprocess.Popen(
@@ -211,7 +211,7 @@ def _spawn(device: Device, channel: int, lock: int, log: Path) -> subprocess.Pop
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
-                pass_fds=(channel, lock),
+                pass_fds=(channel, *locks),
                 env=_environment(device),
                 start_new_session=True,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -10,23 +11,25 @@ from pathlib import Path
 
 from wan_render.errors import MachineError, Problem
 
-_BEGINNING = "group-"
+_BEGINNING = "wan-render-group-"
 
 _STALE_SECONDS = 7 * 86400.0
 """What is older belongs to a run that was killed: no take is rendered for a week."""
 
 
-def make_rendezvous(locks: Path) -> Path:
-    """A new, empty folder beside the devices' locks, for this user alone; stale ones are removed.
+def make_rendezvous(folder: Path | None = None) -> Path:
+    """A new, empty folder for this user alone, in the machine's own TMPDIR unless another is named: ranks wait for each
+    other's files there, which a home folder on a network does not show at once. Stale ones are removed.
 
     Raises MachineError where there can be none.
     """
+    place = folder or Path(tempfile.gettempdir())
     try:
-        _remove_stale(locks)
-        return Path(tempfile.mkdtemp(prefix=_BEGINNING, dir=locks))
+        _remove_stale(place)
+        return Path(tempfile.mkdtemp(prefix=_BEGINNING, dir=place))
     except OSError as error:
         raise MachineError(
-            Problem(str(locks), f"cannot hold a group's folder: {error.strerror}", remedy="set TMPDIR")
+            Problem(str(place), f"cannot hold a group's folder: {error.strerror}", remedy="set TMPDIR")
         ) from error
 
 
@@ -35,8 +38,9 @@ def remove_rendezvous(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove_stale(locks: Path) -> None:
-    for folder in locks.glob(f"{_BEGINNING}*"):
+def _remove_stale(place: Path) -> None:
+    for folder in place.glob(f"{_BEGINNING}*"):
         with suppress(FileNotFoundError):  # another run was quicker
-            if time.time() - folder.stat().st_mtime > _STALE_SECONDS:
+            state = folder.lstat()
+            if state.st_uid == os.getuid() and time.time() - state.st_mtime > _STALE_SECONDS:
                 remove_rendezvous(folder)

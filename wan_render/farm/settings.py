@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,25 +33,17 @@ class Stall:
         return seconds
 
 
-def lock_folder() -> Path:
-    """This user's folder for the locks of this machine's devices: `/tmp/wan-render-<uid>` unless TMPDIR says otherwise.
-
-    Not XDG_RUNTIME_DIR: a run from cron has none, and must find the lock of a run from a terminal.
-    """
-    return Path(tempfile.gettempdir()) / f"wan-render-{os.getuid()}"
-
-
 @dataclass(frozen=True)
 class FarmSettings:
     """How a LocalFarm watches its devices.
 
     quarantine: a device on which this many different shots failed in a row gets no more, while there is another one.
-    groups: see MachineSettings; its own by default.
+    locks, groups: see MachineSettings; its own by default.
     work: what a device process runs, `module:function`; see farm.work.
     """
 
     stall: Stall = Stall()
-    locks: Path = field(default_factory=lock_folder)
+    locks: Path | None = field(default_factory=lambda: machine_settings().locks)
     quarantine: int = 2
     work: str = "wan_render.farm.work:render_takes"
     groups: str = field(default_factory=lambda: machine_settings().groups)
