@@ -94,7 +94,7 @@ def _refuse_missing(storyboard: Path) -> None:
 
 def make(session: Session, only: str | None, *, approval: bool = False) -> FilmVersion:
     """Plan → takes → film, as in cli/render.py."""
-    plan, store, log = session.plan, session.store, get_run_logger()
+    plan, store, log = session.plan_to_render, session.store, get_run_logger()
     log.info("%s", session.opening)
     shots = None if only is None else selected(plan, only)
     devices = local_devices(session.settings, session.backend.device_kinds)

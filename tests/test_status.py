@@ -13,7 +13,17 @@ from tests.store.values import A_TAKE, filled, provenance, take
 from wan_render.errors import DiskError, InputError, Problem
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered
 from wan_render.plan.film import Content
-from wan_render.render import ALONE, Device, Listen, ModelCard, PublishedLora, Renderer, Workspace
+from wan_render.render import (
+    ALONE,
+    THE_ONLY_VARIANT,
+    Device,
+    Listen,
+    ModelCard,
+    PublishedLora,
+    Renderer,
+    Variant,
+    Workspace,
+)
 from wan_render.status import FilmStatus, State, pin_warnings, plan_json, status
 from wan_render.store import Store
 from wan_render.take import Size, Take
@@ -27,10 +37,15 @@ class Estimating:
     is_preview: bool = True
     device_kinds: tuple[str, ...] = ("cpu",)
 
-    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "") -> Problem | None:
-        raise AssertionError((card, loras, profile))
+    def missing(
+        self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "", variant: str = ""
+    ) -> Problem | None:
+        raise AssertionError((card, loras, profile, variant))
 
-    def unable(self, profile: str, devices: Sequence[Device]) -> Mapping[str, Problem]:
+    def variant(self, profile: str, devices: Sequence[Device]) -> Variant:  # noqa: ARG002
+        return THE_ONLY_VARIANT
+
+    def unable(self, profile: str, devices: Sequence[Device], variant: str = "") -> Mapping[str, Problem]:  # noqa: ARG002
         raise AssertionError((profile, devices))
 
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:

@@ -50,7 +50,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "conform": "cover/0",
         "fit": "blur",
     },
-    "Sampling": {"steps": 1, "guidance": (5.0, 3.0), "shift": 3.0, "profile": "draft"},
+    "Sampling": {"steps": 1, "guidance": (5.0, 3.0), "shift": 3.0, "profile": "draft", "variant": "exact"},
     "Lora": {"content": "d" * 64, "scale": 1.0, "expert": "high"},
     "FramePlate": {"take": "d" * 64, "frame": 1, "size": Size(16, 16), "conform": "frame/0"},
     "Leg": {"plate": Plate("d" * 64, SIZE), "frame": 44, "prompt": "湖"},

@@ -40,6 +40,14 @@ def local_devices(settings: MachineSettings, kinds: tuple[str, ...]) -> tuple[De
     return _named(tuple(name.strip() for name in settings.devices.split(",") if name.strip()), kinds)
 
 
+def planned_devices(settings: MachineSettings, kinds: tuple[str, ...]) -> tuple[Device, ...]:
+    """The devices that a plan is made for: those that a render would use here. None where only a slower kind than the
+    best is here and nobody asked for it: who plans on a laptop renders elsewhere. Raises as `local_devices`."""
+    devices = local_devices(settings, kinds)
+    is_elsewhere = devices[0].kind != kinds[0] and settings.devices.strip() == "auto"
+    return () if is_elsewhere else devices
+
+
 KIND_NAMES = {"cuda": "NVIDIA GPU", "cpu": "CPU"}
 """Kinds of devices, as people call them."""
 

@@ -345,6 +345,23 @@ class Group:
 _OVER = "over"
 
 
+@dataclass(frozen=True)
+class Variant:
+    """How a profile is computed where a film is rendered.
+
+    name:   enters the key of its takes (take.Sampling.variant). told: what is worth knowing of the choice, in words; ""
+            where there was none. others: the profile's other variants: a take that is there in one of them counts.
+    """
+
+    name: str = ""
+    told: str = ""
+    others: tuple[str, ...] = ()
+
+
+THE_ONLY_VARIANT = Variant()
+"""Of a profile that is computed in one way."""
+
+
 class Renderer(Protocol):
     """One model, ready on one device."""
 
@@ -389,14 +406,21 @@ class Backend(Protocol):
         """Kinds of devices that it renders on, the best first: `cuda`, `cpu`."""
         ...
 
-    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact") -> Problem | None:
+    def missing(
+        self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact", variant: str = ""
+    ) -> Problem | None:
         """What this machine lacks to render with this model, these LoRAs of it and this profile (a package, weights,
         a device, a setting), or None."""
         ...
 
-    def unable(self, profile: str, devices: Sequence[Device]) -> Mapping[str, Problem]:
-        """Which of these devices cannot render this profile, by their names, and what each of them lacks; equal devices
-        are alike in it. Raises nothing: a device that does not answer cannot."""
+    def variant(self, profile: str, devices: Sequence[Device]) -> Variant:
+        """In which variant a film's takes of this profile are computed on these devices: one for all of them. Without
+        devices, the strongest that there is. Raises nothing."""
+        ...
+
+    def unable(self, profile: str, devices: Sequence[Device], variant: str = "") -> Mapping[str, Problem]:
+        """Which of these devices cannot render this profile in this variant, by their names, and what each of them
+        lacks; equal devices are alike in it. Raises nothing: a device that does not answer cannot."""
         ...
 
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:

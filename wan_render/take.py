@@ -94,17 +94,29 @@ class FramePlate:
 AnyPlate = Plate | FramePlate
 
 
+Way = tuple[str, str]
+"""A profile and its variant: together they say how a take is computed."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How a model is sampled: resolved, no None left.
 
     `guidance` has one value for each expert of the model, in the order they are used (high noise first).
+    variant: how the profile is computed, where it can be in several ways; "" is the strongest of them, and the only one
+             that there was once.
     """
 
     steps: int
     guidance: tuple[float, ...]
     shift: float
     profile: str = "exact"
+    variant: str = field(default="", metadata=ADDED_LATER)
+
+    @property
+    def way(self) -> Way:
+        """How it is computed."""
+        return self.profile, self.variant
 
     @property
     def is_guided(self) -> bool:

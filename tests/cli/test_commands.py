@@ -259,7 +259,9 @@ def test_doctor_says_which_profiles_a_gpu_can_render(
     smi(f"GPU-aaaa-1, 81920, {gpu}\n", capabilities=f"GPU-aaaa-1, {capability}\n")
     findings = {each["what"]: each for each in json.loads(wan_render("doctor", "--json").stdout)["findings"]}
     assert findings["cuda:0"]["found"].startswith(gpu)
-    assert findings["profiles"]["found"].startswith(f"exact; not fast, balanced, draft: cuda:0: {found}")
+    assert findings["profiles"]["found"].startswith(
+        f"exact, draft (computed as exact is); not fast, balanced: cuda:0: {found}"
+    )
     assert findings["profiles"]["remedy"].startswith(remedy)
 
 
@@ -289,16 +291,16 @@ def test_of_unlike_gpus_it_is_said_which_render_a_profile_and_which_do_not(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path / "packages"), *sys.path))))
     who = "rendered on cuda:1, not on cuda:0: the device has compute capability 8.9; float8 attention is there for"
     findings = {each["what"]: each["found"] for each in json.loads(wan_render("doctor", "--json").stdout)["findings"]}
-    assert findings["some devices"].startswith(f"fast, balanced, draft: {who}")
+    assert findings["some devices"].startswith(f"fast, balanced: {who}")
     assert "rendered on" not in wan_render("plan", harbour).stdout, "every device renders exact"
     harbour.write_text(harbour.read_text().replace("seed: 5", "seed: 5, profile: fast"))
     assert f"warning: profile 'fast': {who}" in wan_render("plan", harbour).stdout
 
 
 @pytest.mark.usefixtures("smi")
-def test_doctor_says_nothing_of_profiles_where_there_is_no_gpu(wan_render: Run) -> None:
-    findings = json.loads(wan_render("doctor", "--json").stdout)["findings"]
-    assert "profiles" not in [each["what"] for each in findings]
+def test_doctor_says_which_profiles_a_cpu_can_render(wan_render: Run) -> None:
+    findings = {each["what"]: each["found"] for each in json.loads(wan_render("doctor", "--json").stdout)["findings"]}
+    assert findings["profiles"] == "exact, draft (computed as exact is)"
 
 
 def test_open_says_where_the_page_lies(wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch) -> None:

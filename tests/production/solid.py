@@ -17,6 +17,7 @@ from wan_render.plan import FilmPlan, PlannedShot, PlannedTake, Rendered
 from wan_render.plan.film import Content
 from wan_render.render import (
     ALONE,
+    THE_ONLY_VARIANT,
     Device,
     Frames,
     Group,
@@ -27,6 +28,7 @@ from wan_render.render import (
     Progress,
     PublishedLora,
     Renderer,
+    Variant,
     Workspace,
 )
 from wan_render.take import Plate, Sampling, Size, Take
@@ -52,10 +54,19 @@ class Solid:
     weak: tuple[str, ...] = ()
     device_kinds: tuple[str, ...] = ("cpu",)
 
-    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact") -> Problem | None:  # noqa: ARG002
+    def missing(
+        self,
+        card: ModelCard,
+        loras: Sequence[PublishedLora] = (),  # noqa: ARG002
+        profile: str = "exact",  # noqa: ARG002
+        variant: str = "",  # noqa: ARG002
+    ) -> Problem | None:
         return Problem(card.name, self.lacking) if self.lacking else None
 
-    def unable(self, profile: str, devices: Sequence[Device]) -> Mapping[str, Problem]:
+    def variant(self, profile: str, devices: Sequence[Device]) -> Variant:  # noqa: ARG002
+        return THE_ONLY_VARIANT
+
+    def unable(self, profile: str, devices: Sequence[Device], variant: str = "") -> Mapping[str, Problem]:  # noqa: ARG002
         weak = [device.name for device in devices if device.name in self.weak and profile != "exact"]
         return dict.fromkeys(weak, Problem(f"profile '{profile}'", "too weak", "strong ones", "buy another"))
 

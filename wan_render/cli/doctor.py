@@ -15,7 +15,7 @@ from pathlib import Path
 
 from wan_render import __version__
 from wan_render.backends.wan import official
-from wan_render.backends.wan.acceleration.ability import missing_for, unable
+from wan_render.backends.wan.acceleration.ability import missing_for, unable, variant
 from wan_render.backends.wan.acceleration.profile import BY_NAME
 from wan_render.backends.wan.location import missing_weights
 from wan_render.backends.wan.opening import KINDS
@@ -144,17 +144,25 @@ def _no_device(kind: str, problem: Problem) -> Finding:
 
 
 def _profiles(settings: MachineSettings) -> Iterator[Finding]:
-    """What can be rendered on the GPUs that would be used; where there is none it is `exact`, and that was said."""
+    """What can be rendered on the devices that would be used. That a CPU renders no more was said with the devices."""
     try:
         devices = local_devices(settings, KINDS)
     except WanRenderError:  # said of the devices
         return
+    variants = {name: variant(name, devices).name for name in BY_NAME}
+    problems = {name: missing_for(name, KINDS, computed) for name, computed in variants.items()}
+    able = ", ".join(_told(name, variants[name]) for name, problem in problems.items() if problem is None)
     if all(device.kind != "cuda" for device in devices):
+        yield Finding("profiles", able)
         return
-    problems = {name: missing_for(name, KINDS) for name in BY_NAME}
-    able = ", ".join(name for name, problem in problems.items() if problem is None)
     yield _lacking_profiles(able, {name: problem for name, problem in problems.items() if problem is not None})
-    yield from _confined_profiles({name: confinement(unable(name, devices), devices) for name in BY_NAME})
+    lacking = {name: unable(name, devices, computed) for name, computed in variants.items()}
+    yield from _confined_profiles({name: confinement(problems, devices) for name, problems in lacking.items()})
+
+
+def _told(profile: str, computed: str) -> str:
+    """`draft`, or `draft (computed as exact is)`."""
+    return f"{profile} (computed as {computed} is)" if computed else profile
 
 
 def _lacking_profiles(able: str, lacking: Mapping[str, Problem]) -> Finding:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wan_render.cli.outlook import expected_time, guessed_on, used_devices
 from wan_render.cli.session import Session
 from wan_render.cli.wording import counted, lasting
-from wan_render.devices import KIND_NAMES, local_devices
+from wan_render.devices import KIND_NAMES, planned_devices
 from wan_render.errors import MachineError, Problem, UsageError
 from wan_render.production import RenderOrder
 from wan_render.render import Device
@@ -30,12 +30,10 @@ def ground(session: Session) -> Ground:
     where it is asked for: who plans on a laptop renders elsewhere."""
     best = session.backend.device_kinds[0]
     try:
-        devices = local_devices(session.settings, session.backend.device_kinds)
+        devices = planned_devices(session.settings, session.backend.device_kinds)
     except (UsageError, MachineError) as error:
         return Ground(best, (), error.problems[0])
-    if devices[0].kind != best and session.settings.devices.strip() == "auto":
-        return Ground(best, ())
-    return Ground(devices[0].kind, devices)
+    return Ground(devices[0].kind if devices else best, devices)
 
 
 def time_on(session: Session, ground: Ground, found: FilmStatus, orders: Sequence[RenderOrder]) -> str:

@@ -104,8 +104,8 @@ def _print_notes(plan: FilmPlan, *, shown: bool) -> None:
 
 def _lacking(plan: FilmPlan, backend: Backend) -> Iterator[str]:
     """What this machine lacks to render the plan's models: not the plan's fault, so a warning."""
-    asked = dict.fromkeys((take.model, take.sampling.profile) for take in plan.takes)
-    problems = (backend.missing(plan.models[model], (), profile) for model, profile in asked)
+    asked = dict.fromkeys((take.model, take.sampling.way) for take in plan.takes)
+    problems = (backend.missing(plan.models[model], (), *way) for model, way in asked)
     yield from dict.fromkeys(str(problem) for problem in problems if problem is not None)
 
 

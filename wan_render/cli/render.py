@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _film(session: Session, only: str | None) -> FilmVersion:
-    plan, backend, store = session.plan, session.backend, session.store
+    plan, backend, store = session.plan_to_render, session.backend, session.store
     shots = None if only is None else selected(plan, only)
     devices = local_devices(session.settings, backend.device_kinds)
     with (

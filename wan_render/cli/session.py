@@ -5,20 +5,21 @@ from __future__ import annotations
 import argparse
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from wan_render.backends import backend, names
 from wan_render.backends.wan.catalogue import catalogue
-from wan_render.errors import Problem, UsageError
+from wan_render.devices import local_devices, planned_devices
+from wan_render.errors import MachineError, Problem, UsageError
 from wan_render.facts import FactCache
 from wan_render.model import Document
-from wan_render.plan import FilmPlan, KeptTake, make_plan
+from wan_render.plan import FilmPlan, KeptTake, VariantChoice, make_plan
 from wan_render.plan.drafts import SLUG_ENDING
 from wan_render.printable import path_name, shown
-from wan_render.render import Backend, Models
+from wan_render.render import Backend, Device, Models, Variant
 from wan_render.settings import BACKEND_SETTING, MachineSettings, machine_settings
 from wan_render.store import Outputs, Store, outputs_for
 from wan_render.storyboard import faultless, read_as_far_as_possible
@@ -108,7 +109,23 @@ class Session:
 
     @cached_property
     def plan(self) -> FilmPlan:
-        """The storyboard as planned. Raises StoryboardError with all that is wrong with it."""
+        """The storyboard as planned, for the devices that a render would use; see planned_devices. Raises
+        StoryboardError with all that is wrong with it."""
+        return self._planned(planned_devices)
+
+    @cached_property
+    def plan_to_render(self) -> FilmPlan:
+        """The storyboard as planned to be rendered now, on whatever is here. Raises as `plan`."""
+        return self._planned(local_devices)
+
+    def _planned(self, found: Callable[[MachineSettings, tuple[str, ...]], Sequence[Device]]) -> FilmPlan:
+        def variant(profile: str) -> Variant:
+            try:
+                devices = found(self.settings, self.backend.device_kinds)
+            except (UsageError, MachineError):  # said by whoever renders
+                devices = ()
+            return self.backend.variant(profile, devices)
+
         return make_plan(
             self._read,
             models=self.models,
@@ -116,6 +133,7 @@ class Session:
             cache=self.cache,
             kept=self._kept,
             draft=self.draft,
+            variants=VariantChoice(variant, lambda key: self.store.find(key) is not None),
         )
 
     @cached_property

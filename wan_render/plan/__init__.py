@@ -22,6 +22,7 @@ from wan_render.plan.loras import WornLora
 from wan_render.plan.make import make_plan
 from wan_render.plan.previous import Kept, KeptTake
 from wan_render.plan.seeds import DEFAULT_SEED, take_seed
+from wan_render.plan.variants import VariantChoice
 
 __all__ = [
     "DEFAULT_SEED",
@@ -38,6 +39,7 @@ __all__ = [
     "PlannedTitle",
     "Rendered",
     "StillPicture",
+    "VariantChoice",
     "WornLora",
     "make_plan",
     "take_seed",

@@ -68,8 +68,7 @@ class Studio:
         plate = self._plate(shot.still)
         return NotYet(not_yet) if plate is None or not_yet else StillPicture(plate)
 
-    @staticmethod
-    def _performed(inherited: Inherited, first: Take) -> Rendered:
+    def _performed(self, inherited: Inherited, first: Take) -> Rendered:
         """The wanted takes, of which `first` is number 1; with a pin, the circled number alone."""
         takes, circle, refused = inherited.takes, inherited.shot.circle, inherited.shot.ng
         if circle is not None and circle.pin is not None:
@@ -77,7 +76,8 @@ class Studio:
         else:
             wanted = 1 if takes is None else takes.value
             numbers = wanted_numbers(wanted, refused, None if circle is None else circle.take)
-        planned = tuple(PlannedTake(at, replace(first, seed=take_seed(first.seed, at))) for at in numbers)
+        takes_by_number = {at: replace(first, seed=take_seed(first.seed, at)) for at in numbers}
+        planned = tuple(PlannedTake(at, self.resolver.settled(inherited, take)) for at, take in takes_by_number.items())
         if circle is None:
             return Rendered(planned, numbers[0])
         return Rendered(planned, circle.take, circle.pin)

@@ -31,6 +31,7 @@ from wan_render.plan.roles import Role, kind_of, role_of
 from wan_render.plan.sizes import delivery, raster
 from wan_render.plan.timecodes import check_timecodes
 from wan_render.plan.timeline import Shown, Span, lay, lengthened, take_in_film_frames
+from wan_render.plan.variants import ONE_VARIANT, VariantChoice, Variants
 from wan_render.render import ModelCard, Models
 
 _RATE_WITHOUT_MODELS = Fraction(16)
@@ -54,12 +55,14 @@ def make_plan(
     cache: FactCache,
     kept: Kept = nothing_kept,
     draft: bool = False,
+    variants: VariantChoice = ONE_VARIANT,
 ) -> FilmPlan:
     """The whole film, planned for a backend (`animatic/1`).
 
     `kept` finds the clip of a pin: a shot that continues a pinned one begins on that very clip's end.
     A `draft` has the same shots, takes and seeds at the profile `draft`, and a slug of its own; circles and pins are
     the final film's.
+    `variants` says how profiles are computed where the film is rendered.
     The document is one that `read_storyboard` gave: values are in range, names are known, no shot contradicts itself.
     Raises StoryboardError with every mistake of meaning, each with its place in the file, and those that a document of
     `read_as_far_as_possible` has.
@@ -74,7 +77,13 @@ def make_plan(
         findings.raise_errors()
     chooser = Chooser(models, size, findings)
     resolver = Resolver(
-        backend_id, size, findings, Loras(models, cache, findings), PromptLengths(models, findings), draft
+        backend_id,
+        size,
+        findings,
+        Loras(models, cache, findings),
+        PromptLengths(models, findings),
+        Variants(variants, findings),
+        draft,
     )
     studio = Studio(resolver, Keyframes(size, cache, findings), Painter(resolver, chooser), kept)
     drafts = _drafts(cast, chooser)

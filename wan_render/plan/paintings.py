@@ -39,4 +39,5 @@ class Painter:
                 self.resolver.findings.warn((*settings.place, key), found, "", "delete it")
         modelled = self.chooser.choose(settings, ShotKind.T2V)
         self.cards[modelled.card.identity] = modelled.card
-        return self.resolver.take(settings, modelled, cleaned(keyframe.prompt or ""), 1, Ends())
+        take = self.resolver.take(settings, modelled, cleaned(keyframe.prompt or ""), 1, Ends())
+        return self.resolver.settled(settings, take)

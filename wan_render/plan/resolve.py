@@ -13,6 +13,7 @@ from wan_render.plan.models import Modelled, sampling_of
 from wan_render.plan.prompt import negative
 from wan_render.plan.prompt_length import PromptLengths
 from wan_render.plan.seeds import DEFAULT_SEED
+from wan_render.plan.variants import Variants
 from wan_render.take import AnyPlate, Leg, Lora, Sampling, Size, Take
 
 
@@ -34,7 +35,17 @@ class Resolver:
     findings: Findings
     loras: Loras
     lengths: PromptLengths
+    variants: Variants
     is_draft: bool = False
+
+    def settled(self, settings: Settings, take: Take) -> Take:
+        """A take in the variant of its profile that this film is rendered in; see Variants.settled."""
+        return self.variants.settled(take, self._place_of_profile(settings))
+
+    def _place_of_profile(self, settings: Settings) -> PathInFile:
+        """Where the profile was written; the file as a whole for a draft that was asked for on the command line."""
+        told = settings.common("profile")
+        return () if told is None or self.is_draft else told.place
 
     def take(self, settings: Settings, modelled: Modelled, prompt: str, frames: int, ends: Ends) -> Take:
         """Take 1 with every setting resolved. Mistakes and warnings about them are told."""
@@ -88,7 +99,7 @@ class Resolver:
             place = settings.place if told is None else told.place
             self.findings.warn(place, found, "", "write guidance above 1, or delete it")
         else:
-            self.findings.note(settings.place if guidance is None else guidance.place, found)
+            self.findings.note(self._place_of_profile(settings) if guidance is None else guidance.place, found)
 
 
 def _profile(settings: Settings) -> str:

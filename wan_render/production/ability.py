@@ -7,16 +7,16 @@ from dataclasses import replace
 
 from wan_render.errors import Problem
 from wan_render.render import Backend, Device, of_devices
-from wan_render.take import Take
+from wan_render.take import Take, Way
 
-Unable = Mapping[str, Mapping[str, Problem]]
-"""Profile → name of a device that cannot render it → what that lacks."""
+Unable = Mapping[Way, Mapping[str, Problem]]
+"""How takes are computed → name of a device that cannot render it → what that lacks."""
 
 
 def unable_devices(takes: Sequence[Take], backend: Backend, devices: Sequence[Device]) -> Unable:
-    """For every profile of these takes."""
-    profiles = dict.fromkeys(take.sampling.profile for take in takes)
-    return {profile: backend.unable(profile, devices) for profile in profiles}
+    """For every profile of these takes, in their variant."""
+    ways = dict.fromkeys(take.sampling.way for take in takes)
+    return {(profile, variant): backend.unable(profile, devices, variant) for profile, variant in ways}
 
 
 def refusal(unable: Mapping[str, Problem], devices: Sequence[Device]) -> Problem | None:
@@ -26,8 +26,8 @@ def refusal(unable: Mapping[str, Problem], devices: Sequence[Device]) -> Problem
 
 def confinements(takes: Sequence[Take], unable: Unable, devices: Sequence[Device]) -> tuple[Problem, ...]:
     """For each profile that some of the devices render and others cannot: who takes part, who does not, and why."""
-    profiles = dict.fromkeys(take.sampling.profile for take in takes if not take.through)
-    found = (confinement(unable[profile], devices) for profile in profiles)
+    ways = dict.fromkeys(take.sampling.way for take in takes if not take.through)
+    found = (confinement(unable[way], devices) for way in ways)
     return tuple(problem for problem in found if problem is not None)
 
 

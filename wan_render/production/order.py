@@ -11,7 +11,7 @@ from types import MappingProxyType
 from wan_render.plan import FilmPlan
 from wan_render.render import Backend, Device, Group, ModelCard, PublishedLora
 from wan_render.status import FilmStatus, ShotStatus, painting_label, with_needs
-from wan_render.take import Lora, Plate, Take
+from wan_render.take import Lora, Plate, Take, Way
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,13 @@ def orders(
     status: FilmStatus,
     backend: Backend,
     only: Collection[str] | None = None,
-    unable: Mapping[str, Collection[str]] = MappingProxyType({}),
+    unable: Mapping[Way, Collection[str]] = MappingProxyType({}),
 ) -> tuple[RenderOrder, ...]:
     """What is to be rendered: each take once, after those that it needs; as far as that allows, model by model, so
     that each is loaded once, and for each model the takes that go into the film first, LoRAs together, in its order.
 
-    `only`: ids of the shots to render, None for all; what these need is rendered with them. `unable`: profile → names
-    of the devices that cannot render it.
+    `only`: ids of the shots to render, None for all; what these need is rendered with them. `unable`: how a take is
+    computed → names of the devices that cannot do so.
     """
     lacking = {take.key for take in status.to_render}
     takes = with_needs(_roots(plan, status, lacking, only), plan.by_key, lambda key: key not in lacking)
@@ -110,9 +110,9 @@ def orders(
     return tuple(_followed([replace(order, barred=_barred(order, unable)) for order in found]))
 
 
-def _barred(order: RenderOrder, unable: Mapping[str, Collection[str]]) -> frozenset[str]:
+def _barred(order: RenderOrder, unable: Mapping[Way, Collection[str]]) -> frozenset[str]:
     """What is joined from other takes is joined on any device."""
-    return frozenset() if order.take.through else frozenset(unable.get(order.take.sampling.profile, ()))
+    return frozenset() if order.take.through else frozenset(unable.get(order.take.sampling.way, ()))
 
 
 def _followed(found: Sequence[RenderOrder]) -> Iterator[RenderOrder]:
@@ -205,13 +205,16 @@ class _Ready:
         heappush(self._heaps.setdefault(place.loaded, []), (place, self._at[take.key], take))
 
 
-def _loaded(take: Take) -> tuple[str, str]:
+def _loaded(take: Take) -> tuple[str, Way]:
     """What has to be loaded anew when it differs; a profile may need weights of its own."""
-    return take.model, take.sampling.profile
+    return take.model, take.sampling.way
 
 
 def _place(
-    take: Take, wanted: _Wanted, models: Mapping[tuple[str, str], int], looks: Mapping[tuple[Lora, ...], int]
+    take: Take,
+    wanted: _Wanted,
+    models: Mapping[tuple[str, Way], int],
+    looks: Mapping[tuple[Lora, ...], int],
 ) -> _Place:
     return _Place(models[_loaded(take)], wanted.spare, looks[take.loras], wanted.index, wanted.number)
 

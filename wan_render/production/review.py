@@ -224,6 +224,7 @@ def _settings(fields: Mapping[str, Any], made: Provenance | None) -> Mapping[str
         "guidance": " / ".join(map(str, sampling["guidance"])),
         "shift": str(sampling["shift"]),
         "profile": sampling["profile"],
+        "variant": sampling.get("variant", ""),
         "loras": ", ".join(map(_lora, fields["loras"])),
     }
     return {name: text for name, text in words.items() if text} | dict(made.versions if made is not None else {})

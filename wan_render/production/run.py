@@ -85,11 +85,11 @@ def _inspected(plan: FilmPlan, backend: Backend, store: Store, device_kind: str 
 
 def _refuse_what_is_lacking(wanted: tuple[RenderOrder, ...], unable: Unable, devices: Sequence[Device]) -> None:
     rendered = (order for order in wanted if not order.take.through)
-    different = {(order.card.identity, order.published, order.take.sampling.profile): order for order in rendered}
+    different = {(order.card.identity, order.published, order.take.sampling.way): order for order in rendered}
     lacking: list[Problem] = []
     for order in different.values():
-        profile = order.take.sampling.profile
-        problem = order.backend.missing(order.card, order.published, profile) or refusal(unable[profile], devices)
+        way = order.take.sampling.way
+        problem = order.backend.missing(order.card, order.published, *way) or refusal(unable[way], devices)
         if problem is not None and problem not in lacking:
             lacking.append(problem)
     if lacking:

@@ -13,15 +13,16 @@ import pytest
 from tests.backends.wan.conftest import Tiny
 from tests.conftest import Smi
 from wan_render.backends.wan import BACKEND, official
-from wan_render.backends.wan.acceleration.ability import missing_for, unable
+from wan_render.backends.wan.acceleration.ability import missing_for, unable, variant
 from wan_render.backends.wan.opening import KINDS
 from wan_render.devices import cpu, gpus
+from wan_render.render import THE_ONLY_VARIANT, Variant
 from wan_render.settings import install_command
 
 H200, RTX = "GPU-aaaa-1, 143771, NVIDIA H200\n", "GPU-aabb-2, 24564, NVIDIA GeForce RTX 4090\n"
 HOPPER, ADA = "GPU-aaaa-1, 9.0\n", "GPU-aabb-2, 8.9\n"
 INSTALL = install_command("hopper")
-APPROXIMATE = ("fast", "balanced", "draft")
+APPROXIMATE = ("fast", "balanced")
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +138,66 @@ def test_where_none_can_all_are_named_with_their_reasons(smi: Smi) -> None:
         f"{INSTALL}, or render with "
         "profile: exact, or on another machine"
     )
+
+
+CAPABILITIES = {"Ada": "8.9", "Ampere": "8.6", "Blackwell": "12.0", "Turing": "7.5"}
+
+
+@pytest.mark.parametrize("flash3", ["with"], indirect=True)
+@pytest.mark.usefixtures("flash3")
+def test_a_draft_is_computed_in_float8_where_all_devices_can(smi: Smi) -> None:
+    smi(H200, capabilities=HOPPER)
+    assert variant("draft", gpus()) == Variant("", "", ("exact",))
+    assert missing_for("draft", KINDS) is None
+
+
+@pytest.mark.parametrize("name", CAPABILITIES)
+@pytest.mark.usefixtures("flash3")
+def test_a_draft_is_computed_as_exact_is_on_any_other_gpu(smi: Smi, name: str) -> None:
+    smi(RTX, capabilities=f"GPU-aabb-2, {CAPABILITIES[name]}\n")
+    found = variant("draft", gpus())
+    assert (found.name, found.others) == ("exact", ("",))
+    words = "profile 'draft' is computed as exact is, not in float8: cuda:0: the device has compute capability"
+    assert found.told == f"{words} {CAPABILITIES[name]}"
+    assert unable("draft", gpus(), found.name) == {}
+    assert missing_for("draft", KINDS, found.name) is None
+
+
+@pytest.mark.parametrize("flash3", ["with"], indirect=True)
+@pytest.mark.usefixtures("flash3")
+def test_a_draft_has_one_variant_on_unlike_devices(smi: Smi) -> None:
+    smi(H200 + RTX, capabilities=HOPPER + ADA)
+    assert variant("draft", gpus()).name == "exact"
+    assert "cuda:1: the device has compute capability 8.9" in variant("draft", gpus()).told
+
+
+@pytest.mark.usefixtures("smi")
+def test_a_draft_on_a_cpu_and_where_nobody_knows() -> None:
+    assert variant("draft", (cpu(),)).name == "exact"
+    assert "cpu: cannot be rendered on a cpu" in variant("draft", (cpu(),)).told
+    elsewhere = variant("draft", ())
+    assert (elsewhere.name, elsewhere.others) == ("", ("exact",))
+    assert "no GPU was asked; planned in float8" in elsewhere.told
+
+
+@pytest.mark.parametrize("flash3", ["with"], indirect=True)
+@pytest.mark.usefixtures("flash3")
+def test_a_draft_with_stock_kernels_is_computed_as_exact_is(smi: Smi, monkeypatch: pytest.MonkeyPatch) -> None:
+    smi(H200, capabilities=HOPPER)
+    monkeypatch.setenv("WAN_RENDER_KERNELS", "stock")
+    assert variant("draft", gpus()).name == "exact"
+    assert "WAN_RENDER_KERNELS is 'stock'" in variant("draft", gpus()).told
+
+
+def test_a_gpu_that_does_not_answer_gets_the_variant_that_every_one_can(smi: Smi) -> None:
+    smi(H200, capabilities="GPU-aaaa-1, [N/A]\n")
+    assert variant("draft", gpus()).name == "exact"
+
+
+@pytest.mark.parametrize("profile", ["exact", "fast", "balanced"])
+def test_other_profiles_have_one_variant(smi: Smi, profile: str) -> None:
+    smi(RTX, capabilities=ADA)
+    assert variant(profile, gpus()) == THE_ONLY_VARIANT
 
 
 def test_devices_that_do_not_answer_cannot(smi: Smi) -> None:

@@ -163,7 +163,6 @@ HOPPER = Machine("cuda", (9, 0), has_float8_attention=True)
     ("profile", "machine", "said"),
     [
         ("fast", Machine("cpu"), "cannot be rendered on a cpu"),
-        ("draft", Machine("cpu"), "cannot be rendered on a cpu"),
         ("fast", Machine("cuda", (9, 0)), install_command("hopper")),
         ("balanced", Machine("cuda", (8, 0)), "8.9 or later"),
         ("fast", Machine("cuda", (8, 9), has_float8_attention=False), "Hopper"),
@@ -180,8 +179,17 @@ def test_every_profile_is_rendered_by_a_hopper(profile: Profile) -> None:
     profiles.require(profile, HOPPER)
 
 
-def test_exact_needs_nothing() -> None:
-    profiles.require(EXACT, Machine("cpu"))
+@pytest.mark.parametrize("machine", [Machine("cpu"), Machine("cuda", (7, 5)), Machine("cuda", (8, 9)), HOPPER])
+def test_exact_and_what_is_computed_as_exact_is_need_nothing(machine: Machine) -> None:
+    profiles.require(EXACT, machine)
+    profiles.require(profiles.DRAFT_AS_EXACT, machine)
+    assert not profiles.DRAFT_AS_EXACT.needs_own_kernels
+    assert all(profile.needs_own_kernels for profile in (profiles.FAST, profiles.BALANCED, profiles.DRAFT))
+
+
+def test_an_unknown_variant_is_named_with_those_there_are() -> None:
+    with pytest.raises(RenderError, match="no variant 'ada'; allowed: '', 'exact'"):
+        profiles.named("draft", "ada")
 
 
 def test_an_unknown_profile_is_named_with_those_there_are() -> None:

@@ -67,6 +67,19 @@ def test_a_profile_that_the_device_cannot_render_is_refused_for_another_one_to_t
         BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody)
 
 
+def test_a_draft_that_is_computed_as_exact_is_renders_on_a_cpu(tiny: Tinies) -> None:
+    """In diffusers' forward, on the schedule of distilled LoRAs; it says so."""
+    model = tiny("flf2v-2.1")
+    renderer = BACKEND.open(model.card, CPU, nobody)
+    draft = model.take(ShotKind.FLF2V, sampling=Sampling(4, (1.0,), 5.0, "draft", "exact"))
+    exact = model.take(ShotKind.FLF2V, sampling=Sampling(4, (1.0,), 5.0))
+    shown = renderer.render(draft, plates_of(draft), nobody).pixels
+    facts = dict(renderer.facts())
+    assert (facts["profile"], facts["variant"], facts["transformer"]) == ("draft", "exact", "diffusers")
+    assert not np.array_equal(shown, renderer.render(exact, plates_of(exact), nobody).pixels)
+    assert "variant" not in renderer.facts()
+
+
 def test_the_5b_refuses_a_last_keyframe(tiny: Tinies) -> None:
     model = tiny("ti2v-5b")
     take = model.take(ShotKind.FLF2V)

@@ -12,7 +12,19 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from wan_render.errors import Problem, RenderError
-from wan_render.render import ALONE, Device, Listen, ModelCard, Phase, Progress, PublishedLora, Renderer, Workspace
+from wan_render.render import (
+    ALONE,
+    THE_ONLY_VARIANT,
+    Device,
+    Listen,
+    ModelCard,
+    Phase,
+    Progress,
+    PublishedLora,
+    Renderer,
+    Variant,
+    Workspace,
+)
 from wan_render.take import ShotKind, Take
 
 _OPEN_SECONDS = 0.15
@@ -46,6 +58,7 @@ class Animatic:
         card: ModelCard,  # noqa: ARG002 - no model's weights are needed
         loras: Sequence[PublishedLora] = (),  # noqa: ARG002
         profile: str = "exact",  # noqa: ARG002
+        variant: str = "",  # noqa: ARG002
     ) -> Problem | None:
         """OpenCV, where it is not installed; it comes with the base install."""
         if find_spec("cv2") is not None:
@@ -56,7 +69,11 @@ class Animatic:
             remedy="pip install opencv-python-headless",
         )
 
-    def unable(self, profile: str, devices: Sequence[Device]) -> Mapping[str, Problem]:  # noqa: ARG002 - no profile matters
+    def variant(self, profile: str, devices: Sequence[Device]) -> Variant:  # noqa: ARG002 - no profile matters
+        """There is one: it draws the same at every profile."""
+        return THE_ONLY_VARIANT
+
+    def unable(self, profile: str, devices: Sequence[Device], variant: str = "") -> Mapping[str, Problem]:  # noqa: ARG002 - no profile matters
         """None: it draws the same at every profile."""
         return {}
 

@@ -9,7 +9,7 @@ from wan_render.backends.wan import estimate, location, opening
 from wan_render.backends.wan.acceleration import ability
 from wan_render.backends.wan.parallel import layout
 from wan_render.errors import Problem
-from wan_render.render import ALONE, Device, Listen, ModelCard, PublishedLora, Renderer, Workspace
+from wan_render.render import ALONE, Device, Listen, ModelCard, PublishedLora, Renderer, Variant, Workspace
 from wan_render.take import Take
 
 
@@ -32,18 +32,24 @@ class WanBackend:
         """A CPU renders too, for tests and the very patient."""
         return opening.KINDS
 
-    def missing(self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact") -> Problem | None:
+    def missing(
+        self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact", variant: str = ""
+    ) -> Problem | None:
         """Packages, a setting, a device or weights that are not here, with what to do."""
         return (
             location.missing_packages()
-            or ability.missing_for(profile, opening.KINDS)  # before 47 GB are downloaded for it
+            or ability.missing_for(profile, opening.KINDS, variant)  # before 47 GB are downloaded for it
             or location.missing_weights(card)
             or location.missing_loras(loras)
         )
 
-    def unable(self, profile: str, devices: Sequence[Device]) -> Mapping[str, Problem]:
-        """Every profile but exact asks for a Hopper GPU and FlashAttention 3."""
-        return ability.unable(profile, devices)
+    def variant(self, profile: str, devices: Sequence[Device]) -> Variant:
+        """A draft is computed in float8 where all of the devices can, else as `exact` is."""
+        return ability.variant(profile, devices)
+
+    def unable(self, profile: str, devices: Sequence[Device], variant: str = "") -> Mapping[str, Problem]:
+        """What is computed in float8 asks for a Hopper GPU and FlashAttention 3."""
+        return ability.unable(profile, devices, variant)
 
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:
         """1, 2, 4 and 8, as far as its heads and the take's tokens can be shared equally."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wan_render.backends.wan.acceleration.profile import Precision, named
+from wan_render.backends.wan.acceleration.profile import Precision, profile_of
 from wan_render.backends.wan.checkpoint import WEIGHTS, Checkpoint
 from wan_render.backends.wan.encode import TEXT_TOKENS
 from wan_render.backends.wan.fit import Need
@@ -92,7 +92,7 @@ class Budget:
         config = self.loader.checkpoint.transformer
         pictures = 0 if config.image_dim is None else config.pos_embed_seq_len or CLIP_TOKENS
         keys_and_values = 2 * config.num_layers * (TEXT_TOKENS + pictures) * config.width
-        skips = named(take.sampling.profile).first_block_threshold is not None
+        skips = profile_of(take.sampling).first_block_threshold is not None
         remembered = FIRST_BLOCK_BYTES * config.width * tokens_of(self.loader.checkpoint, take) if skips else 0
         return CONTEXTS * keys_and_values * ELEMENT_BYTES + remembered
 
@@ -124,4 +124,4 @@ def tokens_of(checkpoint: Checkpoint, take: Take) -> int:
 
 
 def _is_float8(take: Take) -> bool:
-    return named(take.sampling.profile).linears is Precision.FLOAT8
+    return profile_of(take.sampling).linears is Precision.FLOAT8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from wan_render.backends.wan import official
-from wan_render.backends.wan.acceleration.profile import BY_NAME, EXACT, Precision
+from wan_render.backends.wan.acceleration.profile import Precision, profile_of
 from wan_render.backends.wan.official import Official
 from wan_render.backends.wan.parallel.layout import layout
 from wan_render.backends.wan.tokens import tokens
@@ -60,7 +60,7 @@ def expected_seconds(take: Take, device_kind: str, devices: int = 1) -> float:
     """
     model = official.BY_IDENTITY.get(take.model, official.T2V_14B)
     forward = FORWARD_SECONDS_H200 * _relative_work(take, model) / NARROW_MODELS_EFFICIENCY.get(model, 1.0)
-    if BY_NAME.get(take.sampling.profile, EXACT).linears is Precision.FLOAT8:
+    if profile_of(take.sampling).linears is Precision.FLOAT8:
         forward *= FLOAT8_TIME_SHARE
     on_h200 = _forwards(take) * forward / _speedup(take, devices) + _vae_seconds(take)
     return on_h200 if device_kind == "cuda" else on_h200 * _cpu_slowness()
@@ -88,7 +88,7 @@ def _speedup(take: Take, devices: int) -> float:
 
 def _vae_seconds(take: Take) -> float:
     pixels = take.frames * take.size.width * take.size.height / (81 * 832 * 480)
-    in_bfloat16 = BY_NAME.get(take.sampling.profile, EXACT).decodes_in_bfloat16
+    in_bfloat16 = profile_of(take.sampling).decodes_in_bfloat16
     decode = BFLOAT16_DECODE_SECONDS_H200 if in_bfloat16 else DECODE_SECONDS_H200
     return pixels * (decode + (0.0 if take.kind is ShotKind.T2V else ENCODE_SECONDS_H200))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wan_render.backends.wan.acceleration.profile import BY_NAME
+from wan_render.backends.wan.acceleration.profile import VARIANTS
 from wan_render.errors import Problem, RenderError
 from wan_render.render import ModelCard, Pixels, Plates
 from wan_render.take import ShotKind, Take
@@ -47,9 +47,11 @@ def _sampling_problems(take: Take, card: ModelCard) -> Iterator[Problem]:
         yield Problem(card.name, f"cannot render in {sampling.steps} steps", "expected at least one")
     if not sampling.shift > 0:
         yield Problem(card.name, f"shift is {sampling.shift}", "expected more than 0")
-    if sampling.profile not in BY_NAME:
-        allowed = f"allowed: {', '.join(BY_NAME)}"
+    if sampling.profile not in VARIANTS:
+        allowed = f"allowed: {', '.join(VARIANTS)}"
         yield Problem(card.name, f"there is no profile '{sampling.profile}'", allowed)
+    elif sampling.variant not in VARIANTS[sampling.profile]:
+        yield Problem(card.name, f"profile '{sampling.profile}' has no variant '{sampling.variant}'")
 
 
 def _plate_problems(take: Take, plates: Plates) -> Iterator[Problem]:

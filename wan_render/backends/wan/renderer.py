@@ -17,7 +17,7 @@ import transformers
 
 from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Accelerator, Arrival
 from wan_render.backends.wan.acceleration.choice import Shape
-from wan_render.backends.wan.acceleration.profile import named
+from wan_render.backends.wan.acceleration.profile import profile_of
 from wan_render.backends.wan.acceleration.schedule import prepared_scheduler
 from wan_render.backends.wan.budget import ENCODER_WORKING_BYTES, Budget, latent_shape, tokens_of
 from wan_render.backends.wan.checkpoint import WEIGHTS
@@ -114,7 +114,7 @@ class WanRenderer:
         wan_render.errors leave it."""
         self._require_open()
         company = Company(group, require_group(take, self._card, group), self._device)
-        self._accelerator.require(named(take.sampling.profile))
+        self._accelerator.require(profile_of(take.sampling))
         if group.is_over:  # before anything is loaded for it
             return
         self._listen = listen
@@ -131,7 +131,7 @@ class WanRenderer:
         """Render a take, with a group as its leader. Only errors of wan_render.errors leave it."""
         self._require_open()
         require(take, plates, self._card)
-        self._accelerator.require(named(take.sampling.profile))
+        self._accelerator.require(profile_of(take.sampling))
         company = None
         if group is not None and group.size > 1:
             company = Company(group, require_group(take, self._card, group), self._device)
@@ -159,7 +159,7 @@ class WanRenderer:
             return self._denoise(take, context, parallel)
 
     def _denoise(self, take: Take, context: Context, parallel: Parallel = ONE_DEVICE) -> torch.Tensor:
-        profile = named(take.sampling.profile)
+        profile = profile_of(take.sampling)
         scheduler = prepared_scheduler(profile, take.sampling, self._loader.scheduler, self._device)
         start = noise(latent_shape(self._checkpoint, take), take.seed, self._device)
         experts = self._experts(take)
@@ -241,13 +241,13 @@ class WanRenderer:
         return self._resident("image_encoder", ENCODER_WORKING_BYTES)
 
     def _vae(self, take: Take) -> Any:
-        arrival = self._accelerator.vae(named(take.sampling.profile))
+        arrival = self._accelerator.vae(profile_of(take.sampling))
         vae: Any = self._resident("vae", self._budget.beside_weights("vae", take), arrival)
         vae.use_tiling = self._fit.rung is Rung.TILED
         return vae
 
     def _transformer(self, component: str, take: Take) -> Any:
-        profile, config = named(take.sampling.profile), self._checkpoint.transformer
+        profile, config = profile_of(take.sampling), self._checkpoint.transformer
         worn = for_expert(take.loras, self._loras, component)
         arrival = self._accelerator.transformer(profile, config.width, config.num_attention_heads)
         if component in self._fit.streamed:
@@ -270,7 +270,7 @@ class WanRenderer:
 
     def _fit_to(self, take: Take) -> Fit:
         """Choose how the model is fitted into memory: once for each size and length, since estimates depend on them."""
-        shape = (take.size, take.frames, take.sampling.profile)
+        shape = (take.size, take.frames, take.sampling.way)
         if shape == self._fitted:
             return self._fit
         free = available_bytes(self._device, self._residence)

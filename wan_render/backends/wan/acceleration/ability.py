@@ -4,31 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from wan_render.backends.wan.acceleration.profile import Machine, Profile, has_flash3, named, problems_of
+from wan_render.backends.wan.acceleration.profile import (
+    EXACT,
+    VARIANTS,
+    Machine,
+    Profile,
+    has_flash3,
+    named,
+    problems_of,
+)
 from wan_render.devices import capabilities, local_devices
 from wan_render.errors import MachineError, Problem, UsageError
-from wan_render.render import Device, of_devices
+from wan_render.render import THE_ONLY_VARIANT, Device, Variant, of_devices
 from wan_render.settings import machine_settings
 
 
-def missing_for(profile: str, kinds: tuple[str, ...]) -> Problem | None:
-    """What every device of this machine's settings lacks for a profile other than exact; None where one has it all.
+def variant(profile: str, devices: Sequence[Device]) -> Variant:
+    """See Backend.variant: the strongest that all of the devices can compute, so that a film has one; where none can be
+    asked, the strongest of all."""
+    names = tuple(VARIANTS.get(profile, {"": EXACT}))
+    if len(names) == 1:
+        return THE_ONLY_VARIANT
+    where = f"profile '{profile}'"
+    if not devices:
+        told = f"{where}: no GPU was asked; planned in float8, as on a Hopper GPU. Elsewhere it is computed as exact is"
+        return Variant("", told, names[1:])
+    lacking = {name: unable(profile, devices, name) for name in names}
+    best = next((name for name in names if not lacking[name]), names[-1])
+    told = "" if best == "" else f"{where} is computed as {best} is, not in float8: {of_devices(lacking['']).found}"
+    return Variant(best, told, tuple(name for name in names if name != best))
+
+
+def missing_for(profile: str, kinds: tuple[str, ...], variant: str = "") -> Problem | None:
+    """What every device of this machine's settings lacks for a variant of a profile; None where one has it all.
     kinds: of the devices that are rendered on, the best first."""
-    asked = named(profile)
-    if not asked.is_approximate:
+    asked = named(profile, variant)
+    if not asked.needs_own_kernels or len(VARIANTS[profile]) > 1:  # there it is computed in another variant
         return None
     try:
         devices = local_devices(machine_settings(), kinds)
     except (MachineError, UsageError) as fault:
         return _no_gpu(asked, fault)
-    lacking = unable(profile, devices)
+    lacking = unable(profile, devices, variant)
     return of_devices(lacking) if len(lacking) == len(devices) else None
 
 
-def unable(profile: str, devices: Sequence[Device]) -> Mapping[str, Problem]:
+def unable(profile: str, devices: Sequence[Device], variant: str = "") -> Mapping[str, Problem]:
     """See Backend.unable. Of all that a device lacks it is the last, which is the most."""
-    asked = named(profile)
-    if not asked.is_approximate:
+    asked = named(profile, variant)
+    if not asked.needs_own_kernels:
         return {}
     if machine_settings().kernels == "stock":
         return {device.name: _stock(asked) for device in devices}

@@ -20,7 +20,7 @@ from wan_render.backends.wan.acceleration.prepare import (
     fused_operations,
     machine,
 )
-from wan_render.backends.wan.acceleration.profile import Precision, Profile, require
+from wan_render.backends.wan.acceleration.profile import AS_EXACT, DRAFT_AS_EXACT, Precision, Profile, require
 from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer, Dress
 from wan_render.errors import MachineError, Problem
 from wan_render.facts import FactCache
@@ -80,7 +80,7 @@ class Accelerator:
     def require(self, profile: Profile) -> None:
         """Raise DeviceError or MachineError where this machine cannot do a profile."""
         require(profile, machine(self._device))
-        if profile.is_approximate and self._kernels == "stock":
+        if profile.needs_own_kernels and self._kernels == "stock":
             found = "WAN_RENDER_KERNELS is 'stock'"
             raise MachineError(
                 Problem(f"profile '{profile.name}'", found, "expected auto", "set WAN_RENDER_KERNELS=auto")
@@ -92,7 +92,7 @@ class Accelerator:
             return AS_LOADED
         linears = profile.linears
         if not self._holds(width, heads, linears):
-            if not profile.is_approximate:
+            if not profile.needs_own_kernels:
                 return AS_LOADED
             found = "its kernels are not to be had on this device, or compute otherwise than they should (see the log)"
             remedy = "render with profile: exact, which diffusers' own forward then does"
@@ -112,7 +112,8 @@ class Accelerator:
 
     def adopt(self, transformer: torch.nn.Module, profile: Profile, shape: Shape) -> None:
         """Make a transformer on the device compute as a profile says, at a shape; cheap when it already does."""
-        self._facts = {"profile": profile.name, "transformer": "diffusers", "attention": "torch sdpa"}
+        named = {"profile": profile.name} | ({"variant": AS_EXACT} if profile is DRAFT_AS_EXACT else {})
+        self._facts = {**named, "transformer": "diffusers", "attention": "torch sdpa"}
         if not isinstance(transformer, AcceleratedTransformer):
             return
         kernel = self._fastest(shape)
@@ -120,7 +121,7 @@ class Accelerator:
         transformer.first_block_threshold = profile.first_block_threshold
         is_float8 = profile.attention is Precision.FLOAT8
         self._facts = {
-            "profile": profile.name,
+            **named,
             "transformer": "wan-render's forward, fused kernels",
             "linear layers": profile.linears.value,
             "attention": f"{attention.FLASH_3.name}, {profile.attention.value}" if is_float8 else kernel.name,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.util import find_spec
 
 from wan_render.errors import DeviceError, Problem, RenderError
 from wan_render.settings import install_command
+from wan_render.take import Sampling
 
 
 class Precision(StrEnum):
@@ -46,9 +47,10 @@ class Profile:
     decodes_in_bfloat16: bool = False
 
     @property
-    def is_approximate(self) -> bool:
-        """Whether it computes anything otherwise than `exact` does."""
-        return self != EXACT
+    def needs_own_kernels(self) -> bool:
+        """Whether anything of it is computed otherwise than `exact` is, which diffusers' forward cannot do. A schedule
+        is no such thing."""
+        return replace(self, name=EXACT.name, schedule=EXACT.schedule) != EXACT
 
 
 EXACT = Profile("exact")
@@ -56,8 +58,22 @@ FAST = Profile("fast", Precision.FLOAT8, Precision.FLOAT8, decodes_in_bfloat16=T
 BALANCED = Profile("balanced", Precision.FLOAT8, Precision.FLOAT8, first_block_threshold=0.05, decodes_in_bfloat16=True)
 DRAFT = Profile("draft", Precision.FLOAT8, Precision.FLOAT8, schedule=Schedule.DISTILLED, decodes_in_bfloat16=True)
 
-ALL = (EXACT, FAST, BALANCED, DRAFT)
-BY_NAME = {profile.name: profile for profile in ALL}
+DRAFT_AS_EXACT = Profile("draft", schedule=Schedule.DISTILLED)
+
+AS_EXACT = "exact"
+"""The variant of a profile whose shots are computed as those of `exact` are."""
+
+VARIANTS: Mapping[str, Mapping[str, Profile]] = {
+    "exact": {"": EXACT},
+    "fast": {"": FAST},
+    "balanced": {"": BALANCED},
+    "draft": {"": DRAFT, AS_EXACT: DRAFT_AS_EXACT},
+}
+"""Every profile by its name, and every variant of it, the strongest first. What "" names is what the profile was before
+it had variants: keys of takes count on it."""
+
+ALL = tuple(profile for variants in VARIANTS.values() for profile in variants.values())
+BY_NAME = {name: variants[""] for name, variants in VARIANTS.items()}
 
 
 @dataclass(frozen=True)
@@ -84,7 +100,7 @@ def problems_of(profile: Profile, machine: Machine) -> Iterator[Problem]:
     """What the machine lacks for a profile."""
     where = f"profile '{profile.name}'"
     use_exact = "render with profile: exact, or on another machine"
-    if profile.is_approximate and machine.kind != "cuda":
+    if profile.needs_own_kernels and machine.kind != "cuda":
         yield Problem(where, f"cannot be rendered on a {machine.kind}", "it needs a CUDA device", use_exact)
         return
     if profile.linears is Precision.FLOAT8 and machine.capability < (8, 9):
@@ -107,10 +123,18 @@ def has_flash3(capability: tuple[int, int]) -> bool:
     return capability[0] == 9 and find_spec("fa3_fwd") is not None
 
 
-def named(name: str) -> Profile:
-    """The profile of this name. Raises RenderError."""
+def profile_of(sampling: Sampling) -> Profile:
+    """The profile that a take is sampled at, in its variant. Raises RenderError."""
+    return named(sampling.profile, sampling.variant)
+
+
+def named(name: str, variant: str = "") -> Profile:
+    """The profile of this name, in a variant of it. Raises RenderError."""
     try:
-        return BY_NAME[name]
+        return VARIANTS[name][variant]
     except KeyError:
+        if name in VARIANTS:
+            allowed = f"allowed: {', '.join(map(repr, VARIANTS[name]))}"
+            raise RenderError(Problem(f"profile '{name}'", f"there is no variant '{variant}'", allowed)) from None
         allowed = f"allowed: {', '.join(BY_NAME)}"
         raise RenderError(Problem("render.profile", f"there is no profile '{name}'", allowed)) from None
