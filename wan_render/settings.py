@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -87,9 +88,25 @@ def machine_settings() -> MachineSettings:
     except ValidationError as error:
         wrong += [_refused(str(fault["loc"][0]), fault["input"]) for fault in error.errors()]
         raise UsageError(*wrong) from None
+    wrong += _impossible_paths(settings)
     if wrong:
         raise UsageError(*wrong)
     return settings
+
+
+def _impossible_paths(settings: MachineSettings) -> Iterator[Problem]:
+    """What no file can be called: found here, once, not by whoever looks there first."""
+    for variable, field in variables().items():
+        path = getattr(settings, field)
+        if isinstance(path, Path):
+            try:
+                os.lstat(path)
+            except (OSError, ValueError) as error:
+                why = error.strerror if isinstance(error, OSError) else str(error)
+                if getattr(error, "errno", errno.EINVAL) in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
+                    yield Problem(
+                        variable, f"invalid value {shown(str(path))}", f"a path ({why})", "correct or unset it"
+                    )
 
 
 def _unknown() -> Iterator[Problem]:

@@ -241,7 +241,8 @@ def test_doctor_says_where_a_folder_cannot_be(
     monkeypatch.setenv(f"WAN_RENDER_{what.upper()}", str(file / what))
     done = wan_render("doctor", "--json")
     found = next(each for each in json.loads(done.stdout)["findings"] if each["what"] == what)
-    assert found["found"] == f"{file / what}: {file} is no folder"
+    why = "cannot be the outputs folder: Not a directory" if what == "outputs" else f"{file} is not a folder"
+    assert found["found"] == f"{file / what}: {why}"
     assert found["remedy"] == f"name another folder in WAN_RENDER_{what.upper()}"
     assert done.returncode == status
 

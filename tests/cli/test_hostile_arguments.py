@@ -103,6 +103,17 @@ def test_a_new_film_of_any_name_renders_as_it_is(
     assert main(["check", str(Path(name) / "storyboard.yaml")]) == 0, capsys.readouterr().err
 
 
+@pytest.mark.parametrize("variable", ["OUTPUTS", "WEIGHTS", "CACHE", "FFMPEG"])
+def test_a_variable_that_no_path_can_be_is_refused(
+    variable: str, harbour: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(f"WAN_RENDER_{variable}", "x" * 5000)
+    for command in (["doctor"], ["models"], ["check", str(harbour)], ["plan", str(harbour)]):
+        assert main(command) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"WAN_RENDER_{variable}: invalid value '{'x' * 60}…'; a path (File name too long)")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists() or os.geteuid() == 0, reason="root writes everywhere")
 def test_a_folder_that_may_not_be_written_is_said(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

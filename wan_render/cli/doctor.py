@@ -84,7 +84,7 @@ def _findings(settings: MachineSettings) -> Iterator[Finding]:
     yield _tried("fonts", _fonts, needed=True)
     yield from _devices(settings)
     yield from _profiles(settings)
-    yield _tried("outputs", lambda: _outputs(settings), needed=True)
+    yield _outputs(settings)
     yield _disk("cache", settings.cache, needed=False)
     for extra, packages in EXTRAS.items():
         yield _extra(extra, packages)
@@ -203,7 +203,12 @@ def _shown(value: object) -> str:
 
 def _outputs(settings: MachineSettings) -> Finding:
     """Where a storyboard of this folder would keep its takes and films."""
-    return _disk("outputs", outputs_for(None, settings.outputs).folder, needed=True)
+    try:
+        return _disk("outputs", outputs_for(None, settings.outputs).folder, needed=True)
+    except UsageError as error:
+        problem = error.problems[0]
+        remedy = problem.remedy or f"name another folder in {PREFIX}OUTPUTS"
+        return Finding("outputs", f"{problem.where}: {problem.found}", remedy, needed=True)
 
 
 def _disk(what: str, folder: Path, *, needed: bool) -> Finding:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wan_render.errors import Problem, UsageError
-from wan_render.printable import path_name, shown
+from wan_render.printable import path_name, shortened
 from wan_render.store.disk import write_whole
 
 OUTPUTS = "outputs"
@@ -27,6 +27,9 @@ OUTPUTS = "outputs"
 
 MARKER = "wan-render-store.json"
 """The file in a folder that says that it is a store."""
+
+LONGEST_NAMED = 300
+"""Characters of a folder that cannot be one, as a message repeats it."""
 
 _ROOT = 0
 """The user who can do everything anyway."""
@@ -87,17 +90,18 @@ def _possible(named: Path) -> Path:
     """The same path. Raises UsageError where something else stands there, or no folder can be called so."""
     try:
         if not stat.S_ISDIR(named.stat().st_mode):
-            raise _impossible(named, "is not a folder")
+            raise _impossible(named, "Not a directory")
     except ValueError:
-        raise _impossible(named, "has a NUL in it") from None
+        raise _impossible(named, "it has a NUL in it") from None
     except OSError as error:
         if error.errno in _NO_FOLDERS:
-            raise _impossible(named, f"cannot be one: {error.strerror}") from None
+            raise _impossible(named, error.strerror or str(error)) from None
     return named
 
 
 def _impossible(named: Path, why: str) -> UsageError:
-    return UsageError(Problem(f"the outputs folder {shown(str(named))}", why, "a folder that is there or can be made"))
+    where = shortened(path_name(named), LONGEST_NAMED)
+    return UsageError(Problem(where, f"cannot be the outputs folder: {why}", "a folder that is there or can be made"))
 
 
 def _default(here: Path, refused: Mapping[Path, Problem]) -> Path:
