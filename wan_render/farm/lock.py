@@ -8,7 +8,6 @@ The farm hands its open files to the device process; the lock is free when both 
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import stat
 import time
@@ -18,9 +17,10 @@ from pathlib import Path
 
 from wan_render.farm.lock_place import LockPlace, former_places, place_for
 from wan_render.farm.lock_record import Use, holder, write_record
+from wan_render.printable import logger
 from wan_render.render import Device
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class DeviceLock:
