@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import NOBODY, AsNobody
 from tests.production.solid import CPU, Solid, a_take, film, rendered
+from wan_render.cli.outlook import outlook
 from wan_render.errors import DiskError
 from wan_render.plan.film import StillPicture
 from wan_render.production import produce
@@ -62,6 +63,8 @@ def test_it_is_neither_damaged_nor_rendered_nor_in_the_way_of_others(
         assert shot.why.startswith(WORDS)
         assert keeper in shot.why
         assert [take.prompt for take in status(plan, store, solid).to_render] == ["dusk"]
+        alone = status(film(open_folder, {"1/010": CLOSED}), store, solid)
+        assert outlook(alone, (), [CPU], "off") == "no take is to be rendered; missing: 1/010"
         version = produce(plan, solid, Store(store.root), CPU)
         assert version.slates == {"1/010": shot.why}
         assert (version.frames, solid.noted("begin")) == (15, 1)
@@ -107,11 +110,12 @@ def test_it_is_found_again_when_it_can_be_read(store: Store) -> None:
     assert store.unreadable(a_take("never").key) is None
 
 
-@pytest.mark.parametrize("closed", ["outputs/films", "outputs/takes"])
+@pytest.mark.parametrize("closed", ["outputs/films", "outputs/takes", "outputs/logs"])
 def test_outputs_of_somebody_else_are_named_with_who_and_whose(
     store: Store, open_folder: Path, as_nobody: AsNobody, closed: str
 ) -> None:
     folder = open_folder / closed
+    folder.mkdir(exist_ok=True)
     if os.geteuid() == 0:
         os.chown(folder, 0, 0)
         folder.chmod(0o755)
@@ -124,3 +128,19 @@ def test_outputs_of_somebody_else_are_named_with_who_and_whose(
 
     as_nobody(check)
     folder.chmod(0o755)
+
+
+def test_where_takes_may_not_be_listed_nobody_knows_what_is_there(
+    store: Store, open_folder: Path, as_nobody: AsNobody
+) -> None:
+    keeper = f"{store.takes.folder.resolve()} belongs to "
+    if os.geteuid() == 0:
+        os.chown(store.takes.folder, 0, 0)
+    store.takes.folder.chmod(0o700 if os.geteuid() == 0 else 0)
+
+    def check() -> None:
+        (shot,) = status(film(open_folder, {"1/010": OPEN}), Store(store.root), Solid(open_folder / "d")).shots
+        assert shot.why.startswith("whether its take is there cannot be seen: no permission to read: ")
+        assert keeper in shot.why
+
+    as_nobody(check)

@@ -130,8 +130,8 @@ def _missing(run: Run, shot: ShotStatus, failures: Mapping[str, str]) -> str:
         return shot.why
     if shot.chosen in failures:
         return failures[shot.chosen]
-    if (closed := run.store.unreadable(shot.chosen)) is not None:
-        return unreadable_words(closed)
+    if closed := unreadable_words(run.store, shot.chosen):
+        return closed
     if run.store.damaged(shot.chosen) is not None:
         return "its clip was damaged and set aside; run the same command again to render it"
     return "not rendered: not asked for" if run.only is not None and shot.id not in run.only else "not rendered"

@@ -8,7 +8,6 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from wan_render.errors import Problem
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
 from wan_render.render import Backend
@@ -108,8 +107,7 @@ class _SoundTakes:
 
     def closed(self, key: str) -> str:
         """Why a take that is there cannot be read; "" for every other one."""
-        problem = self.store.unreadable(key)
-        return "" if problem is None else unreadable_words(problem)
+        return unreadable_words(self.store, key)
 
     def stands(self, key: str) -> bool:
         """Whether nothing is to be rendered under this key: the take is there and sound, or cannot be read."""
@@ -214,9 +212,14 @@ def _take(
     return TakeStatus(planned.number, take.key, take, canonical(take), state, why, clip)
 
 
-def unreadable_words(problem: Problem) -> str:
-    """Why a take that is there is not used: who keeps it from whom, and what to do. Nothing is rendered for it."""
-    return f"its take is there, but {problem.found}; {problem.remedy}"
+def unreadable_words(store: Store, key: str) -> str:
+    """Why a take is not used that is there, or may be, and cannot be read; "" for every other one. Nothing is rendered
+    for it."""
+    problem = store.unreadable(key)
+    if problem is None:
+        return ""
+    there = "its take is there, but" if store.takes.has_folder(key) else "whether its take is there cannot be seen:"
+    return f"{there} {problem.found}; {problem.remedy}"
 
 
 def _why(planned: PlannedTake, sound: _SoundTakes, remembered: Mapping[int, Mapping[str, Any]]) -> str:

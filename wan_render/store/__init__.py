@@ -162,7 +162,8 @@ class Store:
         can be written."""
         self.refuse_file()
         for folder in (self.takes.folder, self.films.folder):
-            self._probe(folder)
+            self._probe(folder, folder / ".locks")
+        self._probe(self.logs.folder)
         with suppress(OSError):  # it is recognised by its folders too
             mark(self.root)
         self.takes.sweep()
@@ -176,10 +177,10 @@ class Store:
         if not there.is_dir():
             raise disk_error(self.root, NotADirectoryError(errno.ENOTDIR, ""))
 
-    def _probe(self, folder: Path) -> None:
+    def _probe(self, folder: Path, *others: Path) -> None:
         """See that files can be made there. An error names what the user knows: the outputs, or a folder in them."""
         try:
-            for place in (folder, folder / ".locks"):
+            for place in (folder, *others):
                 place.mkdir(parents=True, exist_ok=True)
                 probe = place / ".probe"
                 probe.touch()

@@ -53,6 +53,10 @@ class Takes:
             return None if error.errno in _DAMAGE else disk_error(self.folder / key, error, "read").problems[0]
         return None
 
+    def has_folder(self, key: str) -> bool:
+        """Whether the take's folder is seen, whatever is in it."""
+        return os.path.lexists(self.folder / key)
+
     def record(self, key: str) -> TakeRecord:
         """The record of a take that `find` found. Raises ValueError or OSError otherwise."""
         return TakeRecord.read(self.folder / key / SIDECAR)
