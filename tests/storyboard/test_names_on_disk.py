@@ -132,5 +132,5 @@ def test_a_link_to_a_folder_of_weights_elsewhere_is_told_as_one(read: Read, fold
 def test_a_link_that_leads_nowhere_is_told_as_one(read: Read, folder: Path, text: str) -> None:
     for name in ("gone", "gone.safetensors"):
         (folder / name).symlink_to("nowhere")
-    with pytest.raises(StoryboardError, match="is a link to a file that is not there"):
+    with pytest.raises(StoryboardError, match=r"is a broken link: nowhere is not there"):
         read(f"shots: [{{action: go, {text}}}]\n")

@@ -150,7 +150,10 @@ def test_many_missing_files_are_told_in_time(read: Read) -> None:
         ("style.zip", "'loras/style.zip' is no .safetensors; LoRAs are read from safetensors only"),
         ("", "'loras/' is a folder; LoRAs are read from safetensors only; name a file in it"),
         ("gone.safetensors", "'loras/gone.safetensors' is not there"),
-        ("link.safetensors", "'loras/link.safetensors' is a link to a file that is not there; expected a .safetensors"),
+        (
+            "link.safetensors",
+            "'loras/link.safetensors' is a broken link: nowhere.safetensors is not there",
+        ),
         ("folder.safetensors", "'loras/folder.safetensors' is a folder"),
     ],
 )

@@ -143,9 +143,9 @@ class Grounds:
 
 def _absent(path: Path, text: str) -> str:
     """A link that leads to nothing is there itself."""
-    return (
-        f"{shown(text)} is a link to a file that is not there" if path.is_symlink() else f"{shown(text)} is not there"
-    )
+    if not path.is_symlink():
+        return f"{shown(text)} is not there"
+    return f"{shown(text)} is a broken link: {path_name(path.readlink())} is not there"
 
 
 def _mode(path: Path, text: str) -> int | None:
