@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -103,7 +105,42 @@ def test_a_storyboard_keeps_its_slug_by_any_path(store: Store, tmp_path: Path, m
     store.claim("river", link)
 
 
-def test_a_moved_storyboard_is_not_locked_out(store: Store, tmp_path: Path) -> None:
+def test_a_storyboard_in_a_moved_folder_takes_its_film_over_and_the_log_says_so(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "project").mkdir()
+    file = storyboard(tmp_path / "project", "river.yaml")
+    store.claim("river", file)
+    assert (store.succession("river", file), caplog.messages) == ("", [])
+    moved = (tmp_path / "project").rename(tmp_path / "moved") / "river.yaml"
+
+    said = store.succession("river", moved)
+    assert str(file) in said
+    assert str(moved) in said
+    store.claim("river", moved)
+
+    assert caplog.messages == [said]
+    assert store.succession("river", moved) == ""
+
+
+def test_a_storyboard_that_may_not_be_looked_at_keeps_its_slug(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, other = storyboard(tmp_path, "river.yaml"), storyboard(tmp_path, "other.yaml")
+    store.claim("river", owner)
+    really = Path.stat
+
+    def closed(path: Path, **options: bool) -> os.stat_result:
+        if path == owner:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return really(path, **options)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    with pytest.raises(InputError, match="already that of"):
+        store.claim("river", other)
+
+
+def test_a_renamed_storyboard_is_not_locked_out(store: Store, tmp_path: Path) -> None:
     file = storyboard(tmp_path, "river.yaml")
     store.claim("river", file)
     moved = file.rename(tmp_path / "moved.yaml")

@@ -25,7 +25,7 @@ from wan_render.store.disk import disk_error, free_bytes, gigabytes
 from wan_render.store.films import PAGE, VIDEO, FilmRecord, Films, FilmVersion, read_film
 from wan_render.store.locks import locked, once, shared
 from wan_render.store.logs import Logs
-from wan_render.store.memory import Memory, Remembered
+from wan_render.store.memory import Memory, Remembered, succession
 from wan_render.store.outputs import Outputs, mark, outputs_for
 from wan_render.store.record import (
     CLIP,
@@ -142,6 +142,11 @@ class Store:
     def claim(self, slug: str, file: Path) -> None:
         """Note that the slug is this storyboard's. Raises InputError when another storyboard, still there, has it."""
         self._memory.claim(slug, file)
+
+    def succession(self, slug: str, file: Path) -> str:
+        """That this storyboard will take the slug over from one that is gone; "" where it will not."""
+        former = self._memory.predecessor(slug, file)
+        return succession(slug, former, file) if former is not None else ""
 
     def refuse_rival(self, slug: str, file: Path) -> None:
         """Raise InputError when another storyboard has the slug here; writes nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from wan_render.errors import InputError, Problem
 from wan_render.keys import canonical
 from wan_render.plan.drafts import SLUG_ENDING
-from wan_render.printable import logger, printable
+from wan_render.printable import logger, path_name, printable
 from wan_render.store.disk import disk_errors, write_whole
 from wan_render.store.locks import locked
 from wan_render.take import Take
@@ -54,12 +55,15 @@ class Memory:
 
     def rival(self, slug: str, file: Path) -> Path | None:
         """Another storyboard, still there, that has this slug here; None where `file` may have it."""
-        owner = self._owner(slug) or (
-            self._owner(slug.removesuffix(SLUG_ENDING)) if slug.endswith(SLUG_ENDING) else None
-        )
-        if owner is None or not owner.exists():
+        owner = self._claimant(slug)
+        if owner is None or not _is_there(owner):
             return None
-        return None if file.exists() and owner.samefile(file) else owner
+        return None if _is_same(owner, file) else owner
+
+    def predecessor(self, slug: str, file: Path) -> Path | None:
+        """The storyboard that had this slug here and is not there any more; None where `file` had it, or nobody."""
+        owner = self._claimant(slug)
+        return owner if owner is not None and owner != file.absolute() and not _is_there(owner) else None
 
     def claim(self, slug: str, file: Path) -> None:
         """Note that the slug is this storyboard's. A file that was renamed or moved keeps its slug, since the former
@@ -71,6 +75,8 @@ class Memory:
         with self._locked(slug):
             self.refuse_rival(slug, file)
             if self._owner(slug) != file.absolute():
+                if (former := self.predecessor(slug, file)) is not None:
+                    LOG.warning("%s", succession(slug, former, file))
                 self._write(slug, CLAIM, {"version": 1, "file": str(file.absolute())})
         self._release_others(slug, file)
 
@@ -97,6 +103,11 @@ class Memory:
             ):
                 path.unlink(missing_ok=True)
 
+    def _claimant(self, slug: str) -> Path | None:
+        """Whose the slug is; a draft's is its film's until it has one of its own."""
+        film = slug.removesuffix(SLUG_ENDING)
+        return self._owner(slug) or (self._owner(film) if film != slug else None)
+
     def _owner(self, slug: str) -> Path | None:
         try:
             return Path(json.loads((self.films / slug / CLAIM).read_bytes())["file"])
@@ -111,6 +122,30 @@ class Memory:
         with disk_errors(home):
             home.mkdir(parents=True, exist_ok=True)
             write_whole(home / name, printable(json.dumps(value, ensure_ascii=False)).encode())
+
+
+def succession(slug: str, former: Path, file: Path) -> str:
+    """What is said where a storyboard takes over the films of one that was moved, renamed or deleted."""
+    return (
+        f"the film '{slug}' was made from {path_name(former)}, which is no longer there; "
+        f"{path_name(file)} takes it over, with its versions and takes"
+    )
+
+
+def _is_there(file: Path) -> bool:
+    """What may not be looked at counts as there: it is somebody's."""
+    try:
+        file.stat()
+    except OSError as error:
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+    return True
+
+
+def _is_same(file: Path, other: Path) -> bool:
+    try:
+        return file.samefile(other)
+    except OSError:
+        return False
 
 
 def _canonical(takes: Mapping[int, Take]) -> dict[int, Any]:
