@@ -27,7 +27,17 @@ from wan_render.cli.session import Session, chosen_backend
 from wan_render.errors import Problem, Stopped, UsageError, WanRenderError
 from wan_render.farm import LocalFarm, local_devices
 from wan_render.printable import path_name
-from wan_render.production import FilmVersion, Precedence, Run, begin, failures, film_warnings, finish, warnings_of
+from wan_render.production import (
+    FilmVersion,
+    Precedence,
+    Run,
+    begin,
+    failures,
+    film_warnings,
+    finish,
+    warnings_of,
+    with_film_change,
+)
 from wan_render.settings import machine_settings
 
 WHOLE_PATH = "name it from there, or with its whole path"
@@ -101,7 +111,7 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
     with begin(plan, session.backend, store, only=shots, devices=devices, waiting=log.warning) as run:
         for warning in warnings_of(run):
             log.warning("%s", warning)
-        sentence = outlook(run.before, run.orders, devices, session.settings.groups)
+        sentence = outlook(with_film_change(run), run.orders, devices, session.settings.groups)
         log.info("%s", sentence)
         if approval:
             wait_for_approval(run, sentence, (*film_warnings(plan, run.before), *run.confined))

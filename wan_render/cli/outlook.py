@@ -24,7 +24,8 @@ def outlook(before: FilmStatus, orders: Sequence[RenderOrder], devices: Sequence
     """How much there is to render, how long it takes and what it needs on the disk, of a run on these orders."""
     if not orders:
         lacking = [shot.id for shot in before.shots if any(take.clip is None for take in shot.takes)]
-        return f"no take is to be rendered; missing: {', '.join(lacking)}" if lacking else "every take is there"
+        there = f"no take is to be rendered; missing: {', '.join(lacking)}" if lacking else "every take is there"
+        return there + (f"; the film is made again: {before.film_change}" if before.film_change else "")
     there = f" ({len(before.to_render)} missing in all)" if len(before.to_render) != len(orders) else ""
     space = gigabytes(round(before.bytes * len(orders) / max(len(before.to_render), 1)))
     takes = amount(before, [order.take for order in orders])

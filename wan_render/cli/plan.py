@@ -18,7 +18,7 @@ from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
 from wan_render.printable import one_line
-from wan_render.production import black_takes, film_warnings, lettering_warnings, orders
+from wan_render.production import Run, black_takes, film_warnings, lettering_warnings, orders, with_film_change
 from wan_render.production.ability import confinements, unable_devices
 from wan_render.render import Backend
 from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
@@ -32,7 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     plan = session.plan
     say_first(session)
     here = ground(session)
-    found = status(plan, session.store, session.backend, here.kind, black_takes(plan, session.store))
+    seen = status(plan, session.store, session.backend, here.kind, black_takes(plan, session.store))
+    found = with_film_change(Run(plan, session.backend, session.store, seen, ()))
     if arguments.json:
         print(json.dumps(plan_json(plan, found, lettering_warnings(plan)), ensure_ascii=False, indent=2))
         return 0
@@ -57,7 +58,8 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: Ground) ->
     _print_loras(plan)
     unable = unable_devices(found.to_render, session.backend, here.devices)
     of_machine = map(str, confinements(found.to_render, unable, here.devices))
-    for warning in (*film_warnings(plan, found), *_lacking(plan, session.backend), *of_machine):
+    taken_over = filter(None, (session.store.succession(plan.slug, plan.file),))
+    for warning in (*taken_over, *film_warnings(plan, found), *_lacking(plan, session.backend), *of_machine):
         print(f"warning: {warning}")
     for problem in other_weights(plan, found, session.store):
         print(f"warning: {problem}")
@@ -70,6 +72,8 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: Ground) ->
             f"then {lasting(found.film_seconds)} for the film, "
             f"{gigabytes(found.bytes)} ({gigabytes(free_bytes(session.store.root))} free)"
         )
+    elif found.film_change:
+        print(f"to render: no take; the film is made again in {lasting(found.film_seconds)}: {found.film_change}")
     elif found.film_seconds:
         print(f"to render: no take; about {lasting(found.film_seconds)} for the film")
     else:

@@ -12,7 +12,7 @@ from wan_render.cli.selection import selected
 from wan_render.cli.session import Session, say_first
 from wan_render.cli.wording import counted
 from wan_render.farm import LocalFarm, local_devices, render_all
-from wan_render.production import FilmVersion, begin, failures, finish, warnings_of
+from wan_render.production import FilmVersion, begin, failures, finish, warnings_of, with_film_change
 
 WITH_SLATES = 1
 """Exit code of a film in which slates stand for missing shots."""
@@ -42,8 +42,9 @@ def _film(session: Session, only: str | None) -> FilmVersion:
         for sentence in warnings_of(work):
             report.say(f"warning: {sentence}")
         groups = session.settings.groups
-        sentence = outlook(work.before, work.orders, devices, groups)
-        report.begin(work.orders, sentence, expected(work.before, work.orders, devices, groups))
+        before = with_film_change(work)
+        sentence = outlook(before, work.orders, devices, groups)
+        report.begin(work.orders, sentence, expected(before, work.orders, devices, groups))
         with LocalFarm(devices, store.root) as farm:
             results = render_all(work.orders, farm, report.event)
         return finish(work, failures(results), progress=report.finishing, waiting=report.say)

@@ -2,6 +2,7 @@
 
 from wan_render.production.black import black_takes
 from wan_render.production.failures import failures
+from wan_render.production.film_change import with_film_change
 from wan_render.production.finish import finish
 from wan_render.production.order import RenderOrder, orders
 from wan_render.production.precedence import Outcome, Precedence
@@ -33,4 +34,5 @@ __all__ = [
     "produce",
     "render_take",
     "warnings_of",
+    "with_film_change",
 ]

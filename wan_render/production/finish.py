@@ -10,24 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from wan_render import __version__
-from wan_render.backends import backend, names
-from wan_render.cut import Cut, SlateSource, assemble
+from wan_render.cut import Cut, SlateSource
 from wan_render.errors import (
     DiskError,
     DiskFullError,
     FfmpegError,
     MachineError,
-    PictureError,
     Problem,
-    RenderError,
     Stopped,
     WanRenderError,
 )
 from wan_render.keys import canonical, content_key
 from wan_render.media.film import make_film
 from wan_render.media.preview import write_preview
-from wan_render.plan import StillPicture
 from wan_render.printable import logger, printable
+from wan_render.production.edit import CUT, FILM_FORM, cut_of
 from wan_render.production.pictures import Pictures
 from wan_render.production.review import review_of
 from wan_render.production.run import Run
@@ -35,14 +32,11 @@ from wan_render.production.tags import cut_takes, film_tags
 from wan_render.production.warnings import PLAN, lettering_warnings
 from wan_render.render import Pixels
 from wan_render.report import write_report
-from wan_render.status import ShotStatus, film_bytes, painting_label, plan_json, unreadable_words
-from wan_render.store import PAGE, VIDEO, FilmRecord, FilmVersion, Store, TakeRecord
-from wan_render.take import AnyPlate, FramePlate, Take, short
+from wan_render.status import film_bytes, painting_label, plan_json
+from wan_render.store import PAGE, VIDEO, FilmRecord, FilmVersion, Store
+from wan_render.take import AnyPlate, Take, short
 
 LOG = logger("wan_render.production")
-
-FILM_FORM = "film/2"
-"""Tag and version of how a cut becomes a film: raised when the same cut would be finished otherwise."""
 
 
 def finish(
@@ -69,7 +63,7 @@ def finish(
 def _finished(
     run: Run, failures: Mapping[str, str], progress: Callable[[int, int], None], waiting: Callable[[str], None]
 ) -> FilmVersion:
-    cut = _cut(run, failures)
+    cut = cut_of(run, failures, run.store.verify)
     key = content_key(FILM_FORM, cut)
     _remember(run)
     films, slug = run.store.films, run.plan.slug
@@ -100,53 +94,6 @@ class Sources:
         return Pictures(self.store, self.pictures).pixels(plate)
 
 
-def _cut(run: Run, failures: Mapping[str, str]) -> Cut:
-    """The edit of what is whole, every byte of it verified; a slate for the rest."""
-    clips: dict[str, str] = {}
-    missing: dict[str, str] = {}
-    for shot in run.before.shots:
-        if shot.chosen and run.store.verify(shot.chosen) is not None:
-            clips[shot.id] = shot.chosen
-        elif reason := _missing(run, shot, failures):
-            missing[shot.id] = reason
-    previews = {shot: name for shot, key in clips.items() if (name := _preview(run, run.store.record(key)))}
-    return assemble(run.plan, clips, missing, previews)
-
-
-def _preview(run: Run, record: TakeRecord) -> str:
-    """The name of the preview backend that rendered a clip, "" for another backend: a kept clip may be of either."""
-    rendered_by: str = record.take["backend"]
-    name = rendered_by.partition("/")[0]
-    if rendered_by == run.backend.id:
-        return name if run.backend.is_preview else ""
-    return name if name in names() and backend(name).is_preview else ""
-
-
-def _missing(run: Run, shot: ShotStatus, failures: Mapping[str, str]) -> str:
-    """Why a shot has no clip; "" for one that needs none."""
-    if shot.planned is not None and isinstance(shot.planned.content, StillPicture):
-        return _unusable(run, shot.planned.content.plate, failures)
-    if not shot.chosen:
-        return shot.why
-    if shot.chosen in failures:
-        return failures[shot.chosen]
-    if closed := unreadable_words(run.store, shot.chosen):
-        return closed
-    if run.store.damaged(shot.chosen) is not None:
-        return "its clip was damaged and set aside; run the same command again to render it"
-    return "not rendered: not asked for" if run.only is not None and shot.id not in run.only else "not rendered"
-
-
-def _unusable(run: Run, plate: AnyPlate, failures: Mapping[str, str]) -> str:
-    if isinstance(plate, FramePlate) and plate.take in failures:
-        return failures[plate.take]
-    try:
-        Pictures(run.store, run.plan.pictures).pixels(plate)
-    except (PictureError, RenderError) as error:
-        return error.problems[0].found
-    return ""
-
-
 def _remember(run: Run) -> None:
     """Note what now lies under every shot's id: also what was found and only got another name."""
     there: dict[str, dict[int, Take]] = {
@@ -168,7 +115,7 @@ def _write(
     made = datetime.now(UTC)
     tags = film_tags(run.plan, cut, version, run.store)
     make_film(cut, Sources(run.store, run.plan.pictures), folder / VIDEO, tags=tags, progress=progress)
-    _write_json(folder / "cut.json", {"version": 1, **canonical(cut)})
+    _write_json(folder / CUT, {"version": 1, **canonical(cut)})
     _write_json(folder / PLAN, plan_json(run.plan, run.before, lettering_warnings(run.plan)))
     _report(run, cut, version, folder, made)
     return FilmRecord(

@@ -1,6 +1,6 @@
 """Plan against store: what is found, missing, stale or kept, and why; what the rest will take. It only reads."""
 
-from wan_render.status.forecast import TakeTime, expected_bytes, expected_times, film_bytes
+from wan_render.status.forecast import TakeTime, expected_bytes, expected_times, film_bytes, film_seconds
 from wan_render.status.needed import with_needs
 from wan_render.status.pins import pin_warnings
 from wan_render.status.plan_json import plan_json
@@ -15,6 +15,7 @@ __all__ = [
     "expected_bytes",
     "expected_times",
     "film_bytes",
+    "film_seconds",
     "painting_label",
     "pin_warnings",
     "plan_json",

@@ -68,9 +68,12 @@ def _time(take: Take, rates: Mapping[_Alike, float], backend: Backend, device_ki
 
 
 def expected_film_seconds(plan: FilmPlan, takes: Sequence[Take], store: Store) -> float:
-    """Seconds from the last take to the finished film and its page, on the CPU; 0 where no new film is to be made."""
-    if not _is_new_film(plan, takes, store):
-        return 0.0
+    """Seconds from the last take to the finished film and its page, on the CPU; 0 where no take calls for a new one."""
+    return film_seconds(plan) if _is_new_film(plan, takes, store) else 0.0
+
+
+def film_seconds(plan: FilmPlan) -> float:
+    """About how long one version of the film takes to make on the CPU, its review page included."""
     return FILM_SECONDS + _pixels(plan.delivery) * film_frames(plan) * FILM_SECONDS_PER_PIXEL
 
 

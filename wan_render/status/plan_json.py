@@ -38,6 +38,7 @@ def _expected(status: FilmStatus) -> dict[str, Any]:
     return {
         "device_seconds": round(status.seconds, 1),
         "film_seconds": round(status.film_seconds, 1),
+        "film_change": status.film_change,
         "bytes": status.bytes,
     }
 

@@ -75,6 +75,7 @@ class FilmStatus:
     to_render: the takes that are not there, each once, in the film's order, and before each those that it needs.
     paintings: the status of every painted keyframe, by its name. Their takes are numbered 1.
     film_seconds: from the last take to the finished film; 0 where no new one is to be made.
+    film_change: why another version of the film is made although every take is there; "" for every other case.
     """
 
     shots: tuple[ShotStatus, ...]
@@ -83,6 +84,7 @@ class FilmStatus:
     to_render: tuple[Take, ...] = ()
     paintings: Mapping[str, TakeStatus] = field(default_factory=dict)
     film_seconds: float = 0.0
+    film_change: str = ""
 
     @property
     def seconds(self) -> float:

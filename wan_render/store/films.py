@@ -116,6 +116,12 @@ class Films:
         film = self.latest(slug)
         return film if film is not None and film.key == key and _is_whole(film.folder) else None
 
+    def incomplete(self, film: FilmVersion) -> str:
+        """Which file of a version is gone or of another size, "film.mp4"; "" where none is. Nothing is hashed."""
+        return next(
+            (name for name, fact in read_film(film.folder).files.items() if not _has_size(film.folder / name, fact)), ""
+        )
+
     def lock(self, slug: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
         """Hold one film; `waiting` is called once where another run is making it."""
         return locked(self._lock_file(slug), once(waiting))
@@ -207,6 +213,13 @@ def _is_whole(folder: Path) -> bool:
     try:
         return all(digest(folder / name) == fact.sha256 for name, fact in read_film(folder).files.items())
     except (OSError, ValueError):
+        return False
+
+
+def _has_size(file: Path, fact: FileFact) -> bool:
+    try:
+        return file.stat().st_size == fact.bytes
+    except OSError:
         return False
 
 

@@ -1,0 +1,80 @@
+"""The edit of what a run has: the chosen clips, and a slate for every shot that has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from wan_render.backends import backend, names
+from wan_render.cut import Cut, assemble
+from wan_render.errors import PictureError, RenderError
+from wan_render.plan import StillPicture
+from wan_render.production.pictures import Pictures
+from wan_render.production.run import Run
+from wan_render.status import ShotStatus, unreadable_words
+from wan_render.store import Clip, TakeRecord
+from wan_render.take import AnyPlate, FramePlate
+
+CUT = "cut.json"
+"""Beside a film: its edit."""
+
+FILM_FORM = "film/2"
+"""Tag and version of how a cut becomes a film: raised when the same cut would be finished otherwise."""
+
+FORMER_FILM_FORMS: Mapping[str, str] = {"film/1": "its colours are half a pixel too far to the right"}
+"""What is wrong with films of each former form."""
+
+
+def cut_of(
+    run: Run,
+    failures: Mapping[str, str],
+    clip: Callable[[str], Clip | None],
+    doubtful: Callable[[str], bool] = lambda shot: True,  # noqa: ARG005
+) -> Cut:
+    """The edit of what is there; a slate for the rest.
+
+    failures: take key → why it could not be rendered. clip: the clip of a key, if it is whole. doubtful: whether a
+    still, by its shot's id, is to be opened to see that it can be.
+    """
+    clips: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    for shot in run.before.shots:
+        if shot.chosen and clip(shot.chosen) is not None:
+            clips[shot.id] = shot.chosen
+        elif reason := _missing(run, shot, failures, doubtful):
+            missing[shot.id] = reason
+    previews = {shot: name for shot, key in clips.items() if (name := _preview(run, run.store.record(key)))}
+    return assemble(run.plan, clips, missing, previews)
+
+
+def _preview(run: Run, record: TakeRecord) -> str:
+    """The name of the preview backend that rendered a clip, "" for another backend: a kept clip may be of either."""
+    rendered_by: str = record.take["backend"]
+    name = rendered_by.partition("/")[0]
+    if rendered_by == run.backend.id:
+        return name if run.backend.is_preview else ""
+    return name if name in names() and backend(name).is_preview else ""
+
+
+def _missing(run: Run, shot: ShotStatus, failures: Mapping[str, str], doubtful: Callable[[str], bool]) -> str:
+    """Why a shot has no clip; "" for one that needs none."""
+    if shot.planned is not None and isinstance(shot.planned.content, StillPicture):
+        return _unusable(run, shot.planned.content.plate, failures) if doubtful(shot.id) else ""
+    if not shot.chosen:
+        return shot.why
+    if shot.chosen in failures:
+        return failures[shot.chosen]
+    if closed := unreadable_words(run.store, shot.chosen):
+        return closed
+    if run.store.damaged(shot.chosen) is not None:
+        return "its clip was damaged and set aside; run the same command again to render it"
+    return "not rendered: not asked for" if run.only is not None and shot.id not in run.only else "not rendered"
+
+
+def _unusable(run: Run, plate: AnyPlate, failures: Mapping[str, str]) -> str:
+    if isinstance(plate, FramePlate) and plate.take in failures:
+        return failures[plate.take]
+    try:
+        Pictures(run.store, run.plan.pictures).pixels(plate)
+    except (PictureError, RenderError) as error:
+        return error.problems[0].found
+    return ""

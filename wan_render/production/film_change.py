@@ -1,0 +1,105 @@
+"""Whether the next render makes another version of a film of which every take is there, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from wan_render.cut import Cut
+from wan_render.keys import canonical, content_key
+from wan_render.production.edit import CUT, FILM_FORM, FORMER_FILM_FORMS, cut_of
+from wan_render.production.run import Run
+from wan_render.status import FilmStatus, film_seconds
+from wan_render.store import FilmVersion, Store
+
+MOST_NAMED = 3
+"""Shots that are named; the page of the next version shows all."""
+
+_FILM_WORDS = {
+    "title": "title",
+    "rate": "frame rate",
+    "size": "raster",
+    "delivery": "delivery",
+    "fit": "fit",
+    "fade_in": "fade in",
+    "fade_out": "fade out",
+}
+_SHOT_WORDS = {
+    "source": "picture",
+    "first": "first frame",
+    "frames": "length",
+    "hold": "hold",
+    "joint": "joint",
+    "preview": "preview mark",
+}
+
+
+def with_film_change(run: Run) -> FilmStatus:
+    """The run's status, with why the film is made again although every take is there. Nothing is written or hashed."""
+    found, store = run.before, run.store
+    film = store.films.latest(run.plan.slug)
+    if film is None or found.to_render:
+        return found
+    slates = film.slates
+    cut = cut_of(run, {}, store.find, doubtful=lambda shot: shot in slates)
+    why = _why(film, cut, store)
+    return replace(found, film_change=why, film_seconds=film_seconds(run.plan)) if why else found
+
+
+def _why(film: FilmVersion, cut: Cut, store: Store) -> str:
+    if film.key == content_key(FILM_FORM, cut):
+        if not film.page.exists():
+            return f"{film.name} has no review page"
+        lost = store.films.incomplete(film)
+        return f"{film.name} is not as it was made: {lost}" if lost else ""
+    for form, fault in FORMER_FILM_FORMS.items():
+        if film.key == content_key(form, cut):
+            return f"{film.name} is of an older wan-render ({fault})"
+    changed = _changes(film, cut)
+    return f"since {film.name}: {changed}" if changed else f"{film.name} is of another version of wan-render"
+
+
+def _changes(film: FilmVersion, cut: Cut) -> str:
+    """What the edit of the newest version lacks; "" where nothing is known of it, or it is the same."""
+    try:
+        before = json.loads((film.folder / CUT).read_bytes())
+        return "; ".join(_differences(before, canonical(cut)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    whole = [word for name, word in _FILM_WORDS.items() if before.get(name) != now.get(name)]
+    if whole:
+        yield f"{', '.join(whole)} changed"
+    shots_before, shots_now = _shots(before), _shots(now)
+    if new := [name for name in shots_now if name not in shots_before]:
+        yield f"{_named(new)} added"
+    if gone := [name for name in shots_before if name not in shots_now]:
+        yield f"{_named(gone)} left out"
+    if [name for name in shots_before if name in shots_now] != [name for name in shots_now if name in shots_before]:
+        yield "order of shots changed"
+    edited = {name: _edited(shots_before[name], shots_now[name]) for name in shots_now if name in shots_before}
+    if named := [f"{name} ({', '.join(words)})" for name, words in edited.items() if words]:
+        yield f"{_named(named)} changed"
+    if _titles(before) != _titles(now):
+        yield "titles changed"
+
+
+def _shots(cut: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {event["name"]: event for event in cut["events"] if event["name"]}
+
+
+def _titles(cut: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [event for event in cut["events"] if not event["name"]]
+
+
+def _edited(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [word for name, word in _SHOT_WORDS.items() if before.get(name) != now.get(name)]
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
