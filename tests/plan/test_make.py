@@ -705,6 +705,17 @@ def test_what_is_cropped_from_5_percent_on_is_told_once(plan: Plan, studio: Path
     assert last == ("about 67% of tall is cropped",), "beside the take, too"
 
 
+@pytest.mark.parametrize("order", ["from: whole, to: cut", "from: cut, to: whole"])
+def test_a_picture_under_two_names_is_remarked_on_as_each_name_fits_it(plan: Plan, studio: Path, order: str) -> None:
+    shapes(studio)
+    names = "whole: {image: tall.png, fit: blur}, cut: {image: tall.png, focus: [0.5, 0]}, b: phone.png"
+    film = plan(f"version: 1\nkeyframes: {{{names}}}\nshots: [{{{order}}}, {{from: whole}}, {{from: cut}}]")
+    both, whole, cut = (film.remarks.get(take_of(shot).key, ()) for shot in film.shots)
+    assert both == cut == ("about 67% of cut is cropped",)
+    assert whole == ()
+    assert all("move focus, or fit: blur or contain" in line for line in warned(film, "is cropped"))
+
+
 def test_the_shape_that_most_keyframes_have_is_proposed(plan: Plan, studio: Path) -> None:
     names = shapes(studio)
     film = plan(f"version: 1\nkeyframes: {{{names}}}\nshots: [{{from: phone, to: tall}}, {{from: tall, to: square}}]")

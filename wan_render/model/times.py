@@ -61,7 +61,7 @@ def _clock_hint(text: str) -> str:
     if not (match := _CLOCK.fullmatch(text)):
         return ""
     minutes, seconds = int(match[1]), int(match[2])
-    return f"for {minutes} minutes {seconds} seconds write {minutes * 60 + seconds}s"
+    return f"for {minutes} min {seconds} s write {minutes * 60 + seconds}s"
 
 
 def _time(noun: str, fits: Callable[[Time], bool], wanted: str) -> Spelling:

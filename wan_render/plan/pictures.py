@@ -31,7 +31,7 @@ class Keyframes:
         self._named = findings.document.storyboard.keyframes
         self._seen: dict[str, PictureFacts | None] = {}
         self._files: dict[str, Path] = {}
-        self._told: dict[str, dict[str, None]] = {}
+        self._told: dict[tuple[str, str], dict[str, None]] = {}  # by picture and fit, which every plate has
 
     @property
     def files(self) -> dict[str, Path]:
@@ -55,7 +55,7 @@ class Keyframes:
         """Record beside a take, and beside its segments, what was done to its pictures."""
         for one in (take, *take.segments):
             for plate in (one.first, one.last):
-                for text in self._told.get(plate.picture, ()) if isinstance(plate, Plate) else ():
+                for text in self._told.get((plate.picture, plate.fit), ()) if isinstance(plate, Plate) else ():
                     self._findings.remark(one.key, text)
 
     def warn_of_cropping(self) -> None:
@@ -72,7 +72,8 @@ class Keyframes:
         """What to do about cropping. The pictures of a folder have no keys of their own."""
         document = self._findings.document
         is_listed = ("keyframes", name) not in document.marks
-        own = "write defaults: {fit: blur} or {fit: contain}" if is_listed else "set focus, or fit: blur or contain"
+        focus = "set focus" if self._named[name].focus is None else "move focus"
+        own = "write defaults: {fit: blur} or {fit: contain}" if is_listed else f"{focus}, or fit: blur or contain"
         what = "a raster of" if isinstance(document.storyboard.film.raster, Size) else "film.aspect:"
         return f"{own}; {what} {better} would crop less" if better else own
 
@@ -141,10 +142,11 @@ class Keyframes:
             self._findings.note(("keyframes", name), f"{name} {note}")
         for warning in facts.warnings:
             self._findings.warn(("keyframes", name), f"{name} {warning}")
-        self._told[facts.digest] = {f"{name} {text}": None for text in (*facts.notes, *facts.warnings)}
+        told = self._told.setdefault((facts.digest, self._fit(name, facts)), {})
+        told |= {f"{name} {text}": None for text in (*facts.notes, *facts.warnings)}
         lost = cropped_share((facts.width, facts.height), self._size)
         if self._asked_fit(name) == "cover" and lost > MOST_CROPPED:
-            self._told[facts.digest][f"about {float(lost):.0%} of {name} is cropped"] = None
+            told[f"about {float(lost):.0%} of {name} is cropped"] = None
         fit = self._asked_fit(name)
         if fit != "cover" and self._named[name].focus is not None:
             found = f"nothing is cropped with fit: {fit}, so focus does nothing"
