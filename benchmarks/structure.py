@@ -37,8 +37,7 @@ def sources(checkout: Path) -> list[Path]:
 def public_names(file: Path) -> Iterator[str]:
     """Public classes and functions at the top of a module."""
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        is_definition = isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if is_definition and not node.name.startswith("_"):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
             yield node.name
 
 
@@ -180,9 +179,9 @@ def report(checkout: Path) -> Iterator[tuple[str, int, str]]:
     }
     for what, found in counted.items():
         yield what, len(found), ", ".join(found[:8])
-    found = methods(checkout)
-    yield "methods of WanRenderer", found["WanRenderer"], ""
-    largest = sorted(found.items(), key=lambda item: -item[1])[:5]
+    classes = methods(checkout)
+    yield "methods of WanRenderer", classes["WanRenderer"], ""
+    largest = sorted(classes.items(), key=lambda item: -item[1])[:5]
     yield "methods of the largest class", largest[0][1], ", ".join(f"{name} {count}" for name, count in largest)
     yield "lines of backends/wan/weights", lines(checkout / "wan_render" / "backends" / "wan" / "weights"), ""
     yield "lines of wan_render and flows", sum(lines(checkout / package) for package in PACKAGES), ""

@@ -13,6 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("suite", deadline=None)  # a busy machine is no defect; speed is measured in benchmarks/
+settings.load_profile("suite")
 
 Smi = Callable[..., None]
 

@@ -61,7 +61,7 @@ def test_the_title_is_a_tag_unless_the_tags_have_one(shelf: Shelf) -> None:
 @example("[CHAPTER]\nSTART=5", ";FFMETADATA1\n#", "a=b;c#d\\e\r\nf\\")
 @example(" leading and trailing ", "\n", "\\")
 @example("\\", "C:\\", "ends in \\\\")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_text_comes_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, name: str, title: str, value: str
 ) -> None:

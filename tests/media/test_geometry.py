@@ -3,7 +3,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wan_render.media.geometry import Window, fit
@@ -37,7 +37,6 @@ def test_contain_shows_the_whole_between_bars() -> None:
     assert fit(Size(480, 832), Size(1280, 720), "contain").scaled == Window(Size(416, 720), 432, 0)
 
 
-@settings(deadline=None)
 @given(sides, sides, even_sides, even_sides)
 def test_cover_is_never_stretched_by_more_than_rounding(rw: int, rh: int, dw: int, dh: int) -> None:
     raster, delivery = Size(rw, rh), Size(dw, dh)
@@ -50,7 +49,6 @@ def test_cover_is_never_stretched_by_more_than_rounding(rw: int, rh: int, dw: in
     assert abs(window.size.height - exact * dh) <= Fraction(1, 2)
 
 
-@settings(deadline=None)
 @given(sides, sides, even_sides, even_sides)
 def test_contain_lies_inside_on_even_pixels(rw: int, rh: int, dw: int, dh: int) -> None:
     window = fit(Size(rw, rh), Size(dw, dh), "contain").scaled

@@ -184,7 +184,7 @@ anything = st.text(st.characters(codec="utf-8"), max_size=80)
 
 
 @given(st.lists(anything, min_size=1, max_size=4), anything)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_text_adds_a_line_of_its_own_to_the_script(texts: list[str], name: str) -> None:
     events = [card(text, 2, CUT) for text in texts]
     slate = Event(name, SlateSource(name, texts[0]), 0, 2, preview="animatic")
@@ -197,7 +197,7 @@ def test_no_text_adds_a_line_of_its_own_to_the_script(texts: list[str], name: st
 
 
 @given(st.lists(anything, min_size=1, max_size=20))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_libass_survives_any_text(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     shelf = Shelf(tmp_path_factory.mktemp("film"))
     file = film(cut_of(*[card(text, 1, CUT) for text in texts], delivery=SMALL), shelf)

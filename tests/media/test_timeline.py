@@ -3,7 +3,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.media.films import CUT, cut_of
@@ -72,7 +72,6 @@ def test_three_events_can_overlap() -> None:
 joints = st.builds(Joint, st.sampled_from(["cut", "dissolve", "fade", "continuous"]), st.integers(0, 5))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 12), st.integers(0, 4), joints), min_size=1, max_size=8))
 def test_any_film_has_every_frame_and_every_event_in_order(parts: list[tuple[int, int, Joint]]) -> None:
     lengths = [frames + hold for frames, hold, _ in parts]

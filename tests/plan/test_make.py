@@ -243,7 +243,7 @@ def test_the_last_shot_keeps_its_closing_picture_before_closing_titles_too(plan:
     assert film.shots[-1].frames == 81
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.fractions(Fraction(1, 4), Fraction(9), max_denominator=1000), min_size=1, max_size=30))
 def test_the_film_is_as_long_as_its_durations_rounded_once(durations: list[Fraction]) -> None:
     """Shots of a model joined by cuts, then a card, so that no shot is lengthened to its take's end."""

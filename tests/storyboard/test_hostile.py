@@ -139,7 +139,7 @@ def test_a_name_that_no_terminal_can_print_is_told(tmp_path: Path, cache: FactCa
     document.storyboard.film.title.encode()
 
 
-FUZZ = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck), derandomize=True)
+FUZZ = settings(max_examples=150, suppress_health_check=list(HealthCheck), derandomize=True)
 WORDS = st.sampled_from(
     [
         "shots", "scenes", "film", "keyframes", "from", "to", "action", "render", "seed", "circle", "sound", "x-a",
