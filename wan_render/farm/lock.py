@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wan_render.farm.lock_place import LockPlace, former_places, place_for
-from wan_render.farm.lock_record import Use, holder, write_record
+from wan_render.farm.lock_record import Use, erase_record, holder, write_record
 from wan_render.printable import logger
 from wan_render.render import Device
 
@@ -90,6 +90,8 @@ class DeviceLock:
 
     def release(self) -> None:
         """Let go; a device process that still lives keeps it. Closes what was opened to look at it, too."""
+        if self._held:
+            erase_record(self._place)
         self._held = False
         for files in self._files.values():
             for file in files:

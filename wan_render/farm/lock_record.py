@@ -50,6 +50,13 @@ def write_record(place: LockPlace, use: Use) -> None:
             _replace(_beside(place.path, os.getuid()), text)
 
 
+def erase_record(place: LockPlace) -> None:
+    """The lock is let go: what was written beside a node goes; in a lock's own file it does no harm."""
+    if place.path is not None and not place.is_own:
+        with suppress(OSError):
+            _beside(place.path, os.getuid()).unlink()
+
+
 def holder(place: LockPlace) -> str:
     """Who holds a lock that is not ours, in words."""
     if place.path is None:
