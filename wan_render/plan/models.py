@@ -94,15 +94,18 @@ def _tell_resemblance(modelled: Modelled, findings: Findings) -> None:
     if folder.own_shift in (None, folder.shift):
         findings.note(settings.model.place, f"{taken_for}: its shift, {folder.shift:g}, is used")
         return
-    both = f"the folder's flow_shift is {folder.own_shift:g}, that model's {folder.shift:g}"
     if settings.shift is not None:
-        findings.note(settings.model.place, f"{taken_for}; {both}: shift {settings.shift.value:g} is used, as written")
+        written = f"shift {settings.shift.value:g} is used, as written"
+        both = f"the folder's flow_shift is {folder.own_shift:g}, that model's shift {folder.shift:g}"
+        findings.note(settings.model.place, f"{taken_for}; {written}; {both}")
         return
-    own, official = f"the folder's {folder.own_shift:g} is used", f"{folder.model}'s {folder.shift:g} is used"
-    why = "" if folder.uses_own_shift else f", since diffusers' converter writes {folder.own_shift:g} for most models"
-    used = own if folder.uses_own_shift else official
-    remedy = f"write `shift: {modelled.card.kinds[modelled.kind].sampling.shift:g}` to keep it, or the other one"
-    findings.warn(settings.model.place, f"{taken_for}; {both}: {used}{why}", "", remedy)
+    if folder.uses_own_shift:
+        found = f"{taken_for}, but its own flow_shift {folder.own_shift:g} is used, not that model's {folder.shift:g}"
+    else:
+        folder_says = f"The folder says {folder.own_shift:g}, which diffusers writes for most models"
+        found = f"{taken_for}, so shift {folder.shift:g} is used. {folder_says}"
+    remedy = f"write `shift: {folder.own_shift:g}` or `shift: {folder.shift:g}` to decide"
+    findings.warn(settings.model.place, found, "", remedy)
 
 
 def _guidance(

@@ -113,10 +113,10 @@ def test_a_shift_that_is_none_is_refused(folder: Path, shift: str, scheduler: st
 @pytest.mark.parametrize(
     ("own", "written", "as_what", "said"),
     [
-        (4.0, "", "warning", "the folder's flow_shift is 4, that model's 8: the folder's 4 is used"),
-        (3.0, "", "warning", "the folder's flow_shift is 3, that model's 8: wan2.1-t2v-1.3b's 8 is used"),
+        (4.0, "", "warning", "but its own flow_shift 4 is used, not that model's 8"),
+        (3.0, "", "warning", "so shift 8 is used. The folder says 3, which diffusers writes for most models"),
         (8.0, "", "note", "its shift, 8, is used"),
-        (4.0, ", shift: 6", "note", "that model's 8: shift 6 is used, as written"),
+        (4.0, ", shift: 6", "note", "shift 6 is used, as written; the folder's flow_shift is 4, that model's shift 8"),
     ],
 )
 def test_a_plan_says_what_a_folder_was_taken_for_and_which_shift_is_used(
