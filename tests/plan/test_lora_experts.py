@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wan_render.plan.lora_experts import expert_in_name
+from wan_render.plan.lora_experts import expert_in_name, is_by_letter
 
 PAIRS = [
     ("wan2.2_i2v_A14b_{0}_noise_lora_rank64_lightx2v_4step_1022", "high low"),
@@ -36,7 +36,13 @@ PAIRS = [
     ("harbour_{0}_noise", "hi lo"),
     ("harbour{0}Noise", "Hi Lo"),
     ("other_low_noise/style_{0}", "high low"),
+    ("style_{0}v2", "HIGH LOW"),
+    ("{0}_noise/v1/style", "high low"),
+    ("wan22/{0}/styles/style", "HIGH LOW"),
+    ("{0}/Samuel_L_Harbour", "high low"),
 ]
+
+INITIALS = ["Samuel_L_Harbour", "H&M", "style-l", "H/style"]
 
 NOTHING = [
     "slow_noise", "yellow", "highway", "glow", "follow", "highres", "lowpoly", "high_res", "hi_res",
@@ -56,3 +62,10 @@ def test_a_pair_says_which_is_which(name: str, words: str) -> None:
 @pytest.mark.parametrize("name", NOTHING)
 def test_words_that_only_look_like_it_say_nothing(name: str) -> None:
     assert expert_in_name(f"{name}.safetensors") == ""
+
+
+@pytest.mark.parametrize("name", INITIALS)
+def test_a_letter_is_known_to_be_no_word(name: str) -> None:
+    assert expert_in_name(f"{name}.safetensors")
+    assert is_by_letter(f"{name}.safetensors")
+    assert not is_by_letter(f"low_noise/{name}.safetensors")

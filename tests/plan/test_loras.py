@@ -190,6 +190,17 @@ def test_a_name_that_says_nothing_is_told_where_there_are_two_experts(plan: Plan
     assert not told(plan("shots: [{from: a, render: {loras: slow_noise.safetensors}}]"), "slow_noise")
 
 
+def test_what_only_a_letter_says_is_told(plan: Plan, studio: Path) -> None:
+    lora(studio, "Samuel_L_Harbour.safetensors")
+    film = plan(shot("Samuel_L_Harbour.safetensors"))
+    assert experts(film) == ["low"]
+    (warning,) = told(film, "Samuel_L_Harbour")
+    assert "is worn by the low-noise expert: only the letter L says so; write expert: high, low or both" in warning
+    assert not told(plan(shot("{path: Samuel_L_Harbour.safetensors, expert: low}")), "Samuel_L_Harbour")
+    of_one_expert = "shots: [{from: a, render: {loras: Samuel_L_Harbour.safetensors}}]"
+    assert not told(plan(of_one_expert), "Samuel_L_Harbour")  # an initial, most likely
+
+
 def test_a_model_of_one_expert_wears_what_is_named_for_one_and_says_so(
     plan: Plan, mistakes: Mistakes, studio: Path
 ) -> None:

@@ -7,13 +7,13 @@ Pairs are named in many ways: `…_high_noise_…`, `HighNoise`, `-HIGH-rank64`,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import PurePosixPath
 
 _APART = re.compile(r"[^0-9A-Za-z]+")
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-"""A word within a name: `HIGH`, `High` of `HighNoise`, `i` of `i2v`; a number is one, too."""
+_WORD = re.compile(r"[A-Z]+(?=v\d)|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+"""A word within a name: `HIGH`, also of `HIGHv2`, `High` of `HighNoise`, `i` of `i2v`; a number is one, too."""
 
 _SHORT = {"highnoise": "high", "lownoise": "low", "hinoise": "high", "lonoise": "low", "hn": "high", "ln": "low"}
 _PLAIN = {"high": "high", "low": "low"}
@@ -36,14 +36,30 @@ _NOT_ALONE = frozenset({"clip", "vit", "h264", "h265"})
 
 
 def expert_in_name(path: str) -> str:
-    """`high` or `low`, by the file's name, or else the name of the folder that it is in; "" where neither says so."""
+    """`high` or `low`, by words in the file's name, or else in that of the nearest folder that has them, or else by a
+    lone letter; "" where nothing says so."""
+    return _by_words_of(path) or _by_letter_of(path)
+
+
+def is_by_letter(path: str) -> bool:
+    """Whether nothing but a lone `H` or `L` says which expert is meant: it may as well be somebody's initial."""
+    return not _by_words_of(path) and bool(_by_letter_of(path))
+
+
+def _by_words_of(path: str) -> str:
     place = PurePosixPath(path)
-    return _said(place.stem) or _said(place.parent.name)
+    names = (place.stem, *(folder.name for folder in place.parents))
+    return next(filter(None, (_said(name, _by_noise, _by_plain_words) for name in names)), "")
 
 
-def _said(name: str) -> str:
+def _by_letter_of(path: str) -> str:
+    place = PurePosixPath(path)
+    return _said(place.stem, _by_letters) or _said(place.parent.name, _by_letters)
+
+
+def _said(name: str, *ways: Callable[[str], Iterator[str]]) -> str:
     """What is said most clearly counts; where both experts are named equally clearly, nothing is said."""
-    for way in (_by_noise, _by_plain_words, _by_letters):
+    for way in ways:
         if said := set(way(name)):
             return said.pop() if len(said) == 1 else ""
     return ""

@@ -11,7 +11,7 @@ from wan_render.facts import FactCache
 from wan_render.model import LoraFile, PathInFile
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Settings
-from wan_render.plan.lora_experts import expert_in_name
+from wan_render.plan.lora_experts import expert_in_name, is_by_letter
 from wan_render.plan.models import Modelled
 from wan_render.render import LoraFit, LoraLayers, ModelCard, Models, PublishedLora
 from wan_render.take import Lora, Take
@@ -149,17 +149,21 @@ class Loras:
         """What is written decides, then what the file says, then its name."""
         named = expert_in_name(written.path)
         if len(fit.layers) == 1:
-            self._check_one_expert(written, named or fit.meant_for, card, place)
+            by_words = "" if is_by_letter(written.path) else named
+            self._check_one_expert(written, by_words or fit.meant_for, card, place)
             return "both"
         if written.expert is not None:
             return written.expert
         if fit.has_parts:
             return "both"
-        if fit.meant_for and named not in ("", fit.meant_for):
+        if fit.meant_for and named not in ("", fit.meant_for) and not is_by_letter(written.path):
             found = f"{written.path} is worn by the {_expert(fit.meant_for)}, as its tensors are named"
             self.findings.warn(place, found, f"its own name says {named}", f"write expert: {named} if that is right")
         if not (fit.meant_for or named):
             found = f"{written.path} is worn by both experts: its name says neither high noise nor low noise"
+            self.findings.warn(place, found, "", "write expert: high, low or both")
+        elif not fit.meant_for and is_by_letter(written.path):
+            found = f"{written.path} is worn by the {_expert(named)}: only the letter {named[0].upper()} says so"
             self.findings.warn(place, found, "", "write expert: high, low or both")
         return fit.meant_for or named or "both"
 
