@@ -45,7 +45,7 @@ class Encodings:
     def text(self, text: str, encoder: Component) -> torch.Tensor:
         """(1, 512, features): zeros after the text's own tokens."""
         key = TextKey(self._source("text_encoder"), text)
-        return padded(self._kept.of(key, lambda: encode_text(text, self._tokenizer, encoder())))
+        return padded(self._kept.of(key, lambda: encode_text(text, self._tokenizer, encoder()), encoder))
 
     def pictures(self, plates: Plates, encoder: Component) -> torch.Tensor | None:
         """(pictures, tokens, features) of CLIP; None for a model without it."""
@@ -70,13 +70,13 @@ class Encodings:
 
     def _picture(self, plate: Pixels, encoder: Component) -> torch.Tensor:
         key = PictureKey(self._source("image_encoder"), self.processor, digest(plate))
-        return self._kept.of(key, lambda: encode_pictures([plate], self._processor, encoder()))
+        return self._kept.of(key, lambda: encode_pictures([plate], self._processor, encoder()), encoder)
 
     def _pair(self, first: Pixels, last: Pixels, encoder: Component) -> torch.Tensor:
         key = PairKey(self._source("image_encoder"), self.processor, digest(first), digest(last))
-        return self._kept.of(key, lambda: encode_pictures([first, last], self._processor, encoder()))
+        return self._kept.of(key, lambda: encode_pictures([first, last], self._processor, encoder()), encoder)
 
     def _latents(self, plates: Plates, frames: int, vae: Component) -> torch.Tensor:
         first, last = ("" if plate is None else digest(plate) for plate in (plates.first, plates.last))
         key = ConditionKey(self._source("vae"), first, last, frames)
-        return self._kept.of(key, lambda: keyframe_latents(plates, frames, vae()))
+        return self._kept.of(key, lambda: keyframe_latents(plates, frames, vae()), vae)

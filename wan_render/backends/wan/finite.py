@@ -66,9 +66,13 @@ def explained(
         raise RenderError(problem) from fault
 
 
-def refused(what: str, component: str) -> RenderError:
-    """The error of a stage whose values are not finite: it is not kept."""
-    return RenderError(Problem(what, f"the {component} gave {_FOUND}", "", f"check the weights of the {component}"))
+def refused(what: str, component: str, module: torch.nn.Module | None = None) -> RenderError:
+    """The error of a stage whose values are not finite: it is not kept. module: what made it, where it is at hand."""
+    found = f"the {component} gave {_FOUND}"
+    if module is None:
+        return RenderError(Problem(what, found, "", f"check the weights of the {component}"))
+    reason, remedy = _of_weights(component, _first_in_weights(module))
+    return RenderError(Problem(what, f"{found}: {reason}", "", remedy))
 
 
 def _cause(
@@ -80,11 +84,17 @@ def _cause(
         if file is not None and (tensor := _first_in_file(file)):
             return f"the LoRA {file.name} holds such values, in {tensor}", "use another copy of it, or leave it out"
     wearing = f"the take wears {', '.join(f'{_name(lora, files)} at {lora.scale:g}' for lora in worn)}"
-    weight = _first_in_weights(module)
-    said = f"the weights of the {component} hold such values, in {weight}" if weight else f"its {component} is sound"
+    reason, remedy = _of_weights(component, _first_in_weights(module))
     if worn:
-        return f"{said}; {wearing}", "render it without the LoRA, or at a smaller scale"
-    return said, "download the model again" if weight else "the log of this attempt says more"
+        return f"{reason}; {wearing}", "render it without the LoRA, or at a smaller scale"
+    return reason, remedy
+
+
+def _of_weights(component: str, weight: str) -> tuple[str, str]:
+    """Reason and remedy. weight: the name of one that is not finite, or ""."""
+    if weight:
+        return f"the weights of the {component} hold such values, in {weight}", "download the model again"
+    return f"the weights of the {component} are sound", "the log of this attempt says more"
 
 
 def _name(lora: Lora, files: Mapping[str, Path]) -> str:

@@ -160,14 +160,16 @@ class Kept:
             self._remember(stage, found)
         return found
 
-    def of(self, key: StageKey, make: Callable[[], torch.Tensor]) -> torch.Tensor:
+    def of(
+        self, key: StageKey, make: Callable[[], torch.Tensor], maker: Callable[[], torch.nn.Module] | None = None
+    ) -> torch.Tensor:
         """A stage, in host memory, bit for bit as `make` made it. Raises RenderError for values that are not finite:
-        they are not kept."""
+        they are not kept. maker: gives what makes it, in whose weights the cause is then looked for."""
         found = self.find(key)
         if found is None:
             found = make().detach().cpu().contiguous()
             if not is_finite(found):
-                raise refused(key.what, key.MADE_BY)
+                raise refused(key.what, key.MADE_BY, None if maker is None else maker())
             self._stages.keep(_stage(key), save({"stage": found}))
             self._remember(_stage(key), found)
         return found
