@@ -261,7 +261,7 @@ def test_doctor_says_which_profiles_a_gpu_can_render(
     findings = {each["what"]: each for each in json.loads(wan_render("doctor", "--json").stdout)["findings"]}
     assert findings["cuda:0"]["found"].startswith(gpu)
     assert findings["profiles"]["found"].startswith(
-        f"exact, draft (computed as exact is); not fast, balanced: cuda:0: {found}"
+        f"exact, draft (computed like exact); not fast, balanced: cuda:0: {found}"
     )
     assert findings["profiles"]["remedy"].startswith(remedy)
 
@@ -301,7 +301,7 @@ def test_of_unlike_gpus_it_is_said_which_render_a_profile_and_which_do_not(
 @pytest.mark.usefixtures("smi")
 def test_doctor_says_which_profiles_a_cpu_can_render(wan_render: Run) -> None:
     findings = {each["what"]: each["found"] for each in json.loads(wan_render("doctor", "--json").stdout)["findings"]}
-    assert findings["profiles"] == "exact, draft (computed as exact is)"
+    assert findings["profiles"] == "exact, draft (computed like exact)"
 
 
 def test_open_says_where_the_page_lies(wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from wan_render.take import FramePlate, Take, changes
 
 Planned = Callable[..., FilmPlan]
 
-WEAK = Variant("exact", "computed as exact is: no float8 here", ("",))
+WEAK = Variant("exact", "computed like exact: no float8 here", ("",))
 STRONG = Variant("", "", ("exact",))
 CHAIN = "shots: [{from: a, render: {profile: draft}}, {from: previous, render: {profile: draft}}]"
 

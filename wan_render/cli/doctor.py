@@ -161,8 +161,8 @@ def _profiles(settings: MachineSettings) -> Iterator[Finding]:
 
 
 def _told(profile: str, computed: str) -> str:
-    """`draft`, or `draft (computed as exact is)`."""
-    return f"{profile} (computed as {computed} is)" if computed else profile
+    """`draft`, or `draft (computed like exact)`."""
+    return f"{profile} (computed like {computed})" if computed else profile
 
 
 def _lacking_profiles(able: str, lacking: Mapping[str, Problem]) -> Finding:

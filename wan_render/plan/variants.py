@@ -78,6 +78,6 @@ def _in(take: Take, variant: str) -> Take:
 
 
 def _named(take: Take) -> str:
-    """`profile draft, computed as exact is`, or in float8 where the variant has no name."""
+    """`profile draft, computed like exact`, or in float8 where the variant has no name."""
     profile, variant = take.sampling.way
-    return f"profile {profile}, {f'computed as {variant} is' if variant else 'in float8'}"
+    return f"profile {profile}, {f'computed like {variant}' if variant else 'in float8'}"

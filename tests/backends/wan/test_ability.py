@@ -61,7 +61,7 @@ def test_exact_is_rendered_anywhere_and_nobody_is_asked(smi: Smi, monkeypatch: p
 @pytest.mark.usefixtures("smi")
 def test_a_machine_without_a_gpu_renders_only_exact(profile: str) -> None:
     assert said(profile) == (
-        f"profile '{profile}': cpu: cannot be rendered on a cpu; it needs a CUDA device; "
+        f"profile '{profile}': cpu: the device is not an NVIDIA GPU; it needs one; "
         "render with profile: exact, or on another machine"
     )
 
@@ -92,10 +92,10 @@ def test_of_unlike_gpus_one_that_can_is_enough(smi: Smi, flash3: str, listed: st
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [
-        ("WAN_RENDER_DEVICES", "cpu", "cannot be rendered on a cpu"),
+        ("WAN_RENDER_DEVICES", "cpu", "the device is not an NVIDIA GPU"),
         ("WAN_RENDER_DEVICES", "cuda:1", "compute capability 8.9"),
         ("WAN_RENDER_DEVICES", "cuda:0, cpu", ""),
-        ("CUDA_VISIBLE_DEVICES", "", "cannot be rendered on a cpu"),
+        ("CUDA_VISIBLE_DEVICES", "", "the device is not an NVIDIA GPU"),
         ("CUDA_VISIBLE_DEVICES", "1", "compute capability 8.9"),
         ("CUDA_VISIBLE_DEVICES", "0", ""),
         ("WAN_RENDER_KERNELS", "stock", "WAN_RENDER_KERNELS is 'stock'; allowed: exact; set WAN_RENDER_KERNELS=auto"),
@@ -122,7 +122,7 @@ def test_each_device_is_asked_by_itself(smi: Smi) -> None:
     lacking = unable("fast", devices)
     assert {name: problem.found for name, problem in lacking.items()} == {
         "cuda:0": "the device has compute capability 8.9",
-        "cpu": "cannot be rendered on a cpu",
+        "cpu": "the device is not an NVIDIA GPU",
     }
     assert BACKEND.unable("fast", devices) == lacking
 
@@ -157,8 +157,8 @@ def test_a_draft_is_computed_as_exact_is_on_any_other_gpu(smi: Smi, name: str) -
     smi(RTX, capabilities=f"GPU-aabb-2, {CAPABILITIES[name]}\n")
     found = variant("draft", gpus())
     assert (found.name, found.others) == ("exact", ("",))
-    words = "profile 'draft' is computed as exact is, not in float8: cuda:0: the device has compute capability"
-    assert found.told == f"{words} {CAPABILITIES[name]}"
+    words = "profile 'draft' is computed like exact; float8 needs a Hopper GPU with FlashAttention 3"
+    assert found.told == f"{words} (cuda:0: the device has compute capability {CAPABILITIES[name]})"
     assert unable("draft", gpus(), found.name) == {}
     assert missing_for("draft", KINDS, found.name) is None
 
@@ -174,10 +174,10 @@ def test_a_draft_has_one_variant_on_unlike_devices(smi: Smi) -> None:
 @pytest.mark.usefixtures("smi")
 def test_a_draft_on_a_cpu_and_where_nobody_knows() -> None:
     assert variant("draft", (cpu(),)).name == "exact"
-    assert "cpu: cannot be rendered on a cpu" in variant("draft", (cpu(),)).told
+    assert "cpu: the device is not an NVIDIA GPU" in variant("draft", (cpu(),)).told
     elsewhere = variant("draft", ())
     assert (elsewhere.name, elsewhere.others) == ("", ("exact",))
-    assert "no GPU was asked; planned in float8" in elsewhere.told
+    assert "is planned in float8, for a Hopper GPU" in elsewhere.told
 
 
 @pytest.mark.parametrize("flash3", ["with"], indirect=True)
@@ -202,7 +202,7 @@ def test_other_profiles_have_one_variant(smi: Smi, profile: str) -> None:
 
 def test_devices_that_do_not_answer_cannot(smi: Smi) -> None:
     smi(H200, capabilities="GPU-aaaa-1, [N/A]\n")
-    assert unable("fast", gpus())["cuda:0"].found.startswith("needs a GPU, but nvidia-smi: says [N/A]")
+    assert unable("fast", gpus())["cuda:0"].found.startswith("its abilities are unknown: nvidia-smi says [N/A]")
 
 
 def test_a_broken_driver_is_said_and_what_to_do(smi: Smi) -> None:
@@ -223,7 +223,7 @@ def test_the_backend_says_it_whether_the_weights_are_here_or_are_still_to_be_dow
     assert BACKEND.missing(here) is None
     assert "not on this machine" in str(BACKEND.missing(elsewhere))
     for card in (here, elsewhere):
-        assert "cannot be rendered on a cpu" in str(BACKEND.missing(card, (), "fast"))
+        assert "the device is not an NVIDIA GPU" in str(BACKEND.missing(card, (), "fast"))
 
 
 def test_it_is_known_without_torch() -> None:

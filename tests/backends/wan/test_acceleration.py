@@ -162,7 +162,7 @@ HOPPER = Machine("cuda", (9, 0), has_float8_attention=True)
 @pytest.mark.parametrize(
     ("profile", "machine", "said"),
     [
-        ("fast", Machine("cpu"), "cannot be rendered on a cpu"),
+        ("fast", Machine("cpu"), "the device is not an NVIDIA GPU"),
         ("fast", Machine("cuda", (9, 0)), install_command("hopper")),
         ("balanced", Machine("cuda", (8, 0)), "8.9 or later"),
         ("fast", Machine("cuda", (8, 9), has_float8_attention=False), "Hopper"),

@@ -69,7 +69,7 @@ def test_on_a_cpu_exact_is_left_to_diffusers(tmp_path: Path) -> None:
 
 def test_other_profiles_are_refused_on_a_cpu_and_may_be_tried_on_another_device(tmp_path: Path) -> None:
     for profile in (FAST, BALANCED):
-        with pytest.raises(DeviceError, match="cannot be rendered on a cpu"):
+        with pytest.raises(DeviceError, match="the device is not an NVIDIA GPU"):
             Accelerator(CPU, tmp_path).require(profile)
 
 

@@ -18,6 +18,8 @@ from wan_render.errors import MachineError, Problem, UsageError
 from wan_render.render import THE_ONLY_VARIANT, Device, Variant, of_devices
 from wan_render.settings import machine_settings
 
+_FLOAT8 = "float8 needs a Hopper GPU with FlashAttention 3"
+
 
 def variant(profile: str, devices: Sequence[Device]) -> Variant:
     """See Backend.variant: the strongest that all of the devices can compute, so that a film has one; where none can be
@@ -27,11 +29,11 @@ def variant(profile: str, devices: Sequence[Device]) -> Variant:
         return THE_ONLY_VARIANT
     where = f"profile '{profile}'"
     if not devices:
-        told = f"{where}: no GPU was asked; planned in float8, as on a Hopper GPU. Elsewhere it is computed as exact is"
+        told = f"{where} is planned in float8, for a Hopper GPU: no GPU is here. Other devices compute it like exact"
         return Variant("", told, names[1:])
     lacking = {name: unable(profile, devices, name) for name in names}
     best = next((name for name in names if not lacking[name]), names[-1])
-    told = "" if best == "" else f"{where} is computed as {best} is, not in float8: {of_devices(lacking['']).found}"
+    told = "" if best == "" else f"{where} is computed like {best}; {_FLOAT8} ({of_devices(lacking['']).found})"
     return Variant(best, told, tuple(name for name in names if name != best))
 
 
@@ -59,7 +61,7 @@ def unable(profile: str, devices: Sequence[Device], variant: str = "") -> Mappin
     try:
         machines = dict(_machines(devices))
     except MachineError as fault:
-        return {device.name: _no_gpu(asked, fault) for device in devices}
+        return {device.name: _unasked(asked, fault) for device in devices}
     lacking = {name: tuple(problems_of(asked, machine)) for name, machine in machines.items()}
     return {name: problems[-1] for name, problems in lacking.items() if problems}
 
@@ -77,6 +79,12 @@ def _stock(asked: Profile) -> Problem:
     found = "needs wan-render's own GPU kernels, but WAN_RENDER_KERNELS is 'stock'"
     remedy = "set WAN_RENDER_KERNELS=auto, or render with profile: exact"
     return Problem(_where(asked), found, "allowed: exact", remedy)
+
+
+def _unasked(asked: Profile, fault: MachineError) -> Problem:
+    first = fault.problems[0]
+    found = f"its abilities are unknown: {first.where} {first.found}"
+    return Problem(_where(asked), found, first.allowed, "mend that, or render with profile: exact")
 
 
 def _no_gpu(asked: Profile, fault: MachineError | UsageError) -> Problem:

@@ -101,7 +101,7 @@ def problems_of(profile: Profile, machine: Machine) -> Iterator[Problem]:
     where = f"profile '{profile.name}'"
     use_exact = "render with profile: exact, or on another machine"
     if profile.needs_own_kernels and machine.kind != "cuda":
-        yield Problem(where, f"cannot be rendered on a {machine.kind}", "it needs a CUDA device", use_exact)
+        yield Problem(where, "the device is not an NVIDIA GPU", "it needs one", use_exact)
         return
     if profile.linears is Precision.FLOAT8 and machine.capability < (8, 9):
         found = f"the device has compute capability {'.'.join(map(str, machine.capability))}"
