@@ -134,3 +134,13 @@ def test_a_link_that_leads_nowhere_is_told_as_one(read: Read, folder: Path, text
         (folder / name).symlink_to("nowhere")
     with pytest.raises(StoryboardError, match=r"is a broken link: nowhere is not there"):
         read(f"shots: [{{action: go, {text}}}]\n")
+
+
+@pytest.mark.parametrize("name", ["dawn.png", "keyframes/dawn.png", "dawn.heic"])
+def test_a_keyframe_named_by_its_file_is_told_its_name(read: Read, folder: Path, name: str) -> None:
+    (folder / "keyframes" / "dawn.heic").touch()
+    with pytest.raises(StoryboardError) as caught:
+        read(f"keyframes: keyframes\nshots: [{{from: {name}}}]\n")
+    (problem,) = caught.value.problems
+    assert problem.found == f"no keyframe is called '{name}'"
+    assert problem.remedy == "write dawn: keyframes are named without folder and ending"

@@ -147,7 +147,7 @@ def test_many_missing_files_are_told_in_time(read: Read) -> None:
         ("style.CKPT", "never opened; convert it to safetensors"),
         ("style.bin", "never opened; convert it to safetensors"),
         ("style.gguf", "LoRAs are read from safetensors only; convert it to safetensors"),
-        ("style.zip", "'loras/style.zip' is no .safetensors; LoRAs are read from safetensors only"),
+        ("style.zip", "'loras/style.zip' is not a .safetensors file; LoRAs are read from safetensors only"),
         ("", "'loras/' is a folder; LoRAs are read from safetensors only; name a file in it"),
         ("gone.safetensors", "'loras/gone.safetensors' is not there"),
         (

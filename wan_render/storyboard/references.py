@@ -100,7 +100,7 @@ class References:
         if text.lower().endswith(_PICKLED):
             allowed += ": a pickled file can run programs and is never opened"
         convert = "convert it to safetensors" if text.lower().endswith((*_PICKLED, ".gguf")) else ""
-        return Misspelt(allowed, convert, f"{shown(text)} is no .safetensors")
+        return Misspelt(allowed, convert, f"{shown(text)} is not a .safetensors file")
 
     def _check_keyframe(self, mention: Mention) -> None:
         name = unicodedata.normalize("NFC", mention.text)
@@ -110,6 +110,10 @@ class References:
             if mention.role is Role.START:
                 return
             raise Misspelt("the name of a keyframe", found="'previous' stands only after 'from'")
+        stem = PurePosixPath(name).stem
+        if stem in self.keyframes and stem != name:  # `from: kf/b.png`
+            remedy = f"write {stem}: keyframes are named without folder and ending"
+            raise Misspelt("", remedy, found=f"no keyframe is called {shown(name)}")
         if (path := self._other(name)) is not None:
             why, remedy = unread(path)
             raise Misspelt("", remedy, found=f"no keyframe is called {shown(name)}: {why}")
