@@ -360,18 +360,22 @@ def test_three_hundred_shots_open_at_once(browser: Browser, tmp_path: Path) -> N
     write_report(review, folder)
     write_film(replace(review, frames=160, shots=shots[:10]))
 
-    waits = [ready_after(browser, folder) for _ in range(3)]
+    work = [work_of_opening(browser, folder) for _ in range(2)]
 
-    assert min(waits) < 2000
+    assert 0 < min(work) < 2
     assert (folder / "index.html").stat().st_size < 2_000_000
 
 
-def ready_after(browser: Browser, folder: Path) -> float:
-    """Milliseconds until the page answers keys and clicks."""
+def work_of_opening(browser: Browser, folder: Path) -> float:
+    """Seconds of the processor that the page's main thread needs until it answers keys and clicks. What else the
+    machine does at that time does not count."""
     with opened(browser, folder) as page:
+        developer = page.context.new_cdp_session(page)
+        developer.send("Performance.enable", {"timeDomain": "threadTicks"})
+        page.reload()
         assert page.locator("#strip li").count() == 300
-        ready: float = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
-    return ready
+        metrics = developer.send("Performance.getMetrics")["metrics"]
+    return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
 
 
 def test_every_letter_of_the_page_is_drawn_where_no_font_is_installed(page: Page) -> None:
