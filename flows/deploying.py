@@ -36,13 +36,19 @@ _Read = TypeVar("_Read")
 
 
 def tell(
-    client: SyncPrefectClient, project: Path, backend: str | None, environment: Mapping[str, str]
+    client: SyncPrefectClient,
+    project: Path,
+    backend: str | None,
+    environment: Mapping[str, str],
+    *,
+    was_open: bool = False,
 ) -> tuple[str, ...]:
-    """Tell a server all that makes it a farm's; what was turned off for it, in sentences.
+    """Tell a server all that makes it a farm's; what was turned off for it, in sentences. `was_open`: others may have
+    used it, however its work pool looks.
 
     Raises MachineError where Prefect takes prefect.yaml for wrong.
     """
-    turned_off = close_pool(client, project)
+    turned_off = close_pool(client, project, was_open=was_open)
     watch_for_silence(client)
     on = schedules_on(client)
     deploy(environment)
@@ -51,22 +57,22 @@ def tell(
     return turned_off
 
 
-def close_pool(client: SyncPrefectClient, project: Path) -> tuple[str, ...]:
+def close_pool(client: SyncPrefectClient, project: Path, *, was_open: bool = False) -> tuple[str, ...]:
     """The pool from which the worker takes runs, closed; what had to be turned off for it, in sentences.
 
     A pool of another template was made by an older version, whose server anybody could use, or was opened since. Then
     everything that could run by itself and is not ours is turned off first; the template is changed last, so that a
-    start that was interrupted does it again.
+    start that was interrupted does it again. Who could use the server could also give the pool our template: so it is
+    done for `was_open`, too.
     """
     template = job_template(project)
-    try:
+    with suppress(ObjectAlreadyExists):
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
-        return ()
-    except ObjectAlreadyExists:
-        pool = client.read_work_pool(POOL)
+    pool = client.read_work_pool(POOL)
     said: tuple[str, ...] = ()
     if not is_ours(pool.base_job_template):
         said = (f"a run could say what the worker of the pool {POOL} starts; the pool is closed now",)
+    if said or was_open:
         said += tuple(turn_off_foreign(client))
     if pool.base_job_template != template:
         client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=template))

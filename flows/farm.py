@@ -22,16 +22,18 @@ from pathlib import Path
 from types import FrameType
 
 from flows.home import (
-    ANOTHER_HOME,
     LOCK,
     PASSWORD,
     PROFILES,
     SETTINGS,
+    WAS_OPEN,
     close,
     farm_home,
     hand_to_prefect,
     new_password,
-    password,
+    own,
+    safe_password,
+    useless,
 )
 from wan_render.backends import backend
 from wan_render.cli.session import OWN_MODELS
@@ -105,31 +107,20 @@ def _run(project: Path) -> None:
 
     home = farm_home(project)
     with _lock(home) as lock:
-        secret = _password(home)
+        secret, said = safe_password(home)
+        for line in said:
+            _say(line)
         farm = Farm(project, home, secret, lock)
         hand_to_prefect(home, secret, farm.api)
-        farm.refuse_taken_port()
         with farm:
-            for line in farm.deploy(deployed):
+            for line in farm.deploy(deployed, was_open=(home / WAS_OPEN).exists()):
                 _say(line)
+            (home / WAS_OPEN).unlink(missing_ok=True)
             _say(_welcome(farm.api, farm.ui, home, sentence))
             while True:
                 time.sleep(LOOK_SECONDS)
                 for line in farm.revive():
                     _say(line)
-
-
-def _password(home: Path) -> str:
-    """The farm's password, made where there is none or where others could read it."""
-    opened = close(home)
-    if "." in opened:
-        _say(f"other users could open {_shown(home)}; it is closed now")
-    found = password(home)
-    if found is None or {".", PASSWORD} <= {*opened} or {".", PROFILES} <= {*opened}:
-        if found is not None:
-            _say(f"other users could read the farm's password ({home}): a new one was made")
-        found = new_password(home)
-    return found
 
 
 def _renew(home: Path) -> None:
@@ -160,7 +151,7 @@ def _deploy(project: Path) -> None:
 
 
 def _refuse_other_passwords() -> None:
-    found = [name for name in SETTINGS if os.environ.get(name)]
+    found = [name for name, value in os.environ.items() if name.upper() in SETTINGS and value]
     if found:
         kept = farm_home(Path.cwd()) / PASSWORD
         raise UsageError(
@@ -172,12 +163,11 @@ def _refuse_other_passwords() -> None:
 def _lock(home: Path) -> Iterator[int]:
     """One farm a folder: held until the last of its programs has gone."""
     with ExitStack() as opened:
+        own(home)
         try:
-            home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = opened.enter_context((home / LOCK).open("a+"))
+            file = opened.enter_context(open(home / LOCK, "a+", encoding="utf-8", opener=_no_link))
         except OSError as error:
-            problem = Problem(str(home), f"cannot be a farm's folder: {error.strerror}", remedy=ANOTHER_HOME)
-            raise MachineError(problem) from error
+            raise useless(home, error) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -185,6 +175,11 @@ def _lock(home: Path) -> Iterator[int]:
             raise MachineError(_running(home, file.read().split())) from None
         file.truncate(0)
         yield file.fileno()
+
+
+def _no_link(path: str, flags: int) -> int:
+    """A link could lead to a file of ours, which would be emptied."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _running(home: Path, processes: list[str]) -> Problem:

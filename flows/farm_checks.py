@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flows.home import LOOPBACK, PASSWORD, PROFILES, RENEW, farm_home, open_to_others, password, runs
+from flows.home import LOOPBACK, PASSWORD, PROFILES, farm_home, open_to_others, password, runs
 from flows.pool import POOL, is_ours
 from wan_render.cli.doctor import Finding
 from wan_render.errors import WanRenderError
@@ -22,6 +22,8 @@ SECONDS = 3.0
 """So long a server that is there takes at most to answer."""
 
 AS_ITS_USER = "run doctor as the farm's user"
+MAKES = "make farm makes one"
+CLOSES = "make farm closes it; stop the one that runs first"
 AGAIN = "stop the farm and start it again: make farm"
 ELSEWHERE = "http://a-page-elsewhere.example"
 
@@ -32,7 +34,7 @@ def findings(folder: Path) -> Iterator[Finding]:
         return  # no folder of wan-render's: nothing runs here
     home = farm_home(folder)
     if not home.is_dir():
-        yield Finding("farm", f"none was started here yet: there is no {home}")
+        yield Finding("farm", f"no farm here yet; {MAKES}")
         return
     yield _folder(home)
     try:
@@ -51,13 +53,13 @@ def _folder(home: Path) -> Finding:
     except OSError as error:
         return Finding("farm", f"{home}: {error.strerror}", AS_ITS_USER)
     if "." in opened:
-        return Finding("farm", f"other users can open {home}, and {len(opened) - 1} of its files", AGAIN)
+        return Finding("farm", f"other users can open {home}, and {len(opened) - 1} of its files", CLOSES)
     return Finding("farm", f"{home}, its owner's alone")
 
 
 def _password(home: Path, secret: str | None) -> Finding:
     if secret is None:
-        return Finding("farm's password", f"there is none in {home / PASSWORD}", f"{RENEW}; then {AGAIN}")
+        return Finding("farm's password", f"there is none in {home / PASSWORD}", MAKES)
     try:
         profiles: Mapping[str, Any] = tomllib.loads((home / PROFILES).read_text(encoding="utf-8"))
     except (OSError, ValueError):

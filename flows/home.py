@@ -25,6 +25,9 @@ LOCK = "farm.lock"
 PROFILES = "profiles.toml"
 """Where Prefect finds the password: prefect.toml names this file, `PREFECT_PROFILES_PATH` another one."""
 
+WAS_OPEN = "was-open"
+"""An empty file: others may have used the server, and what they left in it was not turned off yet."""
+
 PROFILE = "wan-render"
 SETTINGS = ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
 """What a client sends, and what a server asks for."""
@@ -44,22 +47,51 @@ def farm_home(project: Path) -> Path:
     return Path(os.environ.get("PREFECT_HOME") or project / ".farm").absolute()
 
 
-def close(home: Path) -> tuple[str, ...]:
-    """Make the folder, or one that is there, its owner's alone; what was open to others.
-
-    Raises MachineError where it is another user's.
-    """
+def own(home: Path) -> None:
+    """Make the folder where there is none. Raises MachineError where it is another user's: not even a lock is written
+    there, which could be a link to a file of ours."""
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_foreign(home)
+    except OSError as error:
+        raise useless(home, error) from error
+
+
+def close(home: Path) -> tuple[str, ...]:
+    """Make a folder that is there, or a new one, its owner's alone; what was open to others.
+
+    Where they could write, they could replace any file: then the password goes, and the profiles, whose settings can
+    name programs. Raises MachineError where the folder is another user's.
+    """
+    own(home)
+    try:
+        others_wrote = bool(stat.S_IMODE(home.stat().st_mode) & 0o022)
         opened = tuple(sorted(open_to_others(home)))
         home.chmod(0o700)
         for file in (home / name for name in opened if name != "."):
             file.chmod(stat.S_IMODE(file.lstat().st_mode) & 0o700)
+        if others_wrote:
+            for name in (PASSWORD, PROFILES):
+                (home / name).unlink(missing_ok=True)
+        if "." in opened or not os.path.lexists(home / PASSWORD):
+            (home / WAS_OPEN).unlink(missing_ok=True)  # it may be a link
+            (home / WAS_OPEN).touch(mode=0o600)
     except OSError as error:
-        problem = Problem(str(home), f"cannot be a farm's folder: {error.strerror}", remedy=ANOTHER_HOME)
-        raise MachineError(problem) from error
+        raise useless(home, error) from error
     return opened
+
+
+def safe_password(home: Path) -> tuple[str, tuple[str, ...]]:
+    """Close the folder; its password, and what was done, in sentences. A new one is made where there is none, and where
+    others could have read or replaced it. Raises MachineError where it cannot be one."""
+    had = os.path.lexists(home / PASSWORD)
+    opened = close(home)
+    said = [f"other users could open {home}; it is closed now"] if "." in opened else []
+    was_read = "." in opened and not {PASSWORD, PROFILES}.isdisjoint(opened)
+    found = None if was_read else password(home)
+    if found is None and had:
+        said.append("they could read or replace its password: a new one was made")
+    return found or new_password(home), tuple(said)
 
 
 def runs(home: Path) -> bool:
@@ -89,6 +121,8 @@ def open_to_others(home: Path) -> Iterator[str]:
 def password(home: Path) -> str | None:
     """The farm's password; None where it has none yet. Raises MachineError where it cannot be one."""
     file = home / PASSWORD
+    if file.exists() and not file.is_file():
+        raise MachineError(Problem(str(file), "is no file", remedy=RENEW))
     try:
         found = file.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
@@ -113,9 +147,10 @@ def hand_to_prefect(home: Path, secret: str, api: str = "") -> None:
     address; other profiles stay."""
     file = home / PROFILES
     try:
-        profiles = tomllib.loads(file.read_text(encoding="utf-8")).get("profiles", {})
+        profiles = tomllib.loads(file.read_text(encoding="utf-8")).get("profiles", {}) if file.is_file() else {}
     except (FileNotFoundError, tomllib.TOMLDecodeError, UnicodeDecodeError):
         profiles = {}
+    profiles = {name: settings for name, settings in profiles.items() if isinstance(settings, dict)}
     ours = {**profiles.get(PROFILE, {}), **dict.fromkeys(SETTINGS, secret)} | ({"PREFECT_API_URL": api} if api else {})
     lines = [
         "# Written by `make farm`. The password is a copy of the one beside this file.",
@@ -129,6 +164,11 @@ def hand_to_prefect(home: Path, secret: str, api: str = "") -> None:
 def _quoted(value: object) -> str:
     """A string of TOML; of Prefect's profiles every value can be one."""
     return json.dumps(str(value), ensure_ascii=False)
+
+
+def useless(home: Path, error: OSError) -> MachineError:
+    """What is said of a folder that no farm can have."""
+    return MachineError(Problem(str(home), f"cannot be a farm's folder: {error.strerror}", remedy=ANOTHER_HOME))
 
 
 def _refuse_foreign(home: Path) -> None:

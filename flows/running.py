@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import threading
@@ -28,12 +29,17 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelling
 
 from flows.deploying import tell
-from flows.gate import origins
+from flows.gate import HTTP_PORT, origins
 from flows.home import LOOPBACK, PROFILES, RENEW
+from flows.listening import listen
 from flows.pool import POOL
-from flows.service import Service
+from flows.service import Service, over
 from wan_render.errors import MachineError, Problem, UsageError
 
+UNPRIVILEGED, LAST_PORT = 1024, 65535
+"""The first port that every user may have, and the last."""
+
+EXAMPLE = "the farm's own server is on loopback: http://127.0.0.1:4200/api"
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 CANCEL_SECONDS = 20.0
@@ -49,6 +55,7 @@ class Farm:
     """A server and a worker of this folder; a context. `lock` is an open file that all of them inherit.
 
     The password reaches them in their environment, which no other user can read; never in a command or an address.
+    Raises MachineError where something listens on the server's port already.
     """
 
     def __init__(self, project: Path, home: Path, password: str, lock: int) -> None:
@@ -56,6 +63,7 @@ class Farm:
         self.ui = self.api.removesuffix("/api")
         self._host, self._port = _loopback(self.api)
         self._project, self._password, self._lock = project, password, lock
+        self._sockets = self._held_port()
         self._environment = {
             "PREFECT_HOME": str(home),
             "PREFECT_PROFILES_PATH": str(home / PROFILES),
@@ -73,24 +81,17 @@ class Farm:
             "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
             "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": ",".join(origins(self._port)),
         }
-        self._server = self._service("server", ("flows.server",), closed)
+        descriptors = [held.fileno() for held in self._sockets]
+        self._server = self._service("server", ("flows.server", *map(str, descriptors)), closed, descriptors)
         self._worker = self._service("worker", ("prefect", "worker", "start", "--pool", POOL, "--type", "process"))
         self._since: dict[str, float] = {}
         self._died_at_once: Counter[str] = Counter()
 
-    def refuse_taken_port(self) -> None:
-        """Raises MachineError where something listens on the server's port."""
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self._host, self._port))
-            except OSError:
-                raise MachineError(self._taken()) from None
-
-    def deploy(self, backend: str | None) -> tuple[str, ...]:
+    def deploy(self, backend: str | None, *, was_open: bool) -> tuple[str, ...]:
         """Tell the server what a farm is; then the worker takes runs. What was turned off for it, in sentences."""
+        environment = over(self._environment, os.environ)
         with self._client() as client:
-            turned_off = tell(client, self._project, backend, {**os.environ, **self._environment})
+            turned_off = tell(client, self._project, backend, environment, was_open=was_open)
         self._start(self._worker)
         return turned_off
 
@@ -122,9 +123,17 @@ class Farm:
     ) -> None:
         self._stop()
 
-    def _service(self, name: str, arguments: Sequence[str], more: Mapping[str, str] | None = None) -> Service:
+    def _service(
+        self, name: str, arguments: Sequence[str], more: Mapping[str, str] | None = None, kept: Sequence[int] = ()
+    ) -> Service:
         log = Path(self._environment["PREFECT_HOME"]) / "logs" / f"{name}.log"
-        return Service(name, arguments, log, {**self._environment, **(more or {})}, self._lock)
+        return Service(name, arguments, log, {**self._environment, **(more or {})}, (self._lock, *kept))
+
+    def _held_port(self) -> tuple[socket.socket, ...]:
+        try:
+            return listen(self._port)
+        except OSError as error:
+            raise MachineError(self._taken() if error.errno == errno.EADDRINUSE else self._refused(error)) from None
 
     def _client(self) -> SyncPrefectClient:
         return SyncPrefectClient(self.api, auth_string=self._password, httpx_settings={"trust_env": False})
@@ -158,30 +167,43 @@ class Farm:
             cancelling.join(CANCEL_SECONDS)
         self._worker.stop(STOP_SECONDS)
         self._server.stop(STOP_SECONDS)
+        for held in self._sockets:
+            held.close()
+
+    @property
+    def _elsewhere(self) -> str:
+        other = f"http://127.0.0.1:{self._port + 1 if UNPRIVILEGED <= self._port < LAST_PORT else UNPRIVILEGED}/api"
+        return f"take another port, here and wherever you type prefect: export PREFECT_API_URL={other}"
+
+    def _refused(self, error: OSError) -> Problem:
+        return Problem(f"port {self._port}", f"a server cannot listen there: {error.strerror}", remedy=self._elsewhere)
 
     def _taken(self) -> Problem:
         who = "a Prefect server that is not this farm's" if _answers(self.api) else "another program"
-        other = f"http://{self._host}:{self._port + 1}/api"
         return Problem(
-            f"{self._host}:{self._port}",
+            f"port {self._port}",
             f"{who} listens there already",
-            remedy=f"end it, or take another port, here and wherever you type prefect: export PREFECT_API_URL={other}. "
+            remedy=f"end it, or {self._elsewhere}. "
             f"If it is another user's, your browser may have sent it the password: {RENEW}",
         )
 
 
 def _loopback(api: str) -> tuple[str, int]:
-    address = urlsplit(api)
+    try:
+        address = urlsplit(api)
+        port = address.port or HTTP_PORT
+    except ValueError as error:
+        raise UsageError(Problem("PREFECT_API_URL", f"{api} is no address: {error}", allowed=EXAMPLE)) from None
     if address.scheme != "http" or address.hostname not in LOOPBACK:
         raise UsageError(
             Problem(
                 "PREFECT_API_URL",
                 f"names {api or 'no server'}, which is not on this machine",
-                "the farm's own server is on loopback: http://127.0.0.1:4200/api",
+                EXAMPLE,
                 "unset it, or start a worker for that server instead (docs/operations.md)",
             )
         )
-    return address.hostname, address.port or 80
+    return address.hostname, port
 
 
 def _past_proxies() -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""`python -m flows.server`: Prefect's server behind the gate of a farm; its settings are Prefect's own."""
+"""`python -m flows.server DESCRIPTOR…`: Prefect's server behind the gate of a farm, on the sockets that it inherits.
+
+Its settings are Prefect's own.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from prefect.server.api.server import create_app
 from prefect.settings import get_current_settings
 
 from flows.gate import Gate
+from flows.listening import inherited
 
 
 def main() -> int:
@@ -19,16 +23,15 @@ def main() -> int:
     if settings.api.auth_string is None:
         sys.stderr.write("PREFECT_SERVER_API_AUTH_STRING: is not set; a farm's server asks for a password\n")
         return 2
-    uvicorn.run(  # as `prefect server start` has it
+    config = uvicorn.Config(  # as `prefect server start` has it
         Gate(create_app(final=True), settings.api.port),
-        host=settings.api.host,
-        port=settings.api.port,
         timeout_keep_alive=settings.api.keepalive_timeout,
         ws_ping_interval=settings.api.websocket_ping_interval,
         ws_ping_timeout=settings.api.websocket_ping_timeout,
         log_level=settings.logging_level.lower(),
         proxy_headers=False,
     )
+    uvicorn.Server(config).run(inherited(sys.argv[1:]))
     return 0
 
 

@@ -14,13 +14,16 @@ TAIL_LINES = 15
 
 
 class Service:
-    """`python -m <arguments>` in a session of its own: Ctrl-C reaches the farm alone, which stops it in order."""
+    """`python -m <arguments>` in a session of its own: Ctrl-C reaches the farm alone, which stops it in order.
+
+    `kept`: open files of the farm that it inherits; the farm's lock is free when its last program has gone.
+    """
 
     def __init__(
-        self, name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str], lock: int
+        self, name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str], kept: Sequence[int]
     ) -> None:
         self.name, self.log = name, log
-        self._arguments, self._environment, self._lock = arguments, environment, lock
+        self._arguments, self._environment, self._kept = arguments, environment, kept
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -32,8 +35,8 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **self._environment},
-                pass_fds=(self._lock,),  # the farm's lock is free when its last program has gone
+                env=over(self._environment, os.environ),
+                pass_fds=self._kept,
                 start_new_session=True,
             )
 
@@ -63,6 +66,11 @@ class Service:
         """The last lines of its log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-TAIL_LINES:])
+
+
+def over(ours: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which ours win however the others spell the name: Prefect reads small letters, too."""
+    return {name: value for name, value in others.items() if name.upper() not in ours} | dict(ours)
 
 
 def _private(path: str, flags: int) -> int:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 import pytest
+from prefect.client.orchestration import SyncPrefectClient
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from flows.deploying import DEPLOYMENTS, SILENT_RUNS
+from flows.deploying import DEPLOYMENTS, SILENT_RUNS, close_pool, watch_for_silence
 from flows.gate import Gate
 from flows.home import open_to_others
 from flows.markdown import disarmed, plain
@@ -175,6 +176,18 @@ def test_what_strangers_left_in_an_old_farm_does_not_run(farm: Farm, old_home: P
     assert [action["type"] for action in rules[SILENT_RUNS]["actions"]] == ["change-flow-run-state"]
     until(60, lambda: not farm.ask("POST", "/flow_runs/filter", flow_runs={"state": {"type": {"any_": ["SCHEDULED"]}}}))
     assert not (old_home / "farm" / "taken").exists()
+
+
+def test_a_pool_that_looks_like_ours_hides_nothing_in_a_farm_that_was_open(farm: Farm) -> None:
+    flow = farm.ask("GET", "/deployments/name/batch/overnight")["flow_id"]
+    planted = farm.ask("POST", "/deployments/", name="planted later", flow_id=flow, work_pool_name=POOL)
+    api, here = farm.environment["PREFECT_API_URL"], {"trust_env": False}
+    with SyncPrefectClient(api, auth_string=farm.password, httpx_settings=here) as client:
+        assert close_pool(client, PROJECT) == ()
+        said = close_pool(client, PROJECT, was_open=True)
+        watch_for_silence(client)  # as a start does afterwards
+    assert [line.partition(" was ")[0] for line in said] == ["the deployment 'batch/planted later'"]
+    assert farm.ask("GET", f"/deployments/{planted['id']}")["paused"]
 
 
 def test_no_run_says_what_the_worker_starts(farm: Farm, tmp_path: Path) -> None:

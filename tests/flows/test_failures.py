@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.deploying import SILENT_SECONDS
+from flows.listening import listen
 from tests.flows.conftest import Farm, until
 from tests.flows.films import write_film
 
@@ -49,6 +50,10 @@ def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(
     farm.rendering(run)
     server = farm.processes("flows.server")[0]
     server.kill()
+    server.wait(10)
+    port = int(farm.environment["PREFECT_API_URL"].rpartition(":")[2].removesuffix("/api"))
+    with pytest.raises(OSError, match="in use"):  # while it is away, nobody else is sent the password
+        listen(port)
     until(30, lambda: "the server had died and was started again" in farm.said)
 
     state = farm.ended(run)

@@ -74,7 +74,7 @@ def test_a_port_that_another_program_has_is_refused(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         done = _start(environment(tmp_path, port))
     assert done.returncode == 3
-    assert f"127.0.0.1:{port}: another program listens there already" in done.stderr
+    assert f"port {port}: another program listens there already" in done.stderr
     assert f"export PREFECT_API_URL=http://127.0.0.1:{port + 1}/api" in done.stderr
 
 

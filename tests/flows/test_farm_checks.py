@@ -45,9 +45,7 @@ def test_a_closed_farm_is_all_right(farm: Farm) -> None:
 
 
 def test_where_no_farm_was_started_nothing_is_wrong(tmp_path: Path) -> None:
-    assert _doctor(environment(tmp_path, 1)) == {
-        "farm": (f"none was started here yet: there is no {tmp_path / 'farm'}", "")
-    }
+    assert _doctor(environment(tmp_path, 1)) == {"farm": ("no farm here yet; make farm makes one", "")}
 
 
 def test_it_needs_no_prefect(home: Path) -> None:
@@ -65,14 +63,14 @@ def test_what_others_can_read_is_said(home: Path) -> None:
     assert _found()["farm"] == (f"{home}, its owner's alone", "")
     home.chmod(0o755)
     assert _found()["farm"][0] == f"other users can open {home}, and 1 of its files"
-    assert _found()["farm"][1].endswith("make farm")
+    assert _found()["farm"][1] == "make farm closes it; stop the one that runs first"
 
 
 def test_a_missing_password_and_another_one_are_said(home: Path) -> None:
     (home / PROFILES).write_text("active = 3\n")
     assert "have another or none" in _found()["farm's password"][0]
     (home / PASSWORD).unlink()
-    assert _found()["farm's password"][0].startswith("there is none in")
+    assert _found()["farm's password"] == (f"there is none in {home / PASSWORD}", "make farm makes one")
 
 
 class Open(http.server.BaseHTTPRequestHandler):

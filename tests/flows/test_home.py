@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -11,8 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from flows.home import PASSWORD, PROFILES, close, hand_to_prefect, new_password, open_to_others, password
-from tests.flows.conftest import environment
+from flows.home import (
+    LOCK,
+    PASSWORD,
+    PROFILES,
+    WAS_OPEN,
+    close,
+    hand_to_prefect,
+    new_password,
+    open_to_others,
+    password,
+    safe_password,
+)
+from flows.listening import listen
+from flows.service import over
+from tests.flows.conftest import environment, free_port
 from tests.flows.project import PROJECT
 from wan_render.errors import MachineError
 
@@ -99,6 +113,80 @@ def test_a_folder_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
         close(tmp_path / "farm")
 
 
+def test_what_others_could_replace_is_not_trusted(home: Path) -> None:
+    before = password(home)
+    (home / PROFILES).write_text('[profiles.wan-render]\nPREFECT_LOGGING_SETTINGS_PATH = "/tmp/theirs.yml"\n')
+    home.chmod(0o775)
+    after, said = safe_password(home)
+    hand_to_prefect(home, after)
+    assert after not in {None, before}
+    assert said == (
+        f"other users could open {home}; it is closed now",
+        "they could read or replace its password: a new one was made",
+    )
+    assert "theirs" not in (home / PROFILES).read_text()
+    assert (home / WAS_OPEN).is_file(), "what they left in the server is turned off at the next start"
+
+
+def test_a_password_that_nobody_could_read_or_replace_stays(home: Path) -> None:
+    before = password(home)
+    home.chmod(0o755)
+    assert safe_password(home) == (before, (f"other users could open {home}; it is closed now",))
+    assert safe_password(home) == (before, ())
+
+
+@pytest.mark.parametrize("name", [PASSWORD, PROFILES])
+def test_a_pipe_is_not_waited_for(home: Path, name: str) -> None:
+    (home / name).unlink()
+    os.mkfifo(home / name, 0o600)
+    if name == PASSWORD:
+        with pytest.raises(MachineError, match="is no file; make a new one"):
+            password(home)
+    hand_to_prefect(home, new_password(home))
+    assert (home / name).is_file()
+
+
+def test_a_lock_that_leads_elsewhere_empties_nothing(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("kept")
+    (home / LOCK).symlink_to(tmp_path / "mine")
+    done = _farm(home, "--new-password")
+    assert (done.returncode, (tmp_path / "mine").read_text()) == (3, "kept")
+    assert "cannot be a farm's folder" in done.stderr
+
+
+def test_nobody_else_gets_the_port_of_a_server_that_is_not_there_yet() -> None:
+    held = listen(port := free_port())
+    try:
+        with pytest.raises(OSError, match="in use"):
+            listen(port)
+    finally:
+        for each in held:
+            each.close()
+    assert {each.family for each in held} >= {socket.AF_INET}
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_who_has_the_other_address_of_localhost_is_noticed() -> None:
+    with (
+        socket.create_server(("::1", free_port()), family=socket.AF_INET6) as other,
+        pytest.raises(OSError, match="in use"),
+    ):
+        listen(other.getsockname()[1])
+
+
+def test_a_variable_of_another_spelling_does_not_win() -> None:
+    ours = {"PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true"}
+    others = {"prefect_server_api_csrf_protection_enabled": "false", "HOME": "/home/me"}
+    assert over(ours, others) == {**ours, "HOME": "/home/me"}
+
+
+@pytest.mark.parametrize("port", ["99999", "x", "-1"])
+def test_an_address_without_a_port_that_exists_is_refused_in_words(home: Path, port: str) -> None:
+    done = _farm(home, PREFECT_API_URL=f"http://127.0.0.1:{port}/api")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(f"PREFECT_API_URL: http://127.0.0.1:{port}/api is no address: Port ")
+
+
 def test_a_new_password_is_made_on_request_and_not_said(home: Path) -> None:
     before = password(home)
     done = _farm(home, "--new-password")
@@ -110,10 +198,11 @@ def test_a_new_password_is_made_on_request_and_not_said(home: Path) -> None:
     assert tomllib.loads((home / PROFILES).read_text())["profiles"]["wan-render"]["PREFECT_API_AUTH_STRING"] == after
 
 
-def test_a_password_in_the_environment_would_be_another_one(home: Path) -> None:
-    done = _farm(home, PREFECT_API_AUTH_STRING="admin:elsewhere")
+@pytest.mark.parametrize("name", ["PREFECT_API_AUTH_STRING", "prefect_api_auth_string"])
+def test_a_password_in_the_environment_would_be_another_one(home: Path, name: str) -> None:
+    done = _farm(home, **{name: "admin:elsewhere"})
     assert done.returncode == 2
-    assert done.stderr.startswith("PREFECT_API_AUTH_STRING: is set; the farm's password is the one in ")
+    assert done.stderr.startswith(f"{name}: is set; the farm's password is the one in ")
     assert "elsewhere" not in done.stderr
 
 
