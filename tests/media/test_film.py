@@ -261,6 +261,27 @@ def test_a_killed_ffmpeg_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("nothing_is_left")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSEGV])
+def test_an_ffmpeg_that_a_signal_ends_makes_the_film_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr("wan_render.media.ffmpeg.PAUSE_SECONDS", 0.0)
+    shelf, before, heard = Shelf(tmp_path), children(), list[int]()
+
+    def end(done: int, _total: int) -> None:
+        heard.append(done)
+        if done == 30 and heard.count(30) == 1:
+            (pid,) = children() - before
+            os.kill(pid, number)
+
+    cut = long_cut(shelf)
+    fails(shelf, cut, end)
+    assert heard.count(1) == 2
+    assert probe(tmp_path / "film.mp4").frames == cut.frames
+    (tmp_path / "film.mp4").unlink()
+
+
+@pytest.mark.usefixtures("nothing_is_left")
 def test_an_interrupt_ends_ffmpeg_and_leaves_nothing(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
 
@@ -420,7 +441,7 @@ def test_an_ffmpeg_that_stops_reading_but_lingers_is_ended(tmp_path: Path, monke
 def test_an_absent_program_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAN_RENDER_FFMPEG", str(tmp_path / "no" / "ffmpeg"))
     shelf = Shelf(tmp_path)
-    with pytest.raises(FfmpegError, match=r"WAN_RENDER_FFMPEG: .*no/ffmpeg is no program"):
+    with pytest.raises(FfmpegError, match=r"WAN_RENDER_FFMPEG: .*no/ffmpeg is not a program"):
         fails(shelf, cut_of(Event("1/010", shelf.levels("a", [1]), 0, 1)))
 
 

@@ -41,6 +41,9 @@ ATTEMPTS = 3
 PAUSE_SECONDS = 1.0
 """Before the second attempt; twice as long before the third."""
 
+_ENDED_BY_SIGNAL = 255
+"""Its exit code where SIGTERM or SIGINT asked it to end (ffmpeg.c, received_nb_signals), and seldom otherwise."""
+
 _SHORTAGES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EINTR)
 """What a system says that cannot start a program now."""
 
@@ -248,8 +251,11 @@ class Ffmpeg:
         if "No space left on device" in said or "Disk quota exceeded" in said:
             return DiskFullError(Problem("ffmpeg", f"{found}: the disk is full", "", f"free some room\n{said}"))
         problem = Problem("ffmpeg", found, "", f"it printed last:\n{said}" if said else "it printed nothing")
-        by_signal = code < 0 or "received signal" in said  # SIGTERM and SIGINT end it "normally", with 255
-        return FfmpegKilledError(problem) if by_signal and not self._gave_up else FfmpegError(problem)
+        return (
+            FfmpegKilledError(problem)
+            if (code < 0 or code == _ENDED_BY_SIGNAL) and not self._gave_up
+            else FfmpegError(problem)
+        )
 
 
 def _started(argv: Sequence[str], folder: Path | None) -> subprocess.Popen[bytes]:
