@@ -273,7 +273,7 @@ def test_shots_that_joints_lengthen_are_told_once_with_their_sums(plan: Plan) ->
     (told,) = warned(film, "longer than asked")
     assert "film.yaml:5:22: shots[0].duration: 1/010 and 2 more are longer than asked" in told
     assert "asked 3.09 s, comes to 3.75 s; a continuous joint shows the whole take" in told
-    assert "durations in steps of 1/4 s come out as asked; `out` ends a shot earlier" in told
+    assert "ask for steps of 1/4 s, or end a shot with `out`" in told
 
 
 @pytest.mark.parametrize(

@@ -231,9 +231,9 @@ def _warn_of_longer_shots(longer: Sequence[tuple[_Draft, Fraction, Fraction]], f
     asked, comes_to = (float(sum(seconds)) for seconds in zip(*(times for _, *times in longer), strict=True))
     whose = f"{first.id} is" if len(longer) == 1 else f"{first.id} and {len(longer) - 1} more are"
     found = f"{whose} longer than asked: asked {asked:.2f} s, comes to {comes_to:.2f} s"
-    allowed = f"a continuous joint shows the whole take, and a take of {card.name} has {card.frame_step}n + 1 frames"
-    steps = f"durations in steps of {card.frame_step / card.rate} s come out as asked"
-    findings.warn(place, found, allowed, f"{steps}; `out` ends a shot earlier")
+    allowed = f"a continuous joint shows the whole take, {card.frame_step}n + 1 frames"
+    remedy = f"ask for steps of {card.frame_step / card.rate} s, or end a shot with `out`"
+    findings.warn(place, found, allowed, remedy)
 
 
 def _titles(cards: Sequence[TitleCard], clock: FilmClock, rates: Rates) -> tuple[tuple[PlannedTitle, ...], FilmClock]:
