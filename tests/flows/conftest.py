@@ -25,9 +25,8 @@ import pytest
 from tests.flows.films import write_film
 from tests.flows.old_farm import make_old_farm
 from tests.flows.project import PROJECT
-from tests.report.conftest import browser
 
-__all__ = ["PROJECT", "browser"]
+__all__ = ["PROJECT"]
 
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}

@@ -198,9 +198,9 @@ def test_no_run_says_what_the_worker_starts(farm: Farm, tmp_path: Path) -> None:
     for name, value in asked.items():
         run = {"parameters": {"storyboard": "x.yaml"}, "job_variables": {name: value}}
         assert ask("POST", f"{here}/create_flow_run", json=run).status_code == 422
-    ask("PATCH", here, json={"job_variables": asked})  # Prefect looks at it when the deployment is run
+    farm.ask("PATCH", here, job_variables=asked)  # Prefect looks at it when the deployment is run
     assert ask("POST", f"{here}/create_flow_run", json={"parameters": {"storyboard": "x.yaml"}}).status_code == 422
-    ask("PATCH", here, json={"job_variables": {}})
+    farm.ask("PATCH", here, job_variables={})
     unchecked = farm.ask(
         "POST",
         "/flow_runs/",

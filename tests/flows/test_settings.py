@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,10 @@ def test_nothing_of_how_a_run_starts_is_left_to_a_deployment_or_a_run() -> None:
     template, everything = job_template(PROJECT), dict.fromkeys(ProcessJobConfiguration.model_fields, "{{ evil }}")
     assert set(template["job_configuration"]) <= set(everything)
     told = {**everything, "env": {"PYTHONPATH": "/evil", "PREFECT_API_URL": "http://evil"}, "env.LD_PRELOAD": "/evil"}
-    found = asyncio.run(ProcessJobConfiguration.from_template_and_values(template, told))
+    with ThreadPoolExecutor(1) as thread:  # an open browser of another test keeps a loop of its own in this one
+        found = thread.submit(
+            lambda: asyncio.run(ProcessJobConfiguration.from_template_and_values(template, told))
+        ).result()
     assert found == ProcessJobConfiguration(working_dir=PROJECT, stream_output=False)
     assert "{{" not in json.dumps(template)
 
