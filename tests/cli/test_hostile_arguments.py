@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
-import subprocess
-import sys
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import environment
+from tests.conftest import AsNobody
 from wan_render.cli import main
 from wan_render.printable import shown
 
@@ -114,9 +113,13 @@ def test_a_variable_that_no_path_can_be_is_refused(
         assert said.startswith(f"WAN_RENDER_{variable}: invalid value '{'x' * 60}…'; a path (File name too long)")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists() or os.geteuid() == 0, reason="root writes everywhere")
-def test_a_folder_that_may_not_be_written_is_said(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    command = [sys.executable, "-m", "wan_render.cli", "new", str(tmp_path / "film")]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(tmp_path), check=False)
-    assert (done.returncode, "cannot be made (Permission denied)" in done.stderr) == (2, True)
+def test_a_folder_that_may_not_be_written_is_said(open_folder: Path, as_nobody: AsNobody) -> None:
+    def check() -> None:
+        open_folder.joinpath("locked").mkdir(mode=0o500)
+        said = io.StringIO()
+        with redirect_stderr(said):
+            code = main(["new", str(open_folder / "locked" / "film")])
+        assert (code, "cannot be made (Permission denied)" in said.getvalue()) == (2, True), said.getvalue()
+
+    main(["new", str(open_folder / "before")])  # imports what another user could not
+    as_nobody(check)
