@@ -50,7 +50,7 @@ from wan_render.media.film import make_film
 from wan_render.media.lettering import script
 from wan_render.media.text import font_file
 from wan_render.plan import Joint
-from wan_render.render import Frames, Pixels
+from wan_render.render_values import Frames, Pixels
 from wan_render.take import AnyPlate, Size
 
 RATE, SIZE, DELIVERY = Fraction(16), Size(832, 480), Size(1280, 720)

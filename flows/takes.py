@@ -21,7 +21,7 @@ from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm import Attempts, Farm, Outcome, Verdict, WorkClock, lanes_of, not_tried
 from wan_render.printable import logger
 from wan_render.production import Precedence, RenderOrder, Run
-from wan_render.render import Phase, Progress
+from wan_render.render_values import Phase, Progress
 from wan_render.status import TakeStatus
 
 ATTEMPTS = 3

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from wan_render.keys import canonical
-from wan_render.take import FramePlate, Leg, Lora, Plate, Sampling, ShotKind, Size, Take, changes, needs_of, short
+from wan_render.take import FramePlate, Leg, Lora, Plate, Sampling, ShotKind, Size, Take, short
+from wan_render.take_changes import changes
+from wan_render.take_fields import needs_of
 
 SIZE = Size(832, 480)
 TAKE = Take(

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from wan_render.render import ModelCard
+from wan_render.model_card import ModelCard
 from wan_render.take import ShotKind, Size
 
 SIZE = Size(64, 48)

@@ -12,7 +12,7 @@ from pathlib import Path
 from shutil import which
 
 from wan_render.errors import MachineError, Problem, UsageError
-from wan_render.render import Device
+from wan_render.render_values import Device
 from wan_render.settings import MachineSettings
 
 SETTING = "WAN_RENDER_DEVICES"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 
 
 def largest(one: Pixels, other: Pixels) -> int:

@@ -38,7 +38,7 @@ from benchmarks.engine.takes import plates_of, raster_of, take_of
 from wan_render.backends.wan.official import FLF2V_14B
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
-from wan_render.render import Group, Pixels, Plates, Stage, Workspace
+from wan_render.render_values import Group, Pixels, Plates, Stage, Workspace
 from wan_render.take import Take
 
 Found = dict[str, Any]

@@ -36,7 +36,8 @@ from wan_render.backends.wan.official import BY_NAME, FLF2V_14B, Official
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.errors import OutOfMemoryError
-from wan_render.render import ModelCard, Phase, Pixels, Progress, Workspace
+from wan_render.model_card import ModelCard
+from wan_render.render_values import Phase, Pixels, Progress, Workspace
 from wan_render.take import Take
 
 CONTEXT_GB = 0.9

@@ -58,8 +58,9 @@ from wan_render.backends.wan.folder import folder_card
 from wan_render.backends.wan.official import FLF2V_14B
 from wan_render.facts import FactCache
 from wan_render.farm import Began, Event, LocalFarm, cpu, gpus, render_all
+from wan_render.model_card import ModelCard
 from wan_render.production import RenderOrder
-from wan_render.render import Device, ModelCard, Phase, Progress
+from wan_render.render_values import Device, Phase, Progress
 from wan_render.settings import MachineSettings
 from wan_render.store import Clip, Store
 from wan_render.take import Plate, Size

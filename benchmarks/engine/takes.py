@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wan_render.backends.wan.official import Official
-from wan_render.render import Pixels, Plates
+from wan_render.render_values import Pixels, Plates
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
 PROMPT = "从天上俯瞰河流，镜头瞬间下潜到水下的古代遗迹。"

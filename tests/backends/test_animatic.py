@@ -14,7 +14,8 @@ from wan_render.backends import animatic
 from wan_render.backends.animatic.camera import choose_move, leaving
 from wan_render.backends.animatic.morph import ALIKE, agreement
 from wan_render.errors import RenderError
-from wan_render.render import Device, KindDefaults, ModelCard, Pixels, Plates
+from wan_render.model_card import KindDefaults, ModelCard
+from wan_render.render_values import Device, Pixels, Plates
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
 SIZE = Size(160, 96)

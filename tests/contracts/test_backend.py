@@ -21,19 +21,10 @@ import pytest
 from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backends import backend
 from wan_render.errors import WanRenderError
-from wan_render.render import (
-    Backend,
-    Device,
-    Group,
-    KindDefaults,
-    ModelCard,
-    Phase,
-    Pixels,
-    Plates,
-    Progress,
-    Renderer,
-    checked,
-)
+from wan_render.frame_checks import checked
+from wan_render.model_card import KindDefaults, ModelCard
+from wan_render.render import Backend, Renderer
+from wan_render.render_values import Device, Group, Phase, Pixels, Plates, Progress
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
 CPU = Device("cpu", "the test's CPU", 1 << 30)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.farm.orders import WORK
 from wan_render.farm import FarmSettings, LocalFarm, Stall
-from wan_render.render import Device
+from wan_render.render_values import Device
 
 OpenFarm = Callable[..., LocalFarm]
 

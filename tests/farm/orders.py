@@ -9,22 +9,10 @@ from fractions import Fraction
 
 from wan_render.backends import backend
 from wan_render.backends.animatic import Animatic
+from wan_render.model_card import KindDefaults, ModelCard
 from wan_render.production import RenderOrder
-from wan_render.render import (
-    ALONE,
-    Backend,
-    Device,
-    Frames,
-    Group,
-    KindDefaults,
-    Listen,
-    ModelCard,
-    Phase,
-    Plates,
-    Progress,
-    Renderer,
-    Workspace,
-)
+from wan_render.render import Backend, Renderer
+from wan_render.render_values import ALONE, Device, Frames, Group, Listen, Phase, Plates, Progress, Workspace
 from wan_render.store import Clip
 from wan_render.take import Sampling, ShotKind, Size, Take
 

@@ -11,7 +11,7 @@ import pytest
 
 from wan_render.farm.channel import Channel, ClosedError, Done, Told
 from wan_render.farm.inbox import Inbox
-from wan_render.render import Phase, Progress
+from wan_render.render_values import Phase, Progress
 
 Ends = tuple[Channel, Channel]
 

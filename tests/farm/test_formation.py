@@ -15,7 +15,7 @@ from wan_render.farm.formation import MARGIN, Coming, formation
 from wan_render.farm.formation import night as expected_night
 from wan_render.farm.outlook import Outlook
 from wan_render.production import RenderOrder
-from wan_render.render import Device
+from wan_render.render_values import Device
 from wan_render.take import FramePlate
 
 SIZES = (1, 2, 4, 8)

@@ -23,7 +23,8 @@ from tests.farm.test_stopping import runs, said, seconds_to_stop, until
 from wan_render.errors import DeviceError, DiskError, LostPeerError, OutOfMemoryError, RenderError
 from wan_render.farm import LocalFarm, Stall, outlook, render_all, team
 from wan_render.farm.lock import DeviceLock
-from wan_render.render import ModelCard, Progress
+from wan_render.model_card import ModelCard
+from wan_render.render_values import Progress
 from wan_render.settings import MachineSettings
 from wan_render.store import Clip
 from wan_render.take import Take
@@ -444,7 +445,7 @@ import sys
 from pathlib import Path
 from tests.farm.orders import grouped, nobody
 from wan_render.farm import FarmSettings, LocalFarm
-from wan_render.render import Device
+from wan_render.render_values import Device
 
 root = Path(sys.argv[1])
 devices = [Device(name, "under test", 0, pin=f"GPU-{name}") for name in ("cuda:0", "cuda:1")]

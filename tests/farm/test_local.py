@@ -16,7 +16,7 @@ from tests.farm.duties import FLOOD
 from tests.farm.orders import device, nobody, order, pid
 from wan_render.errors import DeviceError, PictureError, RenderError
 from wan_render.farm import Stall
-from wan_render.render import Phase, Progress
+from wan_render.render_values import Phase, Progress
 
 
 def test_a_process_stays_warm_for_the_next_order_and_for_another_model(open_farm: OpenFarm) -> None:

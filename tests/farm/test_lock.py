@@ -25,7 +25,7 @@ from wan_render.farm import lock_place
 from wan_render.farm.lock import DeviceLock
 from wan_render.farm.lock_place import place_for
 from wan_render.farm.lock_record import holder
-from wan_render.render import Device
+from wan_render.render_values import Device
 from wan_render.store.disk import user_name
 
 CPU = Device("cpu", "under test", 0)
@@ -71,7 +71,7 @@ import sys, time
 from pathlib import Path
 from wan_render.farm import lock_place
 from wan_render.farm.lock import DeviceLock
-from wan_render.render import Device
+from wan_render.render_values import Device
 
 lock_place._home = lambda: Path(sys.argv[1])
 lock_place._former_folder = lambda: Path(sys.argv[1]) / "no-run-of-0.1"

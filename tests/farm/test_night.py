@@ -25,7 +25,7 @@ from wan_render.errors import (
 from wan_render.farm import AttemptFailed, Attempts, Began, Ended, Event, LocalFarm, Verdict, render_all
 from wan_render.farm.quarantine import Quarantine
 from wan_render.production import RenderOrder
-from wan_render.render import Progress
+from wan_render.render_values import Progress
 from wan_render.store import Clip
 
 

@@ -18,7 +18,7 @@ from wan_render.errors import DeviceError, DiskError, OutOfMemoryError, RenderEr
 from wan_render.farm import Attempts, Began, Event, LocalFarm, render_all
 from wan_render.farm.work import Work
 from wan_render.production import RenderOrder
-from wan_render.render import Device, Listen, Phase, Progress
+from wan_render.render_values import Device, Listen, Phase, Progress
 from wan_render.store import Clip
 from wan_render.take import Size
 

@@ -16,7 +16,7 @@ from wan_render.backends import backend
 from wan_render.errors import DeviceError
 from wan_render.farm import FarmSettings, LocalFarm, cpu
 from wan_render.production import RenderOrder
-from wan_render.render import Phase, Progress
+from wan_render.render_values import Phase, Progress
 from wan_render.store import Store
 from wan_render.take import Sampling, Take
 

@@ -20,7 +20,7 @@ from tests.farm.orders import nobody, order, pid
 from wan_render.errors import DeviceError, MachineError, Stopped
 from wan_render.farm import LocalFarm
 from wan_render.farm.lock import DeviceLock
-from wan_render.render import Device
+from wan_render.render_values import Device
 from wan_render.store import Clip
 
 CPU = Device("cpu", "under test", 0)
@@ -30,7 +30,7 @@ import sys
 from pathlib import Path
 from tests.farm.orders import WORK, nobody, order
 from wan_render.farm import FarmSettings, LocalFarm
-from wan_render.render import Device
+from wan_render.render_values import Device
 
 root = Path(sys.argv[1])
 farm = LocalFarm([Device("cpu", "under test", 0)], root, FarmSettings(locks=root / "locks", work=WORK))

@@ -17,7 +17,7 @@ from wan_render.errors import DeviceError, PictureError
 from wan_render.facts import FactCache
 from wan_render.farm import FarmSettings, LocalFarm, cpu, render_all
 from wan_render.production import RenderOrder, Warm, render_take
-from wan_render.render import Phase, Progress
+from wan_render.render_values import Phase, Progress
 from wan_render.store import Clip, Store
 from wan_render.take import Plate, Size
 

@@ -18,7 +18,7 @@ from wan_render.devices import gpus
 from wan_render.facts import FactCache
 from wan_render.farm import Event, FarmSettings, LocalFarm, render_all
 from wan_render.production import RenderOrder
-from wan_render.render import Device, Phase, Progress
+from wan_render.render_values import Device, Phase, Progress
 from wan_render.store import Clip
 from wan_render.take import Plate, Sampling, Take
 

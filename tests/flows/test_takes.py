@@ -22,7 +22,7 @@ from tests.farm.orders import order
 from wan_render.errors import DeviceError, Problem, RenderError, Stopped, UsageError, WanRenderError
 from wan_render.farm import cpu
 from wan_render.production import Precedence, RenderOrder
-from wan_render.render import Device, Listen, Phase, Progress
+from wan_render.render_values import Device, Listen, Phase, Progress
 from wan_render.store import Clip
 
 pytestmark = pytest.mark.prefect

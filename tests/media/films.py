@@ -15,7 +15,7 @@ from tests.media.pictures import SMALL, clip, flat
 from wan_render.cut import ClipSource, Cut, Event
 from wan_render.media.film import make_film
 from wan_render.plan import Joint
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 from wan_render.take import AnyPlate, Size
 
 CUT, CONTINUOUS = Joint("cut"), Joint("continuous")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from wan_render.media.clip import write_clip
-from wan_render.render import Frames, Pixels
+from wan_render.render_values import Frames, Pixels
 from wan_render.take import Size
 
 SMALL = Size(64, 48)

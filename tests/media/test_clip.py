@@ -13,7 +13,7 @@ from wan_render.errors import DiskError, DiskFullError, MachineError
 from wan_render.media.clip import read_frames, read_stored, write_clip
 from wan_render.media.preview import write_preview
 from wan_render.media.probe import probe
-from wan_render.render import Frames
+from wan_render.render_values import Frames
 from wan_render.take import Size
 
 

@@ -16,7 +16,7 @@ from tests.media.pictures import clip
 from wan_render.cut import Event, PictureSource
 from wan_render.media.ffmpeg import program
 from wan_render.media.preview import write_preview
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 from wan_render.take import Plate, Size
 
 RASTER = Size(832, 480)

@@ -14,8 +14,8 @@ from wan_render.backends.wan.catalogue import catalogue
 from wan_render.errors import StoryboardError
 from wan_render.facts import FactCache
 from wan_render.model import Document
+from wan_render.model_card import Models
 from wan_render.plan import FilmPlan, make_plan
-from wan_render.render import Models
 from wan_render.storyboard import read_storyboard
 
 Plan = Callable[[str], FilmPlan]

@@ -14,10 +14,11 @@ from tests.lora_files import lora
 from tests.plan.conftest import Plan
 from wan_render.facts import FactCache
 from wan_render.keys import canonical
+from wan_render.model_card import Models
 from wan_render.plan import FilmPlan, Rendered, make_plan
-from wan_render.render import Models
 from wan_render.storyboard import read_storyboard
-from wan_render.take import Take, changes
+from wan_render.take import Take
+from wan_render.take_changes import changes
 
 CLEAN = """\
 version: 1

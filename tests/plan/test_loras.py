@@ -13,7 +13,8 @@ from tests.plan.conftest import Mistakes, Plan
 from wan_render.backends.wan import distilled, official
 from wan_render.keys import canonical
 from wan_render.plan import FilmPlan, Rendered
-from wan_render.take import Lora, Sampling, Take, changes
+from wan_render.take import Lora, Sampling, Take
+from wan_render.take_changes import changes
 
 TENSOR = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
 

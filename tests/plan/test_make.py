@@ -22,6 +22,7 @@ from wan_render.backends.wan.catalogue import catalogue
 from wan_render.errors import StoryboardError
 from wan_render.facts import FactCache
 from wan_render.model import Document, Scene, Shot, Storyboard, Time
+from wan_render.model_card import Models
 from wan_render.plan import (
     DEFAULT_SEED,
     CardText,
@@ -36,7 +37,6 @@ from wan_render.plan import (
 )
 from wan_render.plan.findings import Findings
 from wan_render.plan.timecodes import check_timecodes
-from wan_render.render import Models
 from wan_render.take import Plate, Size, Take
 
 FOUR = """

@@ -14,9 +14,9 @@ from tests.plan.conftest import Plan
 from wan_render.backends.wan.official import FLF2V_14B
 from wan_render.backends.wan.text_reading import TextReader
 from wan_render.facts import FactCache
+from wan_render.model_card import ModelCard
 from wan_render.plan import FilmPlan
 from wan_render.plan.prompt_length import about_tokens
-from wan_render.render import ModelCard
 
 ENGLISH = "the light climbs over the quay and a red boat comes slowly home, "
 LONG = {

@@ -10,8 +10,8 @@ import pytest
 from tests.plan.conftest import HEAD
 from wan_render.errors import StoryboardError
 from wan_render.facts import FactCache
+from wan_render.model_card import Models
 from wan_render.plan import make_plan
-from wan_render.render import Models
 from wan_render.storyboard import read_as_far_as_possible, read_storyboard
 
 BAD = sorted((Path(__file__).parents[1] / "storyboards" / "bad").glob("*.yaml"))

@@ -13,24 +13,11 @@ import numpy as np
 from PIL import Image
 
 from wan_render.errors import DeviceError, DiskFullError, Problem, RenderError, WanRenderError
+from wan_render.model_card import ModelCard, PublishedLora
 from wan_render.plan import FilmPlan, PlannedShot, PlannedTake, Rendered
 from wan_render.plan.film import Content
-from wan_render.render import (
-    ALONE,
-    THE_ONLY_VARIANT,
-    Device,
-    Frames,
-    Group,
-    Listen,
-    ModelCard,
-    Phase,
-    Plates,
-    Progress,
-    PublishedLora,
-    Renderer,
-    Variant,
-    Workspace,
-)
+from wan_render.render import THE_ONLY_VARIANT, Renderer, Variant
+from wan_render.render_values import ALONE, Device, Frames, Group, Listen, Phase, Plates, Progress, Workspace
 from wan_render.take import Plate, Sampling, Size, Take
 
 CPU = Device("cpu", "a processor", 1 << 30)

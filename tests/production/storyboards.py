@@ -14,7 +14,7 @@ from wan_render.facts import FactCache
 from wan_render.media.clip import read_frames
 from wan_render.plan import FilmPlan, Kept, Rendered, make_plan
 from wan_render.plan.previous import nothing_kept
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 from wan_render.store import Clip, Store
 from wan_render.storyboard import read_storyboard
 from wan_render.take import Take

@@ -13,12 +13,15 @@ import pytest
 
 from tests.production.solid import CPU, SIZE, Painter, Solid, a_take, film, painted
 from wan_render.errors import RenderError
+from wan_render.frame_checks import checked
 from wan_render.media.clip import write_clip
+from wan_render.model_card import ModelCard
 from wan_render.plan import FilmPlan
 from wan_render.production import black_takes, produce
 from wan_render.production.black import BLACK, BLACK_THROUGHOUT, MADE_FROM_BLACK
-from wan_render.render import ALONE as NOTHING
-from wan_render.render import Device, Frames, Group, Listen, ModelCard, Pixels, Plates, Renderer, Workspace, checked
+from wan_render.render import Renderer
+from wan_render.render_values import ALONE as NOTHING
+from wan_render.render_values import Device, Frames, Group, Listen, Pixels, Plates, Workspace
 from wan_render.status import State, status
 from wan_render.store import CLIP, FIRST, Store
 from wan_render.take import FramePlate, Plate, Take

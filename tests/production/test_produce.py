@@ -31,7 +31,7 @@ from wan_render.media.probe import probe
 from wan_render.plan import FilmPlan
 from wan_render.plan.film import CardText, NotYet, StillPicture
 from wan_render.production import FilmVersion, Warm, begin, failures, finish, produce, render_take
-from wan_render.render import Device, Phase, Progress
+from wan_render.render_values import Device, Phase, Progress
 from wan_render.status import State, status
 from wan_render.store import Store, read_film
 from wan_render.take import Size, Take

@@ -17,7 +17,7 @@ from wan_render.media.clip import read_frames
 from wan_render.plan import FilmPlan
 from wan_render.plan.names import delivered_name
 from wan_render.production import RenderOrder, Unwritten, Warm, begin_take, orders, render_take
-from wan_render.render import Phase, Progress, Stage
+from wan_render.render_values import Phase, Progress, Stage
 from wan_render.status import status
 from wan_render.store import Store
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from wan_render.media.clip import write_clip
 from wan_render.media.preview import write_preview
-from wan_render.render import Frames, Pixels
+from wan_render.render_values import Frames, Pixels
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.take import Size
 

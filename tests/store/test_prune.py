@@ -12,7 +12,7 @@ import pytest
 
 from tests.store.values import filled, provenance, take
 from wan_render.plan import FilmPlan, PlannedShot, PlannedTake, Rendered
-from wan_render.render import Stage
+from wan_render.render_values import Stage
 from wan_render.store import FilmRecord, Store
 from wan_render.store.prune import Kind, prunable, prune
 from wan_render.take import Size

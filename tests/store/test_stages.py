@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wan_render.render import Stage
+from wan_render.render_values import Stage
 from wan_render.store import Store
 from wan_render.store.stages import CONTENT, StageFiles
 

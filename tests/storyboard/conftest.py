@@ -10,7 +10,7 @@ from PIL import Image
 
 from wan_render.facts import FactCache
 from wan_render.model import Document
-from wan_render.render import LoraFit, ModelCard, PublishedLora, TextReading
+from wan_render.model_card import LoraFit, ModelCard, PublishedLora, TextReading
 from wan_render.storyboard import read_storyboard
 from wan_render.take import ShotKind, Size
 

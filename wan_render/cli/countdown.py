@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wan_render.production import RenderOrder
-from wan_render.render import Phase, Progress
+from wan_render.render_values import Phase, Progress
 
 _AFTER_STEPS = {Phase.DECODING: 0.95, Phase.WRITING: 0.98}
 """The share of a take that is done when these phases begin; its steps are what comes before. Only for the bars."""

@@ -11,7 +11,7 @@ from wan_render.cli.wording import counted, lasting
 from wan_render.devices import KIND_NAMES, planned_devices
 from wan_render.errors import MachineError, Problem, UsageError
 from wan_render.production import RenderOrder
-from wan_render.render import Device
+from wan_render.render_values import Device
 from wan_render.status import FilmStatus, expected_times
 
 

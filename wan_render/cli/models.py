@@ -14,8 +14,8 @@ from wan_render.backends.wan.weights.sizes import expected_bytes
 from wan_render.cli.wording import gigabytes
 from wan_render.errors import Problem, UsageError
 from wan_render.model.spelling import did_you_mean
+from wan_render.model_card import Licence, ModelCard
 from wan_render.printable import shown
-from wan_render.render import Licence, ModelCard
 from wan_render.settings import MachineSettings, machine_settings
 from wan_render.take import Sampling
 

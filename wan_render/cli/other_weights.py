@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from wan_render.backends.wan.location import resolved, weights_folder
 from wan_render.errors import Problem
+from wan_render.model_card import ModelCard
 from wan_render.plan import FilmPlan
-from wan_render.render import ModelCard
 from wan_render.status import FilmStatus
 from wan_render.store import Store
 

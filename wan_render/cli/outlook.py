@@ -8,7 +8,7 @@ from wan_render.cli.countdown import Expected
 from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.farm import expected_seconds
 from wan_render.production import RenderOrder
-from wan_render.render import Device
+from wan_render.render_values import Device
 from wan_render.status import FilmStatus
 from wan_render.take import Take
 

@@ -23,7 +23,8 @@ from wan_render.production.ability import confinements, unable_devices
 from wan_render.render import Backend
 from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
 from wan_render.store.disk import free_bytes
-from wan_render.take import Take, prompt_of
+from wan_render.take import Take
+from wan_render.take_fields import prompt_of
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from wan_render.errors import WanRenderError
 from wan_render.farm import AttemptFailed, Began, Ended, Event, Verdict, WorkClock
 from wan_render.printable import drawn_on, one_line, printable
 from wan_render.production import RenderOrder
-from wan_render.render import Phase, Progress
+from wan_render.render_values import Phase, Progress
 
 if TYPE_CHECKING:  # rich's bars are imported when there is a terminal to draw them in
     from rich.progress import Progress as Bars

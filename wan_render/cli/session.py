@@ -16,10 +16,12 @@ from wan_render.devices import local_devices, planned_devices
 from wan_render.errors import MachineError, Problem, UsageError
 from wan_render.facts import FactCache
 from wan_render.model import Document
+from wan_render.model_card import Models
 from wan_render.plan import FilmPlan, KeptTake, VariantChoice, make_plan
 from wan_render.plan.drafts import SLUG_ENDING
 from wan_render.printable import path_name, shown
-from wan_render.render import Backend, Device, Models, Variant
+from wan_render.render import Backend, Variant
+from wan_render.render_values import Device
 from wan_render.settings import BACKEND_SETTING, MachineSettings, machine_settings
 from wan_render.store import Outputs, Store, outputs_for
 from wan_render.storyboard import faultless, read_as_far_as_possible

@@ -19,7 +19,8 @@ from wan_render.production import black_takes
 from wan_render.status import ShotStatus, status
 from wan_render.store import Clip
 from wan_render.storyboard.edit import Edit, edit_shot
-from wan_render.take import key_of, short
+from wan_render.take import short
+from wan_render.take_fields import key_of
 
 REFUSED = "refused"
 """The state of a take that `ng` refuses."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from wan_render.errors import WanRenderError
-from wan_render.render import Device, Progress
+from wan_render.render_values import Device, Progress
 
 _LENGTH = struct.Struct(">Q")
 

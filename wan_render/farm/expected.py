@@ -9,7 +9,7 @@ from wan_render.farm.outlook import Outlook
 from wan_render.farm.sizes import sizes_of
 from wan_render.farm.slots import make_of
 from wan_render.production import RenderOrder
-from wan_render.render import Device
+from wan_render.render_values import Device
 
 
 def expected_seconds(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wan_render.production import RenderOrder
-from wan_render.render import Device
+from wan_render.render_values import Device
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from wan_render.farm.slots import Model, Slot, Turn, model_of
 from wan_render.farm.team import Ground, Team
 from wan_render.printable import logger
 from wan_render.production import RenderOrder
-from wan_render.render import Device, Listen, Phase, Progress
+from wan_render.render_values import Device, Listen, Phase, Progress
 from wan_render.store import TOGETHER, Clip
 
 _POLL_SECONDS = 0.2

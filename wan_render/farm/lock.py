@@ -18,7 +18,7 @@ from pathlib import Path
 from wan_render.farm.lock_place import LockPlace, former_places, place_for
 from wan_render.farm.lock_record import Use, erase_record, holder, write_record
 from wan_render.printable import logger
-from wan_render.render import Device
+from wan_render.render_values import Device
 
 _log = logger(__name__)
 

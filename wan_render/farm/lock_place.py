@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wan_render.errors import MachineError, Problem
-from wan_render.render import Device
+from wan_render.render_values import Device
 
 _GPUS, _NODES, _BOOT = Path("/proc/driver/nvidia/gpus"), "/dev/nvidia", Path("/proc/sys/kernel/random/boot_id")
 

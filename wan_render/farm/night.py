@@ -15,7 +15,7 @@ from wan_render.farm.attempts import Attempts, Verdict, not_tried
 from wan_render.farm.lanes import Lane, lanes_of
 from wan_render.farm.seam import Farm
 from wan_render.production import Outcome, Precedence, RenderOrder
-from wan_render.render import Phase, Progress
+from wan_render.render_values import Phase, Progress
 
 
 @dataclass(frozen=True)

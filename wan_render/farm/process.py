@@ -25,7 +25,7 @@ from wan_render.farm.channel import Channel, ClosedError, Done, Failed, Job, Log
 from wan_render.farm.inbox import Inbox, Message
 from wan_render.farm.settings import Stall
 from wan_render.printable import logger
-from wan_render.render import Device, Listen
+from wan_render.render_values import Device, Listen
 
 _GRACE_SECONDS = 1.0
 """After a stall: a farm that was itself asleep (Ctrl-Z) has events to read first."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from wan_render.production import RenderOrder
-from wan_render.render import Device, Listen
+from wan_render.render_values import Device, Listen
 from wan_render.store import Clip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wan_render.render import Phase
+from wan_render.render_values import Phase
 from wan_render.settings import machine_settings
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from wan_render.farm.lock import DeviceLock
 from wan_render.farm.process import DeviceProcess
 from wan_render.production import RenderOrder
-from wan_render.render import Device
+from wan_render.render_values import Device
 
 Model = tuple[str, str]
 """A backend and a model: what a process is warm with."""

@@ -19,7 +19,7 @@ from wan_render.farm.settings import FarmSettings
 from wan_render.farm.slots import Turn
 from wan_render.printable import logger
 from wan_render.production import RenderOrder
-from wan_render.render import Group, Listen, Phase, Progress
+from wan_render.render_values import Group, Listen, Phase, Progress
 from wan_render.store import Clip
 
 GRACE_SECONDS = 2.0

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from wan_render.production import RenderOrder, Warm, assist_take, begin_take
-from wan_render.render import Device, Listen
+from wan_render.render_values import Device, Listen
 from wan_render.store import Clip, Store
 
 Write = Callable[[], Clip]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from wan_render.render import Phase
+from wan_render.render_values import Phase
 
 
 @dataclass

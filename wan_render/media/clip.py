@@ -17,7 +17,7 @@ import numpy as np
 
 from wan_render.errors import FfmpegError, MachineError, Problem
 from wan_render.media.probe import opened, url
-from wan_render.render import Frames, Pixels
+from wan_render.render_values import Frames, Pixels
 from wan_render.store.disk import disk_error
 from wan_render.take import Size
 

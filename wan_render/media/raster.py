@@ -17,7 +17,7 @@ from wan_render.cut import CardSource, ClipSource, Cut, Event, PictureSource, Sl
 from wan_render.errors import MachineError, Problem
 from wan_render.media.clip import read_stored
 from wan_render.media.timeline import Layer, film_layers
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 from wan_render.take import AnyPlate, Size
 
 SLATE_GREY = 40

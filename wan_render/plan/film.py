@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from wan_render.errors import Problem
+from wan_render.model_card import ModelCard
 from wan_render.plan.loras import WornLora
-from wan_render.render import ModelCard
 from wan_render.take import AnyPlate, FramePlate, Size, Take
 
 

@@ -8,10 +8,10 @@ from fractions import Fraction
 from itertools import pairwise
 
 from wan_render.model import PathInFile, Waypoint
+from wan_render.model_card import ModelCard
 from wan_render.plan.clock import nearest_frame
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Inherited
-from wan_render.render import ModelCard
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from wan_render.model import PathInFile, Time
+from wan_render.model_card import ModelCard
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Inherited, Level, Told
 from wan_render.plan.roles import kind_of
-from wan_render.render import ModelCard
 from wan_render.take import ShotKind
 
 DEFAULT_DURATION = Time(seconds=Fraction(5))

@@ -9,11 +9,11 @@ from pathlib import Path
 from wan_render.errors import InputError, Problem
 from wan_render.facts import FactCache
 from wan_render.model import LoraFile, PathInFile
+from wan_render.model_card import LoraFit, LoraLayers, ModelCard, Models, PublishedLora
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Settings
 from wan_render.plan.lora_experts import expert_in_name, is_by_letter
 from wan_render.plan.models import Modelled
-from wan_render.render import LoraFit, LoraLayers, ModelCard, Models, PublishedLora
 from wan_render.take import Lora, Take
 
 HIGH_AND_LOW = ("high", "low")

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from wan_render.facts import FactCache
 from wan_render.model import Document, Film, Scene, Storyboard, Time, TitleCard
+from wan_render.model_card import ModelCard, Models
 from wan_render.plan.clock import FilmClock, nearest_frame
 from wan_render.plan.contents import Studio
 from wan_render.plan.drafts import SLUG_ENDING
@@ -32,7 +33,6 @@ from wan_render.plan.sizes import delivery, raster
 from wan_render.plan.timecodes import check_timecodes
 from wan_render.plan.timeline import Shown, Span, lay, lengthened, take_in_film_frames
 from wan_render.plan.variants import ONE_VARIANT, VariantChoice, Variants
-from wan_render.render import ModelCard, Models
 
 _RATE_WITHOUT_MODELS = Fraction(16)
 """Of a film of stills and cards alone: the rate of most models."""

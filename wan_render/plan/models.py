@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from wan_render.errors import InputError
+from wan_render.model_card import ModelCard, Models
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import KindSettings, Settings, Told
-from wan_render.render import ModelCard, Models
 from wan_render.take import Sampling, ShotKind, Size
 
 

@@ -16,9 +16,9 @@ from math import ceil
 
 from wan_render.cleaning import as_read
 from wan_render.model import PathInFile
+from wan_render.model_card import ModelCard, Models
 from wan_render.plan.findings import Findings
 from wan_render.printable import LONGEST_SHOWN, shown
-from wan_render.render import ModelCard, Models
 from wan_render.take import Take
 
 _TOKENS_OF = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from wan_render.facts import forget_digest
 from wan_render.plates.reading import read_bytes, refuse
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 from wan_render.settings import machine_settings
 from wan_render.take import CONFORM_VERSION, Plate, Size
 

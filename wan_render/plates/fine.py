@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wan_render.plates.avif_boxes import read_avif
 from wan_render.plates.colour_space import ColourSpace, Fine, as_srgb
 from wan_render.plates.png_chunks import SIGNATURE, only_pixels
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from wan_render.errors import Problem
-from wan_render.render import Backend, Device, of_devices
+from wan_render.render import Backend, of_devices
+from wan_render.render_values import Device
 from wan_render.take import Take, Way
 
 Unable = Mapping[Way, Mapping[str, Problem]]

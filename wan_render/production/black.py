@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wan_render.errors import MachineError
+from wan_render.frame_checks import is_blank_instead
 from wan_render.media.clip import read_frames
 from wan_render.plan import FilmPlan, Rendered
 from wan_render.printable import logger
-from wan_render.render import is_blank_instead
 from wan_render.status import with_needs
 from wan_render.store import CLIP, Clip, Store, TakeRecord
-from wan_render.take import needs_of
+from wan_render.take_fields import needs_of
 
 if TYPE_CHECKING:  # planning needs no numpy, whose import is a fifth of the time of `check`
-    from wan_render.render import Pixels
+    from wan_render.render_values import Pixels
 
 _LOG = logger(__name__)
 

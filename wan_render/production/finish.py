@@ -30,7 +30,7 @@ from wan_render.production.review import review_of
 from wan_render.production.run import Run
 from wan_render.production.tags import cut_takes, film_tags
 from wan_render.production.warnings import PLAN, lettering_warnings
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 from wan_render.report import write_report
 from wan_render.status import film_bytes, painting_label, plan_json
 from wan_render.store import PAGE, VIDEO, FilmRecord, FilmVersion, Store

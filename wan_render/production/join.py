@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wan_render.media.clip import read_frames, write_pictures
 from wan_render.production.pictures import not_to_be_had
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 from wan_render.store import CLIP, Clip, Store
 from wan_render.take import Take
 

@@ -8,8 +8,10 @@ from heapq import heappop, heappush
 from pathlib import Path
 from types import MappingProxyType
 
+from wan_render.model_card import ModelCard, PublishedLora
 from wan_render.plan import FilmPlan
-from wan_render.render import Backend, Device, Group, ModelCard, PublishedLora
+from wan_render.render import Backend
+from wan_render.render_values import Device, Group
 from wan_render.status import FilmStatus, ShotStatus, painting_label, with_needs
 from wan_render.take import Lora, Plate, Take, Way
 
@@ -23,7 +25,7 @@ class RenderOrder:
     number that it is for; without a slug nothing is remembered. why: why it is to be rendered ("prompt changed").
     What is no take of a shot is called `keyframe deer` or `1/020 part 2`.
     later: what follows with the same model, for a renderer that prepares it; their own are empty.
-    tighter: how often this model ran out of memory on such a device; see render.Workspace.
+    tighter: how often this model ran out of memory on such a device; see render_values.Workspace.
     gpus: how many devices are asked to render it together; None leaves that to the farm.
     barred: names of the devices that cannot render it; see Backend.unable.
     remarks: what the plan says about this take; it is recorded beside the take.

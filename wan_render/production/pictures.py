@@ -9,7 +9,7 @@ from pathlib import Path
 from wan_render.errors import Problem, RenderError
 from wan_render.media.clip import read_frames
 from wan_render.plates import conform, crop_shown
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 from wan_render.store import Store
 from wan_render.take import AnyPlate, FramePlate, Plate, short
 

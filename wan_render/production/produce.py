@@ -11,7 +11,8 @@ from wan_render.production.precedence import Precedence
 from wan_render.production.render import render_take
 from wan_render.production.run import begin
 from wan_render.production.warm import Warm
-from wan_render.render import Backend, Device, Listen
+from wan_render.render import Backend
+from wan_render.render_values import Device, Listen
 from wan_render.store import Clip, FilmVersion, Store
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wan_render.errors import DiskError, DiskFullError, FfmpegError
+from wan_render.frame_checks import checked
 from wan_render.media.clip import write_clip
 from wan_render.media.preview import write_preview
 from wan_render.printable import logger
@@ -16,7 +17,7 @@ from wan_render.production.join import write_joined
 from wan_render.production.order import RenderOrder
 from wan_render.production.pictures import Pictures
 from wan_render.production.warm import Warm
-from wan_render.render import Device, Frames, Listen, Phase, Pixels, Plates, Progress, checked
+from wan_render.render_values import Device, Frames, Listen, Phase, Pixels, Plates, Progress
 from wan_render.settings import machine_settings
 from wan_render.store import CLIP, FIRST, LAST, PREVIEW, TOGETHER, Clip, Fill, Provenance, Store
 from wan_render.take import Take, short

@@ -24,7 +24,8 @@ from wan_render.production.warnings import film_warnings
 from wan_render.report.review import Review, ReviewShot, ReviewTake, ShownCrop
 from wan_render.status import ShotStatus, TakeStatus
 from wan_render.store import Clip, Provenance, Store
-from wan_render.take import AnyPlate, Plate, prompt_of
+from wan_render.take import AnyPlate, Plate
+from wan_render.take_fields import prompt_of
 
 CROP_SIDE = 512
 """Pixels of the longer side of a picture that shows a crop: what a thumbnail of the page has."""

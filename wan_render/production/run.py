@@ -14,7 +14,8 @@ from wan_render.printable import logger
 from wan_render.production.ability import Unable, confinements, refusal, unable_devices
 from wan_render.production.black import set_aside_black_takes
 from wan_render.production.order import RenderOrder, orders
-from wan_render.render import Backend, Device
+from wan_render.render import Backend
+from wan_render.render_values import Device
 from wan_render.status import FilmStatus, expected_bytes, status
 from wan_render.store import Store
 

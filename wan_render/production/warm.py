@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wan_render.model_card import ModelCard
 from wan_render.production.order import RenderOrder
-from wan_render.render import NOTHING_KEPT, Backend, Device, Listen, ModelCard, Renderer, Stages, Workspace
+from wan_render.render import Backend, Renderer
+from wan_render.render_values import NOTHING_KEPT, Device, Listen, Stages, Workspace
 
 
 @dataclass(frozen=True)

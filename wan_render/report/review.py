@@ -8,7 +8,7 @@ from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
-from wan_render.render import Phase
+from wan_render.render_values import Phase
 from wan_render.take import Size
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from wan_render.cut import film_frames
 from wan_render.plan import FilmPlan
-from wan_render.render import Backend, Phase
+from wan_render.render import Backend
+from wan_render.render_values import Phase
 from wan_render.store import Store, TakeRecord
 from wan_render.take import Size, Take
 

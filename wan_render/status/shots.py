@@ -14,7 +14,8 @@ from wan_render.render import Backend
 from wan_render.status.forecast import TakeTime, expected_bytes, expected_film_seconds, expected_times
 from wan_render.status.needed import with_needs
 from wan_render.store import Clip, Store
-from wan_render.take import FramePlate, Take, changes
+from wan_render.take import FramePlate, Take
+from wan_render.take_changes import changes
 
 
 class State(StrEnum):

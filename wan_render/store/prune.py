@@ -15,7 +15,8 @@ from wan_render.store import Store
 from wan_render.store.logs import KeptLog
 from wan_render.store.memory import Remembered
 from wan_render.store.stages import KeptStage
-from wan_render.take import TAKE_FORM, needs_of
+from wan_render.take import TAKE_FORM
+from wan_render.take_fields import needs_of
 
 STAGE_DAYS = 30
 """A stage that nothing has used for so long may go: it can be worked out again."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from wan_render.printable import logger
-from wan_render.render import Stage
+from wan_render.render_values import Stage
 from wan_render.store.disk import disk_errors, flush_tree
 from wan_render.store.locks import if_free, locked
 
@@ -55,7 +55,7 @@ class KeptStage:
 
 
 class StageFiles:
-    """A folder of stages; a render.Stages. Nothing is made in it before something is kept."""
+    """A folder of stages; a render_values.Stages. Nothing is made in it before something is kept."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

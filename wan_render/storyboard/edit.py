@@ -17,7 +17,7 @@ import yaml
 from wan_render.errors import Problem, StoryboardError, UsageError
 from wan_render.facts import FactCache
 from wan_render.model import Document, Shot
-from wan_render.render import Models
+from wan_render.model_card import Models
 from wan_render.storyboard.events import checked_events
 from wan_render.storyboard.reader import read_storyboard
 from wan_render.storyboard.source import Source, read_source

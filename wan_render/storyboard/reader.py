@@ -27,7 +27,7 @@ from wan_render.storyboard.source import read_source
 from wan_render.storyboard.validation import validated
 
 if TYPE_CHECKING:  # it brings numpy, which reading a storyboard does not need
-    from wan_render.render import Models
+    from wan_render.model_card import Models
 
 NO_SLUG = "film"
 """The slug of a film whose title and file name have neither a letter nor a digit."""

@@ -19,7 +19,7 @@ from wan_render.storyboard.paths import Grounds
 from wan_render.storyboard.slips import full_width
 
 if TYPE_CHECKING:  # it brings numpy, which reading a storyboard does not need
-    from wan_render.render import Models
+    from wan_render.model_card import Models
 
 MOST_FOUND = 10_000
 """Different names and paths of one file; a film of 1,000 shots has some 2,000."""

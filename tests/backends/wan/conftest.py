@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from tests.tiny_wan import KINDS, TinyKind, card_of, save_tiny
-from wan_render.render import Device, ModelCard, Pixels, Plates, Progress
+from wan_render.model_card import ModelCard
+from wan_render.render_values import Device, Pixels, Plates, Progress
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
 CPU = Device("cpu", "CPU", 0)

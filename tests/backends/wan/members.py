@@ -28,7 +28,8 @@ from wan_render.backends.wan.acceleration.rows import Rows
 from wan_render.backends.wan.parallel import joined as joining
 from wan_render.backends.wan.parallel.layout import Layout
 from wan_render.backends.wan.parallel.ulysses import Ulysses
-from wan_render.render import Group, ModelCard, Phase, Pixels, Plates, Progress, Stage, Workspace
+from wan_render.model_card import ModelCard
+from wan_render.render_values import Group, Phase, Pixels, Plates, Progress, Stage, Workspace
 from wan_render.take import Take
 
 DEVICE = torch.device("cpu")

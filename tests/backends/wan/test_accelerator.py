@@ -28,7 +28,7 @@ from wan_render.backends.wan.acceleration.profile import BALANCED, EXACT, FAST, 
 from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.errors import DeviceError, MachineError
-from wan_render.render import Phase, Progress
+from wan_render.render_values import Phase, Progress
 from wan_render.take import Sampling, ShotKind, Take
 
 pytestmark = pytest.mark.wan

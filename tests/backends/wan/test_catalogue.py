@@ -11,7 +11,7 @@ import pytest
 
 from wan_render.backends.wan.catalogue import catalogue
 from wan_render.facts import FactCache
-from wan_render.render import Models
+from wan_render.model_card import Models
 from wan_render.take import ShotKind, Size
 
 T2V, I2V, FLF2V = ShotKind.T2V, ShotKind.I2V, ShotKind.FLF2V

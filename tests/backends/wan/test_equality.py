@@ -16,7 +16,7 @@ from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.checkpoint import read_checkpoint
 from wan_render.backends.wan.loading import FolderLoader, Precision
 from wan_render.backends.wan.renderer import WanRenderer
-from wan_render.render import Pixels, Plates
+from wan_render.render_values import Pixels, Plates
 from wan_render.take import Sampling, ShotKind, Size, Take
 
 pytestmark = pytest.mark.wan

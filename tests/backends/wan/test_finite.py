@@ -18,7 +18,7 @@ from tests.backends.wan.test_stages import Shelf
 from tests.tiny_wan import card_of
 from wan_render.backends.wan import BACKEND
 from wan_render.errors import RenderError
-from wan_render.render import Progress, Workspace
+from wan_render.render_values import Progress, Workspace
 from wan_render.take import Lora, ShotKind, Take
 
 pytestmark = pytest.mark.wan

@@ -32,7 +32,7 @@ from wan_render.backends.wan.acceleration.profile import EXACT, FAST, Profile
 from wan_render.backends.wan.acceleration.rows import Rows
 from wan_render.backends.wan.parallel.ranks import Ranks
 from wan_render.errors import DeviceError, LostPeerError, RenderError, WeightsError
-from wan_render.render import Group, Phase, Plates
+from wan_render.render_values import Group, Phase, Plates
 from wan_render.take import Sampling, ShotKind, Take
 
 pytestmark = pytest.mark.wan

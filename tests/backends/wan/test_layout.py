@@ -18,7 +18,7 @@ from wan_render.backends.wan.official import Official
 from wan_render.backends.wan.parallel import layout as layouts
 from wan_render.backends.wan.parallel.layout import Layout, group_sizes, layout, require_group
 from wan_render.errors import RenderError
-from wan_render.render import Group
+from wan_render.render_values import Group
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
 P480, P720, P704 = Size(832, 480), Size(1280, 720), Size(1280, 704)

@@ -13,7 +13,7 @@ from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
 from wan_render.backends.wan import BACKEND, official
 from wan_render.backends.wan.estimate import expected_seconds
 from wan_render.errors import WeightsError
-from wan_render.render import ModelCard
+from wan_render.model_card import ModelCard
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
 pytestmark = pytest.mark.wan

@@ -29,7 +29,8 @@ from wan_render.backends.wan.lora import Wardrobe, for_expert
 from wan_render.backends.wan.lora_file import read_changes
 from wan_render.backends.wan.streaming import streamed
 from wan_render.errors import InputError, RenderError, WeightsError
-from wan_render.render import Phase, Pixels, Progress, Renderer
+from wan_render.render import Renderer
+from wan_render.render_values import Phase, Pixels, Progress
 from wan_render.take import Lora, ShotKind, Take
 
 CPU = torch.device("cpu")

@@ -16,13 +16,13 @@ import pytest
 
 from wan_render.backends.wan.parallel.meeting import Meeting
 from wan_render.errors import DeviceError
-from wan_render.render import Group
+from wan_render.render_values import Group
 
 OTHER = """
 import sys, time
 from pathlib import Path
 from wan_render.backends.wan.parallel.meeting import Meeting
-from wan_render.render import Group
+from wan_render.render_values import Group
 
 meeting = Meeting(Group(int(sys.argv[2]), 2, Path(sys.argv[1])))
 with meeting.present():

@@ -28,7 +28,7 @@ from wan_render.errors import (
     WanRenderError,
     WeightsError,
 )
-from wan_render.render import Device, Phase, Plates, Progress
+from wan_render.render_values import Device, Phase, Plates, Progress
 from wan_render.take import Sampling, ShotKind, Size, Take
 
 pytestmark = pytest.mark.wan

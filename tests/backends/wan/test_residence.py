@@ -25,7 +25,7 @@ from wan_render.backends.wan.loading import EXACT, FolderLoader
 from wan_render.backends.wan.residence import Residence
 from wan_render.backends.wan.streaming import BLOCKS, StreamedBlocks, streamed
 from wan_render.errors import OutOfMemoryError
-from wan_render.render import Device, Pixels, Workspace
+from wan_render.render_values import Device, Pixels, Workspace
 from wan_render.take import ShotKind
 
 pytestmark = pytest.mark.wan

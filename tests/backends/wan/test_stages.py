@@ -20,7 +20,7 @@ from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.backends.wan.stages import ConditionKey, Kept, LatentsKey, PairKey, PictureKey, Source, TextKey
 from wan_render.errors import PictureError, Problem
 from wan_render.keys import content_key
-from wan_render.render import Phase, Plates, Progress, Stage, Workspace
+from wan_render.render_values import Phase, Plates, Progress, Stage, Workspace
 from wan_render.take import ShotKind, Take
 
 pytestmark = pytest.mark.wan

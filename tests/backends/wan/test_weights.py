@@ -20,7 +20,7 @@ from wan_render.backends.wan.weights.pull import Order, Pulled, pull
 from wan_render.backends.wan.weights.selection import small_files
 from wan_render.backends.wan.weights.watch import Outlook
 from wan_render.errors import DiskError, MachineError, UsageError, WeightsError
-from wan_render.render import ModelCard
+from wan_render.model_card import ModelCard
 from wan_render.store.locks import if_free
 from wan_render.take import ShotKind
 

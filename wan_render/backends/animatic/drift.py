@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from wan_render.backends.animatic.camera import moments
 from wan_render.keys import content_key
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 from wan_render.take import Take
 
 _COARSE = 8

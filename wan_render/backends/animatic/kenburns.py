@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wan_render.backends.animatic.camera import Matrix, Move, arriving, ease, leaving, moments
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 from wan_render.take import Size
 
 _DISSOLVE = (0.22, 0.78)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wan_render.backends.animatic.camera import ease, moments
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 
 Field = NDArray[np.float32]
 """(height, width, 2): pixels to the right and down."""

@@ -12,7 +12,8 @@ from wan_render.backends.animatic.drift import drift
 from wan_render.backends.animatic.kenburns import dissolve, single
 from wan_render.backends.animatic.morph import is_alike, morph
 from wan_render.errors import Problem, RenderError, WanRenderError
-from wan_render.render import Device, Frames, Group, Listen, ModelCard, Phase, Pixels, Plates, Progress
+from wan_render.model_card import ModelCard
+from wan_render.render_values import Device, Frames, Group, Listen, Phase, Pixels, Plates, Progress
 from wan_render.take import ShotKind, Take
 
 

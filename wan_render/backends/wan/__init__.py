@@ -9,7 +9,9 @@ from wan_render.backends.wan import estimate, location, opening
 from wan_render.backends.wan.acceleration import ability
 from wan_render.backends.wan.parallel import layout
 from wan_render.errors import Problem
-from wan_render.render import ALONE, Device, Listen, ModelCard, PublishedLora, Renderer, Variant, Workspace
+from wan_render.model_card import ModelCard, PublishedLora
+from wan_render.render import Renderer, Variant
+from wan_render.render_values import ALONE, Device, Listen, Workspace
 from wan_render.take import Take
 
 

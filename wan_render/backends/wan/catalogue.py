@@ -14,7 +14,7 @@ from wan_render.backends.wan.location import lora_file
 from wan_render.backends.wan.lora_fit import lora_fit
 from wan_render.errors import InputError
 from wan_render.facts import FactCache
-from wan_render.render import LoraFit, ModelCard, Models, PublishedLora, TextReading
+from wan_render.model_card import LoraFit, ModelCard, Models, PublishedLora, TextReading
 from wan_render.take import ShotKind, Size
 
 if TYPE_CHECKING:  # few texts are long enough to be read

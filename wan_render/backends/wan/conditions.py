@@ -9,7 +9,7 @@ import torch
 
 from wan_render.backends.wan.encode import picture_tensor
 from wan_render.backends.wan.latents import encode_video
-from wan_render.render import Plates
+from wan_render.render_values import Plates
 
 
 class Condition(Protocol):

@@ -11,7 +11,7 @@ import torch
 
 from wan_render.backends.wan.conditions import Condition
 from wan_render.backends.wan.finite import NotFiniteError, is_finite
-from wan_render.render import Listen, Phase, Progress
+from wan_render.render_values import Listen, Phase, Progress
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ the low-noise I2V one for Wan 2.2 are one file under two names.
 
 from __future__ import annotations
 
-from wan_render.render import PublishedLora
+from wan_render.model_card import PublishedLora
 
 _WAN_2_1 = ("lightx2v/Wan2.1-Distill-Loras", "27ae38da91014b947dd39cc3fa78b97cd7b386dd")
 _WAN_2_2 = ("lightx2v/Wan2.2-Distill-Loras", "main")

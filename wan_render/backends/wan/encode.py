@@ -10,7 +10,7 @@ import torch
 from diffusers.pipelines.wan.pipeline_wan import prompt_clean
 from PIL import Image
 
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 
 TEXT_TOKENS = 512
 """Every text is padded to this: the transformer takes all that comes before the last 512 tokens for pictures."""

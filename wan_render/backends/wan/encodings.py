@@ -12,7 +12,7 @@ from wan_render.backends.wan.conditions import Condition, TextOnly, channels, fi
 from wan_render.backends.wan.encode import encode_pictures, encode_text, padded
 from wan_render.backends.wan.loading import Loader
 from wan_render.backends.wan.stages import ConditionKey, Kept, PairKey, PictureKey, Source, TextKey, digest
-from wan_render.render import Pixels, Plates
+from wan_render.render_values import Pixels, Plates
 from wan_render.take import Take
 
 Component = Callable[[], Any]

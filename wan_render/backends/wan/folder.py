@@ -13,7 +13,7 @@ from wan_render.backends.wan.official import Official
 from wan_render.errors import InputError, Problem
 from wan_render.facts import FactCache
 from wan_render.keys import content_key
-from wan_render.render import KindDefaults, ModelCard, Resemblance
+from wan_render.model_card import KindDefaults, ModelCard, Resemblance
 from wan_render.take import ShotKind
 
 WEIGHTS_FORM = "wan-weights/1"

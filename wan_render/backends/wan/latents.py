@@ -12,7 +12,7 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 from wan_render.backends.wan.acceleration.steady import steadily
 from wan_render.backends.wan.finite import NotFiniteError, watched
 from wan_render.backends.wan.residence import free_bytes
-from wan_render.render import Pixels
+from wan_render.render_values import Pixels
 
 STEADY_BYTES_PER_PIXEL = 40_000
 """Float32 encode, and one more activation of each layer beside it: 16 GB at 832x480, where 11.3 were measured."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from wan_render.backends.wan.acceleration.profile import VARIANTS
 from wan_render.errors import Problem, RenderError
-from wan_render.render import ModelCard, Pixels, Plates
+from wan_render.model_card import ModelCard
+from wan_render.render_values import Pixels, Plates
 from wan_render.take import ShotKind, Take
 
 

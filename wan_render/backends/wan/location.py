@@ -9,7 +9,7 @@ from pathlib import Path
 from wan_render.backends.wan.checkpoint import read_checkpoint
 from wan_render.backends.wan.weights.manifest import manifest_of
 from wan_render.errors import InputError, Problem
-from wan_render.render import ModelCard, PublishedLora
+from wan_render.model_card import ModelCard, PublishedLora
 from wan_render.settings import install_command, machine_settings
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy")

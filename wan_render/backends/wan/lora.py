@@ -27,8 +27,8 @@ from wan_render.backends.wan.lora_names import HIGH, LOW
 from wan_render.backends.wan.seam import seam
 from wan_render.errors import Problem, RenderError, WeightsError
 from wan_render.facts import forget_digest
+from wan_render.model_card import ModelCard
 from wan_render.printable import logger
-from wan_render.render import ModelCard
 from wan_render.settings import machine_settings
 from wan_render.take import Lora, Take
 

@@ -13,7 +13,7 @@ from wan_render.backends.wan.lora_changes import ChangeForm, LoraChanges, fittin
 from wan_render.backends.wan.lora_names import HIGH, LOW
 from wan_render.backends.wan.transformer_shapes import Shape, weight_shapes
 from wan_render.errors import InputError
-from wan_render.render import LayersLeftOut, LoraFit, LoraLayers, ModelCard
+from wan_render.model_card import LayersLeftOut, LoraFit, LoraLayers, ModelCard
 
 FOR_PICTURES = "for pictures that CLIP sees, which this model does without"
 FOR_ANOTHER_EXPERT = "for a second expert, which this model has not"
@@ -21,7 +21,7 @@ ONLY_ALPHA = "an alpha without matrices"
 
 
 def lora_fit(card: ModelCard, file: Path) -> LoraFit:
-    """See render.Models. A model of the hub is built as it was published, whether or not it is on this machine."""
+    """See model_card.Models. A model of the hub is built as it was published, whether or not it is on this machine."""
     changes, transformers = lora_changes(file), _transformers(card)
     if not changes.has_parts:
         return LoraFit(tuple(_layers(changes, "", own, file, card) for own in transformers), changes.meant_for)

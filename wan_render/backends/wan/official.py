@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from wan_render.backends.wan import distilled
-from wan_render.render import KindDefaults, Licence, ModelCard, PublishedLora
+from wan_render.model_card import KindDefaults, Licence, ModelCard, PublishedLora
 from wan_render.take import Sampling, ShotKind, Size
 
 NEGATIVE = (

@@ -9,7 +9,9 @@ from pathlib import Path
 from wan_render.backends.wan.checkpoint import Checkpoint, read_checkpoint
 from wan_render.backends.wan.location import download_command, missing_packages, resolved, weights_folder
 from wan_render.errors import InputError, MachineError, Problem, WeightsError
-from wan_render.render import Device, Listen, ModelCard, Phase, Progress, Renderer, Workspace
+from wan_render.model_card import ModelCard
+from wan_render.render import Renderer
+from wan_render.render_values import Device, Listen, Phase, Progress, Workspace
 
 KINDS = ("cuda", "cpu")
 """Kinds of devices, the best first."""

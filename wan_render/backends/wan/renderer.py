@@ -37,8 +37,9 @@ from wan_render.backends.wan.seam import seam
 from wan_render.backends.wan.stages import Kept, LatentsKey, Source
 from wan_render.backends.wan.streaming import streamed
 from wan_render.errors import InputError, Problem, RenderError, WeightsError
+from wan_render.model_card import ModelCard
 from wan_render.printable import logger
-from wan_render.render import ALONE, Frames, Group, Listen, ModelCard, Phase, Pixels, Plates, Progress, Workspace
+from wan_render.render_values import ALONE, Frames, Group, Listen, Phase, Pixels, Plates, Progress, Workspace
 from wan_render.settings import machine_settings
 from wan_render.take import Take, short
 

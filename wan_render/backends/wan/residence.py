@@ -12,7 +12,7 @@ from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Arrival
 from wan_render.backends.wan.loading import Loader
 from wan_render.backends.wan.seam import seam
 from wan_render.printable import logger
-from wan_render.render import Listen, Phase, Progress
+from wan_render.render_values import Listen, Phase, Progress
 
 _log = logger(__name__)
 

@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 
 from wan_render.backends.wan.finite import is_finite, refused
 from wan_render.keys import content_key
-from wan_render.render import Pixels, Stage, Stages
+from wan_render.render_values import Pixels, Stage, Stages
 from wan_render.take import short
 
 MEMORY_BYTES = 1_000_000_000

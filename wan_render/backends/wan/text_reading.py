@@ -12,8 +12,8 @@ from typing import Any
 
 from wan_render.backends.wan.location import weights_folder
 from wan_render.facts import FactCache
+from wan_render.model_card import ModelCard, TextReading
 from wan_render.plan.prompt_length import about_tokens, from_word
-from wan_render.render import ModelCard, TextReading
 
 KIND = "text-reading/1"
 """The kind under which the reading of a text by a tokenizer is cached."""

@@ -15,7 +15,8 @@ from wan_render.backends.wan.acceleration.profile import (
 )
 from wan_render.devices import capabilities, local_devices
 from wan_render.errors import MachineError, Problem, UsageError
-from wan_render.render import THE_ONLY_VARIANT, Device, Variant, of_devices
+from wan_render.render import THE_ONLY_VARIANT, Variant, of_devices
+from wan_render.render_values import Device
 from wan_render.settings import machine_settings
 
 _FLOAT8 = "float8 needs a Hopper GPU with FlashAttention 3"

@@ -13,7 +13,7 @@ from wan_render.backends.wan.parallel.joined import joined
 from wan_render.backends.wan.parallel.layout import Layout
 from wan_render.backends.wan.parallel.meeting import Meeting, Say
 from wan_render.backends.wan.parallel.parcel import packed, unpacked
-from wan_render.render import Group
+from wan_render.render_values import Group
 
 
 @dataclass(frozen=True)

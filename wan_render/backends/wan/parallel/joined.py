@@ -19,7 +19,7 @@ from wan_render.backends.wan.parallel.ranks import Ranks
 from wan_render.backends.wan.parallel.sharding import sharded
 from wan_render.backends.wan.parallel.ulysses import Ulysses
 from wan_render.errors import MachineError, Problem
-from wan_render.render import Group
+from wan_render.render_values import Group
 
 TIMEOUT = timedelta(seconds=600)
 """Of one transfer. On a GPU those of a whole step are asked for at once, so it is to be longer than a step; the farm

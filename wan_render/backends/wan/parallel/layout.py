@@ -11,7 +11,8 @@ from wan_render.backends.wan import official
 from wan_render.backends.wan.checkpoint import read_checkpoint
 from wan_render.backends.wan.tokens import tokens
 from wan_render.errors import InputError, Problem, RenderError
-from wan_render.render import Group, ModelCard
+from wan_render.model_card import ModelCard
+from wan_render.render_values import Group
 from wan_render.take import Take
 
 SEQUENCES = (2, 4, 8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wan_render.errors import LostPeerError, Problem
-from wan_render.render import Group
+from wan_render.render_values import Group
 
 
 def lost(group: Group, found: str) -> LostPeerError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wan_render.backends.wan.parallel.lost import lost
-from wan_render.render import Group
+from wan_render.render_values import Group
 from wan_render.store.locks import NOTICE_SECONDS, POLL_SECONDS, if_free, locked
 
 PATIENCE_SECONDS = 900.0

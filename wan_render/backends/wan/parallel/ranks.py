@@ -11,7 +11,7 @@ import torch
 from torch import distributed
 
 from wan_render.backends.wan.parallel.lost import unreachable
-from wan_render.render import Group
+from wan_render.render_values import Group
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from wan_render.backends.wan.weights.selection import small_files, weights
 from wan_render.backends.wan.weights.sources import SOURCES, hub
 from wan_render.backends.wan.weights.watch import Meter, Watch
 from wan_render.errors import DiskError, InputError, MachineError, Problem, UsageError, WeightsError
-from wan_render.render import ModelCard
+from wan_render.model_card import ModelCard
 from wan_render.store.disk import disk_error, flush
 from wan_render.store.locks import if_free
 

@@ -1,0 +1,69 @@
+"""A take in canonical form, as records hold it: its key, its prompt, and the takes that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from wan_render.keys import content_key
+from wan_render.take import TAKE_FORM, AnyPlate, FramePlate, Leg, Lora, Plate, Sampling, Size, Take
+
+
+def key_of(fields: Mapping[str, Any]) -> str:
+    """The key of a take in canonical form."""
+    return content_key(TAKE_FORM, fields)
+
+
+def prompt_of(fields: Mapping[str, Any]) -> str:
+    """What a model was given for a take in canonical form, for people to read: the prompt of each way between two
+    keyframes with → between them, or the one that all ways share."""
+    ways = [*(leg["prompt"] for leg in fields.get("through", ())), fields["prompt"]]
+    return " → ".join(ways if len({*ways}) > 1 else ways[:1])
+
+
+def needs_of(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """`Take.needs` of a take in canonical form. Raises ValueError for fields of another form."""
+    try:
+        return _read(fields).needs if fields.get("through") else tuple(_frames_of(fields))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no take: {error!r}") from error
+
+
+def _frames_of(fields: Mapping[str, Any]) -> Iterator[str]:
+    for end in ("first", "last"):
+        if fields[end] is not None and "take" in fields[end]:
+            yield str(fields[end]["take"])
+
+
+def _read(fields: Mapping[str, Any]) -> Take:
+    """A take with the plates and legs of canonical fields."""
+    return Take(
+        backend=fields["backend"],
+        model=fields["model"],
+        first=_read_plate(fields["first"]),
+        last=_read_plate(fields["last"]),
+        prompt=fields["prompt"],
+        negative=fields["negative"],
+        frames=fields["frames"],
+        size=Size(**fields["size"]),
+        rate=Fraction(fields["rate"]),
+        seed=fields["seed"],
+        sampling=Sampling(**{**fields["sampling"], "guidance": tuple(fields["sampling"]["guidance"])}),
+        loras=tuple(Lora(**lora) for lora in fields["loras"]),
+        through=tuple(
+            Leg(plate, leg["frame"], leg["prompt"])
+            for leg in fields.get("through", ())
+            if (plate := _read_plate(leg["plate"])) is not None
+        ),
+    )
+
+
+def _read_plate(fields: Mapping[str, Any] | None) -> AnyPlate | None:
+    if fields is None:
+        return None
+    size = Size(**fields["size"])
+    if "take" in fields:
+        return FramePlate(fields["take"], fields["frame"], size, fields["conform"])
+    across, down = map(Fraction, fields["focus"])
+    return Plate(fields["picture"], size, (across, down), fields["conform"], fields.get("fit", "cover"))
