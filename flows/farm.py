@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
@@ -35,8 +34,8 @@ from flows.home import (
     safe_password,
     useless,
 )
-from wan_render.backends import backend
-from wan_render.cli.session import OWN_MODELS
+from wan_render.backends import DEFAULT, backend
+from wan_render.diagnosis import HasFindings
 from wan_render.errors import MachineError, Problem, Stopped, UsageError, WanRenderError
 from wan_render.settings import BACKEND_SETTING, machine_settings
 
@@ -83,13 +82,19 @@ def backend_to_deploy(asked: str, chosen: str | None = None) -> tuple[str | None
     if chosen is not None:
         backend(chosen, BACKEND_SETTING)
         return None, f"films are made with: {chosen} ({BACKEND_SETTING})"
-    lacking = [package for package in ("torch", "diffusers") if find_spec(package) is None]
-    if lacking:
+    if lacking := _lacking():
         return PREVIEW, (
-            f"films are made with: {PREVIEW}, a preview; not installed: {', '.join(lacking)}\n"
-            f"BACKEND={OWN_MODELS} deploys the models that the storyboards name"
+            f"films are made with: {PREVIEW}, a preview; {lacking}\n"
+            f"BACKEND={DEFAULT} deploys the models that the storyboards name"
         )
     return None, "films are made with: the models that their storyboards name"
+
+
+def _lacking() -> str:
+    """What the default backend needs and does not find here; "" where it can render."""
+    default = backend(DEFAULT)
+    findings = default.findings() if isinstance(default, HasFindings) else ()
+    return "; ".join(f"{each.what}: {each.found}" for each in findings if each.remedy)
 
 
 def _project(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from flows.home import LOOPBACK, PASSWORD, PROFILES, farm_home, open_to_others, password, runs
 from flows.pool import POOL, is_ours
-from wan_render.cli.doctor import Finding
+from wan_render.diagnosis import Finding
 from wan_render.errors import WanRenderError
 
 SECONDS = 3.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -108,16 +109,22 @@ def test_wrong_settings_of_the_machine_are_refused_before_anything_starts(tmp_pa
 
 
 def test_where_torch_is_missing_previews_are_deployed_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.farm.find_spec", lambda name: None if name == "torch" else object())
+    monkeypatch.setattr("wan_render.diagnosis.version", _version_without_torch)
     backend, sentence = backend_to_deploy("")
     assert backend == "animatic"
-    assert "not installed: torch" in sentence
+    assert "extra 'wan': without torch\n" in sentence
     assert backend_to_deploy("wan")[0] == "wan"
     assert backend_to_deploy("", "animatic") == (None, "films are made with: animatic (WAN_RENDER_BACKEND)")
 
 
+def _version_without_torch(package: str) -> str:
+    if package == "torch":
+        raise PackageNotFoundError(package)
+    return "1.0"
+
+
 def test_where_all_is_installed_films_use_their_own_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.farm.find_spec", lambda _name: object())
+    monkeypatch.setattr("wan_render.diagnosis.version", lambda _package: "1.0")
     assert backend_to_deploy("")[0] is None
     assert backend_to_deploy("animatic")[0] == "animatic"
     with pytest.raises(UsageError):

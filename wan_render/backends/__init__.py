@@ -1,6 +1,7 @@
 """The registry of backends: an explicit list, one line each; a backend is imported when it is asked for.
 
-A backend's module holds its inert description under the name `BACKEND` and imports no heavy library itself.
+A backend's module holds its inert description under the name `BACKEND` and imports no heavy library itself. What it
+offers besides is asked of that description: see model_family.HasModels and diagnosis.HasFindings.
 """
 
 from __future__ import annotations
@@ -9,26 +10,42 @@ from importlib import import_module
 
 from wan_render.errors import Problem, UsageError
 from wan_render.model.spelling import did_you_mean
+from wan_render.model_family import HasModels, ModelFamily
 from wan_render.printable import shown
 from wan_render.render import Backend
 
-_MODULES = {
+MODULES = {
     "animatic": "wan_render.backends.animatic",
     "wan": "wan_render.backends.wan",
 }
+"""The name of each backend → its module."""
+
+DEFAULT = "wan"
+"""The backend that renders where nobody chose one. Its models are used by backends that have none."""
 
 
 def names() -> tuple[str, ...]:
     """The names of all backends."""
-    return tuple(_MODULES)
+    return tuple(MODULES)
 
 
 def backend(name: str, asked_by: str = "--backend") -> Backend:
     """The backend of that name. Raises UsageError for an unknown one, with the option or variable that named it."""
-    if name not in _MODULES:
-        close = did_you_mean(name, _MODULES)
+    if name not in MODULES:
+        close = did_you_mean(name, MODULES)
         raise UsageError(
-            Problem(asked_by, f"no backend is called {shown(name)}", f"allowed: {', '.join(_MODULES)}", close)
+            Problem(asked_by, f"no backend is called {shown(name)}", f"allowed: {', '.join(MODULES)}", close)
         )
-    found: Backend = import_module(_MODULES[name]).BACKEND
+    found: Backend = import_module(MODULES[name]).BACKEND
     return found
+
+
+def families() -> dict[str, ModelFamily]:
+    """The name of each backend that has models of its own → these models."""
+    found = {name: backend(name) for name in names()}
+    return {name: each.family for name, each in found.items() if isinstance(each, HasModels)}
+
+
+def family_for(chosen: Backend) -> ModelFamily:
+    """The models that a storyboard may name when this backend renders it: its own, or those of the default backend."""
+    return chosen.family if isinstance(chosen, HasModels) else families()[DEFAULT]

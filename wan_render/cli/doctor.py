@@ -8,31 +8,27 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from wan_render import __version__
-from wan_render.backends.wan import official
-from wan_render.backends.wan.acceleration.ability import missing_for, unable, variant
-from wan_render.backends.wan.acceleration.profile import BY_NAME
-from wan_render.backends.wan.location import missing_weights
-from wan_render.backends.wan.opening import KINDS
+from wan_render.backends import DEFAULT, backend, families, names
 from wan_render.cli.wording import gigabytes
-from wan_render.devices import SETTING, VISIBLE, hidden_gpus, local_devices
+from wan_render.devices import KIND_NAMES, SETTING, VISIBLE, hidden_gpus, local_devices
+from wan_render.diagnosis import Finding, HasFindings, installed
 from wan_render.errors import MachineError, Problem, UsageError, WanRenderError
 from wan_render.media import ffmpeg, text
+from wan_render.model.words import PROFILES
 from wan_render.printable import one_line
-from wan_render.production.ability import confinement
-from wan_render.settings import PREFIX, MachineSettings, install_command, machine_settings, variables
+from wan_render.production.ability import confinement, refusal
+from wan_render.render import Backend
+from wan_render.settings import PREFIX, MachineSettings, machine_settings, variables
 from wan_render.store import outputs_for
 
-EXTRAS = {
-    "wan": ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy"),
-    "farm": ("prefect", "fastapi"),
-}
-"""The packages of each extra of the installation."""
+FARM_PACKAGES = ("prefect", "fastapi")
+"""Of the extra 'farm'."""
 
 CHECKS = "wan_render.doctor"
 """The entry points that add to the report: functions of a folder that give findings. They raise nothing."""
@@ -41,23 +37,6 @@ WITHOUT_GPU = "the models want one; --backend animatic renders a preview without
 
 WIDTH = max(map(len, variables()))
 """Columns of the report's names."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report. `needed`: without it nothing renders; `remedy` is empty where all is well."""
-
-    what: str
-    found: str
-    remedy: str = ""
-    needed: bool = False
-
-    @property
-    def mark(self) -> str:
-        """`ok`, `--` for what is merely absent, `!!` for what stops everything."""
-        if not self.remedy:
-            return "ok"
-        return "!!" if self.needed else "--"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -83,11 +62,14 @@ def _findings(settings: MachineSettings) -> Iterator[Finding]:
     yield _tried("ffmpeg", _ffmpeg, needed=True)
     yield _tried("fonts", _fonts, needed=True)
     yield from _devices(settings)
-    yield from _profiles(settings)
+    for name in families():
+        yield from _profiles(backend(name), settings)
     yield _outputs(settings)
     yield _disk("cache", settings.cache, needed=False)
-    for extra, packages in EXTRAS.items():
-        yield _extra(extra, packages)
+    for each in map(backend, names()):
+        if isinstance(each, HasFindings):
+            yield from each.findings()
+    yield installed("farm", FARM_PACKAGES)
     yield from _registered()
     yield from _weights()
     for variable, field in variables().items():
@@ -143,21 +125,27 @@ def _no_device(kind: str, problem: Problem) -> Finding:
     return Finding(kind, problem.found, WITHOUT_GPU if kind == "cuda" else "")
 
 
-def _profiles(settings: MachineSettings) -> Iterator[Finding]:
-    """What can be rendered on the devices that would be used. That a CPU renders no more was said with the devices."""
+def _profiles(backend: Backend, settings: MachineSettings) -> Iterator[Finding]:
+    """What a backend can render on the devices that it would use. Why a slower kind of device renders less was said
+    with the devices."""
     try:
-        devices = local_devices(settings, KINDS)
+        devices = local_devices(settings, backend.device_kinds)
     except WanRenderError:  # said of the devices
         return
-    variants = {name: variant(name, devices).name for name in BY_NAME}
-    problems = {name: missing_for(name, KINDS, computed) for name, computed in variants.items()}
-    able = ", ".join(_told(name, variants[name]) for name, problem in problems.items() if problem is None)
-    if all(device.kind != "cuda" for device in devices):
-        yield Finding("profiles", able)
-        return
-    yield _lacking_profiles(able, {name: problem for name, problem in problems.items() if problem is not None})
-    lacking = {name: unable(name, devices, computed) for name, computed in variants.items()}
-    yield from _confined_profiles({name: confinement(problems, devices) for name, problems in lacking.items()})
+    variants = {name: backend.variant(name, devices).name for name in PROFILES}
+    unable = {name: backend.unable(name, devices, computed) for name, computed in variants.items()}
+    refused = {name: problem for name in PROFILES if (problem := refusal(unable[name], devices)) is not None}
+    able = ", ".join(_told(name, variants[name]) for name in PROFILES if name not in refused)
+    has_best_kind = any(device.kind == backend.device_kinds[0] for device in devices)
+    yield _lacking_profiles(_label("profiles", backend), able, refused if has_best_kind else {})
+    confined = {name: confinement(problems, devices) for name, problems in unable.items()}
+    yield from _confined_profiles(_label("some devices", backend), confined)
+
+
+def _label(what: str, backend: Backend) -> str:
+    """The default backend's findings go without its name."""
+    name = backend.id.partition("/")[0]
+    return what if name == DEFAULT else f"{what} of {name}"
 
 
 def _told(profile: str, computed: str) -> str:
@@ -165,26 +153,26 @@ def _told(profile: str, computed: str) -> str:
     return f"{profile} (computed like {computed})" if computed else profile
 
 
-def _lacking_profiles(able: str, lacking: Mapping[str, Problem]) -> Finding:
+def _lacking_profiles(label: str, able: str, lacking: Mapping[str, Problem]) -> Finding:
     if not lacking:
-        return Finding("profiles", able)
+        return Finding(label, able)
     first = next(iter(lacking.values()))
-    return Finding("profiles", f"{able}; not {', '.join(lacking)}: {first.found}; {first.allowed}", first.remedy)
+    return Finding(label, f"{able}; not {', '.join(lacking)}: {first.found}; {first.allowed}", first.remedy)
 
 
-def _confined_profiles(found: Mapping[str, Problem | None]) -> Iterator[Finding]:
+def _confined_profiles(label: str, found: Mapping[str, Problem | None]) -> Iterator[Finding]:
     """Those that only some of the devices render."""
     confined = {name: problem for name, problem in found.items() if problem is not None}
     if confined:
         first = next(iter(confined.values()))
-        yield Finding("some devices", f"{', '.join(confined)}: {first.found}; {first.allowed}")
+        yield Finding(label, f"{', '.join(confined)}: {first.found}; {first.allowed}")
 
 
 def _setting(variable: str, value: str, settings: MachineSettings) -> Finding:
     """Whether the devices of that name are here was not asked when the settings were read."""
     try:
         if variable == SETTING:
-            local_devices(settings, KINDS)
+            local_devices(settings, tuple(KIND_NAMES))
     except UsageError as error:
         problem = error.problems[0]
         if problem.where == VISIBLE:  # said of the devices: this setting is right
@@ -220,18 +208,6 @@ def _disk(what: str, folder: Path, *, needed: bool) -> Finding:
     return Finding(what, f"{folder}, {gigabytes(shutil.disk_usage(there).free)} free")
 
 
-def _extra(extra: str, packages: Iterable[str]) -> Finding:
-    found, missing = [], []
-    for package in packages:
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            missing.append(package)
-    if missing:
-        return Finding(f"extra '{extra}'", f"without {', '.join(missing)}", install_command(extra))
-    return Finding(f"extra '{extra}'", ", ".join(found))
-
-
 def _registered() -> Iterator[Finding]:
     """What other packages look at: `flows` looks at its farm, which the core knows nothing of."""
     for check in sorted(entry_points(group=CHECKS), key=lambda each: each.name):
@@ -239,10 +215,11 @@ def _registered() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
-    """The weights alone: what else rendering needs is said once, as the extra 'wan'."""
-    for model in official.ALL:
-        problem = missing_weights(model.card())
-        if problem is None:
-            yield Finding(model.card().name, "its weights are here")
-        else:
-            yield Finding(model.card().name, problem.found, problem.remedy)
+    """The weights alone: what else a backend needs is said once, by its own findings."""
+    for family in families().values():
+        for card in family.cards:
+            problem = family.weights(card).problem
+            if problem is None:
+                yield Finding(card.name, "its weights are here")
+            else:
+                yield Finding(card.name, problem.found, problem.remedy)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from wan_render.backends.wan import official
-from wan_render.backends.wan.location import missing_weights, pulled_folder, weights_folder
-from wan_render.backends.wan.weights.sizes import expected_bytes
+from wan_render.backends import families
 from wan_render.cli.wording import gigabytes
 from wan_render.errors import Problem, UsageError
 from wan_render.model.spelling import did_you_mean
 from wan_render.model_card import Licence, ModelCard
+from wan_render.model_family import ModelFamily, PullRequest, Weights
 from wan_render.printable import shown
 from wan_render.settings import MachineSettings, machine_settings
 from wan_render.take import Sampling
@@ -25,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = machine_settings()
     if arguments.action == "pull":
         return _pull(arguments, settings)
-    found = [_Listed.of(model.card()) for model in official.ALL]
+    found = [_Listed(card, family.weights(card)) for family in families().values() for card in family.cards]
     if arguments.json:
         print(json.dumps({"version": 1, "models": [model.report() for model in found]}, ensure_ascii=False, indent=2))
     else:
@@ -34,53 +32,43 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _pull(arguments: argparse.Namespace, settings: MachineSettings) -> int:
-    from wan_render.backends.wan.weights.pull import Order, pull
     from wan_render.cli.pull_progress import watching
 
     root = arguments.to or settings.weights
-    card = _card(arguments.name)
+    family, card = _published(arguments.name)
     with watching() as watch:
-        pulled = pull(Order(card, pulled_folder(card, root), arguments.source, arguments.revision), watch)
-    manifest = pulled.manifest
-    size = sum(file.bytes for file in manifest.files.values())
+        pulled = family.pull(PullRequest(card, root, arguments.source, arguments.revision), watch)
     state = "pulled" if pulled.is_new else "is here, every file as it was pulled"
-    print(f"{card.name}: {state}: commit {manifest.commit} from {manifest.source}, {gigabytes(size)}")
+    print(f"{card.name}: {state}: commit {pulled.commit} from {pulled.source}, {gigabytes(pulled.bytes)}")
     print("\n".join(licence_lines(card)))
-    if weights_folder(card) != pulled.folder:
+    if family.weights(card).folder != pulled.folder:
         print(f"to render with it: WAN_RENDER_WEIGHTS='{root}', or `model: {pulled.folder}` in place of the name")
     print(pulled.folder)
     return 0
 
 
-def _card(name: str) -> ModelCard:
-    if name not in official.BY_NAME:
-        known = f"allowed: {', '.join(official.BY_NAME)}"
-        raise UsageError(Problem(shown(name), "no model of this name", known, did_you_mean(name, official.BY_NAME)))
-    return official.BY_NAME[name].card()
+def _published(name: str) -> tuple[ModelFamily, ModelCard]:
+    """The published model of that name, and whose it is. Raises UsageError."""
+    known = {card.name: (family, card) for family in families().values() for card in family.cards}
+    if name not in known:
+        allowed = f"allowed: {', '.join(known)}"
+        raise UsageError(Problem(shown(name), "no model of this name", allowed, did_you_mean(name, known)))
+    return known[name]
 
 
 @dataclass(frozen=True)
 class _Listed:
-    """A model, and where its weights are. problem: why it cannot be loaded, None where it can. bytes: on disk; of a
-    model that is not here, what it will take."""
+    """A model and its weights."""
 
     card: ModelCard
-    folder: Path | None
-    problem: Problem | None
-    bytes: int
-
-    @classmethod
-    def of(cls, card: ModelCard) -> _Listed:
-        folder = weights_folder(card)
-        size = _bytes_of(folder) if folder is not None else expected_bytes(card.name)
-        return cls(card, folder, missing_weights(card), size)
+    weights: Weights
 
     @property
     def state(self) -> str:
         """`here`, `damaged` or `missing`."""
-        if self.folder is None:
+        if self.weights.folder is None:
             return "missing"
-        return "here" if self.problem is None else "damaged"
+        return "here" if self.weights.problem is None else "damaged"
 
     def lines(self) -> list[str]:
         card = self.card
@@ -90,7 +78,7 @@ class _Listed:
 
     def report(self) -> dict[str, Any]:
         """As `models --json` has it."""
-        card, sampling = self.card, self._sampling
+        card, sampling, weights = self.card, self._sampling, self.weights
         return {
             "name": card.name,
             "identity": card.identity,
@@ -102,9 +90,9 @@ class _Listed:
             "guidance": list(sampling.guidance),
             "shift": sampling.shift,
             "state": self.state,
-            "folder": str(self.folder) if self.folder is not None else None,
-            "bytes": self.bytes,
-            "remedy": self.problem.remedy if self.problem is not None else "",
+            "folder": str(weights.folder) if weights.folder is not None else None,
+            "bytes": weights.bytes,
+            "remedy": weights.problem.remedy if weights.problem is not None else "",
             "licence": asdict(card.licence) if card.licence is not None else None,
             "draft_loras": [
                 {"repository": lora.repository, "file": lora.file, "licence": asdict(lora.licence)}
@@ -118,11 +106,12 @@ class _Listed:
         return next(iter(self.card.kinds.values())).sampling
 
     def _where(self) -> str:
-        if self.folder is None:
-            return f"not here, takes {gigabytes(self.bytes)}: wan-render models pull {self.card.name}"
-        if self.problem is not None:
-            return f"damaged: {self.problem}"
-        return f"{self.folder}, {gigabytes(self.bytes)}"
+        weights = self.weights
+        if weights.folder is None:
+            return f"not here, takes {gigabytes(weights.bytes)}: wan-render models pull {self.card.name}"
+        if weights.problem is not None:
+            return f"damaged: {weights.problem}"
+        return f"{weights.folder}, {gigabytes(weights.bytes)}"
 
 
 def licence_lines(card: ModelCard) -> list[str]:
@@ -138,7 +127,3 @@ def _licensed(what: str, licence: Licence) -> str:
 def _words(sampling: Sampling) -> str:
     guidance = "/".join(f"{value:g}" for value in sampling.guidance)
     return f"{sampling.steps} steps, guidance {guidance}, shift {sampling.shift:g}"
-
-
-def _bytes_of(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

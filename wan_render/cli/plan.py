@@ -62,7 +62,7 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: Ground) ->
     taken_over = filter(None, (session.store.succession(plan.slug, plan.file),))
     for warning in (*taken_over, *film_warnings(plan, found), *_lacking(plan, session.backend), *of_machine):
         print(f"warning: {warning}")
-    for problem in other_weights(plan, found, session.store):
+    for problem in other_weights(plan, found, session.store, session.family):
         print(f"warning: {problem}")
     for of_devices in (here.problem, hidden_gpus(session.backend.device_kinds)):
         if of_devices is not None:

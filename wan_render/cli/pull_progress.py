@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wan_render.backends.wan.weights.watch import Outlook, Watch
 from wan_render.cli.wording import counted, gigabytes
+from wan_render.model_family import PullSize, PullWatch
 from wan_render.printable import drawn_on, printable
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ LINE_SECONDS = 30.0
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
+def watching() -> Iterator[PullWatch]:
     """A bar if stderr is a terminal, lines otherwise."""
     if not sys.stderr.isatty():
         yield _Lines()
@@ -41,9 +41,9 @@ def watching() -> Iterator[Watch]:
         yield _Bar(bars)
 
 
-def _outlook(outlook: Outlook) -> str:
-    files = f"{outlook.missing} of {counted(outlook.files, 'file')} of weights"
-    return f"{files} to bring, {gigabytes(outlook.download_bytes)}; on disk in the end {gigabytes(outlook.disk_bytes)}"
+def _ahead(size: PullSize) -> str:
+    files = f"{size.missing} of {counted(size.files, 'file')} of weights"
+    return f"{files} to bring, {gigabytes(size.download_bytes)}; on disk in the end {gigabytes(size.disk_bytes)}"
 
 
 class _Lines:
@@ -53,9 +53,9 @@ class _Lines:
         self._total = self._done = 0
         self._told = time.monotonic()
 
-    def begin(self, outlook: Outlook) -> None:
-        self._total = outlook.download_bytes
-        self.say(_outlook(outlook))
+    def begin(self, size: PullSize) -> None:
+        self._total = size.download_bytes
+        self.say(_ahead(size))
 
     def advance(self, count: int) -> None:
         self._done += count
@@ -74,9 +74,9 @@ class _Bar:
         self._bars = bars
         self._task: TaskID | None = None
 
-    def begin(self, outlook: Outlook) -> None:
-        self.say(_outlook(outlook))
-        self._task = self._bars.add_task("weights", total=outlook.download_bytes)
+    def begin(self, size: PullSize) -> None:
+        self.say(_ahead(size))
+        self._task = self._bars.add_task("weights", total=size.download_bytes)
 
     def advance(self, count: int) -> None:
         if self._task is not None:

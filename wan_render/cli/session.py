@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from wan_render.backends import backend, names
-from wan_render.backends.wan.catalogue import catalogue
+from wan_render.backends import DEFAULT, backend, family_for, names
 from wan_render.devices import local_devices, planned_devices
 from wan_render.errors import MachineError, Problem, UsageError
 from wan_render.facts import FactCache
 from wan_render.model import Document
 from wan_render.model_card import Models
+from wan_render.model_family import ModelFamily
 from wan_render.plan import FilmPlan, KeptTake, VariantChoice, make_plan
 from wan_render.plan.drafts import SLUG_ENDING
 from wan_render.printable import path_name, shown
@@ -25,9 +25,6 @@ from wan_render.render_values import Device
 from wan_render.settings import BACKEND_SETTING, MachineSettings, machine_settings
 from wan_render.store import Outputs, Store, outputs_for
 from wan_render.storyboard import faultless, read_as_far_as_possible
-
-OWN_MODELS = "wan"
-"""The backend that renders with the models that a storyboard names."""
 
 _THEIR_OWN = "the models that the storyboard names"
 
@@ -65,7 +62,7 @@ class Session:
         session = cls.of(arguments)
         film = None if session.backend_by else session.store.films.latest(session.slug)
         name = film.backend if film is not None else ""
-        if film is None or name == OWN_MODELS or name not in names():
+        if film is None or name == DEFAULT or name not in names():
             return session
         return replace(session, backend=backend(name), backend_by=f"the film {film.name} was made with it")
 
@@ -79,7 +76,7 @@ class Session:
         """What a command says first: where takes and films are, what renders, and what is not used and why."""
         new = " (new)" if self.outputs.is_new else ""
         name = self.backend.id.partition("/")[0]
-        by = self.backend_by or (_THEIR_OWN if name == OWN_MODELS else "")
+        by = self.backend_by or (_THEIR_OWN if name == DEFAULT else "")
         first = f"outputs: {path_name(self.outputs.folder)}{new}; backend: {name}{f' ({by})' if by else ''}"
         return "\n".join((first, *(f"warning: {problem}" for problem in self.outputs.passed_over)))
 
@@ -94,10 +91,15 @@ class Session:
         """Facts about files that were looked at before."""
         return FactCache(self.settings.cache)
 
+    @property
+    def family(self) -> ModelFamily:
+        """The models that the storyboard may name."""
+        return family_for(self.backend)
+
     @cached_property
     def models(self) -> Models:
-        """Every model that is known."""
-        return catalogue(self.cache)
+        """The same, for reading and planning."""
+        return self.family.catalogue(self.cache)
 
     @cached_property
     def document(self) -> Document:
@@ -157,7 +159,7 @@ def chosen_backend(asked: str | None, settings: MachineSettings) -> tuple[Backen
         return backend(asked), "--backend"
     if settings.backend:
         return backend(settings.backend, BACKEND_SETTING), BACKEND_SETTING
-    return backend(OWN_MODELS), ""
+    return backend(DEFAULT), ""
 
 
 def _folders(allowed: Sequence[Path]) -> tuple[Path, ...]:

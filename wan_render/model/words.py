@@ -2,7 +2,7 @@
 
 import unicodedata
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from wan_render.model.numbers import NUMBER
 from wan_render.model.spelling import Misspelt, Role, Spelling, did_you_mean
@@ -127,9 +127,9 @@ Version = Annotated[Literal[1], choice("a version of the format that this wan-re
 Fit = Annotated[Literal["cover", "contain"], choice("a fit", "cover", "contain")]
 KeyframeFit = Annotated[Literal["cover", "contain", "blur"], choice("how a keyframe fits", "cover", "contain", "blur")]
 Rate = Annotated[Literal["native", 16, 24, 25, 30, 48], choice("a rate", "native", 16, 24, 25, 30, 48)]
-Profile = Annotated[
-    Literal["exact", "fast", "balanced", "draft"], choice("a profile", "exact", "fast", "balanced", "draft")
-]
+_ProfileName = Literal["exact", "fast", "balanced", "draft"]
+PROFILES: tuple[str, ...] = get_args(_ProfileName)
+Profile = Annotated[_ProfileName, choice("a profile", *PROFILES)]
 Expert = Annotated[Literal["high", "low", "both"], choice("an expert", "high", "low", "both")]
 Gpus = Annotated[Literal["auto", 1, 2, 4, 8], choice("a number of devices", "auto", 1, 2, 4, 8)]
 Status = Annotated[Literal["omit"], choice("a status", "omit")]

@@ -18,9 +18,9 @@ from wan_render.backends.wan.weights import download, workers
 from wan_render.backends.wan.weights.hub import RemoteFile
 from wan_render.backends.wan.weights.pull import Order, Pulled, pull
 from wan_render.backends.wan.weights.selection import small_files
-from wan_render.backends.wan.weights.watch import Outlook
 from wan_render.errors import DiskError, MachineError, UsageError, WeightsError
 from wan_render.model_card import ModelCard
+from wan_render.model_family import PullSize
 from wan_render.store.locks import if_free
 from wan_render.take import ShotKind
 
@@ -38,12 +38,12 @@ class Heard:
     """A watch that remembers."""
 
     def __init__(self) -> None:
-        self.outlook: Outlook | None = None
+        self.size: PullSize | None = None
         self.advanced = 0
         self.said: list[str] = []
 
-    def begin(self, outlook: Outlook) -> None:
-        self.outlook = outlook
+    def begin(self, size: PullSize) -> None:
+        self.size = size
 
     def advance(self, count: int) -> None:
         self.advanced += count
@@ -117,8 +117,8 @@ def test_a_pulled_model_has_what_it_needs_and_nothing_else(hub: FakeHub, tmp_pat
         for path in manifest["files"]
         if path.startswith(("transformer/", "text_encoder/")) and path.endswith(".safetensors")
     }
-    assert watch.outlook is not None
-    assert watch.outlook.download_bytes == watch.advanced > watch.outlook.disk_bytes
+    assert watch.size is not None
+    assert watch.size.download_bytes == watch.advanced > watch.size.disk_bytes
     assert not list((tmp_path / "weights").glob(".*"))
 
 
@@ -195,8 +195,8 @@ def test_a_server_that_knows_no_ranges_is_read_from_the_start(hub: FakeHub, tmp_
     watch = Heard()
     found = pulled(tmp_path, watch=watch)
     assert (found.folder / VAE).read_bytes() == (hub.folder / VAE).read_bytes()
-    assert watch.outlook is not None
-    assert watch.advanced == watch.outlook.download_bytes
+    assert watch.size is not None
+    assert watch.advanced == watch.size.download_bytes
 
 
 def test_a_pull_that_failed_goes_on_where_it_stopped(
@@ -217,8 +217,8 @@ def test_a_pull_that_failed_goes_on_where_it_stopped(
     assert TEXT_ENCODER in before  # it came before the VAE, and is not read again
     assert TEXT_ENCODER not in {path for path, _ in bodies(hub)}
     assert (found.folder / VAE).read_bytes() == (hub.folder / VAE).read_bytes()
-    assert watch.outlook is not None
-    assert watch.advanced == watch.outlook.download_bytes
+    assert watch.size is not None
+    assert watch.advanced == watch.size.download_bytes
 
 
 @pytest.mark.parametrize("source", ["huggingface", "modelscope"])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wan_render.backends.wan import estimate, location, opening
 from wan_render.backends.wan.acceleration import ability
+from wan_render.backends.wan.family import WanFamily
 from wan_render.backends.wan.parallel import layout
+from wan_render.diagnosis import Finding, installed
 from wan_render.errors import Problem
 from wan_render.model_card import ModelCard, PublishedLora
+from wan_render.model_family import ModelFamily
 from wan_render.render import Renderer, Variant
 from wan_render.render_values import ALONE, Device, Listen, Workspace
 from wan_render.take import Take
@@ -33,6 +36,15 @@ class WanBackend:
     def device_kinds(self) -> tuple[str, ...]:
         """A CPU renders too, for tests and the very patient."""
         return opening.KINDS
+
+    @property
+    def family(self) -> ModelFamily:
+        """The published Wan models."""
+        return WanFamily()
+
+    def findings(self) -> Iterator[Finding]:
+        """The packages of the extra 'wan'."""
+        yield installed("wan", location.PACKAGES)
 
     def missing(
         self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact", variant: str = ""

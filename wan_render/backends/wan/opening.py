@@ -10,6 +10,7 @@ from wan_render.backends.wan.checkpoint import Checkpoint, read_checkpoint
 from wan_render.backends.wan.location import download_command, missing_packages, resolved, weights_folder
 from wan_render.errors import InputError, MachineError, Problem, WeightsError
 from wan_render.model_card import ModelCard
+from wan_render.model_family import WEIGHTS_FACT
 from wan_render.render import Renderer
 from wan_render.render_values import Device, Listen, Phase, Progress, Workspace
 
@@ -56,7 +57,7 @@ def _renderer(card: ModelCard, checkpoint: Checkpoint, device: Device, workspace
         torch.zeros(1, device=place)  # a device that cannot be used says so before anything is loaded
         loader = FolderLoader(checkpoint, EXACT[device.kind])
         precision = {name: str(dtype).removeprefix("torch.") for name, dtype in asdict(loader.precision).items()}
-        weights = {"weights": resolved(card, checkpoint.folder), **{f"{k} dtype": v for k, v in precision.items()}}
+        weights = {WEIGHTS_FACT: resolved(card, checkpoint.folder), **{f"{k} dtype": v for k, v in precision.items()}}
         return WanRenderer(card, loader, place, weights, workspace)
 
 

@@ -12,10 +12,11 @@ from wan_render.backends.wan.weights.download import download
 from wan_render.backends.wan.weights.hub import RemoteFile
 from wan_render.backends.wan.weights.manifest import MANIFEST, Manifest, PulledFile
 from wan_render.backends.wan.weights.selection import component_of
-from wan_render.backends.wan.weights.watch import Meter, Outlook
+from wan_render.backends.wan.weights.watch import Meter
 from wan_render.backends.wan.weights.web import Site
 from wan_render.backends.wan.weights.workers import WORKERS, results
 from wan_render.errors import DiskError, Problem
+from wan_render.model_family import PullSize
 from wan_render.store.disk import flush, free_bytes
 
 DOWNLOADS = ".download"
@@ -40,7 +41,7 @@ class Part:
         there = sum(self.manifest.files[file.path].bytes for file in listed if file not in after)
         self._require_room(after, begun)
         download_bytes = sum(file.size for file in missing) - begun
-        self._meter.begin(Outlook(len(missing), len(listed), download_bytes, there + sum(after.values())))
+        self._meter.begin(PullSize(len(missing), len(listed), download_bytes, there + sum(after.values())))
         self.bring(missing)
 
     def bring(self, files: Iterable[RemoteFile]) -> None:

@@ -22,9 +22,10 @@ from wan_render.backends.wan.weights.manifest import Manifest, manifest_of
 from wan_render.backends.wan.weights.part import DOWNLOADS, Part
 from wan_render.backends.wan.weights.selection import small_files, weights
 from wan_render.backends.wan.weights.sources import SOURCES, hub
-from wan_render.backends.wan.weights.watch import Meter, Watch
+from wan_render.backends.wan.weights.watch import Meter
 from wan_render.errors import DiskError, InputError, MachineError, Problem, UsageError, WeightsError
 from wan_render.model_card import ModelCard
+from wan_render.model_family import PullWatch
 from wan_render.store.disk import disk_error, flush
 from wan_render.store.locks import if_free
 
@@ -67,7 +68,7 @@ class Pulled:
     is_new: bool
 
 
-def pull(order: Order, watch: Watch) -> Pulled:
+def pull(order: Order, watch: PullWatch) -> Pulled:
     """Bring a model's weights; one that is here is checked, and what is damaged is downloaded again.
 
     Raises UsageError for a revision that there is not, or a folder that is another's; MachineError where the hub cannot

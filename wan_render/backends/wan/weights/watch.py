@@ -5,52 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol
 
 from wan_render.errors import Problem, Stopped
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What is ahead: files still to be brought of all, bytes still to be read, bytes on disk when all is there."""
-
-    missing: int
-    files: int
-    download_bytes: int
-    disk_bytes: int
-
-
-class Watch(Protocol):
-    """Hears how far a pull is. Called by one thread at a time."""
-
-    def begin(self, outlook: Outlook) -> None:
-        """Downloading begins."""
-        ...
-
-    def advance(self, count: int) -> None:
-        """So many bytes more were read; negative where they have to be read again."""
-        ...
-
-    def say(self, text: str) -> None:
-        """One sentence: a file is there, a connection was lost."""
-        ...
+from wan_render.model_family import PullSize, PullWatch
 
 
 class Meter:
     """A watch that several threads may call, and the flag that stops them all."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: PullWatch) -> None:
         self._watch = watch
         self._lock = threading.Lock()
         self._has_begun = False
         self._is_stopped = threading.Event()
 
-    def begin(self, outlook: Outlook) -> None:
+    def begin(self, size: PullSize) -> None:
         """Downloading begins."""
         with self._lock:
             self._has_begun = True
-            self._watch.begin(outlook)
+            self._watch.begin(size)
 
     def advance(self, count: int) -> None:
         """So many bytes more were read; those before the beginning are too few to tell. Raises Stopped."""
