@@ -34,13 +34,10 @@ from flows.home import (
     safe_password,
     useless,
 )
-from wan_render.backends import DEFAULT, backend
+from wan_render.backends import DEFAULT, PREVIEW_BACKEND, backend
 from wan_render.diagnosis import HasFindings
 from wan_render.errors import MachineError, Problem, Stopped, UsageError, WanRenderError
 from wan_render.settings import BACKEND_SETTING, machine_settings
-
-PREVIEW = "animatic"
-"""What is deployed where the models' own backend cannot work."""
 
 DEMONSTRATION = "storyboards/river-to-dove/storyboard.yaml"
 LOOK_SECONDS = 0.5
@@ -83,8 +80,8 @@ def backend_to_deploy(asked: str, chosen: str | None = None) -> tuple[str | None
         backend(chosen, BACKEND_SETTING)
         return None, f"films are made with: {chosen} ({BACKEND_SETTING})"
     if lacking := _lacking():
-        return PREVIEW, (
-            f"films are made with: {PREVIEW}, a preview; {lacking}\n"
+        return PREVIEW_BACKEND, (
+            f"films are made with: {PREVIEW_BACKEND}, a preview; {lacking}\n"
             f"BACKEND={DEFAULT} deploys the models that the storyboards name"
         )
     return None, "films are made with: the models that their storyboards name"

@@ -37,12 +37,14 @@ class Resemblance:
 
     model: the published model that it is built like, whose numbers it gets. shift: that model's official one.
     own_shift: what the folder's scheduler says; None where it says nothing. uses_own_shift: which of both counts.
+    doubt: why the folder's own shift does not count, where it says one: "which …".
     """
 
     model: str
     shift: float
     own_shift: float | None
     uses_own_shift: bool
+    doubt: str = ""
 
 
 @dataclass(frozen=True)

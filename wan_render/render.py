@@ -8,7 +8,7 @@ checked by `frame_checks`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from wan_render.errors import Problem
@@ -21,13 +21,15 @@ from wan_render.take import Take
 class Variant:
     """How a profile is computed where a film is rendered.
 
-    name:   enters the key of its takes (take.Sampling.variant). told: what is worth knowing of the choice, in words; ""
-            where there was none. others: the profile's other variants: a take that is there in one of them counts.
+    name:   enters the key of its takes (take.Sampling.variant).
+    told:   what is worth knowing of the choice, in words; "" where there was none.
+    others: the profile's other variants: name → how it is computed, in words. A take that is there in one of them
+            counts.
     """
 
     name: str = ""
     told: str = ""
-    others: tuple[str, ...] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 THE_ONLY_VARIANT = Variant()

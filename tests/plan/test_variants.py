@@ -20,8 +20,8 @@ from wan_render.take_changes import changes
 
 Planned = Callable[..., FilmPlan]
 
-WEAK = Variant("exact", "computed like exact: no float8 here", ("",))
-STRONG = Variant("", "", ("exact",))
+WEAK = Variant("exact", "computed like exact: no float8 here", {"": "in float8"})
+STRONG = Variant("", "", {"exact": "computed like exact"})
 CHAIN = "shots: [{from: a, render: {profile: draft}}, {from: previous, render: {profile: draft}}]"
 
 

@@ -23,6 +23,9 @@ MODULES = {
 DEFAULT = "wan"
 """The backend that renders where nobody chose one. Its models are used by backends that have none."""
 
+PREVIEW_BACKEND = "animatic"
+"""The backend that needs no GPU and no weights: it shows a film before it is rendered."""
+
 
 def names() -> tuple[str, ...]:
     """The names of all backends."""

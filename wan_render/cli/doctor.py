@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from wan_render import __version__
-from wan_render.backends import DEFAULT, backend, families, names
+from wan_render.backends import DEFAULT, PREVIEW_BACKEND, backend, families, names
 from wan_render.cli.wording import gigabytes
 from wan_render.devices import KIND_NAMES, SETTING, VISIBLE, hidden_gpus, local_devices
 from wan_render.diagnosis import Finding, HasFindings, installed
@@ -33,7 +33,7 @@ FARM_PACKAGES = ("prefect", "fastapi")
 CHECKS = "wan_render.doctor"
 """The entry points that add to the report: functions of a folder that give findings. They raise nothing."""
 
-WITHOUT_GPU = "the models want one; --backend animatic renders a preview without"
+WITHOUT_GPU = f"the models want one; --backend {PREVIEW_BACKEND} renders a preview without"
 
 WIDTH = max(map(len, variables()))
 """Columns of the report's names."""

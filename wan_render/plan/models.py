@@ -102,7 +102,7 @@ def _tell_resemblance(modelled: Modelled, findings: Findings) -> None:
     if folder.uses_own_shift:
         found = f"{taken_for}, but its own flow_shift {folder.own_shift:g} is used, not that model's {folder.shift:g}"
     else:
-        folder_says = f"The folder says {folder.own_shift:g}, which diffusers writes for most models"
+        folder_says = f"The folder says {folder.own_shift:g}, {folder.doubt}"
         found = f"{taken_for}, so shift {folder.shift:g} is used. {folder_says}"
     remedy = f"write `shift: {folder.own_shift:g}` or `shift: {folder.shift:g}` to decide"
     findings.warn(settings.model.place, found, "", remedy)

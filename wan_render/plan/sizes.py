@@ -13,13 +13,13 @@ from wan_render.take import Size
 RASTER_STEP = 16
 """Width and height of a raster are multiples of this (the VAE's 8 times the DiT's patch of 2)."""
 
-# Wan's own sizes, from the tables of its repositories.
-_WAN_480P = (Size(832, 480), Size(480, 832), Size(624, 624), Size(704, 544), Size(544, 704))
-_WAN_720P = (Size(1280, 720), Size(720, 1280), Size(960, 960), Size(1088, 832), Size(832, 1088))
+# What the format's names mean for each aspect: the sizes in the tables of Wan's repositories. They enter keys.
+_SIZES_480P = (Size(832, 480), Size(480, 832), Size(624, 624), Size(704, 544), Size(544, 704))
+_SIZES_720P = (Size(1280, 720), Size(720, 1280), Size(960, 960), Size(1088, 832), Size(832, 1088))
 _ASPECTS = (Fraction(16, 9), Fraction(9, 16), Fraction(1), Fraction(4, 3), Fraction(3, 4))
-_WAN_SIZES = {
-    "480p": dict(zip(_ASPECTS, _WAN_480P, strict=True)),
-    "720p": dict(zip(_ASPECTS, _WAN_720P, strict=True)),
+_NAMED_SIZES = {
+    "480p": dict(zip(_ASPECTS, _SIZES_480P, strict=True)),
+    "720p": dict(zip(_ASPECTS, _SIZES_720P, strict=True)),
 }
 _SHORT_SIDES = {"480p": 480, "720p": 720, "1080p": 1080, "4k": 2160}
 _WIDEST = Fraction(16, 9)
@@ -28,15 +28,15 @@ MOST_CROPPED = Fraction(1, 20)
 
 
 def raster(film: Film) -> Size:
-    """What models render: Wan's own size for the aspect, or the nearest of the same area on the grid."""
+    """What models render: the size that the name means for the aspect, or the nearest of the same area on the grid."""
     if isinstance(film.raster, Size):
         return film.raster
-    known = _WAN_SIZES[film.raster]
+    known = _NAMED_SIZES[film.raster]
     return known.get(film.aspect) or _same_area(known[_WIDEST], film.aspect)
 
 
 def named_aspects() -> dict[str, Size]:
-    """The aspects that Wan has sizes of its own for, as a storyboard calls them: the shape of each."""
+    """The aspects that these names have sizes for, as a storyboard calls them: the shape of each."""
     return {f"{shape.numerator}:{shape.denominator}": Size(shape.numerator, shape.denominator) for shape in _ASPECTS}
 
 

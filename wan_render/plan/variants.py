@@ -56,8 +56,9 @@ class Variants:
         chosen = _in(take, variant.name)
         there = next((each for name in variant.others if self._is_there(each := _in(take, name))), None)
         if there is not None and not self._is_there(chosen):
-            self.findings.remark(there.key, _named(there))
-            self.findings.note(place, f"a take is there already, in another variant than this film's: {_named(there)}")
+            words = f"profile {profile}, {variant.others[there.sampling.variant]}"
+            self.findings.remark(there.key, words)
+            self.findings.note(place, f"a take is there already, in another variant than this film's: {words}")
             return there
         if variant.told:
             self.findings.warn(place, variant.told)
@@ -75,9 +76,3 @@ class Variants:
 
 def _in(take: Take, variant: str) -> Take:
     return replace(take, sampling=replace(take.sampling, variant=variant))
-
-
-def _named(take: Take) -> str:
-    """`profile draft, computed like exact`, or in float8 where the variant has no name."""
-    profile, variant = take.sampling.way
-    return f"profile {profile}, {f'computed like {variant}' if variant else 'in float8'}"

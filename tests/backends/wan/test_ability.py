@@ -147,7 +147,7 @@ CAPABILITIES = {"Ada": "8.9", "Ampere": "8.6", "Blackwell": "12.0", "Turing": "7
 @pytest.mark.usefixtures("flash3")
 def test_a_draft_is_computed_in_float8_where_all_devices_can(smi: Smi) -> None:
     smi(H200, capabilities=HOPPER)
-    assert variant("draft", gpus()) == Variant("", "", ("exact",))
+    assert variant("draft", gpus()) == Variant("", "", {"exact": "computed like exact"})
     assert missing_for("draft", KINDS) is None
 
 
@@ -156,7 +156,7 @@ def test_a_draft_is_computed_in_float8_where_all_devices_can(smi: Smi) -> None:
 def test_a_draft_is_computed_as_exact_is_on_any_other_gpu(smi: Smi, name: str) -> None:
     smi(RTX, capabilities=f"GPU-aabb-2, {CAPABILITIES[name]}\n")
     found = variant("draft", gpus())
-    assert (found.name, found.others) == ("exact", ("",))
+    assert (found.name, found.others) == ("exact", {"": "in float8"})
     words = "profile 'draft' is computed like exact; float8 needs a Hopper GPU with FlashAttention 3"
     assert found.told == f"{words} (cuda:0: the device has compute capability {CAPABILITIES[name]})"
     assert unable("draft", gpus(), found.name) == {}
@@ -176,7 +176,7 @@ def test_a_draft_on_a_cpu_and_where_nobody_knows() -> None:
     assert variant("draft", (cpu(),)).name == "exact"
     assert "cpu: the device is not an NVIDIA GPU" in variant("draft", (cpu(),)).told
     elsewhere = variant("draft", ())
-    assert (elsewhere.name, elsewhere.others) == ("", ("exact",))
+    assert (elsewhere.name, elsewhere.others) == ("", {"exact": "computed like exact"})
     assert "is planned in float8, for a Hopper GPU" in elsewhere.told
 
 

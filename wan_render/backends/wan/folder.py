@@ -56,7 +56,7 @@ def folder_card(folder: Path, cache: FactCache) -> ModelCard:
 def _resemblance(checkpoint: Checkpoint, published: Official) -> Resemblance:
     own = checkpoint.flow_shift
     uses_own = own is not None and own not in (published.shift, CONVERTERS_SHIFT)
-    return Resemblance(published.name, published.shift, own, uses_own)
+    return Resemblance(published.name, published.shift, own, uses_own, "which diffusers writes for most models")
 
 
 def _with_shift(kinds: Mapping[ShotKind, KindDefaults], resembles: Resemblance) -> Mapping[ShotKind, KindDefaults]:

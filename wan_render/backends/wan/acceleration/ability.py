@@ -31,11 +31,15 @@ def variant(profile: str, devices: Sequence[Device]) -> Variant:
     where = f"profile '{profile}'"
     if not devices:
         told = f"{where} is planned in float8, for a Hopper GPU: no GPU is here. Other devices compute it like exact"
-        return Variant("", told, names[1:])
+        return Variant("", told, _others(names, ""))
     lacking = {name: unable(profile, devices, name) for name in names}
     best = next((name for name in names if not lacking[name]), names[-1])
     told = "" if best == "" else f"{where} is computed like {best}; {_FLOAT8} ({of_devices(lacking['']).found})"
-    return Variant(best, told, tuple(name for name in names if name != best))
+    return Variant(best, told, _others(names, best))
+
+
+def _others(names: Sequence[str], chosen: str) -> Mapping[str, str]:
+    return {name: f"computed like {name}" if name else "in float8" for name in names if name != chosen}
 
 
 def missing_for(profile: str, kinds: tuple[str, ...], variant: str = "") -> Problem | None:
