@@ -18,11 +18,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from docs.examples.backend.models import FINE, GrainFamily
+from tests.contracts.conftest import ONE_LINE, Unwatched
 from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backends import backend
 from wan_render.errors import WanRenderError
+from wan_render.facts import FactCache
 from wan_render.frame_checks import checked
 from wan_render.model_card import KindDefaults, ModelCard
+from wan_render.model_family import PullRequest
 from wan_render.render import Backend, Renderer
 from wan_render.render_values import Device, Group, Phase, Pixels, Plates, Progress
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
@@ -56,8 +60,15 @@ def tiny_wan(name: str) -> Callable[[Path], ModelCard]:
     return lambda folder: card_of(save_tiny(KINDS[name], folder / "model"))
 
 
+def grain(folder: Path) -> ModelCard:
+    """The weights of the sample backend, in a folder of their own."""
+    pulled = GrainFamily().pull(PullRequest(FINE, folder), Unwatched())
+    return GrainFamily().catalogue(FactCache(folder / "facts")).folder(pulled.folder)
+
+
 ENTRIES = [
     pytest.param(Entry("animatic", any_card), id="animatic"),
+    pytest.param(Entry("grain", grain), id="grain"),
     pytest.param(Entry("wan", tiny_wan("flf2v-2.1")), id="wan-flf2v", marks=pytest.mark.wan),
     pytest.param(Entry("wan", tiny_wan("i2v-a14b")), id="wan-two-experts", marks=pytest.mark.wan),
     pytest.param(Entry("wan", tiny_wan("ti2v-5b"), size=Size(64, 32)), id="wan-5b", marks=pytest.mark.wan),
@@ -146,7 +157,10 @@ def test_its_id_is_a_name_and_a_version(stage: Stage) -> None:
 
 def test_describing_it_loads_nothing_heavy(stage: Stage) -> None:
     code = f"""
+{ONE_LINE}
 import pickle, sys
+from docs.examples.backend.models import FINE, GrainFamily
+from tests.contracts.conftest import ONE_LINE, Unwatched
 from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backends import backend
 found = pickle.loads(pickle.dumps(backend({stage.entry.name!r})))
