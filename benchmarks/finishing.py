@@ -46,10 +46,10 @@ from wan_render.cut import ClipSource, Cut, Event
 from wan_render.media import ffmpeg
 from wan_render.media.chapters import ffmetadata
 from wan_render.media.clip import write_clip
-from wan_render.media.film import make_film
+from wan_render.media.film_encode import make_film
 from wan_render.media.lettering import script
 from wan_render.media.text import font_file
-from wan_render.plan import Joint
+from wan_render.plan import PlannedJoint
 from wan_render.render_values import Frames, Pixels
 from wan_render.take import AnyPlate, Size
 
@@ -137,7 +137,7 @@ def animatic(seconds: int) -> Cut:
             source=ClipSource(str(n % CLIPS)),
             first=0,
             frames=FRAMES if n == shots - 1 else FRAMES - 1,
-            joint=None if n == shots - 1 else Joint("continuous"),
+            joint=None if n == shots - 1 else PlannedJoint("continuous"),
             preview="animatic",
         )
         for n in range(shots)

@@ -20,9 +20,9 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from wan_render.backends.wan.catalogue import catalogue
+from wan_render.authored import Document
+from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.facts import FactCache
-from wan_render.model import Document
 from wan_render.plan import make_plan
 from wan_render.storyboard import read_storyboard
 

@@ -27,7 +27,7 @@ from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 from pydantic import Field
 
-from flows.review import show_plan
+from flows.artifacts import show_plan
 from wan_render.errors import Problem, Stopped, UsageError
 from wan_render.production import Run
 

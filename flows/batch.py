@@ -12,14 +12,14 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.cancel_watch import CancelWatch
 from flows.ended import ended_before
 from flows.film import film
-from flows.logs import no_alarms, no_walls
 from flows.names import batch_run_name
-from flows.watch import Watch
-from wan_render.cli.wording import counted
+from flows.run_logs import no_alarms, no_walls
 from wan_render.errors import Problem
 from wan_render.printable import path_name
+from wan_render.session.wording import counted
 
 PATTERNS = ("*.yaml", "*.yml", "*/storyboard.yaml", "*/storyboard.yml")
 
@@ -51,7 +51,7 @@ def batch(
     found = storyboards(folder)
     if not found:
         return Failed(message=nothing_in(folder))
-    with Watch(flow_run.id) as watch:
+    with CancelWatch(flow_run.id) as watch:
         try:
             states = {file: film(file, backend, outputs, draft=draft, return_state=True) for file in found}
         except TerminationSignal:

@@ -105,14 +105,14 @@ def _run(project: Path) -> None:
     _refuse_other_passwords()
     deployed, sentence = backend_to_deploy(os.environ.get("BACKEND", ""), settings.backend)
     # Everything of Prefect is imported after what can be refused without it: it takes a second.
-    from flows.running import Farm
+    from flows.running import FarmServices
 
     home = farm_home(project)
     with _lock(home) as lock:
         secret, said = safe_password(home)
         for line in said:
             _say(line)
-        farm = Farm(project, home, secret, lock)
+        farm = FarmServices(project, home, secret, lock)
         hand_to_prefect(home, secret, farm.api)
         with farm:
             for line in farm.deploy(deployed, was_open=(home / WAS_OPEN).exists()):

@@ -14,16 +14,13 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from flows.approval import wait_for_approval
+from flows.artifacts import show_review
+from flows.cancel_watch import CancelWatch
 from flows.ended import ended_before
-from flows.logs import no_alarms, no_walls
 from flows.names import film_run_name
 from flows.progress import Bar
-from flows.review import show_review
-from flows.takes import Night, render_takes
-from flows.watch import Watch
-from wan_render.cli.outlook import outlook
-from wan_render.cli.selection import selected
-from wan_render.cli.session import Session, chosen_backend
+from flows.run_logs import no_alarms, no_walls
+from flows.take_tasks import TakeTasks, run_take_tasks
 from wan_render.errors import Problem, Stopped, UsageError, WanRenderError
 from wan_render.farm import LocalFarm, local_devices
 from wan_render.printable import path_name
@@ -38,7 +35,9 @@ from wan_render.production import (
     warnings_of,
     with_film_change,
 )
-from wan_render.settings import machine_settings
+from wan_render.session.film_session import Session
+from wan_render.session.forecast_text import outlook
+from wan_render.session.shot_selection import selected
 
 WHOLE_PATH = "name it from there, or with its whole path"
 
@@ -67,7 +66,7 @@ def film(
     no_alarms()
     if (state := ended_before(flow_run.id)) is not None:
         return state
-    with Watch(flow_run.id) as watch:
+    with CancelWatch(flow_run.id) as watch:
         try:
             planned = session(storyboard, backend, outputs, draft=draft)
             return _ended(make(planned, None if only is None else str(only), approval=approval))
@@ -86,11 +85,7 @@ def session(storyboard: Path, backend: str | None, outputs: Path | None, *, draf
     """One storyboard on this machine, as the terminal has it. Raises UsageError for an unknown backend, and where
     there is no such file."""
     _refuse_missing(storyboard)
-    settings = machine_settings()
-    if outputs is not None:
-        settings = settings.model_copy(update={"outputs": outputs})
-    found, chosen_by = chosen_backend(backend, settings)
-    return Session(storyboard, (), settings, found, draft, chosen_by)
+    return Session.of(storyboard, outputs=outputs, backend=backend, draft=draft)
 
 
 def _refuse_missing(storyboard: Path) -> None:
@@ -116,14 +111,14 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
         if approval:
             wait_for_approval(run, sentence, (*film_warnings(plan, run.before), *run.confined))
         with LocalFarm(devices, store.root) as farm:
-            night = Night(farm, Precedence(run.orders))
-            render_takes(run, night)
+            night = TakeTasks(farm, Precedence(run.orders))
+            run_take_tasks(run, night)
         version = _finishing(run, night)
         show_review(run, night, version)
         return version
 
 
-def _finishing(run: Run, night: Night) -> FilmVersion:
+def _finishing(run: Run, night: TakeTasks) -> FilmVersion:
     """`finish` as a task of the run, in this thread, where a cancel can interrupt it."""
     failed = failures(night.outcomes)
     outcome: FilmVersion | WanRenderError | None = None

@@ -51,7 +51,7 @@ AT_ONCE_TIMES = 3
 Once may be somebody who restarts the farm's services."""
 
 
-class Farm:
+class FarmServices:
     """A server and a worker of this folder; a context. `lock` is an open file that all of them inherit.
 
     The password reaches them in their environment, which no other user can read; never in a command or an address.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wan_render.backends.wan.official import ALL
+from wan_render.backends.wan.models.official import ALL
 from wan_render.cleaning import as_read, cleaned, has_han
 
 NEGATIVES = sorted({kind.negative for model in ALL for kind in model.card().kinds.values()})

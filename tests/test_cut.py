@@ -13,8 +13,8 @@ from wan_render.plan import (
     CardText,
     Content,
     FilmPlan,
-    Joint,
     NotYet,
+    PlannedJoint,
     PlannedShot,
     PlannedTake,
     PlannedTitle,
@@ -27,11 +27,11 @@ SIZE = Size(64, 48)
 PLATE = Plate("a" * 64, SIZE)
 TAKE = Take("animatic/1", "m", PLATE, PLATE, "", "", 81, SIZE, Fraction(16), 1, Sampling(1, (1.0,), 1.0))
 CONTENT = Rendered((PlannedTake(1, TAKE),), 1)
-CONTINUOUS, CUT = Joint("continuous"), Joint("cut")
+CONTINUOUS, CUT = PlannedJoint("continuous"), PlannedJoint("cut")
 
 
 def shot(
-    name: str, frames: int, joint: Joint | None, content: Content = CONTENT, first: int = 0, hold: int = 0
+    name: str, frames: int, joint: PlannedJoint | None, content: Content = CONTENT, first: int = 0, hold: int = 0
 ) -> PlannedShot:
     return PlannedShot(f"1/{name}", "1", name, (0, 0), content, first, frames, hold, joint)
 
@@ -82,7 +82,11 @@ def test_each_shot_shows_its_own_part_and_hold() -> None:
 
 
 def test_a_dissolve_overlaps_and_a_fade_adds_no_time() -> None:
-    cut = assemble(film([shot("010", 80, Joint("dissolve", 8)), shot("020", 80, Joint("fade", 9)), FOUR[3]]), KEYS, {})
+    cut = assemble(
+        film([shot("010", 80, PlannedJoint("dissolve", 8)), shot("020", 80, PlannedJoint("fade", 9)), FOUR[3]]),
+        KEYS,
+        {},
+    )
     assert cut.starts == (0, 72, 152)
     assert cut.frames == 80 + 80 + 81 - 8
 

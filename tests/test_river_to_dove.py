@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from wan_render.backends.animatic import BACKEND
-from wan_render.backends.wan.catalogue import catalogue
+from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.cut import film_frames
 from wan_render.facts import FactCache
 from wan_render.plan import FilmPlan, make_plan

@@ -10,11 +10,11 @@ import pytest
 
 from tests.store.test_films import film
 from tests.store.values import A_TAKE, filled, provenance, take
+from wan_render.backend_contract import THE_ONLY_VARIANT, Renderer, Variant
 from wan_render.errors import DiskError, InputError, Problem
 from wan_render.model_card import ModelCard, PublishedLora
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered
-from wan_render.plan.film import Content
-from wan_render.render import THE_ONLY_VARIANT, Renderer, Variant
+from wan_render.plan.film_plan import Content
 from wan_render.render_values import ALONE, Device, Listen, Workspace
 from wan_render.status import FilmStatus, State, pin_warnings, plan_json, status
 from wan_render.store import Store

@@ -89,7 +89,7 @@ def save_tiny(kind: TinyKind, folder: Path, scheduler: str = "UniPCMultistepSche
 
 def card_of(folder: Path) -> ModelCard:
     """The card of a saved checkpoint."""
-    from wan_render.backends.wan.folder import folder_card
+    from wan_render.backends.wan.models.local_folder import folder_card
     from wan_render.facts import FactCache
 
     return folder_card(folder, FactCache(folder.parent / f"{folder.name}-facts"))

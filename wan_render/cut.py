@@ -11,7 +11,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Literal
 
-from wan_render.plan import CardText, FilmPlan, Joint, NotYet, PlannedShot, PlannedTitle, StillPicture
+from wan_render.plan import CardText, FilmPlan, NotYet, PlannedJoint, PlannedShot, PlannedTitle, StillPicture
 from wan_render.take import AnyPlate, Size
 
 
@@ -65,7 +65,7 @@ class Event:
     first: int
     frames: int
     hold: int = 0
-    joint: Joint | None = None
+    joint: PlannedJoint | None = None
     preview: str = ""
 
     @property
@@ -168,7 +168,7 @@ def _event(shot: PlannedShot, source: Source, preview: str) -> Event:
 
 def _joined(event: Event) -> Event:
     """An event that is not the last: titles, and the last shot before one, meet the next by a cut."""
-    return event if event.joint is not None else replace(event, joint=Joint("cut"))
+    return event if event.joint is not None else replace(event, joint=PlannedJoint("cut"))
 
 
 def film_frames(plan: FilmPlan) -> int:

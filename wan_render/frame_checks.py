@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wan_render.errors import Problem, RenderError
-from wan_render.render_values import Frames, Pixels, Plates
+from wan_render.render_values import Frames, Pixels, TakeInputs
 from wan_render.take import Take
 
 BLANK_CONTRAST = 8
@@ -27,7 +27,7 @@ def is_blank_instead(frame: Pixels, picture: Pixels) -> bool:
     return bool(picture.std(axis=(0, 1)).max() >= BLANK_CONTRAST or abs(mean - colour).max() >= BLANK_DIFFERENCE)
 
 
-def checked(take: Take, frames: Frames, plates: Plates) -> Frames:
+def checked(take: Take, frames: Frames, plates: TakeInputs) -> Frames:
     """The frames, if they are what the take asks for and show something; the seam promises this whatever a renderer
     does. A backend that computes in floats also looks whether they are finite before it rounds them: it can say why.
 
@@ -50,7 +50,7 @@ def checked(take: Take, frames: Frames, plates: Plates) -> Frames:
     return frames
 
 
-def _shows_nothing(pixels: Pixels, plates: Plates) -> str:
+def _shows_nothing(pixels: Pixels, plates: TakeInputs) -> str:
     """What is wrong with a clip that ends on one colour instead of its keyframes, or without any is black to the last
     sample; "" for every other one. Nothing that was photographed or painted at night comes out so black."""
     for name, frame, plate in (("first", pixels[0], plates.first), ("last", pixels[-1], plates.last)):

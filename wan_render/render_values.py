@@ -64,7 +64,7 @@ class Device:
 
 
 @dataclass(frozen=True)
-class Plates:
+class TakeInputs:
     """What a take is made from: its conformed pictures, each (height, width, 3) uint8 RGB at the take's size, and the
     files of its LoRAs by SHA-256, but for published ones, which the backend finds."""
 

@@ -96,7 +96,7 @@ def quoted(name: str) -> str:
     return repr(name if len(name) <= 100 else f"{name[:100]}…")
 
 
-def shortened(name: str) -> str:
+def shortened_name(name: str) -> str:
     """As `quoted`, without quotes: a name that is made of one out of a file, as a message repeats it."""
     return quoted(name)[1:-1]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from wan_render.backends.wan.acceleration import attention
-from wan_render.backends.wan.acceleration.attention import Attend
+from wan_render.backends.wan.kernels import attention
+from wan_render.backends.wan.kernels.attention import Attend
 
 
 class Processor:
@@ -54,7 +54,7 @@ def rotated(states: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch
 def compiled(transformer: Any, device: torch.device) -> Any:
     """The transformer, changed in place; with the kernels that the compiler can trace, not with ours, which import."""
     attend: Attend = attention.CUDNN.attend
-    if attention.has_flash3(device):
+    if attention.runs_flash3(device):
         attend = import_module("fa3_fwd_interface").flash_attn_func
     for block in transformer.blocks:
         block.attn1.processor = block.attn2.processor = Processor(attend)

@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.engine.forms import form_of
 from benchmarks.engine.models import make_component, make_parts, make_scheduler, weights_of
-from wan_render.backends.wan.official import FLF2V_14B
+from wan_render.backends.wan.models.official import FLF2V_14B
 
 BYTES = 50_000_000_000
 """Of the folder at full size: 33 GB of transformer, 13 of text encoder, 3 of CLIP and VAE."""

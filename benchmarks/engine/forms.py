@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wan_render.backends.wan import official
-from wan_render.backends.wan.official import Official
+from wan_render.backends.wan.models import official
+from wan_render.backends.wan.models.official import Official
 
 Config = Mapping[str, Any]
 

@@ -35,10 +35,10 @@ from benchmarks.engine.one_shot import Clock
 from benchmarks.engine.results import table, tell
 from benchmarks.engine.steps import relative_error
 from benchmarks.engine.takes import plates_of, raster_of, take_of
-from wan_render.backends.wan.official import FLF2V_14B
+from wan_render.backends.wan.models.official import FLF2V_14B
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
-from wan_render.render_values import Group, Pixels, Plates, Stage, Workspace
+from wan_render.render_values import Group, Pixels, Stage, TakeInputs, Workspace
 from wan_render.take import Take
 
 Found = dict[str, Any]
@@ -103,7 +103,7 @@ def lead(take: Take, group: Group | None) -> Rendered:
 
 def assist(take: Take, group: Group) -> None:
     (member,) = _members
-    member.renderer.assist(take, Plates(None, None), lambda _: None, group)
+    member.renderer.assist(take, TakeInputs(None, None), lambda _: None, group)
 
 
 @contextmanager

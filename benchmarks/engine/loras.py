@@ -39,8 +39,8 @@ from benchmarks.engine.results import tell
 from benchmarks.engine.shots import Reloaded
 from benchmarks.engine.steps import attempt, release
 from benchmarks.engine.takes import plates_of, raster_of, take_of
-from wan_render.backends.wan.fit import Rung
-from wan_render.backends.wan.official import FLF2V_14B
+from wan_render.backends.wan.memory.memory_fit import MemoryStep
+from wan_render.backends.wan.models.official import FLF2V_14B
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.take import Lora, Take
@@ -144,7 +144,7 @@ def measured(folder: Path, *, is_tiny: bool) -> Found:
     with attempt(found, "exact"):
         found["exact"] = ours(OwnVae(made.checkpoint, made.modules, made.parts), device, loras, take)
     release()
-    with attempt(found, "exact, in host memory"), fit(Rung.FREED):
+    with attempt(found, "exact, in host memory"), fit(MemoryStep.FREED):
         model = OwnVae(made.checkpoint, made.modules, made.parts)
         found["exact, in host memory"] = ours(model, device, loras, take)
     release()

@@ -31,8 +31,8 @@ from benchmarks.engine.models import MadeModel, make, weights_of
 from benchmarks.engine.results import tell
 from benchmarks.engine.steps import release
 from benchmarks.engine.takes import plates_of, raster_of, take_of
-from wan_render.backends.wan.fit import Rung
-from wan_render.backends.wan.official import BY_NAME, FLF2V_14B, Official
+from wan_render.backends.wan.memory.memory_fit import MemoryStep
+from wan_render.backends.wan.models.official import BY_NAME, FLF2V_14B, Official
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.errors import OutOfMemoryError
@@ -101,7 +101,7 @@ def host_model(model: Official, device: torch.device, *, is_tiny: bool) -> HostM
 def card_of(gigabytes: float, device: torch.device) -> Iterator[None]:
     """Within it the device has no more memory. A CPU, whose memory nobody limits, streams instead."""
     if device.type != "cuda":
-        with fit(Rung.STREAMED):
+        with fit(MemoryStep.STREAMED):
             yield
         return
     total = torch.cuda.mem_get_info(device)[1]
@@ -180,10 +180,10 @@ def main() -> None:
     whole, on_whole_card = rendered(card, model, take, device, rung)
     found[f"card of {asked.card:g} GB"] = on_card | {"against the same on the whole card": difference(pixels, whole)}
     found["the same on the whole card"] = on_whole_card
-    resident, on_device = rendered(card, model, take, device, Rung.RESIDENT)
+    resident, on_device = rendered(card, model, take, device, MemoryStep.RESIDENT)
     found["resident"] = on_device | {"against the same on the whole card": difference(resident, whole)}
     if asked.tiles:
-        pixels, tiled = rendered(card, model, take, device, Rung.TILED)
+        pixels, tiled = rendered(card, model, take, device, MemoryStep.TILED)
         found["in tiles"] = tiled | {"against the same on the whole card": difference(pixels, whole)}
     tell(found, asked.json)
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from benchmarks.engine.forms import Form
-from wan_render.backends.wan.checkpoint import Checkpoint
-from wan_render.backends.wan.configs import Index, TransformerConfig, VaeConfig
+from wan_render.backends.wan.checkpoint.checkpoint_folder import Checkpoint
+from wan_render.backends.wan.checkpoint.configs import Index, TransformerConfig, VaeConfig
 
 
 @dataclass(frozen=True)

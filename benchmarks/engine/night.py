@@ -53,9 +53,9 @@ from benchmarks.engine.shots import sampling_of
 from benchmarks.engine.steps import attempt
 from benchmarks.engine.takes import picture, raster_of, take_of
 from wan_render.backends.wan import BACKEND
-from wan_render.backends.wan.checkpoint import read_checkpoint
-from wan_render.backends.wan.folder import folder_card
-from wan_render.backends.wan.official import FLF2V_14B
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.models.local_folder import folder_card
+from wan_render.backends.wan.models.official import FLF2V_14B
 from wan_render.facts import FactCache
 from wan_render.farm import Began, Event, LocalFarm, cpu, gpus, render_all
 from wan_render.model_card import ModelCard

@@ -37,10 +37,10 @@ from benchmarks.engine.models import MadeModel, make, weights_of
 from benchmarks.engine.results import tell, write
 from benchmarks.engine.steps import attempt, release
 from benchmarks.engine.takes import plates_of, raster_of, take_of
-from wan_render.backends.wan.official import ALL, BY_NAME, FLF2V_14B, Official
+from wan_render.backends.wan.models.official import ALL, BY_NAME, FLF2V_14B, Official
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
-from wan_render.render_values import Phase, Pixels, Plates, Progress
+from wan_render.render_values import Phase, Pixels, Progress, TakeInputs
 from wan_render.take import Take
 
 Found = dict[str, Any]
@@ -94,7 +94,7 @@ class Subject:
     official: Official
     model: MadeModel
     take: Take
-    plates: Plates
+    plates: TakeInputs
     clock: Clock
 
     def renderer(self, model: MadeModel) -> WanRenderer:
@@ -160,7 +160,7 @@ def pipeline(model: MadeModel, take: Take) -> Any:
     return pipe
 
 
-def pictures(plates: Plates) -> Found:
+def pictures(plates: TakeInputs) -> Found:
     """A pipeline's arguments for the keyframes that there are."""
     given = {"image": plates.first, "last_image": plates.last}
     return {name: import_module("PIL.Image").fromarray(plate) for name, plate in given.items() if plate is not None}

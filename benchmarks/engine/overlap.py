@@ -25,13 +25,13 @@ from benchmarks.engine.models import make_component, weights_of
 from benchmarks.engine.parts import Setting
 from benchmarks.engine.results import tell
 from benchmarks.engine.steps import Shot, shot_of
-from wan_render.backends.wan.acceleration import attention
-from wan_render.backends.wan.acceleration.accelerator import DecoderForm
-from wan_render.backends.wan.acceleration.prepare import accelerated
-from wan_render.backends.wan.acceleration.profile import Precision
-from wan_render.backends.wan.latents import decode_video
-from wan_render.backends.wan.official import FLF2V_14B
+from wan_render.backends.wan.kernels import attention
+from wan_render.backends.wan.models.official import FLF2V_14B
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
+from wan_render.backends.wan.pipeline.latents import decode_video
+from wan_render.backends.wan.profiles.accelerator import DecoderForm
+from wan_render.backends.wan.profiles.prepare import accelerated
+from wan_render.backends.wan.profiles.render_profile import Precision
 
 ROUNDS = 5
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from wan_render.backends.wan.acceleration import attention
-from wan_render.backends.wan.acceleration.arithmetic import Float8, Heads, joined, safe_scales, split, value_scales
-from wan_render.backends.wan.acceleration.linear import Float8Linear
-from wan_render.backends.wan.acceleration.operations import HeadScales, Operations, Rope, TorchOperations, Update
-from wan_render.backends.wan.acceleration.rows import LARGEST, Rows, quantised
+from wan_render.backends.wan.kernels import attention
+from wan_render.backends.wan.kernels.arithmetic import Float8, Heads, joined_heads, safe_scales, split, value_scales
+from wan_render.backends.wan.kernels.linear import Float8Linear
+from wan_render.backends.wan.kernels.operations import HeadScales, Operations, Rope, TorchOperations, Update
+from wan_render.backends.wan.kernels.rows import LARGEST, Rows, quantised
 
 Found = dict[str, Any]
 Scales = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -33,7 +33,7 @@ def operations_part(setting: Setting) -> Found:
     """Relative errors of each fused operation against plain torch, and its milliseconds at full size."""
     if setting.is_tiny:
         return {}
-    from wan_render.backends.wan.acceleration.prepare import fused_operations
+    from wan_render.backends.wan.profiles.prepare import fused_operations
 
     fused = fused_operations()
     found: Found = {}
@@ -159,7 +159,7 @@ def milliseconds(work: Callable[[], Any], repeats: int = 5) -> float:
 def of_heads(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scales: Scales) -> torch.Tensor:
     """Float8 attention of (tokens, features)."""
     parts = [split(part, HEADS) for part in (query, key, value)]
-    return joined(attention.flash3_float8(parts[0], parts[1], parts[2], scales))
+    return joined_heads(attention.flash3_float8(parts[0], parts[1], parts[2], scales))
 
 
 def attention_part(setting: Setting) -> Found:
@@ -204,7 +204,7 @@ def smoothing(device: torch.device, common: float, tokens: int = 8192) -> Found:
     plain = TorchOperations()
     normed = [plain.rms_rope(part, ones, still, 1e-6, None) for part in (query, key)]
     exact = [split(part, HEADS) for part in (*normed, value)]
-    wanted = joined(attention.SDPA.attend(exact[0], exact[1], exact[2]))
+    wanted = joined_heads(attention.SDPA.attend(exact[0], exact[1], exact[2]))
     changing = wanted - value.mean(dim=0)
     found: Found = {}
     try:

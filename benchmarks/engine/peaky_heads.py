@@ -26,10 +26,10 @@ import torch
 from benchmarks.engine.arguments import parser
 from benchmarks.engine.results import table, tell
 from benchmarks.engine.steps import relative_error
-from wan_render.backends.wan.acceleration import attention
-from wan_render.backends.wan.acceleration.arithmetic import Float8, Heads, joined, split
-from wan_render.backends.wan.acceleration.operations import HeadScales, Rope, TorchOperations
-from wan_render.backends.wan.acceleration.rows import LARGEST, Rows
+from wan_render.backends.wan.kernels import attention
+from wan_render.backends.wan.kernels.arithmetic import Float8, Heads, joined_heads, split
+from wan_render.backends.wan.kernels.operations import HeadScales, Rope, TorchOperations
+from wan_render.backends.wan.kernels.rows import LARGEST, Rows
 
 Three = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """Of query, key and value."""
@@ -97,7 +97,7 @@ def wanted(inputs: Inputs) -> tuple[torch.Tensor, float]:
 def answers(inputs: Inputs) -> Iterator[tuple[str, torch.Tensor]]:
     """Of every kernel that is here: (1, tokens, heads, features of a head) or (tokens, features)."""
     device = inputs.query.device
-    has_flash3 = attention.has_flash3(device)
+    has_flash3 = attention.runs_flash3(device)
     exact = attention.FLASH_3 if has_flash3 else attention.SDPA
     yield f"bfloat16, {exact.name}", exact.attend(*heads_of(inputs.parts, inputs))
     scales = tight_scales(inputs)
@@ -106,7 +106,7 @@ def answers(inputs: Inputs) -> Iterator[tuple[str, torch.Tensor]]:
         plain.head_float8(part, HeadScales(None, scale)) for part, scale in zip(inputs.parts, scales, strict=True)
     ]
     if has_flash3:
-        yield "float8", joined(attention.flash3_float8(*heads_of(eights, inputs), scales))
+        yield "float8", joined_heads(attention.flash3_float8(*heads_of(eights, inputs), scales))
         yield "float8, as in fast", as_in_fast(inputs)
     else:
         rounded = [

@@ -26,10 +26,10 @@ from benchmarks.engine.models import MadeModel, make, weights_of
 from benchmarks.engine.results import tell
 from benchmarks.engine.steps import attempt, release
 from benchmarks.engine.takes import plates_of, raster_of, take_of
-from wan_render.backends.wan.official import FLF2V_14B
+from wan_render.backends.wan.models.official import FLF2V_14B
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer
-from wan_render.render_values import Phase, Pixels, Plates, Progress
+from wan_render.render_values import Phase, Pixels, Progress, TakeInputs
 from wan_render.take import Sampling, Size, Take
 
 Found = dict[str, Any]
@@ -73,7 +73,7 @@ class Phases:
         return time.perf_counter()
 
 
-def takes_of(profile: str, size: Size, frames: int, steps: int) -> Iterator[tuple[str, Take, Plates]]:
+def takes_of(profile: str, size: Size, frames: int, steps: int) -> Iterator[tuple[str, Take, TakeInputs]]:
     """The shots of a night."""
     first = take_of(FLF2V_14B, size, frames, steps)
     first = replace(first, sampling=sampling_of(profile, first.sampling))

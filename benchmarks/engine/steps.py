@@ -47,12 +47,12 @@ from benchmarks.engine.meter import Meter, TorchMeter
 from benchmarks.engine.models import make_transformer, weights_of
 from benchmarks.engine.parts import Setting, attention_part, operations_part
 from benchmarks.engine.results import write
-from wan_render.backends.wan.acceleration import attention, check
-from wan_render.backends.wan.acceleration.prepare import accelerated, fused_operations, reference
-from wan_render.backends.wan.acceleration.profile import EXACT, Precision
-from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
-from wan_render.backends.wan.official import BY_NAME, FLF2V_14B, I2V_14B_480P
+from wan_render.backends.wan.kernels import attention, self_check
+from wan_render.backends.wan.models.official import BY_NAME, FLF2V_14B, I2V_14B_480P
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
+from wan_render.backends.wan.profiles.prepare import accelerated, fused_operations, reference
+from wan_render.backends.wan.profiles.render_profile import EXACT, Precision
+from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
 
 Found = dict[str, Any]
 Variants = dict[str, Any]
@@ -304,7 +304,7 @@ def makers_of(stock: Any, setting: Setting) -> dict[str, Callable[[], Any]]:
     from benchmarks.engine.compiled import KEYS_AND_VALUES_OF_SHOT, compiled, in_float8, sharing_weights
 
     device = setting.device
-    kernel = attention.FLASH_3 if attention.has_flash3(device) else attention.CUDNN
+    kernel = attention.FLASH_3 if attention.runs_flash3(device) else attention.CUDNN
     return {
         "compiled": lambda: compiled(sharing_weights(stock), device),
         "exact": lambda: accelerated(stock, Precision.LOADED, device, kernel),
@@ -362,7 +362,7 @@ def first_use(setting: Setting) -> Found:
     found: Found = {}
     for linears in Precision:
         before = time.perf_counter()
-        wrong = check.wrong_operations(fused_operations(), 5120, 40, linears, setting.device)
+        wrong = self_check.wrong_operations(fused_operations(), 5120, 40, linears, setting.device)
         found[linears.value] = {"wrong": wrong, "s": time.perf_counter() - before}
     return found
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wan_render.backends.wan.official import Official
-from wan_render.render_values import Pixels, Plates
+from wan_render.backends.wan.models.official import Official
+from wan_render.render_values import Pixels, TakeInputs
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
 PROMPT = "从天上俯瞰河流，镜头瞬间下潜到水下的古代遗迹。"
@@ -45,9 +45,9 @@ def take_of(model: Official, size: Size, frames: int, steps: int, kind: ShotKind
     )
 
 
-def plates_of(take: Take, seed: int = 1) -> Plates:
+def plates_of(take: Take, seed: int = 1) -> TakeInputs:
     """Pictures for a take's keyframes, others for another seed."""
-    return Plates(
+    return TakeInputs(
         first=None if take.first is None else picture(take.size, seed),
         last=None if take.last is None else picture(take.size, seed + 1),
     )

@@ -15,7 +15,7 @@ from wan_render.backends.animatic.camera import choose_move, leaving
 from wan_render.backends.animatic.morph import ALIKE, agreement
 from wan_render.errors import RenderError
 from wan_render.model_card import KindDefaults, ModelCard
-from wan_render.render_values import Device, Pixels, Plates
+from wan_render.render_values import Device, Pixels, TakeInputs
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
 SIZE = Size(160, 96)
@@ -58,7 +58,7 @@ def pushed(picture: Pixels) -> Pixels:
 
 def rendered(what: Take, first: Pixels | None = None, last: Pixels | None = None) -> Pixels:
     renderer = animatic.BACKEND.open(CARD, CPU, lambda _: None)
-    return renderer.render(what, Plates(first, last), lambda _: None).pixels
+    return renderer.render(what, TakeInputs(first, last), lambda _: None).pixels
 
 
 def steps(frames: Pixels) -> list[float]:

@@ -23,7 +23,7 @@ from tests.cli.conftest import environment
 from tests.store.values import filled, provenance
 from tests.tiny_wan import KINDS, save_tiny
 from wan_render.backends.wan import BACKEND
-from wan_render.backends.wan.catalogue import catalogue
+from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.backends.wan.weights.manifest import Manifest
 from wan_render.facts import FactCache
 from wan_render.plan import make_plan

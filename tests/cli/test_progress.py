@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.farm.orders import order
-from wan_render.cli.countdown import Countdown, Expected, NightCountdown
-from wan_render.cli.progress import Reporter, reporter
+from wan_render.cli.progress_bars import Reporter, reporter
 from wan_render.errors import DeviceError, Problem
 from wan_render.farm import AttemptFailed, Began, Ended, Event, Verdict
 from wan_render.render_values import Phase, Progress
+from wan_render.session.countdown import Countdown, Expected, NightCountdown
 from wan_render.store import Clip
 from wan_render.take import Size
 

@@ -21,14 +21,14 @@ import pytest
 from docs.examples.backend.models import FINE, GrainFamily
 from tests.contracts.conftest import ONE_LINE, Unwatched
 from tests.tiny_wan import KINDS, card_of, save_tiny
+from wan_render.backend_contract import Backend, Renderer
 from wan_render.backends import backend
 from wan_render.errors import WanRenderError
 from wan_render.facts import FactCache
 from wan_render.frame_checks import checked
 from wan_render.model_card import KindDefaults, ModelCard
 from wan_render.model_family import PullRequest
-from wan_render.render import Backend, Renderer
-from wan_render.render_values import Device, Group, Phase, Pixels, Plates, Progress
+from wan_render.render_values import Device, Group, Phase, Pixels, Progress, TakeInputs
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
 CPU = Device("cpu", "the test's CPU", 1 << 30)
@@ -109,9 +109,9 @@ class Stage:
             sampling=replace(defaults.sampling, steps=2),
         )
 
-    def plates(self, take: Take) -> Plates:
+    def plates(self, take: Take) -> TakeInputs:
         size = take.size
-        return Plates(
+        return TakeInputs(
             first=picture(size, 1) if take.first else None,
             last=picture(size, 2) if take.last else None,
         )
@@ -218,7 +218,7 @@ def test_a_group_that_cannot_share_a_take_is_refused(stage: Stage, tmp_path: Pat
         with pytest.raises(WanRenderError):
             renderer.render(take, stage.plates(take), lambda _: None, Group(0, size, tmp_path))
         with pytest.raises(WanRenderError):
-            renderer.assist(take, Plates(None, None), lambda _: None, Group(1, size, tmp_path))
+            renderer.assist(take, TakeInputs(None, None), lambda _: None, Group(1, size, tmp_path))
 
 
 def test_it_returns_what_the_take_asks_for(stage: Stage) -> None:
@@ -279,9 +279,9 @@ def test_plates_that_are_not_the_takes_are_refused(stage: Stage) -> None:
         take = stage.take(kind)
         right = stage.plates(take)
         refused = [
-            Plates(picture(wrong, 1), right.last) if take.first else Plates(picture(take.size, 1), None),
-            Plates(None, right.last) if take.first else Plates(None, picture(take.size, 1)),
-            Plates(right.first, None if take.last else picture(take.size, 2)),
+            TakeInputs(picture(wrong, 1), right.last) if take.first else TakeInputs(picture(take.size, 1), None),
+            TakeInputs(None, right.last) if take.first else TakeInputs(None, picture(take.size, 1)),
+            TakeInputs(right.first, None if take.last else picture(take.size, 2)),
         ]
         with stage.open() as renderer:
             for plates in refused:

@@ -23,7 +23,7 @@ from wan_render.errors import (
     RenderError,
     WanRenderError,
 )
-from wan_render.farm.work import Work, Write
+from wan_render.farm.process.work import Work, Write
 from wan_render.media.ffmpeg import Ffmpeg
 from wan_render.production import RenderOrder
 from wan_render.render_values import Device, Group, Listen, Phase, Progress

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from wan_render.backend_contract import Backend, Renderer
 from wan_render.backends import backend
 from wan_render.backends.animatic import Animatic
 from wan_render.model_card import KindDefaults, ModelCard
 from wan_render.production import RenderOrder
-from wan_render.render import Backend, Renderer
-from wan_render.render_values import ALONE, Device, Frames, Group, Listen, Phase, Plates, Progress, Workspace
+from wan_render.render_values import ALONE, Device, Frames, Group, Listen, Phase, Progress, TakeInputs, Workspace
 from wan_render.store import Clip
 from wan_render.take import Sampling, ShotKind, Size, Take
 
@@ -73,16 +73,16 @@ class Drawing(Grouping):
 class LooksOn:
     renderer: Renderer
 
-    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:
+    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], TakeInputs], listen: Listen) -> None:
         self.renderer.prepare(takes, plates, listen)
 
-    def render(self, take: Take, plates: Plates, listen: Listen, group: Group | None = None) -> Frames:
+    def render(self, take: Take, plates: TakeInputs, listen: Listen, group: Group | None = None) -> Frames:
         while group is not None and not (group.rendezvous / "looks on").exists():
             listen(Progress(Phase.WAITING))
             time.sleep(0.01)
         return self.renderer.render(take, plates, listen)
 
-    def assist(self, take: Take, plates: Plates, listen: Listen, group: Group) -> None:  # noqa: ARG002 - the seam's
+    def assist(self, take: Take, plates: TakeInputs, listen: Listen, group: Group) -> None:  # noqa: ARG002 - the seam's
         (group.rendezvous / "looks on").touch()
         while not group.is_over:
             listen(Progress(Phase.WAITING))

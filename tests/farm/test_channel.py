@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from wan_render.farm.channel import Channel, ClosedError, Done, Told
-from wan_render.farm.inbox import Inbox
+from wan_render.farm.process.channel import Channel, ClosedError, Done, ProgressMessage
+from wan_render.farm.process.inbox import Inbox
 from wan_render.render_values import Phase, Progress
 
 Ends = tuple[Channel, Channel]
@@ -82,7 +82,7 @@ def test_closing_wakes_the_thread_that_receives(ends: Ends) -> None:
 def test_only_unread_progress_of_one_phase_is_superseded() -> None:
     inbox = Inbox()
     loading, step, done, again = (
-        Told(1, Progress(phase, count, 2))
+        ProgressMessage(1, Progress(phase, count, 2))
         for phase, count in ((Phase.LOADING, 0), (Phase.STEP, 1), (Phase.STEP, 2), (Phase.STEP, 0))
     )
     for message in (loading, step, done, Done(1, 1), again):

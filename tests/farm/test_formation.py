@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.farm.orders import Grouping, grouped
-from wan_render.farm.expected import expected_seconds
-from wan_render.farm.formation import MARGIN, Coming, formation
-from wan_render.farm.formation import night as expected_night
-from wan_render.farm.outlook import Outlook
+from wan_render.farm.groups.expected_time import expected_seconds
+from wan_render.farm.groups.formation import MARGIN, Coming, formation
+from wan_render.farm.groups.formation import simulated_end as expected_night
+from wan_render.farm.groups.simulation import SimulatedRun
 from wan_render.production import RenderOrder
 from wan_render.render_values import Device
 from wan_render.take import FramePlate
@@ -164,7 +164,7 @@ def clock() -> Clock:
 
 
 def test_takes_that_are_slower_than_estimated_are_expected_to_be_so(clock: Clock) -> None:
-    outlook, first, second = Outlook("cuda", clock), grouped("a", "1"), grouped("b", "2")
+    outlook, first, second = SimulatedRun("cuda", clock), grouped("a", "1"), grouped("b", "2")
     outlook.begins(first, 1)
     assert outlook.left(first.take.key) == 600.0
     clock.now = 1200.0
@@ -175,14 +175,14 @@ def test_takes_that_are_slower_than_estimated_are_expected_to_be_so(clock: Clock
 
 
 def test_a_take_that_is_late_is_not_taken_for_done(clock: Clock) -> None:
-    outlook, late = Outlook("cuda", clock), grouped("a")
+    outlook, late = SimulatedRun("cuda", clock), grouped("a")
     outlook.begins(late, 1)
     clock.now = 900.0
     assert outlook.left(late.take.key) == 300.0
 
 
 def test_the_end_of_a_night_is_known_from_what_is_expected(clock: Clock) -> None:
-    outlook, orders = Outlook("cuda", clock), [grouped(str(shot), str(shot)) for shot in range(4)]
+    outlook, orders = SimulatedRun("cuda", clock), [grouped(str(shot), str(shot)) for shot in range(4)]
     outlook.expect(orders)
     assert outlook.devices(orders[0], [], [0.0, 0.0], all_sizes) == 1
     outlook.expect(orders[:1])
@@ -192,12 +192,12 @@ def test_the_end_of_a_night_is_known_from_what_is_expected(clock: Clock) -> None
 def test_a_helper_that_has_to_load_the_model_first_is_worth_it_for_long_takes_only(clock: Clock) -> None:
     for seconds, devices in ((60.0, 1), (600.0, 2)):
         order = grouped("a", str(seconds), backend=Grouping(seconds=seconds))
-        assert Outlook("cuda", clock).devices(order, [], [0.0, 0.0], all_sizes) == 2
-        assert Outlook("cuda", clock).devices(order, [], [0.0, 0.0], all_sizes, helpers_load=True) == devices
+        assert SimulatedRun("cuda", clock).devices(order, [], [0.0, 0.0], all_sizes) == 2
+        assert SimulatedRun("cuda", clock).devices(order, [], [0.0, 0.0], all_sizes, helpers_load=True) == devices
 
 
 def test_a_decision_stands_until_something_happens(clock: Clock) -> None:
-    outlook, one, two = Outlook("cuda", clock), grouped("a", "1"), grouped("b", "2")
+    outlook, one, two = SimulatedRun("cuda", clock), grouped("a", "1"), grouped("b", "2")
     assert outlook.devices(one, [], [0.0, 0.0], all_sizes) == 2
     assert outlook.devices(one, [], [0.0, 900.0], all_sizes) == 2
     outlook.begins(two, 1)
@@ -209,7 +209,7 @@ def test_a_shot_that_continues_another_waits_for_it(clock: Clock) -> None:
     plate = FramePlate(first.take.key, 8, first.take.size)
     following = grouped("c", "3", backend=Grouping(seconds=1200.0))
     following = replace(following, take=replace(following.take, first=plate))
-    outlook = Outlook("cuda", clock)
+    outlook = SimulatedRun("cuda", clock)
     outlook.expect([first, following, free])
     assert outlook.devices(first, [], [0.0, 0.0], all_sizes) == 2
     outlook.begins(first, 2)

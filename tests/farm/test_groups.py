@@ -21,8 +21,9 @@ from tests.farm.conftest import OpenFarm
 from tests.farm.orders import Grouping, Wide, device, grouped, nobody, order, pid
 from tests.farm.test_stopping import runs, said, seconds_to_stop, until
 from wan_render.errors import DeviceError, DiskError, LostPeerError, OutOfMemoryError, RenderError
-from wan_render.farm import LocalFarm, Stall, outlook, render_all, team
-from wan_render.farm.lock import DeviceLock
+from wan_render.farm import LocalFarm, Stall, render_all
+from wan_render.farm.groups import simulation, team
+from wan_render.farm.locks.device_lock import DeviceLock
 from wan_render.model_card import ModelCard
 from wan_render.render_values import Progress
 from wan_render.settings import MachineSettings
@@ -189,7 +190,7 @@ def test_the_last_wave_of_a_night_takes_groups(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three on two: two alone, and when they end, about the same time, the third by both."""
-    monkeypatch.setattr(outlook, "JOINING_SECONDS", 0.0)
+    monkeypatch.setattr(simulation, "JOINING_SECONDS", 0.0)
     farm = open_farm("cuda:0", "cuda:1", work=WORK, groups="auto")
     orders = [grouped("hold go", "1"), grouped("hold go", "2"), grouped("nothing", "3")]
     with released(tmp_path / "go"):
@@ -458,7 +459,9 @@ def test_a_run_that_is_killed_takes_its_groups_along(open_farm: OpenFarm, tmp_pa
     modules = os.pathsep.join(filter(None, sys.path))
     run = subprocess.Popen([sys.executable, "-c", A_RUN, str(tmp_path)], env={**os.environ, "PYTHONPATH": modules})
     until(lambda: len(begun(tmp_path)) == 2)
-    ranks = [child.pid for child in psutil.Process(run.pid).children() if "wan_render.farm.child" in child.cmdline()]
+    ranks = [
+        child.pid for child in psutil.Process(run.pid).children() if "wan_render.farm.process.child" in child.cmdline()
+    ]
     assert len(ranks) == 2
     run.kill()
     run.wait()

@@ -21,10 +21,10 @@ from tests.farm.conftest import OpenFarm
 from tests.farm.orders import nobody, order
 from tests.farm.test_stopping import said, until
 from wan_render.errors import MachineError
-from wan_render.farm import lock_place
-from wan_render.farm.lock import DeviceLock
-from wan_render.farm.lock_place import place_for
-from wan_render.farm.lock_record import holder
+from wan_render.farm.locks import lock_place
+from wan_render.farm.locks.device_lock import DeviceLock
+from wan_render.farm.locks.lock_place import place_for
+from wan_render.farm.locks.lock_record import holder
 from wan_render.render_values import Device
 from wan_render.store.disk import user_name
 
@@ -62,7 +62,7 @@ def shared(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = open_folder / "shm"
     folder.mkdir()
     folder.chmod(0o1777)
-    monkeypatch.setattr("wan_render.farm.lock_record._SHARED", folder)
+    monkeypatch.setattr("wan_render.farm.locks.lock_record._SHARED", folder)
     return folder
 
 

@@ -16,7 +16,7 @@ from tests.farm.duties import ACTIONS
 from tests.farm.orders import nobody, order, pid
 from wan_render.errors import DeviceError, DiskError, OutOfMemoryError, RenderError, Stopped
 from wan_render.farm import Attempts, Began, Event, LocalFarm, render_all
-from wan_render.farm.work import Work
+from wan_render.farm.process.work import Work
 from wan_render.production import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
 from wan_render.store import Clip

@@ -34,7 +34,7 @@ def test_a_process_killed_after_denoising_costs_only_the_decoding(tmp_path: Path
 
     def kill_at_decoding(progress: Progress) -> None:
         if progress.phase is Phase.DECODING:
-            (child,) = (c for c in psutil.Process().children() if "wan_render.farm.child" in c.cmdline())
+            (child,) = (c for c in psutil.Process().children() if "wan_render.farm.process.child" in c.cmdline())
             os.kill(child.pid, signal.SIGKILL)
 
     with LocalFarm([cpu()], store.root, FarmSettings(locks=tmp_path / "locks")) as farm:

@@ -19,7 +19,7 @@ from tests.farm.conftest import OpenFarm
 from tests.farm.orders import nobody, order, pid
 from wan_render.errors import DeviceError, MachineError, Stopped
 from wan_render.farm import LocalFarm
-from wan_render.farm.lock import DeviceLock
+from wan_render.farm.locks.device_lock import DeviceLock
 from wan_render.render_values import Device
 from wan_render.store import Clip
 

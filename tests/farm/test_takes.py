@@ -65,7 +65,7 @@ def test_a_process_killed_while_it_writes_costs_the_attempt_and_leaves_nothing(
 
     def kill_at_writing(progress: Progress) -> None:
         if progress.phase is Phase.WRITING and Phase.WRITING not in heard:
-            (child,) = (c for c in psutil.Process().children() if "wan_render.farm.child" in c.cmdline())
+            (child,) = (c for c in psutil.Process().children() if "wan_render.farm.process.child" in c.cmdline())
             os.kill(child.pid, signal.SIGKILL)
         heard.append(progress.phase)
 

@@ -101,7 +101,9 @@ def test_a_device_that_dies_amid_the_steps_costs_the_attempt_alone(
     def kill(_: RenderOrder, event: Event) -> None:
         if not isinstance(event, Progress) or event.phase is not Phase.STEP or event.done < 2 or killed:
             return  # a later step may be told in the place of the second
-        children = (child for child in psutil.Process().children() if "wan_render.farm.child" in child.cmdline())
+        children = (
+            child for child in psutil.Process().children() if "wan_render.farm.process.child" in child.cmdline()
+        )
         killed.append(sorted(child.pid for child in children)[at])
         os.kill(killed[0], signal.SIGKILL)
 

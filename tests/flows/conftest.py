@@ -170,7 +170,7 @@ class Farm:
         return found
 
     def devices(self) -> list[psutil.Process]:
-        return self.processes("wan_render.farm.child ")
+        return self.processes("wan_render.farm.process.child ")
 
     def flows(self, run: str) -> list[psutil.Process]:
         """The process of a run, where it has one."""

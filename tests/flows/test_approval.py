@@ -11,7 +11,7 @@ import pytest
 from tests.flows.conftest import Farm, until
 from tests.flows.films import write_film
 from wan_render.farm import cpu
-from wan_render.farm.lock import DeviceLock
+from wan_render.farm.locks.device_lock import DeviceLock
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 

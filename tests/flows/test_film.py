@@ -16,7 +16,7 @@ from tests.flows.conftest import Farm, until
 from tests.flows.films import write_film
 from tests.flows.project import PROJECT
 from wan_render.backends import backend
-from wan_render.backends.wan.catalogue import catalogue
+from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.facts import FactCache
 from wan_render.farm import cpu
 from wan_render.plan import make_plan

@@ -17,7 +17,7 @@ from flows.batch import nothing_in, storyboards
 from flows.ended import unasked
 from flows.film import session
 from flows.names import artifact_key, film_name
-from flows.takes import ATTEMPTS, Night, threads_of
+from flows.take_tasks import ATTEMPTS, TakeTasks, threads_of
 from tests.farm.orders import order
 from wan_render.errors import DeviceError, Problem, RenderError, Stopped, UsageError, WanRenderError
 from wan_render.farm import cpu
@@ -62,7 +62,7 @@ BLACK = RenderError(Problem("1/010", "black frames", remedy="change the prompt")
 
 
 def test_a_take_is_rendered() -> None:
-    night, asked = Night(Told()), order("nothing")
+    night, asked = TakeTasks(Told()), order("nothing")
     state = night.render(asked)
     assert state.is_completed()
     assert isinstance(night.outcomes[asked], Clip)
@@ -71,7 +71,7 @@ def test_a_take_is_rendered() -> None:
 
 def test_the_farm_knows_what_is_still_to_come() -> None:
     farm, first, second = Told(BLACK), order("nothing", "1"), order("nothing", "2")
-    night = Night(farm, Precedence([first, second]))
+    night = TakeTasks(farm, Precedence([first, second]))
     night.render(first)
     assert list(farm.expected) == [second]
     night.render(second)
@@ -79,7 +79,7 @@ def test_the_farm_knows_what_is_still_to_come() -> None:
 
 
 def test_a_take_that_another_run_rendered_is_found() -> None:
-    night, asked = Night(Told(phase=Phase.WAITING)), order("nothing")
+    night, asked = TakeTasks(Told(phase=Phase.WAITING)), order("nothing")
     state = night.render(asked)
     assert state.is_completed()
     assert (state.name, state.message) == ("Found", "another run rendered it")
@@ -93,7 +93,7 @@ def test_what_a_take_waited_is_not_what_it_took() -> None:
             time.sleep(1.6)
             return super().render(order, listen)
 
-    night, asked = Night(Slow()), order("nothing")
+    night, asked = TakeTasks(Slow()), order("nothing")
     assert night.render(asked).message == "rendered in 0 s after 2 s of waiting (was: )"
     assert night.seconds[asked.take.key] < 1
 
@@ -118,7 +118,7 @@ def test_a_run_that_nobody_asked_for_again_is_known_by_its_states() -> None:
 
 
 def test_what_is_worth_retrying_is_raised_until_the_last_attempt() -> None:
-    night, asked = Night(Told(*[DIED] * ATTEMPTS)), order("nothing")
+    night, asked = TakeTasks(Told(*[DIED] * ATTEMPTS)), order("nothing")
     for _ in range(ATTEMPTS - 1):
         with pytest.raises(DeviceError):
             night.render(asked)
@@ -129,14 +129,14 @@ def test_what_is_worth_retrying_is_raised_until_the_last_attempt() -> None:
 
 
 def test_what_would_end_alike_is_not_retried() -> None:
-    night, asked = Night(Told(BLACK)), order("nothing")
+    night, asked = TakeTasks(Told(BLACK)), order("nothing")
     assert night.render(asked).message == "1/010: black frames; change the prompt"
     assert night.outcomes[asked] is BLACK
 
 
 def test_when_all_fail_alike_the_rest_is_not_tried() -> None:
     farm = Told(*[BLACK] * 9)
-    night = Night(farm)
+    night = TakeTasks(farm)
     orders = [order("nothing", f"1/0{number}0") for number in range(1, 6)]
     states = [night.render(each) for each in orders]
     assert farm.tried == 3
@@ -154,7 +154,7 @@ def test_takes_for_other_devices_have_threads_of_their_own() -> None:
 
 
 def test_a_stopped_take_is_cancelled() -> None:
-    night, asked = Night(Told(Stopped(Problem("1/010", "was stopped")))), order("nothing")
+    night, asked = TakeTasks(Told(Stopped(Problem("1/010", "was stopped")))), order("nothing")
     assert night.render(asked).is_cancelled()
 
 

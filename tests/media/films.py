@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from tests.media.pictures import SMALL, clip, flat
 from wan_render.cut import ClipSource, Cut, Event
-from wan_render.media.film import make_film
-from wan_render.plan import Joint
+from wan_render.media.film_encode import make_film
+from wan_render.plan import PlannedJoint
 from wan_render.render_values import Pixels
 from wan_render.take import AnyPlate, Size
 
-CUT, CONTINUOUS = Joint("cut"), Joint("continuous")
+CUT, CONTINUOUS = PlannedJoint("cut"), PlannedJoint("continuous")
 
 
 @dataclass

@@ -10,12 +10,12 @@ from tests.media.films import CUT, Shelf, cut_of, film
 from wan_render.cut import CardSource, Event
 from wan_render.media.chapters import ffmetadata
 from wan_render.media.probe import Chapter, probe
-from wan_render.plan import Joint
+from wan_render.plan import PlannedJoint
 
 anything = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60)
 
 
-def shot(name: str, frames: int, joint: Joint | None = CUT) -> Event:
+def shot(name: str, frames: int, joint: PlannedJoint | None = CUT) -> Event:
     return Event(name, CardSource(""), 0, frames, joint=joint)
 
 
@@ -27,7 +27,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 def test_every_shot_has_a_chapter_from_its_first_frame_to_the_next_one(shelf: Shelf) -> None:
     events = [
         Event("", CardSource("江河\n与白鸽"), 0, 16, joint=CUT),
-        shot("1/010", 24, Joint("dissolve", 8)),
+        shot("1/010", 24, PlannedJoint("dissolve", 8)),
         shot("一/海", 16),
         Event("", CardSource(""), 0, 8),
     ]
@@ -40,7 +40,7 @@ def test_every_shot_has_a_chapter_from_its_first_frame_to_the_next_one(shelf: Sh
 
 
 def test_a_shot_that_is_all_dissolve_still_has_its_chapter(shelf: Shelf) -> None:
-    events = [shot("1/010", 16), shot("1/020", 8, Joint("dissolve", 8)), shot("1/030", 16)]
+    events = [shot("1/010", 16), shot("1/020", 8, PlannedJoint("dissolve", 8)), shot("1/030", 16)]
     assert [chapter.title for chapter in probe(film(cut_of(*events), shelf)).chapters] == ["1/010", "1/020", "1/030"]
 
 

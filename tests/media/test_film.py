@@ -20,11 +20,11 @@ from tests.media.films import CONTINUOUS, CUT, Shelf, cut_of, film, levels, luma
 from tests.media.pictures import SMALL, flat, noise
 from wan_render.cut import CardSource, ClipSource, Cut, Event, PictureSource, SlateSource
 from wan_render.errors import DiskError, FfmpegError, MachineError
-from wan_render.media.film import AHEAD_FRAMES, make_film
+from wan_render.media.film_encode import AHEAD_FRAMES, make_film
 from wan_render.media.probe import probe
-from wan_render.media.raster import SLATE_GREY, composed, film_frames
+from wan_render.media.raster import SLATE_GREY, composed, raster_frames
 from wan_render.media.timeline import Layer
-from wan_render.plan import Joint
+from wan_render.plan import PlannedJoint
 from wan_render.take import Plate, Size
 
 
@@ -62,8 +62,8 @@ def test_a_film_is_what_its_cut_says_frame_by_frame(tmp_path: Path) -> None:
     two = shelf.levels("two", [200 - frame for frame in range(12)])
     cut = cut_of(
         Event("", CardSource(""), 0, 3, joint=CUT),
-        Event("1/010", one, 2, 6, hold=3, joint=Joint("dissolve", 3)),
-        Event("1/020", two, 0, 8, joint=Joint("fade", 5)),
+        Event("1/010", one, 2, 6, hold=3, joint=PlannedJoint("dissolve", 3)),
+        Event("1/020", two, 0, 8, joint=PlannedJoint("fade", 5)),
         Event("1/030", PictureSource(Plate("still", SMALL)), 0, 4, hold=1, joint=CUT),
         Event("1/040", one, 11, 1, joint=None),
     )
@@ -99,7 +99,7 @@ def test_raster_frames_are_the_clips_own_bytes_outside_of_joints(tmp_path: Path)
     shelf = Shelf(tmp_path)
     pixels = noise(6)
     cut = cut_of(Event("1/010", shelf.put("a", pixels), 1, 5, hold=1))
-    frames = [frame[:, :, 2::-1].copy() for frame in film_frames(cut, shelf)]
+    frames = [frame[:, :, 2::-1].copy() for frame in raster_frames(cut, shelf)]
     assert np.array_equal(np.stack(frames), pixels[[1, 2, 3, 4, 5, 5]])
 
 

@@ -17,7 +17,7 @@ from tests.media.pictures import SMALL
 from wan_render.cut import CardSource, Event, SlateSource
 from wan_render.media.lettering import boundary, script
 from wan_render.media.text import font_file, width
-from wan_render.plan import Joint
+from wan_render.plan import PlannedJoint
 from wan_render.take import Size
 
 RATES = [Fraction(16), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(48)]
@@ -25,7 +25,7 @@ LARGE = Size(640, 480)
 WIDE = Size(1920, 480)
 
 
-def card(text: str, frames: int = 1, joint: Joint | None = None) -> Event:
+def card(text: str, frames: int = 1, joint: PlannedJoint | None = None) -> Event:
     return Event("", CardSource(text), 0, frames, joint=joint)
 
 
@@ -69,7 +69,9 @@ def test_labels_change_on_their_very_frames(tmp_path: Path, rate: Fraction) -> N
 
 def test_a_thousand_shots_have_a_thousand_labels_and_are_written_quickly() -> None:
     events = [
-        Event(f"1/{n:04}", SlateSource(f"1/{n:04}", "none"), 0, 20, joint=Joint("dissolve", 2), preview="animatic")
+        Event(
+            f"1/{n:04}", SlateSource(f"1/{n:04}", "none"), 0, 20, joint=PlannedJoint("dissolve", 2), preview="animatic"
+        )
         for n in range(1000)
     ]
     written = script(cut_of(*events))
@@ -81,7 +83,7 @@ def test_the_label_changes_in_the_middle_of_a_dissolve(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     source = shelf.levels("a", [0] * 9)
     events = [
-        Event("1/010", source, 0, 9, joint=Joint("dissolve", 5), preview="animatic"),
+        Event("1/010", source, 0, 9, joint=PlannedJoint("dissolve", 5), preview="animatic"),
         Event("1/020", source, 0, 9),
     ]
     pictures = luma(film(cut_of(*events, delivery=Size(160, 120)), shelf))
@@ -90,7 +92,7 @@ def test_the_label_changes_in_the_middle_of_a_dissolve(tmp_path: Path) -> None:
 
 def test_a_card_dissolves_and_fades_with_its_picture(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
-    events = [card("完", 4, Joint("dissolve", 3)), card("", 6, Joint("fade", 4)), card("完", 4)]
+    events = [card("完", 4, PlannedJoint("dissolve", 3)), card("", 6, PlannedJoint("fade", 4)), card("完", 4)]
     pictures = list(luma(film(cut_of(*events, delivery=LARGE, fades=(2, 0)), shelf)))
     peaks = [(int(picture.max()) - 16) / 219 * 255 / 235 for picture in pictures]
     expected = [0, 0.5 * 0.75, 0.5, 0.25, 0, 0, 0, 0, 0.5, 1, 1]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wan_render.backends.wan.catalogue import catalogue
+from wan_render.authored import Document
+from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.errors import StoryboardError
 from wan_render.facts import FactCache
-from wan_render.model import Document
 from wan_render.model_card import Models
 from wan_render.plan import FilmPlan, make_plan
 from wan_render.storyboard import read_storyboard

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from wan_render.model import Defaults, KindRender, Look, Render, Scene, Shot, Storyboard
-from wan_render.plan.inherit import Inherited, Level, Told
+from wan_render.authored import Defaults, KindRender, Look, Render, Scene, Shot, Storyboard
+from wan_render.plan.inherit import Inherited, Level, Setting
 from wan_render.take import ShotKind
 
 
@@ -19,17 +19,17 @@ def inherited(film: dict[str, Any], scene: dict[str, Any], shot: dict[str, Any])
 
 
 def test_the_nearest_value_counts_and_knows_its_place() -> None:
-    assert inherited({"takes": 1}, {}, {}).takes == Told(1, ("defaults", "takes"), Level.FILM)
-    assert inherited({"takes": 1}, {"takes": 2}, {}).takes == Told(2, ("scenes", 0, "takes"), Level.SCENE)
+    assert inherited({"takes": 1}, {}, {}).takes == Setting(1, ("defaults", "takes"), Level.FILM)
+    assert inherited({"takes": 1}, {"takes": 2}, {}).takes == Setting(2, ("scenes", 0, "takes"), Level.SCENE)
     place = ("scenes", 0, "shots", 0, "takes")
-    assert inherited({"takes": 1}, {"takes": 2}, {"takes": 3}).takes == Told(3, place, Level.SHOT)
+    assert inherited({"takes": 1}, {"takes": 2}, {"takes": 3}).takes == Setting(3, place, Level.SHOT)
     assert inherited({}, {}, {}).takes is None
 
 
 def test_maps_merge_by_key() -> None:
     one = inherited({"render": Render(seed=7, negative="none")}, {"render": Render(seed=8)}, {})
-    assert one.common("seed") == Told(8, ("scenes", 0, "render", "seed"), Level.SCENE)
-    assert one.common("negative") == Told("none", ("defaults", "render", "negative"), Level.FILM)
+    assert one.common("seed") == Setting(8, ("scenes", 0, "render", "seed"), Level.SCENE)
+    assert one.common("negative") == Setting("none", ("defaults", "render", "negative"), Level.FILM)
 
 
 def test_a_look_merges_by_key_and_an_empty_text_clears() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.lora_files import entries, pair, square, written
 from tests.lora_files import lora as lora_file
 from tests.plan.conftest import Mistakes, Plan
-from wan_render.backends.wan import distilled, official
+from wan_render.backends.wan.models import distilled, official
 from wan_render.keys import canonical
 from wan_render.plan import FilmPlan, Rendered
 from wan_render.take import Lora, Sampling, Take

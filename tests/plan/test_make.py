@@ -18,17 +18,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.plan.conftest import Mistakes, Plan
-from wan_render.backends.wan.catalogue import catalogue
+from wan_render.authored import Document, Scene, Shot, Storyboard, Time
+from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.errors import StoryboardError
 from wan_render.facts import FactCache
-from wan_render.model import Document, Scene, Shot, Storyboard, Time
 from wan_render.model_card import Models
 from wan_render.plan import (
     DEFAULT_SEED,
     CardText,
     FilmPlan,
-    Joint,
     NotYet,
+    PlannedJoint,
     PlannedShot,
     Rendered,
     StillPicture,
@@ -76,7 +76,7 @@ def warned(plan: FilmPlan, words: str) -> list[str]:
 def test_four_continuous_shots_of_5_s_make_321_frames(plan: Plan) -> None:
     film = plan(FOUR)
     assert [shot.frames for shot in film.shots] == [80, 80, 80, 81]
-    assert [shot.joint for shot in film.shots] == [Joint("continuous")] * 3 + [None]
+    assert [shot.joint for shot in film.shots] == [PlannedJoint("continuous")] * 3 + [None]
     assert [take.frames for take in film.takes] == [81] * 4
     assert (film.rate, film.size, film.delivery) == (Fraction(16), Size(832, 480), Size(1280, 720))
     assert [shot.id for shot in film.shots] == ["1/010", "1/020", "1/030", "1/040"]
@@ -341,7 +341,7 @@ def test_a_rate_that_is_not_whole_counts_up_to_the_next_frame(document: Callable
 def test_in_and_out_show_a_part_of_the_same_take(plan: Plan) -> None:
     film = plan("shots: [{from: a, to: b, in: 1s, out: 2.5s}, {from: b, to: c, in: 8f}, {from: c, to: d}]")
     assert [(shot.first, shot.frames) for shot in film.shots] == [(16, 24), (8, 72), (0, 81)]
-    assert [shot.joint for shot in film.shots[:2]] == [Joint("cut"), Joint("continuous")]
+    assert [shot.joint for shot in film.shots[:2]] == [PlannedJoint("cut"), PlannedJoint("continuous")]
 
 
 def test_in_and_out_of_the_last_shot(plan: Plan) -> None:
@@ -447,20 +447,24 @@ def test_default_joints(plan: Plan) -> None:
 def test_joints_go_across_scenes(plan: Plan) -> None:
     film = plan("scenes: [{shots: [{from: a, to: b}]}, {shots: [{from: b, to: c}]}]")
     assert [shot.id for shot in film.shots] == ["1/010", "2/010"]
-    assert film.shots[0].joint == Joint("continuous")
+    assert film.shots[0].joint == PlannedJoint("continuous")
 
 
 def test_an_omitted_shot_takes_its_joint_along(plan: Plan) -> None:
     text = FOUR.replace("action: two}", "action: two, transition: dissolve 8f, status: omit}")
     film = plan(text)
     assert film.omitted == {"1/020": (0, 1)}
-    assert [shot.joint for shot in film.shots] == [Joint("cut"), Joint("continuous"), None]
+    assert [shot.joint for shot in film.shots] == [PlannedJoint("cut"), PlannedJoint("continuous"), None]
     assert [shot.frames for shot in film.shots] == [80, 80, 81]
 
 
 def test_dissolves_and_fades_have_film_frames(plan: Plan) -> None:
     film = plan(FOUR.replace("one}", "one, transition: dissolve 8f}").replace("two}", "two, transition: fade 1s}"))
-    assert [shot.joint for shot in film.shots[:3]] == [Joint("dissolve", 8), Joint("fade", 16), Joint("continuous")]
+    assert [shot.joint for shot in film.shots[:3]] == [
+        PlannedJoint("dissolve", 8),
+        PlannedJoint("fade", 16),
+        PlannedJoint("continuous"),
+    ]
 
 
 def test_a_dissolve_longer_than_its_shots_is_an_error(mistakes: Mistakes) -> None:
@@ -800,7 +804,7 @@ def test_planning_needs_no_torch_and_no_numpy(studio: Path, plan: Plan) -> None:
     program = (
         "import sys, json; from pathlib import Path; from wan_render.facts import FactCache; "
         "from wan_render.storyboard import read_storyboard; from wan_render.plan import make_plan; "
-        "from wan_render.backends.wan.catalogue import catalogue; "
+        "from wan_render.backends.wan.models.catalogue import catalogue; "
         "cache = FactCache(Path(sys.argv[2])); models = catalogue(cache); "
         "read = read_storyboard(Path(sys.argv[1]), models=models, cache=cache); "
         "film = make_plan(read, models=models, backend_id='animatic/1', cache=cache); "

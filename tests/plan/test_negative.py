@@ -9,7 +9,7 @@ import pytest
 
 from tests.plan.conftest import Plan
 from tests.plan.test_loras import take_of
-from wan_render.backends.wan.official import NEGATIVE, NO_FLF2V_NEGATIVE
+from wan_render.backends.wan.models.official import NEGATIVE, NO_FLF2V_NEGATIVE
 from wan_render.keys import canonical
 from wan_render.take_changes import changes
 

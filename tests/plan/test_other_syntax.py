@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.plan.conftest import Plan
-from wan_render.model import Document, Look, Storyboard
+from wan_render.authored import Document, Look, Storyboard
 from wan_render.plan.findings import Findings
 from wan_render.plan.other_syntax import warn_of_other_syntax
 

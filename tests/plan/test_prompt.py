@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from wan_render.authored import Look, Scene, Shot, Storyboard
 from wan_render.cleaning import has_han
-from wan_render.model import Look, Scene, Shot, Storyboard
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.prompt import negative, prompt
 from wan_render.plan.terms import ANGLES, LENSES, MOVES, SIZES

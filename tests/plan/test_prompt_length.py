@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.plan.conftest import Plan
-from wan_render.backends.wan.official import FLF2V_14B
-from wan_render.backends.wan.text_reading import TextReader
+from wan_render.backends.wan.models.official import FLF2V_14B
+from wan_render.backends.wan.models.text_reading import TextReader
 from wan_render.facts import FactCache
 from wan_render.model_card import ModelCard
 from wan_render.plan import FilmPlan

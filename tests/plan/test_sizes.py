@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wan_render.model import Document, Film, Storyboard
+from wan_render.authored import Document, Film, Storyboard
+from wan_render.plan.film_sizes import delivery, raster
 from wan_render.plan.findings import Findings
-from wan_render.plan.sizes import delivery, raster
 from wan_render.take import Size
 
 WAN = {

@@ -9,12 +9,12 @@ import pytest
 
 from tests.plan.conftest import HEAD
 from tests.plan.test_loras import take_of
+from wan_render.authored import Document
+from wan_render.backend_contract import Variant
 from wan_render.facts import FactCache
 from wan_render.keys import canonical
-from wan_render.model import Document
 from wan_render.model_card import Models
 from wan_render.plan import FilmPlan, VariantChoice, make_plan
-from wan_render.render import Variant
 from wan_render.take import FramePlate, Take
 from wan_render.take_changes import changes
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from wan_render.backend_contract import THE_ONLY_VARIANT, Renderer, Variant
 from wan_render.errors import DeviceError, DiskFullError, Problem, RenderError, WanRenderError
 from wan_render.model_card import ModelCard, PublishedLora
 from wan_render.plan import FilmPlan, PlannedShot, PlannedTake, Rendered
-from wan_render.plan.film import Content
-from wan_render.render import THE_ONLY_VARIANT, Renderer, Variant
-from wan_render.render_values import ALONE, Device, Frames, Group, Listen, Phase, Plates, Progress, Workspace
+from wan_render.plan.film_plan import Content
+from wan_render.render_values import ALONE, Device, Frames, Group, Listen, Phase, Progress, TakeInputs, Workspace
 from wan_render.take import Plate, Sampling, Size, Take
 
 CPU = Device("cpu", "a processor", 1 << 30)
@@ -86,13 +86,13 @@ class Painter:
     backend: Solid
     card: ModelCard
 
-    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:  # noqa: ARG002
+    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], TakeInputs], listen: Listen) -> None:  # noqa: ARG002
         self.backend.note(f"prepare {' '.join(take.prompt for take in takes)}")
 
-    def assist(self, take: Take, plates: Plates, listen: Listen, group: Group) -> None:
+    def assist(self, take: Take, plates: TakeInputs, listen: Listen, group: Group) -> None:
         raise AssertionError((take, plates, listen, group))
 
-    def render(self, take: Take, plates: Plates, listen: Listen, group: Group | None = None) -> Frames:
+    def render(self, take: Take, plates: TakeInputs, listen: Listen, group: Group | None = None) -> Frames:
         assert group is None
         self.backend.note(f"begin {take.prompt}")
         listen(Progress(Phase.STEP, 0, 1))

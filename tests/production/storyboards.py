@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image
 
 from wan_render.backends import backend
-from wan_render.backends.wan.catalogue import catalogue
+from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.facts import FactCache
 from wan_render.media.clip import read_frames
-from wan_render.plan import FilmPlan, Kept, Rendered, make_plan
+from wan_render.plan import FilmPlan, PinnedClips, Rendered, make_plan
 from wan_render.plan.previous import nothing_kept
 from wan_render.render_values import Pixels
 from wan_render.store import Clip, Store
@@ -43,7 +43,12 @@ class Stage:
         return cls(folder)
 
     def plan(
-        self, shots: str, kept: Kept = nothing_kept, keyframes: str = "keyframes: keyframes/", *, draft: bool = False
+        self,
+        shots: str,
+        kept: PinnedClips = nothing_kept,
+        keyframes: str = "keyframes: keyframes/",
+        *,
+        draft: bool = False,
     ) -> FilmPlan:
         """The plan of a film of these shots."""
         file = self.folder / "harbour.yaml"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.production.solid import CPU, SIZE, Painter, Solid, a_take, film, painted
+from wan_render.backend_contract import Renderer
 from wan_render.errors import RenderError
 from wan_render.frame_checks import checked
 from wan_render.media.clip import write_clip
@@ -19,9 +20,8 @@ from wan_render.model_card import ModelCard
 from wan_render.plan import FilmPlan
 from wan_render.production import black_takes, produce
 from wan_render.production.black import BLACK, BLACK_THROUGHOUT, MADE_FROM_BLACK
-from wan_render.render import Renderer
 from wan_render.render_values import ALONE as NOTHING
-from wan_render.render_values import Device, Frames, Group, Listen, Pixels, Plates, Workspace
+from wan_render.render_values import Device, Frames, Group, Listen, Pixels, TakeInputs, Workspace
 from wan_render.status import State, status
 from wan_render.store import CLIP, FIRST, Store
 from wan_render.take import FramePlate, Plate, Take
@@ -58,15 +58,20 @@ FLF2V = replace(I2V, last=A_PLATE)
 @pytest.mark.parametrize(
     ("take", "shown", "plates", "said"),
     [
-        (I2V, (0,), Plates(plate(120), None), "the first frame is black although the first keyframe is not"),
-        (I2V, (0,), Plates(plate(0, 40), None), "the first frame is black although the first keyframe is not"),
-        (FLF2V, (120, 0), Plates(plate(120), plate(60)), "the last frame is black although the last keyframe is not"),
-        (FLF2V, (255,), Plates(plate(20, 90), plate(60)), "the first frame is of one colour, RGB 255, 255, 255,"),
-        (a_take("night"), (0,), Plates(None, None), "every frame is black"),
+        (I2V, (0,), TakeInputs(plate(120), None), "the first frame is black although the first keyframe is not"),
+        (I2V, (0,), TakeInputs(plate(0, 40), None), "the first frame is black although the first keyframe is not"),
+        (
+            FLF2V,
+            (120, 0),
+            TakeInputs(plate(120), plate(60)),
+            "the last frame is black although the last keyframe is not",
+        ),
+        (FLF2V, (255,), TakeInputs(plate(20, 90), plate(60)), "the first frame is of one colour, RGB 255, 255, 255,"),
+        (a_take("night"), (0,), TakeInputs(None, None), "every frame is black"),
     ],
 )
 def test_the_seam_refuses_a_clip_that_shows_nothing(
-    take: Take, shown: tuple[int, ...], plates: Plates, said: str
+    take: Take, shown: tuple[int, ...], plates: TakeInputs, said: str
 ) -> None:
     with pytest.raises(RenderError, match=said):
         checked(take, frames(take, *shown), plates)
@@ -75,16 +80,16 @@ def test_the_seam_refuses_a_clip_that_shows_nothing(
 @pytest.mark.parametrize(
     ("take", "shown", "plates"),
     [
-        (I2V, (0,), Plates(plate(0), None)),  # a black keyframe
-        (I2V, (0,), Plates(plate(0, 6), None)),  # one that is nearly black
-        (I2V, (120, 60, 0), Plates(plate(120), None)),  # a fade to black
-        (FLF2V, (0, 60, 0), Plates(plate(0), plate(0, 3))),  # from black to black
-        (FLF2V, (119, 61), Plates(plate(120), plate(60))),  # even keyframes, nearly hit
-        (a_take("night"), (0, 1), Plates(None, None)),  # a night that is not black to the last sample
-        (a_take("grey"), (90,), Plates(None, None)),
+        (I2V, (0,), TakeInputs(plate(0), None)),  # a black keyframe
+        (I2V, (0,), TakeInputs(plate(0, 6), None)),  # one that is nearly black
+        (I2V, (120, 60, 0), TakeInputs(plate(120), None)),  # a fade to black
+        (FLF2V, (0, 60, 0), TakeInputs(plate(0), plate(0, 3))),  # from black to black
+        (FLF2V, (119, 61), TakeInputs(plate(120), plate(60))),  # even keyframes, nearly hit
+        (a_take("night"), (0, 1), TakeInputs(None, None)),  # a night that is not black to the last sample
+        (a_take("grey"), (90,), TakeInputs(None, None)),
     ],
 )
-def test_dark_pictures_and_fades_are_none_of_those(take: Take, shown: tuple[int, ...], plates: Plates) -> None:
+def test_dark_pictures_and_fades_are_none_of_those(take: Take, shown: tuple[int, ...], plates: TakeInputs) -> None:
     checked(take, frames(take, *shown), plates)
 
 
@@ -98,7 +103,7 @@ class Blind(Solid):
 
 @dataclass(frozen=True)
 class Dark(Painter):
-    def render(self, take: Take, plates: Plates, listen: Listen, group: Group | None = None) -> Frames:  # noqa: ARG002
+    def render(self, take: Take, plates: TakeInputs, listen: Listen, group: Group | None = None) -> Frames:  # noqa: ARG002
         return frames(take, 0)
 
 
@@ -113,7 +118,7 @@ def test_a_black_take_of_any_backend_is_a_slate_and_is_not_kept(store: Store, tm
 def kept_by_an_earlier_version(store: Store, take: Take, shown: Frames, first: int | None = None) -> None:
     """As it lies there: its record says nothing of its frames."""
     from tests.store.values import provenance
-    from wan_render.production.render import write_picture
+    from wan_render.production.render_take import write_picture
 
     def fill(folder: Path) -> object:
         write_clip(folder / CLIP, shown)

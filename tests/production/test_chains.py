@@ -15,7 +15,7 @@ from tests.production.solid import CPU
 from tests.production.storyboards import ANIMATIC, Stage, clip_of, pixels_of, take_of
 from wan_render.farm import LocalFarm, render_all
 from wan_render.media.clip import read_frames
-from wan_render.plan import FilmPlan, KeptTake, NotYet, Rendered, StillPicture
+from wan_render.plan import FilmPlan, NotYet, PinnedClip, Rendered, StillPicture
 from wan_render.production import FilmVersion, begin, failures, finish, produce
 from wan_render.status import State, plan_json, status
 from wan_render.store import Store
@@ -95,8 +95,8 @@ def test_a_pinned_clip_is_continued_itself(stage: Stage, store: Store) -> None:
     made(first, store)
     old = take_of(first, "1/010")
 
-    def kept(digits: str) -> KeptTake | None:
-        return KeptTake(old.key, old.frames, old.size) if old.key.startswith(digits) else None
+    def kept(digits: str) -> PinnedClip | None:
+        return PinnedClip(old.key, old.frames, old.size) if old.key.startswith(digits) else None
 
     pinned = f"action: new, circle: 1@{old.key[:8]}"
     plan = stage.plan(CHAIN.replace("action: one", pinned), kept)
@@ -106,7 +106,7 @@ def test_a_pinned_clip_is_continued_itself(stage: Stage, store: Store) -> None:
     assert lost.shots[1].content == NotYet("continues 1/010, whose circle keeps @00000000: no one such clip is there")
     assert isinstance(lost.shots[2].content, NotYet)
     smaller = stage.plan(
-        CHAIN.replace("action: one", pinned), lambda _: KeptTake(old.key, 17, replace(old.size, width=32))
+        CHAIN.replace("action: one", pinned), lambda _: PinnedClip(old.key, 17, replace(old.size, width=32))
     )
     assert "is 32x48: the film's raster is 64x48" in str(smaller.shots[1].content)
 

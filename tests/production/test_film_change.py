@@ -9,9 +9,9 @@ import pytest
 
 from tests.production.solid import CPU, Solid, a_take, film, painted
 from wan_render.keys import content_key
-from wan_render.plan import CardText, FilmPlan, Joint, StillPicture
+from wan_render.plan import CardText, FilmPlan, PlannedJoint, StillPicture
 from wan_render.production import Run, produce, with_film_change
-from wan_render.production.edit import FILM_FORM, FORMER_FILM_FORMS, cut_of
+from wan_render.production.film_cut import FILM_FORM, FORMER_FILM_FORMS, cut_of
 from wan_render.status import status
 from wan_render.store import FilmVersion, Store, read_film
 from wan_render.store.films import RECORD
@@ -63,7 +63,7 @@ def test_the_plan_says_what_the_newest_version_lacks_and_render_makes_it(
     told = {
         "title changed": replace(plan, title="Sea"),
         "fade out changed": replace(plan, fade_out=2),
-        "1/010 (joint) changed": edited(plan, 0, joint=Joint("dissolve", 2)),
+        "1/010 (joint) changed": edited(plan, 0, joint=PlannedJoint("dissolve", 2)),
         "1/030 (length, hold) changed": edited(plan, 2, frames=3, hold=1),
         "1/040 (picture) changed": edited(plan, 3, content=CardText("End")),
         "1/020 left out": replace(plan, shots=(first, third, fourth)),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.report.films import BLUE, RED, Store, a_review, a_shot, five_shots, missing, ramp
-from wan_render.report.contact import Layout, layout_for, write_contact_sheets
+from wan_render.report.contact import SheetLayout, layout_for, write_contact_sheets
 from wan_render.report.material import Material, ShotMaterial, lay_out
 from wan_render.report.review import Review, ShownCrop
 from wan_render.take import Size
@@ -19,13 +19,13 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def drawn(review: Review, folder: Path) -> tuple[Layout, Image.Image]:
+def drawn(review: Review, folder: Path) -> tuple[SheetLayout, Image.Image]:
     material = lay_out(review, folder)
     assert write_contact_sheets(review, material, folder) == ("contact.png",)
     return layout_for(len(review.shots), material.picture), Image.open(folder / "contact.png").convert("RGB")
 
 
-def middle_of(frame: int, place: int, layout: Layout, sheet: Image.Image) -> tuple[int, int, int]:
+def middle_of(frame: int, place: int, layout: SheetLayout, sheet: Image.Image) -> tuple[int, int, int]:
     left, top = layout.corner(place)
     point = (left + frame * (layout.frame.width + 4) + layout.frame.width // 2, top + layout.frame.height // 2)
     red, green, blue = np.asarray(sheet)[point[1], point[0]].tolist()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from wan_render.authored import Document
 from wan_render.facts import FactCache
-from wan_render.model import Document
 from wan_render.model_card import LoraFit, ModelCard, PublishedLora, TextReading
 from wan_render.storyboard import read_storyboard
 from wan_render.take import ShotKind, Size

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.storyboard.conftest import NamedModels, Read
+from wan_render.authored import Circle
 from wan_render.errors import UsageError
 from wan_render.facts import FactCache
-from wan_render.model import Circle
-from wan_render.storyboard.edit import Edit, edit_shot
+from wan_render.storyboard.line_edit import Edit, edit_shot
 
 HEAD = "keyframes: {a: keyframes/river.png, b: keyframes/ruins.png}\nshots:\n"
 BLOCK = "  - from: a\n    to: b\n"

@@ -11,9 +11,9 @@ import pytest
 
 from tests.storyboard.conftest import NamedModels, Read
 from tests.storyboard.test_corpus import CORPUS
+from wan_render.authored import Circle, Keyframe, LoraFile, Sound, Subtitle, Time, TitleCard, Waypoint
 from wan_render.errors import StoryboardError
 from wan_render.facts import FactCache
-from wan_render.model import Circle, Keyframe, LoraFile, Sound, Subtitle, Time, TitleCard, Waypoint
 from wan_render.storyboard import read_storyboard
 
 SHOT = "shots:\n  - {action: boats}\n"

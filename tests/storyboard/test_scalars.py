@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from tests.storyboard.conftest import Read
+from wan_render.authored import Circle, Time, Transition, slug_of
+from wan_render.authored.amounts import read_gain, read_part, whole
+from wan_render.authored.dimensions import read_aspect
+from wan_render.authored.spelling import Misspelt
+from wan_render.authored.times import read_circle, read_time, read_transition
+from wan_render.authored.words import read_id, read_slug
 from wan_render.errors import StoryboardError
-from wan_render.model import Circle, Time, Transition, slug_of
-from wan_render.model.numbers import read_gain, read_part, whole
-from wan_render.model.sizes import read_aspect
-from wan_render.model.spelling import Misspelt
-from wan_render.model.times import read_circle, read_time, read_transition
-from wan_render.model.words import read_id, read_slug
 from wan_render.take import Size
 
 HALF = Time(seconds=Fraction(1, 2))

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from wan_render.authored.spelling import did_you_mean
+from wan_render.backend_contract import Backend
 from wan_render.errors import Problem, UsageError
-from wan_render.model.spelling import did_you_mean
 from wan_render.model_family import HasModels, ModelFamily
 from wan_render.printable import shown
-from wan_render.render import Backend
 
 MODULES = {
     "animatic": "wan_render.backends.animatic",

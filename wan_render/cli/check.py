@@ -6,16 +6,17 @@ import argparse
 import json
 from dataclasses import asdict
 
-from wan_render.cli.session import Session
-from wan_render.cli.wording import counted
+from wan_render.cli.chosen_session import session_of
 from wan_render.cut import film_frames
 from wan_render.errors import Problem, StoryboardError
 from wan_render.printable import path_name
+from wan_render.session.film_session import Session
+from wan_render.session.wording import counted
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Read and plan the file; exit 2 where it has mistakes, 0 with warnings or none."""
-    session = Session.of(arguments)
+    session = session_of(arguments)
     if arguments.json:
         return _as_json(session)
     plan = session.plan

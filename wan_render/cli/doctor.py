@@ -14,16 +14,16 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from wan_render import __version__
+from wan_render.authored.words import PROFILES
+from wan_render.backend_contract import Backend
 from wan_render.backends import DEFAULT, PREVIEW_BACKEND, backend, families, names
-from wan_render.cli.wording import gigabytes
 from wan_render.devices import KIND_NAMES, SETTING, VISIBLE, hidden_gpus, local_devices
 from wan_render.diagnosis import Finding, HasFindings, installed
 from wan_render.errors import MachineError, Problem, UsageError, WanRenderError
 from wan_render.media import ffmpeg, text
-from wan_render.model.words import PROFILES
 from wan_render.printable import one_line
-from wan_render.production.ability import confinement, refusal
-from wan_render.render import Backend
+from wan_render.production.unable_devices import confinement, refusal
+from wan_render.session.wording import gigabytes
 from wan_render.settings import PREFIX, MachineSettings, machine_settings, variables
 from wan_render.store import outputs_for
 

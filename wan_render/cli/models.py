@@ -7,13 +7,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from wan_render.authored.spelling import did_you_mean
 from wan_render.backends import families
-from wan_render.cli.wording import gigabytes
 from wan_render.errors import Problem, UsageError
-from wan_render.model.spelling import did_you_mean
 from wan_render.model_card import Licence, ModelCard
 from wan_render.model_family import ModelFamily, PullRequest, Weights
 from wan_render.printable import shown
+from wan_render.session.wording import gigabytes
 from wan_render.settings import MachineSettings, machine_settings
 from wan_render.take import Sampling
 

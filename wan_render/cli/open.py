@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import webbrowser
 
-from wan_render.cli.session import Session, say_first
+from wan_render.cli.chosen_session import say_first, session_of
 from wan_render.errors import Problem, UsageError
 from wan_render.printable import path_name
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the page where there is a browser; print its path in any case."""
-    session = Session.of_what_is_there(arguments)
+    session = session_of(arguments).with_backend_of_newest_film()
     say_first(session)
     film = session.store.films.latest(session.plan.slug)
     if film is None:

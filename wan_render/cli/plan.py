@@ -6,12 +6,10 @@ import argparse
 import json
 from collections.abc import Iterator
 
+from wan_render.backend_contract import Backend
 from wan_render.cleaning import as_read
-from wan_render.cli.ground import Ground, ground, time_on
+from wan_render.cli.chosen_session import say_first, session_of
 from wan_render.cli.other_weights import other_weights
-from wan_render.cli.outlook import amount
-from wan_render.cli.session import Session, say_first
-from wan_render.cli.wording import counted, gigabytes, lasting
 from wan_render.cut import film_frames
 from wan_render.devices import hidden_gpus
 from wan_render.keys import canonical
@@ -19,20 +17,23 @@ from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, S
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
 from wan_render.printable import one_line
 from wan_render.production import Run, black_takes, film_warnings, lettering_warnings, orders, with_film_change
-from wan_render.production.ability import confinements, unable_devices
-from wan_render.render import Backend
+from wan_render.production.unable_devices import confinements, unable_devices
+from wan_render.session.film_session import Session
+from wan_render.session.forecast_text import amount
+from wan_render.session.plan_devices import PlanDevices, plan_devices, time_on
+from wan_render.session.wording import counted, gigabytes, lasting
 from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
-from wan_render.store.disk import free_bytes
+from wan_render.store.disk import free_disk_bytes
 from wan_render.take import Take
 from wan_render.take_fields import prompt_of
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan; nothing is written."""
-    session = Session.of(arguments)
+    session = session_of(arguments)
     plan = session.plan
     say_first(session)
-    here = ground(session)
+    here = plan_devices(session)
     seen = status(plan, session.store, session.backend, here.kind, black_takes(plan, session.store))
     found = with_film_change(Run(plan, session.backend, session.store, seen, ()))
     if arguments.json:
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: Ground) -> None:
+def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: PlanDevices) -> None:
     frames = film_frames(plan)
     print(f"{plan.title} ({plan.slug}), {plan.backend}")
     length = f"{counted(frames, 'frame')}, {float(frames / plan.rate):.2f} s at {plan.rate} fps"
@@ -71,7 +72,7 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: Ground) ->
         print(
             f"to render: {amount(found, found.to_render)}, {time_on(session, here, found, wanted)}, "
             f"then {lasting(found.film_seconds)} for the film, "
-            f"{gigabytes(found.bytes)} ({gigabytes(free_bytes(session.store.root))} free)"
+            f"{gigabytes(found.bytes)} ({gigabytes(free_disk_bytes(session.store.root))} free)"
         )
     elif found.film_change:
         print(f"to render: no take; the film is made again in {lasting(found.film_seconds)}: {found.film_change}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from wan_render.cli.session import Session, say_first
-from wan_render.cli.wording import counted, gigabytes
+from wan_render.cli.chosen_session import say_first, session_of
 from wan_render.errors import Problem, UsageError
+from wan_render.session.film_session import Session
+from wan_render.session.wording import counted, gigabytes
 from wan_render.store.prune import LOG_DAYS, Kind, Prunable, prunable, prune
 from wan_render.take import short
 
@@ -16,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Nothing is deleted without --yes."""
     if arguments.keep < 0:
         raise UsageError(Problem("--keep", f"invalid value {arguments.keep}", "0 or more versions"))
-    session = Session.of(arguments)
+    session = session_of(arguments)
     say_first(session)
     pins = tuple(_pins(session))
     if arguments.yes:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wan_render.cli.wording import counted, gigabytes
 from wan_render.model_family import PullSize, PullWatch
 from wan_render.printable import drawn_on, printable
+from wan_render.session.wording import counted, gigabytes
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

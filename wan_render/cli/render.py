@@ -6,13 +6,14 @@ import argparse
 import json
 import sys
 
-from wan_render.cli.outlook import expected, outlook
-from wan_render.cli.progress import reporter
-from wan_render.cli.selection import selected
-from wan_render.cli.session import Session, say_first
-from wan_render.cli.wording import counted
+from wan_render.cli.chosen_session import say_first, session_of
+from wan_render.cli.progress_bars import reporter
 from wan_render.farm import LocalFarm, local_devices, render_all
 from wan_render.production import FilmVersion, begin, failures, finish, warnings_of, with_film_change
+from wan_render.session.film_session import Session
+from wan_render.session.forecast_text import expected, outlook
+from wan_render.session.shot_selection import selected
+from wan_render.session.wording import counted
 
 WITH_SLATES = 1
 """Exit code of a film in which slates stand for missing shots."""
@@ -23,8 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.retake is not None:
         from wan_render.cli.takes import retake
 
-        retake(Session.of(arguments), arguments.retake)
-    session = Session.of(arguments)
+        retake(session_of(arguments), arguments.retake)
+    session = session_of(arguments)
     say_first(session)
     film = _film(session, arguments.only)
     _print_json(film) if arguments.json else _print(film)

@@ -7,18 +7,19 @@ import json
 import re
 from collections.abc import Iterator
 
-from wan_render.cli.selection import one_shot
-from wan_render.cli.session import Session, say_first
-from wan_render.cli.wording import counted
+from wan_render.authored import Circle, Shot
+from wan_render.cli.chosen_session import say_first, session_of
 from wan_render.errors import Problem, UsageError
-from wan_render.model import Circle, Shot
 from wan_render.plan import PlannedShot, Rendered
-from wan_render.plan.names import delivered_name
+from wan_render.plan.delivered_names import delivered_name
 from wan_render.printable import path_name, shown
 from wan_render.production import black_takes
+from wan_render.session.film_session import Session
+from wan_render.session.shot_selection import one_shot
+from wan_render.session.wording import counted
 from wan_render.status import ShotStatus, status
 from wan_render.store import Clip
-from wan_render.storyboard.edit import Edit, edit_shot
+from wan_render.storyboard.line_edit import Edit, edit_shot
 from wan_render.take import short
 from wan_render.take_fields import key_of
 
@@ -30,7 +31,7 @@ _CIRCLE = re.compile(r"([1-9][0-9]{0,8})(?:@([0-9a-f]{6,64}))?")
 
 def run(arguments: argparse.Namespace) -> int:
     """List, circle or refuse."""
-    session = Session.of_what_is_there(arguments)
+    session = session_of(arguments).with_backend_of_newest_film()
     say_first(session)
     if arguments.circle is None and arguments.ng is None:
         _list(session, arguments.shot, as_json=arguments.json)
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.shot is None:
         raise UsageError(Problem("takes", "no shot is named", "for example: takes FILE 1/020 --circle 2"))
     if arguments.ng is not None:
-        refuse(session, arguments.shot, arguments.ng)
+        refuse_take(session, arguments.shot, arguments.ng)
     else:
         _circle(session, arguments.shot, arguments.circle)
     return 0
@@ -46,10 +47,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def retake(session: Session, shot_id: str) -> None:
     """Refuse the take that the film now uses, so that the next number is rendered."""
-    refuse(session, shot_id, _rendered(session, shot_id)[1].chosen)
+    refuse_take(session, shot_id, _rendered(session, shot_id)[1].chosen)
 
 
-def refuse(session: Session, shot_id: str, number: int) -> None:
+def refuse_take(session: Session, shot_id: str, number: int) -> None:
     """Add a number to the shot's `ng`. Raises UsageError where the storyboard cannot be edited."""
     planned, _ = _rendered(session, shot_id)
     shot = _authored(session, planned)

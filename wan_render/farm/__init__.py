@@ -6,13 +6,13 @@ sees every order of a film to its end. A scheduler of its own (flows/) calls `Fa
 
 from wan_render.devices import cpu, gpus, local_devices
 from wan_render.farm.attempts import Attempts, Verdict, not_tried
-from wan_render.farm.expected import expected_seconds
+from wan_render.farm.farm_contract import Farm
+from wan_render.farm.farm_settings import FarmSettings, Stall
+from wan_render.farm.groups.expected_time import expected_seconds
 from wan_render.farm.lanes import Lane, lanes_of
 from wan_render.farm.local import LocalFarm
 from wan_render.farm.night import AttemptFailed, Began, Ended, Event, OnEvent, render_all
-from wan_render.farm.seam import Farm
-from wan_render.farm.settings import FarmSettings, Stall
-from wan_render.farm.worked import WorkClock
+from wan_render.farm.process.work_clock import WorkClock
 from wan_render.production import Outcome
 
 __all__ = [

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wan_render.farm.outlook import Outlook
+from wan_render.farm.groups.possible_sizes import possible_sizes, sizes_of
+from wan_render.farm.groups.simulation import SimulatedRun
 from wan_render.farm.quarantine import Quarantine
-from wan_render.farm.sizes import possible_sizes, sizes_of
 from wan_render.farm.slots import Slot, model_of
 from wan_render.printable import logger
 from wan_render.production import RenderOrder
@@ -58,7 +58,7 @@ class Dispatch:
         self._limit, self._are_given_up = quarantine, False
         self._have_worked, self._forms_unasked = False, groups == "auto"
         self._said: set[str] = set()
-        self.outlook = Outlook(slots[0].device.kind)
+        self.outlook = SimulatedRun(slots[0].device.kind)
 
     def enter(self, request: Request) -> None:
         """It waits from now on."""

@@ -21,14 +21,14 @@ from wan_render.errors import (
     Stopped,
     WanRenderError,
 )
-from wan_render.farm.channel import Start
 from wan_render.farm.dispatch import Dispatch, Request
-from wan_render.farm.lock import DeviceLock
-from wan_render.farm.logs import new_log
-from wan_render.farm.process import DeviceProcess
-from wan_render.farm.settings import FarmSettings
+from wan_render.farm.farm_settings import FarmSettings
+from wan_render.farm.groups.team import Team, TeamContext
+from wan_render.farm.locks.device_lock import DeviceLock
+from wan_render.farm.process.attempt_log import new_log
+from wan_render.farm.process.channel import Start
+from wan_render.farm.process.device_process import DeviceProcess
 from wan_render.farm.slots import Model, Slot, Turn, model_of
-from wan_render.farm.team import Ground, Team
 from wan_render.printable import logger
 from wan_render.production import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
@@ -60,7 +60,7 @@ class LocalFarm:
         for slot in self._slots:
             if slot.lock.weakness:
                 _log.warning("%s", slot.lock.weakness)
-        self._ground = Ground(self._settings, self._changed, self._warm, self._clear, lambda: self._stopped)
+        self._ground = TeamContext(self._settings, self._changed, self._warm, self._clear, lambda: self._stopped)
 
     @property
     def devices(self) -> tuple[Device, ...]:

@@ -12,8 +12,8 @@ from itertools import count
 
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm.attempts import Attempts, Verdict, not_tried
+from wan_render.farm.farm_contract import Farm
 from wan_render.farm.lanes import Lane, lanes_of
-from wan_render.farm.seam import Farm
 from wan_render.production import Outcome, Precedence, RenderOrder
 from wan_render.render_values import Phase, Progress
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wan_render.farm.lock import DeviceLock
-from wan_render.farm.process import DeviceProcess
+from wan_render.farm.locks.device_lock import DeviceLock
+from wan_render.farm.process.device_process import DeviceProcess
 from wan_render.production import RenderOrder
 from wan_render.render_values import Device
 

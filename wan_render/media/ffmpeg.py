@@ -108,7 +108,7 @@ def lacking() -> tuple[str, ...]:
     return tuple(missing)
 
 
-def require() -> None:
+def require_ffmpeg() -> None:
     """Raise FfmpegMissingError where no ffmpeg runs, or the one that runs cannot make films."""
     lacks = lacking()
     if lacks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from wan_render.plan.sizes import contained, inside
+from wan_render.plan.film_sizes import inside, shown_size
 from wan_render.take import Size
 
 
@@ -19,7 +19,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Fit:
+class Placement:
     """`source` is cut out of the raster, scaled to `scaled.size` and laid onto the delivery where `scaled` lies."""
 
     source: Window
@@ -27,13 +27,13 @@ class Fit:
     delivery: Size
 
 
-def fit(raster: Size, delivery: Size, how: Literal["cover", "contain"]) -> Fit:
+def fit(raster: Size, delivery: Size, how: Literal["cover", "contain"]) -> Placement:
     """cover: the delivery is full, what is too much is cut off evenly, to half a pixel of the raster.
     contain: the whole raster is seen between black bars, even ones, as 4:2:0 colour asks for."""
     whole = Window(raster, 0, 0)
     if how == "cover":
-        return Fit(_middle(raster, inside(delivery, raster, step=1), step=1), Window(delivery, 0, 0), delivery)
-    return Fit(whole, _middle(delivery, contained(raster, delivery), step=2), delivery)
+        return Placement(_middle(raster, inside(delivery, raster, step=1), step=1), Window(delivery, 0, 0), delivery)
+    return Placement(whole, _middle(delivery, shown_size(raster, delivery), step=2), delivery)
 
 
 def _middle(frame: Size, size: Size, step: int) -> Window:

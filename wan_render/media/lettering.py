@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from wan_render.cut import CardSource, Cut, Event, SlateSource
-from wan_render.media.text import FAMILY, Block, fitted, line_height
+from wan_render.media.text import FAMILY, TextBlock, fitted, line_height
 from wan_render.media.timeline import Layer, film_layers
 from wan_render.printable import one_line, printable
 from wan_render.take import Size
@@ -43,7 +43,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Span:
+class TextSpan:
     """Film frames [first, end) over which an event is seen with one weight."""
 
     event: int
@@ -73,7 +73,7 @@ def _has_text(event: Event) -> bool:
     return isinstance(event.source, SlateSource) or (isinstance(event.source, CardSource) and bool(event.source.text))
 
 
-def _spans(layers: Iterable[tuple[Layer, ...]]) -> Iterator[Span]:
+def _spans(layers: Iterable[tuple[Layer, ...]]) -> Iterator[TextSpan]:
     """Every event's frames, split where its weight changes."""
     seen = ((frame, layer) for frame, parts in enumerate(layers) for layer in parts)
     of_events: dict[int, list[tuple[int, Fraction]]] = {}
@@ -83,18 +83,18 @@ def _spans(layers: Iterable[tuple[Layer, ...]]) -> Iterator[Span]:
         for weight, group in groupby(frames, key=lambda pair: pair[1]):
             numbers = [frame for frame, _ in group]
             if weight > 0:
-                yield Span(event, numbers[0], numbers[-1] + 1, weight)
+                yield TextSpan(event, numbers[0], numbers[-1] + 1, weight)
 
 
-def _labelled(layers: Iterable[tuple[Layer, ...]]) -> Iterator[Span]:
+def _labelled(layers: Iterable[tuple[Layer, ...]]) -> Iterator[TextSpan]:
     """The frames on which each event gives the label: from the middle of a dissolve on it is the incoming one."""
     owners = enumerate(max(parts, key=lambda layer: (layer.weight, layer.event)).event for parts in layers)
     for event, group in groupby(owners, key=lambda pair: pair[1]):
         numbers = [frame for frame, _ in group]
-        yield Span(event, numbers[0], numbers[-1] + 1, Fraction(1))
+        yield TextSpan(event, numbers[0], numbers[-1] + 1, Fraction(1))
 
 
-def _event_lines(cut: Cut, span: Span) -> Iterator[Line]:
+def _event_lines(cut: Cut, span: TextSpan) -> Iterator[Line]:
     match cut.events[span.event].source:
         case CardSource(text) if text:
             yield _card(cut.delivery, span, text)
@@ -102,12 +102,12 @@ def _event_lines(cut: Cut, span: Span) -> Iterator[Line]:
             yield from _slate(cut.delivery, span, name, reason)
 
 
-def _card(size: Size, span: Span, text: str) -> Line:
+def _card(size: Size, span: TextSpan, text: str) -> Line:
     block = _fitted(size, text, wide=0.8, high=0.7, em=0.085)
     return _line(span, "text", block, 5, (size.width // 2, size.height // 2))
 
 
-def _slate(size: Size, span: Span, name: str, reason: str) -> Iterator[Line]:
+def _slate(size: Size, span: TextSpan, name: str, reason: str) -> Iterator[Line]:
     middle, seam = size.width // 2, round(size.height * 0.45)
     title = _fitted(size, one_line(name), wide=0.84, high=0.3, em=0.14)
     below = _fitted(size, printable(reason), wide=0.84, high=0.45, em=0.04)
@@ -115,14 +115,14 @@ def _slate(size: Size, span: Span, name: str, reason: str) -> Iterator[Line]:
     yield _line(span, "text", below, 8, (middle, seam + size.height // 40))
 
 
-def _label(cut: Cut, span: Span) -> Line:
+def _label(cut: Cut, span: TextSpan) -> Line:
     size, event = cut.delivery, cut.events[span.event]
     block = _fitted(size, one_line(f"{event.preview.upper()}  {event.name}"), wide=0.9, high=0.1, em=0.032)
     margin = round(min(size.width, size.height) * 0.03)
     return _line(span, "label", block, 7, (margin, margin))
 
 
-def _fitted(size: Size, text: str, *, wide: float, high: float, em: float) -> Block:
+def _fitted(size: Size, text: str, *, wide: float, high: float, em: float) -> TextBlock:
     """Everything in shares of the delivery; type is measured by its shorter side, so that upright films read alike."""
     short = min(size.width, size.height)
     return fitted(
@@ -130,7 +130,7 @@ def _fitted(size: Size, text: str, *, wide: float, high: float, em: float) -> Bl
     )
 
 
-def _line(span: Span, style: str, block: Block, anchor: int, place: tuple[int, int]) -> Line:
+def _line(span: TextSpan, style: str, block: TextBlock, anchor: int, place: tuple[int, int]) -> Line:
     text = r"\N".join(_escaped(line) or r"\h" for line in block.lines)
     return Line(span.first, span.end, style, text, block.em, anchor, place, span.weight)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from wan_render.media import colour
+from wan_render.media import colour_tags
 from wan_render.media.ffmpeg import persistently, run
 from wan_render.media.probe import probe, url
 from wan_render.store.disk import disk_errors
@@ -32,7 +32,7 @@ def _arguments(clip: Path, part: Path, rate: str) -> list[str]:
     import ffmpeg as graph
 
     # `-r` before the input counts frames and ignores Matroska's milliseconds.
-    picture = colour.tagged(colour.converted(graph.input(url(clip), r=rate)["v"]))
+    picture = colour_tags.tagged(colour_tags.converted(graph.input(url(clip), r=rate)["v"]))
     output = graph.output(
         picture,
         url(part),
@@ -41,7 +41,7 @@ def _arguments(clip: Path, part: Path, rate: str) -> list[str]:
         preset="veryfast",
         crf=23,
         movflags="+faststart",
-        **colour.TAGS,
+        **colour_tags.TAGS,
     )
     arguments: list[str] = graph.get_args(output, overwrite_output=True)
     return arguments

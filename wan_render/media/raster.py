@@ -36,7 +36,7 @@ class FilmSources(Protocol):
         ...
 
 
-def film_frames(cut: Cut, sources: FilmSources) -> Iterator[Pixels]:
+def raster_frames(cut: Cut, sources: FilmSources) -> Iterator[Pixels]:
     """Every film frame, (height, width, 4) uint8 blue, green, red, unused, at the cut's size; not to be written to.
 
     Raises MachineError when a clip is too short or of another size.

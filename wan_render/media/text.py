@@ -31,7 +31,7 @@ SHRINK = 0.92
 
 
 @dataclass(frozen=True)
-class Block:
+class TextBlock:
     """Text broken into lines; `em` is the size of its font in pixels."""
 
     lines: tuple[str, ...]
@@ -109,7 +109,7 @@ def line_height() -> float:
 
 
 @lru_cache(maxsize=1024)
-def fitted(text: str, *, wide: float, high: float, em: float, least: float) -> Block:
+def fitted(text: str, *, wide: float, high: float, em: float, least: float) -> TextBlock:
     """A text broken into lines and shrunk until it fits into `wide` x `high` pixels.
 
     em, least: the largest and the smallest size in pixels. Words are kept whole while that leaves them larger than
@@ -119,10 +119,10 @@ def fitted(text: str, *, wide: float, high: float, em: float, least: float) -> B
     while size > least:
         lines = wrapped(text, wide / size)
         if len(lines) * line_height() * size <= high and all(width(line) * size <= wide for line in lines):
-            return Block(lines, size)
+            return TextBlock(lines, size)
         size *= SHRINK
     most = wide / least
-    return Block(_shortened(_split(wrapped(text, most), most), high / (least * line_height()), most), least)
+    return TextBlock(_shortened(_split(wrapped(text, most), most), high / (least * line_height()), most), least)
 
 
 def wrapped(text: str, most: float) -> tuple[str, ...]:

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from wan_render.model import PREVIOUS
-from wan_render.plan.film import CardText, Content, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
+from wan_render.authored import PREVIOUS
+from wan_render.plan.film_plan import CardText, Content, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
 from wan_render.plan.inherit import Inherited
+from wan_render.plan.keyframe_plates import Keyframes
 from wan_render.plan.legs import reached
-from wan_render.plan.lengths import Length
-from wan_render.plan.models import Modelled
+from wan_render.plan.lengths import PlannedLength
+from wan_render.plan.model_choice import Modelled
 from wan_render.plan.paintings import Painter
-from wan_render.plan.pictures import Keyframes
-from wan_render.plan.previous import Kept, end_of
+from wan_render.plan.previous import PinnedClips, end_of
 from wan_render.plan.prompt import prompt
 from wan_render.plan.resolve import Ends, Resolver
-from wan_render.plan.roles import Role
+from wan_render.plan.roles import ShotRole
 from wan_render.plan.seeds import take_seed, wanted_numbers
 from wan_render.take import AnyPlate, Leg, ShotKind, Take
 
@@ -29,13 +29,13 @@ class Studio:
     resolver: Resolver
     keyframes: Keyframes
     painter: Painter
-    kept: Kept
+    kept: PinnedClips
 
     def rendered(
         self,
         inherited: Inherited,
         modelled: Modelled,
-        length: Length,
+        length: PlannedLength,
         before: PlannedShot | None,
         told_rate: Fraction,
         not_yet: str,
@@ -60,10 +60,10 @@ class Studio:
             self.keyframes.remark(planned.take)
         return Rendered(performed.takes, _best_of(performed, inherited)) if self.resolver.is_draft else performed
 
-    def unrendered(self, inherited: Inherited, role: Role, not_yet: str) -> Content:
+    def unrendered(self, inherited: Inherited, role: ShotRole, not_yet: str) -> Content:
         """A still or a card as it is."""
         shot = inherited.shot
-        if role is Role.CARD:
+        if role is ShotRole.CARD:
             return CardText(shot.card or "")
         plate = self._plate(shot.still)
         return NotYet(not_yet) if plate is None or not_yet else StillPicture(plate)
@@ -105,7 +105,7 @@ class Studio:
                 self.keyframes.compare(start, end, place)
 
     def _through(
-        self, inherited: Inherited, modelled: Modelled, length: Length, told_rate: Fraction
+        self, inherited: Inherited, modelled: Modelled, length: PlannedLength, told_rate: Fraction
     ) -> tuple[Leg, ...] | None:
         """The keyframes on the way; None after a mistake."""
         waypoints = inherited.shot.through

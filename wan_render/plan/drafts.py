@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Level, Settings
-from wan_render.plan.loras import Loras, worn_twice
-from wan_render.plan.models import Modelled
+from wan_render.plan.loras import Loras, applied_twice
+from wan_render.plan.model_choice import Modelled
 from wan_render.take import Lora, Sampling
 
 DRAFT = "draft"
@@ -41,7 +41,7 @@ def distilled(modelled: Modelled, own: tuple[Lora, ...], settings: Settings, lor
     if not published and not lists_any:
         found = f"no 4-step LoRA is known for {modelled.card.name}"
         loras.findings.error(place, found, "a draft needs one", "name one in render.loras, or another model")
-    if worn_twice(published, own):
+    if applied_twice(published, own):
         found = f"profile draft brings a LoRA of {modelled.card.name} along that is listed, too: its strengths add up"
         loras.findings.warn(settings.place if written is None else written.place, found, "", "take it off the list")
     return published + own

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import islice
 
+from wan_render.authored import Document, PathInFile, nearest
 from wan_render.errors import Problem, StoryboardError
-from wan_render.model import Document, PathInFile, nearest
 from wan_render.printable import one_line
 
 _Mark = tuple[int, int]

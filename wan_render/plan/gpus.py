@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from wan_render.model import Storyboard
-from wan_render.plan.film import PlannedShot, Rendered
+from wan_render.authored import Storyboard
+from wan_render.plan.film_plan import PlannedShot, Rendered
 from wan_render.plan.inherit import Inherited, PaintedKeyframe, Settings
 from wan_render.take import Take
 

@@ -11,7 +11,7 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
-from wan_render.model import (
+from wan_render.authored import (
     Keyframe,
     KindRender,
     Look,
@@ -39,7 +39,7 @@ class Level(IntEnum):
 
 
 @dataclass(frozen=True)
-class Told(Generic[T]):
+class Setting(Generic[T]):
     """A setting and where it was written; at level NOWHERE it is the built-in one, and place is the shot's."""
 
     value: T
@@ -58,10 +58,10 @@ class _Layer:
 class KindSettings:
     """What applies to one kind of shot: numbers that were written for the model in force, and no other's."""
 
-    model: Told[str] | None
-    steps: Told[int] | None
-    guidance: Told[tuple[float, ...]] | None
-    shift: Told[float] | None
+    model: Setting[str] | None
+    steps: Setting[int] | None
+    guidance: Setting[tuple[float, ...]] | None
+    shift: Setting[float] | None
 
 
 class Settings(Protocol):
@@ -77,7 +77,7 @@ class Settings(Protocol):
         """What every level says to avoid."""
         ...
 
-    def common(self, key: str) -> Told[Any] | None:
+    def common(self, key: str) -> Setting[Any] | None:
         """A setting that stands directly under `render`: seed, negative, loras, profile, frames, gpus."""
         ...
 
@@ -108,7 +108,7 @@ class PaintedKeyframe:
         """What the film's look says to avoid."""
         return _avoid(tuple(_inner((_Layer(self.storyboard, (), Level.FILM),), "look", Look)))
 
-    def common(self, key: str) -> Told[Any] | None:
+    def common(self, key: str) -> Setting[Any] | None:
         """See Settings."""
         return _nearest(self._render_layers, key)
 
@@ -162,28 +162,28 @@ class Inherited:
         return (*self.place, key)
 
     @property
-    def duration(self) -> Told[Time] | None:
+    def duration(self) -> Setting[Time] | None:
         """Screen time, where any was written."""
         return _nearest(self._levels, "duration")
 
     @property
-    def takes(self) -> Told[int] | None:
+    def takes(self) -> Setting[int] | None:
         """How many takes are wanted."""
         return _nearest(self._levels, "takes")
 
     @property
-    def transition(self) -> Told[Transition] | None:
+    def transition(self) -> Setting[Transition] | None:
         """The joint to the next shot."""
         return _nearest(self._levels, "transition")
 
     @property
-    def qc(self) -> Told[Qc] | None:
+    def qc(self) -> Setting[Qc] | None:
         """Checks of finished takes, where they are asked for."""
         return _nearest(self._levels, "qc")
 
     def look(self, key: str) -> str:
         """`style` or `setting` of the look; "" where it is not set or cleared."""
-        told: Told[str] | None = _nearest(self._look_layers, key)
+        told: Setting[str] | None = _nearest(self._look_layers, key)
         return told.value if told is not None else ""
 
     @property
@@ -191,7 +191,7 @@ class Inherited:
         """What every level says to avoid, outermost first, each once; an empty list clears those before it."""
         return _avoid(self._look_layers)
 
-    def common(self, key: str) -> Told[Any] | None:
+    def common(self, key: str) -> Setting[Any] | None:
         """A setting that stands directly under `render`: seed, negative, loras, profile, frames, gpus."""
         return _nearest(self._render_layers, key)
 
@@ -221,7 +221,7 @@ def _of_kind(renders: tuple[_Layer, ...], kind: ShotKind) -> KindSettings:
     layers = tuple(_inner(renders, kind.value, KindRender))
     named = [at for at, layer in enumerate(layers) if layer.holder.model is not None]
     own = layers[named[-1] :] if named else layers
-    model: Told[str] | None = _nearest(own, "model")
+    model: Setting[str] | None = _nearest(own, "model")
     return KindSettings(
         model if model is not None and model.value else None,
         _nearest(own, "steps"),
@@ -246,9 +246,9 @@ def _inner(layers: tuple[_Layer, ...], key: str, kind: type) -> Iterator[_Layer]
             yield _Layer(holder, (*layer.place, key), layer.level)
 
 
-def _nearest(layers: tuple[_Layer, ...], key: str) -> Told[Any] | None:
+def _nearest(layers: tuple[_Layer, ...], key: str) -> Setting[Any] | None:
     for layer in reversed(layers):
         value = getattr(layer.holder, key)
         if value is not None:
-            return Told(value, (*layer.place, key), layer.level)
+            return Setting(value, (*layer.place, key), layer.level)
     return None

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from wan_render.model import PREVIOUS, Time, Transition
+from wan_render.authored import PREVIOUS, Time, Transition
 from wan_render.plan.clock import nearest_frame
-from wan_render.plan.film import Joint, PlannedShot
+from wan_render.plan.film_plan import PlannedJoint, PlannedShot
 from wan_render.plan.findings import Findings
-from wan_render.plan.inherit import Inherited, Level, Told
-from wan_render.plan.roles import Role
+from wan_render.plan.inherit import Inherited, Level, Setting
+from wan_render.plan.roles import ShotRole
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Meeting:
+class ShotInCut:
     """A shot of the film and how it comes to its pictures: all that joints are worked out from."""
 
     inherited: Inherited
-    role: Role
+    role: ShotRole
 
 
-def joints(meetings: Sequence[Meeting], rates: Rates, findings: Findings) -> tuple[Joint | None, ...]:
+def joints(meetings: Sequence[ShotInCut], rates: Rates, findings: Findings) -> tuple[PlannedJoint | None, ...]:
     """The joint of each shot to its next; None for the last one."""
     between = tuple(_joint(this, following, rates, findings) for this, following in pairwise(meetings))
     _warn_of_idle_transition(meetings[-1].inherited, findings)
@@ -39,7 +39,7 @@ def joints(meetings: Sequence[Meeting], rates: Rates, findings: Findings) -> tup
 
 
 def check_room(
-    shots: Sequence[PlannedShot], transitions: Sequence[Told[Transition] | None], findings: Findings
+    shots: Sequence[PlannedShot], transitions: Sequence[Setting[Transition] | None], findings: Findings
 ) -> None:
     """Every shot must be as long as the dissolves and fades at its two ends."""
     into = 0
@@ -53,19 +53,19 @@ def check_room(
         into = into_next
 
 
-def _joint(this: Meeting, following: Meeting, rates: Rates, findings: Findings) -> Joint:
+def _joint(this: ShotInCut, following: ShotInCut, rates: Rates, findings: Findings) -> PlannedJoint:
     told = this.inherited.transition
     if told is None:
-        return Joint("continuous" if _continues(this, following) else "cut")
+        return PlannedJoint("continuous" if _continues(this, following) else "cut")
     transition = told.value
     if transition.kind == "continuous":
         _check_continuous(this, following, told, findings)
     if transition.kind in ("continuous", "cut"):
-        return Joint(transition.kind)
-    return Joint(transition.kind, _frames(told, rates, findings))
+        return PlannedJoint(transition.kind)
+    return PlannedJoint(transition.kind, _frames(told, rates, findings))
 
 
-def _frames(told: Told[Transition], rates: Rates, findings: Findings) -> int:
+def _frames(told: Setting[Transition], rates: Rates, findings: Findings) -> int:
     length = told.value.length or Time()
     frames = nearest_frame(length.at(rates.told) * rates.film)
     if frames < 1:
@@ -74,24 +74,24 @@ def _frames(told: Told[Transition], rates: Rates, findings: Findings) -> int:
     return max(1, frames)
 
 
-def _shares_picture(this: Meeting, following: Meeting) -> bool:
-    if this.role is not Role.RENDER or following.role is not Role.RENDER:
+def _shares_picture(this: ShotInCut, following: ShotInCut) -> bool:
+    if this.role is not ShotRole.RENDER or following.role is not ShotRole.RENDER:
         return False
     begins = following.inherited.shot.from_
     return begins == PREVIOUS or (begins is not None and begins == this.inherited.shot.to)
 
 
-def _is_trimmed(this: Meeting, following: Meeting) -> bool:
+def _is_trimmed(this: ShotInCut, following: ShotInCut) -> bool:
     """Whether the shared picture is cut off on either side."""
     into = following.inherited.shot.in_
     return this.inherited.shot.out is not None or (into is not None and (into.seconds != 0 or into.frames != 0))
 
 
-def _continues(this: Meeting, following: Meeting) -> bool:
+def _continues(this: ShotInCut, following: ShotInCut) -> bool:
     return _shares_picture(this, following) and not _is_trimmed(this, following)
 
 
-def _check_continuous(this: Meeting, following: Meeting, told: Told[Transition], findings: Findings) -> None:
+def _check_continuous(this: ShotInCut, following: ShotInCut, told: Setting[Transition], findings: Findings) -> None:
     ids = f"{this.inherited.id} and {following.inherited.id}"
     if not _shares_picture(this, following):
         allowed = "a continuous joint is between two rendered shots that share a keyframe"
@@ -107,7 +107,7 @@ def _warn_of_idle_transition(last: Inherited, findings: Findings) -> None:
         findings.warn(told.place, f"{last.id} is the film's last shot: its transition does nothing")
 
 
-def _reach(joint: Joint | None) -> tuple[int, int]:
+def _reach(joint: PlannedJoint | None) -> tuple[int, int]:
     """Film frames that a joint takes of the shot before it and of the shot after it."""
     if joint is None:
         return 0, 0

@@ -8,25 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from wan_render.model import PathInFile
-from wan_render.plan.film import NotYet, PlannedShot
+from wan_render.authored import PathInFile
+from wan_render.plan.film_plan import NotYet, PlannedShot
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.joints import Rates
-from wan_render.plan.models import Modelled
-from wan_render.plan.roles import Role
+from wan_render.plan.model_choice import Modelled
+from wan_render.plan.roles import ShotRole
 
 _LATER = "with a later version"
 
 
-def reason_not_yet(role: Role, modelled: Modelled | None, rates: Rates) -> str:
+def reason_not_yet(role: ShotRole, modelled: Modelled | None, rates: Rates) -> str:
     """Why a shot cannot be made by this version, or ""."""
     reasons = list(_reasons(role, modelled, rates))
     return f"{', '.join(reasons)}: comes {_LATER}" if reasons else ""
 
 
-def _reasons(role: Role, modelled: Modelled | None, rates: Rates) -> Iterator[str]:
-    if role is Role.CLIP:
+def _reasons(role: ShotRole, modelled: Modelled | None, rates: Rates) -> Iterator[str]:
+    if role is ShotRole.CLIP:
         yield "clip"
     if modelled is None:
         return

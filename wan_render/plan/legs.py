@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from wan_render.model import PathInFile, Waypoint
+from wan_render.authored import PathInFile, Waypoint
 from wan_render.model_card import ModelCard
 from wan_render.plan.clock import nearest_frame
 from wan_render.plan.findings import Findings

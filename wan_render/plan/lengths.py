@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from wan_render.model import PathInFile, Time
+from wan_render.authored import PathInFile, Time
 from wan_render.model_card import ModelCard
 from wan_render.plan.findings import Findings
-from wan_render.plan.inherit import Inherited, Level, Told
+from wan_render.plan.inherit import Inherited, Level, Setting
 from wan_render.plan.roles import kind_of
 from wan_render.take import ShotKind
 
@@ -16,20 +16,20 @@ DEFAULT_DURATION = Time(seconds=Fraction(5))
 
 
 @dataclass(frozen=True)
-class Length:
+class PlannedLength:
     """seconds: screen time that is asked for. frames: of its take, both ends included; 0 where no model renders it."""
 
     seconds: Fraction
     frames: int = 0
 
 
-def length(inherited: Inherited, card: ModelCard | None, told_rate: Fraction, findings: Findings) -> Length:
+def length(inherited: Inherited, card: ModelCard | None, told_rate: Fraction, findings: Findings) -> PlannedLength:
     """Screen time and the frames of the take; `told_rate` is what `81f` counts, `card` is None without a model."""
-    duration = inherited.duration or Told(DEFAULT_DURATION, inherited.place, Level.NOWHERE)
+    duration = inherited.duration or Setting(DEFAULT_DURATION, inherited.place, Level.NOWHERE)
     seconds = duration.value.at(told_rate)
     if card is None:
-        return Length(seconds)
-    fixed: Told[int] | None = inherited.common("frames")
+        return PlannedLength(seconds)
+    fixed: Setting[int] | None = inherited.common("frames")
     if fixed is None:
         frames = frames_for(seconds, card)
         place = duration.place
@@ -38,7 +38,7 @@ def length(inherited: Inherited, card: ModelCard | None, told_rate: Fraction, fi
         seconds = _within(seconds, frames, fixed, duration, card, findings)
     if not inherited.shot.through:  # then it is each way between two keyframes that counts
         _check_trained_length(frames, card, place, findings)
-    return Length(seconds, frames)
+    return PlannedLength(seconds, frames)
 
 
 def frames_for(seconds: Fraction, card: ModelCard) -> int:
@@ -51,7 +51,7 @@ def _fewest(inherited: Inherited, card: ModelCard) -> int:
     return card.frame_step + 1 if kind_of(inherited.shot) is ShotKind.FLF2V else 1
 
 
-def _on_grid(fixed: Told[int], fewest: int, card: ModelCard, findings: Findings) -> int:
+def _on_grid(fixed: Setting[int], fewest: int, card: ModelCard, findings: Findings) -> int:
     step = card.frame_step
     if fixed.value < fewest:
         allowed = f"a shot between two keyframes has {fewest} frames or more"
@@ -65,7 +65,7 @@ def _on_grid(fixed: Told[int], fewest: int, card: ModelCard, findings: Findings)
 
 
 def _within(
-    seconds: Fraction, frames: int, fixed: Told[int], duration: Told[Time], card: ModelCard, findings: Findings
+    seconds: Fraction, frames: int, fixed: Setting[int], duration: Setting[Time], card: ModelCard, findings: Findings
 ) -> Fraction:
     """Screen time of a take of fixed length: the nearer of the two settings counts, and never more than there is."""
     if fixed.level > duration.level:

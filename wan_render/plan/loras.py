@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wan_render.authored import LoraFile, PathInFile
 from wan_render.errors import InputError, Problem
 from wan_render.facts import FactCache
-from wan_render.model import LoraFile, PathInFile
 from wan_render.model_card import LoraFit, LoraLayers, ModelCard, Models, PublishedLora
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Settings
 from wan_render.plan.lora_experts import expert_in_name, is_by_letter
-from wan_render.plan.models import Modelled
+from wan_render.plan.model_choice import Modelled
 from wan_render.take import Lora, Take
 
 HIGH_AND_LOW = ("high", "low")
@@ -24,7 +24,7 @@ _Fitted = tuple[str, LoraFit]
 
 
 @dataclass(frozen=True)
-class WornLora:
+class AppliedLora:
     """A LoRA of the storyboard as a model wears it.
 
     path:    as it is written. model: the model's name.
@@ -66,7 +66,7 @@ class Loras:
     cache: FactCache
     findings: Findings
     files: dict[str, Path] = field(default_factory=dict)
-    worn: dict[WornLora, None] = field(default_factory=dict)
+    worn: dict[AppliedLora, None] = field(default_factory=dict)
     _fits: dict[tuple[str, str], _Fitted | InputError] = field(default_factory=dict)
     _published: dict[tuple[str, str], LoraFit | None] = field(default_factory=dict)
     _left_out: dict[tuple[str, Lora], str] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Loras:
         found = tuple(Lora(lora.content, 1.0, lora.expert) for lora in card.distilled)
         for lora, told in zip(found, card.distilled, strict=True):
             if (fit := self._published_fit(card, told)) is not None:
-                worn = WornLora(told.file, card.name, _wearing(lora, fit))
+                worn = AppliedLora(told.file, card.name, _wearing(lora, fit))
                 self._list(worn, lora, card)
                 if worn.left_out:
                     self.findings.note(place, f"{worn.path}: {worn.left_out}")
@@ -122,7 +122,7 @@ class Loras:
         digest, fit = found
         expert = self._expert(written, fit, card, place)
         lora = Lora(digest, float(written.scale), _with_parts(expert) if fit.has_parts else expert)
-        worn = WornLora(written.path, card.name, _wearing(lora, fit), fit.has_parts)
+        worn = AppliedLora(written.path, card.name, _wearing(lora, fit), fit.has_parts)
         self._list(worn, lora, card)
         if worn.left_out:
             self.findings.warn(place, f"{worn.path}: {worn.left_out}", "", "the other layers are worn")
@@ -182,13 +182,13 @@ class Loras:
         if any(_share_an_expert(lora, other) for other in before):
             self.findings.warn(place, f"{path} is listed twice: its strengths add up", "", "list it once")
 
-    def _list(self, worn: WornLora, lora: Lora, card: ModelCard) -> None:
+    def _list(self, worn: AppliedLora, lora: Lora, card: ModelCard) -> None:
         self.worn[worn] = None
         if worn.left_out:
             self._left_out[card.identity, lora] = f"{worn.path}: {worn.left_out}"
 
 
-def worn_twice(published: Sequence[Lora], own: Sequence[Lora]) -> bool:
+def applied_twice(published: Sequence[Lora], own: Sequence[Lora]) -> bool:
     """Whether a draft brings along a LoRA that the storyboard lists for the same expert."""
     return any(_share_an_expert(lora, other) for lora in own for other in published)
 

@@ -6,32 +6,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from wan_render.authored import Document, Film, Scene, Storyboard, Time, TitleCard
 from wan_render.facts import FactCache
-from wan_render.model import Document, Film, Scene, Storyboard, Time, TitleCard
 from wan_render.model_card import ModelCard, Models
 from wan_render.plan.clock import FilmClock, nearest_frame
 from wan_render.plan.contents import Studio
 from wan_render.plan.drafts import SLUG_ENDING
-from wan_render.plan.film import FilmPlan, Joint, PlannedShot, PlannedTitle, Rendered, every_take
+from wan_render.plan.drawn_texts import lettering
+from wan_render.plan.film_plan import FilmPlan, PlannedJoint, PlannedShot, PlannedTitle, Rendered, every_take
+from wan_render.plan.film_sizes import delivery, raster
 from wan_render.plan.findings import Findings
 from wan_render.plan.gpus import asked_gpus
 from wan_render.plan.inherit import Inherited
-from wan_render.plan.joints import Meeting, Rates, check_room, joints
+from wan_render.plan.joints import Rates, ShotInCut, check_room, joints
+from wan_render.plan.keyframe_plates import Keyframes
 from wan_render.plan.later import reason_not_yet, warn_of_ignored, warn_of_slates
-from wan_render.plan.lengths import Length, length
-from wan_render.plan.lettering import lettering
+from wan_render.plan.lengths import PlannedLength, length
 from wan_render.plan.loras import Loras
-from wan_render.plan.models import Chooser, Modelled
+from wan_render.plan.model_choice import Chooser, Modelled
 from wan_render.plan.other_syntax import warn_of_other_syntax
 from wan_render.plan.paintings import Painter
-from wan_render.plan.pictures import Keyframes
-from wan_render.plan.previous import Kept, nothing_kept
+from wan_render.plan.previous import PinnedClips, nothing_kept
 from wan_render.plan.prompt_length import PromptLengths
 from wan_render.plan.resolve import Resolver
-from wan_render.plan.roles import Role, kind_of, role_of
-from wan_render.plan.sizes import delivery, raster
+from wan_render.plan.roles import ShotRole, kind_of, role_of
+from wan_render.plan.shown_frames import Shown, Span, lay, lengthened, take_in_film_frames
 from wan_render.plan.timecodes import check_timecodes
-from wan_render.plan.timeline import Shown, Span, lay, lengthened, take_in_film_frames
 from wan_render.plan.variants import ONE_VARIANT, VariantChoice, Variants
 
 _RATE_WITHOUT_MODELS = Fraction(16)
@@ -39,11 +39,11 @@ _RATE_WITHOUT_MODELS = Fraction(16)
 
 
 @dataclass(frozen=True)
-class _Draft:
+class _ShotInProgress:
     """A shot of the film before it has its time. modelled: None where no model renders it."""
 
     inherited: Inherited
-    role: Role
+    role: ShotRole
     modelled: Modelled | None
 
 
@@ -53,7 +53,7 @@ def make_plan(
     models: Models,
     backend_id: str,
     cache: FactCache,
-    kept: Kept = nothing_kept,
+    kept: PinnedClips = nothing_kept,
     draft: bool = False,
     variants: VariantChoice = ONE_VARIANT,
 ) -> FilmPlan:
@@ -141,16 +141,16 @@ def _cast(storyboard: Storyboard) -> tuple[tuple[Inherited, ...], dict[str, tupl
     return kept, {inherited.id: inherited.index for inherited in written if inherited.omitted}
 
 
-def _drafts(kept: Sequence[Inherited], chooser: Chooser) -> tuple[_Draft, ...]:
-    def draft(inherited: Inherited) -> _Draft:
+def _drafts(kept: Sequence[Inherited], chooser: Chooser) -> tuple[_ShotInProgress, ...]:
+    def draft(inherited: Inherited) -> _ShotInProgress:
         role = role_of(inherited.shot)
-        modelled = chooser.choose(inherited, kind_of(inherited.shot)) if role is Role.RENDER else None
-        return _Draft(inherited, role, modelled)
+        modelled = chooser.choose(inherited, kind_of(inherited.shot)) if role is ShotRole.RENDER else None
+        return _ShotInProgress(inherited, role, modelled)
 
     return tuple(map(draft, kept))
 
 
-def _rates(film: Film, drafts: Sequence[_Draft]) -> Rates:
+def _rates(film: Film, drafts: Sequence[_ShotInProgress]) -> Rates:
     """The film's rate is the one that is asked for, where a model of the film has it, else the first model's."""
     native = [draft.modelled.card.rate for draft in drafts if draft.modelled is not None]
     first = native[0] if native else _RATE_WITHOUT_MODELS
@@ -161,14 +161,14 @@ def _rates(film: Film, drafts: Sequence[_Draft]) -> Rates:
 
 
 def _laid_out(
-    storyboard: Storyboard, drafts: Sequence[_Draft], rates: Rates, studio: Studio
+    storyboard: Storyboard, drafts: Sequence[_ShotInProgress], rates: Rates, studio: Studio
 ) -> tuple[tuple[PlannedTitle, ...], tuple[PlannedShot, ...], tuple[PlannedTitle, ...]]:
     """Titles and shots, one after the other on the film's clock."""
     opening, clock = _titles(storyboard.titles.open, FilmClock(rates.film), rates)
     findings = studio.resolver.findings
-    met = joints([Meeting(draft.inherited, draft.role) for draft in drafts], rates, findings)
+    met = joints([ShotInCut(draft.inherited, draft.role) for draft in drafts], rates, findings)
     shots: list[PlannedShot] = []
-    longer: list[tuple[_Draft, Fraction, Fraction]] = []
+    longer: list[tuple[_ShotInProgress, Fraction, Fraction]] = []
     for draft, joint in zip(drafts, met, strict=True):
         card = draft.modelled.card if draft.modelled is not None else None
         timed = length(draft.inherited, card, rates.told, findings)
@@ -187,10 +187,10 @@ def _laid_out(
 
 
 def _planned(
-    draft: _Draft,
-    timed: Length,
+    draft: _ShotInProgress,
+    timed: PlannedLength,
     shown: Shown,
-    joint: Joint | None,
+    joint: PlannedJoint | None,
     before: PlannedShot | None,
     rates: Rates,
     studio: Studio,
@@ -222,7 +222,7 @@ def _planned(
     )
 
 
-def _warn_of_longer_shots(longer: Sequence[tuple[_Draft, Fraction, Fraction]], findings: Findings) -> None:
+def _warn_of_longer_shots(longer: Sequence[tuple[_ShotInProgress, Fraction, Fraction]], findings: Findings) -> None:
     """Once for all shots, each with the seconds that were asked for and that it comes to."""
     if not longer or (modelled := longer[0][0].modelled) is None:
         return
@@ -259,7 +259,7 @@ def _film_frames(time: Time | None, rates: Rates) -> int:
     return 0 if time is None else nearest_frame(time.at(rates.told) * rates.film)
 
 
-def _models_used(drafts: Sequence[_Draft], shots: Sequence[PlannedShot]) -> dict[str, ModelCard]:
+def _models_used(drafts: Sequence[_ShotInProgress], shots: Sequence[PlannedShot]) -> dict[str, ModelCard]:
     return {
         draft.modelled.card.identity: draft.modelled.card
         for draft, shot in zip(drafts, shots, strict=True)

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from wan_render.model import Authored, PathInFile, Shot, Storyboard
+from wan_render.authored import Authored, PathInFile, Shot, Storyboard
 from wan_render.plan.findings import Findings
-from wan_render.plan.roles import Role, role_of
+from wan_render.plan.roles import ShotRole, role_of
 from wan_render.printable import shown
 
 _TEXTS = frozenset({"style", "setting", "avoid", "action", "prompt", "size", "angle", "lens", "move", "negative"})
@@ -98,7 +98,7 @@ def _is_shouted(found: re.Match[str], text: str) -> bool:
 
 
 def _is_rendered(shot: Shot) -> bool:
-    return shot.status != "omit" and role_of(shot) is Role.RENDER
+    return shot.status != "omit" and role_of(shot) is ShotRole.RENDER
 
 
 def _texts(value: Any, place: PathInFile) -> Iterator[tuple[PathInFile, str]]:

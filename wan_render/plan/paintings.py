@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from wan_render.cleaning import cleaned
 from wan_render.model_card import ModelCard
 from wan_render.plan.inherit import PaintedKeyframe
-from wan_render.plan.models import Chooser
+from wan_render.plan.model_choice import Chooser
 from wan_render.plan.resolve import Ends, Resolver
 from wan_render.take import FramePlate, ShotKind, Take
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wan_render.plan.film import NotYet, PlannedShot, Rendered
+from wan_render.plan.film_plan import NotYet, PlannedShot, Rendered
 from wan_render.take import FramePlate, Size
 
 
 @dataclass(frozen=True)
-class KeptTake:
+class PinnedClip:
     """A clip that is there and that a pin keeps in the film, whatever its shot says now."""
 
     key: str
@@ -18,16 +18,16 @@ class KeptTake:
     size: Size
 
 
-Kept = Callable[[str], KeptTake | None]
+PinnedClips = Callable[[str], PinnedClip | None]
 """The one clip whose key begins with these digits; None where there is none or more than one."""
 
 
-def nothing_kept(_digits: str) -> KeptTake | None:
+def nothing_kept(_digits: str) -> PinnedClip | None:
     """Where no store is looked at: no clip is there."""
     return None
 
 
-def end_of(before: PlannedShot, size: Size, kept: Kept) -> FramePlate | NotYet:
+def end_of(before: PlannedShot, size: Size, kept: PinnedClips) -> FramePlate | NotYet:
     """The last frame of the take of a shot that goes into the film (circled, else the first that is not `ng`), as the
     plate of the shot after it; or why there is none."""
     if not isinstance(before.content, Rendered):

@@ -14,8 +14,8 @@ from functools import lru_cache
 from itertools import accumulate
 from math import ceil
 
+from wan_render.authored import PathInFile
 from wan_render.cleaning import as_read
-from wan_render.model import PathInFile
 from wan_render.model_card import ModelCard, Models
 from wan_render.plan.findings import Findings
 from wan_render.printable import LONGEST_SHOWN, shown

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wan_render.model import PathInFile
+from wan_render.authored import PathInFile
 from wan_render.plan.drafts import DRAFT, distilled, draft_sampling
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Settings
 from wan_render.plan.loras import Loras
-from wan_render.plan.models import Modelled, sampling_of
+from wan_render.plan.model_choice import Modelled, sampling_of
 from wan_render.plan.prompt import negative
 from wan_render.plan.prompt_length import PromptLengths
 from wan_render.plan.seeds import DEFAULT_SEED

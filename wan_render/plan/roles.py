@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from wan_render.model import Shot
+from wan_render.authored import Shot
 from wan_render.take import ShotKind
 
 
-class Role(StrEnum):
+class ShotRole(StrEnum):
     """How a shot comes to its pictures."""
 
     RENDER = "render"
@@ -17,12 +17,12 @@ class Role(StrEnum):
     CLIP = "clip"
 
 
-def role_of(shot: Shot) -> Role:
+def role_of(shot: Shot) -> ShotRole:
     """A still, a card (which may be ""), a clip, or else a shot that a model renders."""
-    for role in (Role.STILL, Role.CARD, Role.CLIP):
+    for role in (ShotRole.STILL, ShotRole.CARD, ShotRole.CLIP):
         if getattr(shot, role.value) is not None:
             return role
-    return Role.RENDER
+    return ShotRole.RENDER
 
 
 def kind_of(shot: Shot) -> ShotKind:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, get_args
 
-from wan_render.model import Authored, Film, PathInFile, Storyboard, Time, Transition
+from wan_render.authored import Authored, Film, PathInFile, Storyboard, Time, Transition
 from wan_render.plan.findings import Findings
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from wan_render.model import PathInFile
+from wan_render.authored import PathInFile
+from wan_render.backend_contract import THE_ONLY_VARIANT, Variant
 from wan_render.plan.findings import Findings
-from wan_render.render import THE_ONLY_VARIANT, Variant
 from wan_render.take import Take
 
 _PLAIN = "exact"

@@ -6,6 +6,6 @@ Pillow is imported when a picture is decoded and not before: a plan whose facts 
 from __future__ import annotations
 
 from wan_render.plates.conform import conform, cover, crop_shown, cropped_share
-from wan_render.plates.inspect import PictureFacts, picture_facts
+from wan_render.plates.picture_facts import PictureFacts, picture_facts
 
 __all__ = ["PictureFacts", "conform", "cover", "crop_shown", "cropped_share", "picture_facts"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wan_render.facts import forget_digest
-from wan_render.plates.reading import read_bytes, refuse
+from wan_render.plates.reading import picture_error, read_bytes
 from wan_render.render_values import Pixels
 from wan_render.settings import machine_settings
 from wan_render.take import CONFORM_VERSION, Plate, Size
@@ -100,7 +100,7 @@ def _opened(file: Path, plate: Plate) -> tuple[_Part, tuple[int, int]]:
     data = read_bytes(file)
     if hashlib.sha256(data).hexdigest() != plate.picture:
         forget_digest(machine_settings().cache, file)  # else the same command plans with it again
-        raise refuse(file, "was changed since the plan was made", "", "run the same command again")
+        raise picture_error(file, "was changed since the plan was made", "", "run the same command again")
     decoded = decode(file, data)
     return _parts_of(decoded, plate.conform), decoded.image.size
 

@@ -32,7 +32,7 @@ from wan_render.plates.colour import (
 from wan_render.plates.fine import FinePicture, deep_samples, depth
 from wan_render.plates.icc_profile import profile_space
 from wan_render.plates.png_chunks import SIGNATURE, Png, read_png
-from wan_render.plates.reading import FORMATS, reason, refuse, undecodable, unidentified
+from wan_render.plates.reading import FORMATS, picture_error, reason, undecodable, unidentified
 from wan_render.plates.stated_colours import ColourStatement, stated_colours
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def decode(file: Path, data: bytes) -> Decoded:
         upright = _turned(image, orientation)
         _check_size(file, upright)  # a plugin may correct the size while it loads
         if (why := unusable_mode(upright)) is not None:
-            raise refuse(file, why, "8 or 16 bits a channel are allowed", "save it as a 16-bit TIFF or PNG")
+            raise picture_error(file, why, "8 or 16 bits a channel are allowed", "save it as a 16-bit TIFF or PNG")
         statement = stated_colours(image, data, dict(png.stated))
         bits = depth(image, data)
         fine = _fine(upright, data, bits, orientation, statement)
@@ -127,7 +127,7 @@ def _pillow(file: Path) -> Iterator[None]:
     except PictureError:
         raise
     except MemoryError as error:
-        raise refuse(file, "needs more memory than there is to decode", remedy="save a smaller copy") from error
+        raise picture_error(file, "needs more memory than there is to decode", remedy="save a smaller copy") from error
     except Exception as error:  # the seam: see the module's docstring
         raise undecodable(file, error) from error
 
@@ -143,7 +143,7 @@ def _opened(file: Path, data: bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise _too_large(file, "far more pixels than a picture has") from error
     if image.format == "BMP" and image.info.get("compression") in _RUN_LENGTH:
-        raise refuse(file, "is a run-length-coded BMP", remedy="save it as PNG")
+        raise picture_error(file, "is a run-length-coded BMP", remedy="save it as PNG")
     return image
 
 
@@ -153,11 +153,11 @@ def _check_size(file: Path, image: Image.Image) -> None:
         raise _too_large(file, f"{width}x{height} pixels")
     if min(width, height) < LEAST_SIDE:
         allowed = f"at least {LEAST_SIDE} pixels a side are needed"
-        raise refuse(file, f"is too small: {width}x{height} pixels", allowed, "use a larger picture")
+        raise picture_error(file, f"is too small: {width}x{height} pixels", allowed, "use a larger picture")
 
 
 def _too_large(file: Path, found: str) -> PictureError:
-    return refuse(file, f"is too large: {found}", f"at most {MOST_PIXELS:,} pixels", "save a smaller copy")
+    return picture_error(file, f"is too large: {found}", f"at most {MOST_PIXELS:,} pixels", "save a smaller copy")
 
 
 def _orientation(image: Image.Image) -> tuple[int, str | None]:

@@ -47,7 +47,7 @@ _BEGINS_WITH = (
 )
 
 
-def refuse(file: Path, found: str, allowed: str = ALLOWED, remedy: str = "") -> PictureError:
+def picture_error(file: Path, found: str, allowed: str = ALLOWED, remedy: str = "") -> PictureError:
     """The error that says what is wrong with a picture's file."""
     return PictureError(Problem(str(file), found, allowed, remedy))
 
@@ -57,17 +57,19 @@ def check_file(file: Path) -> None:
     try:
         found = file.stat()
     except FileNotFoundError as error:
-        raise refuse(file, "no such file", remedy="check the name, its case, and the folder") from error
+        raise picture_error(file, "no such file", remedy="check the name, its case, and the folder") from error
     except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
-        raise refuse(file, f"cannot be read ({reason(error)})") from error
+        raise picture_error(file, f"cannot be read ({reason(error)})") from error
     if stat.S_ISDIR(found.st_mode):
-        raise refuse(file, "is a folder", remedy="name a picture in it")
+        raise picture_error(file, "is a folder", remedy="name a picture in it")
     if not stat.S_ISREG(found.st_mode):
-        raise refuse(file, "is a pipe, socket or device, not a file")
+        raise picture_error(file, "is a pipe, socket or device, not a file")
     if found.st_size == 0:
-        raise refuse(file, "is empty (0 bytes)", remedy="save or copy the picture again")
+        raise picture_error(file, "is empty (0 bytes)", remedy="save or copy the picture again")
     if found.st_size > LARGEST_FILE_BYTES:
-        raise refuse(file, f"is {found.st_size:,} bytes", f"at most {LARGEST_FILE_BYTES:,}", "save a smaller copy")
+        raise picture_error(
+            file, f"is {found.st_size:,} bytes", f"at most {LARGEST_FILE_BYTES:,}", "save a smaller copy"
+        )
 
 
 def read_bytes(file: Path) -> bytes:
@@ -77,7 +79,7 @@ def read_bytes(file: Path) -> bytes:
         with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:  # noqa: PTH123 - no blocking on a pipe
             return stream.read(LARGEST_FILE_BYTES + 1)
     except OSError as error:
-        raise refuse(file, f"cannot be read ({reason(error)})", remedy="check its permissions") from error
+        raise picture_error(file, f"cannot be read ({reason(error)})", remedy="check its permissions") from error
 
 
 _CUT_OFF = ("truncated", "unexpected end", "ended prematurely", "not enough data", "eof")
@@ -90,11 +92,11 @@ def undecodable(file: Path, error: Exception) -> PictureError:
     said = reason(error)
     words = said.lower()
     if isinstance(error, EOFError) or any(word in words for word in _CUT_OFF):
-        return refuse(file, f"is cut off ({said})", remedy="save, copy or download it again")
+        return picture_error(file, f"is cut off ({said})", remedy="save, copy or download it again")
     if isinstance(error, KeyError | NotImplementedError) or any(word in words for word in _UNREAD):
-        return refuse(file, f"is of a kind that is not read here ({said})", remedy="save it as PNG")
+        return picture_error(file, f"is of a kind that is not read here ({said})", remedy="save it as PNG")
     remedy = "where another program opens it, save it from there as PNG; else save, copy or download it again"
-    return refuse(file, f"cannot be decoded ({said})", remedy=remedy)
+    return picture_error(file, f"cannot be decoded ({said})", remedy=remedy)
 
 
 def unidentified(file: Path, data: bytes) -> PictureError:
@@ -102,11 +104,11 @@ def unidentified(file: Path, data: bytes) -> PictureError:
     head = data[:512]
     for start, what, remedy in _BEGINS_WITH:
         if head.startswith(start):
-            return refuse(file, f"is {what}", remedy=remedy)
+            return picture_error(file, f"is {what}", remedy=remedy)
     for mark, what, remedy in _LOOKS_LIKE:
         if mark in head:
-            return refuse(file, f"is {what}", remedy=remedy)
-    return refuse(file, "is not an image, or one of a kind that is not read here", remedy="save it as PNG")
+            return picture_error(file, f"is {what}", remedy=remedy)
+    return picture_error(file, "is not an image, or one of a kind that is not read here", remedy="save it as PNG")
 
 
 def reason(error: BaseException) -> str:

@@ -3,14 +3,14 @@
 from wan_render.production.black import black_takes
 from wan_render.production.failures import failures
 from wan_render.production.film_change import with_film_change
+from wan_render.production.film_warnings import film_warnings, lettering_warnings, warnings_of
 from wan_render.production.finish import finish
 from wan_render.production.order import RenderOrder, orders
 from wan_render.production.precedence import Outcome, Precedence
 from wan_render.production.produce import attempt, produce
-from wan_render.production.render import Unwritten, assist_take, begin_take, render_take
+from wan_render.production.render_take import Unwritten, assist_take, begin_take, render_take
 from wan_render.production.run import Run, begin
 from wan_render.production.warm import Warm
-from wan_render.production.warnings import film_warnings, lettering_warnings, warnings_of
 from wan_render.store import FilmVersion
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Any
 
 from wan_render.cut import Cut
 from wan_render.keys import canonical, content_key
-from wan_render.production.edit import CUT, FILM_FORM, FORMER_FILM_FORMS, cut_of
+from wan_render.production.film_cut import CUT, FILM_FORM, FORMER_FILM_FORMS, cut_of
 from wan_render.production.run import Run
 from wan_render.status import FilmStatus, film_seconds
 from wan_render.store import FilmVersion, Store

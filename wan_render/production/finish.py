@@ -21,15 +21,15 @@ from wan_render.errors import (
     WanRenderError,
 )
 from wan_render.keys import canonical, content_key
-from wan_render.media.film import make_film
+from wan_render.media.film_encode import make_film
 from wan_render.media.preview import write_preview
 from wan_render.printable import logger, printable
-from wan_render.production.edit import CUT, FILM_FORM, cut_of
+from wan_render.production.film_cut import CUT, FILM_FORM, cut_of
+from wan_render.production.film_warnings import PLAN, lettering_warnings
 from wan_render.production.pictures import Pictures
-from wan_render.production.review import review_of
+from wan_render.production.review_gathering import review_of
 from wan_render.production.run import Run
 from wan_render.production.tags import cut_takes, film_tags
-from wan_render.production.warnings import PLAN, lettering_warnings
 from wan_render.render_values import Pixels
 from wan_render.report import write_report
 from wan_render.status import film_bytes, painting_label, plan_json

@@ -8,9 +8,9 @@ from heapq import heappop, heappush
 from pathlib import Path
 from types import MappingProxyType
 
+from wan_render.backend_contract import Backend
 from wan_render.model_card import ModelCard, PublishedLora
 from wan_render.plan import FilmPlan
-from wan_render.render import Backend
 from wan_render.render_values import Device, Group
 from wan_render.status import FilmStatus, ShotStatus, painting_label, with_needs
 from wan_render.take import Lora, Plate, Take, Way

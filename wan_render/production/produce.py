@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from wan_render.backend_contract import Backend
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.plan import FilmPlan
 from wan_render.production.failures import failures
 from wan_render.production.finish import finish
 from wan_render.production.order import RenderOrder
 from wan_render.production.precedence import Precedence
-from wan_render.production.render import render_take
+from wan_render.production.render_take import render_take
 from wan_render.production.run import begin
 from wan_render.production.warm import Warm
-from wan_render.render import Backend
 from wan_render.render_values import Device, Listen
 from wan_render.store import Clip, FilmVersion, Store
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from wan_render.backend_contract import Backend
 from wan_render.devices import hidden_gpus
 from wan_render.errors import Problem, WeightsError
 from wan_render.media import ffmpeg
 from wan_render.plan import FilmPlan
 from wan_render.printable import logger
-from wan_render.production.ability import Unable, confinements, refusal, unable_devices
 from wan_render.production.black import set_aside_black_takes
 from wan_render.production.order import RenderOrder, orders
-from wan_render.render import Backend
+from wan_render.production.unable_devices import Unable, confinements, refusal, unable_devices
 from wan_render.render_values import Device
 from wan_render.status import FilmStatus, expected_bytes, status
 from wan_render.store import Store
@@ -63,7 +63,7 @@ def begin(
         wanted = orders(plan, before, backend, only, unable)
         _refuse_what_is_lacking(wanted, unable, devices)
         if wanted:
-            ffmpeg.require()
+            ffmpeg.require_ffmpeg()
         store.need(expected_bytes(plan, [order.take for order in wanted], store))
         confined = (*_hidden(backend), *confinements([order.take for order in wanted], unable, devices))
         yield Run(plan, backend, store, before, wanted, None if only is None else frozenset(only), confined)

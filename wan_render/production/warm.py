@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wan_render.backend_contract import Backend, Renderer
 from wan_render.model_card import ModelCard
 from wan_render.production.order import RenderOrder
-from wan_render.render import Backend, Renderer
 from wan_render.render_values import NOTHING_KEPT, Device, Listen, Stages, Workspace
 
 

@@ -24,7 +24,7 @@ _TALLEST = 4000
 
 
 @dataclass(frozen=True)
-class Layout:
+class SheetLayout:
     """How shots stand on a sheet, in pixels. A cell is a strip of three frames above its caption."""
 
     width: int
@@ -71,7 +71,7 @@ def write_contact_sheets(review: Review, material: Material, folder: Path) -> tu
     return names
 
 
-def layout_for(shots: int, picture: Size) -> Layout:
+def layout_for(shots: int, picture: Size) -> SheetLayout:
     """Few shots are shown large, one to a row; many on a wider sheet, small and side by side."""
     if shots <= 6:
         return _layout(picture, width=1600, height=290, type_size=20, caption_lines=1)
@@ -80,20 +80,20 @@ def layout_for(shots: int, picture: Size) -> Layout:
     return _layout(picture, width=2400, height=105, type_size=15, caption_lines=1)
 
 
-def _layout(picture: Size, *, width: int, height: int, type_size: int, caption_lines: int) -> Layout:
+def _layout(picture: Size, *, width: int, height: int, type_size: int, caption_lines: int) -> SheetLayout:
     """`height` is about that of a frame: columns are widened or narrowed until they fill the sheet."""
     inner = width - 2 * _MARGIN + _COLUMN_GAP
     strip = 3 * height * picture.width / picture.height + 2 * _FRAME_GAP
     columns = max(1, round(inner / (strip + _COLUMN_GAP)))
     frame_width = (inner // columns - _COLUMN_GAP - 2 * _FRAME_GAP) // 3
     frame = Size(frame_width, max(1, round(frame_width * picture.height / picture.width)))
-    one_row = Layout(width, columns, 1, frame, type_size, caption_lines)
+    one_row = SheetLayout(width, columns, 1, frame, type_size, caption_lines)
     rows = max(1, (_TALLEST - _HEADER - _MARGIN) // (one_row.cell.height + _ROW_GAP))
     return replace(one_row, rows=rows)
 
 
 def _sheet(
-    review: Review, shots: list[tuple[ReviewShot, ShotMaterial]], layout: Layout, folder: Path, number: str
+    review: Review, shots: list[tuple[ReviewShot, ShotMaterial]], layout: SheetLayout, folder: Path, number: str
 ) -> Image.Image:
     bottom = layout.corner(max(len(shots) - 1, 0))[1] + layout.cell.height
     sheet = Image.new("RGB", (layout.width, bottom + _MARGIN), _PAPER)
@@ -120,7 +120,7 @@ def _header(draw: ImageDraw.ImageDraw, review: Review, sheet_width: int, number:
     _write(draw, (_MARGIN, 74), " · ".join(filter(None, facts)), _DIM, 18, room)
 
 
-def _strip(shot: ReviewShot, material: ShotMaterial, layout: Layout, folder: Path) -> Image.Image:
+def _strip(shot: ReviewShot, material: ShotMaterial, layout: SheetLayout, folder: Path) -> Image.Image:
     """First, middle and last picture of the shot; what has no clip shows its keyframes and says what it is."""
     strip = Image.new("RGB", (layout.cell.width, layout.frame.height), _PAPER)
     names: tuple[str | None, ...] = material.stills or (*material.keyframes[:1], None, *material.keyframes[1:][-1:])
@@ -135,7 +135,7 @@ def _strip(shot: ReviewShot, material: ShotMaterial, layout: Layout, folder: Pat
     return strip
 
 
-def _column(place: int, layout: Layout) -> int:
+def _column(place: int, layout: SheetLayout) -> int:
     return place * (layout.frame.width + _FRAME_GAP)
 
 
@@ -160,7 +160,7 @@ def _inset(file: Path, frame: Size) -> Image.Image:
     return ImageOps.expand(small, border=2, fill=_PAPER)
 
 
-def _say(draw: ImageDraw.ImageDraw, shot: ReviewShot, layout: Layout) -> None:
+def _say(draw: ImageDraw.ImageDraw, shot: ReviewShot, layout: SheetLayout) -> None:
     """In the middle frame: why the shot is missing, or what it is."""
     heading, text = ("MISSING", shot.slate) if shot.slate is not None else (shot.what.upper(), "")
     left, top, room = _column(1, layout) + 12, 8, layout.frame.width - 24
@@ -169,7 +169,9 @@ def _say(draw: ImageDraw.ImageDraw, shot: ReviewShot, layout: Layout) -> None:
     _write(draw, (left, top + layout.line), text, _INK, layout.type_size, room, lines)
 
 
-def _caption(draw: ImageDraw.ImageDraw, review: Review, shot: ReviewShot, layout: Layout, at: tuple[int, int]) -> None:
+def _caption(
+    draw: ImageDraw.ImageDraw, review: Review, shot: ReviewShot, layout: SheetLayout, at: tuple[int, int]
+) -> None:
     size, (left, top) = layout.type_size, at
     names = " → ".join(name for name, _ in shot.keyframes)
     facts = (timecode(shot.start, review.rate), screen_time(shot.frames, review.rate), names)

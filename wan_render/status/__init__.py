@@ -1,10 +1,18 @@
 """Plan against store: what is found, missing, stale or kept, and why; what the rest will take. It only reads."""
 
+from wan_render.status.film_status import (
+    FilmStatus,
+    ShotStatus,
+    State,
+    TakeStatus,
+    painting_label,
+    status,
+    unreadable_words,
+)
 from wan_render.status.forecast import TakeTime, expected_bytes, expected_times, film_bytes, film_seconds
 from wan_render.status.needed import with_needs
 from wan_render.status.pins import pin_warnings
 from wan_render.status.plan_json import plan_json
-from wan_render.status.shots import FilmStatus, ShotStatus, State, TakeStatus, painting_label, status, unreadable_words
 
 __all__ = [
     "FilmStatus",

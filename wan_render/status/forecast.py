@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from wan_render.backend_contract import Backend
 from wan_render.cut import film_frames
 from wan_render.plan import FilmPlan
-from wan_render.render import Backend
 from wan_render.render_values import Phase
 from wan_render.store import Store, TakeRecord
 from wan_render.take import Size, Take

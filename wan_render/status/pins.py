@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wan_render.errors import Problem
 from wan_render.plan import Rendered
-from wan_render.status.shots import FilmStatus, ShotStatus
+from wan_render.status.film_status import FilmStatus, ShotStatus
 
 
 def pin_warnings(status: FilmStatus) -> tuple[Problem, ...]:

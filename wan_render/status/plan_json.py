@@ -9,9 +9,9 @@ from typing import Any
 from wan_render.cut import film_frames
 from wan_render.errors import Problem
 from wan_render.keys import canonical
-from wan_render.plan import FilmPlan, PlannedShot, WornLora
+from wan_render.plan import AppliedLora, FilmPlan, PlannedShot
+from wan_render.status.film_status import FilmStatus, ShotStatus, TakeStatus
 from wan_render.status.pins import pin_warnings
-from wan_render.status.shots import FilmStatus, ShotStatus, TakeStatus
 
 FORM = 1
 """Raised whenever something that a reader may rely on is renamed or removed; additions leave it."""
@@ -56,7 +56,7 @@ def _film(plan: FilmPlan) -> dict[str, Any]:
     }
 
 
-def _worn(worn: WornLora) -> dict[str, Any]:
+def _worn(worn: AppliedLora) -> dict[str, Any]:
     experts = [{"expert": expert or None, "layers": layers.worn, "of": layers.total} for expert, layers in worn.wearing]
     return {"path": worn.path, "model": worn.model, "worn": experts, "left_out": worn.left_out}
 

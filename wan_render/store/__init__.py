@@ -21,10 +21,8 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from wan_render.errors import DiskFullError, Problem
-from wan_render.store.disk import disk_error, free_bytes, gigabytes
+from wan_render.store.disk import disk_error, free_disk_bytes, gigabytes
 from wan_render.store.films import PAGE, VIDEO, FilmRecord, Films, FilmVersion, read_film
-from wan_render.store.locks import locked, once, shared
-from wan_render.store.logs import Logs
 from wan_render.store.memory import Memory, Remembered, succession
 from wan_render.store.outputs import Outputs, mark, outputs_for
 from wan_render.store.record import (
@@ -40,6 +38,8 @@ from wan_render.store.record import (
     TakeRecord,
 )
 from wan_render.store.stages import StageFiles
+from wan_render.store.take_locks import locked, once, shared
+from wan_render.store.take_logs import Logs
 from wan_render.store.takes import Fill, Takes
 from wan_render.take import Take
 
@@ -196,7 +196,7 @@ class Store:
 
     def need(self, size: int) -> None:
         """Raise DiskFullError where fewer bytes than `size` are free."""
-        free = free_bytes(self.root)
+        free = free_disk_bytes(self.root)
         if free < size:
             raise DiskFullError(
                 Problem(

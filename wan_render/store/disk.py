@@ -130,7 +130,7 @@ def flush_tree(folder: Path) -> None:
     flush(folder)
 
 
-def digest(file: Path) -> str:
+def file_digest(file: Path) -> str:
     """SHA-256 of a file's bytes, 64 hex digits."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -141,7 +141,7 @@ def gigabytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
-def free_bytes(folder: Path) -> int:
+def free_disk_bytes(folder: Path) -> int:
     """What a user may still write where `folder` is, or will be."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     state = os.statvfs(there)

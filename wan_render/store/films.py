@@ -23,9 +23,9 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from wan_render.printable import logger, printable
-from wan_render.store.disk import digest, disk_errors, flush, flush_tree, write_whole
-from wan_render.store.locks import if_free, locked, once
+from wan_render.store.disk import disk_errors, file_digest, flush, flush_tree, write_whole
 from wan_render.store.record import FileFact
+from wan_render.store.take_locks import if_free, locked, once
 
 LOG = logger("wan_render.store")
 
@@ -200,7 +200,7 @@ def _version(folder: Path) -> FilmVersion | None:
 
 def _seal(part: Path, record: FilmRecord) -> None:
     files = {
-        str(file.relative_to(part)): FileFact(digest(file), file.stat().st_size)
+        str(file.relative_to(part)): FileFact(file_digest(file), file.stat().st_size)
         for file in sorted(part.rglob("*"))
         if file.is_file()
     }
@@ -211,7 +211,7 @@ def _seal(part: Path, record: FilmRecord) -> None:
 
 def _is_whole(folder: Path) -> bool:
     try:
-        return all(digest(folder / name) == fact.sha256 for name, fact in read_film(folder).files.items())
+        return all(file_digest(folder / name) == fact.sha256 for name, fact in read_film(folder).files.items())
     except (OSError, ValueError):
         return False
 

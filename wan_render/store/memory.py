@@ -13,7 +13,7 @@ from wan_render.keys import canonical
 from wan_render.plan.drafts import SLUG_ENDING
 from wan_render.printable import logger, path_name, printable
 from wan_render.store.disk import disk_errors, write_whole
-from wan_render.store.locks import locked
+from wan_render.store.take_locks import locked
 from wan_render.take import Take
 
 LOG = logger("wan_render.store")

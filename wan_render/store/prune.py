@@ -12,9 +12,9 @@ from pathlib import Path
 from wan_render.keys import content_key
 from wan_render.plan import FilmPlan, Rendered
 from wan_render.store import Store
-from wan_render.store.logs import KeptLog
 from wan_render.store.memory import Remembered
 from wan_render.store.stages import KeptStage
+from wan_render.store.take_logs import KeptLog
 from wan_render.take import TAKE_FORM
 from wan_render.take_fields import needs_of
 

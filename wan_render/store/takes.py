@@ -15,9 +15,9 @@ from wan_render import __version__
 from wan_render.errors import DiskError, Problem
 from wan_render.keys import canonical, content_key
 from wan_render.printable import logger
-from wan_render.store.disk import digest, disk_error, disk_errors, flush, flush_tree
-from wan_render.store.locks import hand_over, if_free, locked
+from wan_render.store.disk import disk_error, disk_errors, file_digest, flush, flush_tree
 from wan_render.store.record import CLIP, SIDECAR, Clip, FileFact, Provenance, TakeRecord
+from wan_render.store.take_locks import hand_over, if_free, locked
 from wan_render.take import TAKE_FORM, Take, short
 
 LOG = logger("wan_render.store")
@@ -213,7 +213,7 @@ class Takes:
 
     def _write(self, take: Take, part: Path, fill: Fill) -> None:
         provenance = fill(part)
-        files = {file.name: FileFact(digest(file), file.stat().st_size) for file in sorted(part.iterdir())}
+        files = {file.name: FileFact(file_digest(file), file.stat().st_size) for file in sorted(part.iterdir())}
         record = TakeRecord(take.key, canonical(take), files, provenance, datetime.now(UTC), __version__)
         (part / SIDECAR).write_bytes(record.to_json())
         flush_tree(part)
@@ -248,4 +248,4 @@ def _signature(folder: Path, record: TakeRecord) -> tuple[tuple[int, int, int, i
 
 
 def _changed(folder: Path, record: TakeRecord) -> list[str]:
-    return [name for name, fact in record.files.items() if digest(folder / name) != fact.sha256]
+    return [name for name, fact in record.files.items() if file_digest(folder / name) != fact.sha256]

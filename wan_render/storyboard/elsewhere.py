@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from wan_render.model import PathInFile
+from wan_render.authored import PathInFile
 from wan_render.storyboard.nodes import Node, ScalarNode
 
 _KIND = frozenset({"model", "steps", "guidance", "shift"})

@@ -9,8 +9,8 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from wan_render.model import Authored, Storyboard
-from wan_render.model.spelling import Spelling, is_one_or_many
+from wan_render.authored import Authored, Storyboard
+from wan_render.authored.spelling import Spelling, is_one_or_many
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from wan_render.model.spelling import meant
+from wan_render.authored.spelling import meant
 from wan_render.printable import shown
 
 MOST_COMPARISONS = 20_000

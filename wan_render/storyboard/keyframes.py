@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from wan_render.model import PREVIOUS
-from wan_render.model.spelling import Misspelt
+from wan_render.authored import PREVIOUS
+from wan_render.authored.spelling import Misspelt
 from wan_render.printable import shown
 from wan_render.storyboard.mistakes import Mistakes
 from wan_render.storyboard.paths import PICTURES, Grounds, listed_in

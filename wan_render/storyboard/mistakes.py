@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wan_render.authored import Marks, PathInFile, nearest, place
 from wan_render.errors import Problem, StoryboardError
-from wan_render.model import Marks, PathInFile, nearest, place
 from wan_render.printable import path_name
 
 MOST_TOLD = 1000

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wan_render.model import PREVIOUS, PathInFile, Scene
-from wan_render.model.spelling import Role, Spelling
+from wan_render.authored import PREVIOUS, PathInFile, Scene
+from wan_render.authored.spelling import ReferenceKind, Spelling
 from wan_render.printable import one_line, shown
 from wan_render.storyboard.elsewhere import known_elsewhere
 from wan_render.storyboard.forms import STORYBOARD, Form, Many, Record, Scalar, Table
@@ -31,7 +31,7 @@ class Mention:
     """A text that refers to something: a keyframe, a model, a file."""
 
     path: PathInFile
-    role: Role
+    role: ReferenceKind
     text: str
 
 

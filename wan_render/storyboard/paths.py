@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from wan_render.model.spelling import Misspelt
+from wan_render.authored.spelling import Misspelt
 from wan_render.printable import path_name, shown
 from wan_render.storyboard.guesses import Guesses
 

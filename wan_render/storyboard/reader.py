@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from wan_render.authored import Document, Storyboard, slug_of
+from wan_render.authored.spelling import ReferenceKind
 from wan_render.errors import StoryboardError
 from wan_render.facts import FactCache
-from wan_render.model import Document, Storyboard, slug_of
-from wan_render.model.spelling import Role
 from wan_render.printable import path_name
 from wan_render.storyboard.events import checked_events
 from wan_render.storyboard.guesses import Guesses
@@ -22,7 +22,7 @@ from wan_render.storyboard.normal import Mention, Normaliser
 from wan_render.storyboard.paths import Grounds, file_on_disk
 from wan_render.storyboard.references import References, spell_as_on_disk
 from wan_render.storyboard.remains import remains
-from wan_render.storyboard.shots import check_shots, number_all
+from wan_render.storyboard.shot_rules import check_shots, number_all
 from wan_render.storyboard.source import read_source
 from wan_render.storyboard.validation import validated
 
@@ -100,10 +100,10 @@ def _storyboard(data: dict[str, Any] | None) -> Storyboard | None:
 
 def _used(keyframes: dict[str, Any], mentions: list[Mention]) -> list[Mention]:
     """The pictures of a folder of keyframes that the film uses: the others are nobody's business."""
-    names = (mention.text for mention in mentions if mention.role in (Role.START, Role.KEYFRAME))
+    names = (mention.text for mention in mentions if mention.role in (ReferenceKind.START, ReferenceKind.KEYFRAME))
     used = {unicodedata.normalize("NFC", name) for name in names}
     return [
-        Mention(("keyframes", name), Role.PICTURE, keyframe["image"])
+        Mention(("keyframes", name), ReferenceKind.PICTURE, keyframe["image"])
         for name, keyframe in keyframes.items()
         if name in used
     ]

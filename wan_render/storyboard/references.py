@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from wan_render.authored import PREVIOUS
+from wan_render.authored.spelling import Misspelt, ReferenceKind
 from wan_render.errors import PictureError
 from wan_render.facts import FactCache
-from wan_render.model import PREVIOUS
-from wan_render.model.spelling import Misspelt, Role
 from wan_render.printable import shown
 from wan_render.storyboard.keyframes import KeyframeFolder, unread
 from wan_render.storyboard.mistakes import Mistakes
@@ -24,12 +24,18 @@ if TYPE_CHECKING:  # it brings numpy, which reading a storyboard does not need
 MOST_FOUND = 10_000
 """Different names and paths of one file; a film of 1,000 shots has some 2,000."""
 
-_FILES = {Role.SOUND: "a sound file", Role.CLIP: "a video file", Role.LORA: "a .safetensors file"}
+_FILES = {
+    ReferenceKind.SOUND: "a sound file",
+    ReferenceKind.CLIP: "a video file",
+    ReferenceKind.LORA: "a .safetensors file",
+}
 
 _PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 
 
-_PATHS = frozenset({Role.PICTURE, Role.SOUND, Role.LORA, Role.CLIP, Role.MODEL})
+_PATHS = frozenset(
+    {ReferenceKind.PICTURE, ReferenceKind.SOUND, ReferenceKind.LORA, ReferenceKind.CLIP, ReferenceKind.MODEL}
+)
 
 
 def spell_as_on_disk(data: dict[str, Any], mentions: list[Mention], grounds: Grounds) -> None:
@@ -54,7 +60,7 @@ class References:
     ) -> None:
         self.keyframes, self.others = keyframes.keyframes, keyframes.others
         self.grounds, self.models = grounds, models
-        self.found: set[tuple[Role, str]] = set()
+        self.found: set[tuple[ReferenceKind, str]] = set()
         self.cache, self.mistakes, self.guesses = cache, mistakes, grounds.guesses
 
     def check(self, mentions: list[Mention]) -> None:
@@ -82,13 +88,13 @@ class References:
 
     def _check(self, mention: Mention) -> None:
         match mention.role:
-            case Role.START | Role.KEYFRAME:
+            case ReferenceKind.START | ReferenceKind.KEYFRAME:
                 self._check_keyframe(mention)
-            case Role.MODEL:
+            case ReferenceKind.MODEL:
                 self._check_model(mention.text)
-            case Role.PICTURE:
+            case ReferenceKind.PICTURE:
                 self._check_picture(mention.text)
-            case Role.LORA if not mention.text.lower().endswith(".safetensors"):
+            case ReferenceKind.LORA if not mention.text.lower().endswith(".safetensors"):
                 raise self._no_safetensors(mention.text)
             case _:
                 self.grounds.file(mention.text, _FILES[mention.role])
@@ -107,7 +113,7 @@ class References:
         if name in self.keyframes or self.mistakes.has(("keyframes",)):
             return
         if name == PREVIOUS:
-            if mention.role is Role.START:
+            if mention.role is ReferenceKind.START:
                 return
             raise Misspelt("the name of a keyframe", found="'previous' stands only after 'from'")
         stem = PurePosixPath(name).stem

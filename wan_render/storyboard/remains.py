@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wan_render.model import PREVIOUS, PathInFile
+from wan_render.authored import PREVIOUS, PathInFile
 from wan_render.storyboard.mistakes import Mistakes
 
 _SHOT = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from wan_render.model import Authored
+from wan_render.authored import Authored
 from wan_render.storyboard.forms import STORYBOARD, Form, Many, Record, Scalar, Table
 
 Schema = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from wan_render.model import Storyboard
+from wan_render.authored import Storyboard
 from wan_render.storyboard.normal import Normaliser
 from wan_render.storyboard.slips import QUOTES, cut_by_comment, full_width
 

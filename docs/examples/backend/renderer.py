@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from docs.examples.backend.models import FILE, SIDE
 from wan_render.errors import Problem, RenderError, WanRenderError
 from wan_render.model_card import ModelCard
 from wan_render.model_family import WEIGHTS_FACT, Weights
-from wan_render.render_values import Frames, Group, Listen, Phase, Pixels, Plates, Progress
+from wan_render.render_values import Frames, Group, Listen, Phase, Pixels, Progress, TakeInputs
 from wan_render.take import Take
-
-from .models import FILE, SIDE
 
 
 class GrainRenderer:
@@ -25,10 +24,10 @@ class GrainRenderer:
         tile = np.fromfile(weights.folder / FILE, np.uint8).reshape(SIDE, SIDE, 1)
         self._grain: NDArray[np.int16] | None = tile.astype(np.int16) - 128
 
-    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:
+    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], TakeInputs], listen: Listen) -> None:
         """Nothing can be prepared."""
 
-    def render(self, take: Take, plates: Plates, listen: Listen, group: Group | None = None) -> Frames:
+    def render(self, take: Take, plates: TakeInputs, listen: Listen, group: Group | None = None) -> Frames:
         """Fade from the first keyframe to the last; a missing one is grey. Only errors of wan_render leave it."""
         if group is not None:
             raise _error("was asked to share a take", "one device renders a take")
@@ -40,7 +39,7 @@ class GrainRenderer:
         except Exception as error:  # a foreign error need not pickle, and says nothing about retrying
             raise _error(f"{type(error).__name__}: {error}") from error
 
-    def assist(self, take: Take, plates: Plates, listen: Listen, group: Group) -> None:  # noqa: ARG002 - it never helps
+    def assist(self, take: Take, plates: TakeInputs, listen: Listen, group: Group) -> None:  # noqa: ARG002 - it never helps
         """`group_sizes` says that nobody is asked for help."""
         raise _error("was asked to share a take", "one device renders a take")
 
@@ -57,7 +56,7 @@ class GrainRenderer:
             raise _error("the renderer is closed")
         return self._grain
 
-    def _require(self, take: Take, plates: Plates) -> None:
+    def _require(self, take: Take, plates: TakeInputs) -> None:
         if take.kind not in self._card.kinds:
             raise _error(f"{self._card.name} cannot render {take.kind}", f"allowed: {', '.join(self._card.kinds)}")
         for name, plate, picture in (("first", take.first, plates.first), ("last", take.last, plates.last)):
@@ -67,7 +66,7 @@ class GrainRenderer:
                 raise _error(f"the {name} keyframe has shape {found}", f"expected {expected}")
 
 
-def _faded(take: Take, plates: Plates, tile: NDArray[np.int16], listen: Listen) -> Pixels:
+def _faded(take: Take, plates: TakeInputs, tile: NDArray[np.int16], listen: Listen) -> Pixels:
     """(frames, height, width, 3) uint8. The seed decides where the tile of grain lies in each frame."""
     height, width = take.size.height, take.size.width
     grey = np.full((height, width, 3), 128, np.uint8)

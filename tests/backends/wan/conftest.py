@@ -13,7 +13,7 @@ import pytest
 
 from tests.tiny_wan import KINDS, TinyKind, card_of, save_tiny
 from wan_render.model_card import ModelCard
-from wan_render.render_values import Device, Pixels, Plates, Progress
+from wan_render.render_values import Device, Pixels, Progress, TakeInputs
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
 CPU = Device("cpu", "CPU", 0)
@@ -46,9 +46,9 @@ class Tiny:
         return replace(take, **changes)
 
 
-def plates_of(take: Take) -> Plates:
+def plates_of(take: Take) -> TakeInputs:
     """Pictures with structure, different at both ends."""
-    return Plates(
+    return TakeInputs(
         first=picture(take.size, 1) if take.first is not None else None,
         last=picture(take.size, 2) if take.last is not None else None,
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from wan_render.backends.wan.acceleration.attention import SDPA
-from wan_render.backends.wan.checkpoint import read_checkpoint
-from wan_render.backends.wan.loading import EXACT, FolderLoader
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
+from wan_render.backends.wan.kernels.attention import SDPA
 
 
 def loaded(folder: Path) -> Any:

@@ -20,16 +20,16 @@ from safetensors.torch import load
 from tests.backends.wan.conftest import CPU
 from tests.backends.wan.forwards import attend_exactly, loaded
 from wan_render.backends.wan import BACKEND
-from wan_render.backends.wan.acceleration.arithmetic import Float8, Heads
-from wan_render.backends.wan.acceleration.operations import Rope, TorchOperations
-from wan_render.backends.wan.acceleration.prepare import reference
-from wan_render.backends.wan.acceleration.profile import Profile
-from wan_render.backends.wan.acceleration.rows import Rows
+from wan_render.backends.wan.kernels.arithmetic import Float8, Heads
+from wan_render.backends.wan.kernels.operations import Rope, TorchOperations
+from wan_render.backends.wan.kernels.rows import Rows
 from wan_render.backends.wan.parallel import joined as joining
 from wan_render.backends.wan.parallel.layout import Layout
 from wan_render.backends.wan.parallel.ulysses import Ulysses
+from wan_render.backends.wan.profiles.prepare import reference
+from wan_render.backends.wan.profiles.render_profile import Profile
 from wan_render.model_card import ModelCard
-from wan_render.render_values import Group, Phase, Pixels, Plates, Progress, Stage, Workspace
+from wan_render.render_values import Group, Phase, Pixels, Progress, Stage, TakeInputs, Workspace
 from wan_render.take import Take
 
 DEVICE = torch.device("cpu")
@@ -143,7 +143,7 @@ def renderer_of(card: ModelCard) -> tuple[Any, Recording]:
     return _warm[card.identity]
 
 
-def render(card: ModelCard, take: Take, plates: Plates, group: Group | None, finds: bool = False) -> Told:  # noqa: FBT001, FBT002 - sent to a process
+def render(card: ModelCard, take: Take, plates: TakeInputs, group: Group | None, finds: bool = False) -> Told:  # noqa: FBT001, FBT002 - sent to a process
     """Render alone, or lead."""
     renderer, recording = renderer_of(card)
     recording.finds = finds
@@ -157,7 +157,7 @@ def assist(card: ModelCard, take: Take, group: Group, loras: Mapping[str, Path],
     """Be one of the others."""
     renderer, _ = renderer_of(card)
     with _closed_after_failure(card):
-        renderer.assist(take, Plates(None, None, loras), listener, group)
+        renderer.assist(take, TakeInputs(None, None, loras), listener, group)
     return Told(listener.phases, listener.joined)
 
 

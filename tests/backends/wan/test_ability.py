@@ -12,11 +12,12 @@ import pytest
 
 from tests.backends.wan.conftest import Tiny
 from tests.conftest import Smi
-from wan_render.backends.wan import BACKEND, official
-from wan_render.backends.wan.acceleration.ability import missing_for, unable, variant
+from wan_render.backend_contract import THE_ONLY_VARIANT, Variant
+from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.models import official
 from wan_render.backends.wan.opening import KINDS
+from wan_render.backends.wan.profiles.ability import missing_for, unable, variant
 from wan_render.devices import cpu, gpus
-from wan_render.render import THE_ONLY_VARIANT, Variant
 from wan_render.settings import install_command
 
 H200, RTX = "GPU-aaaa-1, 143771, NVIDIA H200\n", "GPU-aabb-2, 24564, NVIDIA GeForce RTX 4090\n"
@@ -230,7 +231,7 @@ def test_it_is_known_without_torch() -> None:
     code = """
 import sys
 from wan_render.backends.wan import BACKEND
-from wan_render.backends.wan.acceleration.ability import missing_for
+from wan_render.backends.wan.profiles.ability import missing_for
 missing_for("fast", BACKEND.device_kinds)
 print([name for name in ("torch", "triton", "diffusers") if name in sys.modules])
 """

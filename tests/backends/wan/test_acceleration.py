@@ -12,14 +12,14 @@ import torch
 from tests.backends.wan.conftest import Tiny
 from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, relative_error
 from tests.tiny_wan import KINDS
-from wan_render.backends.wan.acceleration import profile as profiles
-from wan_render.backends.wan.acceleration.prepare import reference
-from wan_render.backends.wan.acceleration.profile import EXACT, FAST, Machine, Profile
-from wan_render.backends.wan.acceleration.schedule import distilled_levels, prepared_scheduler
-from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
-from wan_render.backends.wan.checkpoint import read_checkpoint
-from wan_render.backends.wan.loading import EXACT as EXACT_PRECISION
-from wan_render.backends.wan.loading import FolderLoader, Precision
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.checkpoint.loading import EXACT as EXACT_PRECISION
+from wan_render.backends.wan.checkpoint.loading import FolderLoader, LoadForm
+from wan_render.backends.wan.profiles import render_profile as profiles
+from wan_render.backends.wan.profiles.prepare import reference
+from wan_render.backends.wan.profiles.render_profile import EXACT, FAST, Machine, Profile
+from wan_render.backends.wan.profiles.schedule import distilled_levels, prepared_scheduler
+from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
 from wan_render.errors import DeviceError, RenderError
 from wan_render.settings import install_command
 from wan_render.take import Sampling
@@ -45,7 +45,7 @@ def test_it_computes_what_diffusers_computes(tiny: Tinies, name: str) -> None:
 @torch.no_grad()
 def test_in_bfloat16_it_errs_no_more_than_diffusers_does(tiny: Tinies, name: str) -> None:
     """Against float32, over several inputs: it rounds where diffusers rounds, or less often."""
-    types = Precision(torch.bfloat16, torch.bfloat16, torch.float32, torch.float32)
+    types = LoadForm(torch.bfloat16, torch.bfloat16, torch.float32, torch.float32)
     narrow = FolderLoader(read_checkpoint(tiny(name).folder), types).module("transformer")
     wide = copy.deepcopy(narrow).float()
     accelerated = reference(copy.deepcopy(narrow), EXACT)
@@ -170,31 +170,31 @@ HOPPER = Machine("cuda", (9, 0), has_float8_attention=True)
 )
 def test_what_a_machine_cannot_do_is_refused_in_words(profile: str, machine: Machine, said: str) -> None:
     with pytest.raises(DeviceError) as raised:
-        profiles.require(profiles.named(profile), machine)
+        profiles.require_profile(profiles.profile_named(profile), machine)
     assert said in str(raised.value)
 
 
 @pytest.mark.parametrize("profile", profiles.ALL)
 def test_every_profile_is_rendered_by_a_hopper(profile: Profile) -> None:
-    profiles.require(profile, HOPPER)
+    profiles.require_profile(profile, HOPPER)
 
 
 @pytest.mark.parametrize("machine", [Machine("cpu"), Machine("cuda", (7, 5)), Machine("cuda", (8, 9)), HOPPER])
 def test_exact_and_what_is_computed_as_exact_is_need_nothing(machine: Machine) -> None:
-    profiles.require(EXACT, machine)
-    profiles.require(profiles.DRAFT_AS_EXACT, machine)
+    profiles.require_profile(EXACT, machine)
+    profiles.require_profile(profiles.DRAFT_AS_EXACT, machine)
     assert not profiles.DRAFT_AS_EXACT.needs_own_kernels
     assert all(profile.needs_own_kernels for profile in (profiles.FAST, profiles.BALANCED, profiles.DRAFT))
 
 
 def test_an_unknown_variant_is_named_with_those_there_are() -> None:
     with pytest.raises(RenderError, match="no variant 'ada'; allowed: '', 'exact'"):
-        profiles.named("draft", "ada")
+        profiles.profile_named("draft", "ada")
 
 
 def test_an_unknown_profile_is_named_with_those_there_are() -> None:
     with pytest.raises(RenderError, match="exact, fast, balanced, draft"):
-        profiles.named("fastest")
+        profiles.profile_named("fastest")
 
 
 def not_asked(shift: float) -> Any:

@@ -8,21 +8,21 @@ import pytest
 import torch
 from torch.nn import functional
 
-from wan_render.backends.wan.acceleration import choice
-from wan_render.backends.wan.acceleration.arithmetic import (
+from wan_render.backends.wan.kernels import attention_choice
+from wan_render.backends.wan.kernels.arithmetic import (
     Float8,
     Heads,
     common_key,
-    joined,
+    joined_heads,
     safe_scales,
     split,
     value_scales,
 )
-from wan_render.backends.wan.acceleration.attention import CUDNN, FLASH_3, SDPA, Kernel
-from wan_render.backends.wan.acceleration.choice import Shape, fastest
-from wan_render.backends.wan.acceleration.linear import Float8Linear
-from wan_render.backends.wan.acceleration.operations import HeadScales, Rope, TorchOperations, Update
-from wan_render.backends.wan.acceleration.rows import FLOAT8, LARGEST, Rows, quantised
+from wan_render.backends.wan.kernels.attention import CUDNN, FLASH_3, SDPA, Kernel
+from wan_render.backends.wan.kernels.attention_choice import Shape, fastest
+from wan_render.backends.wan.kernels.linear import Float8Linear
+from wan_render.backends.wan.kernels.operations import HeadScales, Rope, TorchOperations, Update
+from wan_render.backends.wan.kernels.rows import FLOAT8, LARGEST, Rows, quantised
 from wan_render.facts import FactCache
 
 pytestmark = pytest.mark.wan
@@ -93,7 +93,7 @@ def test_scales_by_the_bound_are_as_good_as_the_tightest() -> None:
 
 
 def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    return joined(SDPA.attend(*(split(part, HEADS) for part in (query, key, value))))
+    return joined_heads(SDPA.attend(*(split(part, HEADS) for part in (query, key, value))))
 
 
 def test_attention_does_not_see_what_is_subtracted_from_every_key() -> None:
@@ -147,7 +147,7 @@ def float8_error(*, smooths: bool) -> float:
         OPERATIONS.head_float8(part, HeadScales(None, s)) for part, s in zip((*normed, value), scales, strict=True)
     )
     q8, k8, v8 = (split(part, HEADS) for part in parts)
-    found = joined(float8_attend(q8, k8, v8, scales))
+    found = joined_heads(float8_attend(q8, k8, v8, scales))
     return relative_error(found, wanted)
 
 
@@ -177,7 +177,7 @@ def test_a_norm_adds_its_update_first_and_sees_the_sum_unrounded() -> None:
 SHAPE = Shape(1024, 4, 16)
 
 
-def timer(seconds: dict[str, float | None], calls: list[str]) -> choice.Timer:
+def timer(seconds: dict[str, float | None], calls: list[str]) -> attention_choice.Timer:
     def measured(kernel: Kernel, shape: Shape, device: torch.device) -> float:
         assert (shape, device) == (SHAPE, CPU)
         calls.append(kernel.name)
@@ -190,7 +190,7 @@ def timer(seconds: dict[str, float | None], calls: list[str]) -> choice.Timer:
 
 @pytest.fixture
 def three(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "candidates", lambda _: (SDPA, CUDNN, FLASH_3))
+    monkeypatch.setattr(attention_choice, "candidates", lambda _: (SDPA, CUDNN, FLASH_3))
 
 
 @pytest.mark.usefixtures("three")
@@ -207,7 +207,7 @@ def test_another_shape_or_version_is_measured_again(tmp_path: Path, monkeypatch:
     calls: list[str] = []
     seconds: dict[str, float | None] = {SDPA.name: 3.0, CUDNN.name: 2.0, FLASH_3.name: 1.0}
     fastest(SHAPE, CPU, FactCache(tmp_path), timer(seconds, calls))
-    monkeypatch.setattr(choice, "versions", lambda: {"torch": "another"})
+    monkeypatch.setattr(attention_choice, "versions", lambda: {"torch": "another"})
     fastest(SHAPE, CPU, FactCache(tmp_path), timer(seconds, calls))
     assert len(calls) == 6
 
@@ -221,7 +221,7 @@ def test_a_kernel_that_cannot_do_the_shape_is_left_out(tmp_path: Path) -> None:
 def test_a_kernel_that_errs_is_not_timed() -> None:
     halved = Kernel("halved", lambda q, k, v: SDPA.attend(q, k, v) / 2)
     with pytest.raises(RuntimeError, match=r"off by 0\.5"):
-        choice.time_kernel(halved, SHAPE, CPU)
+        attention_choice.time_kernel(halved, SHAPE, CPU)
 
 
 def test_on_a_cpu_there_is_one_and_nothing_is_measured(tmp_path: Path) -> None:

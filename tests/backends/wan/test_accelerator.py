@@ -16,16 +16,16 @@ from tests.backends.wan.conftest import Tiny, nobody, plates_of
 from tests.backends.wan.forwards import attend_exactly
 from tests.backends.wan.test_acceleration import HOPPER
 from wan_render.backends.wan import BACKEND
-from wan_render.backends.wan.acceleration import accelerator as module
-from wan_render.backends.wan.acceleration import check
-from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Accelerator, float8_bytes
-from wan_render.backends.wan.acceleration.attention import SDPA
-from wan_render.backends.wan.acceleration.choice import Shape
-from wan_render.backends.wan.acceleration.decoder import TorchDecoderOperations
-from wan_render.backends.wan.acceleration.operations import TorchOperations
-from wan_render.backends.wan.acceleration.prepare import reference
-from wan_render.backends.wan.acceleration.profile import BALANCED, EXACT, FAST, Precision, Profile
-from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
+from wan_render.backends.wan.kernels import self_check
+from wan_render.backends.wan.kernels.attention import SDPA
+from wan_render.backends.wan.kernels.attention_choice import Shape
+from wan_render.backends.wan.kernels.decoder import TorchDecoderOperations
+from wan_render.backends.wan.kernels.operations import TorchOperations
+from wan_render.backends.wan.profiles import accelerator as module
+from wan_render.backends.wan.profiles.accelerator import AS_LOADED, Accelerator, float8_bytes
+from wan_render.backends.wan.profiles.prepare import reference
+from wan_render.backends.wan.profiles.render_profile import BALANCED, EXACT, FAST, Precision, Profile
+from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.errors import DeviceError, MachineError
 from wan_render.render_values import Phase, Progress
@@ -141,7 +141,7 @@ def test_without_triton_exact_is_left_to_diffusers(
 
 
 def test_a_decoders_plain_operations_pass_their_own_check() -> None:
-    assert check.wrong_decoder_operations(TorchDecoderOperations(), CPU) == []
+    assert self_check.wrong_decoder_operations(TorchDecoderOperations(), CPU) == []
 
 
 def test_kernels_that_cannot_be_run_err_too() -> None:
@@ -149,12 +149,12 @@ def test_kernels_that_cannot_be_run_err_too() -> None:
         def gelu_rows(self, numbers: torch.Tensor) -> Any:  # noqa: ARG002 - part of the seam
             raise RuntimeError("no ptxas")
 
-    assert check.wrong_operations(Broken(), 32, 2, Precision.FLOAT8, CPU) == ["GELU to rows"]
+    assert self_check.wrong_operations(Broken(), 32, 2, Precision.FLOAT8, CPU) == ["GELU to rows"]
 
 
 @pytest.mark.parametrize("linears", Precision)
 def test_the_plain_operations_pass_their_own_check(linears: Precision) -> None:
-    assert check.wrong_operations(TorchOperations(), 32, 2, linears, CPU) == []
+    assert self_check.wrong_operations(TorchOperations(), 32, 2, linears, CPU) == []
 
 
 def open_renderer(model: Tiny) -> WanRenderer:
@@ -224,9 +224,9 @@ def test_two_takes_in_a_row_are_those_that_each_alone_gives(tiny: Tinies) -> Non
 
 
 def test_the_size_of_a_float8_transformer_is_known_before_it_is_made(tiny: Tinies) -> None:
-    from wan_render.backends.wan.checkpoint import read_checkpoint
-    from wan_render.backends.wan.loading import EXACT as PRECISION
-    from wan_render.backends.wan.loading import FolderLoader
+    from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+    from wan_render.backends.wan.checkpoint.loading import EXACT as PRECISION
+    from wan_render.backends.wan.checkpoint.loading import FolderLoader
 
     loader = FolderLoader(read_checkpoint(tiny("flf2v-2.1").folder), PRECISION["cpu"])
     told = float8_bytes(loader.module("transformer"))
@@ -236,9 +236,9 @@ def test_the_size_of_a_float8_transformer_is_known_before_it_is_made(tiny: Tinie
 
 
 def test_the_kernel_of_a_transformer_follows_the_shape(tiny: Tinies, tmp_path: Path) -> None:
-    from wan_render.backends.wan.checkpoint import read_checkpoint
-    from wan_render.backends.wan.loading import EXACT as PRECISION
-    from wan_render.backends.wan.loading import FolderLoader
+    from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+    from wan_render.backends.wan.checkpoint.loading import EXACT as PRECISION
+    from wan_render.backends.wan.checkpoint.loading import FolderLoader
 
     loader = FolderLoader(read_checkpoint(tiny("t2v-2.1").folder), PRECISION["cpu"])
     made = reference(loader.module("transformer"), EXACT)

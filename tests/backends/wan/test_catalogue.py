@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wan_render.backends.wan.catalogue import catalogue
+from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.facts import FactCache
 from wan_render.model_card import Models
 from wan_render.take import ShotKind, Size
@@ -122,7 +122,7 @@ def test_identities_are_of_the_hub_and_all_different(models: Models) -> None:
 def test_the_catalogue_needs_no_torch() -> None:
     heavy = ("torch", "diffusers", "transformers", "numpy", "PIL", "huggingface_hub")
     code = (
-        "import sys; import wan_render.backends.wan.catalogue; from wan_render.backends.wan import BACKEND;"
+        "import sys; import wan_render.backends.wan.models.catalogue; from wan_render.backends.wan import BACKEND;"
         f"print(*[name for name in {heavy} if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,9 +11,9 @@ import torch
 
 from tests.backends.wan.conftest import Tiny
 from tests.backends.wan.forwards import relative_error
-from wan_render.backends.wan.acceleration.decoder import TorchDecoderOperations, fuse
-from wan_render.backends.wan.checkpoint import read_checkpoint
-from wan_render.backends.wan.loading import EXACT, FolderLoader
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
+from wan_render.backends.wan.kernels.decoder import TorchDecoderOperations, fuse
 
 pytestmark = pytest.mark.wan
 

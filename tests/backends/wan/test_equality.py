@@ -13,10 +13,10 @@ import torch
 from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
 from tests.tiny_wan import KINDS, TinyKind, card_of, diffusers, save_tiny
 from wan_render.backends.wan import BACKEND
-from wan_render.backends.wan.checkpoint import read_checkpoint
-from wan_render.backends.wan.loading import FolderLoader, Precision
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.checkpoint.loading import FolderLoader, LoadForm
 from wan_render.backends.wan.renderer import WanRenderer
-from wan_render.render_values import Pixels, Plates
+from wan_render.render_values import Pixels, TakeInputs
 from wan_render.take import Sampling, ShotKind, Size, Take
 
 pytestmark = pytest.mark.wan
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.wan
 EVERY = [(name, kind) for name, model in KINDS.items() for kind in model.kinds]
 
 
-def stock(tiny: Tiny, take: Take, plates: Plates, **dtypes: Any) -> tuple[torch.Tensor, Pixels]:
+def stock(tiny: Tiny, take: Take, plates: TakeInputs, **dtypes: Any) -> tuple[torch.Tensor, Pixels]:
     """Latents and frames of diffusers' own pipeline."""
     from PIL import Image
 
@@ -117,7 +117,7 @@ def test_the_precision_of_cuda_equals_the_stock_pipeline_with_the_same_types(
     plates = plates_of(take)
     types = {"default": torch.bfloat16, "vae": torch.float32, "image_encoder": torch.float32}
     latents, frames = stock(model, take, plates, dtype=types)
-    precision = Precision(torch.bfloat16, torch.bfloat16, torch.float32, torch.float32)
+    precision = LoadForm(torch.bfloat16, torch.bfloat16, torch.float32, torch.float32)
     loader = FolderLoader(read_checkpoint(model.folder), precision)
     renderer = WanRenderer(model.card, loader, torch.device("cpu"), {})
     with torch.no_grad():

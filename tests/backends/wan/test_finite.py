@@ -149,8 +149,8 @@ def test_a_damaged_text_encoder_fails_each_take_at_its_own_turn(
 
 
 def test_the_first_block_cache_never_skips_on_such_values() -> None:
-    from wan_render.backends.wan.acceleration.exchange import UNDIVIDED
-    from wan_render.backends.wan.acceleration.first_block import FirstBlock
+    from wan_render.backends.wan.profiles.exchange import UNDIVIDED
+    from wan_render.backends.wan.profiles.first_block import FirstBlock
 
     for before, after in ((torch.nan, 1.0), (1.0, torch.nan), (torch.inf, torch.inf), (0.0, 0.0)):
         cache = FirstBlock(contribution=torch.full((4,), before), rest=torch.ones(4))

@@ -12,7 +12,7 @@ import pytest
 
 from tests.backends.wan.conftest import Tiny
 from tests.tiny_wan import KINDS, card_of
-from wan_render.backends.wan.catalogue import catalogue
+from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.errors import InputError
 from wan_render.facts import FactCache
 from wan_render.plan import make_plan

@@ -23,16 +23,16 @@ from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, relat
 from tests.backends.wan.members import Listener, Members, Told
 from tests.backends.wan.test_lora import own, saved
 from tests.tiny_wan import KINDS, card_of, save_tiny
-from wan_render.backends.wan.acceleration import first_block
-from wan_render.backends.wan.acceleration.arithmetic import Float8, Loaded
-from wan_render.backends.wan.acceleration.attention import SDPA
-from wan_render.backends.wan.acceleration.operations import TorchOperations
-from wan_render.backends.wan.acceleration.prepare import reference
-from wan_render.backends.wan.acceleration.profile import EXACT, FAST, Profile
-from wan_render.backends.wan.acceleration.rows import Rows
+from wan_render.backends.wan.kernels.arithmetic import Float8, Loaded
+from wan_render.backends.wan.kernels.attention import SDPA
+from wan_render.backends.wan.kernels.operations import TorchOperations
+from wan_render.backends.wan.kernels.rows import Rows
 from wan_render.backends.wan.parallel.ranks import Ranks
+from wan_render.backends.wan.profiles import first_block
+from wan_render.backends.wan.profiles.prepare import reference
+from wan_render.backends.wan.profiles.render_profile import EXACT, FAST, Profile
 from wan_render.errors import DeviceError, LostPeerError, RenderError, WeightsError
-from wan_render.render_values import Group, Phase, Plates
+from wan_render.render_values import Group, Phase, TakeInputs
 from wan_render.take import Sampling, ShotKind, Take
 
 pytestmark = pytest.mark.wan
@@ -108,7 +108,7 @@ def stage(processes: Members, tmp_path: Path) -> Stage:
     return Stage(processes, tmp_path)
 
 
-def plates(take: Take, loras: Loras) -> Plates:
+def plates(take: Take, loras: Loras) -> TakeInputs:
     return replace(plates_of(take), loras=loras)
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.backends.wan.conftest import Tiny
-from wan_render.backends.wan import BACKEND, official
-from wan_render.backends.wan.checkpoint import Checkpoint, read_checkpoint
-from wan_render.backends.wan.estimate import expected_seconds
-from wan_render.backends.wan.official import Official
+from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.checkpoint.checkpoint_folder import Checkpoint, read_checkpoint
+from wan_render.backends.wan.models import official
+from wan_render.backends.wan.models.estimate import estimated_seconds
+from wan_render.backends.wan.models.official import Official
 from wan_render.backends.wan.parallel import layout as layouts
 from wan_render.backends.wan.parallel.layout import Layout, group_sizes, layout, require_group
 from wan_render.errors import RenderError
@@ -125,7 +126,7 @@ def test_several_devices_share_the_denoising_and_nothing_else() -> None:
     """As measured on H200s: two make a step 1.966 and 1.995 times as fast, four 3.46 times; the 2.85 s of encoding and
     decoding stay."""
     take = take_of(official.FLF2V_14B, P480)
-    alone, two, four = (expected_seconds(take, "cuda", devices) - 2.85 for devices in (1, 2, 4))
+    alone, two, four = (estimated_seconds(take, "cuda", devices) - 2.85 for devices in (1, 2, 4))
     assert 1.966 < alone / two < 1.995
     assert alone / four == pytest.approx(3.46, rel=0.005)
 

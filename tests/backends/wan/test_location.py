@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
-from wan_render.backends.wan import BACKEND, official
-from wan_render.backends.wan.estimate import expected_seconds
+from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.models import official
+from wan_render.backends.wan.models.estimate import estimated_seconds
 from wan_render.errors import WeightsError
 from wan_render.model_card import ModelCard
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
@@ -102,22 +103,22 @@ def take_of(model: str, size: Size, frames: int, steps: int = 50) -> Take:
 def test_the_estimate_agrees_with_what_was_measured_on_an_h200() -> None:
     """docs/benchmarks.md: a step with guidance of FLF2V-14B takes 4.82 s at 832x480 and 19.2 at 1280x720."""
     model = official.FLF2V_14B.identity
-    assert expected_seconds(take_of(model, Size(832, 480), 81), "cuda") == pytest.approx(50 * 4.82 + 2.9, rel=0.02)
-    assert expected_seconds(take_of(model, Size(1280, 720), 81), "cuda") == pytest.approx(50 * 19.2, rel=0.05)
+    assert estimated_seconds(take_of(model, Size(832, 480), 81), "cuda") == pytest.approx(50 * 4.82 + 2.9, rel=0.02)
+    assert estimated_seconds(take_of(model, Size(1280, 720), 81), "cuda") == pytest.approx(50 * 19.2, rel=0.05)
 
 
 def test_the_estimate_of_a_draft_agrees_with_the_farms_clips_on_an_h200() -> None:
     """8.48 s passed between two of them."""
     take = take_of(official.FLF2V_14B.identity, Size(832, 480), 81)
     draft = replace(take, sampling=Sampling(4, (1.0,), 5.0, "draft"))
-    assert expected_seconds(draft, "cuda") == pytest.approx(8.48, rel=0.03)
+    assert estimated_seconds(draft, "cuda") == pytest.approx(8.48, rel=0.03)
 
 
 def test_the_estimate_knows_that_small_models_are_faster_and_cpus_slower() -> None:
     size = Size(832, 480)
     big, small = (
-        expected_seconds(take_of(of.identity, size, 81), "cuda") for of in (official.T2V_14B, official.T2V_1_3B)
+        estimated_seconds(take_of(of.identity, size, 81), "cuda") for of in (official.T2V_14B, official.T2V_1_3B)
     )
 
     assert small < big / 4
-    assert expected_seconds(take_of("sha256:0", size, 81), "cpu") > 20 * big
+    assert estimated_seconds(take_of("sha256:0", size, 81), "cpu") > 20 * big

@@ -17,19 +17,21 @@ from safetensors.torch import save_file
 from tests.backends.wan.conftest import CPU as DEVICE
 from tests.backends.wan.conftest import Tiny, nobody, plates_of
 from tests.tiny_wan import KINDS, _transformer, diffusers
-from wan_render.backends.wan import BACKEND, distilled, location
-from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Accelerator, Arrival
-from wan_render.backends.wan.acceleration.attention import SDPA
-from wan_render.backends.wan.acceleration.prepare import reference
-from wan_render.backends.wan.acceleration.profile import EXACT, FAST, Profile
-from wan_render.backends.wan.acceleration.transformer import Dress, as_it_is
-from wan_render.backends.wan.dressed import Changes, Dressed, changed
-from wan_render.backends.wan.encode import encode_text
-from wan_render.backends.wan.lora import Wardrobe, for_expert
-from wan_render.backends.wan.lora_file import read_changes
-from wan_render.backends.wan.streaming import streamed
+from wan_render.backend_contract import Renderer
+from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.kernels.attention import SDPA
+from wan_render.backends.wan.lora.active_loras import ActiveLoras, for_expert
+from wan_render.backends.wan.lora.lora_file import read_changes
+from wan_render.backends.wan.lora.patched import Changes, PatchedTransformer, changed
+from wan_render.backends.wan.memory.streaming import streamed
+from wan_render.backends.wan.models import distilled
+from wan_render.backends.wan.pipeline.encode import encode_text
+from wan_render.backends.wan.profiles.accelerator import AS_LOADED, Accelerator, ComponentPlacement
+from wan_render.backends.wan.profiles.prepare import reference
+from wan_render.backends.wan.profiles.render_profile import EXACT, FAST, Profile
+from wan_render.backends.wan.profiles.transformer import Dress, as_it_is
+from wan_render.backends.wan.weights import location
 from wan_render.errors import InputError, RenderError, WeightsError
-from wan_render.render import Renderer
 from wan_render.render_values import Phase, Pixels, Progress
 from wan_render.take import Lora, ShotKind, Take
 
@@ -90,7 +92,7 @@ def own(folder: Path, seed: int = 1, alpha: float | None = None, extra: dict[str
     return saved(folder / f"own-{seed}-{alpha}-{len(tensors)}.safetensors", tensors)
 
 
-def dressed(wardrobe: Wardrobe, transformer: Any, *worn: tuple[Lora, Path]) -> Any:
+def dressed(wardrobe: ActiveLoras, transformer: Any, *worn: tuple[Lora, Path]) -> Any:
     placed = wardrobe.arrival(AS_LOADED, worn).place(transformer, CPU)
     wardrobe.wear(placed, worn)
     return placed
@@ -108,7 +110,7 @@ def test_a_lora_is_added_in_float32_and_rounded_once(tmp_path: Path) -> None:
     lora, file = own(tmp_path, alpha=6.0)
     transformer = tiny()
     before = weights(transformer)
-    after = weights(dressed(Wardrobe(), transformer, (replace(lora, scale=0.5), file)))
+    after = weights(dressed(ActiveLoras(), transformer, (replace(lora, scale=0.5), file)))
     assert differing(before, after) == {f"blocks.{b}.{name}.weight" for b in (0, 1) for name in LAYERS.values()}
     for block in (0, 1):
         for name, (down, up) in matrices(1 + block).items():
@@ -119,7 +121,7 @@ def test_a_lora_is_added_in_float32_and_rounded_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_roomy", [False, True])
 def test_loras_are_changed_and_taken_out_bit_for_bit(tmp_path: Path, *, is_roomy: bool) -> None:
-    transformer, wardrobe = tiny(), Wardrobe()
+    transformer, wardrobe = tiny(), ActiveLoras()
     before = weights(transformer)
     one, two = own(tmp_path, 1), own(tmp_path, 5)
     placed = dressed(wardrobe, transformer, one)
@@ -144,7 +146,7 @@ def test_it_is_what_diffusers_and_peft_make_of_it(tmp_path: Path, alpha: float |
     )
     mixin.load_lora_into_transformer(state, theirs, adapter_name="a", metadata=metadata)
     theirs.fuse_lora(lora_scale=0.7)
-    ours = weights(dressed(Wardrobe(), tiny(dtype=torch.float32), (replace(lora, scale=0.7), file)))
+    ours = weights(dressed(ActiveLoras(), tiny(dtype=torch.float32), (replace(lora, scale=0.7), file)))
     for name, weight in weights(theirs).items():
         mine = ours.get(name.replace(".base_layer", ""))
         if mine is not None:
@@ -187,7 +189,7 @@ def test_differences_of_biases_norms_and_tables_count_too(tmp_path: Path) -> Non
     transformer = tiny(dtype=torch.float32)
     before = weights(transformer)
     worn = own(tmp_path, extra=extra)
-    after = weights(dressed(Wardrobe(), transformer, worn))
+    after = weights(dressed(ActiveLoras(), transformer, worn))
     for name in (
         "blocks.0.attn1.to_q.bias",
         "blocks.1.attn1.norm_q.weight",
@@ -202,14 +204,14 @@ def test_differences_of_biases_norms_and_tables_count_too(tmp_path: Path) -> Non
 
 def test_a_lora_of_a_model_that_sees_pictures_serves_one_that_does_not(tmp_path: Path) -> None:
     worn = own(tmp_path)
-    after = weights(dressed(Wardrobe(), tiny("i2v-a14b"), worn))
+    after = weights(dressed(ActiveLoras(), tiny("i2v-a14b"), worn))
     assert differing(weights(tiny("i2v-a14b")), after)
 
 
 def test_a_faster_forward_sees_the_change(tmp_path: Path) -> None:
     """It takes diffusers' layers over; what is changed later is changed in it."""
-    transformer, wardrobe = tiny(dtype=torch.float32), Wardrobe()
-    arrival = Arrival("accelerated, as loaded", lambda module, _: reference(module, EXACT))
+    transformer, wardrobe = tiny(dtype=torch.float32), ActiveLoras()
+    arrival = ComponentPlacement("accelerated, as loaded", lambda module, _: reference(module, EXACT))
     placed = wardrobe.arrival(arrival, ()).place(transformer, CPU)
     before = weights(placed)
     assert wardrobe.wear(placed, (own(tmp_path),))
@@ -225,15 +227,15 @@ def test_what_is_quantised_is_fused_before(tmp_path: Path) -> None:
         seen.append(weights(module))
         return module
 
-    wardrobe, worn = Wardrobe(), own(tmp_path)
-    arrival = wardrobe.arrival(Arrival("accelerated, float8 e4m3", quantised), (worn,))
+    wardrobe, worn = ActiveLoras(), own(tmp_path)
+    arrival = wardrobe.arrival(ComponentPlacement("accelerated, float8 e4m3", quantised), (worn,))
     assert worn[0].content[:8] in arrival.form
     placed = arrival.place(tiny(), CPU)
     assert differing(seen[0], weights(tiny()))
     assert not wardrobe.wear(placed, (worn,))
 
 
-def faster(folder: Path, profile: Profile) -> tuple[Arrival, Any, Any]:
+def faster(folder: Path, profile: Profile) -> tuple[ComponentPlacement, Any, Any]:
     """A transformer as it arrives for a profile, and two LoRAs of which each changes what the other does not."""
 
     def place(module: Any, _: torch.device, dress: Dress = as_it_is) -> torch.nn.Module:
@@ -259,11 +261,11 @@ def faster(folder: Path, profile: Profile) -> tuple[Arrival, Any, Any]:
         ("blocks.0.diff_m", (1, 6, WIDTH)),
         ("time_projection.1.diff_b", (6 * WIDTH,)),
     )
-    arrival = Arrival(f"accelerated, {profile.linears.value}", place, place_dressed=place)
+    arrival = ComponentPlacement(f"accelerated, {profile.linears.value}", place, place_dressed=place)
     return arrival, own(folder, 1, extra=one), own(folder, 5, extra=other)
 
 
-def float8(folder: Path) -> tuple[Arrival, Any, Any]:
+def float8(folder: Path) -> tuple[ComponentPlacement, Any, Any]:
     return faster(folder, FAST)
 
 
@@ -280,12 +282,12 @@ def test_a_faster_forward_changes_without_being_read_again(tmp_path: Path, profi
     arrival, one, other = faster(tmp_path, profile)
     read_with = replace(arrival, form="read again for every LoRA")
     fresh = {
-        worn: bits(Wardrobe().arrival(read_with, worn).place(tiny(), CPU))
+        worn: bits(ActiveLoras().arrival(read_with, worn).place(tiny(), CPU))
         for worn in ((), (one,), (other,), (one, other))
     }
     assert len({str(found) for found in fresh.values()}) == len(fresh)
 
-    wardrobe = Wardrobe()
+    wardrobe = ActiveLoras()
     form = wardrobe.arrival(arrival, (one,), is_roomy=True).form
     placed = wardrobe.arrival(arrival, (one,), is_roomy=True).place(tiny(), CPU)
     for worn in ((one,), (other,), (), (one, other), (one,)):
@@ -296,7 +298,7 @@ def test_a_faster_forward_changes_without_being_read_again(tmp_path: Path, profi
 
 def test_float8_that_no_lora_is_for_keeps_nothing(tmp_path: Path) -> None:
     arrival, one, _ = float8(tmp_path)
-    wardrobe = Wardrobe()
+    wardrobe = ActiveLoras()
     assert wardrobe.arrival(arrival, (), is_roomy=True) is arrival
     assert wardrobe.arrival(arrival, (one,), is_roomy=False).form.endswith(f"with LoRAs {one[0].content[:8]} at 1")
     assert wardrobe.device_bytes == 0
@@ -305,7 +307,8 @@ def test_float8_that_no_lora_is_for_keeps_nothing(tmp_path: Path) -> None:
 def test_float8_is_read_again_for_any_other_strength(tmp_path: Path) -> None:
     arrival, (lora, file), _ = float8(tmp_path)
     forms = {
-        Wardrobe().arrival(arrival, ((replace(lora, scale=scale), file),)).form for scale in (0.1, 0.1 + 1e-9, 1.0, 1)
+        ActiveLoras().arrival(arrival, ((replace(lora, scale=scale), file),)).form
+        for scale in (0.1, 0.1 + 1e-9, 1.0, 1)
     }
     assert len(forms) == 3
 
@@ -321,16 +324,16 @@ def test_the_device_computes_what_is_put_on_before_it_is_streamed(
         used.append(where)
         return changed(original, changes, where)
 
-    monkeypatch.setattr("wan_render.backends.wan.lora.changed", computed)
+    monkeypatch.setattr("wan_render.backends.wan.lora.active_loras.changed", computed)
     worn = own(tmp_path)
-    placed = Wardrobe().arrival(streamed("transformer"), (worn,)).place(tiny(), device)
+    placed = ActiveLoras().arrival(streamed("transformer"), (worn,)).place(tiny(), device)
     assert set(used) == {device}
-    assert differing(weights(placed), weights(dressed(Wardrobe(), tiny(), worn))) == set()
+    assert differing(weights(placed), weights(dressed(ActiveLoras(), tiny(), worn))) == set()
 
 
 def test_what_float8_keeps_counts_as_its_own(tmp_path: Path) -> None:
     arrival, one, _ = float8(tmp_path)
-    wardrobe, transformer = Wardrobe(), tiny()
+    wardrobe, transformer = ActiveLoras(), tiny()
     coming = wardrobe.arrival(arrival, (one,), is_roomy=True)
     size = coming.size(transformer)
     expected = arrival.size(transformer)
@@ -342,7 +345,7 @@ def test_what_float8_keeps_counts_as_its_own(tmp_path: Path) -> None:
 
 
 def test_a_change_that_was_cut_short_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wardrobe, worn = Wardrobe(), (own(tmp_path),)
+    wardrobe, worn = ActiveLoras(), (own(tmp_path),)
     placed = wardrobe.arrival(AS_LOADED, worn).place(tiny(), CPU)
     before = weights(placed)
     done: list[int] = []
@@ -354,7 +357,7 @@ def test_a_change_that_was_cut_short_is_undone(tmp_path: Path, monkeypatch: pyte
         return changed(*given)
 
     with monkeypatch.context() as patched:
-        patched.setattr("wan_render.backends.wan.dressed.changed", failing)
+        patched.setattr("wan_render.backends.wan.lora.patched.changed", failing)
         with pytest.raises(RuntimeError):
             wardrobe.wear(placed, worn)
     assert differing(before, weights(placed)), "it had begun"
@@ -378,7 +381,7 @@ def test_a_convolutions_kernels_are_changed_too(tmp_path: Path) -> None:
     stem = "diffusion_model.patch_embedding"
     worn = saved(tmp_path / "conv.safetensors", {f"{stem}.lora_A.weight": down, f"{stem}.lora_B.weight": up})
     before = weights(transformer)
-    after = weights(dressed(Wardrobe(), transformer, worn))
+    after = weights(dressed(ActiveLoras(), transformer, worn))
     assert differing(before, after) == {name}
     expected = before[name] + torch.einsum("or,rikhw->oikhw", up[:, :, 0, 0, 0], down)
     torch.testing.assert_close(after[name], expected)
@@ -395,7 +398,7 @@ def test_each_expert_wears_its_own_part_of_a_file(tmp_path: Path) -> None:
     name = "blocks.0.attn1.to_q.weight"
     for component, seed in (("transformer", 1), ("transformer_2", 5)):
         worn = for_expert((replace(lora, expert="each"),), {lora.content: file}, component)
-        after = weights(dressed(Wardrobe(), tiny("i2v-a14b", torch.float32), *worn))
+        after = weights(dressed(ActiveLoras(), tiny("i2v-a14b", torch.float32), *worn))
         down, up = matrices(seed)["self_attn.q"]
         assert differing(before, after) == {name}
         torch.testing.assert_close(after[name], before[name] + up @ down)
@@ -414,9 +417,9 @@ def test_a_file_that_fails_in_reading_is_named_with_what_was_said(
     def broken(*_: Any, **__: Any) -> Any:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("wan_render.backends.wan.lora_file.safe_open", broken)
+    monkeypatch.setattr("wan_render.backends.wan.lora.lora_file.safe_open", broken)
     with pytest.raises(RenderError) as caught:
-        dressed(Wardrobe(), tiny(), worn)
+        dressed(ActiveLoras(), tiny(), worn)
     assert caught.value.problems[0].where == f"the LoRA {worn[1]}"
     assert "Input/output error" in caught.value.problems[0].found
 
@@ -456,7 +459,7 @@ def test_what_does_not_fit_is_refused_in_words(tmp_path: Path, tensors: dict[str
     transformer = tiny()
     before = weights(transformer)
     with pytest.raises(InputError) as caught:
-        dressed(Wardrobe(), transformer, worn)
+        dressed(ActiveLoras(), transformer, worn)
     assert found in str(caught.value)
     assert differing(before, weights(transformer)) == set()
 
@@ -464,7 +467,7 @@ def test_what_does_not_fit_is_refused_in_words(tmp_path: Path, tensors: dict[str
 def test_a_file_that_changed_since_the_plan_is_refused(tmp_path: Path) -> None:
     lora, file = own(tmp_path)
     with pytest.raises(RenderError, match="not the LoRA that was planned"):
-        dressed(Wardrobe(), tiny(), (replace(lora, content="0" * 64), file))
+        dressed(ActiveLoras(), tiny(), (replace(lora, content="0" * 64), file))
 
 
 def rendered(renderer: Renderer, take: Take, worn: tuple[tuple[Lora, Path], ...]) -> tuple[Pixels, set[Phase]]:
@@ -511,7 +514,7 @@ def float8_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def place(module: Any, _: torch.device, dress: Dress = as_it_is) -> torch.nn.Module:
         return reference(module, FAST, attend, dress)
 
-    arrival = Arrival("accelerated, float8 e4m3", place, place_dressed=place)
+    arrival = ComponentPlacement("accelerated, float8 e4m3", place, place_dressed=place)
     monkeypatch.setattr(Accelerator, "transformer", lambda *_: arrival)
 
 
@@ -543,7 +546,7 @@ def test_former_weights_make_room_before_anything_is_encoded(
     """A take for which the device is too small for them is fitted into it as if they were gone."""
     done: list[str] = []
 
-    def made(wardrobe: Dressed) -> None:
+    def made(wardrobe: PatchedTransformer) -> None:
         done.append("room")
         make_room(wardrobe)
 
@@ -551,16 +554,16 @@ def test_former_weights_make_room_before_anything_is_encoded(
         done.append("words")
         return encode_text(*given)
 
-    make_room = Dressed.make_room
-    monkeypatch.setattr(Dressed, "make_room", made)
-    monkeypatch.setattr("wan_render.backends.wan.encodings.encode_text", encoded)
+    make_room = PatchedTransformer.make_room
+    monkeypatch.setattr(PatchedTransformer, "make_room", made)
+    monkeypatch.setattr("wan_render.backends.wan.pipeline.take_encodings.encode_text", encoded)
     model = tiny("t2v-2.1")
     take = model.take(ShotKind.T2V)
     worn = (own(tmp_path),)
     renderer = BACKEND.open(model.card, DEVICE, nobody)
     rendered(renderer, take, worn)
     done.clear()
-    monkeypatch.setattr("wan_render.backends.wan.residence.free_bytes", lambda _: 1)
+    monkeypatch.setattr("wan_render.backends.wan.memory.residence.free_device_bytes", lambda _: 1)
     rendered(renderer, replace(take, prompt="a hill", frames=take.frames + 4), worn)
     assert done == ["room", "words"]
 

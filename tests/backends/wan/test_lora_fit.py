@@ -12,10 +12,10 @@ import pytest
 from tests.backends.wan.conftest import Tiny
 from tests.lora_files import entries, lora, pair, square, written
 from tests.tiny_wan import diffusers
-from wan_render.backends.wan import builds, official
-from wan_render.backends.wan.lora_changes import lora_changes
-from wan_render.backends.wan.lora_fit import lora_fit
-from wan_render.backends.wan.transformer_shapes import weight_shapes
+from wan_render.backends.wan.lora.lora_changes import lora_changes
+from wan_render.backends.wan.lora.lora_fit import lora_fit
+from wan_render.backends.wan.models import builds, official
+from wan_render.backends.wan.models.transformer_shapes import weight_shapes
 from wan_render.errors import InputError
 
 A14B, FLF2V = official.I2V_A14B.card(), official.FLF2V_14B.card()

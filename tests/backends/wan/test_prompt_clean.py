@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wan_render.backends.wan.official import ALL
+from wan_render.backends.wan.models.official import ALL
 from wan_render.cleaning import as_read, cleaned
 
 pytestmark = pytest.mark.wan

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from tests.backends.wan.conftest import CPU, Tiny, nobody, picture, plates_of
-from wan_render.backends.wan import BACKEND, residence
+from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.memory import residence
 from wan_render.errors import (
     DeviceError,
     LostPeerError,
@@ -28,7 +29,7 @@ from wan_render.errors import (
     WanRenderError,
     WeightsError,
 )
-from wan_render.render_values import Device, Phase, Plates, Progress
+from wan_render.render_values import Device, Phase, Progress, TakeInputs
 from wan_render.take import Sampling, ShotKind, Size, Take
 
 pytestmark = pytest.mark.wan
@@ -94,7 +95,7 @@ def test_a_plate_of_another_size_is_not_stretched(tiny: Tinies) -> None:
     right = plates_of(take)
 
     with pytest.raises(RenderError, match="the last plate"):
-        BACKEND.open(model.card, CPU, nobody).render(take, Plates(right.first, picture(Size(80, 48), 2)), nobody)
+        BACKEND.open(model.card, CPU, nobody).render(take, TakeInputs(right.first, picture(Size(80, 48), 2)), nobody)
 
 
 def test_the_last_keyframe_decides_pixels(tiny: Tinies) -> None:
@@ -104,7 +105,7 @@ def test_the_last_keyframe_decides_pixels(tiny: Tinies) -> None:
         take = model.take(ShotKind.FLF2V)
         renderer = BACKEND.open(model.card, CPU, nobody)
         one = renderer.render(take, plates_of(take), nobody).pixels
-        other = renderer.render(take, Plates(plates_of(take).first, picture(take.size, 5)), nobody).pixels
+        other = renderer.render(take, TakeInputs(plates_of(take).first, picture(take.size, 5)), nobody).pixels
         assert not np.array_equal(one, other), name
 
 
@@ -139,7 +140,7 @@ def test_where_memory_is_short_one_component_is_there_at_a_time(
     model = tiny("i2v-a14b")
     take = model.take(ShotKind.FLF2V)
     roomy = BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody).pixels
-    monkeypatch.setattr(residence, "free_bytes", lambda _: 0)
+    monkeypatch.setattr(residence, "free_device_bytes", lambda _: 0)
     with caplog.at_level(logging.INFO, logger="wan_render"):
         tight = BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody).pixels
 
@@ -150,7 +151,7 @@ def test_where_memory_is_short_one_component_is_there_at_a_time(
 
 
 def test_a_prompt_is_encoded_once(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wan_render.backends.wan import encode, encodings
+    from wan_render.backends.wan.pipeline import encode, take_encodings
 
     asked: list[str] = []
     real = encode.encode_text
@@ -159,7 +160,7 @@ def test_a_prompt_is_encoded_once(tiny: Tinies, monkeypatch: pytest.MonkeyPatch)
         asked.append(text)
         return real(text, *parts)
 
-    monkeypatch.setattr(encodings, "encode_text", counted)
+    monkeypatch.setattr(take_encodings, "encode_text", counted)
     model = tiny("t2v-2.1")
     renderer = BACKEND.open(model.card, CPU, nobody)
     for prompt in ("a river", "a lake", "a river"):
@@ -239,13 +240,13 @@ def test_a_device_that_is_not_there_is_no_defect_of_the_take(tiny: Tinies) -> No
 
 
 def test_a_pinned_process_has_its_gpu_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    from wan_render.backends.wan.opening import place_of
+    from wan_render.backends.wan.opening import torch_device_name
 
     device = Device("cuda:3", "a GPU", 0, pin="GPU-3")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert place_of(device) == "cuda:3"
+    assert torch_device_name(device) == "cuda:3"
     monkeypatch.setitem(os.environ, "CUDA_VISIBLE_DEVICES", "GPU-3")
-    assert place_of(device) == "cuda:0"
+    assert torch_device_name(device) == "cuda:0"
 
 
 def foreign_faults() -> list[tuple[Exception, type[WanRenderError]]]:
@@ -266,10 +267,10 @@ def foreign_faults() -> list[tuple[Exception, type[WanRenderError]]]:
 
 
 def test_foreign_faults_have_one_meaning_each() -> None:
-    from wan_render.backends.wan.seam import seam
+    from wan_render.backends.wan.translation import translated
 
     for fault, meaning in foreign_faults():
-        with pytest.raises(WanRenderError) as raised, seam("here"):
+        with pytest.raises(WanRenderError) as raised, translated("here"):
             raise fault
         assert type(raised.value) is meaning, fault
         assert raised.value.problems[0].where == "here"
@@ -309,10 +310,10 @@ def test_a_fault_of_the_driver_has_its_kind_and_keeps_its_words(
     """Whatever build of torch says it, and whichever class it raises."""
     import torch
 
-    from wan_render.backends.wan.seam import seam
+    from wan_render.backends.wan.translation import translated
 
     for fault in (RuntimeError(said), torch.AcceleratorError(said, 1)):
-        with pytest.raises(WanRenderError) as raised, seam("here"):
+        with pytest.raises(WanRenderError) as raised, translated("here"):
             raise fault
         assert type(raised.value) is meaning
         problem = raised.value.problems[0]

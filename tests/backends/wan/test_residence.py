@@ -14,16 +14,16 @@ import torch
 from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
 from tests.tiny_wan import KINDS
 from wan_render.backends.wan import BACKEND
-from wan_render.backends.wan.acceleration.accelerator import Arrival, component_bytes
-from wan_render.backends.wan.acceleration.context import crossed
-from wan_render.backends.wan.acceleration.prepare import reference
-from wan_render.backends.wan.acceleration.profile import FAST
-from wan_render.backends.wan.budget import Budget
-from wan_render.backends.wan.checkpoint import read_checkpoint
-from wan_render.backends.wan.fit import Fit, Need, Rung, choose
-from wan_render.backends.wan.loading import EXACT, FolderLoader
-from wan_render.backends.wan.residence import Residence
-from wan_render.backends.wan.streaming import BLOCKS, StreamedBlocks, streamed
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
+from wan_render.backends.wan.memory.budget import Budget
+from wan_render.backends.wan.memory.memory_fit import MemoryFit, MemoryStep, Need, choose
+from wan_render.backends.wan.memory.residence import ResidentComponents
+from wan_render.backends.wan.memory.streaming import BLOCKS, StreamedBlocks, streamed
+from wan_render.backends.wan.profiles.accelerator import ComponentPlacement, component_bytes
+from wan_render.backends.wan.profiles.context import crossed
+from wan_render.backends.wan.profiles.prepare import reference
+from wan_render.backends.wan.profiles.render_profile import FAST
 from wan_render.errors import OutOfMemoryError
 from wan_render.render_values import Device, Pixels, Workspace
 from wan_render.take import ShotKind
@@ -49,40 +49,40 @@ EVERYTHING = frozenset({"text_encoder", "transformer"})
 @pytest.mark.parametrize(
     ("needs", "free", "fit"),
     [
-        (FLF2V, 140, Fit(Rung.RESIDENT, spare=764 * GB // 10)),
-        (FLF2V, 48, Fit(Rung.FREED)),
-        (FLF2V, 24, Fit(Rung.STREAMED, frozenset({"transformer"}))),
-        (FLF2V, 12, Fit(Rung.STREAMED, EVERYTHING)),
-        (T2V, 24, Fit(Rung.FREED)),
-        (T2V, 8, Fit(Rung.STREAMED, frozenset({"text_encoder"}))),
-        (T2V, 0, Fit(Rung.FREED)),
+        (FLF2V, 140, MemoryFit(MemoryStep.RESIDENT, spare=764 * GB // 10)),
+        (FLF2V, 48, MemoryFit(MemoryStep.FREED)),
+        (FLF2V, 24, MemoryFit(MemoryStep.STREAMED, frozenset({"transformer"}))),
+        (FLF2V, 12, MemoryFit(MemoryStep.STREAMED, EVERYTHING)),
+        (T2V, 24, MemoryFit(MemoryStep.FREED)),
+        (T2V, 8, MemoryFit(MemoryStep.STREAMED, frozenset({"text_encoder"}))),
+        (T2V, 0, MemoryFit(MemoryStep.FREED)),
     ],
 )
-def test_the_first_rung_that_fits_is_chosen(needs: tuple[Need, ...], free: int, fit: Fit) -> None:
+def test_the_first_rung_that_fits_is_chosen(needs: tuple[Need, ...], free: int, fit: MemoryFit) -> None:
     assert choose(None, 0, needs, free * GB) == fit
 
 
 def test_nothing_is_to_spare_where_a_rung_was_named_that_does_not_fit() -> None:
-    assert choose(Rung.RESIDENT, 0, FLF2V, 48 * GB) == Fit(Rung.RESIDENT, spare=0)
+    assert choose(MemoryStep.RESIDENT, 0, FLF2V, 48 * GB) == MemoryFit(MemoryStep.RESIDENT, spare=0)
 
 
 def test_after_running_out_of_memory_the_next_lossless_rung_comes_and_no_other() -> None:
     rungs = [choose(None, tighter, FLF2V, 140 * GB) for tighter in range(5)]
-    assert [fit.rung for fit in rungs] == [Rung.RESIDENT, Rung.FREED, *[Rung.STREAMED] * 3]
+    assert [fit.rung for fit in rungs] == [MemoryStep.RESIDENT, MemoryStep.FREED, *[MemoryStep.STREAMED] * 3]
     assert rungs[2].streamed == EVERYTHING
     assert choose(None, 1, FLF2V, 24 * GB).streamed == EVERYTHING
-    assert choose(Rung.FREED, 1, FLF2V, 140 * GB).rung is Rung.STREAMED
-    assert choose(Rung.TILED, 1, FLF2V, 140 * GB).rung is Rung.TILED
+    assert choose(MemoryStep.FREED, 1, FLF2V, 140 * GB).rung is MemoryStep.STREAMED
+    assert choose(MemoryStep.TILED, 1, FLF2V, 140 * GB).rung is MemoryStep.TILED
 
 
 def test_what_is_asked_for_by_name_is_done() -> None:
-    for rung in Rung:
+    for rung in MemoryStep:
         assert choose(rung, 0, FLF2V, 140 * GB).rung is rung
-    assert choose(Rung.STREAMED, 0, FLF2V, 140 * GB).streamed == EVERYTHING
+    assert choose(MemoryStep.STREAMED, 0, FLF2V, 140 * GB).streamed == EVERYTHING
 
 
 def test_a_cpu_streams_nothing_by_itself() -> None:
-    assert choose(None, 0, FLF2V, 12 * GB, may_stream=False) == Fit(Rung.FREED)
+    assert choose(None, 0, FLF2V, 12 * GB, may_stream=False) == MemoryFit(MemoryStep.FREED)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -119,9 +119,9 @@ def test_what_is_kept_of_a_shot_is_estimated_too(tiny: Tinies, name: str) -> Non
 
 def test_what_an_idle_expert_keeps_takes_room_from_the_other() -> None:
     experts = [Need(f"transformer{n}", 15 * GB, 2 * GB, can_stream=True, kept=GB) for n in ("", "_2")]
-    assert choose(None, 0, experts, 36 * GB).rung is Rung.RESIDENT
-    assert choose(None, 0, experts, 35 * GB).rung is Rung.FREED, "34 of them may be filled to 95 %"
-    assert choose(None, 0, experts, 18 * GB).rung is Rung.STREAMED
+    assert choose(None, 0, experts, 36 * GB).rung is MemoryStep.RESIDENT
+    assert choose(None, 0, experts, 35 * GB).rung is MemoryStep.FREED, "34 of them may be filled to 95 %"
+    assert choose(None, 0, experts, 18 * GB).rung is MemoryStep.STREAMED
 
 
 def rendered(model: Tiny, kind: ShotKind, tighter: int = 0) -> Pixels:
@@ -167,7 +167,7 @@ def test_blocks_streamed_to_a_gpu_have_the_same_pixels(
 def test_tiles_are_worked_on_only_where_they_are_asked_for(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:
     from diffusers import AutoencoderKLWan
 
-    used: list[Rung] = []
+    used: list[MemoryStep] = []
     real = AutoencoderKLWan.decode
 
     def decode(self, *parts, **more):  # type: ignore[no-untyped-def]
@@ -176,12 +176,12 @@ def test_tiles_are_worked_on_only_where_they_are_asked_for(tiny: Tinies, monkeyp
         return real(self, *parts, **more)
 
     monkeypatch.setattr(AutoencoderKLWan, "decode", decode)
-    for rung in Rung:
+    for rung in MemoryStep:
         monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", rung.value)
         model = tiny("t2v-2.1")
         take = model.take(ShotKind.T2V)
         BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody)
-    assert used == [Rung.TILED]
+    assert used == [MemoryStep.TILED]
 
 
 @pytest.mark.parametrize("component", ["transformer", "text_encoder"])
@@ -209,8 +209,10 @@ def test_a_streamed_component_has_its_blocks_in_host_memory_between_uses(tiny: T
 
 def test_what_float8_takes_could_be_had_too(tiny: Tinies) -> None:
     """Else a take of another length would be fitted into less than there is."""
-    residence = Residence(FolderLoader(read_checkpoint(tiny("t2v-2.1").folder), EXACT["cpu"]), torch.device("cpu"))
-    arrival = Arrival("accelerated, float8 e4m3", lambda module, _: reference(module, FAST))
+    residence = ResidentComponents(
+        FolderLoader(read_checkpoint(tiny("t2v-2.1").folder), EXACT["cpu"]), torch.device("cpu")
+    )
+    arrival = ComponentPlacement("accelerated, float8 e4m3", lambda module, _: reference(module, FAST))
     placed = residence.module("transformer", 0, nobody, arrival)
     assert residence.bytes == component_bytes(placed)
 

@@ -13,21 +13,29 @@ import torch
 from tests.backends.wan.conftest import CPU, Tiny, nobody, picture, plates_of
 from tests.tiny_wan import KINDS
 from wan_render.backends.wan import BACKEND
-from wan_render.backends.wan.checkpoint import read_checkpoint
-from wan_render.backends.wan.encodings import Encodings
-from wan_render.backends.wan.loading import EXACT, FolderLoader
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
+from wan_render.backends.wan.pipeline.stage_cache import (
+    ConditionKey,
+    LatentsKey,
+    PairKey,
+    PictureKey,
+    StageCache,
+    StageModel,
+    TextKey,
+)
+from wan_render.backends.wan.pipeline.take_encodings import Encodings
 from wan_render.backends.wan.renderer import WanRenderer
-from wan_render.backends.wan.stages import ConditionKey, Kept, LatentsKey, PairKey, PictureKey, Source, TextKey
 from wan_render.errors import PictureError, Problem
 from wan_render.keys import content_key
-from wan_render.render_values import Phase, Plates, Progress, Stage, Workspace
+from wan_render.render_values import Phase, Progress, Stage, TakeInputs, Workspace
 from wan_render.take import ShotKind, Take
 
 pytestmark = pytest.mark.wan
 
 Tinies = Callable[[str], Tiny]
 
-SOURCE = Source("somebody/model@main", "0f3c", "bfloat16")
+SOURCE = StageModel("somebody/model@main", "0f3c", "bfloat16")
 OTHER = replace(SOURCE, weights="77aa")
 
 KEYS: Mapping[Any, Mapping[str, Any]] = {
@@ -131,10 +139,12 @@ def test_a_keyframe_of_two_shots_is_seen_once_unless_the_pair_is_asked_for_as_in
     """On a GPU with kernels of ours each keyframe is a stage of its own."""
     model, shelf = tiny("flf2v-2.1"), Shelf()
     loader = FolderLoader(read_checkpoint(model.folder), EXACT["cpu"])
-    encodings = Encodings(loader, lambda _: SOURCE, Kept(shelf), torch.device("cpu"), as_stock=as_stock)
+    encodings = Encodings(loader, lambda _: SOURCE, StageCache(shelf), torch.device("cpu"), as_stock=as_stock)
     a, b, c = (picture(model.kind.size, seed) for seed in (1, 2, 3))
     with torch.no_grad():
-        views = [encodings.pictures(Plates(*pair), lambda: loader.module("image_encoder")) for pair in ((a, b), (b, c))]
+        views = [
+            encodings.pictures(TakeInputs(*pair), lambda: loader.module("image_encoder")) for pair in ((a, b), (b, c))
+        ]
     assert [view.shape[0] for view in views if view is not None] == [2, 2]
     assert len(shelf.what) == (2 if as_stock else 3)
 
@@ -174,7 +184,7 @@ def test_where_memory_is_short_all_that_follows_is_encoded_before_the_first_take
     takes = [model.take(ShotKind.FLF2V, prompt=prompt) for prompt in ("a river", "a lake", "a river")]
     asked: list[str] = []
 
-    def plates(take: Take) -> Plates:
+    def plates(take: Take) -> TakeInputs:
         asked.append(take.key)
         return plates_of(take)
 
@@ -190,7 +200,7 @@ def test_what_is_wrong_with_a_later_take_is_its_own_failure(tiny: Tinies, monkey
     model, shelf = tiny("i2v-2.1"), Shelf()
     good, bad = model.take(ShotKind.I2V), model.take(ShotKind.I2V, prompt="a lake")
 
-    def plates(take: Take) -> Plates:
+    def plates(take: Take) -> TakeInputs:
         if take == bad:
             raise PictureError(Problem("lake.png", "is gone"))
         return plates_of(take)

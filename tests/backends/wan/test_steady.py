@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tests.backends.wan.conftest import Tiny
-from wan_render.backends.wan.acceleration.steady import steadily
-from wan_render.backends.wan.checkpoint import read_checkpoint
-from wan_render.backends.wan.loading import EXACT, FolderLoader
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
+from wan_render.backends.wan.pipeline.steady import steadily
 
 pytestmark = pytest.mark.wan
 

@@ -12,9 +12,9 @@ import torch
 from tests.backends.wan.conftest import Tiny
 from tests.backends.wan.forwards import relative_error
 from tests.backends.wan.triton_here import DEVICE, needs_triton
-from wan_render.backends.wan.acceleration.decoder import DecoderOperations, TorchDecoderOperations, fuse
-from wan_render.backends.wan.checkpoint import read_checkpoint
-from wan_render.backends.wan.loading import EXACT, FolderLoader
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
+from wan_render.backends.wan.kernels.decoder import DecoderOperations, TorchDecoderOperations, fuse
 
 pytestmark = [pytest.mark.wan, pytest.mark.gpu, pytest.mark.usefixtures("kernels"), needs_triton]
 
@@ -25,7 +25,7 @@ ROUNDING = {torch.float32: 1e-5, torch.bfloat16: 0.006}
 
 
 def fused() -> DecoderOperations:
-    from wan_render.backends.wan.acceleration.triton_decoder import TritonDecoderOperations
+    from wan_render.backends.wan.kernels.triton_decoder import TritonDecoderOperations
 
     return TritonDecoderOperations()
 

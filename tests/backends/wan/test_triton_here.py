@@ -12,7 +12,7 @@ from tests.backends.wan.triton_here import interpreted, needs_triton
 pytestmark = [pytest.mark.wan, needs_triton]
 
 
-NAMES = ("triton", "triton.language", "wan_render.backends.wan.acceleration.triton_operations")
+NAMES = ("triton", "triton.language", "wan_render.backends.wan.kernels.triton_operations")
 
 
 def test_the_interpreter_is_met_by_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +21,7 @@ def test_the_interpreter_is_met_by_nobody_else(monkeypatch: pytest.MonkeyPatch) 
     with interpreted():
         meanwhile = [import_module(name) for name in NAMES]
         assert os.environ["TRITON_INTERPRET"] == "1"
-    from wan_render.backends.wan.acceleration import triton_operations
+    from wan_render.backends.wan.kernels import triton_operations
 
     assert "TRITON_INTERPRET" not in os.environ
     assert [import_module(name) for name in NAMES] == before

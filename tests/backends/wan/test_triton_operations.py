@@ -16,13 +16,13 @@ import torch
 from tests.backends.wan.conftest import Tiny
 from tests.backends.wan.forwards import inputs_of, loaded, relative_error
 from tests.backends.wan.triton_here import DEVICE, IS_INTERPRETED, needs_triton
-from wan_render.backends.wan.acceleration.arithmetic import Loaded
-from wan_render.backends.wan.acceleration.attention import SDPA, Chosen
-from wan_render.backends.wan.acceleration.operations import HeadScales, Operations, Rope, TorchOperations, Update
-from wan_render.backends.wan.acceleration.prepare import reference
-from wan_render.backends.wan.acceleration.profile import EXACT
-from wan_render.backends.wan.acceleration.rows import Rows
-from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
+from wan_render.backends.wan.kernels.arithmetic import Loaded
+from wan_render.backends.wan.kernels.attention import SDPA, Chosen
+from wan_render.backends.wan.kernels.operations import HeadScales, Operations, Rope, TorchOperations, Update
+from wan_render.backends.wan.kernels.rows import Rows
+from wan_render.backends.wan.profiles.prepare import reference
+from wan_render.backends.wan.profiles.render_profile import EXACT
+from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
 
 pytestmark = [pytest.mark.wan, pytest.mark.gpu, pytest.mark.usefixtures("kernels"), needs_triton]
 
@@ -42,12 +42,12 @@ def unrounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The interpreter cuts bits off where a GPU rounds to the nearest float8: there, compare what is to be rounded."""
     if IS_INTERPRETED:
         for module in ("operations", "rows", "triton_operations"):
-            name = f"wan_render.backends.wan.acceleration.{module}"
+            name = f"wan_render.backends.wan.kernels.{module}"
             monkeypatch.setattr(import_module(name), "FLOAT8", torch.float32)
 
 
 def fused() -> Operations:
-    from wan_render.backends.wan.acceleration.triton_operations import TritonOperations
+    from wan_render.backends.wan.kernels.triton_operations import TritonOperations
 
     return TritonOperations()
 

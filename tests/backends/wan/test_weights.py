@@ -12,16 +12,17 @@ import pytest
 
 from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
 from tests.backends.wan.hub_server import COMMIT, FakeHub, serving
-from wan_render.backends.wan import BACKEND, official
-from wan_render.backends.wan.location import pulled_folder
+from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.models import official
 from wan_render.backends.wan.weights import download, workers
 from wan_render.backends.wan.weights.hub import RemoteFile
+from wan_render.backends.wan.weights.location import pulled_folder
 from wan_render.backends.wan.weights.pull import Order, Pulled, pull
 from wan_render.backends.wan.weights.selection import small_files
 from wan_render.errors import DiskError, MachineError, UsageError, WeightsError
 from wan_render.model_card import ModelCard
 from wan_render.model_family import PullSize
-from wan_render.store.locks import if_free
+from wan_render.store.take_locks import if_free
 from wan_render.take import ShotKind
 
 pytestmark = pytest.mark.wan
@@ -125,8 +126,8 @@ def test_a_pulled_model_has_what_it_needs_and_nothing_else(hub: FakeHub, tmp_pat
 def test_converted_weights_load_as_the_published_ones_bit_for_bit(hub: FakeHub, tmp_path: Path) -> None:
     import torch
 
-    from wan_render.backends.wan.checkpoint import read_checkpoint
-    from wan_render.backends.wan.loading import EXACT, FolderLoader
+    from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+    from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
 
     here, there = (
         FolderLoader(read_checkpoint(folder), EXACT["cuda"]) for folder in (pulled(tmp_path).folder, hub.folder)
@@ -246,7 +247,7 @@ def test_a_disk_that_is_too_small_is_said_before_anything_heavy_comes(small_disk
 def test_a_disk_that_fills_up_meanwhile_is_a_disk_error(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from wan_render.backends.wan.weights import part
 
-    monkeypatch.setattr(part, "free_bytes", lambda _folder: 10**9)
+    monkeypatch.setattr(part, "free_disk_bytes", lambda _folder: 10**9)
     (small_disk / "ballast").write_bytes(b"\0" * 8_150_000)
     with pytest.raises(DiskError, match="the disk is full"):
         pull(Order(CARD, small_disk / "model"), Heard())
@@ -395,7 +396,7 @@ def test_the_hub_of_these_tests_is_one_to_hugging_faces_own_client(hub: FakeHub,
 
 
 def test_every_published_model_has_a_size() -> None:
-    from wan_render.backends.wan.weights.sizes import expected_bytes
+    from wan_render.backends.wan.weights.sizes import pulled_bytes
 
     cards: list[ModelCard] = [model.card() for model in official.ALL]
-    assert all(14e9 < expected_bytes(card.name) < 70e9 for card in cards)
+    assert all(14e9 < pulled_bytes(card.name) < 70e9 for card in cards)

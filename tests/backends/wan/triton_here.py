@@ -17,7 +17,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from wan_render.backends.wan import acceleration
+from wan_render.backends.wan import kernels
 
 IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1" or not torch.cuda.is_available()
 """Asked for, it is so on a GPU's machine too."""
@@ -48,12 +48,12 @@ def interpreted() -> Iterator[None]:
 
 
 def _taken() -> dict[str, ModuleType]:
-    """Their modules, of which Python then knows nothing, but for Triton's compiled ones."""
+    """Their modules, of which Python then knows nothing, except Triton's compiled ones."""
     for name in KERNELS:
-        vars(acceleration).pop(name, None)
+        vars(kernels).pop(name, None)
     return {name: sys.modules.pop(name) for name in list(sys.modules) if _is_theirs(name)}
 
 
 def _is_theirs(name: str) -> bool:
-    is_kernels = name in [f"{acceleration.__name__}.{kernels}" for kernels in KERNELS]
+    is_kernels = name in [f"{kernels.__name__}.{kernel}" for kernel in KERNELS]
     return is_kernels or (f"{name}.".startswith("triton.") and not f"{name}.".startswith("triton._C."))

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from wan_render.backend_contract import THE_ONLY_VARIANT, Renderer, Variant
 from wan_render.errors import Problem, RenderError
 from wan_render.model_card import ModelCard, PublishedLora
-from wan_render.render import THE_ONLY_VARIANT, Renderer, Variant
 from wan_render.render_values import ALONE, Device, Listen, Phase, Progress, Workspace
 from wan_render.take import ShotKind, Take
 

@@ -13,7 +13,7 @@ from wan_render.backends.animatic.kenburns import dissolve, single
 from wan_render.backends.animatic.morph import is_alike, morph
 from wan_render.errors import Problem, RenderError, WanRenderError
 from wan_render.model_card import ModelCard
-from wan_render.render_values import Device, Frames, Group, Listen, Phase, Pixels, Plates, Progress
+from wan_render.render_values import Device, Frames, Group, Listen, Phase, Pixels, Progress, TakeInputs
 from wan_render.take import ShotKind, Take
 
 
@@ -25,10 +25,10 @@ class AnimaticRenderer:
         self._device = device
         self._is_open = True
 
-    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:
+    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], TakeInputs], listen: Listen) -> None:
         """There is nothing to prepare."""
 
-    def render(self, take: Take, plates: Plates, listen: Listen, group: Group | None = None) -> Frames:
+    def render(self, take: Take, plates: TakeInputs, listen: Listen, group: Group | None = None) -> Frames:
         """Render a take: exactly its frames, beginning and ending bit-exactly on its plates; never in a group.
 
         Raises RenderError for plates that are not the take's, a kind that the model cannot do, and anything
@@ -44,7 +44,7 @@ class AnimaticRenderer:
         except Exception as error:  # the backend's own seam: only our errors leave it
             raise RenderError(Problem("backend animatic", f"{type(error).__name__}: {error}")) from error
 
-    def assist(self, take: Take, plates: Plates, listen: Listen, group: Group) -> None:  # noqa: ARG002 - the seam's
+    def assist(self, take: Take, plates: TakeInputs, listen: Listen, group: Group) -> None:  # noqa: ARG002 - the seam's
         """Not to be asked: its takes have one device each."""
         raise _alone(group)
 
@@ -56,7 +56,7 @@ class AnimaticRenderer:
         """Refuse further takes; there is nothing to free."""
         self._is_open = False
 
-    def _check(self, take: Take, plates: Plates) -> None:
+    def _check(self, take: Take, plates: TakeInputs) -> None:
         if not self._is_open:
             raise _refused("the renderer is closed")
         if take.kind not in self._card.kinds:
@@ -77,7 +77,7 @@ def _alone(group: Group) -> RenderError:
     return _refused(f"asked to render as one of {group.size}", "a take has one device")
 
 
-def _pictures(take: Take, plates: Plates) -> Iterator[Pixels]:
+def _pictures(take: Take, plates: TakeInputs) -> Iterator[Pixels]:
     if plates.first is None:
         return drift(take)
     move = choose_move(take)

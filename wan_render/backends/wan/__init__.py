@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from wan_render.backends.wan import estimate, location, opening
-from wan_render.backends.wan.acceleration import ability
+from wan_render.backend_contract import Renderer, Variant
+from wan_render.backends.wan import opening
 from wan_render.backends.wan.family import WanFamily
+from wan_render.backends.wan.models import estimate
 from wan_render.backends.wan.parallel import layout
+from wan_render.backends.wan.profiles import ability
+from wan_render.backends.wan.weights import location
 from wan_render.diagnosis import Finding, installed
 from wan_render.errors import Problem
 from wan_render.model_card import ModelCard, PublishedLora
 from wan_render.model_family import ModelFamily
-from wan_render.render import Renderer, Variant
 from wan_render.render_values import ALONE, Device, Listen, Workspace
 from wan_render.take import Take
 
@@ -71,7 +73,7 @@ class WanBackend:
 
     def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:
         """A rough time for one take, from measurements on one H200; see estimate for what several are taken to gain."""
-        return estimate.expected_seconds(take, device_kind, devices)
+        return estimate.estimated_seconds(take, device_kind, devices)
 
     def timed_on(self, device_kind: str) -> str:
         """All were measured on it; those for a CPU are reckoned from its cores."""

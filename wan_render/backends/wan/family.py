@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from wan_render.backends.wan import location, official
-from wan_render.backends.wan.catalogue import catalogue
-from wan_render.backends.wan.weights.sizes import expected_bytes
+from wan_render.backends.wan.models import official
+from wan_render.backends.wan.models.catalogue import catalogue
+from wan_render.backends.wan.weights import location
+from wan_render.backends.wan.weights.sizes import pulled_bytes
 from wan_render.facts import FactCache
 from wan_render.model_card import ModelCard, Models
 from wan_render.model_family import PulledWeights, PullRequest, PullWatch, Weights
@@ -30,7 +31,7 @@ class WanFamily:
         """A pulled folder, or a snapshot in Hugging Face's cache."""
         folder, problem = location.weights_folder(card), location.missing_weights(card)
         if folder is None:
-            return Weights(None, expected_bytes(card.name), problem)
+            return Weights(None, pulled_bytes(card.name), problem)
         return Weights(folder, _bytes_in(folder), problem, location.resolved(card, folder))
 
     def pull(self, request: PullRequest, watch: PullWatch) -> PulledWeights:

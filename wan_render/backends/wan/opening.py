@@ -6,12 +6,12 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from wan_render.backends.wan.checkpoint import Checkpoint, read_checkpoint
-from wan_render.backends.wan.location import download_command, missing_packages, resolved, weights_folder
+from wan_render.backend_contract import Renderer
+from wan_render.backends.wan.checkpoint.checkpoint_folder import Checkpoint, read_checkpoint
+from wan_render.backends.wan.weights.location import download_command, missing_packages, resolved, weights_folder
 from wan_render.errors import InputError, MachineError, Problem, WeightsError
 from wan_render.model_card import ModelCard
 from wan_render.model_family import WEIGHTS_FACT
-from wan_render.render import Renderer
 from wan_render.render_values import Device, Listen, Phase, Progress, Workspace
 
 KINDS = ("cuda", "cpu")
@@ -43,17 +43,17 @@ def _whole_checkpoint(folder: Path) -> Checkpoint:
 
 
 def _renderer(card: ModelCard, checkpoint: Checkpoint, device: Device, workspace: Workspace) -> Renderer:
-    from wan_render.backends.wan.seam import seam
+    from wan_render.backends.wan.translation import translated
 
     hold_memory_in_growing_segments()
-    with seam(f"{card.name} on {device.name}"):
+    with translated(f"{card.name} on {device.name}"):
         import torch
 
-        from wan_render.backends.wan.loading import EXACT, FolderLoader, without_bars
+        from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader, without_bars
         from wan_render.backends.wan.renderer import WanRenderer
 
         without_bars()
-        place = torch.device(place_of(device))
+        place = torch.device(torch_device_name(device))
         torch.zeros(1, device=place)  # a device that cannot be used says so before anything is loaded
         loader = FolderLoader(checkpoint, EXACT[device.kind])
         precision = {name: str(dtype).removeprefix("torch.") for name, dtype in asdict(loader.precision).items()}
@@ -61,7 +61,7 @@ def _renderer(card: ModelCard, checkpoint: Checkpoint, device: Device, workspace
         return WanRenderer(card, loader, place, weights, workspace)
 
 
-def place_of(device: Device) -> str:
+def torch_device_name(device: Device) -> str:
     """torch's name of a device: a process that sees only its own GPU has it as the first."""
     is_pinned = bool(device.pin) and os.environ.get("CUDA_VISIBLE_DEVICES") == device.pin
     return "cuda:0" if device.kind == "cuda" and is_pinned else device.name

@@ -15,31 +15,31 @@ import diffusers
 import torch
 import transformers
 
-from wan_render.backends.wan.acceleration.accelerator import AS_LOADED, Accelerator, Arrival
-from wan_render.backends.wan.acceleration.choice import Shape
-from wan_render.backends.wan.acceleration.profile import profile_of
-from wan_render.backends.wan.acceleration.schedule import prepared_scheduler
-from wan_render.backends.wan.budget import ENCODER_WORKING_BYTES, Budget, latent_shape, tokens_of
-from wan_render.backends.wan.checkpoint import WEIGHTS
-from wan_render.backends.wan.conditions import Condition
-from wan_render.backends.wan.denoise import ONE_DEVICE, Context, Expert, Experts, Parallel, denoise
-from wan_render.backends.wan.encodings import Encodings
-from wan_render.backends.wan.finite import explained
-from wan_render.backends.wan.fit import Fit, Rung, choose
-from wan_render.backends.wan.latents import decode_video, noise
-from wan_render.backends.wan.limits import require
-from wan_render.backends.wan.loading import Loader
-from wan_render.backends.wan.lora import Wardrobe, files_of, for_expert
+from wan_render.backends.wan.checkpoint.checkpoint_folder import WEIGHTS
+from wan_render.backends.wan.checkpoint.loading import Loader
+from wan_render.backends.wan.kernels.attention_choice import Shape
+from wan_render.backends.wan.lora.active_loras import ActiveLoras, files_of, for_expert
+from wan_render.backends.wan.memory.budget import ENCODER_WORKING_BYTES, Budget, latent_shape, tokens_of
+from wan_render.backends.wan.memory.memory_fit import MemoryFit, MemoryStep, choose
+from wan_render.backends.wan.memory.residence import ResidentComponents, available_bytes
+from wan_render.backends.wan.memory.streaming import streamed
+from wan_render.backends.wan.models.limits import require_possible
 from wan_render.backends.wan.parallel.company import Company
 from wan_render.backends.wan.parallel.layout import require_group
-from wan_render.backends.wan.residence import Residence, available_bytes
-from wan_render.backends.wan.seam import seam
-from wan_render.backends.wan.stages import Kept, LatentsKey, Source
-from wan_render.backends.wan.streaming import streamed
+from wan_render.backends.wan.pipeline.conditions import Condition
+from wan_render.backends.wan.pipeline.denoise import ONE_DEVICE, Context, Expert, Experts, Parallel, denoise
+from wan_render.backends.wan.pipeline.finite import explained
+from wan_render.backends.wan.pipeline.latents import decode_video, noise
+from wan_render.backends.wan.pipeline.stage_cache import LatentsKey, StageCache, StageModel
+from wan_render.backends.wan.pipeline.take_encodings import Encodings
+from wan_render.backends.wan.profiles.accelerator import AS_LOADED, Accelerator, ComponentPlacement
+from wan_render.backends.wan.profiles.render_profile import profile_of
+from wan_render.backends.wan.profiles.schedule import prepared_scheduler
+from wan_render.backends.wan.translation import translated
 from wan_render.errors import InputError, Problem, RenderError, WeightsError
 from wan_render.model_card import ModelCard
 from wan_render.printable import logger
-from wan_render.render_values import ALONE, Frames, Group, Listen, Phase, Pixels, Plates, Progress, Workspace
+from wan_render.render_values import ALONE, Frames, Group, Listen, Phase, Pixels, Progress, TakeInputs, Workspace
 from wan_render.settings import machine_settings
 from wan_render.take import Take, short
 
@@ -63,35 +63,35 @@ class WanRenderer:
         self._checkpoint = loader.checkpoint
         self._device = device
         self._weights = weights
-        self._residence = Residence(loader, device)
+        self._residence = ResidentComponents(loader, device)
         self._listen: Listen = _to_nobody
         self._doing = Progress(Phase.LOADING)
         self._is_closed = False
         settings = machine_settings()
-        self._asked = None if settings.memory_fit == "auto" else Rung(settings.memory_fit)
+        self._asked = None if settings.memory_fit == "auto" else MemoryStep(settings.memory_fit)
         self._accelerator = Accelerator(device, settings.cache, settings.kernels)
-        self._wardrobe = Wardrobe()
+        self._wardrobe = ActiveLoras()
         self._loras: Mapping[str, Path] = {}
-        self._kept = Kept(self._workspace.stages)
+        self._kept = StageCache(self._workspace.stages)
         self._encodings = Encodings(
             loader, self._source, self._kept, device, as_stock=self._accelerator.leaves_all_to_diffusers
         )
         self._budget = Budget(loader)
         self._prepared: set[str] = set()
-        self._fit = Fit(Rung.RESIDENT)
+        self._fit = MemoryFit(MemoryStep.RESIDENT)
         self._fitted: object = None
         self._is_roomy = False  # enough for the weights as they were read, beside changed ones
         self._shared = ""  # with which devices the last take was denoised
 
-    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], Plates], listen: Listen) -> None:
+    def prepare(self, takes: Sequence[Take], plates: Callable[[Take], TakeInputs], listen: Listen) -> None:
         """Where the components do not fit together, encode for all takes what each encoder can, before the next one
         needs its memory. What is wrong with a later take is left for its own turn."""
         self._listen = listen
         self._wardrobe.expect(lora for take in takes for lora in take.loras)
-        with seam(f"{self._card.name} on {self._device}"), torch.no_grad():
+        with translated(f"{self._card.name} on {self._device}"), torch.no_grad():
             new = [take for take in takes if take.key not in self._prepared]
             lacking = [take for take in new if not self._kept.knows(self._latents_key(take))]
-            if not lacking or self._fit_to(lacking[0]).rung is Rung.RESIDENT:
+            if not lacking or self._fit_to(lacking[0]).rung is MemoryStep.RESIDENT:
                 return
             for text in dict.fromkeys(text for take in lacking for text in self._texts(take)):
                 self._say(Progress(Phase.ENCODING))
@@ -103,14 +103,14 @@ class WanRenderer:
             self._prepared.update(take.key for take in lacking)
 
     def _encode_all(
-        self, takes: Sequence[Take], plates: Callable[[Take], Plates], encode: Callable[[Take, Plates], object]
+        self, takes: Sequence[Take], plates: Callable[[Take], TakeInputs], encode: Callable[[Take, TakeInputs], object]
     ) -> None:
         for take in takes:
             self._say(Progress(Phase.ENCODING))
             with _left_for_its_turn(f"take {short(take.key)}"):
                 encode(take, plates(take))
 
-    def assist(self, take: Take, plates: Plates, listen: Listen, group: Group) -> None:
+    def assist(self, take: Take, plates: TakeInputs, listen: Listen, group: Group) -> None:
         """Denoise a take along with the leader of a group, who sends what it is made from. Only errors of
         wan_render.errors leave it."""
         self._require_open()
@@ -119,7 +119,7 @@ class WanRenderer:
         if group.is_over:  # before anything is loaded for it
             return
         self._listen = listen
-        with seam(f"{self._card.name} on {self._device}"), torch.no_grad(), company.attended():
+        with translated(f"{self._card.name} on {self._device}"), torch.no_grad(), company.attended():
             self._fit_to(take)
             self._loras = files_of(take, plates.loras, self._card)
             self._transformer(self._experts(take).high.component, take)  # while the leader encodes
@@ -128,19 +128,19 @@ class WanRenderer:
                 if sent is not None:
                     self._denoise(take, *sent)
 
-    def render(self, take: Take, plates: Plates, listen: Listen, group: Group | None = None) -> Frames:
+    def render(self, take: Take, plates: TakeInputs, listen: Listen, group: Group | None = None) -> Frames:
         """Render a take, with a group as its leader. Only errors of wan_render.errors leave it."""
         self._require_open()
-        require(take, plates, self._card)
+        require_possible(take, plates, self._card)
         self._accelerator.require(profile_of(take.sampling))
         company = None
         if group is not None and group.size > 1:
             company = Company(group, require_group(take, self._card, group), self._device)
         self._listen = listen
-        with seam(f"{self._card.name} on {self._device}"), torch.no_grad():
+        with translated(f"{self._card.name} on {self._device}"), torch.no_grad():
             return Frames(self._decode(self.latents(take, plates, company), take), take.rate)
 
-    def latents(self, take: Take, plates: Plates, company: Company | None = None) -> torch.Tensor:
+    def latents(self, take: Take, plates: TakeInputs, company: Company | None = None) -> torch.Tensor:
         """The denoised latents of a take, normalised, float32: (1, z, latent frames, height, width)."""
         self._shared = ""
         with nullcontext() if company is None else company.attended():
@@ -150,7 +150,7 @@ class WanRenderer:
                 self._say(Progress(Phase.STEP, steps, steps))
             return self._kept.of(key, lambda: self._denoised(take, plates, company)).to(self._device)
 
-    def _denoised(self, take: Take, plates: Plates, company: Company | None) -> torch.Tensor:
+    def _denoised(self, take: Take, plates: TakeInputs, company: Company | None) -> torch.Tensor:
         self._loras = files_of(take, plates.loras, self._card)
         context = self._context(take, plates)
         if company is None:
@@ -193,7 +193,7 @@ class WanRenderer:
         self._is_closed = True
         self._residence.close()
 
-    def _context(self, take: Take, plates: Plates) -> Context:
+    def _context(self, take: Take, plates: TakeInputs) -> Context:
         """Everything is encoded before the transformer comes: words, CLIP's view of the plates, the VAE's."""
         experts = self._experts(take)
         parts = 1 + self._checkpoint.has_image_encoder + (plates.first is not None)
@@ -214,10 +214,10 @@ class WanRenderer:
             pictures=None if pictures is None else pictures.to(self._device, dtype),
         )
 
-    def _show_pictures(self, _: Take, plates: Plates) -> torch.Tensor | None:
+    def _show_pictures(self, _: Take, plates: TakeInputs) -> torch.Tensor | None:
         return self._encodings.pictures(plates, self._image_encoder)
 
-    def _condition(self, take: Take, plates: Plates) -> Condition:
+    def _condition(self, take: Take, plates: TakeInputs) -> Condition:
         return self._encodings.condition(take, plates, latent_shape(self._checkpoint, take), lambda: self._vae(take))
 
     def _decode(self, latents: torch.Tensor, take: Take) -> Pixels:
@@ -244,7 +244,7 @@ class WanRenderer:
     def _vae(self, take: Take) -> Any:
         arrival = self._accelerator.vae(profile_of(take.sampling))
         vae: Any = self._resident("vae", self._budget.beside_weights("vae", take), arrival)
-        vae.use_tiling = self._fit.rung is Rung.TILED
+        vae.use_tiling = self._fit.rung is MemoryStep.TILED
         return vae
 
     def _transformer(self, component: str, take: Take) -> Any:
@@ -261,7 +261,7 @@ class WanRenderer:
         self._accelerator.adopt(found, profile, shape)
         return found
 
-    def _resident(self, component: str, working_bytes: int, arrival: Arrival = AS_LOADED) -> torch.nn.Module:
+    def _resident(self, component: str, working_bytes: int, arrival: ComponentPlacement = AS_LOADED) -> torch.nn.Module:
         """A component on the device. Loading it is told as such; then what it is for goes on."""
         was_here = self._residence.holds(component, arrival)
         found = self._residence.module(component, working_bytes, self._listen, arrival)
@@ -269,7 +269,7 @@ class WanRenderer:
             self._listen(self._doing)
         return found
 
-    def _fit_to(self, take: Take) -> Fit:
+    def _fit_to(self, take: Take) -> MemoryFit:
         """Choose how the model is fitted into memory: once for each size and length, since estimates depend on them."""
         shape = (take.size, take.frames, take.sampling.way)
         if shape == self._fitted:
@@ -289,8 +289,8 @@ class WanRenderer:
     def _texts(self, take: Take) -> tuple[str, ...]:
         return (take.prompt, take.negative) if self._experts(take).are_guided else (take.prompt,)
 
-    def _source(self, component: str) -> Source:
-        return Source(self._card.identity, self._weights.get("weights", ""), self._loader.dtype(component))
+    def _source(self, component: str) -> StageModel:
+        return StageModel(self._card.identity, self._weights.get("weights", ""), self._loader.dtype(component))
 
     def _latents_key(self, take: Take) -> LatentsKey:
         components = (name for name in WEIGHTS if name in self._checkpoint.components)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import torch
 
-from wan_render.backends.wan.denoise import Context, Parallel
 from wan_render.backends.wan.parallel.joined import joined
 from wan_render.backends.wan.parallel.layout import Layout
 from wan_render.backends.wan.parallel.meeting import Meeting, Say
 from wan_render.backends.wan.parallel.parcel import packed, unpacked
+from wan_render.backends.wan.pipeline.denoise import Context, Parallel
 from wan_render.render_values import Group
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from wan_render.backends.wan import official
-from wan_render.backends.wan.checkpoint import read_checkpoint
-from wan_render.backends.wan.tokens import tokens
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.models import official
+from wan_render.backends.wan.models.token_count import token_count
 from wan_render.errors import InputError, Problem, RenderError
 from wan_render.model_card import ModelCard
 from wan_render.render_values import Group
@@ -59,7 +59,7 @@ def group_sizes(take: Take, card: ModelCard) -> tuple[int, ...]:
     heads = _heads(card)
     if take.through or heads is None:  # no model renders it; a model that nobody knows
         return (1,)
-    return (1, *_sizes(take, heads, tokens(take, card.size_multiple, card.frame_step)))
+    return (1, *_sizes(take, heads, token_count(take, card.size_multiple, card.frame_step)))
 
 
 def require_group(take: Take, card: ModelCard, group: Group) -> Layout:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wan_render.backends.wan.parallel.lost import lost
 from wan_render.render_values import Group
-from wan_render.store.locks import NOTICE_SECONDS, POLL_SECONDS, if_free, locked
+from wan_render.store.take_locks import NOTICE_SECONDS, POLL_SECONDS, if_free, locked
 
 PATIENCE_SECONDS = 900.0
 """For a device that has not even come: its process may still have to be started, or to free another model."""

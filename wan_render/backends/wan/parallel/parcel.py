@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from safetensors.torch import load, save
 
-from wan_render.backends.wan.conditions import Channels, Condition, FirstFrame, TextOnly
-from wan_render.backends.wan.denoise import Context
+from wan_render.backends.wan.pipeline.conditions import Channels, Condition, FirstFrame, TextOnly
+from wan_render.backends.wan.pipeline.denoise import Context
 
 
 def packed(context: Context) -> bytes:

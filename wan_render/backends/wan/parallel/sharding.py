@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
 
-from wan_render.backends.wan.acceleration.exchange import UNDIVIDED, Exchange
-from wan_render.backends.wan.acceleration.transformer import AcceleratedTransformer
+from wan_render.backends.wan.profiles.exchange import UNDIVIDED, Exchange
+from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
 
 Rotation = tuple[torch.Tensor, torch.Tensor]
 """Cosines and sines (1, tokens, 1, features of a head); each number is there twice."""

@@ -17,7 +17,7 @@ from wan_render.backends.wan.weights.web import Site
 from wan_render.backends.wan.weights.workers import WORKERS, results
 from wan_render.errors import DiskError, Problem
 from wan_render.model_family import PullSize
-from wan_render.store.disk import flush, free_bytes
+from wan_render.store.disk import flush, free_disk_bytes
 
 DOWNLOADS = ".download"
 
@@ -101,7 +101,7 @@ class Part:
         """While a file is converted both forms lie on the disk, a few files at a time."""
         both = sorted((file.size for file, size in after.items() if size < file.size), reverse=True)[:WORKERS]
         needed = sum(after.values()) + sum(both) - begun
-        if (free := free_bytes(self._folder)) < needed:
+        if (free := free_disk_bytes(self._folder)) < needed:
             found = f"{_gigabytes(free)} free, {_gigabytes(needed)} needed"
             raise DiskError(Problem(str(self._folder.parent), found))
 

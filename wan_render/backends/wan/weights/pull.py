@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wan_render import __version__
-from wan_render.backends.wan.checkpoint import read_checkpoint
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.weights.checksum import sha256_of
 from wan_render.backends.wan.weights.hub import Hub, Listing
 from wan_render.backends.wan.weights.manifest import Manifest, manifest_of
@@ -27,7 +27,7 @@ from wan_render.errors import DiskError, InputError, MachineError, Problem, Usag
 from wan_render.model_card import ModelCard
 from wan_render.model_family import PullWatch
 from wan_render.store.disk import disk_error, flush
-from wan_render.store.locks import if_free
+from wan_render.store.take_locks import if_free
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from wan_render.backends.wan.checkpoint import CLASSES, PICKLED, WEIGHTS, weight_files
+from wan_render.backends.wan.checkpoint.checkpoint_folder import CLASSES, PICKLED, WEIGHTS, weight_files
 from wan_render.backends.wan.weights.hub import RemoteFile
 from wan_render.errors import InputError, Problem, WeightsError
 

@@ -26,6 +26,6 @@ _BYTES = {
 }
 
 
-def expected_bytes(name: str) -> int:
+def pulled_bytes(name: str) -> int:
     """Bytes of a published model on disk after `models pull`; KeyError for another name."""
     return _BYTES[name]

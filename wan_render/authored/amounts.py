@@ -1,0 +1,81 @@
+"""Numbers: whole ones, finite ones, decibels; always within bounds."""
+
+import re
+from fractions import Fraction
+from typing import Annotated
+
+from wan_render.authored.spelling import Misspelt, Spelling
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+NUMBER = re.compile(r"[+-]?([0-9]{1,19}\.?[0-9]{0,19}|\.[0-9]{1,19})([eE][+-]?[0-9]{1,2})?")
+
+
+def whole(lowest: int, highest: int, noun: str = "a whole number") -> Spelling:
+    """A whole number within bounds, in decimal whatever zeros it begins with."""
+
+    def parse(text: str) -> int:
+        if _WHOLE.fullmatch(text) and lowest <= int(text) <= highest:
+            return int(text)
+        raise Misspelt(f"allowed: a whole number from {lowest} to {highest}")
+
+    schema = {"anyOf": [{"type": "integer", "minimum": lowest}, {"type": "string", "pattern": "^[+-]?[0-9]+$"}]}
+    return Spelling(noun, parse, int, schema)
+
+
+def number_in(text: str, lowest: float, highest: float, allowed: str) -> str:
+    """The text, if it is a number within bounds: kept as text, so that nothing of it is rounded. Raises Misspelt."""
+    if NUMBER.fullmatch(text) and lowest <= float(text) <= highest:
+        return text
+    raise Misspelt(allowed)
+
+
+NUMBER_TEXT = {"type": "string", "pattern": r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"}
+
+
+def number(lowest: float, highest: float, noun: str = "a number") -> Spelling:
+    """A finite number within bounds."""
+    allowed = f"allowed: a number from {lowest:g} to {highest:g}"
+    schema = {"anyOf": [{"type": "number", "minimum": lowest, "maximum": highest}, NUMBER_TEXT]}
+    return Spelling(noun, lambda text: float(number_in(text, lowest, highest, allowed)), (int, float), schema)
+
+
+def read_part(text: str) -> Fraction:
+    """A part of a picture's side, 0 to 1, exactly as written."""
+    return Fraction(number_in(text, 0, 1, "allowed: a number from 0 to 1"))
+
+
+Seed = Annotated[int, whole(0, 2**63 - 1, "a seed")]
+Takes = Annotated[int, whole(1, 999)]
+TakeNumber = Annotated[int, whole(1, 9999, "a take's number")]
+Steps = Annotated[int, whole(1, 1000)]
+Retakes = Annotated[int, whole(0, 100)]
+FrameCount = Annotated[int, whole(1, 10_000, "a number of frames")]
+Guidance = Annotated[float, number(0, 100)]
+Shift = Annotated[float, number(0.01, 1000)]
+LoraScale = Annotated[float, number(-10, 10)]
+Part = Annotated[
+    Fraction,
+    Spelling(
+        "a part of the picture's side",
+        read_part,
+        Fraction,
+        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, NUMBER_TEXT]},
+    ),
+]
+
+
+def read_gain(text: str) -> float:
+    """Decibels: `-18dB`, `-18`."""
+    allowed = "allowed: decibels from -120dB to 40dB"
+    return float(number_in(re.sub(r"\s*dB$", "", text, flags=re.IGNORECASE), -120, 40, allowed))
+
+
+Gain = Annotated[
+    float,
+    Spelling(
+        "a gain",
+        read_gain,
+        (int, float),
+        {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^[+-]?[0-9.eE+-]+ *([dD][bB])?$"}]},
+    ),
+]

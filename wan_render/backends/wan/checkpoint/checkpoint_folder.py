@@ -1,0 +1,219 @@
+"""A folder with a Wan model in diffusers' layout: what is in it, and whether all of it is there. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wan_render.backends.wan.checkpoint.configs import (
+    FlowMatchEulerConfig,
+    ImageEncoderConfig,
+    Index,
+    TextEncoderConfig,
+    TransformerConfig,
+    UniPCConfig,
+    VaeConfig,
+    read_config,
+    read_object,
+)
+from wan_render.backends.wan.checkpoint.safetensors_file import safetensors_problem
+from wan_render.errors import InputError, Problem
+
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+DIFFUSERS_WEIGHTS = "diffusion_pytorch_model.safetensors"
+TRANSFORMERS_WEIGHTS = "model.safetensors"
+
+WEIGHTS = {
+    "text_encoder": TRANSFORMERS_WEIGHTS,
+    "image_encoder": TRANSFORMERS_WEIGHTS,
+    "vae": DIFFUSERS_WEIGHTS,
+    "transformer": DIFFUSERS_WEIGHTS,
+    "transformer_2": DIFFUSERS_WEIGHTS,
+}
+"""The components that have weights, and the name of their file where it is not sharded."""
+
+CLASSES = {
+    "text_encoder": ("UMT5EncoderModel",),
+    "image_encoder": ("CLIPVisionModel",),
+    "image_processor": ("CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPImageProcessorPil"),
+    "vae": ("AutoencoderKLWan",),
+    "transformer": ("WanTransformer3DModel",),
+    "transformer_2": ("WanTransformer3DModel",),
+    "tokenizer": ("T5Tokenizer", "T5TokenizerFast", "ByT5Tokenizer"),
+    "scheduler": ("UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"),
+}
+"""The classes that each component may have: those of the published checkpoints, and one tokenizer without files."""
+
+SCHEDULER_FORMS: dict[str, type[UniPCConfig | FlowMatchEulerConfig]] = {
+    "UniPCMultistepScheduler": UniPCConfig,
+    "FlowMatchEulerDiscreteScheduler": FlowMatchEulerConfig,
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint: every component that its kind needs is there, complete, and fits the others.
+
+    classes: the class of each component in use. flow_shift: what its scheduler says; None where it says nothing.
+    """
+
+    folder: Path
+    index: Index
+    classes: tuple[tuple[str, str], ...]
+    transformer: TransformerConfig
+    vae: VaeConfig
+    flow_shift: float | None
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The names of the components in use."""
+        return tuple(name for name, _ in self.classes)
+
+    @property
+    def has_two_experts(self) -> bool:
+        """Whether one transformer works on high noise and another on low."""
+        return "transformer_2" in self.components
+
+    @property
+    def has_image_encoder(self) -> bool:
+        """Whether its transformer looks at pictures through CLIP, as well as at their latents."""
+        return "image_encoder" in self.components
+
+    @property
+    def size_multiple(self) -> int:
+        """Width and height must be multiples of this; 16 is the least that diffusers' pipeline takes."""
+        return max(16, self.vae.scale_factor_spatial * max(self.transformer.patch_size[1:]))
+
+    def class_of(self, component: str) -> str:
+        """The class of a component in use."""
+        return dict(self.classes)[component]
+
+    def files(self) -> Iterator[Path]:
+        """Every file that decides pixels, in a fixed order."""
+        yield self.folder / "model_index.json"
+        for name in sorted(self.components):
+            yield from component_files(self.folder / name, WEIGHTS.get(name))
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """What the folder holds. Raises InputError with all that is missing, broken, pickled, or of another model."""
+    index = _read_index(folder)
+    classes = tuple((name, _class_of(folder, index, name)) for name in ("transformer", "vae", "scheduler"))
+    transformer = read_config(folder / "transformer" / "config.json", TransformerConfig)
+    needed = ["tokenizer", "text_encoder"]
+    needed += ["image_encoder", "image_processor"] if transformer.image_dim is not None else []
+    needed += ["transformer_2"] if index.boundary_ratio is not None else []
+    classes += tuple((name, _class_of(folder, index, name)) for name in needed)
+    scheduler = read_config(folder / "scheduler" / "scheduler_config.json", SCHEDULER_FORMS[dict(classes)["scheduler"]])
+    found = Checkpoint(
+        folder=folder,
+        index=index,
+        classes=classes,
+        transformer=transformer,
+        vae=read_config(folder / "vae" / "config.json", VaeConfig),
+        flow_shift=scheduler.flow_shift,
+    )
+    if problems := [*_weights_problems(found), *_fit_problems(found)]:
+        raise InputError(*problems)
+    return found
+
+
+def component_files(folder: Path, weights: str | None) -> list[Path]:
+    """The files of one component that are read: its JSON, its tokenizer's model, its weights."""
+    names = {file.name for file in folder.iterdir() if file.suffix in (".json", ".model", ".txt") and file.is_file()}
+    if weights is not None:
+        names |= set(weight_files(folder, weights))
+    return [folder / name for name in sorted(names)]
+
+
+def weight_files(folder: Path, weights: str) -> tuple[str, ...]:
+    """The names of a component's safetensors files, whether or not they are there.
+
+    Raises InputError for an index of shards that is broken or leads out of the folder.
+    """
+    index = folder / f"{weights}.index.json"
+    if (folder / weights).exists() or not index.exists():
+        return (weights,)
+    shards = read_object(index).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        raise InputError(Problem(str(index), "has no 'weight_map'", remedy="download the model again"))
+    names = {str(shard) for shard in shards.values()}
+    if strange := [name for name in names if Path(name).name != name or not name.endswith(".safetensors")]:
+        raise InputError(Problem(str(index), f"names {strange[0]!r:.80}", "allowed: safetensors files beside it"))
+    return tuple(sorted(names))
+
+
+def _read_index(folder: Path) -> Index:
+    if not folder.is_dir():
+        raise InputError(Problem(str(folder), "is not a folder", remedy="give a model's name or a folder of weights"))
+    file = folder / "model_index.json"
+    if file.is_file():
+        return read_config(file, Index)
+    original = any(folder.glob("*VAE.pth")) or any(folder.glob("models_t5*"))
+    raise InputError(
+        Problem(
+            str(folder),
+            "holds Wan's original files" if original else "holds no model: model_index.json is not there",
+            "expected a model in the layout of diffusers",
+            "download the repository whose name ends in -Diffusers",
+        )
+    )
+
+
+def _class_of(folder: Path, index: Index, component: str) -> str:
+    name = index.component(component)
+    if name is None or not (folder / component).is_dir():
+        raise InputError(
+            Problem(str(folder), f"has no {component}", "a model of its kind needs one", "download the model again")
+        )
+    if name not in CLASSES[component]:
+        allowed = f"allowed: {', '.join(CLASSES[component])}"
+        raise InputError(Problem(str(folder / "model_index.json"), f"'{component}' is a {name}", allowed))
+    return name
+
+
+def _weights_problems(checkpoint: Checkpoint) -> Iterator[Problem]:
+    for component, weights in WEIGHTS.items():
+        if component not in checkpoint.components:
+            continue
+        folder = checkpoint.folder / component
+        for name in weight_files(folder, weights):
+            file = folder / name
+            problem = safetensors_problem(file) if file.exists() else _missing(folder, name)
+            if problem is not None:
+                yield problem
+
+
+def _missing(folder: Path, name: str) -> Problem:
+    pickled = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLED)
+    if pickled:
+        return Problem(
+            str(folder),
+            f"has pickled weights only: {pickled[0]}",
+            f"expected {name}: a pickled file can run programs and is never opened",
+            "download or save the model with safetensors",
+        )
+    return Problem(str(folder), f"has no {name}", remedy="download the model again")
+
+
+def _fit_problems(checkpoint: Checkpoint) -> Iterator[Problem]:
+    """Whether the components fit each other: a mismatch would only show once gigabytes are loaded."""
+    folder, transformer, vae = checkpoint.folder, checkpoint.transformer, checkpoint.vae
+    text = read_config(folder / "text_encoder" / "config.json", TextEncoderConfig)
+    if text.d_model != transformer.text_dim:
+        yield _unfit(folder, "text_encoder", "d_model", text.d_model, transformer.text_dim)
+    if checkpoint.has_image_encoder:
+        image = read_config(folder / "image_encoder" / "config.json", ImageEncoderConfig)
+        if image.hidden_size != transformer.image_dim:
+            yield _unfit(folder, "image_encoder", "hidden_size", image.hidden_size, transformer.image_dim)
+    takes_latents_only = checkpoint.index.class_name == "WanPipeline" or checkpoint.index.expand_timesteps
+    channels = vae.z_dim if takes_latents_only else 2 * vae.z_dim + vae.scale_factor_temporal
+    if transformer.in_channels != channels:
+        yield _unfit(folder, "transformer", "in_channels", transformer.in_channels, channels)
+
+
+def _unfit(folder: Path, component: str, key: str, found: int, expected: int | None) -> Problem:
+    file = str(folder / component / "config.json")
+    return Problem(file, f"'{key}' is {found}", f"expected {expected}, as the other components have it")

@@ -1,0 +1,143 @@
+"""What lies between the matrix products of a transformer block, as few passes over memory as can be.
+
+`Operations` is the seam; `TorchOperations` says in plain torch what each is. Tokens come first: (tokens, features),
+batch of one. Everything is computed in float32 and rounded once, when it is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch.nn import functional
+
+from wan_render.backends.wan.kernels.rows import FLOAT8, LARGEST, Activation, Rows, quantised
+
+
+@dataclass(frozen=True)
+class Rope:
+    """Rotary positions: cosines and sines (tokens, pairs of a head) float32."""
+
+    cos: torch.Tensor
+    sin: torch.Tensor
+
+    def every(self, step: int) -> Rope:
+        """Of every step-th token."""
+        return Rope(self.cos[::step].contiguous(), self.sin[::step].contiguous())
+
+
+@dataclass(frozen=True)
+class Update:
+    """What is to be added to the stream of tokens: (tokens, features), times a gate (1 or tokens, features) float32."""
+
+    value: torch.Tensor
+    gate: torch.Tensor | None
+
+
+@dataclass(frozen=True)
+class HeadScales:
+    """How a tensor of heads becomes float8: (number - shift) / scale, clipped.
+
+    shift: (features,) float32, or None. scale: (heads,) float32.
+    """
+
+    shift: torch.Tensor | None
+    scale: torch.Tensor
+
+
+class Operations(Protocol):
+    """The operations, by one implementation or another."""
+
+    def norm(
+        self,
+        stream: torch.Tensor,
+        update: Update | None,
+        scale: torch.Tensor,
+        shift: torch.Tensor,
+        eps: float,
+        *,
+        to_rows: bool,
+    ) -> tuple[torch.Tensor, Activation]:
+        """The stream with the update added, and the layer norm of that sum, before it is rounded to the stream's type,
+        times scale plus shift (1 or tokens, features).
+
+        The stream given may be overwritten with the one returned.
+        """
+        ...
+
+    def rms_rope(
+        self, numbers: torch.Tensor, weight: torch.Tensor, rope: Rope | None, eps: float, to: HeadScales | None
+    ) -> torch.Tensor:
+        """RMS norm over all features times weight, then rotated; float8 by `to`, else in the type of the numbers."""
+        ...
+
+    def head_float8(self, numbers: torch.Tensor, to: HeadScales) -> torch.Tensor:
+        """The numbers in float8."""
+        ...
+
+    def extremes(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Mean, smallest and largest over all tokens, each (features,) float32."""
+        ...
+
+    def to_rows(self, numbers: torch.Tensor, more: torch.Tensor | None) -> Rows:
+        """The sum with `more` (tokens, features) or (features,), as rows."""
+        ...
+
+    def gelu_rows(self, numbers: torch.Tensor) -> Rows:
+        """GELU by its tanh formula, as rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class TorchOperations:
+    """The reference."""
+
+    def norm(
+        self,
+        stream: torch.Tensor,
+        update: Update | None,
+        scale: torch.Tensor,
+        shift: torch.Tensor,
+        eps: float,
+        *,
+        to_rows: bool,
+    ) -> tuple[torch.Tensor, Activation]:
+        """See Operations."""
+        wide = stream.float()
+        if update is not None:
+            wide = wide + (update.value if update.gate is None else update.value.float() * update.gate)
+            stream = wide.to(stream.dtype)
+        normed = functional.layer_norm(wide, wide.shape[-1:], eps=eps) * scale + shift
+        return stream, quantised(normed) if to_rows else normed.to(stream.dtype)
+
+    def rms_rope(
+        self, numbers: torch.Tensor, weight: torch.Tensor, rope: Rope | None, eps: float, to: HeadScales | None
+    ) -> torch.Tensor:
+        """See Operations."""
+        wide = functional.rms_norm(numbers.float(), numbers.shape[-1:], weight.float(), eps)
+        if rope is not None:
+            pairs = wide.view(len(wide), -1, rope.cos.shape[-1], 2)
+            cos, sin = rope.cos.unsqueeze(1), rope.sin.unsqueeze(1)
+            one, other = pairs.unbind(-1)
+            wide = torch.stack([one * cos - other * sin, one * sin + other * cos], dim=-1).flatten(1)
+        return wide.to(numbers.dtype) if to is None else self.head_float8(wide, to)
+
+    def head_float8(self, numbers: torch.Tensor, to: HeadScales) -> torch.Tensor:
+        """See Operations."""
+        wide = numbers.float() if to.shift is None else numbers.float() - to.shift
+        scaled = wide.reshape(len(wide), to.scale.numel(), -1) / to.scale.view(1, -1, 1)
+        return scaled.flatten(1).clamp(-LARGEST, LARGEST).to(FLOAT8)
+
+    def extremes(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """See Operations."""
+        wide = numbers.float()
+        return wide.mean(dim=0), wide.amin(dim=0), wide.amax(dim=0)
+
+    def to_rows(self, numbers: torch.Tensor, more: torch.Tensor | None) -> Rows:
+        """See Operations."""
+        return quantised(numbers if more is None else numbers.float() + more.float())
+
+    def gelu_rows(self, numbers: torch.Tensor) -> Rows:
+        """See Operations."""
+        return quantised(functional.gelu(numbers.float(), approximate="tanh"))

@@ -1,0 +1,173 @@
+"""Whether the fused kernels compute on this device what plain torch does: Triton, drivers and devices differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from wan_render.backends.wan.kernels.arithmetic import Float8, Heads, Loaded
+from wan_render.backends.wan.kernels.attention import SDPA, flash3_float8, runs_flash3
+from wan_render.backends.wan.kernels.decoder import DecoderOperations, TorchDecoderOperations
+from wan_render.backends.wan.kernels.linear import Float8Linear
+from wan_render.backends.wan.kernels.operations import HeadScales, Operations, Rope, TorchOperations, Update
+from wan_render.backends.wan.kernels.rows import Rows, quantised
+from wan_render.backends.wan.profiles.render_profile import Precision
+from wan_render.printable import logger
+
+_log = logger(__name__)
+
+TOKENS = 256
+
+ALLOWED = 0.01
+"""Relative error: of bfloat16 it is under 0.003, and a float8 that was rounded the other way is rare."""
+
+DECODER_CHANNELS = (96, 192, 256, 384, 512, 1024)
+"""Of the layers of Wan's two VAEs."""
+
+ALLOWED_FLOAT8_PRODUCT = 0.06
+"""Two numbers rounded to three bits: 0.037."""
+
+ALLOWED_FLOAT8_ATTENTION = 0.12
+"""Queries, keys, values and probabilities, each rounded to three bits: 0.054 on random numbers."""
+
+Work = Callable[[Operations], Any]
+
+
+@torch.no_grad()
+def wrong_operations(fused: Operations, width: int, heads: int, linears: Precision, device: torch.device) -> list[str]:
+    """Names of what comes out otherwise; the kernels of a width are compiled on the way, which a render needs too."""
+    numbers = _Numbers(width, heads, device)
+    checks = _checks(numbers, fused, is_float8=linears is Precision.FLOAT8)
+    return [name for name, check in checks if not _holds(name, check)]
+
+
+@torch.no_grad()
+def wrong_decoder_operations(fused: DecoderOperations, device: torch.device) -> list[str]:
+    """The same of what a VAE's decoder does between its convolutions, in both of its precisions."""
+    return [
+        f"{name} of {channels} channels in {dtype}"
+        for channels in DECODER_CHANNELS
+        for dtype in (torch.float32, torch.bfloat16)
+        for name, check in _decoder_checks(fused, channels, dtype, device)
+        if not _holds(name, check)
+    ]
+
+
+def _decoder_checks(
+    fused: DecoderOperations, channels: int, dtype: torch.dtype, device: torch.device
+) -> Iterator[tuple[str, Callable[[], bool]]]:
+    generator = torch.Generator(device).manual_seed(1)
+
+    def numbers(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, device=device).to(dtype)
+
+    one, other = (numbers(1, channels, 4, 8, 8).contiguous(memory_format=torch.channels_last_3d) for _ in range(2))
+    bias, gamma = numbers(channels), numbers(channels)
+
+    def normed(operations: DecoderOperations, bias: torch.Tensor | None) -> torch.Tensor:
+        out = torch.zeros_like(one)
+        operations.norm_silu(one[:, :, 2:], bias, gamma, out[:, :, 2:])  # behind two frames, as it is used
+        return out
+
+    def added(operations: DecoderOperations) -> torch.Tensor:
+        return operations.add(one.clone(), bias, other)
+
+    works: tuple[tuple[str, Callable[[DecoderOperations], torch.Tensor]], ...] = (
+        ("norm and SiLU", lambda operations: normed(operations, None)),
+        ("norm and SiLU of a sum", lambda operations: normed(operations, bias)),
+        ("addition", added),
+    )
+    for name, work in works:
+        yield name, lambda work=work: _alike(work(fused), work(TorchDecoderOperations()))  # type: ignore[misc]
+
+
+def _holds(name: str, check: Callable[[], bool]) -> bool:
+    """A kernel that cannot be compiled or run is as wrong as one that errs."""
+    try:
+        return check()
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - part of the backend's seam: Triton's compiler raises classes of its own
+        _log.warning("%s cannot be run on this device", name, exc_info=True)
+        return False
+
+
+class _Numbers:
+    def __init__(self, width: int, heads: int, device: torch.device) -> None:
+        self._generator = torch.Generator(device).manual_seed(1)
+        self._device = device
+        self.stream, self.other = self.random(TOKENS, width).bfloat16(), self.random(TOKENS, width).bfloat16()
+        self.gate, self.scale, self.shift = (self.random(1, width) for _ in range(3))
+        self.weight = self.random(width).abs().bfloat16()
+        angles = self.random(TOKENS, width // heads // 2)
+        self.rope = Rope(angles.cos(), angles.sin())
+        self.to = HeadScales(self.random(width), self.random(heads).abs() / 50 + 0.02)
+        self.heads = Heads(self.weight, self.weight, heads, 1e-6)
+        self.layer = torch.nn.Linear(width, 2 * width, device=device, dtype=torch.bfloat16)
+
+    def random(self, *shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=self._generator, device=self._device)
+
+
+def _checks(n: _Numbers, fused: Operations, *, is_float8: bool) -> Iterator[tuple[str, Callable[[], bool]]]:
+    def norm(update: Update | None, *, to_rows: bool) -> Work:
+        return lambda of: of.norm(n.stream.clone(), update, n.scale, n.shift, 1e-6, to_rows=to_rows)
+
+    def rms(rope: Rope | None, to: HeadScales | None) -> Work:
+        return lambda of: of.rms_rope(n.stream, n.weight, rope, 1e-6, to)
+
+    works: dict[str, Work] = {
+        "norm": norm(None, to_rows=is_float8),
+        "addition and norm": norm(Update(n.other, n.gate), to_rows=is_float8),
+        "addition without a gate and norm": norm(Update(n.other, None), to_rows=is_float8),
+        "RMS norm": rms(None, None),
+        "RMS norm and rotation": rms(n.rope, None),
+    }
+    if is_float8:
+        works |= {
+            "RMS norm and rotation to float8": rms(n.rope, n.to),
+            "heads to float8": lambda of: of.head_float8(n.stream, n.to),
+            "extremes": lambda of: of.extremes(n.stream),
+            "sum to rows": lambda of: of.to_rows(n.stream, n.other),
+            "vector added to rows": lambda of: of.to_rows(n.stream, n.shift[0]),
+            "GELU to rows": lambda of: of.gelu_rows(n.stream),
+        }
+        yield "float8 product", lambda: _float8_product_holds(n)
+        if runs_flash3(n.stream.device):
+            yield "float8 attention", lambda: _float8_attention_holds(n, fused)
+    else:
+        yield "GELU in a product", lambda: _gelu_holds(n, fused)
+    for name, work in works.items():
+        yield name, lambda work=work: _alike(work(fused), work(TorchOperations()))  # type: ignore[misc]
+
+
+def _alike(found: Any, wanted: Any) -> bool:
+    pairs = zip(_tensors(found), _tensors(wanted), strict=True)
+    return all(float((f - w).norm() / w.norm()) < ALLOWED for f, w in pairs)
+
+
+def _tensors(result: Any) -> list[torch.Tensor]:
+    return [part.float() for part in (result if isinstance(result, tuple) else (result,))]
+
+
+def _gelu_holds(n: _Numbers, fused: Operations) -> bool:
+    """By whichever formula of GELU: in bfloat16 they are one."""
+    inside = Loaded(fused, SDPA.attend).widened(n.layer, n.stream)
+    return _alike(inside, functional.gelu(n.layer(n.stream).float(), approximate="tanh"))
+
+
+def _float8_product_holds(n: _Numbers) -> bool:
+    wanted = n.layer(n.stream).float()
+    rows: Rows = quantised(n.stream)
+    found = Float8Linear(n.layer, n.stream.device)(rows).float()
+    return float((found - wanted).norm() / wanted.norm()) < ALLOWED_FLOAT8_PRODUCT
+
+
+def _float8_attention_holds(n: _Numbers, fused: Operations) -> bool:
+    exact, rounded = Loaded(TorchOperations(), SDPA.attend), Float8(fused, flash3_float8)
+    wanted, found = (each.self_attention(n.stream, n.other, n.stream, n.heads, n.rope) for each in (exact, rounded))
+    right, rows = wanted.float(), found.float()
+    return float((rows - right).norm() / right.norm()) < ALLOWED_FLOAT8_ATTENTION

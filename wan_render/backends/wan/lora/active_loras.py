@@ -1,0 +1,245 @@
+"""LoRAs in a transformer's weights: fused before anything is quantised, changed without reading the model again, and
+taken out bit for bit.
+
+What is changed is computed on the device from the weights as they were read, in float32, and rounded once. Those
+weights are kept while they are changed: on the device where it has the room, else in host memory. A transformer in
+float8 keeps them on the device, or is read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import torch
+
+from wan_render.backends.wan.lora.lora_changes import fitting, layers_of
+from wan_render.backends.wan.lora.lora_file import Change, read_changes
+from wan_render.backends.wan.lora.lora_names import HIGH, LOW
+from wan_render.backends.wan.lora.patched import Changes, PatchedTransformer, Worn, changed, places_of
+from wan_render.backends.wan.profiles.accelerator import ComponentPlacement, PlaceDressed
+from wan_render.backends.wan.profiles.block import LAYERS
+from wan_render.backends.wan.translation import translated
+from wan_render.backends.wan.weights.location import lora_file, missing_loras
+from wan_render.errors import Problem, RenderError, WeightsError
+from wan_render.facts import forget_digest
+from wan_render.model_card import ModelCard
+from wan_render.printable import logger
+from wan_render.settings import machine_settings
+from wan_render.take import Lora, Take
+
+_log = logger(__name__)
+
+CHANGEABLE = frozenset({"as loaded", "accelerated, as loaded"})
+"""Forms of a component on the device whose weights are those that were read, or copies of them."""
+
+_LAYERS_WEIGHTS = tuple(f".{name}.weight" for name in LAYERS.values())
+
+Weights = Mapping[str, torch.Tensor]
+
+
+class ActiveLoras:
+    """The LoRAs of one renderer's transformers."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[str, str], dict[str, Change]] = {}
+        self._dressed: WeakKeyDictionary[torch.nn.Module, PatchedTransformer] = WeakKeyDictionary()
+        self._is_used = False
+
+    @property
+    def device_bytes(self) -> int:
+        """What the former weights take on the device."""
+        return sum(dressed.device_bytes for dressed in self._dressed.values())
+
+    def expect(self, loras: Iterable[Lora]) -> None:
+        """Takes that wear these follow: from now on a transformer comes so that it can be changed."""
+        self._is_used |= any(True for _ in loras)
+
+    def arrival(self, arrival: ComponentPlacement, wanted: Worn, *, is_roomy: bool = False) -> ComponentPlacement:
+        """How a transformer comes onto the device for a take that wears `wanted`.
+
+        Where they can be put on later its form says nothing of them. Otherwise they are part of its form: it is read
+        again when they change. is_roomy: the device has room for all weights as they were read, besides everything
+        else. Raises InputError for a LoRA of another model, or RenderError where a file is not what was planned.
+        """
+        self.expect(lora for lora, _ in wanted)
+        if arrival.form in CHANGEABLE:
+            return replace(arrival, place=lambda module, device: self._placed(arrival, module, device))
+        if self._is_used and is_roomy and arrival.place_dressed is not None:
+            return self._to_be_changed(arrival, arrival.place_dressed)
+        return self._wearing(arrival, wanted) if wanted else arrival
+
+    def wear(self, transformer: torch.nn.Module, wanted: Worn, *, is_roomy: bool = False) -> bool:
+        """Make a transformer that came by `arrival` wear exactly these; whether that changed it. Cheap if it does."""
+        dressed = self._dressed.get(transformer)
+        if dressed is None or dressed.worn == wanted:
+            return False
+        together = self._together(wanted, {name: place.tensor for name, place in dressed.places.items()})
+        dressed.worn = None
+        dressed.change(together, is_roomy=is_roomy)
+        dressed.worn = wanted
+        _log.info(
+            "%s: %d weights are changed; what they were takes %.1f GB on the device and %.1f in host memory",
+            _named(wanted) or "no LoRA",
+            len(together),
+            dressed.device_bytes / 1e9,
+            (sum(original.nbytes for original in dressed.originals.values()) - dressed.device_bytes) / 1e9,
+        )
+        self._forget_all_but(wanted)
+        return True
+
+    def make_room(self) -> None:
+        """Have former weights in host memory from now on, but for those of float8, which go with their transformer."""
+        for dressed in self._dressed.values():
+            dressed.make_room()
+
+    def _placed(self, arrival: ComponentPlacement, module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+        """The weights keep their identity on the way to the device, whoever takes them over."""
+        weights = dict(module.named_parameters())
+        placed = arrival.place(module, device)
+        self._dressed[placed] = PatchedTransformer(places_of(weights, placed))
+        return placed
+
+    def _to_be_changed(self, arrival: ComponentPlacement, place_dressed: PlaceDressed) -> ComponentPlacement:
+        """In float8, with the weights of before on the device as well."""
+
+        def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+            originals: dict[str, torch.Tensor] = {}
+
+            def keep(block_name: str, block: torch.nn.Module) -> None:
+                for name in LAYERS.values():
+                    weight = block.get_submodule(name).get_parameter("weight")
+                    weight.data = weight.data.to(device)
+                    originals[f"{block_name}.{name}.weight"] = weight.data
+
+            weights = dict(module.named_parameters())
+            placed = place_dressed(module, device, keep)
+            self._dressed[placed] = PatchedTransformer(places_of(weights, placed), originals)
+            return placed
+
+        def size(module: torch.nn.Module) -> int:
+            originals = (w.nbytes for name, w in module.named_parameters() if name.endswith(_LAYERS_WEIGHTS))
+            return arrival.size(module) + sum(originals)
+
+        return replace(arrival, form=f"{arrival.form}, to be changed", place=place, size=size)
+
+    def _wearing(self, arrival: ComponentPlacement, wanted: Worn) -> ComponentPlacement:
+        """With LoRAs that it wears until it is read again."""
+
+        def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+            together = self._together(wanted, dict(module.named_parameters()))
+            if arrival.place_dressed is None:
+                _put_on(together, "", module, device, home=torch.device("cpu"))
+                placed = arrival.place(module, device)
+            else:
+                outside = {name: each for name, each in together.items() if not name.startswith("blocks.")}
+                _put_on(outside, "", module, device)
+                placed = arrival.place_dressed(
+                    module, device, lambda name, block: _put_on(together, name, block, device)
+                )
+            self._forget_all_but(())
+            return placed
+
+        return replace(arrival, form=f"{arrival.form}, with LoRAs {_named(wanted)}", place=place)
+
+    def _together(self, wanted: Worn, weights: Weights) -> dict[str, Changes]:
+        """What LoRAs add to each weight. Raises InputError where one is another model's."""
+        together: defaultdict[str, list[tuple[float, Change]]] = defaultdict(list)
+        for lora, file in wanted:
+            for name, change in self._fitting(lora, file, weights).items():
+                together[name].append((lora.scale, change))
+        return dict(together)
+
+    def _fitting(self, lora: Lora, file: Path, weights: Weights) -> dict[str, Change]:
+        """The changes of a LoRA to a transformer. Raises InputError where it is another model's."""
+        changes = self._changes(lora, file)
+        shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+        fit = fitting(changes, shapes, str(file), "this model")
+        if fit.for_pictures:
+            left_out = len(layers_of(fit.for_pictures))
+            _log.warning("%s: %d layers are left out: they are for pictures that CLIP sees", file.name, left_out)
+        return {name: changes[name] for name in fit.worn}
+
+    def _changes(self, lora: Lora, file: Path) -> dict[str, Change]:
+        if (wanted := _read_as(lora)) not in self._read:
+            _check(lora, file)
+            self._read[wanted] = read_changes(file, wanted[1])
+        return self._read[wanted]
+
+    def _forget_all_but(self, worn: Worn) -> None:
+        """Other experts may wear others: they are read again when their turn comes."""
+        kept = {_read_as(lora) for lora, _ in worn}
+        for dressed in self._dressed.values():
+            kept |= {_read_as(lora) for lora, _ in dressed.worn or ()}
+        self._read = {part: changes for part, changes in self._read.items() if part in kept}
+
+
+def _read_as(lora: Lora) -> tuple[str, str]:
+    """Which part of which file an expert reads: the one for it, where the file has parts; else the whole."""
+    return lora.content, lora.expert.removesuffix(" part") if lora.by_part else ""
+
+
+def _put_on(
+    together: Mapping[str, Changes],
+    prefix: str,
+    part: torch.nn.Module,
+    device: torch.device,
+    home: torch.device | None = None,
+) -> None:
+    """Change the weights of a part. The device computes it, however they come there: a product in host memory is
+    rounded otherwise. home: where they lie then; on the device by default."""
+    for name, weight in part.named_parameters(prefix):
+        if name in together:
+            weight.data = changed(weight.data, together[name], device).to(weight.dtype).to(home or device)
+
+
+def _named(worn: Worn) -> str:
+    """Strengths to the last bit: what is read again when they change is told by it."""
+    return ", ".join(f"{lora.content[:8]} at {str(lora.scale).removesuffix('.0')}" for lora, _ in worn)
+
+
+def for_expert(loras: tuple[Lora, ...], files: Mapping[str, Path], component: str) -> Worn:
+    """The LoRAs of a take that a transformer wears: `transformer` is the high-noise expert, `transformer_2` the low.
+    Of a file with a part for each it wears its own, and `expert` then names that part."""
+    own = LOW if component == "transformer_2" else HIGH
+    worn = (lora for lora in loras if lora.is_worn_by(own))
+    return tuple((_of_part(lora, own), files[lora.content]) for lora in worn)
+
+
+def _of_part(lora: Lora, expert: str) -> Lora:
+    return replace(lora, expert=f"{expert} part") if lora.by_part else lora
+
+
+def files_of(take: Take, given: Mapping[str, Path], card: ModelCard) -> Mapping[str, Path]:
+    """The file of every LoRA of a take: as given, or where a published one lies. Raises WeightsError where it does
+    not."""
+    return {lora.content: given.get(lora.content) or _published(lora, card) for lora in take.loras}
+
+
+def _published(lora: Lora, card: ModelCard) -> Path:
+    named = tuple(each for each in card.distilled if each.content == lora.content)
+    if (problem := missing_loras(named)) is not None:
+        raise WeightsError(problem)
+    for each in named:
+        if (file := lora_file(each)) is not None:
+            return file
+    raise WeightsError(Problem(card.name, f"no file was given for the LoRA {lora.content[:8]}…"))
+
+
+def _check(lora: Lora, file: Path) -> None:
+    with translated(f"the LoRA {file}"), file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != lora.content:
+        forget_digest(machine_settings().cache, file)  # else the same command plans with it again
+        raise RenderError(
+            Problem(
+                str(file),
+                "is not the LoRA that was planned",
+                f"SHA-256 {lora.content[:8]}…, found {digest[:8]}…",
+                "run the same command again",
+            )
+        )

@@ -1,0 +1,100 @@
+"""A LoRA's file as changes of a transformer's weights; which they are, lora_changes tells by the file's header."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+
+from wan_render.backends.wan.lora.lora_changes import (
+    ChangeForm,
+    DifferenceForm,
+    ProductForm,
+    difference_fits,
+    lora_changes,
+    product_fits,
+)
+from wan_render.backends.wan.models.transformer_shapes import Shape
+from wan_render.backends.wan.translation import translated
+from wan_render.errors import InputError, Problem
+
+
+@dataclass(frozen=True)
+class Product:
+    """A change of a matrix by scale · up @ down; down is (rank, in), up (out, rank), flat where it is a convolution."""
+
+    down: torch.Tensor
+    up: torch.Tensor
+    scale: float
+
+    @property
+    def shape(self) -> Shape:
+        """Of the matrix; a convolution's kernels are flattened."""
+        return self.up.shape[0], prod(self.down.shape[1:])
+
+    def fits(self, weight: Shape) -> bool:
+        """Whether it can be added to a weight of this shape."""
+        return product_fits(self.shape, weight)
+
+    def delta(self, device: torch.device) -> torch.Tensor:
+        """The change at strength 1, float32, on the device."""
+        up, down = (matrix.flatten(1).to(device, torch.float32) for matrix in (self.up, self.down))
+        return self.scale * (up @ down)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A change that is added as it is, to a bias, a norm or a table."""
+
+    value: torch.Tensor
+
+    @property
+    def shape(self) -> Shape:
+        """Of the weight; a table may have further dimensions of 1."""
+        return tuple(self.value.shape)
+
+    def fits(self, weight: Shape) -> bool:
+        """Whether it can be added to a weight of this shape."""
+        return difference_fits(self.shape, weight)
+
+    def delta(self, device: torch.device) -> torch.Tensor:
+        """The change at strength 1, float32, on the device."""
+        return self.value.to(device, torch.float32)
+
+
+Change = Product | Difference
+
+
+def read_changes(file: Path, part: str = "") -> dict[str, Change]:
+    """Every change of a part of a file, by the name of the weight that it changes, as diffusers' transformer calls it.
+
+    part: `high` or `low` of a file that has a part for each of two experts, else "". Raises InputError for what is no
+    LoRA, is one of a kind that would be applied wrongly, or has no such part; RenderError for what fails in reading.
+    """
+    with translated(f"the LoRA {file}"):
+        forms = _part(lora_changes(file).parts, part, file)
+        with safe_open(str(file), framework="pt") as opened:
+            return {weight: _read(opened, form) for weight, form in forms.items()}
+
+
+def _part(parts: Mapping[str, Mapping[str, ChangeForm]], part: str, file: Path) -> Mapping[str, ChangeForm]:
+    if part in parts:
+        return parts[part]
+    found = "holds a part for each of two experts" if part == "" else f"holds no part for the {part}-noise expert alone"
+    raise InputError(
+        Problem(str(file), found, "the file is not the one that was planned", "run the same command again")
+    )
+
+
+def _read(opened: Any, form: ChangeForm) -> Change:
+    match form:
+        case DifferenceForm(tensor):
+            return Difference(opened.get_tensor(tensor))
+        case ProductForm(down, up, _, rank, alpha, declared):
+            scale = float(opened.get_tensor(alpha)) / rank if alpha else declared
+            return Product(opened.get_tensor(down), opened.get_tensor(up), scale)

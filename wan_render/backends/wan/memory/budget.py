@@ -1,0 +1,127 @@
+"""How much memory the components of a model need for a take, estimated without loading them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wan_render.backends.wan.checkpoint.checkpoint_folder import WEIGHTS, Checkpoint
+from wan_render.backends.wan.checkpoint.loading import Loader
+from wan_render.backends.wan.memory.memory_fit import Need
+from wan_render.backends.wan.memory.streaming import BLOCKS
+from wan_render.backends.wan.models.token_count import token_count
+from wan_render.backends.wan.pipeline.encode import TEXT_TOKENS
+from wan_render.backends.wan.profiles.render_profile import Precision, profile_of
+from wan_render.take import Take
+
+ENCODER_WORKING_BYTES = 1_000_000_000
+"""Beside the weights of the text and the image encoder: less than this."""
+
+VAE_WORKING_BYTES_PER_PIXEL = 23_500
+"""Float32 decode by diffusers: 21.6 GB at 1280x720, measured on an H200; wan-render's passes need a third less, and so
+does encoding, where nothing is kept for frames that stand still (latents.STEADY_BYTES_PER_PIXEL)."""
+
+ATTENTION_BYTES = 24
+"""Of every token and feature while a block attends, in bf16: 22.3 were measured (stock diffusers on an H200: 3.74 GB at
+32,760 tokens of 5,120 features)."""
+
+FEED_FORWARD_BYTES, WIDENED_BYTES = 8, 5
+"""Of every token, for each of its features and for each of those that a feed-forward has inside, while that works. A
+1.3B (1,536 and 8,960) ran out of memory with 1.6 GB."""
+
+PER_TOKEN_BYTES = 36
+"""Of every token and feature where each token has a timestep of its own: six modulations in float32, and in bf16."""
+
+CONTEXTS, ELEMENT_BYTES = 2, 2
+"""wan-render's forward keeps the keys and values of the cross-attention, in bf16, for the text and for the negative
+text (profiles.context). diffusers' forward keeps nothing, and needs a quarter more for its work: ATTENTION_BYTES
+covers both."""
+
+FIRST_BLOCK_BYTES = 2 * CONTEXTS * ELEMENT_BYTES
+"""Of every token and feature where blocks behind the first may be skipped: what the first block and what the others
+added in the last step, for both texts (profiles.first_block)."""
+
+CLIP_TOKENS = 257
+"""Of a picture that a ViT-H/14 saw at 224x224, in transformers whose configuration does not count them."""
+
+FLOAT8_WEIGHTS_SHARE = 0.6
+"""Of a transformer's bf16 weights, where its blocks' layers are float8: 21 GB of 33 were measured, work included."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Estimates for one model."""
+
+    loader: Loader
+
+    def needs(self, take: Take) -> tuple[Need, ...]:
+        """Of each component that the take needs."""
+        return tuple(
+            Need(
+                name,
+                self._weights(name, take),
+                self.working(name, take),
+                self._can_stream(name, take),
+                self.kept(name, take),
+            )
+            for name in WEIGHTS
+            if name in self.loader.checkpoint.components
+        )
+
+    @property
+    def transformers_bytes(self) -> int:
+        """Of their weights, all of them, as they are read."""
+        names = (name for name in self.loader.checkpoint.components if name.startswith("transformer"))
+        return sum(map(self.loader.weights_bytes, names))
+
+    def working(self, component: str, take: Take) -> int:
+        """Bytes that a component's work needs besides its weights."""
+        if component.startswith("transformer"):
+            config = self.loader.checkpoint.transformer
+            widened = FEED_FORWARD_BYTES * config.width + WIDENED_BYTES * config.ffn_dim
+            modulations = PER_TOKEN_BYTES * config.width if self.loader.checkpoint.index.expand_timesteps else 0
+            each = max(ATTENTION_BYTES * config.width, widened) + modulations
+            return each * tokens_of(self.loader.checkpoint, take)
+        if component == "vae":
+            return VAE_WORKING_BYTES_PER_PIXEL * take.size.width * take.size.height
+        return ENCODER_WORKING_BYTES
+
+    def kept(self, component: str, take: Take) -> int:
+        """Bytes that a component keeps of a shot while others work."""
+        if not component.startswith("transformer"):
+            return 0
+        config = self.loader.checkpoint.transformer
+        pictures = 0 if config.image_dim is None else config.pos_embed_seq_len or CLIP_TOKENS
+        keys_and_values = 2 * config.num_layers * (TEXT_TOKENS + pictures) * config.width
+        skips = profile_of(take.sampling).first_block_threshold is not None
+        remembered = FIRST_BLOCK_BYTES * config.width * tokens_of(self.loader.checkpoint, take) if skips else 0
+        return CONTEXTS * keys_and_values * ELEMENT_BYTES + remembered
+
+    def beside_weights(self, component: str, take: Take) -> int:
+        """Bytes that a component needs beside its weights while it works."""
+        return self.kept(component, take) + self.working(component, take)
+
+    def _weights(self, component: str, take: Take) -> int:
+        read = self.loader.weights_bytes(component)
+        return int(read * FLOAT8_WEIGHTS_SHARE) if component.startswith("transformer") and _is_float8(take) else read
+
+    def _can_stream(self, component: str, take: Take) -> bool:
+        """What is quantised as it arrives stays on the device."""
+        return component in BLOCKS and not (component.startswith("transformer") and _is_float8(take))
+
+
+def latent_shape(checkpoint: Checkpoint, take: Take) -> tuple[int, ...]:
+    """(1, z, latent frames, height, width) of a take."""
+    vae = checkpoint.vae
+    frames = (take.frames - 1) // vae.scale_factor_temporal + 1
+    scale = vae.scale_factor_spatial
+    return (1, vae.z_dim, frames, take.size.height // scale, take.size.width // scale)
+
+
+def tokens_of(checkpoint: Checkpoint, take: Take) -> int:
+    """Of a take, as a transformer counts them."""
+    vae, patch = checkpoint.vae, checkpoint.transformer.patch_size
+    return token_count(take, vae.scale_factor_spatial * patch[1], vae.scale_factor_temporal)
+
+
+def _is_float8(take: Take) -> bool:
+    return profile_of(take.sampling).linears is Precision.FLOAT8

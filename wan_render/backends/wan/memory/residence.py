@@ -1,0 +1,116 @@
+"""Which components are on the device: loaded when needed, kept while there is room, freed when there is not."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from wan_render.backends.wan.checkpoint.loading import Loader
+from wan_render.backends.wan.profiles.accelerator import AS_LOADED, ComponentPlacement
+from wan_render.backends.wan.translation import translated
+from wan_render.printable import logger
+from wan_render.render_values import Listen, Phase, Progress
+
+_log = logger(__name__)
+
+
+class ResidentComponents:
+    """The components of one model on one device.
+
+    Where memory is short the component that was used longest ago is freed, and read again from its file, which the
+    system keeps in its cache, when it is needed: the text encoder is gone before the transformer comes, and of two
+    experts one is there at a time. What fits stays, so a second take loads nothing.
+    """
+
+    def __init__(self, loader: Loader, device: torch.device) -> None:
+        self.device = device
+        self._loader = loader
+        self._modules: dict[str, torch.nn.Module] = {}  # the one used longest ago first
+        self._forms: dict[str, str] = {}
+
+    def holds(self, component: str, arrival: ComponentPlacement = AS_LOADED) -> bool:
+        """Whether a component is on the device now, in the form in which it would arrive."""
+        return component in self._modules and self._forms[component] == arrival.form
+
+    def module(
+        self, component: str, working_bytes: int, listen: Listen, arrival: ComponentPlacement = AS_LOADED
+    ) -> torch.nn.Module:
+        """A component on the device, with room for `working_bytes` of what its work needs besides weights.
+
+        One that is there in another form is freed and read again.
+        """
+        if component in self._modules and not self.holds(component, arrival):
+            del self._modules[component]
+            self._return_memory()
+        found = self._modules.pop(component, None) or self._load(component, working_bytes, listen, arrival)
+        self._modules[component] = found
+        self._make_room(component, working_bytes)
+        return found
+
+    @property
+    def bytes(self) -> int:
+        """What its components take on the device; float8 weights are buffers."""
+        return sum(
+            tensor.nbytes
+            for module in self._modules.values()
+            for tensor in (*module.parameters(), *module.buffers())
+            if tensor.device.type == self.device.type
+        )
+
+    def free(self, *components: str) -> None:
+        """Have these no longer on the device."""
+        for component in components:
+            self._modules.pop(component, None)
+        self._return_memory()
+
+    def close(self) -> None:
+        """Free everything."""
+        self._modules.clear()
+        self._return_memory()
+
+    def _load(self, component: str, working_bytes: int, listen: Listen, arrival: ComponentPlacement) -> torch.nn.Module:
+        listen(Progress(Phase.LOADING, len(self._modules), len(self._modules) + 1))
+        module = self._loader.module(component)
+        self._make_room(component, arrival.size(module) + working_bytes)
+        with translated(f"{component} on {self.device}"):
+            module = arrival.place(module, self.device)
+        self._forms[component] = arrival.form
+        listen(Progress(Phase.LOADING, len(self._modules) + 1, len(self._modules) + 1))
+        return module
+
+    def _make_room(self, component: str, needed: int) -> None:
+        while (free := free_device_bytes(self.device)) < needed:
+            oldest = next((name for name in self._modules if name != component), None)
+            if oldest is None:
+                return  # it may still fit: the need is an estimate
+            del self._modules[oldest]
+            self._return_memory()
+            _log.info("%s is freed: %s needs %.1f GB, %.1f GB were free", oldest, component, needed / 1e9, free / 1e9)
+
+    def _return_memory(self) -> None:
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def available_bytes(device: torch.device, residence: ResidentComponents) -> int:
+    """What a model could have: what is free, and what its components have already; 0 where that is unknown."""
+    free = free_device_bytes(device)
+    return free + residence.bytes if free else 0
+
+
+def free_device_bytes(device: torch.device) -> int:
+    """Bytes that can still be had on the device; 0 where a system does not say, so that one component is kept."""
+    if device.type == "cuda":
+        allocated, reserved = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
+        free, total = torch.cuda.mem_get_info(device)
+        allowed = total * torch.cuda.get_per_process_memory_fraction(device)
+        return int(min(free + reserved, allowed)) - allocated
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,78 @@
+"""The Wan models that a storyboard may name, and the models used where it names none. Needs no torch."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from math import sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wan_render.backends.wan.lora.lora_fit import lora_fit
+from wan_render.backends.wan.models import official
+from wan_render.backends.wan.models.local_folder import folder_card
+from wan_render.backends.wan.weights.location import lora_file
+from wan_render.errors import InputError
+from wan_render.facts import FactCache
+from wan_render.model_card import LoraFit, ModelCard, Models, PublishedLora, TextReading
+from wan_render.take import ShotKind, Size
+
+if TYPE_CHECKING:  # few texts are long enough to be read
+    from wan_render.backends.wan.models.text_reading import TextReader
+
+BETWEEN_480P_AND_720P = sqrt(832 * 480 * 1280 * 720)
+"""Pixels: below it a raster is nearer to 480p, in proportion, above it to 720p."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The published models; local folders are identified by what `cache` knows of their files."""
+
+    cache: FactCache
+    _readers: dict[str, TextReader] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every published model's name."""
+        return tuple(official.BY_NAME)
+
+    def card(self, name: str) -> ModelCard:
+        """The card of a published model; KeyError for another name."""
+        return official.BY_NAME[name].card()
+
+    def folder(self, folder: Path) -> ModelCard:
+        """The card of a local folder of weights. Raises InputError where it is no whole model of a known kind."""
+        return folder_card(folder, self.cache)
+
+    def default(self, kind: ShotKind, size: Size) -> ModelCard:
+        """The model for a shot that names none; I2V has one for each raster."""
+        if kind is ShotKind.FLF2V:
+            return official.FLF2V_14B.card()
+        if kind is ShotKind.T2V:
+            return official.T2V_14B.card()
+        is_small = size.width * size.height < BETWEEN_480P_AND_720P
+        return (official.I2V_14B_480P if is_small else official.I2V_14B_720P).card()
+
+    def reading(self, card: ModelCard, text: str) -> TextReading | None:
+        """By the tokenizer in the model's folder, where it is here."""
+        from wan_render.backends.wan.models.text_reading import TextReader
+
+        if card.identity not in self._readers:
+            self._readers[card.identity] = TextReader.of(card, self.cache)
+        return self._readers[card.identity].reading(text)
+
+    def lora_fit(self, card: ModelCard, file: Path) -> LoraFit:
+        """How a LoRA's file fits a model. Raises InputError where it does not."""
+        return lora_fit(card, file)
+
+    def published_fit(self, card: ModelCard, lora: PublishedLora) -> LoraFit | None:
+        """How a published LoRA fits a model, where its file is here; a damaged one is told when it is read."""
+        file = lora_file(lora)
+        with suppress(InputError):
+            return lora_fit(card, file) if file is not None else None
+        return None
+
+
+def catalogue(cache: FactCache) -> Models:
+    """The known models."""
+    return Catalogue(cache)

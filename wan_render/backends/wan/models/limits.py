@@ -1,0 +1,68 @@
+"""What a take must be for a model: refused in words here, where diffusers would round, stretch or ignore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wan_render.backends.wan.profiles.render_profile import VARIANTS
+from wan_render.errors import Problem, RenderError
+from wan_render.model_card import ModelCard
+from wan_render.render_values import Pixels, TakeInputs
+from wan_render.take import ShotKind, Take
+
+
+def require_possible(take: Take, plates: TakeInputs, card: ModelCard) -> None:
+    """Raise RenderError with everything about the take that the model cannot do as asked."""
+    if problems := [*_take_problems(take, card), *_plate_problems(take, plates)]:
+        raise RenderError(*problems)
+
+
+def _take_problems(take: Take, card: ModelCard) -> Iterator[Problem]:
+    if take.kind not in card.kinds:
+        kinds = ", ".join(kind.value for kind in card.kinds)
+        yield Problem(card.name, f"cannot render {take.kind.value}", f"it renders {kinds}", "name another model")
+        return
+    yield from _raster_problems(take, card)
+    yield from _sampling_problems(take, card)
+
+
+def _raster_problems(take: Take, card: ModelCard) -> Iterator[Problem]:
+    if (take.frames - 1) % card.frame_step:
+        below = (take.frames - 1) // card.frame_step * card.frame_step + 1
+        nearest = f"nearest: {below} or {below + card.frame_step}"
+        yield Problem(card.name, f"cannot render {take.frames} frames", f"expected {card.frame_step}·n + 1", nearest)
+    if take.kind is ShotKind.FLF2V and take.frames <= card.frame_step:
+        yield Problem(card.name, f"{take.frames} frame has no room for two keyframes", "expected 5 frames or more")
+    if take.size.width % card.size_multiple or take.size.height % card.size_multiple:
+        yield Problem(card.name, f"cannot render {take.size}", f"expected multiples of {card.size_multiple}")
+    if take.rate != card.rate:
+        yield Problem(card.name, f"renders {card.rate} frames a second", f"the take asks for {take.rate}")
+
+
+def _sampling_problems(take: Take, card: ModelCard) -> Iterator[Problem]:
+    sampling = take.sampling
+    experts = len(card.kinds[take.kind].sampling.guidance)
+    if len(sampling.guidance) != experts:
+        yield Problem(card.name, f"guidance has {len(sampling.guidance)} values", f"expected {experts}, one an expert")
+    if sampling.steps < 1:
+        yield Problem(card.name, f"cannot render in {sampling.steps} steps", "expected at least one")
+    if not sampling.shift > 0:
+        yield Problem(card.name, f"shift is {sampling.shift}", "expected more than 0")
+    if sampling.profile not in VARIANTS:
+        allowed = f"allowed: {', '.join(VARIANTS)}"
+        yield Problem(card.name, f"there is no profile '{sampling.profile}'", allowed)
+    elif sampling.variant not in VARIANTS[sampling.profile]:
+        yield Problem(card.name, f"profile '{sampling.profile}' has no variant '{sampling.variant}'")
+
+
+def _plate_problems(take: Take, plates: TakeInputs) -> Iterator[Problem]:
+    for name, plate, picture in (("first", take.first, plates.first), ("last", take.last, plates.last)):
+        if (plate is None) != (picture is None):
+            yield Problem(f"the {name} plate", "is not there" if picture is None else "is not the take's")
+        elif picture is not None and _is_strange(picture, take):
+            expected = f"expected uint8 {(take.size.height, take.size.width, 3)}"
+            yield Problem(f"the {name} plate", f"is {picture.dtype} {picture.shape}", expected)
+
+
+def _is_strange(picture: Pixels, take: Take) -> bool:
+    return picture.dtype != "uint8" or picture.shape != (take.size.height, take.size.width, 3)

@@ -1,0 +1,111 @@
+"""The card of a local folder of weights: which published model it is like, and its identity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from wan_render.backends.wan.checkpoint.checkpoint_folder import Checkpoint, read_checkpoint
+from wan_render.backends.wan.models import official
+from wan_render.backends.wan.models.official import Official
+from wan_render.errors import InputError, Problem
+from wan_render.facts import FactCache
+from wan_render.keys import content_key
+from wan_render.model_card import KindDefaults, ModelCard, Resemblance
+from wan_render.take import ShotKind
+
+WEIGHTS_FORM = "wan-weights/1"
+"""Tag and version of the identity of a folder of weights."""
+
+HASHED_AT_ONCE = 4
+"""Files of a folder: four threads took 12.7 s for 49 GB."""
+
+WIDTH_OF_1_3B = 1536
+SHIFT_OF_480P = 3.0
+
+CONVERTERS_SHIFT = 3.0
+"""What diffusers' converter of Wan's checkpoints saves with every model but FLF2V, whatever the model's own shift is
+(scripts/convert_wan_to_diffusers.py): it says nothing of a model."""
+
+
+def folder_card(folder: Path, cache: FactCache) -> ModelCard:
+    """The card of a folder; its numbers are those of the published model it is built like, but for a shift of its own:
+    one that is neither that model's nor the converter's.
+
+    Every file that decides pixels is hashed once (`cache`), tens of gigabytes for a real model.
+    Raises InputError where the folder holds no whole model of a known kind.
+    """
+    checkpoint = read_checkpoint(folder)
+    published = resembled(checkpoint)
+    resembles = _resemblance(checkpoint, published)
+    return replace(
+        published.card(),
+        name=str(folder),
+        kinds=_with_shift(published.card().kinds, resembles),
+        resembles=resembles,
+        licence=None,
+        identity=f"sha256:{weights_digest(checkpoint, cache)}",
+        size_multiple=checkpoint.size_multiple,
+        frame_step=checkpoint.vae.scale_factor_temporal,
+        folder=folder.absolute(),
+    )
+
+
+def _resemblance(checkpoint: Checkpoint, published: Official) -> Resemblance:
+    own = checkpoint.flow_shift
+    uses_own = own is not None and own not in (published.shift, CONVERTERS_SHIFT)
+    return Resemblance(published.name, published.shift, own, uses_own, "which diffusers writes for most models")
+
+
+def _with_shift(kinds: Mapping[ShotKind, KindDefaults], resembles: Resemblance) -> Mapping[ShotKind, KindDefaults]:
+    own = resembles.own_shift
+    if own is None or not resembles.uses_own_shift:
+        return kinds
+    return {kind: replace(each, sampling=replace(each.sampling, shift=own)) for kind, each in kinds.items()}
+
+
+def weights_digest(checkpoint: Checkpoint, cache: FactCache) -> str:
+    """64 hex digits over the bytes of every file that decides pixels, and their places in the folder."""
+    try:
+        files = list(checkpoint.files())
+        with ThreadPoolExecutor(HASHED_AT_ONCE) as threads:
+            found = list(threads.map(cache.digest, files))
+    except OSError as fault:
+        raise InputError(Problem(str(fault.filename), f"cannot be read: {fault.strerror}")) from None
+    names = (str(file.relative_to(checkpoint.folder)) for file in files)
+    return content_key(WEIGHTS_FORM, dict(zip(names, found, strict=True)))
+
+
+def resembled(checkpoint: Checkpoint) -> Official:
+    """The published model that the checkpoint is built like. Raises InputError for an unknown build."""
+    index, transformer = checkpoint.index, checkpoint.transformer
+    if index.expand_timesteps and not checkpoint.has_two_experts and not checkpoint.has_image_encoder:
+        return official.TI2V_5B
+    match index.class_name, checkpoint.has_two_experts, checkpoint.has_image_encoder:
+        case "WanPipeline", True, False:
+            return official.T2V_A14B
+        case "WanPipeline", False, False:
+            return official.T2V_1_3B if transformer.width <= WIDTH_OF_1_3B else official.T2V_14B
+        case "WanImageToVideoPipeline", True, False:
+            return official.I2V_A14B
+        case "WanImageToVideoPipeline", False, True:
+            return _with_clip(checkpoint)
+    raise InputError(
+        Problem(
+            str(checkpoint.folder),
+            f"is a {index.class_name} of an unknown build",
+            f"known: {', '.join(official.BY_NAME)}",
+        )
+    )
+
+
+def _with_clip(checkpoint: Checkpoint) -> Official:
+    """Only FLF2V has position embeddings over two pictures' tokens. The two I2V models are built alike: the shift that
+    their scheduler was saved with is all that may tell them apart, and diffusers' converter saves 3 with both. A
+    storyboard that wants 5 for a 720p folder says so."""
+    if checkpoint.transformer.pos_embed_seq_len is not None:
+        return official.FLF2V_14B
+    is_480p = checkpoint.flow_shift is None or checkpoint.flow_shift <= SHIFT_OF_480P
+    return official.I2V_14B_480P if is_480p else official.I2V_14B_720P

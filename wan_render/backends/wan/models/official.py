@@ -1,0 +1,189 @@
+"""The official numbers of the Wan models: steps, guidance, shift, negative prompts, rate, length and sizes.
+
+Sources: `wan/configs` and `generate.py` of Wan-Video/Wan2.1 and Wan2.2, and the README of each checkpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from wan_render.backends.wan.models import distilled
+from wan_render.model_card import KindDefaults, Licence, ModelCard, PublishedLora
+from wan_render.take import Sampling, ShotKind, Size
+
+NEGATIVE = (
+    "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，JPEG压缩残留，"
+    "丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，手指融合，静止不动的画面，"
+    "杂乱的背景，三条腿，背景人很多，倒着走"
+)
+"""`sample_neg_prompt` of both repositories' shared_config.py. Wan 2.1 puts words before it for shots with keyframes;
+Wan 2.2 takes it over as it is for every kind of shot."""
+
+SHAKING, CUTTING = "镜头晃动，", "镜头切换，"
+"""What Wan 2.1 puts before it: the former in wan_i2v_14B.py, both in wan_flf2v_14B.py."""
+
+NO_FLF2V_NEGATIVE = "Wan 2.2 publishes no negative prompt for shots between two keyframes: the shared one is used"
+
+SIZES_480P = frozenset({Size(832, 480), Size(480, 832), Size(624, 624), Size(704, 544), Size(544, 704)})
+SIZES_720P = frozenset({Size(1280, 720), Size(720, 1280), Size(960, 960), Size(1088, 832), Size(832, 1088)})
+SIZES_704P = frozenset({Size(1280, 704), Size(704, 1280)})
+
+
+@dataclass(frozen=True)
+class Official:
+    """One published model.
+
+    repository: on the hub; ModelScope has it under the same name.
+    guidance:   one value for each expert, high noise first: two values mean two transformers.
+    sizes:      what Wan's own code accepts for it. FLF2V-14B is documented for 720p only and accepts 480p; rendering
+                it at 480p is this project's default, and a warning that everybody gets is read by nobody.
+    work:       (linear, attention) work of one forward against the 14B at equal tokens: layers·width² and layers·width.
+    heads:      of its attention; several devices share them.
+    distilled:  LoRAs for drafts; none is known for the small models.
+    before_negative: what its configuration puts before the shared negative prompt.
+    lacks_negative: kinds of shots for which no negative prompt is published.
+    """
+
+    name: str
+    repository: str
+    kinds: tuple[ShotKind, ...]
+    steps: int
+    guidance: tuple[float, ...]
+    shift: float
+    sizes: frozenset[Size]
+    rate: Fraction = Fraction(16)
+    trained_frames: int = 81
+    size_multiple: int = 16
+    work: tuple[float, float] = (1.0, 1.0)
+    heads: int = 40
+    distilled: tuple[PublishedLora, ...] = ()
+    before_negative: str = ""
+    lacks_negative: tuple[ShotKind, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """`repo@revision` as declared; the commit that it resolves to is recorded beside a take."""
+        return f"{self.repository}@main"
+
+    def card(self) -> ModelCard:
+        """The card of this model on the hub."""
+        sampling = Sampling(steps=self.steps, guidance=self.guidance, shift=self.shift)
+        return ModelCard(
+            name=self.name,
+            identity=self.identity,
+            kinds={
+                kind: KindDefaults(
+                    sampling, self.before_negative + NEGATIVE, NO_FLF2V_NEGATIVE if kind in self.lacks_negative else ""
+                )
+                for kind in self.kinds
+            },
+            rate=self.rate,
+            trained_frames=self.trained_frames,
+            size_multiple=self.size_multiple,
+            native_sizes=self.sizes,
+            distilled=self.distilled,
+            licence=self.licence,
+        )
+
+    @property
+    def licence(self) -> Licence:
+        """Of its weights, as its page on the hub says; the README of its code says the same of code and models."""
+        generation = self.name.partition("-")[0].capitalize()
+        said_in = (f"https://huggingface.co/{self.repository}", f"https://github.com/Wan-Video/{generation}")
+        return Licence("Apache-2.0", said_in)
+
+
+FLF2V_14B = Official(
+    "wan2.1-flf2v-14b",
+    "Wan-AI/Wan2.1-FLF2V-14B-720P-diffusers",
+    (ShotKind.FLF2V,),
+    steps=50,
+    guidance=(5.0,),
+    shift=16.0,
+    sizes=SIZES_480P | SIZES_720P,
+    distilled=distilled.I2V_2_1,
+    before_negative=CUTTING + SHAKING,
+)
+I2V_14B_480P = Official(
+    "wan2.1-i2v-14b-480p",
+    "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers",
+    (ShotKind.I2V,),
+    steps=40,
+    guidance=(5.0,),
+    shift=3.0,
+    sizes=SIZES_480P,
+    distilled=distilled.I2V_2_1,
+    before_negative=SHAKING,
+)
+I2V_14B_720P = Official(
+    "wan2.1-i2v-14b-720p",
+    "Wan-AI/Wan2.1-I2V-14B-720P-Diffusers",
+    (ShotKind.I2V,),
+    steps=40,
+    guidance=(5.0,),
+    shift=5.0,
+    sizes=SIZES_720P,
+    distilled=distilled.I2V_2_1,
+    before_negative=SHAKING,
+)
+T2V_1_3B = Official(
+    "wan2.1-t2v-1.3b",
+    "Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+    (ShotKind.T2V,),
+    steps=50,
+    guidance=(6.0,),
+    shift=8.0,
+    sizes=SIZES_480P,
+    work=(0.068, 0.225),
+    heads=12,
+)
+T2V_14B = Official(
+    "wan2.1-t2v-14b",
+    "Wan-AI/Wan2.1-T2V-14B-Diffusers",
+    (ShotKind.T2V,),
+    steps=50,
+    guidance=(5.0,),
+    shift=5.0,
+    sizes=SIZES_480P | SIZES_720P,
+    distilled=distilled.T2V_2_1,
+)
+I2V_A14B = Official(
+    "wan2.2-i2v-a14b",
+    "Wan-AI/Wan2.2-I2V-A14B-Diffusers",
+    (ShotKind.I2V, ShotKind.FLF2V),
+    steps=40,
+    guidance=(3.5, 3.5),
+    shift=5.0,
+    sizes=SIZES_480P | SIZES_720P,
+    distilled=distilled.I2V_2_2,
+    lacks_negative=(ShotKind.FLF2V,),
+)
+T2V_A14B = Official(
+    "wan2.2-t2v-a14b",
+    "Wan-AI/Wan2.2-T2V-A14B-Diffusers",
+    (ShotKind.T2V,),
+    steps=40,
+    guidance=(4.0, 3.0),
+    shift=12.0,
+    sizes=SIZES_480P | SIZES_720P,
+    distilled=distilled.T2V_2_2,
+)
+TI2V_5B = Official(  # its pipeline takes a last image and ignores it without a word: no FLF2V
+    "wan2.2-ti2v-5b",
+    "Wan-AI/Wan2.2-TI2V-5B-Diffusers",
+    (ShotKind.T2V, ShotKind.I2V),
+    steps=50,
+    guidance=(5.0,),
+    shift=5.0,
+    sizes=SIZES_704P,
+    rate=Fraction(24),
+    trained_frames=121,
+    size_multiple=32,  # its VAE is 16 times smaller each way, and the transformer joins 2x2 of its pixels
+    work=(0.27, 0.45),
+    heads=24,
+)
+
+ALL = (FLF2V_14B, I2V_14B_480P, I2V_14B_720P, T2V_1_3B, T2V_14B, I2V_A14B, T2V_A14B, TI2V_5B)
+BY_NAME = {model.name: model for model in ALL}
+BY_IDENTITY = {model.identity: model for model in ALL}

@@ -1,0 +1,76 @@
+"""The weights of a Wan transformer and their shapes, from its configuration alone: no torch, no weights.
+
+As diffusers' WanTransformer3DModel builds them (`models/transformers/transformer_wan.py`); a test holds every name and
+shape against that class, for every published model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import prod
+
+from wan_render.backends.wan.checkpoint.configs import TransformerConfig
+
+Shape = tuple[int, ...]
+
+
+def weight_shapes(config: TransformerConfig) -> Mapping[str, Shape]:
+    """The shape of every weight, by diffusers' name of it."""
+    block = dict(_block(config))
+    blocks = {f"blocks.{number}.{name}": shape for number in range(config.num_layers) for name, shape in block.items()}
+    return dict(_outside(config)) | blocks
+
+
+def _outside(config: TransformerConfig) -> Iterator[tuple[str, Shape]]:
+    """What is not in a block."""
+    width, out = config.width, config.out_channels or config.in_channels
+    yield "scale_shift_table", (1, 2, width)
+    yield "patch_embedding.weight", (width, config.in_channels, *config.patch_size)
+    yield "patch_embedding.bias", (width,)
+    yield from _linear("proj_out", width, out * prod(config.patch_size))
+    embedder = "condition_embedder"
+    yield from _linear(f"{embedder}.time_embedder.linear_1", config.freq_dim, width)
+    yield from _linear(f"{embedder}.time_embedder.linear_2", width, width)
+    yield from _linear(f"{embedder}.time_proj", width, 6 * width)
+    yield from _linear(f"{embedder}.text_embedder.linear_1", config.text_dim, width)
+    yield from _linear(f"{embedder}.text_embedder.linear_2", width, width)
+    if config.image_dim is not None:
+        yield from _image_embedder(f"{embedder}.image_embedder", config.image_dim, config)
+
+
+def _image_embedder(name: str, seen: int, config: TransformerConfig) -> Iterator[tuple[str, Shape]]:
+    """What CLIP sees, `seen` features, on its way to the blocks."""
+    if config.pos_embed_seq_len is not None:
+        yield f"{name}.pos_embed", (1, config.pos_embed_seq_len, seen)
+    yield from _norm(f"{name}.norm1", seen)
+    yield from _linear(f"{name}.ff.net.0.proj", seen, seen)
+    yield from _linear(f"{name}.ff.net.2", seen, config.width)
+    yield from _norm(f"{name}.norm2", config.width)
+
+
+def _block(config: TransformerConfig) -> Iterator[tuple[str, Shape]]:
+    width = config.width
+    yield "scale_shift_table", (1, 6, width)
+    for attention in ("attn1", "attn2"):
+        for layer in ("to_q", "to_k", "to_v", "to_out.0"):
+            yield from _linear(f"{attention}.{layer}", width, width)
+        yield f"{attention}.norm_q.weight", (width,)
+        yield f"{attention}.norm_k.weight", (width,)
+    if config.added_kv_proj_dim is not None:
+        yield from _linear("attn2.add_k_proj", config.added_kv_proj_dim, width)
+        yield from _linear("attn2.add_v_proj", config.added_kv_proj_dim, width)
+        yield "attn2.norm_added_k.weight", (width,)
+    if config.cross_attn_norm:
+        yield from _norm("norm2", width)
+    yield from _linear("ffn.net.0.proj", width, config.ffn_dim)
+    yield from _linear("ffn.net.2", config.ffn_dim, width)
+
+
+def _linear(name: str, seen: int, given: int) -> Iterator[tuple[str, Shape]]:
+    yield f"{name}.weight", (given, seen)
+    yield f"{name}.bias", (given,)
+
+
+def _norm(name: str, width: int) -> Iterator[tuple[str, Shape]]:
+    yield f"{name}.weight", (width,)
+    yield f"{name}.bias", (width,)

@@ -1,0 +1,1 @@
+"""The stages of a take, in order: encode, condition, denoise, decode."""

@@ -1,0 +1,154 @@
+"""The loop: noise becomes latents, one expert and one step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from wan_render.backends.wan.pipeline.conditions import Condition
+from wan_render.backends.wan.pipeline.finite import NotFiniteError, is_finite
+from wan_render.render_values import Listen, Phase, Progress
+
+
+@dataclass(frozen=True)
+class Expert:
+    """A transformer, by its component's name, and the guidance it is used with.
+
+    With a guidance of 1 or less the unconditional prediction has no part in the result and is left out.
+    """
+
+    component: str
+    guidance: float
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether the negative prompt is used."""
+        return self.guidance > 1.0
+
+
+@dataclass(frozen=True)
+class Experts:
+    """Who works on which timestep: `low` below `boundary` (a timestep), `high` from there up."""
+
+    high: Expert
+    low: Expert | None = None
+    boundary: float = 0.0
+
+    @property
+    def are_guided(self) -> bool:
+        """Whether any of them uses the negative prompt."""
+        return self.high.is_guided or (self.low is not None and self.low.is_guided)
+
+    def at(self, t: torch.Tensor) -> Expert:
+        """The expert for a timestep."""
+        return self.high if self.low is None or bool(t >= self.boundary) else self.low
+
+
+@dataclass(frozen=True)
+class Context:
+    """What stays the same over the steps, on the device, in the transformer's type.
+
+    text, negative: (1, 512, features); negative is None where no expert is guided.
+    pictures: (pictures, tokens, features) of CLIP, for models that have it.
+    """
+
+    condition: Condition
+    text: torch.Tensor
+    negative: torch.Tensor | None
+    pictures: torch.Tensor | None
+
+
+class Parallel(Protocol):
+    """How the work of a step is shared with other devices, which are all asked for the same."""
+
+    def both(
+        self, towards: Callable[[], torch.Tensor], away: Callable[[], torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The two predictions of a guided step, whoever makes them."""
+        ...
+
+    def sharded(self, transformer: Any) -> AbstractContextManager[None]:
+        """Within it a transformer may make a prediction together with others."""
+        ...
+
+
+@dataclass(frozen=True)
+class OneDevice:
+    """Nothing is shared."""
+
+    def both(
+        self, towards: Callable[[], torch.Tensor], away: Callable[[], torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """One after the other."""
+        return towards(), away()
+
+    def sharded(self, transformer: Any) -> AbstractContextManager[None]:  # noqa: ARG002 - part of the seam
+        """By itself."""
+        return nullcontext()
+
+
+ONE_DEVICE = OneDevice()
+
+
+def denoise(
+    latents: torch.Tensor,
+    context: Context,
+    experts: Experts,
+    scheduler: Any,
+    transformer: Callable[[str], torch.nn.Module],
+    listen: Listen,
+    parallel: Parallel = ONE_DEVICE,
+) -> torch.Tensor:
+    """Noise (float32) through all timesteps of a prepared scheduler. `transformer` gives a component by name.
+
+    Raises NotFiniteError after the first step whose latents are not finite: every step after it would be wasted. In a
+    group each device has the same latents, so all of them stop at the same step.
+    """
+    timesteps = scheduler.timesteps.cpu()
+    scheduler.set_begin_index(0)
+    listen(Progress(Phase.STEP, 0, len(timesteps)))
+    for done, t in enumerate(scheduler.timesteps, start=1):
+        expert = experts.at(timesteps[done - 1])
+        prediction = predict(latents, t, context, expert, transformer(expert.component), parallel)
+        latents = scheduler.step(prediction, t, latents, return_dict=False)[0]
+        all_finite = is_finite(latents)
+        if latents.is_cuda:
+            torch.cuda.synchronize(latents.device)  # a step is finished when the device has finished it
+        if not all_finite:  # costs no wait of its own: the device has just been waited for
+            raise NotFiniteError(f"step {done} of {len(timesteps)}")
+        listen(Progress(Phase.STEP, done, len(timesteps)))
+    return context.condition.finish(latents)
+
+
+def predict(
+    latents: torch.Tensor,
+    t: torch.Tensor,
+    context: Context,
+    expert: Expert,
+    transformer: Any,
+    parallel: Parallel = ONE_DEVICE,
+) -> torch.Tensor:
+    """One prediction, guided away from the negative prompt where the expert is guided."""
+    seen = context.condition.model_input(latents).to(transformer.dtype)
+    timestep = context.condition.timestep(t, latents)
+
+    def predicted(text: torch.Tensor) -> torch.Tensor:
+        with parallel.sharded(transformer):
+            found: torch.Tensor = transformer(
+                hidden_states=seen,
+                timestep=timestep,
+                encoder_hidden_states=text,
+                encoder_hidden_states_image=context.pictures,
+                return_dict=False,
+            )[0]
+        return found
+
+    negative = context.negative
+    if not expert.is_guided or negative is None:
+        return predicted(context.text)
+    towards, away = parallel.both(lambda: predicted(context.text), lambda: predicted(negative))
+    return away + expert.guidance * (towards - away)

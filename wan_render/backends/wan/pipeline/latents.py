@@ -1,0 +1,100 @@
+"""Between pixels and latents: the VAE, and the noise that a take starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
+
+from wan_render.backends.wan.memory.residence import free_device_bytes
+from wan_render.backends.wan.pipeline.finite import NotFiniteError, watched
+from wan_render.backends.wan.pipeline.steady import steadily
+from wan_render.render_values import Pixels
+
+STEADY_BYTES_PER_PIXEL = 40_000
+"""Float32 encode, and one more activation of each layer beside it: 16 GB at 832x480, where 11.3 were measured."""
+
+
+def noise(shape: tuple[int, ...], seed: int, device: torch.device) -> torch.Tensor:
+    """Float32 noise from a CPU generator: the same on every device."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float32).to(device)
+
+
+def encode_video(video: torch.Tensor, vae: Any) -> torch.Tensor:
+    """Frames (1, 3, frames, height, width) from -1 to 1 as normalised float32 latents."""
+    video = video.to(vae.device, vae.dtype)
+    with _without_repetition(vae, video):
+        latents = vae.encode(video).latent_dist.mode().to(torch.float32)
+    mean, inverse_std = _statistics(vae, latents)
+    found: torch.Tensor = (latents - mean) * inverse_std
+    return found
+
+
+def decode_video(latents: torch.Tensor, vae: Any) -> Pixels:
+    """Normalised latents as uint8 frames (frames, height, width, 3).
+
+    As `vae.decode` does, but that each part of the frames leaves the device when it is there: all of them in float
+    take as much memory again as the decoder's largest layers. Raises NotFiniteError.
+    """
+    latents = latents.to(vae.device, vae.dtype)
+    mean, inverse_std = _statistics(vae, latents)
+    unnormalised = latents / inverse_std + mean
+    weights = next(vae.decoder.parameters()).dtype  # a profile may have it decode in bfloat16
+    parts = _in_tiles if vae.use_tiling else _part_by_part
+    frames, (height, width) = latents.shape[2], latents.shape[3:]
+    space, time = vae.config.scale_factor_spatial, vae.config.scale_factor_temporal
+    size = (1 + (frames - 1) * time, height * space, width * space, 3)
+    found = torch.empty(size, dtype=torch.uint8, pin_memory=latents.is_cuda)  # which the device writes to by itself
+    end = 0
+    with watched(vae.decoder, latents.device) as all_finite:
+        for part in parts(unnormalised.to(weights), vae):
+            shown = _rounded(part)
+            begin, end = end, end + len(shown)
+            found[begin:end].copy_(shown, non_blocking=True)
+    if latents.is_cuda:
+        torch.cuda.synchronize(latents.device)
+    if not all_finite:
+        raise NotFiniteError("decoding")
+    pixels: Pixels = found.numpy()
+    return pixels
+
+
+def _part_by_part(latents: torch.Tensor, vae: Any) -> Iterator[torch.Tensor]:
+    """Frames (1, 3, frames, height, width) from -1 to 1, of one latent frame after the other."""
+    remembered: list[Any] = [None] * sum(1 for _ in vae.decoder.modules())  # one for each causal layer, and more
+    shown = vae.post_quant_conv(latents)
+    for index in range(shown.shape[2]):
+        part = shown[:, :, index : index + 1]
+        frames = vae.decoder(part, feat_cache=remembered, feat_idx=[0], first_chunk=index == 0)
+        if vae.config.patch_size is not None:
+            frames = unpatchify(frames, patch_size=vae.config.patch_size)  # type: ignore[no-untyped-call]  # theirs
+        yield frames.clamp(-1.0, 1.0)
+
+
+def _in_tiles(latents: torch.Tensor, vae: Any) -> Iterator[torch.Tensor]:
+    """All frames at once: tiles lie beside each other in space."""
+    yield vae.decode(latents, return_dict=False)[0]
+
+
+def _rounded(video: torch.Tensor) -> torch.Tensor:
+    """Frames from -1 to 1 as uint8 (frames, height, width, 3), rounded on the device, half to even."""
+    unit = (video[0] * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 3, 0).float()
+    return (unit * 255.0).round().to(torch.uint8).contiguous()
+
+
+def _without_repetition(vae: Any, video: torch.Tensor) -> AbstractContextManager[None]:
+    """Frames that stand still are encoded once where there is memory for it; the latents are the same, bit for bit."""
+    needed = STEADY_BYTES_PER_PIXEL * video.shape[3] * video.shape[4]
+    return steadily(vae) if free_device_bytes(vae.device) >= needed else nullcontext()
+
+
+def _statistics(vae: Any, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The VAE's mean and 1/std per channel, shaped and typed for `like`."""
+    shape = (1, vae.config.z_dim, 1, 1, 1)
+    mean = torch.tensor(vae.config.latents_mean).view(shape).to(like.device, like.dtype)
+    std = torch.tensor(vae.config.latents_std).view(shape).to(like.device, like.dtype)
+    return mean, 1.0 / std

@@ -1,0 +1,96 @@
+"""What a take is rendered from besides noise, each worked out once and kept: its words, and CLIP's and the VAE's view
+of its keyframes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from wan_render.backends.wan.checkpoint.loading import Loader
+from wan_render.backends.wan.pipeline.conditions import Condition, TextOnly, channels, first_frame, keyframe_latents
+from wan_render.backends.wan.pipeline.encode import encode_pictures, encode_text, padded
+from wan_render.backends.wan.pipeline.stage_cache import (
+    ConditionKey,
+    PairKey,
+    PictureKey,
+    StageCache,
+    StageModel,
+    TextKey,
+    tensor_digest,
+)
+from wan_render.render_values import Pixels, TakeInputs
+from wan_render.take import Take
+
+Component = Callable[[], Any]
+"""Gives a component on its device; called only where something new has to be encoded."""
+
+
+class Encodings:
+    """Everything that is encoded for the takes of one model. Tensors are given in host memory, the condition on the
+    device."""
+
+    def __init__(
+        self,
+        loader: Loader,
+        source: Callable[[str], StageModel],
+        kept: StageCache,
+        device: torch.device,
+        *,
+        as_stock: bool,
+    ) -> None:
+        """source: by what a component is identified. as_stock: two keyframes go through CLIP in one batch, as in
+        diffusers' pipeline, where one by one a CPU may round otherwise; else each is encoded once for all of its shots.
+        """
+        self._as_stock = as_stock
+        self._checkpoint = loader.checkpoint
+        self._source = source
+        self._kept = kept
+        self._device = device
+        self._tokenizer = loader.tokenizer()
+        self._processor = loader.image_processor() if loader.checkpoint.has_image_encoder else None
+
+    @property
+    def processor(self) -> str:
+        """The class that prepares pictures for CLIP; "" without it."""
+        return type(self._processor).__name__ if self._processor is not None else ""
+
+    def text(self, text: str, encoder: Component) -> torch.Tensor:
+        """(1, 512, features): zeros after the text's own tokens."""
+        key = TextKey(self._source("text_encoder"), text)
+        return padded(self._kept.of(key, lambda: encode_text(text, self._tokenizer, encoder()), encoder))
+
+    def pictures(self, plates: TakeInputs, encoder: Component) -> torch.Tensor | None:
+        """(pictures, tokens, features) of CLIP; None for a model without it."""
+        if self._processor is None:
+            return None
+        if self._as_stock and plates.first is not None and plates.last is not None:
+            return self._pair(plates.first, plates.last, encoder)
+        shown = [plate for plate in (plates.first, plates.last) if plate is not None]
+        return torch.cat([self._picture(plate, encoder) for plate in shown])
+
+    def condition(self, take: Take, plates: TakeInputs, shape: tuple[int, ...], vae: Component) -> Condition:
+        """What the transformer is shown of the keyframes; `shape` is that of the take's latents."""
+        is_per_token = self._checkpoint.index.expand_timesteps
+        if plates.first is None:
+            return TextOnly(per_token=is_per_token)
+        frames = 1 if is_per_token else take.frames
+        latents = self._latents(plates, frames, vae).to(self._device)
+        if is_per_token:
+            return first_frame(latents, shape)
+        step = self._checkpoint.vae.scale_factor_temporal
+        return channels(latents, frames, step, has_last=plates.last is not None)
+
+    def _picture(self, plate: Pixels, encoder: Component) -> torch.Tensor:
+        key = PictureKey(self._source("image_encoder"), self.processor, tensor_digest(plate))
+        return self._kept.of(key, lambda: encode_pictures([plate], self._processor, encoder()), encoder)
+
+    def _pair(self, first: Pixels, last: Pixels, encoder: Component) -> torch.Tensor:
+        key = PairKey(self._source("image_encoder"), self.processor, tensor_digest(first), tensor_digest(last))
+        return self._kept.of(key, lambda: encode_pictures([first, last], self._processor, encoder()), encoder)
+
+    def _latents(self, plates: TakeInputs, frames: int, vae: Component) -> torch.Tensor:
+        first, last = ("" if plate is None else tensor_digest(plate) for plate in (plates.first, plates.last))
+        key = ConditionKey(self._source("vae"), first, last, frames)
+        return self._kept.of(key, lambda: keyframe_latents(plates, frames, vae()), vae)

@@ -1,0 +1,216 @@
+"""What a renderer asks: how a component comes onto the device for a take, and by which kernels it then computes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from wan_render.backends.wan.kernels import attention, self_check
+from wan_render.backends.wan.kernels.attention import Kernel
+from wan_render.backends.wan.kernels.attention_choice import Shape, fastest
+from wan_render.backends.wan.kernels.decoder import channels_last, fuse
+from wan_render.backends.wan.profiles.prepare import accelerated, fused_decoder_operations, fused_operations, machine
+from wan_render.backends.wan.profiles.render_profile import (
+    AS_EXACT,
+    DRAFT_AS_EXACT,
+    Precision,
+    Profile,
+    require_profile,
+)
+from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, Dress
+from wan_render.errors import MachineError, Problem
+from wan_render.facts import FactCache
+from wan_render.printable import logger
+
+_log = logger(__name__)
+
+Kernels = Literal["auto", "stock"]
+
+
+def component_bytes(module: torch.nn.Module) -> int:
+    """Bytes of a component's weights."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
+
+
+PlaceDressed = Callable[[Any, torch.device, Dress], torch.nn.Module]
+
+
+@dataclass(frozen=True)
+class ComponentPlacement:
+    """How a component comes from host memory onto the device. `form` tells apart what a component there is good for.
+
+    place_dressed: the same for one that comes block by block, each of which may be changed before.
+    """
+
+    form: str = "as loaded"
+    place: Callable[[Any, torch.device], torch.nn.Module] = lambda module, device: module.to(device)
+    size: Callable[[torch.nn.Module], int] = component_bytes
+    place_dressed: PlaceDressed | None = None
+
+
+AS_LOADED = ComponentPlacement()
+
+
+class Accelerator:
+    """For one renderer on one device.
+
+    kernels: `stock` leaves transformers and VAE to diffusers, so that `exact` is its result bit for bit.
+    folder: of the machine's cache; what was measured and compiled is remembered there.
+    """
+
+    def __init__(self, device: torch.device, folder: Path, kernels: Kernels = "auto") -> None:
+        self._device = device
+        self._kernels = kernels
+        self._folder = folder
+        self._chosen: dict[Shape, Kernel] = {}
+        self._is_sound: dict[tuple[int, Precision], bool] = {}
+        self._facts: dict[str, str] = {}
+        self._decoder = ""
+        self._fuses: bool | None = None  # decoders; None until the kernels were looked at
+
+    @property
+    def leaves_all_to_diffusers(self) -> bool:
+        """Whether `exact` is diffusers' result bit for bit: asked for, or as there are no kernels of ours for a CPU."""
+        return machine(self._device).kind != "cuda" or self._kernels == "stock"
+
+    def require(self, profile: Profile) -> None:
+        """Raise DeviceError or MachineError where this machine cannot do a profile."""
+        require_profile(profile, machine(self._device))
+        if profile.needs_own_kernels and self._kernels == "stock":
+            found = "WAN_RENDER_KERNELS is 'stock'"
+            raise MachineError(
+                Problem(f"profile '{profile.name}'", found, "expected auto", "set WAN_RENDER_KERNELS=auto")
+            )
+
+    def transformer(self, profile: Profile, width: int, heads: int) -> ComponentPlacement:
+        """How a transformer of this width comes for a profile."""
+        if self.leaves_all_to_diffusers:
+            return AS_LOADED
+        linears = profile.linears
+        if not self._holds(width, heads, linears):
+            if not profile.needs_own_kernels:
+                return AS_LOADED
+            found = "its kernels are not to be had on this device, or compute otherwise than they should (see the log)"
+            remedy = "render with profile: exact, which diffusers' own forward then does"
+            raise MachineError(Problem(f"profile '{profile.name}'", found, remedy=remedy))
+        return ComponentPlacement(
+            f"accelerated, {linears.value}",
+            lambda module, device: accelerated(module, linears, device),
+            component_bytes if linears is Precision.LOADED else float8_bytes,
+            lambda module, device, dress: accelerated(module, linears, device, dress=dress),
+        )
+
+    def vae(self, profile: Profile) -> ComponentPlacement:
+        """How the VAE comes: its encoder always as loaded."""
+        decoder = DecoderForm(profile.decodes_in_bfloat16, is_fused=self._fuses_decoders())
+        self._decoder = str(decoder)
+        return decoder.arrival()
+
+    def adopt(self, transformer: torch.nn.Module, profile: Profile, shape: Shape) -> None:
+        """Make a transformer on the device compute as a profile says, at a shape; cheap when it already does."""
+        named = {"profile": profile.name} | ({"variant": AS_EXACT} if profile is DRAFT_AS_EXACT else {})
+        self._facts = {**named, "transformer": "diffusers", "attention": "torch sdpa"}
+        if not isinstance(transformer, AcceleratedTransformer):
+            return
+        kernel = self._fastest(shape)
+        transformer.attend.kernel = kernel
+        transformer.first_block_threshold = profile.first_block_threshold
+        is_float8 = profile.attention is Precision.FLOAT8
+        self._facts = {
+            **named,
+            "transformer": "wan-render's forward, fused kernels",
+            "linear layers": profile.linears.value,
+            "attention": f"{attention.FLASH_3.name}, {profile.attention.value}" if is_float8 else kernel.name,
+            "cross-attention": kernel.name,
+            **({"fa3-fwd": attention.versions()[attention.FLASH3]} if is_float8 or kernel is attention.FLASH_3 else {}),
+        }
+
+    def forget(self, transformer: torch.nn.Module) -> None:
+        """After a change of its weights: what it computed with the former ones is no longer true."""
+        if isinstance(transformer, AcceleratedTransformer):
+            transformer.forget()
+
+    def facts(self) -> Mapping[str, str]:
+        """How the last take was computed, in words, for the record beside it."""
+        return self._facts | ({"decoder": self._decoder} if self._decoder else {})
+
+    def _fastest(self, shape: Shape) -> Kernel:
+        if shape not in self._chosen:
+            self._chosen[shape] = fastest(shape, self._device, FactCache(self._folder))
+        return self._chosen[shape]
+
+    def _holds(self, width: int, heads: int, linears: Precision) -> bool:
+        """Whether the fused kernels are right on this device, looked at once in a process."""
+        key = (width, linears)
+        if key not in self._is_sound:
+            self._is_sound[key] = self._are_right(
+                lambda: self_check.wrong_operations(fused_operations(), width, heads, linears, self._device)
+            )
+        return self._is_sound[key]
+
+    def _fuses_decoders(self) -> bool:
+        """Whether those of a VAE's decoder are, looked at once in a process."""
+        if self.leaves_all_to_diffusers:
+            return False
+        if self._fuses is None:
+            self._fuses = self._are_right(
+                lambda: self_check.wrong_decoder_operations(fused_decoder_operations(), self._device)
+            )
+        return self._fuses
+
+    def _are_right(self, wrong_ones: Callable[[], list[str]]) -> bool:
+        """Whether no kernel is wrong; the log says which are, or that there are none."""
+        os.environ.setdefault("TRITON_CACHE_DIR", str(self._folder / "triton"))
+        try:
+            wrong = wrong_ones()
+        except ImportError as fault:
+            _log.warning("there are no fused kernels: %s; Triton comes with torch's CUDA builds for Linux", fault)
+            return False
+        if wrong:
+            _log.warning("these fused kernels are wrong on this device: %s", ", ".join(wrong))
+        return not wrong
+
+
+def float8_bytes(module: torch.nn.Module) -> int:
+    """Bytes of a transformer whose blocks' layers are float8, but for the keys and values of the cross-attention."""
+    kept = ("attn2.to_k", "attn2.to_v", "attn2.add_k_proj", "attn2.add_v_proj")
+    quantised = sum(
+        weight.numel() * (weight.element_size() - 1)
+        for name, weight in module.named_parameters()
+        if name.startswith("blocks.") and weight.dim() == 2 and not any(part in name for part in kept)
+    )
+    return component_bytes(module) - quantised
+
+
+@dataclass(frozen=True)
+class DecoderForm:
+    """How a VAE's decoder computes: in bfloat16 or as it was loaded; in diffusers' passes or in fewer."""
+
+    in_bfloat16: bool
+    is_fused: bool
+
+    def __str__(self) -> str:
+        """In words."""
+        passes = "wan-render's passes, fused kernels" if self.is_fused else "diffusers"
+        return f"{passes}, bfloat16" if self.in_bfloat16 else passes
+
+    def arrival(self) -> ComponentPlacement:
+        """How it comes so."""
+        is_changed = self.in_bfloat16 or self.is_fused
+        return ComponentPlacement(f"decoder of {self}", self._place) if is_changed else AS_LOADED
+
+    def _place(self, vae: Any, device: torch.device) -> torch.nn.Module:
+        vae.to(device)
+        if self.in_bfloat16:
+            for part in (vae.post_quant_conv, vae.decoder):
+                part.to(torch.bfloat16)
+                channels_last(part)
+        if self.is_fused:
+            fuse(vae, fused_decoder_operations())
+        placed: torch.nn.Module = vae
+        return placed

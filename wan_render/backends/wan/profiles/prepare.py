@@ -1,0 +1,66 @@
+"""A transformer made ready for a profile on a device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from wan_render.backends.wan.kernels import attention
+from wan_render.backends.wan.kernels.arithmetic import Arithmetic, Float8, Loaded
+from wan_render.backends.wan.kernels.attention import SDPA, Chosen, Kernel
+from wan_render.backends.wan.kernels.decoder import DecoderOperations
+from wan_render.backends.wan.kernels.operations import Operations, TorchOperations
+from wan_render.backends.wan.profiles.render_profile import Machine, Precision, Profile
+from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, Dress, as_it_is
+
+
+def machine(device: torch.device) -> Machine:
+    """What a device and what is installed for it can do."""
+    if device.type != "cuda":
+        return Machine(device.type)
+    return Machine("cuda", torch.cuda.get_device_capability(device), attention.runs_flash3(device))
+
+
+def accelerated(
+    transformer: Any, linears: Precision, device: torch.device, kernel: Kernel = SDPA, dress: Dress = as_it_is
+) -> AcceleratedTransformer:
+    """Take over diffusers' transformer, wherever it lies, onto a CUDA device; `kernel` computes exact attention.
+
+    As loaded, its weights are used as they are. In float8 they are quantised one by one as they arrive, so that the
+    device never holds more than the result and one layer, and `transformer` is used up.
+    """
+    operations, attend = fused_operations(), Chosen(kernel)
+    arithmetic: Arithmetic = Loaded(operations, attend)
+    if linears is Precision.FLOAT8:
+        arithmetic = Float8(operations, attention.flash3_float8)
+    with torch.no_grad():
+        return AcceleratedTransformer(transformer, arithmetic, operations, attend, device, dress).eval()
+
+
+def fused_operations() -> Operations:
+    """The operations as Triton kernels, which come with every CUDA build of torch for Linux."""
+    from wan_render.backends.wan.kernels.triton_operations import TritonOperations
+
+    return TritonOperations()
+
+
+def fused_decoder_operations() -> DecoderOperations:
+    """What a VAE's decoder does between its convolutions, as Triton kernels."""
+    from wan_render.backends.wan.kernels.triton_decoder import TritonDecoderOperations
+
+    return TritonDecoderOperations()
+
+
+def reference(
+    transformer: Any, profile: Profile, attend_float8: Any = None, dress: Dress = as_it_is
+) -> AcceleratedTransformer:
+    """The same on any device in plain torch: what the fused kernels are held against. Float8 uses it up."""
+    operations, attend = TorchOperations(), Chosen(SDPA)
+    arithmetic: Arithmetic = Loaded(operations, attend)
+    if profile.linears is Precision.FLOAT8:
+        arithmetic = Float8(operations, attend_float8)
+    device = next(transformer.parameters()).device
+    made = AcceleratedTransformer(transformer, arithmetic, operations, attend, device, dress).eval()
+    made.first_block_threshold = profile.first_block_threshold
+    return made

@@ -1,0 +1,34 @@
+"""Which noise levels a take is sampled at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+
+from wan_render.backends.wan.profiles.render_profile import Profile, Schedule
+from wan_render.take import Sampling
+
+
+def prepared_scheduler(
+    profile: Profile, sampling: Sampling, models_own: Callable[[float], Any], device: torch.device
+) -> Any:
+    """A scheduler with its timesteps set. `models_own` makes a model's own one for a shift.
+
+    A distilled LoRA was trained at evenly spaced training steps, for four 1000, 750, 500 and 250, which the shift then
+    moves; it is followed from one to the next by a plain Euler step. `set_timesteps(4)` would ask for others.
+    """
+    if profile.schedule is Schedule.MODEL:
+        scheduler = models_own(sampling.shift)
+        scheduler.set_timesteps(sampling.steps, device=device)
+        return scheduler
+    distilled: Any = FlowMatchEulerDiscreteScheduler(shift=sampling.shift)  # type: ignore[no-untyped-call]
+    distilled.set_timesteps(sigmas=distilled_levels(sampling.steps), device=device)
+    return distilled
+
+
+def distilled_levels(steps: int) -> list[float]:
+    """Noise levels before the shift, from 1 down, evenly spaced; the last step goes to 0."""
+    return [1.0 - step / steps for step in range(steps)]

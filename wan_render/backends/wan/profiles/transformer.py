@@ -1,0 +1,197 @@
+"""A Wan transformer over diffusers' weights: the same function, with fewer passes over memory and nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+
+from wan_render.backends.wan.kernels.arithmetic import Arithmetic
+from wan_render.backends.wan.kernels.attention import Chosen
+from wan_render.backends.wan.kernels.operations import Operations, Rope, Update
+from wan_render.backends.wan.profiles.block import LAYERS, TABLES, Block
+from wan_render.backends.wan.profiles.context import Contexts, Crossed, ShotContext
+from wan_render.backends.wan.profiles.exchange import UNDIVIDED, Exchange
+
+Dress = Callable[[str, torch.nn.Module], None]
+"""Called with the name of each of diffusers' blocks and the block, before it is taken over: its weights may be changed
+or moved by then."""
+
+
+def as_it_is(_: str, __: torch.nn.Module) -> None:
+    """Leaves a block's weights as they are."""
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What all blocks are given. time: (1 or own tokens, 6, features) float32."""
+
+    context: ShotContext
+    rope: Rope
+    time: torch.Tensor
+    timestep: float
+
+
+class AcceleratedTransformer(torch.nn.Module):
+    """Called as diffusers' WanTransformer3DModel is, with a batch of one, under no_grad.
+
+    exchange: with which devices it shares its tokens: they are called with the same inputs, and give the same.
+    """
+
+    table: torch.Tensor
+
+    def __init__(
+        self,
+        transformer: Any,
+        arithmetic: Arithmetic,
+        operations: Operations,
+        attend: Chosen,
+        device: torch.device,
+        dress: Dress = as_it_is,
+    ) -> None:
+        """Take over diffusers' transformer, block by block, onto the device.
+
+        attend: what computes exact attention, and may be told to do so by another kernel. dress: see Dress.
+        """
+        super().__init__()
+        self.config = transformer.config
+        self.rope, self.patch_embedding = transformer.rope.to(device), transformer.patch_embedding.to(device)
+        self.condition_embedder = transformer.condition_embedder.to(device)
+        self.proj_out = transformer.proj_out.to(device)
+        self.register_buffer("table", transformer.scale_shift_table[0].detach().to(device, torch.float32))
+        self._eps = transformer.norm_out.eps
+        self.blocks = torch.nn.ModuleList()
+        for place, block in enumerate(transformer.blocks):
+            dress(f"blocks.{place}", block)
+            self.blocks.append(Block(block, arithmetic, operations, device))
+        self.cross_attentions = torch.nn.ModuleList(block.attn2.to(device) for block in transformer.blocks)
+        self._operations, self.attend = operations, attend
+        self.exchange: Exchange = UNDIVIDED
+        self.first_block_threshold: float | None = None
+        self._contexts = Contexts(self.condition_embedder, tuple(self.cross_attentions))
+        self._ropes: dict[tuple[int, ...], Rope] = {}
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the inputs."""
+        found: torch.dtype = self.patch_embedding.weight.dtype
+        return found
+
+    def linear_layers(self) -> Iterator[tuple[str, torch.nn.Module]]:
+        """Those that a precision decides about, by their names in diffusers' transformer."""
+        for place, block in enumerate(self.blocks):
+            for name, theirs in LAYERS.items():
+                yield f"blocks.{place}.{theirs}", block.get_submodule(name)
+
+    def tables(self) -> Iterator[tuple[str, Callable[[torch.Tensor], None]]]:
+        """What has a form of its own here: its name in diffusers' transformer, and what has another be held, which
+        keeps a part of this transformer alive and never all of it."""
+        yield "scale_shift_table", partial(_hold, self.table)
+        for place, block in enumerate(self.blocks):
+            if isinstance(block, Block):
+                for name, theirs in TABLES.items():
+                    yield f"blocks.{place}.{theirs}", partial(block.hold, name)
+
+    def forget(self) -> None:
+        """Free what was computed for the shots so far."""
+        self._contexts.clear()
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        timestep: torch.Tensor,
+        encoder_hidden_states: torch.Tensor,
+        encoder_hidden_states_image: torch.Tensor | None = None,
+        *,
+        return_dict: bool = False,
+    ) -> tuple[torch.Tensor]:
+        """A prediction (1, channels, frames, height, width) of the same type as the input, as a tuple of one."""
+        if hidden_states.shape[0] != 1 or return_dict:
+            raise ValueError(f"expected a batch of one and return_dict=False, got {tuple(hidden_states.shape)}")
+        of_tokens = timestep if timestep.dim() == 1 else self.exchange.own_tokens(timestep, 1)
+        embedded, time = self._time(of_tokens, hidden_states.dtype)
+        inputs = _Inputs(
+            self._contexts.of(encoder_hidden_states, encoder_hidden_states_image),
+            self._rope(hidden_states),
+            time,
+            0.0 if self.first_block_threshold is None else float(timestep.max()),  # which waits for the device
+        )
+        stream = self.exchange.own_tokens(self.patch_embedding(hidden_states).flatten(2)[0].t(), 0).contiguous()
+        stream, update = self._through(stream, inputs)
+        shift, scale = (self.table + embedded.unsqueeze(1)).unbind(1)
+        _, normed = self._operations.norm(stream, update, 1 + scale, shift, self._eps, to_rows=False)
+        return (self._unpatched(self.exchange.all_tokens(self.proj_out(normed), 0), hidden_states.shape),)
+
+    def _through(self, stream: torch.Tensor, inputs: _Inputs) -> tuple[torch.Tensor, Update | None]:
+        """The stream behind the last block. Blocks are looped over, never indexed: they may be streamed."""
+        if self.first_block_threshold is not None:
+            return self._through_cached(stream, inputs, self.first_block_threshold), None
+        update: Update | None = None
+        for block, crossed in zip(self.blocks, inputs.context.blocks, strict=True):
+            stream, update = self._through_block(block, stream, update, inputs, crossed)
+        return stream, update
+
+    def _through_cached(self, stream: torch.Tensor, inputs: _Inputs, threshold: float) -> torch.Tensor:
+        cache = inputs.context.first_block
+        cache.at(inputs.timestep)
+        start, first, update = stream.clone(), None, None
+        for block, crossed in zip(self.blocks, inputs.context.blocks, strict=True):
+            stream, update = self._through_block(block, stream, update, inputs, crossed)
+            if first is None:
+                first = _settled(stream, update)
+                if cache.skips(first - start, threshold, self.exchange) and cache.rest is not None:
+                    return first + cache.rest
+                stream, update = first.clone(), None
+        if first is None:
+            return stream
+        last = _settled(stream, update)
+        cache.computed(first - start, last - first)
+        return last
+
+    def _through_block(
+        self, block: torch.nn.Module, stream: torch.Tensor, update: Update | None, inputs: _Inputs, crossed: Crossed
+    ) -> tuple[torch.Tensor, Update]:
+        found: tuple[torch.Tensor, Update] = block(
+            stream, update, inputs.time, crossed, inputs.rope, self.attend, self.exchange
+        )
+        return found
+
+    def _time(self, timestep: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+        """The embedded timestep (1 or tokens, features) and its modulations (1 or tokens, 6, features), float32."""
+        embedder = self.condition_embedder
+        projected = embedder.timesteps_proj(timestep.flatten())
+        embedded = embedder.time_embedder(projected.to(next(embedder.time_embedder.parameters()).dtype)).to(dtype)
+        modulation = embedder.time_proj(embedder.act_fn(embedded))
+        return embedded, modulation.unflatten(1, (6, -1)).float()
+
+    def _rope(self, hidden_states: torch.Tensor) -> Rope:
+        """The rotary positions of this device's tokens, computed once for a shape; each number is there twice in
+        diffusers' form."""
+        shape = tuple(hidden_states.shape[2:])
+        if shape not in self._ropes:
+            cos, sin = self.rope(hidden_states)
+            self._ropes = {shape: Rope(cos[0, :, 0, 0::2].contiguous(), sin[0, :, 0, 1::2].contiguous())}
+        of_all = self._ropes[shape]
+        return Rope(self.exchange.own_tokens(of_all.cos, 0), self.exchange.own_tokens(of_all.sin, 0))
+
+    def _unpatched(self, tokens: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+        """Tokens of patches as a video of latents."""
+        patch = self.config.patch_size
+        counts = tuple(extent // size for extent, size in zip(shape[2:], patch, strict=True))
+        patches = tokens.view(*counts, *patch, -1)  # frames, rows, columns, within a patch alike, channels
+        return patches.permute(6, 0, 3, 1, 4, 2, 5).flatten(5, 6).flatten(3, 4).flatten(1, 2).unsqueeze(0)
+
+
+def _hold(held: torch.Tensor, table: torch.Tensor) -> None:
+    held.copy_(table.detach().view(held.shape))
+
+
+def _settled(stream: torch.Tensor, update: Update | None) -> torch.Tensor:
+    """The stream with its update added, rounded as it is kept; a norm that adds it by itself sees it unrounded."""
+    if update is None:
+        return stream
+    value = update.value.float() if update.gate is None else update.value.float() * update.gate
+    return (stream.float() + value).to(stream.dtype)

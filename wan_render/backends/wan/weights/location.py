@@ -1,0 +1,109 @@
+"""Where a model's weights lie on this machine, and how to get them. Needs no torch; nothing is downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.weights.manifest import manifest_of
+from wan_render.errors import InputError, Problem
+from wan_render.model_card import ModelCard, PublishedLora
+from wan_render.settings import install_command, machine_settings
+
+PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy")
+
+
+def weights_folder(card: ModelCard) -> Path | None:
+    """The folder of a model's weights: its own, or one below WAN_RENDER_WEIGHTS, or a snapshot in Hugging Face's
+    cache; None where there is none."""
+    if card.folder is not None:
+        return card.folder
+    repository, _, revision = card.identity.partition("@")
+    pulled = pulled_folder(card, machine_settings().weights)
+    return pulled if pulled.is_dir() else _snapshot(repository, revision)
+
+
+def pulled_folder(card: ModelCard, root: Path) -> Path:
+    """Where the weights of a published model lie, or would, below a folder of weights."""
+    return root / card.identity.partition("@")[0].rpartition("/")[2]
+
+
+def missing_packages() -> Problem | None:
+    """What is not installed that rendering needs."""
+    absent = [name for name in PACKAGES if find_spec(name) is None]
+    if not absent:
+        return None
+    return Problem("backend wan", f"not installed: {', '.join(absent)}", remedy=install_command("wan"))
+
+
+def missing_weights(card: ModelCard) -> Problem | None:
+    """Why the model cannot be loaded: not downloaded, or the first of what is wrong with its files."""
+    folder = weights_folder(card)
+    if folder is None:
+        return Problem(card.name, "its weights are not on this machine", remedy=download_command(card))
+    try:
+        read_checkpoint(folder)
+    except InputError as fault:
+        first = fault.problems[0]
+        remedy = first.remedy if card.folder is not None else download_command(card)
+        return Problem(card.name, f"{first.where} {first.found}", first.allowed, remedy)
+    return None
+
+
+def download_command(card: ModelCard) -> str:
+    """The command that brings a published model to where it is looked for."""
+    return f"run: wan-render models pull {card.name}"
+
+
+def missing_loras(loras: Iterable[PublishedLora]) -> Problem | None:
+    """The first published LoRA that is not on this machine."""
+    for lora in loras:
+        if lora_file(lora) is None:
+            folder = _lora_folder(lora)
+            command = f"hf download {lora.repository} {lora.file} --revision {lora.revision} --local-dir '{folder}'"
+            licence = f"its licence is {lora.licence.name} ({', '.join(lora.licence.said_in)})"
+            return Problem(lora.file, "is not on this machine: a draft needs it", licence, f"run: {command}")
+    return None
+
+
+def lora_file(lora: PublishedLora) -> Path | None:
+    """Where a published LoRA lies: below WAN_RENDER_WEIGHTS, or in Hugging Face's cache; None where it does not."""
+    pulled = _lora_folder(lora) / lora.file
+    return pulled if pulled.is_file() else _cached(lora.repository, lora.file, lora.revision)
+
+
+def _lora_folder(lora: PublishedLora) -> Path:
+    return machine_settings().weights / lora.repository.rpartition("/")[2]
+
+
+def resolved(card: ModelCard, folder: Path) -> str:
+    """Exactly which weights: the commit that a download resolved to, or a local folder's digest.
+
+    A pulled folder has its manifest; Hugging Face's cache names a snapshot's folder by its commit, and its own
+    download to a folder notes it.
+    """
+    if card.folder is not None:
+        return card.identity
+    if (manifest := manifest_of(folder)) is not None:
+        return f"{manifest.commit} from {manifest.source}{', bfloat16 on disk' if manifest.is_converted else ''}"
+    if folder.parent.name == "snapshots":
+        return folder.name
+    note = folder / ".cache" / "huggingface" / "download" / "model_index.json.metadata"
+    return note.read_text(encoding="utf-8").splitlines()[0] if note.is_file() else f"unknown, from {folder.name}"
+
+
+def _snapshot(repository: str, revision: str) -> Path | None:
+    index = _cached(repository, "model_index.json", revision)
+    return index.parent if index is not None else None
+
+
+def _cached(repository: str, file: str, revision: str) -> Path | None:
+    """A file in Hugging Face's cache."""
+    if find_spec("huggingface_hub") is None:
+        return None
+    from huggingface_hub import constants, try_to_load_from_cache  # constants: a module, not an attribute until then
+
+    found = try_to_load_from_cache(repository, file, cache_dir=constants.HF_HUB_CACHE, revision=revision)
+    return Path(found) if isinstance(found, str) else None

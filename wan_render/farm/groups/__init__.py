@@ -1,0 +1,1 @@
+"""Several devices that render one take together: when, how many, and how they meet."""

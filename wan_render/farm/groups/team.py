@@ -1,0 +1,253 @@
+"""One attempt at a take, by one device or by a group of them: the first leads, in the thread that renders; each other
+one helps in a thread of its own, and is free for other takes when its part is done."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from wan_render.errors import LostPeerError, OutOfMemoryError, Problem, WanRenderError
+from wan_render.farm.farm_settings import FarmSettings
+from wan_render.farm.groups.rendezvous import make_rendezvous, remove_rendezvous
+from wan_render.farm.process.attempt_log import log_of_rank
+from wan_render.farm.process.channel import Job
+from wan_render.farm.process.device_process import DeviceProcess, LostProcessError
+from wan_render.farm.slots import Turn
+from wan_render.printable import logger
+from wan_render.production import RenderOrder
+from wan_render.render_values import Group, Listen, Phase, Progress
+from wan_render.store import Clip
+
+GRACE_SECONDS = 2.0
+"""After a rank failed: whoever fails alike may say more of the cause, and who still waits for the leader leaves."""
+
+WRITING_SECONDS = 30.0
+"""So long a rank that is to be killed may go on writing the take before this one. Writing takes seconds."""
+
+_log = logger(__name__)
+
+
+@dataclass(eq=False)
+class Rank:
+    """A device's part. error: of a failed one; was_ended: since another rank failed before it; was_needless: when it
+    failed the leader seemed to do without it."""
+
+    turn: Turn
+    order: RenderOrder
+    log: Path
+    error: BaseException | None = None
+    is_over: bool = False
+    was_ended: bool = False
+    was_needless: bool = False
+
+    @property
+    def device(self) -> str:
+        """Its device's name."""
+        return self.turn.slot.device.name
+
+
+@dataclass(frozen=True)
+class TeamContext:
+    """What a farm and its teams share.
+
+    changed: the farm's lock. start: the process on a turn's device, warm or new. is_stopped: whether the farm was.
+    clear:   takes away a process that failed; its device can then be used again.
+    """
+
+    settings: FarmSettings
+    changed: threading.Condition
+    start: Callable[[Turn, RenderOrder, Path], DeviceProcess]
+    clear: Callable[[Turn], None]
+    is_stopped: Callable[[], bool]
+
+
+class Team:
+    """The ranks of one attempt, whose turns it ends: `render` once, then `settle`."""
+
+    def __init__(self, ground: TeamContext, order: RenderOrder, turns: Sequence[Turn], log: Path) -> None:
+        """order: as for one device. log: the leader's. Raises MachineError or DiskError where a group cannot meet."""
+        self._ground = ground
+        self._group = Group(0, len(turns), make_rendezvous(ground.settings.locks)) if len(turns) > 1 else None
+        names = tuple(turn.slot.device.name for turn in turns)
+        self._ranks = [
+            Rank(turn, self._order(order, rank, names), log_of_rank(log, rank)) for rank, turn in enumerate(turns)
+        ]
+        self._failures: list[Rank] = []
+        self._is_ending = self._is_settled = self._are_released = False
+        self._left = 0
+
+    def render(self, listen: Listen) -> Clip:
+        """The leader's clip; `listen` hears the leader, in this thread. Raises what the leader raised; `cause` then
+        says why, and nobody is at work any more."""
+        for rank in self._ranks[1:]:
+            threading.Thread(target=self._help, args=(rank,), name=f"helps {rank.order.shot}", daemon=True).start()
+        try:
+            clip: Clip = self._attempt(self._leader, self._heard(listen))
+        except BaseException:
+            with self._ground.changed:
+                self._ground.changed.wait_for(lambda: all(rank.is_over for rank in self._ranks))
+            self._ground.clear(self._leader.turn)
+            raise
+        return clip
+
+    @property
+    def cause(self) -> Rank:
+        """The rank that failed first, as far as can be told: those that were ended are not it; to be out of memory is
+        no consequence of anything, and the death of a process rarely; to have lost another rank always is."""
+        return min((rank for rank in self._failures if not rank.was_ended), key=_likeliness)
+
+    def settle(self) -> None:
+        """What a failure means was noted: its devices may be used again. Ends the leader's turn."""
+        with self._ground.changed:
+            self._is_settled = True
+            self._ground.changed.notify_all()
+        self._leave(self._leader)
+
+    @property
+    def _leader(self) -> Rank:
+        return self._ranks[0]
+
+    def _order(self, order: RenderOrder, rank: int, names: tuple[str, ...]) -> RenderOrder:
+        if self._group is None:
+            return order
+        group = replace(self._group, rank=rank)
+        return replace(order, group=group, helpers=names[1:], later=() if rank else order.later)
+
+    def _heard(self, listen: Listen) -> Listen:
+        def heard(progress: Progress) -> None:
+            if progress.phase is Phase.WRITING:
+                self._release_helpers()
+                with self._ground.changed:
+                    self._leader.turn.leave()
+                    self._ground.changed.notify_all()
+            listen(progress)
+
+        return heard
+
+    def _attempt(self, rank: Rank, listen: Listen) -> Any:
+        try:
+            job = Job(rank.order, f"shot {rank.order.shot}", rank.log)
+            result = self._start(rank).attempt(job, listen, self._ground.settings.stall)
+        except BaseException as error:
+            self._failed(rank, error)
+            raise
+        finally:
+            if rank is self._leader:
+                self._release_helpers()
+        self._over(rank)
+        return result
+
+    def _start(self, rank: Rank) -> DeviceProcess:
+        with self._ground.changed:
+            if rank.was_ended:
+                raise LostProcessError(Problem(rank.device, "was stopped"))
+            return self._ground.start(rank.turn, rank.order, rank.log)
+
+    def _over(self, rank: Rank) -> None:
+        with self._ground.changed:
+            rank.is_over = True
+            self._ground.changed.notify_all()
+
+    def _help(self, rank: Rank) -> None:
+        """A thread of a rank that does not lead. After a failure it keeps its device until that is settled."""
+        with suppress(Exception):  # it is noted, and the leader's thread raises it where it is the cause
+            self._attempt(rank, _to_nobody)
+        if rank.error is not None:
+            with self._ground.changed:
+                self._ground.changed.wait_for(lambda: self._is_settled)
+            self._ground.clear(rank.turn)
+        self._leave(rank)
+
+    def _leave(self, rank: Rank) -> None:
+        with self._ground.changed:
+            self._left += 1
+            is_last = self._left == len(self._ranks)
+        if is_last and self._group is not None:
+            remove_rendezvous(self._group.rendezvous)
+        with self._ground.changed:
+            rank.turn.end()
+            if self._ground.is_stopped() and not rank.turn.slot.busy:
+                rank.turn.slot.lock.release()
+            self._ground.changed.notify_all()
+
+    # Failures
+
+    def _failed(self, rank: Rank, error: BaseException) -> None:
+        """Note it, and end the others: they may wait for this one without end."""
+        if rank is self._leader:
+            self._release_helpers()
+        with self._ground.changed:
+            rank.error, rank.is_over = error, True
+            self._failures.append(rank)
+            self._ground.changed.notify_all()
+            if self._is_ending:
+                return
+            self._is_ending = True
+            if isinstance(error, WanRenderError):
+                self._give_time(rank)
+            if self._is_needless(rank):
+                self._is_ending, rank.was_needless = False, True
+                _log.warning("%s failed when its part of %s was done: %s", rank.device, rank.order.shot, error)
+            else:
+                self._end(self._at_work())
+
+    def _give_time(self, failed: Rank) -> None:
+        """To the others, unless the farm is stopped or the leader turns out to do without the failed one."""
+
+        def wait(condition: Callable[[], bool], seconds: float) -> None:
+            def is_time() -> bool:
+                return self._ground.is_stopped() or self._is_needless(failed) or condition()
+
+            self._ground.changed.wait_for(is_time, seconds)
+
+        wait(lambda: not self._at_work(), GRACE_SECONDS)
+        wait(lambda: not any(rank.turn.slot.writing for rank in self._at_work()), WRITING_SECONDS)
+
+    def _is_needless(self, rank: Rank) -> bool:
+        """Whether the leader does without it: the take is not lost."""
+        if rank is self._leader or self._group is None or self._leader.error is not None:
+            return False
+        return self._are_released or self._group.is_over
+
+    def _at_work(self) -> list[Rank]:
+        return [rank for rank in self._ranks if not rank.is_over]
+
+    @staticmethod
+    def _end(ranks: Sequence[Rank]) -> None:
+        """Now; one that has not begun will not."""
+        for rank in ranks:
+            rank.was_ended = True
+            if rank.turn.process is not None:
+                rank.turn.process.kill()
+
+    def _release_helpers(self) -> None:
+        """Who waits for the leader leaves; where that cannot be told, it is killed."""
+        with self._ground.changed:
+            self._are_released = True
+        if self._group is None:
+            return
+        try:
+            self._group.end()
+        except OSError as error:
+            _log.warning("%s: cannot be written to: %s", self._group.rendezvous, error.strerror)
+            with self._ground.changed:
+                self._end([rank for rank in self._at_work() if rank is not self._leader])
+
+
+def _likeliness(rank: Rank) -> int:
+    """Of being the cause, the likeliest first."""
+    if not isinstance(rank.error, WanRenderError):
+        return 0  # nobody listens any more
+    if isinstance(rank.error, LostPeerError):
+        return 5
+    if rank.was_needless:
+        return 4
+    return 1 if isinstance(rank.error, OutOfMemoryError) else 2 if isinstance(rank.error, LostProcessError) else 3
+
+
+def _to_nobody(_progress: Progress) -> None:
+    """What a rank that does not lead says of its progress: the leader says as much."""

@@ -1,0 +1,189 @@
+"""One lock for each device of this machine, by flock, so that the kernel frees it on any death.
+
+A GPU is locked on its device node, /dev/nvidia0: every user has that one file, whatever TMPDIR and a private /tmp are,
+and only root can make another. Where there is none (a CPU, WSL), the lock is a file of this user's own; see lock_place.
+The farm hands its open files to the device process; the lock is free when both are gone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from wan_render.farm.locks.lock_place import LockPlace, former_places, place_for
+from wan_render.farm.locks.lock_record import Use, erase_record, holder, write_record
+from wan_render.printable import logger
+from wan_render.render_values import Device
+
+_log = logger(__name__)
+
+
+class DeviceLock:
+    """The lock of one device, for one farm. Not safe for several threads: the farm calls it under its own lock."""
+
+    def __init__(self, folder: Path | None, device: Device) -> None:
+        """folder: for the lock of a device without a node, instead of this user's own. Raises MachineError where it
+        cannot hold a lock."""
+        self._device, self._folder = device, folder
+        self._place = place_for(device, folder)
+        self._files: dict[Path, list[_LockFile]] = {}
+        self._use = Use("", 0.0)
+        self._held = self._said = False
+
+    @property
+    def held(self) -> bool:
+        """Whether it is ours."""
+        return self._held
+
+    @property
+    def files(self) -> tuple[int, ...]:
+        """The open files that are the lock, to be inherited by the device process. Held only."""
+        if not self._held:
+            raise ValueError("the lock is not held")
+        return tuple(file.number for files in self._files.values() for file in files)
+
+    @property
+    def weakness(self) -> str:
+        """Who does not see this lock, in words; "" where every run on this machine does."""
+        return self._place.weakness
+
+    def take(self) -> bool:
+        """Whether it is ours now; never waits."""
+        if self._held:
+            self._renew()
+            return True
+        for place in self._places():
+            if not self._lock(place):
+                self._unlock()
+                return False
+        self._held = True
+        self._note()
+        return True
+
+    def obtainable(self) -> bool:
+        """Whether it is ours or could be."""
+        if self._held:
+            return True
+        free = all(map(self._lock, self._places()))
+        self._unlock()
+        return free
+
+    def holder(self) -> str:
+        """Who holds it, in words: `film river (process 412 of anna) uses it, about until 04:10`."""
+        for place in self._places():
+            if not self._lock(place):
+                self._unlock()
+                return holder(place)
+        self._unlock()
+        return "another run used it until now"
+
+    def describe(self, film: str, seconds: float) -> None:
+        """Let those who wait know what it is held for, and about how much longer."""
+        self._use = Use(film, time.time() + seconds)
+        if self._held:
+            self._note()
+
+    def release(self) -> None:
+        """Let go; a device process that still lives keeps it. Closes what was opened to look at it, too."""
+        if self._held:
+            erase_record(self._place)
+        self._held = False
+        for files in self._files.values():
+            for file in files:
+                file.close()
+        self._files.clear()
+
+    def _places(self) -> Iterator[LockPlace]:
+        """All of them must be ours. In one order, so that two runs never hold one each."""
+        if self._place.path is not None:
+            yield self._place
+        if self._folder is None:
+            yield from former_places(self._device)
+
+    def _lock(self, place: LockPlace) -> bool:
+        """Whether it is locked by us; what cannot be a lock keeps nobody, and that is said."""
+        opened = self._files.setdefault(_path(place), [])
+        try:
+            if opened and not opened[-1].is_there:
+                opened.pop().close()
+            if not opened:
+                opened.append(_LockFile(place))
+            return opened[-1].lock()
+        except OSError as error:
+            if not self._said:
+                self._said = True
+                _log.warning("%s cannot be locked (%s): another run may use it, too", self._device.name, error)
+            return True
+
+    def _unlock(self) -> None:
+        """What no device process has inherited. A GPU's node stays open: to open it can take a second."""
+        for path, files in list(self._files.items()):
+            if all(file.is_node for file in files):
+                for file in files:
+                    file.unlock()
+            else:
+                for file in self._files.pop(path):
+                    file.close()
+
+    def _renew(self) -> None:
+        """Where somebody removed a file that we hold, the one that stands there now is locked as well."""
+        for place in self._places():
+            files = self._files.setdefault(_path(place), [])
+            if not files or not files[-1].is_there:
+                with suppress(OSError):
+                    file = _LockFile(place)
+                    files.append(file) if file.lock() else file.close()
+                    self._note()
+
+    def _note(self) -> None:
+        for place in self._places():
+            write_record(place, self._use)
+
+
+class _LockFile:
+    """One file, opened and perhaps locked. Raises OSError where it cannot be opened, or is not what it should be."""
+
+    def __init__(self, place: LockPlace) -> None:
+        self._path, self.is_node = _path(place), not place.is_own
+        if place.is_own:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT if place.is_own else os.O_RDONLY
+        self.number = os.open(self._path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        mode = os.fstat(self.number).st_mode
+        if not (stat.S_ISREG(mode) if place.is_own else stat.S_ISCHR(mode)):
+            self.close()
+            raise OSError(f"{self._path} is no {'file' if place.is_own else 'device'}")
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it still stands where others look for it."""
+        with suppress(OSError):
+            return os.path.samestat(os.fstat(self.number), self._path.lstat())
+        return False
+
+    def lock(self) -> bool:
+        """Whether it is locked by us. One that was removed between opening and locking is no lock."""
+        try:
+            fcntl.flock(self.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return self.is_there
+
+    def unlock(self) -> None:
+        """Let go, but keep it open."""
+        fcntl.flock(self.number, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go."""
+        os.close(self.number)
+
+
+def _path(place: LockPlace) -> Path:
+    if place.path is None:
+        raise ValueError("there is no place for a lock")
+    return place.path

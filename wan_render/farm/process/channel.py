@@ -1,0 +1,125 @@
+"""Messages between a farm and a device process: pickles, each with its length before it, over a socket.
+
+Both ends are this package, started by the same user, over a socket that has no address.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import struct
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wan_render.errors import WanRenderError
+from wan_render.render_values import Device, Progress
+
+_LENGTH = struct.Struct(">Q")
+
+
+@dataclass(frozen=True)
+class Start:
+    """To the child, once. `work` is `module:function`; see farm.work."""
+
+    work: str
+    device: Device
+    store: Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """To the child: one attempt at an order. From now on it prints to the file `log`.
+
+    number: tells the attempts in one process apart, from 1: one may be written while the next is rendered.
+    """
+
+    order: Any
+    name: str
+    log: Path
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Ready:
+    """From the child: it has started."""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """From the child: a record of one of wan_render's loggers."""
+
+    logger: str
+    level: int
+    text: str
+
+
+@dataclass(frozen=True)
+class ProgressMessage:
+    """From the child: an attempt's progress."""
+
+    job: int
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Done:
+    """From the child: an attempt's result."""
+
+    job: int
+    result: Any
+
+
+@dataclass(frozen=True)
+class Failed:
+    """From the child: an attempt's error; job 0: that of every attempt, since the child itself failed.
+
+    usable: whether the child can be used again: what failed had nothing to do with the device.
+    """
+
+    job: int
+    error: WanRenderError
+    usable: bool = False
+
+
+class ClosedError(Exception):
+    """The other end is gone, or this one was closed."""
+
+
+class Channel:
+    """One end. `send` may be called from any thread, `receive` from one."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._sending = threading.Lock()
+
+    def send(self, message: object) -> None:
+        """Raises OSError when the other end is gone. What does not pickle raises before anything is sent."""
+        body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+        with self._sending:
+            self._end.sendall(_LENGTH.pack(len(body)) + body)
+
+    def receive(self) -> Any:
+        """The next message. Raises ClosedError when there is none to come."""
+        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
+        return pickle.loads(self._exactly(length))  # noqa: S301 - from our own process, see above
+
+    def close(self) -> None:
+        """`receive` raises ClosedError on this end at once, on the other after what was sent."""
+        with suppress(OSError):
+            self._end.shutdown(socket.SHUT_RDWR)
+
+    def _exactly(self, count: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < count:
+            try:
+                part = self._end.recv(min(count - len(parts), 1 << 20))
+            except OSError:
+                part = b""
+            if not part:
+                self._end.close()
+                raise ClosedError
+            parts += part
+        return bytes(parts)

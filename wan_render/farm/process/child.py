@@ -1,0 +1,194 @@
+"""The main program of a device process: `python -m wan_render.farm.process.child CHANNEL LOCK…`, all open files.
+
+It lives as long as its farm. It ignores SIGINT and SIGTERM: the farm stops it, by killing it; were it to go by
+itself on a cancel, that would look like a crash. All that it prints goes to the log of the attempt.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from wan_render.errors import DeviceError, Problem, RenderError, WanRenderError
+from wan_render.farm.process.channel import (
+    Channel,
+    ClosedError,
+    Done,
+    Failed,
+    Job,
+    Logged,
+    ProgressMessage,
+    Ready,
+    Start,
+)
+from wan_render.farm.process.work import Work, Write, work_named
+from wan_render.farm.process.writer import Writer
+from wan_render.media.ffmpeg import protect_from_our_oom_score
+from wan_render.printable import PrintableFormatter, printable
+from wan_render.store import Clip
+
+_WATCHER = ("/bin/sh", "-c", "read -r _; kill -KILL 0")
+"""Waits for the end of stdin, then kills the process group that it is in. A process of its own, since a thread here
+would wait for the interpreter while a C library (CUDA, loading) holds it; and unlike PR_SET_PDEATHSIG it follows the
+farm's life, not that of the thread that started us, and takes ffmpeg along."""
+
+_OOM_SCORE = 800
+"""Of 1000: where memory runs out, the kernel ends the attempt rather than the farm or the user's desktop."""
+
+
+_OOM_FILE = Path("/proc/self/oom_score_adj")
+
+
+def main() -> None:
+    """Serve until the farm is gone."""
+    channel_file, *locks = map(int, sys.argv[1:])
+    for file in (channel_file, *locks):
+        os.set_inheritable(file, False)  # noqa: FBT003 - positional in the standard library
+    _settle()
+    channel = Channel(socket.socket(fileno=channel_file))
+    _forward_logs(channel)
+    with suppress(ClosedError, OSError):
+        _serve(channel)
+
+
+def _settle() -> None:
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, lambda *_: None)  # not SIG_IGN, which ffmpeg would inherit
+    subprocess.Popen(_WATCHER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    with suppress(OSError, ValueError):  # Linux only
+        protect_from_our_oom_score(int(_OOM_FILE.read_text(encoding="ascii")))
+        _OOM_FILE.write_text(str(_OOM_SCORE), encoding="ascii")
+    faulthandler.enable()
+
+
+def _forward_logs(channel: Channel) -> None:
+    written = logging.StreamHandler(sys.stderr)
+    written.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[written])
+    logging.getLogger("wan_render").addHandler(_Forward(channel))
+
+
+class _Forward(logging.Handler):
+    """Sends what wan-render logs to the farm, where a person may read it now."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__()
+        self._channel = channel
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):
+            self._channel.send(Logged(record.name, record.levelno, record.getMessage()))
+
+
+def _serve(channel: Channel) -> None:
+    """Work off orders until the farm closes the channel (ClosedError)."""
+    start: Start = channel.receive()
+    try:
+        work = work_named(start.work)(start.device, start.store)
+    except Exception as error:  # noqa: BLE001 - the top of a device process
+        channel.send(Failed(0, _portable(error, f"the process on {start.device.name}", "this attempt's log")))
+        return
+    channel.send(Ready())
+    writer = Writer()
+    while (job := _next(channel)) is not None:
+        _answer(job, channel, work, writer)
+
+
+def _next(channel: Channel) -> Job | None:
+    """The next order; None, and the farm told, for one that does not unpickle here."""
+    try:
+        job: Job = channel.receive()
+    except ClosedError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a foreign class does when it is unpickled
+        channel.send(Failed(0, _portable(error, "an order", "this attempt's log")))
+        return None
+    return job
+
+
+def _answer(job: Job, channel: Channel, work: Work, writer: Writer) -> None:
+    """Render one order. Its end is sent now, or by the writer once it is written, while the next is rendered."""
+    try:
+        _print_to(job.log)
+        result = work(job.order, lambda progress: channel.send(ProgressMessage(job.number, progress)))
+    except Exception as error:  # noqa: BLE001 - the top of a device process
+        writer.wait()  # this process is not used again: the order before this one ends first
+        channel.send(Failed(job.number, _portable(error, job.name, str(job.log))))
+        return
+    if callable(result):
+        writer.start(lambda: _write(job, channel, result))
+    else:
+        channel.send(_end(job, lambda: result))
+
+
+def _write(job: Job, channel: Channel, write: Write) -> None:
+    with suppress(OSError):  # the farm is gone, and this process about to be
+        channel.send(_end(job, write, usable=True))
+
+
+def _end(job: Job, result: Callable[[], Clip | None], *, usable: bool = False) -> Done | Failed:
+    """How it ends; what does not pickle is found here, not by the channel."""
+    try:
+        done = Done(job.number, result())
+        pickle.dumps(done)
+    except Exception as error:  # noqa: BLE001 - the top of a device process
+        return Failed(job.number, _portable(error, job.name, str(job.log)), usable)
+    return done
+
+
+def _print_to(log: Path) -> None:
+    """Whatever prints from here on, C libraries and ffmpeg included, prints to this file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
+
+
+def _portable(error: Exception, name: str, log: str) -> WanRenderError:
+    """The error if it is one of ours and crosses the channel whole; else one that says the same."""
+    sys.stderr.write(printable("".join(traceback.format_exception(error))))
+    if isinstance(error, WanRenderError) and _pickles(error):
+        return error
+    problem = Problem(name, f"{_words(error)}, {_place(error)}", remedy=f"the whole story is in {log}")
+    if isinstance(error, MemoryError) or getattr(error, "worth_retrying", False):
+        return DeviceError(problem)
+    return RenderError(problem)
+
+
+def _words(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:500]}" if text else type(error).__name__
+
+
+def _place(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return (
+        f"in {frames[-1].name} ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
+        if frames
+        else "from outside Python"
+    )
+
+
+def _pickles(error: WanRenderError) -> bool:
+    try:
+        return str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - our own bytes
+    except Exception:  # noqa: BLE001 - whatever a foreign class does when it is pickled
+        return False
+
+
+if __name__ == "__main__":
+    main()

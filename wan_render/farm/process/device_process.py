@@ -1,0 +1,235 @@
+"""A device process, seen from the farm: started, given orders, watched, killed.
+
+It is a plain `python -m wan_render.farm.process.child` in a session of its own, with its GPU pinned in the environment.
+Its stdin is its lifeline: when our end closes, whether we close it or die, a watcher in its session kills that whole
+session, ffmpeg included, whatever Python is doing there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from wan_render.errors import DeviceError, Problem
+from wan_render.farm.farm_settings import Stall
+from wan_render.farm.process.channel import (
+    Channel,
+    ClosedError,
+    Done,
+    Failed,
+    Job,
+    Logged,
+    ProgressMessage,
+    Ready,
+    Start,
+)
+from wan_render.farm.process.inbox import Inbox, Message
+from wan_render.printable import logger
+from wan_render.render_values import Device, Listen
+
+_GRACE_SECONDS = 1.0
+"""After a stall: a farm that was itself asleep (Ctrl-Z) has events to read first."""
+
+_EXIT_SECONDS = 10.0
+
+
+class LostProcessError(DeviceError):
+    """The process died or stalled: the farm saw it, the process itself said nothing."""
+
+
+class _Gone:
+    """In the inbox: the process closed its end."""
+
+
+class DeviceProcess:
+    """One process. It renders one attempt at a time: the next may begin once the former is being written.
+
+    `kill` from any thread. Where it is not `alive` any more after a failure it must be killed, never reused.
+    """
+
+    def __init__(self, start: Start, locks: tuple[int, ...], log: Path) -> None:
+        self._device = start.device
+        self._log = log
+        self._ready = self._killed = self._spent = False
+        self._over: Message | None = None
+        self._inboxes: dict[int, Inbox] = {}
+        self._numbers = count(1)
+        self._routing = threading.Lock()
+        ours, theirs = socket.socketpair()
+        with theirs, ExitStack() as on_failure:
+            on_failure.enter_context(ours)
+            self._process = _spawn(start.device, theirs.fileno(), locks, log)
+            on_failure.pop_all()
+        self._channel = Channel(ours)
+        threading.Thread(target=self._read, name=f"reads {start.device.name}", daemon=True).start()
+        self._send(start)
+
+    @property
+    def pid(self) -> int:
+        """The process's id, also that of its session and group."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take an order."""
+        return not self._killed and not self._spent and self._process.poll() is None
+
+    def attempt(self, job: Job, listen: Listen, stall: Stall) -> Any:
+        """The job's result. `listen` is called in this thread.
+
+        Raises what the job raised; LostProcessError where the process died or stalled.
+        """
+        with self._inbox_of(job) as inbox:
+            try:
+                end = self._end(inbox, listen, stall)
+            except BaseException:  # it died, it hangs, or nobody listens any more
+                self._spent = True
+                raise
+        if isinstance(end, Failed):
+            self._spent = self._spent or not end.usable
+            raise end.error
+        return end.result
+
+    def _end(self, inbox: Inbox, listen: Listen, stall: Stall) -> Done | Failed:
+        doing, limit = ("beginning", stall.beginning) if self._ready else ("starting", stall.starting)
+        while True:
+            match message := self._next(inbox, doing, limit):
+                case ProgressMessage():
+                    doing, limit = message.progress.phase.value, stall.of(message.progress.phase)
+                    listen(message.progress)
+                case Ready():
+                    doing, limit = "beginning", stall.beginning
+                case Logged():
+                    logger(message.logger).log(message.level, message.text)
+                case Done() | Failed():
+                    return message
+                case _Gone():
+                    raise self._death()
+
+    @contextmanager
+    def _inbox_of(self, job: Job) -> Iterator[Inbox]:
+        """Sends the job; what the process says of it arrives in the inbox."""
+        number, inbox = next(self._numbers), Inbox()
+        with self._routing:
+            self._log = job.log
+            self._inboxes[number] = inbox
+            if self._over is not None:
+                inbox.put(self._over)
+        self._send(replace(job, number=number))
+        try:
+            yield inbox
+        finally:
+            with self._routing:
+                del self._inboxes[number]
+
+    def kill(self) -> None:
+        """Now, with all that it started. An attempt in flight raises at once; does not wait for the death itself."""
+        self._killed = True
+        self._process.kill()
+        self._cut()
+
+    def dismiss(self) -> None:
+        """Tell it to leave; `close` waits for that."""
+        self._channel.close()
+
+    def close(self) -> None:
+        """Let it leave by itself; kill it if it does not."""
+        self.dismiss()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_EXIT_SECONDS)
+        self.kill()
+
+    def wait(self) -> None:
+        """Until a killed process has given the device back. One stuck in its driver is left behind, with its lock."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_EXIT_SECONDS)
+
+    def _cut(self) -> None:
+        self._channel.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def _send(self, message: Start | Job) -> None:
+        with suppress(OSError):  # it is dead: the reader says so
+            self._channel.send(message)
+
+    def _read(self) -> None:
+        """Empty the socket always, so that the device never waits for whoever listens."""
+        while True:
+            try:
+                self._deliver(self._channel.receive())
+            except ClosedError:
+                self._deliver(_Gone())
+                return
+            except Exception as error:  # noqa: BLE001 - the seam to another process: whatever unpickling raised
+                self._deliver(Failed(0, self._failure(f"sent what cannot be read: {error!r}")))
+
+    def _deliver(self, message: Message) -> None:
+        """To the attempt that it is about; to the last one, what is about none; to all, what is about the process."""
+        with self._routing:
+            match message:
+                case ProgressMessage(job=number) | Done(job=number) | Failed(job=number) if number:
+                    inboxes = [self._inboxes[number]] if number in self._inboxes else []
+                case Logged():
+                    inboxes = list(self._inboxes.values())[-1:]
+                case _:
+                    self._ready = self._ready or isinstance(message, Ready)
+                    self._over = self._over or (None if isinstance(message, Ready) else message)
+                    inboxes = list(self._inboxes.values())
+        for inbox in inboxes:
+            inbox.put(message)
+
+    def _next(self, inbox: Inbox, doing: str, limit: float) -> Message:
+        message = inbox.get(limit) or inbox.get(_GRACE_SECONDS)
+        if message is None:
+            raise self._failure(f"showed no progress for {limit:g} s while {doing}")
+        return message
+
+    def _death(self) -> LostProcessError:
+        if self._killed:
+            return self._failure("was stopped")
+        try:
+            code = self._process.wait(_EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            return self._failure("closed its connection")
+        if code >= 0:
+            return self._failure(f"ended by itself with code {code}")
+        if -code == signal.SIGKILL:
+            return self._failure("was killed (signal 9); the kernel's log says whether memory ran out")
+        return self._failure(f"was killed (signal {-code}: {signal.strsignal(-code)})")
+
+    def _failure(self, found: str) -> LostProcessError:
+        return LostProcessError(Problem(f"the process on {self._device.name}", found, remedy=f"its log: {self._log}"))
+
+
+def _spawn(device: Device, channel: int, locks: tuple[int, ...], log: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "wan_render.farm.process.child", str(channel), *map(str, locks)]
+    try:
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                pass_fds=(channel, *locks),
+                env=_environment(device),
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise DeviceError(Problem(f"the process on {device.name}", f"cannot be started: {error}")) from error
+
+
+def _environment(device: Device) -> dict[str, str]:
+    """Ours, with the GPU pinned, and modules found where we find them."""
+    modules = os.pathsep.join(folder for folder in sys.path if folder)
+    return {**os.environ, "CUDA_VISIBLE_DEVICES": device.pin, "PYTHONPATH": modules, "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,43 @@
+"""Messages that arrived from a device process and wait for the thread that renders."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from wan_render.farm.process.channel import ProgressMessage
+
+Message = object
+
+
+class Inbox:
+    """A queue in which a newer progress of the same phase takes the place of one that nobody has read yet.
+
+    So a listener that is slower than the device neither holds it up nor fills the memory.
+    """
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque()
+        self._arrived = threading.Condition()
+
+    def put(self, message: Message) -> None:
+        """Never waits."""
+        with self._arrived:
+            if self._messages and _supersedes(message, self._messages[-1]):
+                self._messages.pop()
+            self._messages.append(message)
+            self._arrived.notify()
+
+    def get(self, timeout: float) -> Message | None:
+        """The oldest message; None when none came within `timeout` seconds."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: bool(self._messages), timeout)
+            return self._messages.popleft() if self._messages else None
+
+
+def _supersedes(newer: Message, older: Message) -> bool:
+    return (
+        isinstance(newer, ProgressMessage)
+        and isinstance(older, ProgressMessage)
+        and newer.progress.phase is older.progress.phase
+    )

@@ -1,0 +1,40 @@
+"""What a device process does with an order: `render_takes` makes the real thing; tests name their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from wan_render.production import RenderOrder, Warm, assist_take, begin_take
+from wan_render.render_values import Device, Listen
+from wan_render.store import Clip, Store
+
+Write = Callable[[], Clip]
+"""What is left of an order when the device has done its part. May be called in another thread."""
+
+Work = Callable[[RenderOrder, Listen], Clip | Write | None]
+"""One attempt at an order. Called for one order after another in one process, always in the same thread. None comes
+of the order of a group's later rank."""
+
+
+def render_takes(device: Device, store: Path) -> Work:
+    """Render takes into the store whose root is given; the model stays loaded between orders that share one."""
+    takes = Store(store)
+    warm = Warm(takes.stages)
+
+    def work(order: RenderOrder, listen: Listen) -> Clip | Write | None:
+        if order.group is not None and order.group.rank:
+            assist_take(order, warm, device, listen)
+            return None
+        begun = begin_take(order, warm, device, takes, listen)
+        return begun if isinstance(begun, Clip) else begun.write
+
+    return work
+
+
+def work_named(name: str) -> Callable[[Device, Path], Work]:
+    """The maker of work called `module:function`."""
+    module, _, function = name.partition(":")
+    maker: Callable[[Device, Path], Work] = getattr(import_module(module), function)
+    return maker

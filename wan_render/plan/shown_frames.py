@@ -1,0 +1,127 @@
+"""Which frames of each shot are shown: takes, `in`, `out`, `hold` and joints, laid on the film's own clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from wan_render.authored import Time
+from wan_render.plan.clock import FilmClock, nearest_frame
+from wan_render.plan.film_plan import PlannedJoint
+from wan_render.plan.findings import Findings
+from wan_render.plan.inherit import Inherited
+from wan_render.plan.joints import Rates
+from wan_render.plan.lengths import PlannedLength
+from wan_render.plan.roles import ShotRole
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Film frames [first, first + frames) of a shot's take, then its last picture for `hold` more."""
+
+    first: int
+    frames: int
+    hold: int
+
+
+@dataclass(frozen=True)
+class Span:
+    """One shot before it is laid on the clock. `take`: film frames that its take gives; 0 without a model."""
+
+    inherited: Inherited
+    role: ShotRole
+    length: PlannedLength
+    take: int
+    joint: PlannedJoint | None
+
+
+def take_in_film_frames(frames: int, rate: Fraction, film: Fraction) -> int:
+    """How many film frames a take of another rate gives, both ends included."""
+    return nearest_frame(Fraction(frames - 1) / rate * film) + 1
+
+
+def lay(span: Span, clock: FilmClock, rates: Rates, findings: Findings) -> tuple[Shown, FilmClock]:
+    """What is shown of a shot that begins at `clock`, and the clock where the next one begins."""
+    shown, seconds = _shown(span, clock, rates, findings)
+    held = clock.after(seconds, shown.frames)
+    hold = _seconds(span.inherited.shot.hold, rates)
+    hold_frames = held.frames_until(hold) if hold else 0
+    end = held.after(hold, hold_frames)
+    if span.joint is not None and span.joint.kind == "dissolve":
+        end = end.overlapped(span.joint.frames)
+    return _with_hold(shown, hold_frames, span.joint), end
+
+
+def _with_hold(shown: Shown, hold: int, joint: PlannedJoint | None) -> Shown:
+    """A shot that is held before a continuous joint freezes the shared picture itself, not the one before it."""
+    if hold and joint is not None and joint.kind == "continuous":
+        return Shown(shown.first, shown.frames + 1, hold - 1)
+    return Shown(shown.first, shown.frames, hold)
+
+
+def _shown(span: Span, clock: FilmClock, rates: Rates, findings: Findings) -> tuple[Shown, Fraction]:
+    """The part of a shot that is shown, without its hold, and the seconds that it stands for."""
+    begin, end = _seconds(span.inherited.shot.in_, rates), _end(span, rates)
+    first = nearest_frame(begin * rates.film)
+    there = span.take - first
+    if span.role is not ShotRole.RENDER:
+        seconds = end - begin
+        frames = clock.frames_until(seconds)
+    elif _shows_whole_take(span):
+        frames = there if span.joint is None else there - 1  # the next shot shows the shared picture
+        seconds = frames / rates.film
+    else:
+        _check_out(span, rates, findings)
+        seconds = end - begin
+        frames = min(there, clock.frames_until(seconds))
+    if frames < 1:
+        _tell_nothing_left(span, findings)
+        return Shown(first, 1, 0), 1 / rates.film
+    return Shown(first, frames, 0), seconds
+
+
+def _shows_whole_take(span: Span) -> bool:
+    """Whether it is as long as its take: up to the picture that the next shot shows, or, in the film's last shot, up to
+    the keyframe that it ends on. A last shot that ends on no keyframe is as long as asked."""
+    shot = span.inherited.shot
+    if shot.out is not None:
+        return False
+    return shot.to is not None if span.joint is None else span.joint.kind == "continuous"
+
+
+def lengthened(span: Span, shown: Shown, rates: Rates) -> tuple[Fraction, Fraction] | None:
+    """(asked, shown) seconds of a shot that is longer by a frame or more because its whole take is shown; the keyframe
+    at the end of the film and `hold` come on top. None for any other."""
+    if span.role is not ShotRole.RENDER or not _shows_whole_take(span):
+        return None
+    asked = _end(span, rates) - _seconds(span.inherited.shot.in_, rates)
+    comes_to = (span.take - shown.first - 1) / rates.film
+    return (asked, comes_to) if comes_to - asked >= 1 / rates.film else None
+
+
+def _end(span: Span, rates: Rates) -> Fraction:
+    """Where a shot's own time ends: at its `out`, else at its duration; that of a clip counts from its `in`."""
+    shot = span.inherited.shot
+    if shot.out is not None:
+        return _seconds(shot.out, rates)
+    return span.length.seconds + (_seconds(shot.in_, rates) if span.role is ShotRole.CLIP else 0)
+
+
+def _check_out(span: Span, rates: Rates, findings: Findings) -> None:
+    out, last = span.inherited.shot.out, Fraction(span.take) / rates.film
+    if out is not None and (seconds := _seconds(out, rates)) > last:
+        allowed = f"the take has {span.take} frames, {float(last):g}s"
+        remedy = "write an earlier one, or a longer duration"
+        findings.error(span.inherited.at("out"), f"{float(seconds):g}s is beyond the take", allowed, remedy)
+
+
+def _tell_nothing_left(span: Span, findings: Findings) -> None:
+    shot = span.inherited.shot
+    key = "out" if shot.out is not None else "in" if shot.in_ is not None else None
+    place = span.inherited.place if key is None else span.inherited.at(key)
+    allowed = "`in` comes before `out` and before the take's end" if key is not None else "at least one frame is shown"
+    findings.error(place, "less than one frame of the shot is left", allowed, "show more of it")
+
+
+def _seconds(time: Time | None, rates: Rates) -> Fraction:
+    return Fraction(0) if time is None else time.at(rates.told)

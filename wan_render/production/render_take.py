@@ -1,0 +1,221 @@
+"""Rendering one take: what a device process does with an order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from wan_render.errors import DiskError, DiskFullError, FfmpegError
+from wan_render.frame_checks import checked
+from wan_render.media.clip import write_clip
+from wan_render.media.preview import write_preview
+from wan_render.printable import logger
+from wan_render.production.join import write_joined
+from wan_render.production.order import RenderOrder
+from wan_render.production.pictures import Pictures
+from wan_render.production.warm import Warm
+from wan_render.render_values import Device, Frames, Listen, Phase, Pixels, Progress, TakeInputs
+from wan_render.settings import machine_settings
+from wan_render.store import CLIP, FIRST, LAST, PREVIEW, TOGETHER, Clip, Fill, Provenance, Store
+from wan_render.take import Take, short
+
+LOG = logger("wan_render.production")
+
+
+def render_take(order: RenderOrder, warm: Warm, device: Device, store: Store, listen: Listen) -> Clip:
+    """The take as a whole clip in the store: found there, or rendered now.
+
+    While another run renders it, `listen` hears WAITING every second; then it is found. Raises PictureError,
+    RenderError, DeviceError, WeightsError, FfmpegError or DiskError; nothing of the take is visible in the store then.
+    """
+    begun = begin_take(order, warm, device, store, listen)
+    return begun if isinstance(begun, Clip) else begun.write()
+
+
+def begin_take(order: RenderOrder, warm: Warm, device: Device, store: Store, listen: Listen) -> Clip | Unwritten:
+    """The part of `render_take` that needs the device. After its last event, WRITING, the device is free."""
+    watch = Stopwatch(listen)
+    with ExitStack() as held:
+        held.enter_context(store.in_use())
+        held.enter_context(store.lock(order.take.key, lambda: watch(Progress(Phase.WAITING))))
+        clip = store.verify(order.take.key)
+        if clip is not None:
+            _settle(order, store)
+            return clip
+        if (closed := store.unreadable(order.take.key)) is not None:
+            raise DiskError(closed)
+        fill = _filling(order, warm, device, store, watch)
+        watch(Progress(Phase.WRITING))
+        return Unwritten(order, store, fill, store.hand_over(order.take.key), held.pop_all())
+
+
+def assist_take(order: RenderOrder, warm: Warm, device: Device, listen: Listen) -> None:
+    """Be one of the group that renders the take, but not its leader, who writes it. Raises as `begin_take` does."""
+    if order.group is None or not order.group.rank:
+        raise ValueError(f"expected the order of a group's later rank, got {order.group}")
+    with _closed_after_failure(order, warm, device):
+        renderer = warm.renderer(order, device, listen)
+        renderer.assist(order.take, TakeInputs(None, None, order.loras), listen, order.group)
+
+
+class Unwritten:
+    """A take that is rendered and not yet written. It holds the take's lock, for whichever thread calls `write`."""
+
+    def __init__(
+        self, order: RenderOrder, store: Store, fill: Fill, take_over: Callable[[], None], held: ExitStack
+    ) -> None:
+        self._order, self._store, self._fill = order, store, fill
+        self._take_over, self._held = take_over, held
+
+    def write(self) -> Clip:
+        """Publish it. Raises FfmpegError or DiskError."""
+        self._take_over()
+        with self._held:
+            clip = self._store.publish(self._order.take, self._fill)
+            _settle(self._order, self._store)
+            return clip
+
+
+def _settle(order: RenderOrder, store: Store) -> None:
+    """The take is there: its shot has it, and what was kept for it alone has served."""
+    if not machine_settings().keep_latents:
+        store.stages.drop(order.take.key)
+    if order.film:
+        store.remember(order.film, order.shot, order.number, order.take)
+
+
+def _filling(order: RenderOrder, warm: Warm, device: Device, store: Store, watch: Stopwatch) -> Fill:
+    """Render; what is returned writes the files."""
+    for remark in order.remarks:
+        LOG.warning("%s take %d: %s", order.shot, order.number, remark)
+    pictures = Pictures(store, order.pictures)
+    plates = replace(_plates(order.take, pictures), loras=order.loras)
+    if order.take.through:
+        return _joining(order, device, store, plates, watch)
+    frames, versions = _frames(order, warm, device, store, plates, watch)
+
+    def fill(folder: Path) -> Provenance:
+        write_clip(folder / CLIP, frames)
+        remarks = _write_beside(folder, plates)
+        return _provenance(order, pictures, device, watch.seconds(), versions, remarks)
+
+    return fill
+
+
+def _plates(take: Take, pictures: Pictures) -> TakeInputs:
+    first, last = (pictures.pixels(plate) if plate is not None else None for plate in (take.first, take.last))
+    return TakeInputs(first, last)
+
+
+def _joining(order: RenderOrder, device: Device, store: Store, plates: TakeInputs, watch: Stopwatch) -> Fill:
+    """A take that passes through keyframes: no model is needed, its segments are there."""
+
+    def fill(folder: Path) -> Provenance:
+        write_joined(folder, order.take, store)
+        remarks = _write_beside(folder, plates)
+        return _provenance(order, Pictures(store, order.pictures), device, watch.seconds(), {}, remarks)
+
+    return fill
+
+
+def _frames(
+    order: RenderOrder, warm: Warm, device: Device, store: Store, plates: TakeInputs, watch: Stopwatch
+) -> tuple[Frames, Mapping[str, str]]:
+    """The checked frames, and what the renderer says of itself."""
+    with _closed_after_failure(order, warm, device):
+        renderer = warm.renderer(order, device, watch)
+        pictures = {later.take.key: Pictures(store, later.pictures) for later in order.later}
+        takes = [order.take, *(later.take for later in order.later)]
+        renderer.prepare(
+            takes, lambda take: _plates(take, pictures[take.key]) if take.key in pictures else plates, watch
+        )
+        frames = checked(order.take, renderer.render(order.take, plates, watch, order.group), plates)
+        return frames, renderer.facts()
+
+
+@contextmanager
+def _closed_after_failure(order: RenderOrder, warm: Warm, device: Device) -> Iterator[None]:
+    """After a failure no renderer stays open."""
+    try:
+        yield
+    except BaseException:
+        LOG.info("take %s failed on %s: its renderer is closed", short(order.take.key), device.name)
+        warm.close()
+        raise
+
+
+def _write_beside(folder: Path, plates: TakeInputs) -> tuple[str, ...]:
+    """What lies beside a clip: its preview, and the plates that it begins and ends on. What is to be remarked of it."""
+    for name, picture in ((FIRST, plates.first), (LAST, plates.last)):
+        if picture is not None:
+            write_picture(folder / name, picture)
+    try:
+        write_preview(folder / CLIP, folder / PREVIEW)
+    except DiskFullError:
+        raise
+    except (FfmpegError, DiskError) as error:  # no film needs it, and the review page makes it
+        remark = f"its preview could not be made: {error.problems[0].where} {error.problems[0].found}"
+        LOG.warning("%s; the film is made without it", remark)
+        return (remark,)
+    return ()
+
+
+def write_picture(file: Path, picture: Pixels) -> None:
+    """Write one picture as PNG: larger than it might be, and quickly."""
+    from PIL import Image
+
+    Image.fromarray(picture).save(file, compress_level=1)
+
+
+def _provenance(
+    order: RenderOrder,
+    pictures: Pictures,
+    device: Device,
+    seconds: Mapping[str, float],
+    versions: Mapping[str, str],
+    remarks: tuple[str, ...],
+) -> Provenance:
+    plates = {"first": order.take.first, "last": order.take.last}
+    return Provenance(
+        film=order.film,
+        shot=order.shot,
+        number=order.number,
+        why=order.why,
+        model=order.card.name,
+        keyframes={end: pictures.name(plate) for end, plate in plates.items() if plate is not None},
+        device=TOGETHER.join((device.name, *order.helpers)),
+        device_label=device.label,
+        seconds=seconds,
+        versions=versions,
+        remarks=(*order.remarks, *remarks),
+        frames_checked=True,
+    )
+
+
+class Stopwatch:
+    """Passes progress on and measures how long each phase took. What comes before the first one is `preparing`."""
+
+    def __init__(self, listen: Listen) -> None:
+        self._listen = listen
+        self._phase = "preparing"
+        self._since = time.monotonic()
+        self._seconds: dict[str, float] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        """Hear progress: the time since the last call belongs to the phase that was under way."""
+        self._account()
+        self._phase = progress.phase.value
+        self._listen(progress)
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds of each phase so far, in milliseconds' precision."""
+        self._account()
+        return {phase: round(seconds, 3) for phase, seconds in self._seconds.items()}
+
+    def _account(self) -> None:
+        now = time.monotonic()
+        self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + now - self._since
+        self._since = now

@@ -1,0 +1,237 @@
+"""What the report shows of one version of a film, gathered from the run, the cut and the store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from wan_render import __version__
+from wan_render.cut import Cut, Event, SlateSource
+from wan_render.errors import PictureError, RenderError
+from wan_render.keys import content_key
+from wan_render.plan import CardText, NotYet, PlannedShot, Rendered, StillPicture
+from wan_render.production.film_warnings import film_warnings
+from wan_render.production.pictures import Pictures
+from wan_render.production.render_take import write_picture
+from wan_render.production.run import Run
+from wan_render.report.review import Review, ReviewShot, ReviewTake, ShownCrop
+from wan_render.status import ShotStatus, TakeStatus
+from wan_render.store import Clip, Provenance, Store
+from wan_render.take import AnyPlate, Plate
+from wan_render.take_fields import prompt_of
+
+CROP_SIDE = 512
+"""Pixels of the longer side of a picture that shows a crop: what a thumbnail of the page has."""
+
+
+@contextmanager
+def review_of(run: Run, cut: Cut, version: str, video: Path, made: datetime) -> Iterator[Review]:
+    """The review of a film that was just made; its pictures of missing shots live as long as the context.
+
+    They lie beside the film, in the folder that becomes its version: the next run removes what a killed one left.
+    """
+    plan = run.plan
+    with TemporaryDirectory(prefix=".pictures-", dir=video.parent) as folder:
+        plates = _Plates(Pictures(run.store, plan.pictures), Path(folder), plan.cropped)
+        events = dict(zip((event.name for event in cut.events), zip(cut.events, cut.starts, strict=True), strict=True))
+        shots = (shot for shot in run.before.shots if shot.planned is not None)
+        yield Review(
+            title=plan.title,
+            slug=plan.slug,
+            version=version,
+            storyboard=plan.file.name,
+            video=video,
+            frames=cut.frames,
+            rate=cut.rate,
+            delivery=cut.delivery,
+            backend=plan.backend,
+            preview=run.backend.id.partition("/")[0] if run.backend.is_preview else "",
+            made=made,
+            tool=f"wan-render {__version__}",
+            warnings=tuple(map(str, film_warnings(plan, run.before))),
+            shots=tuple(_shot(run.store, shot, *events[shot.id], plates) for shot in shots),
+        )
+
+
+@dataclass(frozen=True)
+class _Plates:
+    """Conformed pictures of what has no clip to show them, written when they are asked for."""
+
+    pictures: Pictures
+    folder: Path
+    cropped: Mapping[str, Fraction]
+
+    def file(self, plate: AnyPlate) -> Path | None:
+        """None where the picture is gone or changed, or not rendered: then its shot says so."""
+        file = self.folder / f"{_name(plate)}.png"
+        if not file.exists():
+            with suppress(PictureError, RenderError):
+                write_picture(file, self.pictures.pixels(plate))
+        return file if file.exists() else None
+
+    def crop(self, plate: Plate) -> ShownCrop | None:
+        """None where little is cropped, or the picture is gone or changed."""
+        lost = self.cropped.get(plate.picture)
+        if lost is None or plate.fit != "cover":
+            return None
+        file = self.folder / f"crop-{_name(plate)}.png"
+        if not file.exists():
+            with suppress(PictureError):
+                write_picture(file, self.pictures.crop(plate, CROP_SIDE))
+        return ShownCrop(file, float(lost)) if file.exists() else None
+
+
+def _name(plate: AnyPlate) -> str:
+    """Of a plate's file: one picture may be fitted in several ways."""
+    return content_key("plate/1", plate)
+
+
+def _shot(store: Store, status: ShotStatus, event: Event, start: int, plates: _Plates) -> ReviewShot:
+    shot = status.planned
+    if shot is None:
+        raise ValueError(f"{status.id} is omitted: it is not in the film")
+    source = event.source
+    return ReviewShot(
+        id=shot.id,
+        slugline=shot.slugline,
+        action=shot.content.text if isinstance(shot.content, CardText) else shot.action,
+        notes=shot.notes,
+        what=_what(shot),
+        model=shot.model,
+        start=start,
+        frames=event.length,
+        first=event.first,
+        hold=event.hold,
+        keyframes=_keyframes(store, shot, status, plates),
+        takes=tuple(_take(store, take, status.chosen) for take in status.takes),
+        slate=source.reason if isinstance(source, SlateSource) else None,
+        crops=_crops(shot, plates),
+    )
+
+
+def _crops(shot: PlannedShot, plates: _Plates) -> dict[str, ShownCrop]:
+    """Of the keyframes as the plan has them: a clip that a pin keeps may have had others."""
+    match shot.content:
+        case StillPicture(plate):
+            named: list[tuple[str | None, AnyPlate | None]] = [(shot.from_name, plate)]
+        case Rendered(takes, pin=None):
+            take = takes[0].take
+            ways = zip(shot.through_names, (leg.plate for leg in take.through), strict=True)
+            named = [(shot.from_name, take.first), *ways, (shot.to_name, take.last)]
+        case _:
+            return {}
+    found = {name: plates.crop(plate) for name, plate in named if name and isinstance(plate, Plate)}
+    return {name: crop for name, crop in found.items() if crop is not None}
+
+
+def _what(shot: PlannedShot) -> str:
+    match shot.content:
+        case Rendered(takes):
+            return takes[0].take.kind.value
+        case StillPicture():
+            return "still"
+        case CardText():
+            return "card"
+        case NotYet():
+            return "not yet"
+
+
+def _keyframes(store: Store, shot: PlannedShot, status: ShotStatus, plates: _Plates) -> tuple[tuple[str, Path], ...]:
+    clip = store.find(status.chosen) if status.chosen else None
+    first, last = _pictures(shot, clip, plates)
+    named = ((shot.from_name, first), *_on_the_way(shot, plates), (shot.to_name, last))
+    return tuple((name or "", picture) for name, picture in named if picture is not None)
+
+
+def _on_the_way(shot: PlannedShot, plates: _Plates) -> Iterator[tuple[str, Path | None]]:
+    """What the shot passes through; a kept clip may have passed through others, and says nothing of them."""
+    if isinstance(shot.content, Rendered) and shot.content.pin is None:
+        legs = shot.content.takes[0].take.through
+        yield from zip(shot.through_names, map(plates.file, (leg.plate for leg in legs)), strict=True)
+
+
+def _pictures(shot: PlannedShot, clip: Clip | None, plates: _Plates) -> tuple[Path | None, Path | None]:
+    if clip is not None:
+        return clip.first, clip.last
+    match shot.content:
+        case StillPicture(plate):
+            return plates.file(plate), None
+        case Rendered(takes):
+            ends = takes[0].take.first, takes[0].take.last
+            first, last = (plates.file(plate) if plate is not None else None for plate in ends)
+            return first, last
+        case _:
+            return None, None
+
+
+def _made(store: Store, status: TakeStatus) -> Provenance:
+    """How a take was made: for one that passes through keyframes, with what its segments took, and by what they were
+    rendered; itself it was only joined of them."""
+    joined = store.record(status.key).provenance
+    parts = {segment.key for segment in (status.take.segments if status.take is not None else ())}
+    made = [store.record(key).provenance for key in sorted(parts) if store.find(key) is not None]
+    seconds: Counter[str] = Counter()
+    for each in (*made, joined):
+        seconds.update(each.seconds)
+    versions = {name: version for each in made for name, version in each.versions.items()}
+    return replace(joined, seconds=dict(seconds), versions=versions | dict(joined.versions))
+
+
+def _take(store: Store, status: TakeStatus, chosen: str) -> ReviewTake:
+    clip = store.find(status.key)
+    made = None if clip is None else _made(store, status)
+    fields = status.fields
+    return ReviewTake(
+        number=status.number,
+        key=status.key,
+        seed=fields["seed"],
+        state=_state(status, clip),
+        chosen=status.key == chosen,
+        preview=clip.preview if clip is not None and clip.preview.exists() else None,
+        clip=clip.video if clip is not None else None,
+        frames=fields["frames"],
+        prompt=prompt_of(fields),
+        negative=fields["negative"],
+        settings=_settings(fields, made),
+        seconds=made.seconds if made is not None else {},
+        device=f"{made.device} ({made.device_label})" if made is not None else "",
+        why=made.why if made is not None else status.why,
+    )
+
+
+def _state(status: TakeStatus, clip: Clip | None) -> str:
+    if clip is None:
+        return "missing"
+    return status.state.value if status.clip is not None else "rendered"
+
+
+def _settings(fields: Mapping[str, Any], made: Provenance | None) -> Mapping[str, str]:
+    """Every resolved setting but the texts and the seed, in words."""
+    sampling, size = fields["sampling"], fields["size"]
+    words = {
+        "backend": fields["backend"],
+        "model": fields["model"],
+        "size": f"{size['width']}x{size['height']}",
+        "frames": str(fields["frames"]),
+        "rate": fields["rate"].removesuffix("/1"),
+        "steps": str(sampling["steps"]),
+        "guidance": " / ".join(map(str, sampling["guidance"])),
+        "shift": str(sampling["shift"]),
+        "profile": sampling["profile"],
+        "variant": sampling.get("variant", ""),
+        "loras": ", ".join(map(_lora, fields["loras"])),
+    }
+    return {name: text for name, text in words.items() if text} | dict(made.versions if made is not None else {})
+
+
+def _lora(fields: Mapping[str, Any]) -> str:
+    """`8833bd4f at 1.0 (high)`."""
+    expert = f" ({fields['expert']})" if "expert" in fields else ""
+    return f"{fields['content'][:8]} at {fields['scale']}{expert}"

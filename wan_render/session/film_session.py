@@ -1,0 +1,185 @@
+"""What every command on a storyboard starts from."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from wan_render.authored import Document
+from wan_render.backend_contract import Backend, Variant
+from wan_render.backends import DEFAULT, backend, family_for, names
+from wan_render.devices import local_devices, planned_devices
+from wan_render.errors import MachineError, Problem, UsageError
+from wan_render.facts import FactCache
+from wan_render.model_card import Models
+from wan_render.model_family import ModelFamily
+from wan_render.plan import FilmPlan, PinnedClip, VariantChoice, make_plan
+from wan_render.plan.drafts import SLUG_ENDING
+from wan_render.printable import path_name, shown
+from wan_render.render_values import Device
+from wan_render.settings import BACKEND_SETTING, MachineSettings, machine_settings
+from wan_render.store import Outputs, Store, outputs_for
+from wan_render.storyboard import faultless, read_as_far_as_possible
+
+_THEIR_OWN = "the models that the storyboard names"
+
+
+@dataclass(frozen=True)
+class Session:
+    """One storyboard on this machine; each part is made when it is first asked for.
+
+    draft: planned as its draft. backend_by: who chose the backend: `--backend`, a variable, a film that is there; ""
+    where nobody did.
+    """
+
+    file: Path
+    allow: tuple[Path, ...]
+    settings: MachineSettings
+    backend: Backend
+    draft: bool = False
+    backend_by: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        file: Path,
+        *,
+        allow: Sequence[Path] = (),
+        outputs: Path | None = None,
+        backend: str | None = None,
+        draft: bool = False,
+    ) -> Session:
+        """A storyboard with what was asked for; None: as this machine's settings have it. Raises UsageError for an
+        unknown backend, and for an `allow` that names no folder."""
+        settings = machine_settings()
+        if outputs is not None:
+            settings = settings.model_copy(update={"outputs": outputs})
+        found, chosen_by = chosen_backend(backend, settings)
+        return cls(file, _folders(allow), settings, found, draft, chosen_by)
+
+    def with_backend_of_newest_film(self) -> Session:
+        """For commands that show takes and films. If nobody chose a backend, the one that made the newest film is used:
+        after `make film`, its takes are listed, not those of models that never ran."""
+        film = None if self.backend_by else self.store.films.latest(self.slug)
+        name = film.backend if film is not None else ""
+        if film is None or name == DEFAULT or name not in names():
+            return self
+        return replace(self, backend=backend(name), backend_by=f"the film {film.name} was made with it")
+
+    @cached_property
+    def outputs(self) -> Outputs:
+        """The outputs folder: named, found or to be made. Raises UsageError; see outputs_for."""
+        return outputs_for(self.file, self.settings.outputs)
+
+    @property
+    def opening(self) -> str:
+        """What a command says first: where takes and films are, what renders, and what is not used and why."""
+        new = " (new)" if self.outputs.is_new else ""
+        name = self.backend.id.partition("/")[0]
+        by = self.backend_by or (_THEIR_OWN if name == DEFAULT else "")
+        first = f"outputs: {path_name(self.outputs.folder)}{new}; backend: {name}{f' ({by})' if by else ''}"
+        return "\n".join((first, *(f"warning: {problem}" for problem in self.outputs.passed_over)))
+
+    @property
+    def slug(self) -> str:
+        """The name of the film's folder. Raises StoryboardError where the file cannot be read."""
+        slug = self._read.storyboard.film.slug
+        return f"{slug}{SLUG_ENDING}" if self.draft else str(slug)
+
+    @cached_property
+    def cache(self) -> FactCache:
+        """Facts about files that were looked at before."""
+        return FactCache(self.settings.cache)
+
+    @property
+    def family(self) -> ModelFamily:
+        """The models that the storyboard may name."""
+        return family_for(self.backend)
+
+    @cached_property
+    def models(self) -> Models:
+        """The same, for reading and planning."""
+        return self.family.catalogue(self.cache)
+
+    @cached_property
+    def document(self) -> Document:
+        """The storyboard as written. Raises StoryboardError."""
+        return faultless(self._read)
+
+    @cached_property
+    def _read(self) -> Document:
+        """The storyboard as far as it could be read. Raises StoryboardError where that is not far enough to plan it."""
+        return read_as_far_as_possible(self.file, models=self.models, cache=self.cache, allow=self.allow)
+
+    @cached_property
+    def plan(self) -> FilmPlan:
+        """The storyboard as planned, for the devices that a render would use; see planned_devices. Raises
+        StoryboardError with all that is wrong with it."""
+        return self._planned(planned_devices)
+
+    @cached_property
+    def plan_to_render(self) -> FilmPlan:
+        """The storyboard as planned to be rendered now, on whatever is here. Raises as `plan`."""
+        return self._planned(local_devices)
+
+    def _planned(self, found: Callable[[MachineSettings, tuple[str, ...]], Sequence[Device]]) -> FilmPlan:
+        def variant(profile: str) -> Variant:
+            try:
+                devices = found(self.settings, self.backend.device_kinds)
+            except (UsageError, MachineError):  # said by whoever renders
+                devices = ()
+            return self.backend.variant(profile, devices)
+
+        return make_plan(
+            self._read,
+            models=self.models,
+            backend_id=self.backend.id,
+            cache=self.cache,
+            kept=self._kept,
+            draft=self.draft,
+            variants=VariantChoice(variant, lambda key: self.store.find(key) is not None),
+        )
+
+    @cached_property
+    def store(self) -> Store:
+        """The takes and films of the outputs folder."""
+        return Store(self.outputs.folder)
+
+    def _kept(self, digits: str) -> PinnedClip | None:
+        """The one clip that a pin means, for a shot that continues it."""
+        clips = [self.store.find(key) for key in self.store.matching(digits)]
+        if len(clips) != 1 or clips[0] is None:
+            return None
+        return PinnedClip(clips[0].key, clips[0].frames, clips[0].size)
+
+
+def chosen_backend(asked: str | None, settings: MachineSettings) -> tuple[Backend, str]:
+    """What renders, and who chose it: an option, WAN_RENDER_BACKEND, or "" for nobody. Raises UsageError."""
+    if asked:
+        return backend(asked), "--backend"
+    if settings.backend:
+        return backend(settings.backend, BACKEND_SETTING), BACKEND_SETTING
+    return backend(DEFAULT), ""
+
+
+def _folders(allowed: Sequence[Path]) -> tuple[Path, ...]:
+    """Folders that are there. Raises UsageError for each one that is not: a path that leads there would be refused, and
+    nobody would see why."""
+    problems = [
+        Problem(f"--allow {shown(str(folder))}", why, "a folder") for folder in allowed if (why := _unfit(folder))
+    ]
+    if problems:
+        raise UsageError(*problems)
+    return tuple(allowed)
+
+
+def _unfit(folder: Path) -> str:
+    try:
+        return "" if stat.S_ISDIR(folder.stat().st_mode) else "is not a folder"
+    except ValueError:
+        return "has a NUL in it"
+    except OSError as error:
+        return "is not there" if isinstance(error, FileNotFoundError) else f"cannot be used: {error.strerror}"
