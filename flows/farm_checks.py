@@ -15,8 +15,11 @@ from urllib.parse import urlsplit
 
 from flows.home import LOOPBACK, PASSWORD, PROFILES, farm_home, open_to_others, password, runs
 from flows.pool import POOL, is_ours
-from wan_render.diagnosis import Finding
+from wan_render.diagnosis import Finding, installed
 from wan_render.errors import WanRenderError
+
+PACKAGES = ("prefect", "fastapi")
+"""Of the extra 'farm'."""
 
 SECONDS = 3.0
 """So long a server that is there takes at most to answer."""
@@ -29,7 +32,9 @@ ELSEWHERE = "http://a-page-elsewhere.example"
 
 
 def findings(folder: Path) -> Iterator[Finding]:
-    """Whether the farm of a folder is closed to all but its owner: its files, its password, its server, its pool."""
+    """Whether the packages are here, and the farm of a folder is closed to all but its owner: its files, its password,
+    its server, its pool."""
+    yield installed("farm", PACKAGES)
     if not (folder / "prefect.toml").is_file():
         return  # no folder of wan-render's: nothing runs here
     home = farm_home(folder)

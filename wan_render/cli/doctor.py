@@ -18,7 +18,7 @@ from wan_render.authored.words import PROFILES
 from wan_render.backend_contract import Backend
 from wan_render.backends import DEFAULT, PREVIEW_BACKEND, backend, families, names
 from wan_render.devices import KIND_NAMES, SETTING, VISIBLE, hidden_gpus, local_devices
-from wan_render.diagnosis import Finding, HasFindings, installed
+from wan_render.diagnosis import Finding, HasFindings
 from wan_render.errors import MachineError, Problem, UsageError, WanRenderError
 from wan_render.media import ffmpeg, text
 from wan_render.printable import one_line
@@ -26,9 +26,6 @@ from wan_render.production.unable_devices import confinement, refusal
 from wan_render.session.wording import gigabytes
 from wan_render.settings import PREFIX, MachineSettings, machine_settings, variables
 from wan_render.store import outputs_for
-
-FARM_PACKAGES = ("prefect", "fastapi")
-"""Of the extra 'farm'."""
 
 CHECKS = "wan_render.doctor"
 """The entry points that add to the report: functions of a folder that give findings. They raise nothing."""
@@ -69,7 +66,6 @@ def _findings(settings: MachineSettings) -> Iterator[Finding]:
     for each in map(backend, names()):
         if isinstance(each, HasFindings):
             yield from each.findings()
-    yield installed("farm", FARM_PACKAGES)
     yield from _registered()
     yield from _weights()
     for variable, field in variables().items():
