@@ -113,28 +113,28 @@ def card_of(gigabytes: float, device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def fit(rung: str | None) -> Iterator[None]:
+def fit(step: str | None) -> Iterator[None]:
     """Within it a renderer has this memory fit, None for as it is without."""
     before = os.environ.get(FIT)
-    if rung is not None:
-        os.environ[FIT] = rung
+    if step is not None:
+        os.environ[FIT] = step
     try:
         yield
     finally:
-        if rung is not None:
+        if step is not None:
             os.environ.pop(FIT)
         if before is not None:
             os.environ[FIT] = before
 
 
 def rendered(
-    card: ModelCard, model: HostModel, take: Take, device: torch.device, rung: str | None = None
+    card: ModelCard, model: HostModel, take: Take, device: torch.device, step: str | None = None
 ) -> tuple[Pixels, dict[str, Any]]:
-    """One take, on rung after rung where the memory is too small, as the farm does."""
+    """One take, on step after step where the memory is too small, as the farm does."""
     plates = plates_of(take)
     for tighter in range(3):
         release_all()
-        with fit(rung):
+        with fit(step):
             renderer = WanRenderer(card, model, device, {}, Workspace(tighter=tighter))
         watch = Watch(device)
         try:
@@ -176,8 +176,8 @@ def main() -> None:
         found["device"] = torch.cuda.get_device_name(device)
     with card_of(asked.card, device):
         pixels, on_card = rendered(card, model, take, device)
-    rung = on_card["memory fit"].partition(" ")[0]
-    whole, on_whole_card = rendered(card, model, take, device, rung)
+    step = on_card["memory fit"].partition(" ")[0]
+    whole, on_whole_card = rendered(card, model, take, device, step)
     found[f"card of {asked.card:g} GB"] = on_card | {"against the same on the whole card": difference(pixels, whole)}
     found["the same on the whole card"] = on_whole_card
     resident, on_device = rendered(card, model, take, device, MemoryStep.RESIDENT)

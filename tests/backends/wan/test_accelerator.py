@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.backends.wan.conftest import CPU as CPU_DEVICE
 from tests.backends.wan.conftest import Tiny, nobody, plates_of
 from tests.backends.wan.forwards import attend_exactly
 from tests.backends.wan.test_acceleration import HOPPER
+from tests.backends.wan.test_stages import Shelf
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.kernels import self_check
 from wan_render.backends.wan.kernels.attention import SDPA
@@ -22,13 +24,14 @@ from wan_render.backends.wan.kernels.attention_choice import Shape
 from wan_render.backends.wan.kernels.decoder import TorchDecoderOperations
 from wan_render.backends.wan.kernels.operations import TorchOperations
 from wan_render.backends.wan.profiles import accelerator as module
+from wan_render.backends.wan.profiles import first_block
 from wan_render.backends.wan.profiles.accelerator import AS_LOADED, Accelerator, float8_bytes
 from wan_render.backends.wan.profiles.prepare import reference
 from wan_render.backends.wan.profiles.render_profile import BALANCED, EXACT, FAST, Precision, Profile
 from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.errors import DeviceError, MachineError
-from wan_render.render_values import Phase, Progress
+from wan_render.render_values import Phase, Progress, Workspace
 from wan_render.take import Sampling, ShotKind, Take
 
 pytestmark = pytest.mark.wan
@@ -183,6 +186,26 @@ def test_a_take_of_each_profile_is_near_exact_and_says_how_it_was_made(tiny: Tin
     assert renderer.facts()["linear layers"] == "as loaded"
     if profile != "draft":  # which follows another schedule
         assert 0 < np.abs(found - exact).mean() < 8
+
+
+@pytest.mark.usefixtures("hopper")
+@pytest.mark.parametrize(("change", "skipped"), [(0.0, 6), (1.0, 0)])
+def test_the_record_says_how_much_balanced_skipped(
+    tiny: Tinies, monkeypatch: pytest.MonkeyPatch, change: float, skipped: int
+) -> None:
+    """Of four guided steps, so eight predictions: the first one with each text is always computed in full."""
+    monkeypatch.setattr(first_block, "relative_change", lambda *_: change)
+    model = tiny("flf2v-2.1")
+    renderer = BACKEND.open(model.card, CPU_DEVICE, nobody, Workspace(Shelf()))
+    for times in range(2):
+        for prompt in ("a river", "a lake"):
+            take = replace(take_of(model, "balanced"), prompt=prompt)
+            renderer.render(take, plates_of(take), nobody)
+            said = renderer.facts().get("first-block cache")
+            assert said == (None if times else f"{skipped} of 8 predictions skipped"), "kept latents skip nothing"
+    take = take_of(model, "fast")
+    renderer.render(take, plates_of(take), nobody)
+    assert "first-block cache" not in renderer.facts()
 
 
 @pytest.mark.usefixtures("hopper")

@@ -29,7 +29,7 @@ from wan_render.backends.wan.pipeline.encode import encode_text
 from wan_render.backends.wan.profiles.accelerator import AS_LOADED, Accelerator, ComponentPlacement
 from wan_render.backends.wan.profiles.prepare import reference
 from wan_render.backends.wan.profiles.render_profile import EXACT, FAST, Profile
-from wan_render.backends.wan.profiles.transformer import Dress, as_it_is
+from wan_render.backends.wan.profiles.transformer import PatchBlock, no_patch
 from wan_render.backends.wan.weights import location
 from wan_render.errors import InputError, RenderError, WeightsError
 from wan_render.render_values import Phase, Pixels, Progress
@@ -92,9 +92,9 @@ def own(folder: Path, seed: int = 1, alpha: float | None = None, extra: dict[str
     return saved(folder / f"own-{seed}-{alpha}-{len(tensors)}.safetensors", tensors)
 
 
-def dressed(wardrobe: ActiveLoras, transformer: Any, *worn: tuple[Lora, Path]) -> Any:
-    placed = wardrobe.arrival(AS_LOADED, worn).place(transformer, CPU)
-    wardrobe.wear(placed, worn)
+def patched(loras: ActiveLoras, transformer: Any, *worn: tuple[Lora, Path]) -> Any:
+    placed = loras.arrival(AS_LOADED, worn).place(transformer, CPU)
+    loras.activate(placed, worn)
     return placed
 
 
@@ -110,7 +110,7 @@ def test_a_lora_is_added_in_float32_and_rounded_once(tmp_path: Path) -> None:
     lora, file = own(tmp_path, alpha=6.0)
     transformer = tiny()
     before = weights(transformer)
-    after = weights(dressed(ActiveLoras(), transformer, (replace(lora, scale=0.5), file)))
+    after = weights(patched(ActiveLoras(), transformer, (replace(lora, scale=0.5), file)))
     assert differing(before, after) == {f"blocks.{b}.{name}.weight" for b in (0, 1) for name in LAYERS.values()}
     for block in (0, 1):
         for name, (down, up) in matrices(1 + block).items():
@@ -121,18 +121,18 @@ def test_a_lora_is_added_in_float32_and_rounded_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_roomy", [False, True])
 def test_loras_are_changed_and_taken_out_bit_for_bit(tmp_path: Path, *, is_roomy: bool) -> None:
-    transformer, wardrobe = tiny(), ActiveLoras()
+    transformer, loras = tiny(), ActiveLoras()
     before = weights(transformer)
     one, two = own(tmp_path, 1), own(tmp_path, 5)
-    placed = dressed(wardrobe, transformer, one)
+    placed = patched(loras, transformer, one)
     only_one = weights(placed)
-    assert wardrobe.wear(placed, (one, two), is_roomy=is_roomy)
-    assert wardrobe.wear(placed, (two,), is_roomy=is_roomy)
+    assert loras.activate(placed, (one, two), is_roomy=is_roomy)
+    assert loras.activate(placed, (two,), is_roomy=is_roomy)
     assert differing(weights(placed), only_one)
-    assert wardrobe.wear(placed, (one,))
-    assert not wardrobe.wear(placed, (one,)), "it wears it already"
+    assert loras.activate(placed, (one,))
+    assert not loras.activate(placed, (one,)), "it is active already"
     assert differing(weights(placed), only_one) == set()
-    assert wardrobe.wear(placed, ())
+    assert loras.activate(placed, ())
     assert differing(weights(placed), before) == set()
 
 
@@ -146,7 +146,7 @@ def test_it_is_what_diffusers_and_peft_make_of_it(tmp_path: Path, alpha: float |
     )
     mixin.load_lora_into_transformer(state, theirs, adapter_name="a", metadata=metadata)
     theirs.fuse_lora(lora_scale=0.7)
-    ours = weights(dressed(ActiveLoras(), tiny(dtype=torch.float32), (replace(lora, scale=0.7), file)))
+    ours = weights(patched(ActiveLoras(), tiny(dtype=torch.float32), (replace(lora, scale=0.7), file)))
     for name, weight in weights(theirs).items():
         mine = ours.get(name.replace(".base_layer", ""))
         if mine is not None:
@@ -189,7 +189,7 @@ def test_differences_of_biases_norms_and_tables_count_too(tmp_path: Path) -> Non
     transformer = tiny(dtype=torch.float32)
     before = weights(transformer)
     worn = own(tmp_path, extra=extra)
-    after = weights(dressed(ActiveLoras(), transformer, worn))
+    after = weights(patched(ActiveLoras(), transformer, worn))
     for name in (
         "blocks.0.attn1.to_q.bias",
         "blocks.1.attn1.norm_q.weight",
@@ -204,19 +204,19 @@ def test_differences_of_biases_norms_and_tables_count_too(tmp_path: Path) -> Non
 
 def test_a_lora_of_a_model_that_sees_pictures_serves_one_that_does_not(tmp_path: Path) -> None:
     worn = own(tmp_path)
-    after = weights(dressed(ActiveLoras(), tiny("i2v-a14b"), worn))
+    after = weights(patched(ActiveLoras(), tiny("i2v-a14b"), worn))
     assert differing(weights(tiny("i2v-a14b")), after)
 
 
 def test_a_faster_forward_sees_the_change(tmp_path: Path) -> None:
     """It takes diffusers' layers over; what is changed later is changed in it."""
-    transformer, wardrobe = tiny(dtype=torch.float32), ActiveLoras()
+    transformer, loras = tiny(dtype=torch.float32), ActiveLoras()
     arrival = ComponentPlacement("accelerated, as loaded", lambda module, _: reference(module, EXACT))
-    placed = wardrobe.arrival(arrival, ()).place(transformer, CPU)
+    placed = loras.arrival(arrival, ()).place(transformer, CPU)
     before = weights(placed)
-    assert wardrobe.wear(placed, (own(tmp_path),))
+    assert loras.activate(placed, (own(tmp_path),))
     assert differing(before, weights(placed))
-    assert wardrobe.wear(placed, ())
+    assert loras.activate(placed, ())
     assert differing(before, weights(placed)) == set()
 
 
@@ -227,19 +227,19 @@ def test_what_is_quantised_is_fused_before(tmp_path: Path) -> None:
         seen.append(weights(module))
         return module
 
-    wardrobe, worn = ActiveLoras(), own(tmp_path)
-    arrival = wardrobe.arrival(ComponentPlacement("accelerated, float8 e4m3", quantised), (worn,))
+    loras, worn = ActiveLoras(), own(tmp_path)
+    arrival = loras.arrival(ComponentPlacement("accelerated, float8 e4m3", quantised), (worn,))
     assert worn[0].content[:8] in arrival.form
     placed = arrival.place(tiny(), CPU)
     assert differing(seen[0], weights(tiny()))
-    assert not wardrobe.wear(placed, (worn,))
+    assert not loras.activate(placed, (worn,))
 
 
 def faster(folder: Path, profile: Profile) -> tuple[ComponentPlacement, Any, Any]:
     """A transformer as it arrives for a profile, and two LoRAs of which each changes what the other does not."""
 
-    def place(module: Any, _: torch.device, dress: Dress = as_it_is) -> torch.nn.Module:
-        return reference(module, profile, dress=dress)
+    def place(module: Any, _: torch.device, patch_block: PatchBlock = no_patch) -> torch.nn.Module:
+        return reference(module, profile, patch_block=patch_block)
 
     dice = torch.Generator().manual_seed(3)
 
@@ -261,7 +261,7 @@ def faster(folder: Path, profile: Profile) -> tuple[ComponentPlacement, Any, Any
         ("blocks.0.diff_m", (1, 6, WIDTH)),
         ("time_projection.1.diff_b", (6 * WIDTH,)),
     )
-    arrival = ComponentPlacement(f"accelerated, {profile.linears.value}", place, place_dressed=place)
+    arrival = ComponentPlacement(f"accelerated, {profile.linears.value}", place, place_patched=place)
     return arrival, own(folder, 1, extra=one), own(folder, 5, extra=other)
 
 
@@ -287,21 +287,21 @@ def test_a_faster_forward_changes_without_being_read_again(tmp_path: Path, profi
     }
     assert len({str(found) for found in fresh.values()}) == len(fresh)
 
-    wardrobe = ActiveLoras()
-    form = wardrobe.arrival(arrival, (one,), is_roomy=True).form
-    placed = wardrobe.arrival(arrival, (one,), is_roomy=True).place(tiny(), CPU)
+    loras = ActiveLoras()
+    form = loras.arrival(arrival, (one,), is_roomy=True).form
+    placed = loras.arrival(arrival, (one,), is_roomy=True).place(tiny(), CPU)
     for worn in ((one,), (other,), (), (one, other), (one,)):
-        assert wardrobe.arrival(arrival, worn, is_roomy=True).form == form
-        assert wardrobe.wear(placed, worn, is_roomy=True)
+        assert loras.arrival(arrival, worn, is_roomy=True).form == form
+        assert loras.activate(placed, worn, is_roomy=True)
         assert bits(placed) == fresh[worn]
 
 
 def test_float8_that_no_lora_is_for_keeps_nothing(tmp_path: Path) -> None:
     arrival, one, _ = float8(tmp_path)
-    wardrobe = ActiveLoras()
-    assert wardrobe.arrival(arrival, (), is_roomy=True) is arrival
-    assert wardrobe.arrival(arrival, (one,), is_roomy=False).form.endswith(f"with LoRAs {one[0].content[:8]} at 1")
-    assert wardrobe.device_bytes == 0
+    loras = ActiveLoras()
+    assert loras.arrival(arrival, (), is_roomy=True) is arrival
+    assert loras.arrival(arrival, (one,), is_roomy=False).form.endswith(f"with LoRAs {one[0].content[:8]} at 1")
+    assert loras.device_bytes == 0
 
 
 def test_float8_is_read_again_for_any_other_strength(tmp_path: Path) -> None:
@@ -328,25 +328,25 @@ def test_the_device_computes_what_is_put_on_before_it_is_streamed(
     worn = own(tmp_path)
     placed = ActiveLoras().arrival(streamed("transformer"), (worn,)).place(tiny(), device)
     assert set(used) == {device}
-    assert differing(weights(placed), weights(dressed(ActiveLoras(), tiny(), worn))) == set()
+    assert differing(weights(placed), weights(patched(ActiveLoras(), tiny(), worn))) == set()
 
 
 def test_what_float8_keeps_counts_as_its_own(tmp_path: Path) -> None:
     arrival, one, _ = float8(tmp_path)
-    wardrobe, transformer = ActiveLoras(), tiny()
-    coming = wardrobe.arrival(arrival, (one,), is_roomy=True)
+    loras, transformer = ActiveLoras(), tiny()
+    coming = loras.arrival(arrival, (one,), is_roomy=True)
     size = coming.size(transformer)
     expected = arrival.size(transformer)
     placed = coming.place(transformer, CPU)
-    assert wardrobe.device_bytes > 0
-    assert size == expected + wardrobe.device_bytes
+    assert loras.device_bytes > 0
+    assert size == expected + loras.device_bytes
     del placed
-    assert wardrobe.device_bytes == 0
+    assert loras.device_bytes == 0
 
 
 def test_a_change_that_was_cut_short_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wardrobe, worn = ActiveLoras(), (own(tmp_path),)
-    placed = wardrobe.arrival(AS_LOADED, worn).place(tiny(), CPU)
+    loras, worn = ActiveLoras(), (own(tmp_path),)
+    placed = loras.arrival(AS_LOADED, worn).place(tiny(), CPU)
     before = weights(placed)
     done: list[int] = []
 
@@ -359,9 +359,9 @@ def test_a_change_that_was_cut_short_is_undone(tmp_path: Path, monkeypatch: pyte
     with monkeypatch.context() as patched:
         patched.setattr("wan_render.backends.wan.lora.patched.changed", failing)
         with pytest.raises(RuntimeError):
-            wardrobe.wear(placed, worn)
+            loras.activate(placed, worn)
     assert differing(before, weights(placed)), "it had begun"
-    assert wardrobe.wear(placed, ())
+    assert loras.activate(placed, ())
     assert differing(before, weights(placed)) == set()
 
 
@@ -381,7 +381,7 @@ def test_a_convolutions_kernels_are_changed_too(tmp_path: Path) -> None:
     stem = "diffusion_model.patch_embedding"
     worn = saved(tmp_path / "conv.safetensors", {f"{stem}.lora_A.weight": down, f"{stem}.lora_B.weight": up})
     before = weights(transformer)
-    after = weights(dressed(ActiveLoras(), transformer, worn))
+    after = weights(patched(ActiveLoras(), transformer, worn))
     assert differing(before, after) == {name}
     expected = before[name] + torch.einsum("or,rikhw->oikhw", up[:, :, 0, 0, 0], down)
     torch.testing.assert_close(after[name], expected)
@@ -398,7 +398,7 @@ def test_each_expert_wears_its_own_part_of_a_file(tmp_path: Path) -> None:
     name = "blocks.0.attn1.to_q.weight"
     for component, seed in (("transformer", 1), ("transformer_2", 5)):
         worn = for_expert((replace(lora, expert="each"),), {lora.content: file}, component)
-        after = weights(dressed(ActiveLoras(), tiny("i2v-a14b", torch.float32), *worn))
+        after = weights(patched(ActiveLoras(), tiny("i2v-a14b", torch.float32), *worn))
         down, up = matrices(seed)["self_attn.q"]
         assert differing(before, after) == {name}
         torch.testing.assert_close(after[name], before[name] + up @ down)
@@ -419,7 +419,7 @@ def test_a_file_that_fails_in_reading_is_named_with_what_was_said(
 
     monkeypatch.setattr("wan_render.backends.wan.lora.lora_file.safe_open", broken)
     with pytest.raises(RenderError) as caught:
-        dressed(ActiveLoras(), tiny(), worn)
+        patched(ActiveLoras(), tiny(), worn)
     assert caught.value.problems[0].where == f"the LoRA {worn[1]}"
     assert "Input/output error" in caught.value.problems[0].found
 
@@ -459,7 +459,7 @@ def test_what_does_not_fit_is_refused_in_words(tmp_path: Path, tensors: dict[str
     transformer = tiny()
     before = weights(transformer)
     with pytest.raises(InputError) as caught:
-        dressed(ActiveLoras(), transformer, worn)
+        patched(ActiveLoras(), transformer, worn)
     assert found in str(caught.value)
     assert differing(before, weights(transformer)) == set()
 
@@ -467,7 +467,7 @@ def test_what_does_not_fit_is_refused_in_words(tmp_path: Path, tensors: dict[str
 def test_a_file_that_changed_since_the_plan_is_refused(tmp_path: Path) -> None:
     lora, file = own(tmp_path)
     with pytest.raises(RenderError, match="not the LoRA that was planned"):
-        dressed(ActiveLoras(), tiny(), (replace(lora, content="0" * 64), file))
+        patched(ActiveLoras(), tiny(), (replace(lora, content="0" * 64), file))
 
 
 def rendered(renderer: Renderer, take: Take, worn: tuple[tuple[Lora, Path], ...]) -> tuple[Pixels, set[Phase]]:
@@ -511,10 +511,10 @@ def float8_here(monkeypatch: pytest.MonkeyPatch) -> None:
         query, key, value = ((part.float() * s.view(1, 1, -1, 1)) for part, s in zip(given[:3], given[3], strict=True))
         return SDPA.attend(query, key, value)
 
-    def place(module: Any, _: torch.device, dress: Dress = as_it_is) -> torch.nn.Module:
-        return reference(module, FAST, attend, dress)
+    def place(module: Any, _: torch.device, patch_block: PatchBlock = no_patch) -> torch.nn.Module:
+        return reference(module, FAST, attend, patch_block)
 
-    arrival = ComponentPlacement("accelerated, float8 e4m3", place, place_dressed=place)
+    arrival = ComponentPlacement("accelerated, float8 e4m3", place, place_patched=place)
     monkeypatch.setattr(Accelerator, "transformer", lambda *_: arrival)
 
 
@@ -529,8 +529,8 @@ def test_float8_is_read_once_where_it_is_known_that_loras_follow(
     lora, file = own(tmp_path)
     worn = ((replace(lora, expert=expert), file),)
     renderer = BACKEND.open(model.card, DEVICE, nobody)
-    dressed = replace(take, loras=tuple(lora for lora, _ in worn))
-    renderer.prepare([take, dressed], plates_of, nobody)
+    patched = replace(take, loras=tuple(lora for lora, _ in worn))
+    renderer.prepare([take, patched], plates_of, nobody)
     plain, _ = rendered(renderer, take, ())
     changed, phases = rendered(renderer, take, worn)
     assert Phase.LOADING not in phases
@@ -546,9 +546,9 @@ def test_former_weights_make_room_before_anything_is_encoded(
     """A take for which the device is too small for them is fitted into it as if they were gone."""
     done: list[str] = []
 
-    def made(wardrobe: PatchedTransformer) -> None:
+    def made(transformer: PatchedTransformer) -> None:
         done.append("room")
-        make_room(wardrobe)
+        make_room(transformer)
 
     def encoded(*given: Any) -> torch.Tensor:
         done.append("words")

@@ -327,7 +327,7 @@ def test_a_fault_of_the_device_while_rendering_is_worth_another_try(
 ) -> None:
     import torch
 
-    from wan_render.backends.wan import renderer as module
+    from wan_render.backends.wan.pipeline import wan_pipeline as module
 
     def fail(*_: Any) -> Any:
         raise torch.OutOfMemoryError("out of memory")

@@ -1,4 +1,4 @@
-"""Memory fit: which rung is chosen from estimates, and that none but the last changes a bit."""
+"""Memory fit: which step is chosen from estimates, and that none but the last changes a bit."""
 
 from __future__ import annotations
 
@@ -58,26 +58,26 @@ EVERYTHING = frozenset({"text_encoder", "transformer"})
         (T2V, 0, MemoryFit(MemoryStep.FREED)),
     ],
 )
-def test_the_first_rung_that_fits_is_chosen(needs: tuple[Need, ...], free: int, fit: MemoryFit) -> None:
+def test_the_first_step_that_fits_is_chosen(needs: tuple[Need, ...], free: int, fit: MemoryFit) -> None:
     assert choose(None, 0, needs, free * GB) == fit
 
 
-def test_nothing_is_to_spare_where_a_rung_was_named_that_does_not_fit() -> None:
+def test_nothing_is_to_spare_where_a_step_was_named_that_does_not_fit() -> None:
     assert choose(MemoryStep.RESIDENT, 0, FLF2V, 48 * GB) == MemoryFit(MemoryStep.RESIDENT, spare=0)
 
 
-def test_after_running_out_of_memory_the_next_lossless_rung_comes_and_no_other() -> None:
-    rungs = [choose(None, tighter, FLF2V, 140 * GB) for tighter in range(5)]
-    assert [fit.rung for fit in rungs] == [MemoryStep.RESIDENT, MemoryStep.FREED, *[MemoryStep.STREAMED] * 3]
-    assert rungs[2].streamed == EVERYTHING
+def test_after_running_out_of_memory_the_next_lossless_step_comes_and_no_other() -> None:
+    steps = [choose(None, tighter, FLF2V, 140 * GB) for tighter in range(5)]
+    assert [fit.step for fit in steps] == [MemoryStep.RESIDENT, MemoryStep.FREED, *[MemoryStep.STREAMED] * 3]
+    assert steps[2].streamed == EVERYTHING
     assert choose(None, 1, FLF2V, 24 * GB).streamed == EVERYTHING
-    assert choose(MemoryStep.FREED, 1, FLF2V, 140 * GB).rung is MemoryStep.STREAMED
-    assert choose(MemoryStep.TILED, 1, FLF2V, 140 * GB).rung is MemoryStep.TILED
+    assert choose(MemoryStep.FREED, 1, FLF2V, 140 * GB).step is MemoryStep.STREAMED
+    assert choose(MemoryStep.TILED, 1, FLF2V, 140 * GB).step is MemoryStep.TILED
 
 
 def test_what_is_asked_for_by_name_is_done() -> None:
-    for rung in MemoryStep:
-        assert choose(rung, 0, FLF2V, 140 * GB).rung is rung
+    for step in MemoryStep:
+        assert choose(step, 0, FLF2V, 140 * GB).step is step
     assert choose(MemoryStep.STREAMED, 0, FLF2V, 140 * GB).streamed == EVERYTHING
 
 
@@ -119,9 +119,9 @@ def test_what_is_kept_of_a_shot_is_estimated_too(tiny: Tinies, name: str) -> Non
 
 def test_what_an_idle_expert_keeps_takes_room_from_the_other() -> None:
     experts = [Need(f"transformer{n}", 15 * GB, 2 * GB, can_stream=True, kept=GB) for n in ("", "_2")]
-    assert choose(None, 0, experts, 36 * GB).rung is MemoryStep.RESIDENT
-    assert choose(None, 0, experts, 35 * GB).rung is MemoryStep.FREED, "34 of them may be filled to 95 %"
-    assert choose(None, 0, experts, 18 * GB).rung is MemoryStep.STREAMED
+    assert choose(None, 0, experts, 36 * GB).step is MemoryStep.RESIDENT
+    assert choose(None, 0, experts, 35 * GB).step is MemoryStep.FREED, "34 of them may be filled to 95 %"
+    assert choose(None, 0, experts, 18 * GB).step is MemoryStep.STREAMED
 
 
 def rendered(model: Tiny, kind: ShotKind, tighter: int = 0) -> Pixels:
@@ -133,14 +133,14 @@ def rendered(model: Tiny, kind: ShotKind, tighter: int = 0) -> Pixels:
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("rung", ["freed", "streamed"])
-def test_every_lossless_rung_has_the_same_pixels(
-    tiny: Tinies, name: str, rung: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("step", ["freed", "streamed"])
+def test_every_lossless_step_has_the_same_pixels(
+    tiny: Tinies, name: str, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = tiny(name)
     kind = model.kind.kinds[-1]
     expected = rendered(model, kind)
-    monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", rung)
+    monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", step)
     assert np.array_equal(rendered(model, kind), expected)
     assert np.array_equal(rendered(model, kind, tighter=2), expected)
 
@@ -156,8 +156,8 @@ def test_blocks_streamed_to_a_gpu_have_the_same_pixels(
     model = tiny(name)
     take = model.take(model.kind.kinds[-1])
     found = []
-    for rung in ("resident", "streamed", "streamed"):
-        monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", rung)
+    for step in ("resident", "streamed", "streamed"):
+        monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", step)
         renderer = BACKEND.open(model.card, Device("cuda:0", "a GPU", 0), nobody)
         found += [renderer.render(take, plates_of(take), nobody).pixels for _ in range(2)]
         renderer.close()
@@ -172,12 +172,12 @@ def test_tiles_are_worked_on_only_where_they_are_asked_for(tiny: Tinies, monkeyp
 
     def decode(self, *parts, **more):  # type: ignore[no-untyped-def]
         assert self.use_tiling
-        used.append(rung)
+        used.append(step)
         return real(self, *parts, **more)
 
     monkeypatch.setattr(AutoencoderKLWan, "decode", decode)
-    for rung in MemoryStep:
-        monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", rung.value)
+    for step in MemoryStep:
+        monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", step.value)
         model = tiny("t2v-2.1")
         take = model.take(ShotKind.T2V)
         BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody)
@@ -237,7 +237,7 @@ def test_running_out_of_memory_is_an_error_of_its_own(tiny: Tinies, monkeypatch:
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("wan_render.backends.wan.renderer.decode_video", fail)
+    monkeypatch.setattr("wan_render.backends.wan.pipeline.wan_pipeline.decode_video", fail)
     model = tiny("t2v-2.1")
     take = model.take(ShotKind.T2V)
     with pytest.raises(OutOfMemoryError) as raised:

@@ -167,7 +167,7 @@ def test_embeddings_are_kept_short_and_used_padded(tiny: Tinies) -> None:
     take = model.take(ShotKind.T2V, prompt="a lake")
     with torch.no_grad():
         renderer.latents(take, plates_of(take))
-        embedding = renderer._encodings.text("a lake", renderer._text_encoder)
+        (embedding, _) = renderer._pipeline.encode_text(renderer._setup(take, plates_of(take)))
     kept = load(next(iter(shelf.kept.values())))["stage"]
     assert kept.shape[1] == len("a lake") + 1
     assert embedding.shape[1] == 512

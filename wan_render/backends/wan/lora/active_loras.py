@@ -20,8 +20,8 @@ import torch
 from wan_render.backends.wan.lora.lora_changes import fitting, layers_of
 from wan_render.backends.wan.lora.lora_file import Change, read_changes
 from wan_render.backends.wan.lora.lora_names import HIGH, LOW
-from wan_render.backends.wan.lora.patched import Changes, PatchedTransformer, Worn, changed, places_of
-from wan_render.backends.wan.profiles.accelerator import ComponentPlacement, PlaceDressed
+from wan_render.backends.wan.lora.patched import Changes, LoraFiles, PatchedTransformer, changed, places_of
+from wan_render.backends.wan.profiles.accelerator import ComponentPlacement, PlacePatched
 from wan_render.backends.wan.profiles.block import LAYERS
 from wan_render.backends.wan.translation import translated
 from wan_render.backends.wan.weights.location import lora_file, missing_loras
@@ -47,19 +47,19 @@ class ActiveLoras:
 
     def __init__(self) -> None:
         self._read: dict[tuple[str, str], dict[str, Change]] = {}
-        self._dressed: WeakKeyDictionary[torch.nn.Module, PatchedTransformer] = WeakKeyDictionary()
+        self._patched: WeakKeyDictionary[torch.nn.Module, PatchedTransformer] = WeakKeyDictionary()
         self._is_used = False
 
     @property
     def device_bytes(self) -> int:
         """What the former weights take on the device."""
-        return sum(dressed.device_bytes for dressed in self._dressed.values())
+        return sum(patched.device_bytes for patched in self._patched.values())
 
     def expect(self, loras: Iterable[Lora]) -> None:
         """Takes that wear these follow: from now on a transformer comes so that it can be changed."""
         self._is_used |= any(True for _ in loras)
 
-    def arrival(self, arrival: ComponentPlacement, wanted: Worn, *, is_roomy: bool = False) -> ComponentPlacement:
+    def arrival(self, arrival: ComponentPlacement, wanted: LoraFiles, *, is_roomy: bool = False) -> ComponentPlacement:
         """How a transformer comes onto the device for a take that wears `wanted`.
 
         Where they can be put on later its form says nothing of them. Otherwise they are part of its form: it is read
@@ -69,42 +69,42 @@ class ActiveLoras:
         self.expect(lora for lora, _ in wanted)
         if arrival.form in CHANGEABLE:
             return replace(arrival, place=lambda module, device: self._placed(arrival, module, device))
-        if self._is_used and is_roomy and arrival.place_dressed is not None:
-            return self._to_be_changed(arrival, arrival.place_dressed)
+        if self._is_used and is_roomy and arrival.place_patched is not None:
+            return self._to_be_changed(arrival, arrival.place_patched)
         return self._wearing(arrival, wanted) if wanted else arrival
 
-    def wear(self, transformer: torch.nn.Module, wanted: Worn, *, is_roomy: bool = False) -> bool:
+    def activate(self, transformer: torch.nn.Module, wanted: LoraFiles, *, is_roomy: bool = False) -> bool:
         """Make a transformer that came by `arrival` wear exactly these; whether that changed it. Cheap if it does."""
-        dressed = self._dressed.get(transformer)
-        if dressed is None or dressed.worn == wanted:
+        patched = self._patched.get(transformer)
+        if patched is None or patched.active == wanted:
             return False
-        together = self._together(wanted, {name: place.tensor for name, place in dressed.places.items()})
-        dressed.worn = None
-        dressed.change(together, is_roomy=is_roomy)
-        dressed.worn = wanted
+        together = self._together(wanted, {name: place.tensor for name, place in patched.places.items()})
+        patched.active = None
+        patched.change(together, is_roomy=is_roomy)
+        patched.active = wanted
         _log.info(
             "%s: %d weights are changed; what they were takes %.1f GB on the device and %.1f in host memory",
             _named(wanted) or "no LoRA",
             len(together),
-            dressed.device_bytes / 1e9,
-            (sum(original.nbytes for original in dressed.originals.values()) - dressed.device_bytes) / 1e9,
+            patched.device_bytes / 1e9,
+            (sum(original.nbytes for original in patched.originals.values()) - patched.device_bytes) / 1e9,
         )
         self._forget_all_but(wanted)
         return True
 
     def make_room(self) -> None:
         """Have former weights in host memory from now on, but for those of float8, which go with their transformer."""
-        for dressed in self._dressed.values():
-            dressed.make_room()
+        for patched in self._patched.values():
+            patched.make_room()
 
     def _placed(self, arrival: ComponentPlacement, module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
         """The weights keep their identity on the way to the device, whoever takes them over."""
         weights = dict(module.named_parameters())
         placed = arrival.place(module, device)
-        self._dressed[placed] = PatchedTransformer(places_of(weights, placed))
+        self._patched[placed] = PatchedTransformer(places_of(weights, placed))
         return placed
 
-    def _to_be_changed(self, arrival: ComponentPlacement, place_dressed: PlaceDressed) -> ComponentPlacement:
+    def _to_be_changed(self, arrival: ComponentPlacement, place_patched: PlacePatched) -> ComponentPlacement:
         """In float8, with the weights of before on the device as well."""
 
         def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
@@ -117,8 +117,8 @@ class ActiveLoras:
                     originals[f"{block_name}.{name}.weight"] = weight.data
 
             weights = dict(module.named_parameters())
-            placed = place_dressed(module, device, keep)
-            self._dressed[placed] = PatchedTransformer(places_of(weights, placed), originals)
+            placed = place_patched(module, device, keep)
+            self._patched[placed] = PatchedTransformer(places_of(weights, placed), originals)
             return placed
 
         def size(module: torch.nn.Module) -> int:
@@ -127,18 +127,18 @@ class ActiveLoras:
 
         return replace(arrival, form=f"{arrival.form}, to be changed", place=place, size=size)
 
-    def _wearing(self, arrival: ComponentPlacement, wanted: Worn) -> ComponentPlacement:
+    def _wearing(self, arrival: ComponentPlacement, wanted: LoraFiles) -> ComponentPlacement:
         """With LoRAs that it wears until it is read again."""
 
         def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
             together = self._together(wanted, dict(module.named_parameters()))
-            if arrival.place_dressed is None:
+            if arrival.place_patched is None:
                 _put_on(together, "", module, device, home=torch.device("cpu"))
                 placed = arrival.place(module, device)
             else:
                 outside = {name: each for name, each in together.items() if not name.startswith("blocks.")}
                 _put_on(outside, "", module, device)
-                placed = arrival.place_dressed(
+                placed = arrival.place_patched(
                     module, device, lambda name, block: _put_on(together, name, block, device)
                 )
             self._forget_all_but(())
@@ -146,7 +146,7 @@ class ActiveLoras:
 
         return replace(arrival, form=f"{arrival.form}, with LoRAs {_named(wanted)}", place=place)
 
-    def _together(self, wanted: Worn, weights: Weights) -> dict[str, Changes]:
+    def _together(self, wanted: LoraFiles, weights: Weights) -> dict[str, Changes]:
         """What LoRAs add to each weight. Raises InputError where one is another model's."""
         together: defaultdict[str, list[tuple[float, Change]]] = defaultdict(list)
         for lora, file in wanted:
@@ -170,11 +170,11 @@ class ActiveLoras:
             self._read[wanted] = read_changes(file, wanted[1])
         return self._read[wanted]
 
-    def _forget_all_but(self, worn: Worn) -> None:
+    def _forget_all_but(self, worn: LoraFiles) -> None:
         """Other experts may wear others: they are read again when their turn comes."""
         kept = {_read_as(lora) for lora, _ in worn}
-        for dressed in self._dressed.values():
-            kept |= {_read_as(lora) for lora, _ in dressed.worn or ()}
+        for patched in self._patched.values():
+            kept |= {_read_as(lora) for lora, _ in patched.active or ()}
         self._read = {part: changes for part, changes in self._read.items() if part in kept}
 
 
@@ -197,12 +197,12 @@ def _put_on(
             weight.data = changed(weight.data, together[name], device).to(weight.dtype).to(home or device)
 
 
-def _named(worn: Worn) -> str:
+def _named(worn: LoraFiles) -> str:
     """Strengths to the last bit: what is read again when they change is told by it."""
     return ", ".join(f"{lora.content[:8]} at {str(lora.scale).removesuffix('.0')}" for lora, _ in worn)
 
 
-def for_expert(loras: tuple[Lora, ...], files: Mapping[str, Path], component: str) -> Worn:
+def for_expert(loras: tuple[Lora, ...], files: Mapping[str, Path], component: str) -> LoraFiles:
     """The LoRAs of a take that a transformer wears: `transformer` is the high-noise expert, `transformer_2` the low.
     Of a file with a part for each it wears its own, and `expert` then names that part."""
     own = LOW if component == "transformer_2" else HIGH

@@ -18,7 +18,7 @@ Changes = Sequence[tuple[float, Change]]
 """What is added to one weight, each with its strength."""
 
 
-Worn = tuple[tuple[Lora, Path], ...]
+LoraFiles = tuple[tuple[Lora, Path], ...]
 """LoRAs with their files, in order."""
 
 
@@ -80,12 +80,12 @@ class PatchedTransformer:
     """places: of the weights, by their names in diffusers' transformer.
     originals: of those that are changed, what they were, on the device or in host memory; of a transformer in float8 of
     all that are quantised, always, since they cannot be had back from there.
-    worn: the LoRAs that are on; None while they are changed, and after a change that was cut short."""
+    active: the LoRAs that are in the weights; None while they are changed, and after a change that was cut short."""
 
     places: Mapping[str, Place]
     originals: dict[str, torch.Tensor] = field(default_factory=dict)
     changed: frozenset[str] = frozenset()
-    worn: Worn | None = ()
+    active: LoraFiles | None = ()
 
     @property
     def device_bytes(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from wan_render.backends.wan.checkpoint.checkpoint_folder import WEIGHTS, Checkpoint
 from wan_render.backends.wan.checkpoint.loading import Loader
@@ -67,7 +68,7 @@ class Budget:
             if name in self.loader.checkpoint.components
         )
 
-    @property
+    @cached_property
     def transformers_bytes(self) -> int:
         """Of their weights, all of them, as they are read."""
         names = (name for name in self.loader.checkpoint.components if name.startswith("transformer"))

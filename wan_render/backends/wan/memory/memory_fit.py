@@ -57,36 +57,36 @@ class MemoryFit:
     """What was chosen. streamed: the components whose blocks stay in host memory. spare: bytes of the device that are
     left over where everything is resident."""
 
-    rung: MemoryStep
+    step: MemoryStep
     streamed: frozenset[str] = frozenset()
     spare: int = 0
 
     def __str__(self) -> str:
         named = f" ({', '.join(sorted(self.streamed))})" if self.streamed else ""
-        return f"{self.rung.value}{named}"
+        return f"{self.step.value}{named}"
 
 
 def choose(
     asked: MemoryStep | None, tighter: int, needs: Sequence[Need], free: int, *, may_stream: bool = True
 ) -> MemoryFit:
     """The fit that is asked for by name, or else the first that the estimates allow in `free` bytes (0: unknown);
-    then `tighter` rungs further, as far as there are lossless ones.
+    then `tighter` steps further, as far as there are lossless ones.
 
     may_stream: whether blocks may be streamed without being asked for: not where the device is the host.
     """
     usable = int(free * (1 - RESERVE))
-    rung = asked or _first_that_fits(needs, usable, may_stream=may_stream)
-    if tighter and rung in LOSSLESS:
-        rung = LOSSLESS[min(LOSSLESS.index(rung) + tighter, len(LOSSLESS) - 1)]
-    if rung is MemoryStep.RESIDENT:
-        return MemoryFit(rung, spare=max(0, usable - _together(needs)))
-    if rung is MemoryStep.FREED:
-        return MemoryFit(rung)
+    step = asked or _first_that_fits(needs, usable, may_stream=may_stream)
+    if tighter and step in LOSSLESS:
+        step = LOSSLESS[min(LOSSLESS.index(step) + tighter, len(LOSSLESS) - 1)]
+    if step is MemoryStep.RESIDENT:
+        return MemoryFit(step, spare=max(0, usable - _together(needs)))
+    if step is MemoryStep.FREED:
+        return MemoryFit(step)
     with_blocks = [need for need in needs if need.can_stream]
     too_large = [need for need in with_blocks if need.alone > usable]
     # By name, or after the estimates proved wrong, everything is streamed that can be.
     streamed = too_large if asked is None and not tighter else with_blocks
-    return MemoryFit(rung, frozenset(need.component for need in streamed))
+    return MemoryFit(step, frozenset(need.component for need in streamed))
 
 
 def _first_that_fits(needs: Sequence[Need], usable: int, *, may_stream: bool) -> MemoryStep:

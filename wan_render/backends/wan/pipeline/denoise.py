@@ -50,7 +50,7 @@ class Experts:
 
 @dataclass(frozen=True)
 class Context:
-    """What stays the same over the steps, on the device, in the transformer's type.
+    """What stays the same over the steps; once it is `moved`, on the device, in the transformer's type.
 
     text, negative: (1, 512, features); negative is None where no expert is guided.
     pictures: (pictures, tokens, features) of CLIP, for models that have it.
@@ -60,6 +60,15 @@ class Context:
     text: torch.Tensor
     negative: torch.Tensor | None
     pictures: torch.Tensor | None
+
+    def moved(self, device: torch.device, dtype: torch.dtype) -> Context:
+        """On a device, in a type, but for the condition, which is there already, in float32."""
+        return Context(
+            self.condition,
+            self.text.to(device, dtype),
+            None if self.negative is None else self.negative.to(device, dtype),
+            None if self.pictures is None else self.pictures.to(device, dtype),
+        )
 
 
 class Parallel(Protocol):

@@ -52,16 +52,16 @@ def watched(decoder: torch.nn.Module, device: torch.device) -> Iterator[torch.Te
 
 @contextmanager
 def explained(
-    take: Take, loras: Mapping[str, Path], component: str, module: Callable[[], torch.nn.Module]
+    take: Take, loras: Callable[[], Mapping[str, Path]], component: str, module: Callable[[], torch.nn.Module]
 ) -> Iterator[None]:
     """Turn NotFiniteError into RenderError, with what can be found out of its cause.
 
-    loras: files by SHA-256, of those that the take wears. component, module: what computed, in words and as it is now.
+    loras: gives the files of the take's LoRAs, by SHA-256. component, module: what computed, in words and as it is now.
     """
     try:
         yield
     except NotFiniteError as fault:
-        reason, remedy = _cause(take.loras, loras, component, module())
+        reason, remedy = _cause(take.loras, loras(), component, module())
         problem = Problem(f"take {short(take.key)}", f"{fault.where} gave {_FOUND}: {reason}", "", remedy)
         raise RenderError(problem) from fault
 

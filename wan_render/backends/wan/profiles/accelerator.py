@@ -14,6 +14,7 @@ from wan_render.backends.wan.kernels import attention, self_check
 from wan_render.backends.wan.kernels.attention import Kernel
 from wan_render.backends.wan.kernels.attention_choice import Shape, fastest
 from wan_render.backends.wan.kernels.decoder import channels_last, fuse
+from wan_render.backends.wan.profiles.first_block import SkipCount
 from wan_render.backends.wan.profiles.prepare import accelerated, fused_decoder_operations, fused_operations, machine
 from wan_render.backends.wan.profiles.render_profile import (
     AS_EXACT,
@@ -22,7 +23,7 @@ from wan_render.backends.wan.profiles.render_profile import (
     Profile,
     require_profile,
 )
-from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, Dress
+from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, PatchBlock
 from wan_render.errors import MachineError, Problem
 from wan_render.facts import FactCache
 from wan_render.printable import logger
@@ -37,20 +38,20 @@ def component_bytes(module: torch.nn.Module) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
 
 
-PlaceDressed = Callable[[Any, torch.device, Dress], torch.nn.Module]
+PlacePatched = Callable[[Any, torch.device, PatchBlock], torch.nn.Module]
 
 
 @dataclass(frozen=True)
 class ComponentPlacement:
     """How a component comes from host memory onto the device. `form` tells apart what a component there is good for.
 
-    place_dressed: the same for one that comes block by block, each of which may be changed before.
+    place_patched: the same for one that comes block by block, each of which may be changed before.
     """
 
     form: str = "as loaded"
     place: Callable[[Any, torch.device], torch.nn.Module] = lambda module, device: module.to(device)
     size: Callable[[torch.nn.Module], int] = component_bytes
-    place_dressed: PlaceDressed | None = None
+    place_patched: PlacePatched | None = None
 
 
 AS_LOADED = ComponentPlacement()
@@ -70,6 +71,7 @@ class Accelerator:
         self._chosen: dict[Shape, Kernel] = {}
         self._is_sound: dict[tuple[int, Precision], bool] = {}
         self._facts: dict[str, str] = {}
+        self._skips = SkipCount()
         self._decoder = ""
         self._fuses: bool | None = None  # decoders; None until the kernels were looked at
 
@@ -87,6 +89,10 @@ class Accelerator:
                 Problem(f"profile '{profile.name}'", found, "expected auto", "set WAN_RENDER_KERNELS=auto")
             )
 
+    def begin_take(self) -> None:
+        """What `facts` says from now on is another take's."""
+        self._facts, self._skips = {}, SkipCount()
+
     def transformer(self, profile: Profile, width: int, heads: int) -> ComponentPlacement:
         """How a transformer of this width comes for a profile."""
         if self.leaves_all_to_diffusers:
@@ -102,7 +108,7 @@ class Accelerator:
             f"accelerated, {linears.value}",
             lambda module, device: accelerated(module, linears, device),
             component_bytes if linears is Precision.LOADED else float8_bytes,
-            lambda module, device, dress: accelerated(module, linears, device, dress=dress),
+            lambda module, device, patch_block: accelerated(module, linears, device, patch_block=patch_block),
         )
 
     def vae(self, profile: Profile) -> ComponentPlacement:
@@ -120,6 +126,7 @@ class Accelerator:
         kernel = self._fastest(shape)
         transformer.attend.kernel = kernel
         transformer.first_block_threshold = profile.first_block_threshold
+        transformer.skips = self._skips
         is_float8 = profile.attention is Precision.FLOAT8
         self._facts = {
             **named,
@@ -137,7 +144,8 @@ class Accelerator:
 
     def facts(self) -> Mapping[str, str]:
         """How the last take was computed, in words, for the record beside it."""
-        return self._facts | ({"decoder": self._decoder} if self._decoder else {})
+        skipped = {"first-block cache": str(self._skips)} if self._skips.predictions else {}
+        return self._facts | skipped | ({"decoder": self._decoder} if self._decoder else {})
 
     def _fastest(self, shape: Shape) -> Kernel:
         if shape not in self._chosen:

@@ -14,6 +14,23 @@ from wan_render.backends.wan.profiles.exchange import Exchange
 
 
 @dataclass
+class SkipCount:
+    """For one take: its predictions, and in how many of them the blocks behind the first were skipped. A guided step
+    has two predictions."""
+
+    predictions: int = 0
+    skipped: int = 0
+
+    def note(self, *, is_skipped: bool) -> None:
+        """One more prediction."""
+        self.predictions += 1
+        self.skipped += is_skipped
+
+    def __str__(self) -> str:
+        return f"{self.skipped} of {self.predictions} predictions skipped"
+
+
+@dataclass
 class FirstBlock:
     """What is remembered from the last step that was computed in full.
 
@@ -23,13 +40,11 @@ class FirstBlock:
     timestep: float | None = None
     contribution: torch.Tensor | None = None
     rest: torch.Tensor | None = None
-    skipped: int = 0
 
     def at(self, timestep: float) -> None:
         """Go to a timestep: they fall within a shot, so one that does not begins another."""
         if self.timestep is not None and timestep >= self.timestep:
             self.contribution = self.rest = None
-            self.skipped = 0
         self.timestep = timestep
 
     def skips(self, contribution: torch.Tensor, threshold: float, exchange: Exchange) -> bool:
@@ -37,9 +52,7 @@ class FirstBlock:
         wait for the others. If not, `computed` follows."""
         if self.contribution is None or self.rest is None:
             return False
-        is_near = relative_change(self.contribution, contribution, exchange) < threshold
-        self.skipped += is_near
-        return is_near
+        return relative_change(self.contribution, contribution, exchange) < threshold
 
     def computed(self, contribution: torch.Tensor, rest: torch.Tensor) -> None:
         """Remember a step."""

@@ -12,7 +12,7 @@ from wan_render.backends.wan.kernels.attention import SDPA, Chosen, Kernel
 from wan_render.backends.wan.kernels.decoder import DecoderOperations
 from wan_render.backends.wan.kernels.operations import Operations, TorchOperations
 from wan_render.backends.wan.profiles.render_profile import Machine, Precision, Profile
-from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, Dress, as_it_is
+from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, PatchBlock, no_patch
 
 
 def machine(device: torch.device) -> Machine:
@@ -23,7 +23,11 @@ def machine(device: torch.device) -> Machine:
 
 
 def accelerated(
-    transformer: Any, linears: Precision, device: torch.device, kernel: Kernel = SDPA, dress: Dress = as_it_is
+    transformer: Any,
+    linears: Precision,
+    device: torch.device,
+    kernel: Kernel = SDPA,
+    patch_block: PatchBlock = no_patch,
 ) -> AcceleratedTransformer:
     """Take over diffusers' transformer, wherever it lies, onto a CUDA device; `kernel` computes exact attention.
 
@@ -35,7 +39,7 @@ def accelerated(
     if linears is Precision.FLOAT8:
         arithmetic = Float8(operations, attention.flash3_float8)
     with torch.no_grad():
-        return AcceleratedTransformer(transformer, arithmetic, operations, attend, device, dress).eval()
+        return AcceleratedTransformer(transformer, arithmetic, operations, attend, device, patch_block).eval()
 
 
 def fused_operations() -> Operations:
@@ -53,7 +57,7 @@ def fused_decoder_operations() -> DecoderOperations:
 
 
 def reference(
-    transformer: Any, profile: Profile, attend_float8: Any = None, dress: Dress = as_it_is
+    transformer: Any, profile: Profile, attend_float8: Any = None, patch_block: PatchBlock = no_patch
 ) -> AcceleratedTransformer:
     """The same on any device in plain torch: what the fused kernels are held against. Float8 uses it up."""
     operations, attend = TorchOperations(), Chosen(SDPA)
@@ -61,6 +65,6 @@ def reference(
     if profile.linears is Precision.FLOAT8:
         arithmetic = Float8(operations, attend_float8)
     device = next(transformer.parameters()).device
-    made = AcceleratedTransformer(transformer, arithmetic, operations, attend, device, dress).eval()
+    made = AcceleratedTransformer(transformer, arithmetic, operations, attend, device, patch_block).eval()
     made.first_block_threshold = profile.first_block_threshold
     return made

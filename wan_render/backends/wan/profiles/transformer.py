@@ -15,13 +15,14 @@ from wan_render.backends.wan.kernels.operations import Operations, Rope, Update
 from wan_render.backends.wan.profiles.block import LAYERS, TABLES, Block
 from wan_render.backends.wan.profiles.context import Contexts, Crossed, ShotContext
 from wan_render.backends.wan.profiles.exchange import UNDIVIDED, Exchange
+from wan_render.backends.wan.profiles.first_block import SkipCount
 
-Dress = Callable[[str, torch.nn.Module], None]
+PatchBlock = Callable[[str, torch.nn.Module], None]
 """Called with the name of each of diffusers' blocks and the block, before it is taken over: its weights may be changed
 or moved by then."""
 
 
-def as_it_is(_: str, __: torch.nn.Module) -> None:
+def no_patch(_: str, __: torch.nn.Module) -> None:
     """Leaves a block's weights as they are."""
 
 
@@ -39,6 +40,7 @@ class AcceleratedTransformer(torch.nn.Module):
     """Called as diffusers' WanTransformer3DModel is, with a batch of one, under no_grad.
 
     exchange: with which devices it shares its tokens: they are called with the same inputs, and give the same.
+    skips: counts what first_block_threshold saves; another one may be put in its place.
     """
 
     table: torch.Tensor
@@ -50,11 +52,11 @@ class AcceleratedTransformer(torch.nn.Module):
         operations: Operations,
         attend: Chosen,
         device: torch.device,
-        dress: Dress = as_it_is,
+        patch_block: PatchBlock = no_patch,
     ) -> None:
         """Take over diffusers' transformer, block by block, onto the device.
 
-        attend: what computes exact attention, and may be told to do so by another kernel. dress: see Dress.
+        attend: what computes exact attention, and may be told to do so by another kernel. patch_block: see PatchBlock.
         """
         super().__init__()
         self.config = transformer.config
@@ -65,12 +67,13 @@ class AcceleratedTransformer(torch.nn.Module):
         self._eps = transformer.norm_out.eps
         self.blocks = torch.nn.ModuleList()
         for place, block in enumerate(transformer.blocks):
-            dress(f"blocks.{place}", block)
+            patch_block(f"blocks.{place}", block)
             self.blocks.append(Block(block, arithmetic, operations, device))
         self.cross_attentions = torch.nn.ModuleList(block.attn2.to(device) for block in transformer.blocks)
         self._operations, self.attend = operations, attend
         self.exchange: Exchange = UNDIVIDED
         self.first_block_threshold: float | None = None
+        self.skips = SkipCount()
         self._contexts = Contexts(self.condition_embedder, tuple(self.cross_attentions))
         self._ropes: dict[tuple[int, ...], Rope] = {}
 
@@ -142,8 +145,10 @@ class AcceleratedTransformer(torch.nn.Module):
             stream, update = self._through_block(block, stream, update, inputs, crossed)
             if first is None:
                 first = _settled(stream, update)
-                if cache.skips(first - start, threshold, self.exchange) and cache.rest is not None:
-                    return first + cache.rest
+                rest = cache.rest if cache.skips(first - start, threshold, self.exchange) else None
+                self.skips.note(is_skipped=rest is not None)
+                if rest is not None:
+                    return first + rest
                 stream, update = first.clone(), None
         if first is None:
             return stream

@@ -1,0 +1,134 @@
+"""A model's encoders, VAE and transformers on one device, each as a take needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+
+from wan_render.backends.wan.lora.active_loras import ActiveLoras
+from wan_render.backends.wan.memory.budget import ENCODER_WORKING_BYTES, Budget
+from wan_render.backends.wan.memory.memory_fit import MemoryFit, MemoryStep, choose
+from wan_render.backends.wan.memory.residence import ResidentComponents, available_bytes
+from wan_render.backends.wan.memory.streaming import streamed
+from wan_render.backends.wan.pipeline.announcer import Announcer
+from wan_render.backends.wan.pipeline.take_setup import OpenModel, Setup
+from wan_render.backends.wan.profiles.accelerator import AS_LOADED, Accelerator, ComponentPlacement
+from wan_render.backends.wan.profiles.render_profile import Profile
+from wan_render.printable import logger
+from wan_render.settings import machine_settings
+from wan_render.take import Lora, Take
+
+_log = logger(__name__)
+
+
+class Components:
+    """What a model computes with, on one device. A component is loaded when a take first needs it, in the form that
+    the take's profile, LoRAs and memory fit ask for, and stays while there is room."""
+
+    def __init__(self, model: OpenModel, device: torch.device, progress: Announcer, tighter: int = 0) -> None:
+        """tighter: see Workspace."""
+        settings = machine_settings()
+        self._model, self._device, self._progress, self._tighter = model, device, progress, tighter
+        self._resident = ResidentComponents(model.loader, device)
+        self._accelerator = Accelerator(device, settings.cache, settings.kernels)
+        self._loras = ActiveLoras()
+        self._budget = Budget(model.loader)
+        self._asked = None if settings.memory_fit == "auto" else MemoryStep(settings.memory_fit)
+        self._fit = MemoryFit(MemoryStep.RESIDENT)
+        self._fitted: object = None
+
+    @property
+    def leaves_all_to_diffusers(self) -> bool:
+        """See Accelerator."""
+        return self._accelerator.leaves_all_to_diffusers
+
+    def require(self, profile: Profile) -> None:
+        """Raise DeviceError or MachineError where this device cannot compute a profile."""
+        self._accelerator.require(profile)
+
+    def expect(self, loras: Iterable[Lora]) -> None:
+        """Takes with these LoRAs follow: transformers then come so that they can be changed."""
+        self._loras.expect(loras)
+
+    def begin_take(self) -> None:
+        """What is recorded from now on is another take's."""
+        self._accelerator.begin_take()
+
+    def fit_to(self, take: Take) -> MemoryFit:
+        """How the model is fitted into memory for a take: chosen once for each size and length, since estimates depend
+        on them."""
+        shape = (take.size, take.frames, take.sampling.way)
+        if shape != self._fitted:
+            self._fit, self._fitted = self._chosen(take), shape
+        return self._fit
+
+    def text_encoder(self, fit: MemoryFit) -> torch.nn.Module:
+        """T5 as diffusers has it."""
+        arrival = streamed("text_encoder") if "text_encoder" in fit.streamed else AS_LOADED
+        return self._on_device("text_encoder", ENCODER_WORKING_BYTES, arrival)
+
+    def image_encoder(self) -> torch.nn.Module:
+        """CLIP's vision model, for models that have it."""
+        return self._on_device("image_encoder", ENCODER_WORKING_BYTES)
+
+    def vae(self, setup: Setup) -> Any:
+        """The VAE, whose decoder is as the profile says."""
+        arrival = self._accelerator.vae(setup.profile)
+        vae: Any = self._on_device("vae", self._budget.beside_weights("vae", setup.take), arrival)
+        vae.use_tiling = setup.fit.step is MemoryStep.TILED
+        return vae
+
+    def transformer(self, component: str, setup: Setup) -> Any:
+        """One of the transformers with exactly the take's LoRAs. Cheap where it is there and has them: it is asked for
+        at every step. Raises InputError for a LoRA of another model, WeightsError for one that is not here."""
+        loras, is_roomy = setup.loras_of(component), self._is_roomy(setup.fit)
+        arrival = self._loras.arrival(self._arrival(component, setup), loras, is_roomy=is_roomy)
+        found = self._on_device(component, self._budget.beside_weights(component, setup.take), arrival)
+        if self._loras.activate(found, loras, is_roomy=is_roomy):
+            self._accelerator.forget(found)
+        self._accelerator.adopt(found, setup.profile, setup.attention)
+        return found
+
+    def free_encoders(self) -> None:
+        """After all is encoded, where estimates proved too low before."""
+        if self._tighter:
+            self._resident.free("text_encoder", "image_encoder")
+
+    def facts(self) -> Mapping[str, str]:
+        """How the last take was fitted into memory and computed, in words."""
+        return {"memory fit": str(self._fit), **self._accelerator.facts()}
+
+    def close(self) -> None:
+        """Free the device."""
+        self._resident.close()
+
+    def _arrival(self, component: str, setup: Setup) -> ComponentPlacement:
+        config = self._model.checkpoint.transformer
+        arrival = self._accelerator.transformer(setup.profile, config.width, config.num_attention_heads)
+        return streamed(component) if component in setup.fit.streamed else arrival
+
+    def _on_device(
+        self, component: str, working_bytes: int, arrival: ComponentPlacement = AS_LOADED
+    ) -> torch.nn.Module:
+        was_here = self._resident.holds(component, arrival)
+        found = self._resident.module(component, working_bytes, self._progress.interrupt, arrival)
+        if not was_here:
+            self._progress.resume()
+        return found
+
+    def _chosen(self, take: Take) -> MemoryFit:
+        free = available_bytes(self._device, self._resident)
+        free += self._loras.device_bytes if free else 0
+        needs, may_stream = self._budget.needs(take), self._device.type == "cuda"
+        fit = choose(self._asked, self._tighter, needs, free, may_stream=may_stream)
+        if not self._is_roomy(fit):
+            self._loras.make_room()  # before anything is encoded: the fit counts on it
+        asked = "WAN_RENDER_MEMORY_FIT" if self._asked else f"{free / 1e9:.1f} GB are free"
+        _log.info("memory fit of %s at %s: %s, as %s", self._model.card.name, take.size, fit, asked)
+        return fit
+
+    def _is_roomy(self, fit: MemoryFit) -> bool:
+        """Whether there is room for the transformers' weights as they were read, beside changed ones."""
+        return fit.spare >= self._budget.transformers_bytes

@@ -1,0 +1,109 @@
+"""All that follows from a take and its model, decided once for each take; nothing here is loaded or encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from wan_render.backends.wan.checkpoint.checkpoint_folder import WEIGHTS, Checkpoint
+from wan_render.backends.wan.checkpoint.loading import Loader
+from wan_render.backends.wan.kernels.attention_choice import Shape
+from wan_render.backends.wan.lora.active_loras import files_of, for_expert
+from wan_render.backends.wan.lora.patched import LoraFiles
+from wan_render.backends.wan.memory.budget import latent_shape, tokens_of
+from wan_render.backends.wan.memory.memory_fit import MemoryFit
+from wan_render.backends.wan.pipeline.denoise import Expert, Experts
+from wan_render.backends.wan.pipeline.stage_cache import LatentsKey, StageModel
+from wan_render.backends.wan.profiles.render_profile import Profile, profile_of
+from wan_render.model_card import ModelCard
+from wan_render.render_values import TakeInputs
+from wan_render.take import Take
+
+NO_INPUTS = TakeInputs(None, None)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A take, ready to be rendered.
+
+    inputs:       its pictures, and the LoRA files that were given.
+    profile:      how it is computed.
+    experts:      which transformer works on which timestep, with which guidance.
+    fit:          how the model is fitted into the device's memory.
+    key:          of its denoised latents.
+    latent_shape: (1, z, latent frames, height, width).
+    attention:    the shape of its self-attention.
+    """
+
+    take: Take
+    inputs: TakeInputs
+    card: ModelCard
+    profile: Profile
+    experts: Experts
+    fit: MemoryFit
+    key: LatentsKey
+    latent_shape: tuple[int, ...]
+    attention: Shape
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What the text encoder reads: the prompt, and the negative prompt where an expert is guided."""
+        return (self.take.prompt, self.take.negative) if self.experts.are_guided else (self.take.prompt,)
+
+    @cached_property
+    def lora_files(self) -> Mapping[str, Path]:
+        """The file of each of its LoRAs, by SHA-256. Looked for when a transformer needs them: latents that are kept
+        need none. Raises WeightsError where one is not on this machine."""
+        return files_of(self.take, self.inputs.loras, self.card)
+
+    def loras_of(self, component: str) -> LoraFiles:
+        """The LoRAs that are active in one of its transformers. Raises WeightsError."""
+        return for_expert(self.take.loras, self.lora_files, component)
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A model on this machine. loader: where its components come from. weights: exactly which they are, in words."""
+
+    card: ModelCard
+    loader: Loader
+    weights: Mapping[str, str]
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What its components are."""
+        return self.loader.checkpoint
+
+    def setup(self, take: Take, fit: MemoryFit, inputs: TakeInputs = NO_INPUTS) -> Setup:
+        """Everything about a take of this model. Raises RenderError for an unknown profile, or WeightsError."""
+        config = self.checkpoint.transformer
+        return Setup(
+            take=take,
+            inputs=inputs,
+            card=self.card,
+            profile=profile_of(take.sampling),
+            experts=self._experts(take),
+            fit=fit,
+            key=self.latents_key(take),
+            latent_shape=latent_shape(self.checkpoint, take),
+            attention=Shape(tokens_of(self.checkpoint, take), config.num_attention_heads, config.attention_head_dim),
+        )
+
+    def source(self, component: str) -> StageModel:
+        """What identifies a component where its results are kept."""
+        return StageModel(self.card.identity, self.weights.get("weights", ""), self.loader.dtype(component))
+
+    def latents_key(self, take: Take) -> LatentsKey:
+        """Of a take's denoised latents."""
+        components = (name for name in WEIGHTS if name in self.checkpoint.components)
+        return LatentsKey(take.key, tuple(map(self.source, components)))
+
+    def _experts(self, take: Take) -> Experts:
+        guidance, boundary = take.sampling.guidance, self.checkpoint.index.boundary_ratio
+        high = Expert("transformer", guidance[0])
+        if boundary is None:
+            return Experts(high)
+        train_timesteps = self.loader.scheduler(take.sampling.shift).config.num_train_timesteps
+        return Experts(high, Expert("transformer_2", guidance[1]), boundary * train_timesteps)
