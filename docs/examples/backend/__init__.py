@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from docs.examples.backend.models import GrainFamily, weights_of
 from wan_render.backend_contract import THE_ONLY_VARIANT, Renderer, Variant
 from wan_render.diagnosis import Finding
 from wan_render.errors import MachineError, Problem, WeightsError
@@ -17,6 +16,8 @@ from wan_render.model_card import ModelCard, PublishedLora
 from wan_render.model_family import ModelFamily
 from wan_render.render_values import ALONE, Device, Listen, Phase, Progress, Workspace
 from wan_render.take import Take
+
+from .models import GrainFamily, weights_of
 
 SECONDS_PER_MEGAPIXEL = 0.05
 
@@ -87,7 +88,7 @@ class GrainBackend:
         if (weights := weights_of(card)).problem is not None:
             raise WeightsError(weights.problem)
         listen(Progress(Phase.LOADING))
-        from docs.examples.backend.renderer import GrainRenderer  # late: it brings NumPy
+        from .renderer import GrainRenderer  # late: it brings NumPy
 
         return GrainRenderer(card, weights)
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from docs.examples.backend.models import FILE, SIDE
 from wan_render.errors import Problem, RenderError, WanRenderError
 from wan_render.model_card import ModelCard
 from wan_render.model_family import WEIGHTS_FACT, Weights
 from wan_render.render_values import Frames, Group, Listen, Phase, Pixels, Progress, TakeInputs
 from wan_render.take import Take
+
+from .models import FILE, SIDE
 
 
 class GrainRenderer:
