@@ -66,10 +66,10 @@ MODELS = (FLF2V_14B.name, I2V_14B_480P.name)
 
 GROUPS = (
     ("self-attention and cross-attention", ("flash", "fmha", "attention", "sdpa", "cudnn_generated")),
-    ("own kernels: norms", ("_norm_kernel",)),
-    ("own kernels: RMS norm and rotation", ("_rms_rope_kernel",)),
-    ("own kernels: float8 of values", ("_head_float8_kernel", "_extremes_kernel")),
-    ("own kernels: rows of float8", ("_rows_kernel",)),
+    ("own kernels: norms", ("norm_kernel",)),
+    ("own kernels: RMS norm and rotation", ("rms_rope_kernel",)),
+    ("own kernels: float8 of values", ("head_float8_kernel", "extremes_kernel")),
+    ("own kernels: rows of float8", ("rows_kernel",)),
     ("compiled kernels", ("triton_",)),
     ("matrix products", ("gemm", "nvjet", "cutlass", "xmma", "cublas")),
 )

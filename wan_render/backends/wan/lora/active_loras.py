@@ -17,8 +17,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from wan_render.backends.wan.lora.lora_changes import fitting, layers_of
 from wan_render.backends.wan.lora.lora_file import Change, read_changes
+from wan_render.backends.wan.lora.lora_forms import fitting, layers_of
 from wan_render.backends.wan.lora.lora_names import HIGH, LOW
 from wan_render.backends.wan.lora.patched import Changes, LoraFiles, PatchedTransformer, changed, places_of
 from wan_render.backends.wan.profiles.accelerator import ComponentPlacement, PlacePatched

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
-from wan_render.backends.wan.lora.lora_changes import (
+from wan_render.backends.wan.lora.lora_changes import lora_changes
+from wan_render.backends.wan.lora.lora_forms import (
     ChangeForm,
     DifferenceForm,
     ProductForm,
     difference_fits,
-    lora_changes,
     product_fits,
 )
 from wan_render.backends.wan.models.transformer_shapes import Shape

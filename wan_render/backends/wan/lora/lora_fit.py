@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from wan_render.backends.wan.checkpoint.configs import TransformerConfig, read_config
-from wan_render.backends.wan.lora.lora_changes import ChangeForm, LoraChanges, fitting, layers_of, lora_changes
+from wan_render.backends.wan.lora.lora_changes import LoraChanges, lora_changes
+from wan_render.backends.wan.lora.lora_forms import ChangeForm, fitting, layers_of
 from wan_render.backends.wan.lora.lora_names import HIGH, LOW
 from wan_render.backends.wan.models import builds, official
 from wan_render.backends.wan.models.transformer_shapes import Shape, weight_shapes

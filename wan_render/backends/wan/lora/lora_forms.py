@@ -1,0 +1,122 @@
+"""What a LoRA changes of a transformer, as values, and whether a transformer has all of that. Needs no torch.
+
+A plan and a renderer ask the same functions here, so that they cannot disagree on a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Protocol
+
+from wan_render.backends.wan.models.transformer_shapes import Shape
+from wan_render.errors import InputError, Problem
+from wan_render.safetensors_header import shortened_name
+
+NAMED = 3
+"""Layers that a message names."""
+
+_PICTURES = ("add_k_proj", "add_v_proj", "norm_added_k", "image_embedder")
+"""Layers that only models with an image encoder have: a LoRA of such a model is used without them elsewhere, as the
+published low-noise LoRA of Wan 2.2 is, which is the one made for Wan 2.1."""
+
+
+class ShapedChange(Protocol):
+    """A change of one weight."""
+
+    @property
+    def shape(self) -> Shape:
+        """Of what is added."""
+        ...
+
+    def fits(self, weight: Shape) -> bool:
+        """Whether it can be added to a weight of this shape."""
+        ...
+
+
+@dataclass(frozen=True)
+class ProductForm:
+    """A change of a matrix by scale · up @ down: the names of the two tensors, (rank, in) and (out, rank). Those of a
+    convolution have its kernel after `in` and ones after `rank`.
+
+    alpha: the name of the tensor that is divided by the rank and is then the scale; "": declared is the scale.
+    """
+
+    down: str
+    up: str
+    shape: Shape
+    rank: int
+    alpha: str = ""
+    declared: float = 1.0
+
+    def fits(self, weight: Shape) -> bool:
+        """See product_fits."""
+        return product_fits(self.shape, weight)
+
+
+@dataclass(frozen=True)
+class DifferenceForm:
+    """A change by the tensor of this name, which is added as it is."""
+
+    tensor: str
+    shape: Shape
+
+    def fits(self, weight: Shape) -> bool:
+        """See difference_fits."""
+        return difference_fits(self.shape, weight)
+
+
+ChangeForm = ProductForm | DifferenceForm
+
+
+def product_fits(shape: Shape, weight: Shape) -> bool:
+    """Whether a matrix (out, in) can be added to a weight; a convolution's kernels are flattened."""
+    return len(weight) >= 2 and (weight[0], prod(weight[1:])) == shape
+
+
+def difference_fits(shape: Shape, weight: Shape) -> bool:
+    """Whether a tensor can be added to a weight; a table may have further dimensions of 1."""
+    return [side for side in shape if side != 1] == [side for side in weight if side != 1]
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How the changes of a part meet a transformer: the names of the weights, of each change once."""
+
+    worn: tuple[str, ...]
+    for_pictures: tuple[str, ...]
+
+
+def fitting(changes: Mapping[str, ShapedChange], weights: Mapping[str, Shape], file: str, model: str) -> Fitting:
+    """How changes meet the weights of a transformer. Raises InputError where any of them is another model's, or none
+    is for this one."""
+    absent = [name for name in changes if name not in weights]
+    pictures = [name for name in absent if any(part in name for part in _PICTURES)]
+    strange = [name for name in absent if name not in set(pictures)]
+    misshapen = {
+        name: f"{name} {change.shape} for {weights[name]}"
+        for name, change in changes.items()
+        if name in weights and not change.fits(weights[name])
+    }
+    total = len(layers_of(changes))
+    if misshapen:
+        why = f"{len(layers_of(misshapen))} of {total} layers have another shape"
+        raise _unfit(file, model, list(misshapen.values()), why)
+    if strange:
+        raise _unfit(file, model, strange, f"{len(layers_of(strange))} of {total} layers are not in the model")
+    if len(pictures) == len(changes):
+        found = f"changes nothing: none of its {total} layers is for {model}, all are for pictures that CLIP sees"
+        raise InputError(Problem(file, found, "expected a LoRA of this model", "remove it from render.loras"))
+    return Fitting(tuple(name for name in changes if name in weights), tuple(pictures))
+
+
+def layers_of(weights: Iterable[str]) -> tuple[str, ...]:
+    """The layers that weights belong to, each once: a weight, its bias and a table are one layer each."""
+    return tuple(dict.fromkeys(name.removesuffix(".weight").removesuffix(".bias") for name in weights))
+
+
+def _unfit(file: str, model: str, examples: Sequence[str], why: str) -> InputError:
+    listed = ", ".join(map(shortened_name, examples[:NAMED])) + (", …" if len(examples) > NAMED else "")
+    found = f"does not fit {model}: {listed}; {why}"
+    return InputError(Problem(file, found, "expected a LoRA of this model", "remove it from render.loras"))
