@@ -23,7 +23,7 @@ from prefect.states import Cancelled
 from flows.pool import POOL, is_ours, job_template
 from wan_render.errors import MachineError, Problem
 
-DEPLOYMENTS = ("film/now", "batch/overnight")
+FILM, BATCH = DEPLOYMENTS = ("film/now", "batch/overnight")
 SILENT_SECONDS = 60
 """Two heartbeats of a run: who is silent so long is dead, or its server was away."""
 
@@ -82,14 +82,14 @@ def close_pool(client: SyncPrefectClient, project: Path, *, was_open: bool = Fal
 def turn_off_foreign(client: SyncPrefectClient) -> Iterator[str]:
     """Pause deployments, disable automations and cancel waiting runs that are not the farm's; each with its name."""
     ours: set[UUID] = set()
-    for deployment in list(_pages(lambda offset: client.read_deployments(limit=PAGE, offset=offset))):
+    for deployment in read_pages(lambda offset: client.read_deployments(limit=PAGE, offset=offset)):
         name = f"{client.read_flow(deployment.flow_id).name}/{deployment.name}"
         if name in DEPLOYMENTS:
             ours.add(deployment.id)
         elif not deployment.paused:
             client.pause_deployment(deployment.id)
             yield f"the deployment '{name}' was paused; prefect api POST /deployments/{deployment.id}/resume_deployment"
-    for automation in list(_pages(lambda offset: client.read_automations(limit=PAGE, offset=offset))):
+    for automation in read_pages(lambda offset: client.read_automations(limit=PAGE, offset=offset)):
         if automation.name == SILENT_RUNS:
             client.delete_automation(automation.id)  # it is made anew
         elif automation.enabled:
@@ -175,12 +175,12 @@ def _waiting(client: SyncPrefectClient) -> list[FlowRun]:
     """Runs that may still begin."""
     types = [StateType.SCHEDULED, StateType.PENDING, StateType.PAUSED]
     waiting = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=types)))
-    return list(_pages(lambda offset: client.read_flow_runs(flow_run_filter=waiting, limit=PAGE, offset=offset)))
+    return read_pages(lambda offset: client.read_flow_runs(flow_run_filter=waiting, limit=PAGE, offset=offset))
 
 
-def _pages(read: Callable[[int], list[_Read]]) -> Iterator[_Read]:
-    """All of what a server gives in pages."""
-    offset = 0
-    while page := read(offset):
-        yield from page
-        offset += len(page)
+def read_pages(read: Callable[[int], list[_Read]]) -> list[_Read]:
+    """All of what a server gives in pages; `read` gives the page that begins at an offset."""
+    found: list[_Read] = []
+    while page := read(len(found)):
+        found += page
+    return found

@@ -24,6 +24,12 @@ def film_name(storyboard: Path) -> str:
     return shortened(one_line(name), LONGEST_NAME)
 
 
+def folder_name(folder: Path) -> str:
+    """The name of a batch's folder."""
+    name = Path(os.path.abspath(folder)).name  # noqa: PTH100 - as above
+    return shortened(one_line(name), LONGEST_NAME)
+
+
 def film_run_name() -> str:
     """`river-to-dove 2026-11-20 22:00`, by the clock of the machine that renders."""
     return f"{film_name(Path(_parameter('storyboard')))} {_now()}"
@@ -31,8 +37,7 @@ def film_run_name() -> str:
 
 def batch_run_name() -> str:
     """`storyboards 2026-11-20 22:00`."""
-    name = Path(os.path.abspath(_parameter("folder"))).name  # noqa: PTH100 - as above
-    return f"{shortened(one_line(name), LONGEST_NAME)} {_now()}"
+    return f"{folder_name(Path(_parameter('folder')))} {_now()}"
 
 
 def artifact_key(kind: str, slug: str) -> str:

@@ -1,0 +1,141 @@
+"""The farm's queue: films and batches that run or wait, in the order in which they run.
+
+The one place that knows the order. Prefect hands out what is due first (flows/pool.py holds it to one at a time); this
+module reads the same order back. It asks the server, it never changes a run.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+
+from flows.deploying import BATCH, DEPLOYMENTS, PAGE, read_pages
+from flows.names import film_name, folder_name
+from wan_render.plan.drafts import SLUG_ENDING
+
+REQUESTED_BY = "wan-render.requested-by"
+"""The label of a run that names who asked for it. `prefect deployment run` sets none."""
+
+NAMED = "wan-render.slug"
+"""The label of a run whose name is its film's slug."""
+
+OPEN_STATES = (StateType.RUNNING, StateType.CANCELLING, StateType.PENDING, StateType.SCHEDULED, StateType.PAUSED)
+"""The states of a run that has not ended."""
+
+
+class Standing(enum.Enum):
+    """Where a run stands; the members are in the order of the queue."""
+
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STARTING = "starting"
+    WAITING = "waiting"
+    LATER = "scheduled"
+    UNAPPROVED = "waits for approval"
+
+
+@dataclass(frozen=True)
+class QueuedFilm:
+    """One run of film/now or batch/overnight that has not ended.
+
+    `slug`: of a film; the folder's name for a batch. `requested`: when somebody asked for it; `due`: when it may start,
+    which is its place in the queue. `started`: None until its process runs. `requested_by`: "" if nobody is named.
+    """
+
+    run: UUID
+    slug: str
+    is_batch: bool
+    standing: Standing
+    requested: datetime
+    due: datetime
+    started: datetime | None
+    requested_by: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def is_waiting(self) -> bool:
+        """It is due and waits for the films before it."""
+        return self.standing is Standing.WAITING
+
+
+def read_queue(client: SyncPrefectClient) -> tuple[QueuedFilm, ...]:
+    """What the farm's server has in its queue, in order."""
+    deployments = {client.read_deployment_by_name(name).id: name for name in DEPLOYMENTS}
+    return in_order(_open_runs(client, deployments), deployments, datetime.now(UTC))
+
+
+def in_order(runs: Sequence[FlowRun], deployments: Mapping[UUID, str], now: datetime) -> tuple[QueuedFilm, ...]:
+    """The runs of these deployments that have not ended: what runs, what waits, what is scheduled for later, what waits
+    for approval. Within each, what was due first comes first."""
+    of_farm = [(run, deployments.get(run.deployment_id)) for run in runs if run.deployment_id is not None]
+    films = [queued(run, deployment, now) for run, deployment in of_farm if deployment is not None]
+    places = list(Standing)
+    return tuple(sorted(films, key=lambda film: (places.index(film.standing), film.due, film.requested)))
+
+
+def queued(run: FlowRun, deployment: str, now: datetime) -> QueuedFilm:
+    """One run of film/now or batch/overnight as it stands at `now`."""
+    requested = run.created or now
+    due = run.next_scheduled_start_time or run.expected_start_time or requested
+    return QueuedFilm(
+        run=run.id,
+        slug=slug_of_run(run, deployment),
+        is_batch=deployment == BATCH,
+        standing=_standing(run, due, now),
+        requested=requested,
+        due=due,
+        started=run.start_time,
+        requested_by=str(run.labels.get(REQUESTED_BY, "")),
+        parameters=run.parameters,
+    )
+
+
+def slug_of_run(run: FlowRun, deployment: str) -> str:
+    """The slug of a run's film, or its folder's name for a batch. Until somebody has read the storyboard, a name made
+    from its path."""
+    if NAMED in run.labels:
+        return str(run.labels[NAMED])
+    if deployment == BATCH:
+        return folder_name(Path(str(run.parameters.get("folder", ""))))
+    ending = SLUG_ENDING if run.parameters.get("draft") else ""
+    return film_name(Path(str(run.parameters.get("storyboard", "")))) + ending
+
+
+def _standing(run: FlowRun, due: datetime, now: datetime) -> Standing:
+    kind = None if run.state is None else run.state.type
+    if kind is StateType.RUNNING:
+        return Standing.RUNNING
+    if kind is StateType.CANCELLING:
+        return Standing.STOPPING
+    if kind is StateType.PENDING:
+        return Standing.STARTING
+    if kind is StateType.PAUSED:
+        return Standing.UNAPPROVED
+    return Standing.WAITING if due <= now else Standing.LATER
+
+
+def _open_runs(client: SyncPrefectClient, deployments: Mapping[UUID, str]) -> list[FlowRun]:
+    wanted = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=list(deployments)),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(OPEN_STATES))),
+    )
+    return read_pages(
+        lambda offset: client.read_flow_runs(
+            flow_run_filter=wanted, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=PAGE, offset=offset
+        )
+    )
