@@ -1,4 +1,4 @@
-# The two commands of the README, and what people who work on wan-render use.
+# The README's commands, and those for people who work on wan-render.
 # Everything is installed into .venv with the versions of constraints.txt; nothing outside this folder is touched.
 
 PYTHON ?= python3
@@ -9,15 +9,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: help film test check farm format clean
+.PHONY: help film test check farm format constraints clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make film    render the demonstration film with the CPU animatic (no GPU, no weights)'
 	@echo 'make test    install everything and run the whole suite'
 	@echo 'make check   lint, types, import contracts'
+	@echo 'make format  fix and format the code with ruff'
 	@echo 'make farm    Prefect server, worker and deployments on this machine; Ctrl-C stops them'
 	@echo '             BACKEND=wan deploys the storyboards'"'"' own models, BACKEND=animatic the preview'
+	@echo 'make constraints  find newer versions of all dependencies and write them to constraints.txt'
+	@echo 'make clean   delete the venv and all caches'
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -58,6 +61,9 @@ farm: $(VENV)/.farm
 format: $(VENV)/.all
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+constraints: $(BIN)/python
+	@$(BIN)/python .ci/constraints.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
