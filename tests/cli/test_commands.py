@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -215,10 +214,9 @@ def test_a_stopped_run_keeps_what_was_finished_and_goes_on(
         if "[1/2] 1/010 take 1: rendered" in line:
             break
     process.send_signal(number)
-    began = time.monotonic()
-    process.communicate(timeout=30)
+    _, rest = process.communicate(timeout=60)
     assert process.returncode == code
-    assert time.monotonic() - began < 10
+    assert "[2/2]" not in rest, "the second take was rendered to its end"
     done = wan_render("render", harbour, "--backend", "animatic")
     assert done.returncode == 0
     assert "1/010 take 1: begins" not in done.stderr

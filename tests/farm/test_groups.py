@@ -19,7 +19,7 @@ import pytest
 
 from tests.farm.conftest import OpenFarm
 from tests.farm.orders import Grouping, Wide, device, grouped, nobody, order, pid
-from tests.farm.test_stopping import runs, said, seconds_to_stop, until
+from tests.farm.test_stopping import runs, said, stop, until
 from wan_render.errors import DeviceError, DiskError, LostPeerError, OutOfMemoryError, RenderError
 from wan_render.farm import LocalFarm, Stall, render_all
 from wan_render.farm.groups import simulation, team
@@ -426,7 +426,7 @@ def test_stop_while_a_group_waits_for_its_devices(
     farm = open_farm("cuda:0", "cuda:1", work=WORK)
     with a_group_waits(farm, tmp_path, threads) as waiting:
         until(lambda: farm._dispatch._requests)
-        assert seconds_to_stop(farm, waiting) < 1
+        stop(farm, waiting)
     until(lambda: locks_are_free(farm))
 
 
@@ -436,7 +436,7 @@ def test_stop_while_a_group_renders(open_farm: OpenFarm, tmp_path: Path, threads
     until(lambda: len(begun(tmp_path)) == 4)
     processes = [slot.process.pid for slot in farm._slots if slot.process is not None]
     assert len(processes) == 4
-    assert seconds_to_stop(farm, rendering) < 1
+    stop(farm, rendering)
     assert not any(map(runs, processes))
     until(lambda: is_free(farm) and locks_are_free(farm))
 

