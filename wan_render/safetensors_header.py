@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from math import prod
@@ -63,32 +63,49 @@ class TensorFacts:
 
 @dataclass(frozen=True)
 class SafetensorsHeader:
-    """The tensors of a file, by name, and its free-form metadata."""
+    """The tensors of a file, by name, and its free-form metadata.
+
+    places: by name, where the bytes of a tensor begin and end in the file.
+    """
 
     tensors: Mapping[str, TensorFacts]
     metadata: Mapping[str, str]
+    places: Mapping[str, tuple[int, int]]
 
 
 def read_header(file: Path) -> SafetensorsHeader:
     """Read and check a file's header. Raises NotSafetensors, or OSError where the file cannot be read."""
     with file.open("rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        length = int.from_bytes(stream.read(8), "little")
-        if size < 8 or length > min(size - 8, MOST_HEADER_BYTES):
-            found = f"is no safetensors file, or is cut off: it has {size:,} bytes"
-            raise NotSafetensors(found, f"its header asks for {8 + length:,}")
-        text = stream.read(length)
-    value = _parsed(text)
+        return header_from(stream.read, os.fstat(stream.fileno()).st_size)
+
+
+def header_from(read: Callable[[int], bytes], size: int) -> SafetensorsHeader:
+    """The header of a file of `size` bytes, from its beginning. `read` returns the next bytes, up to a count.
+
+    Raises NotSafetensors, and what `read` raises.
+    """
+    length = int.from_bytes(read(8), "little")
+    if size < 8 or length > min(size - 8, MOST_HEADER_BYTES):
+        found = f"is no safetensors file, or is cut off: it has {size:,} bytes"
+        raise NotSafetensors(found, f"its header asks for {8 + length:,}")
+    value = _parsed(read(length))
     try:
         metadata = _metadata(value.pop(_METADATA, None))
-        tensors, end = _tensors(value)
+        placed, end = _tensors(value)
     except NotSafetensors as fault:
         fault.names = tuple(value)
         raise
-    if size != 8 + length + end:
-        found = f"is cut off, or longer than its header says: it has {size:,} bytes"
-        raise NotSafetensors(found, f"its header asks for {8 + length + end:,}")
-    return SafetensorsHeader(tensors, metadata)
+    data = 8 + length
+    if size != data + end:
+        raise NotSafetensors(
+            f"is cut off, or longer than its header says: it has {size:,} bytes",
+            f"its header asks for {data + end:,}",
+        )
+    return SafetensorsHeader(
+        {name: facts for name, (_, _, facts) in placed.items()},
+        metadata,
+        {name: (data + start, data + stop) for name, (start, stop, _) in placed.items()},
+    )
 
 
 def quoted(name: str) -> str:
@@ -150,15 +167,15 @@ def _metadata(value: Any) -> dict[str, str]:
     return value
 
 
-def _tensors(value: dict[str, Any]) -> tuple[dict[str, TensorFacts], int]:
-    """Every tensor, and where the last one ends, in bytes behind the header: they follow each other without gaps."""
+def _tensors(value: dict[str, Any]) -> tuple[dict[str, tuple[int, int, TensorFacts]], int]:
+    """Every tensor as `_tensor` says, and where the last one ends: they follow each other without gaps."""
     found = {name: _tensor(name, entry) for name, entry in value.items()}
     end = 0
     for name, (start, stop, _) in sorted(found.items(), key=lambda named: named[1][:2]):
         if start != end:
             raise NotSafetensors(f"has a broken header: {quoted(name)} begins at byte {start:,}, not at {end:,}")
         end = stop
-    return {name: facts for name, (_, _, facts) in found.items()}, end
+    return found, end
 
 
 def _tensor(name: str, entry: Any) -> tuple[int, int, TensorFacts]:

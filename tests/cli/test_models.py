@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.backends.wan.hub_server import COMMIT, FakeHub, serving
@@ -34,7 +35,10 @@ pytestmark = pytest.mark.wan
 
 NAME = "wan2.1-t2v-1.3b"
 FOLDER = "Wan2.1-T2V-1.3B-Diffusers"
-TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors"
+VAE = "vae/diffusion_pytorch_model.safetensors"
+
+HELD_BACK = 65_536
+"""Bytes of a file that an interruption costs at most."""
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +115,8 @@ def test_a_pull_is_left_at_once_and_goes_on_where_it_stopped(
     hub: FakeHub, tmp_path: Path, ending: signal.Signals, code: int
 ) -> None:
     """The hub has fallen silent in the middle of a file: no answer that could be waited for."""
-    hub.pause = threading.Event()
+    lengthen(hub.folder / VAE)
+    hub.pause, hub.silent_after = threading.Event(), 200_000
     process = subprocess.Popen(
         [sys.executable, "-m", "wan_render.cli", "models", "pull", NAME],
         cwd=tmp_path,
@@ -120,11 +125,13 @@ def test_a_pull_is_left_at_once_and_goes_on_where_it_stopped(
         text=True,
     )
     weights = tmp_path / "data" / "wan-render" / "weights"
-    wait_for(lambda: (begun := list(weights.rglob("vae/*.safetensors.sha256-*"))) and begun[0].stat().st_size > 0)
-    asked = len(hub.asked)
+    written = 200_000 // HELD_BACK * HELD_BACK
+    wait_for(
+        lambda: (begun := list(weights.rglob("vae/*.safetensors.sha256-*"))) and begun[0].stat().st_size == written
+    )
     process.send_signal(ending)
     assert process.wait(60) == code
-    assert len(hub.asked) == asked, "it asked the hub again before it left"
+    assert [path for path, _ in hub.asked].count(VAE) == 1, "it asked the hub again before it left"
     assert process.stderr is not None
     process.stderr.close()
     assert not (weights / FOLDER).exists()
@@ -133,8 +140,15 @@ def test_a_pull_is_left_at_once_and_goes_on_where_it_stopped(
 
     done = run(tmp_path, hub.endpoint, "models", "pull", NAME)
     assert done.returncode == 0, done.stderr
-    assert ("vae/diffusion_pytorch_model.safetensors", 20_000) in hub.asked
+    assert (VAE, written) in hub.asked
     assert listed(tmp_path, hub.endpoint)["state"] == "here"
+
+
+def lengthen(file: Path) -> None:
+    """By a tensor that nobody asks for, so that it has many pieces."""
+    from safetensors.numpy import load_file, save_file
+
+    save_file({**load_file(file), "unused": np.zeros(100_000, np.float32)}, file)
 
 
 def wait_for(happens: object) -> None:
@@ -156,6 +170,34 @@ def test_without_a_network_the_remedy_is_said(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "cannot be reached" in done.stderr
     assert "--source" in done.stderr
+
+
+@pytest.mark.parametrize("source", ["huggingface", "modelscope"])
+def test_hf_hub_offline_is_obeyed(hub: FakeHub, tmp_path: Path, source: str) -> None:
+    command = [sys.executable, "-m", "wan_render.cli", "models", "pull", NAME, "--source", source]
+    offline = {**machine(tmp_path, hub.endpoint), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=offline, timeout=120, check=False)
+    assert done.returncode == 3
+    assert "HF_HUB_OFFLINE is set; unset it" in done.stderr
+    assert hub.asked == []
+
+
+def test_without_huggingface_hub_the_extra_is_named(hub: FakeHub, tmp_path: Path) -> None:
+    bare = "import sys; sys.modules['huggingface_hub'] = None; from wan_render.cli import main; sys.exit(main())"
+
+    def pull() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", bare, "models", "pull", NAME]
+        known = machine(tmp_path, hub.endpoint)
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env=known, timeout=120, check=False
+        )
+
+    done = pull()
+    assert done.returncode == 3
+    assert "not installed: huggingface_hub" in done.stderr
+    assert "pip install -c constraints.txt -e '.[wan]'" in done.stderr
+    run(tmp_path, hub.endpoint, "models", "pull", NAME)
+    assert "is here, every file as it was pulled" in pull().stdout
 
 
 def test_a_terminal_shows_a_bar(hub: FakeHub, tmp_path: Path) -> None:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
-from tests.backends.wan.hub_server import COMMIT, FakeHub, serving
+from tests.backends.wan.hub_server import API, COMMIT, FakeHub, serving
 from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.checkpoint.needed_files import small_files
 from wan_render.backends.wan.models import official
-from wan_render.backends.wan.weights import download, workers
-from wan_render.backends.wan.weights.hub import RemoteFile
+from wan_render.backends.wan.weights import download, meter
 from wan_render.backends.wan.weights.location import pulled_folder
-from wan_render.backends.wan.weights.pull import Order, Pulled, pull
-from wan_render.backends.wan.weights.selection import small_files
+from wan_render.backends.wan.weights.manifest import Manifest, manifest_of
+from wan_render.backends.wan.weights.pull import pull
 from wan_render.errors import DiskError, MachineError, UsageError, WeightsError
-from wan_render.model_card import ModelCard
-from wan_render.model_family import PullSize
+from wan_render.model_family import PulledWeights, PullRequest, PullSize
 from wan_render.store.take_locks import if_free
 from wan_render.take import ShotKind
 
@@ -72,23 +73,42 @@ def published(tiny: Callable[[str], Tiny], tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def hub(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    """Both hubs, and a machine that knows no other; attempts follow each other without a pause."""
+    """Both hubs, and a machine that knows no other. Attempts follow each other without a pause, and the files are read
+    in pieces that are small beside them."""
+    from huggingface_hub import constants
+
     folder = tmp_path / "hub"
     shutil.copytree(published, folder)
     monkeypatch.setenv("WAN_RENDER_WEIGHTS", str(tmp_path / "weights"))
-    monkeypatch.setattr(download, "PAUSES_SECONDS", (0.0, 0.0))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hf" / "token"))
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
+    impatient = SimpleNamespace(**{**vars(time), "sleep": lambda _seconds: None})
+    for module in (download.__name__, "huggingface_hub.file_download", "huggingface_hub.utils._http"):
+        monkeypatch.setattr(f"{module}.time", impatient)
     with serving(folder, REPOSITORY) as found:
         monkeypatch.setenv("HF_ENDPOINT", found.endpoint)
         monkeypatch.setenv("MODELSCOPE_ENDPOINT", found.endpoint)
         yield found
 
 
-def order(tmp_path: Path, source: str | None = None, revision: str | None = None) -> Order:
-    return Order(CARD, pulled_folder(CARD, tmp_path / "weights"), source, revision)
+def request(tmp_path: Path, source: str | None = None, revision: str | None = None) -> PullRequest:
+    return PullRequest(CARD, tmp_path / "weights", source, revision)
 
 
-def pulled(tmp_path: Path, source: str | None = None, watch: Heard | None = None) -> Pulled:
-    return pull(order(tmp_path, source), watch or Heard())
+def pulled(tmp_path: Path, source: str | None = None, watch: Heard | None = None) -> PulledWeights:
+    return pull(request(tmp_path, source), watch or Heard())
+
+
+def folder_in(tmp_path: Path) -> Path:
+    return pulled_folder(CARD, tmp_path / "weights")
+
+
+def manifest_in(folder: Path) -> Manifest:
+    manifest = manifest_of(folder)
+    assert manifest is not None
+    return manifest
 
 
 def bodies(hub: FakeHub) -> list[tuple[str, int]]:
@@ -146,7 +166,7 @@ def test_what_stays_in_float32_is_what_the_libraries_keep() -> None:
     from transformers import UMT5EncoderModel
 
     from tests.tiny_wan import diffusers
-    from wan_render.backends.wan.weights.bfloat16 import KEPT
+    from wan_render.backends.wan.checkpoint.bfloat16_file import KEPT
 
     kept = frozenset(diffusers().WanTransformer3DModel._keep_in_fp32_modules)
     assert KEPT["transformer"] == KEPT["transformer_2"] == kept
@@ -157,7 +177,7 @@ def test_weights_are_rounded_as_torch_rounds() -> None:
     import numpy as np
     import torch
 
-    from wan_render.backends.wan.weights.bfloat16 import rounded
+    from wan_render.backends.wan.checkpoint.bfloat16_file import rounded
 
     random = np.random.default_rng(1).integers(0, 2**32, 500_000, dtype=np.uint32)
     ties = np.arange(2**16, dtype=np.uint32) << 16 | 0x8000  # every sign, exponent and NaN, half-way between two
@@ -180,15 +200,31 @@ def test_a_pulled_model_renders_and_says_which_weights_it_has(tmp_path: Path, ti
 
 @pytest.mark.parametrize("source", ["huggingface", "modelscope"])
 def test_a_lost_connection_goes_on_at_the_next_byte(hub: FakeHub, tmp_path: Path, source: str) -> None:
-    whole = (hub.folder / VAE).stat().st_size
     hub.cut = {VAE: [30_000, 20_000]}
     watch = Heard()
     found = pulled(tmp_path, source, watch)
 
     assert [asked for asked in bodies(hub) if asked[0] == VAE] == [(VAE, 0), (VAE, 30_000), (VAE, 50_000)]
     assert (found.folder / VAE).read_bytes() == (hub.folder / VAE).read_bytes()
-    assert any("ended" in text or "lost" in text for text in watch.said)
-    assert whole > 50_000
+    assert watch.size is not None
+    assert watch.advanced == watch.size.download_bytes
+
+
+@pytest.mark.parametrize("source", ["huggingface", "modelscope"])
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_hub_that_is_busy_is_asked_again(hub: FakeHub, tmp_path: Path, source: str, status: int) -> None:
+    hub.fails, hub.failing = {API: [status], VAE: [status], TEXT_ENCODER: [status, status]}, {"Retry-After": "1"}
+    found = pulled(tmp_path, source)
+    assert (found.folder / VAE).read_bytes() == (hub.folder / VAE).read_bytes()
+    assert not any(hub.fails.values())
+
+
+@pytest.mark.parametrize("what", [API, VAE])
+def test_a_hub_that_stays_busy_is_named(hub: FakeHub, tmp_path: Path, what: str) -> None:
+    hub.fails = {what: [503] * 100}
+    with pytest.raises(MachineError, match=r"Hugging Face \(.*\): answered 503 Service Unavailable.*try again later"):
+        pulled(tmp_path)
+    assert 80 < len(hub.fails[what]) < 100
 
 
 def test_a_server_that_knows_no_ranges_is_read_from_the_start(hub: FakeHub, tmp_path: Path) -> None:
@@ -200,17 +236,23 @@ def test_a_server_that_knows_no_ranges_is_read_from_the_start(hub: FakeHub, tmp_
     assert watch.advanced == watch.size.download_bytes
 
 
+def stop_in_the_middle_of_the_vae(hub: FakeHub, tmp_path: Path) -> None:
+    """After 30,000 bytes of it the hub answers no more."""
+    hub.cut, hub.fails = {VAE: [30_000, *[0] * 100]}, {}
+    with pytest.raises(MachineError, match="the connection was lost"):
+        pulled(tmp_path)
+    hub.cut = {}
+
+
 def test_a_pull_that_failed_goes_on_where_it_stopped(
     hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "WORKERS", 1)
-    hub.cut = {VAE: [30_000, 0, 0, 0, 0]}
-    with pytest.raises(MachineError, match="ended vae/"):
-        pulled(tmp_path)
-    assert not order(tmp_path).folder.exists()
+    monkeypatch.setattr(meter, "WORKERS", 1)
+    stop_in_the_middle_of_the_vae(hub, tmp_path)
+    assert not folder_in(tmp_path).exists()
     assert BACKEND.missing(CARD) is not None
     before = {path for path, _ in bodies(hub)}
-    hub.cut, hub.asked = {}, []
+    hub.asked = []
 
     watch = Heard()
     found = pulled(tmp_path, watch=watch)
@@ -228,7 +270,7 @@ def test_bytes_that_are_not_the_hubs_are_thrown_away(hub: FakeHub, tmp_path: Pat
     hub.lies = {path}
     with pytest.raises(WeightsError, match=f"{path}: its bytes are not those"):
         pulled(tmp_path, source)
-    assert not order(tmp_path).folder.exists()
+    assert not folder_in(tmp_path).exists()
 
     hub.lies = set()
     assert pulled(tmp_path, source).is_new
@@ -238,31 +280,31 @@ def test_bytes_that_are_not_the_hubs_are_thrown_away(hub: FakeHub, tmp_path: Pat
 def test_a_disk_that_is_too_small_is_said_before_anything_heavy_comes(small_disk: Path) -> None:
     (small_disk / "ballast").write_bytes(b"\0" * 7_900_000)
     with pytest.raises(DiskError, match="needed") as fault:
-        pull(Order(CARD, small_disk / "model"), Heard())
+        pull(PullRequest(CARD, small_disk), Heard())
     assert "WAN_RENDER_WEIGHTS" in fault.value.problems[0].remedy
     assert not list(small_disk.rglob("*.safetensors"))
 
 
 @pytest.mark.usefixtures("hub")
 def test_a_disk_that_fills_up_meanwhile_is_a_disk_error(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wan_render.backends.wan.weights import part
+    from wan_render.backends.wan.weights import partial_model
 
-    monkeypatch.setattr(part, "free_disk_bytes", lambda _folder: 10**9)
+    monkeypatch.setattr(partial_model, "free_disk_bytes", lambda _folder: 10**9)
     (small_disk / "ballast").write_bytes(b"\0" * 8_150_000)
     with pytest.raises(DiskError, match="the disk is full"):
-        pull(Order(CARD, small_disk / "model"), Heard())
+        pull(PullRequest(CARD, small_disk), Heard())
 
 
 @pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize("source", ["huggingface", "modelscope"])
 def test_an_unknown_revision_is_the_users_mistake(tmp_path: Path, source: str) -> None:
     with pytest.raises(UsageError, match="@v9: is not on"):
-        pull(order(tmp_path, source, "v9"), Heard())
+        pull(request(tmp_path, source, "v9"), Heard())
 
 
 def test_an_unknown_source_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="allowed: huggingface, modelscope"):
-        pull(order(tmp_path, "github"), Heard())
+        pull(request(tmp_path, "github"), Heard())
 
 
 @pytest.mark.parametrize("source", ["huggingface", "modelscope"])
@@ -272,7 +314,7 @@ def test_a_hub_that_cannot_be_reached_is_named_with_a_remedy(
     for name in ("HF_ENDPOINT", "MODELSCOPE_ENDPOINT"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with pytest.raises(MachineError, match=r"http://127.0.0.1:9.*cannot be reached.*HTTPS_PROXY.*--source"):
-        pull(order(tmp_path, source), Heard())
+        pull(request(tmp_path, source), Heard())
 
 
 def test_pickled_weights_are_never_taken(hub: FakeHub, tmp_path: Path) -> None:
@@ -283,8 +325,17 @@ def test_pickled_weights_are_never_taken(hub: FakeHub, tmp_path: Path) -> None:
 
 def test_a_listing_cannot_lead_out_of_the_folder() -> None:
     names = ["../vae/config.json", "vae/../../config.json", "/etc/vae/config.json", "vae/a/config.json", "config.json"]
-    listed = tuple(RemoteFile(name, 1, "sha256:0", "") for name in [*names, "vae/config.json", "vae/..\\x.json"])
-    assert [file.path for file in small_files(listed)] == ["vae/config.json"]
+    assert small_files(dict.fromkeys([*names, "vae/config.json", "vae/..\\x.json"], 1)) == ["vae/config.json"]
+
+
+@pytest.mark.parametrize("checksum", ["../../../../../../out", "0" * 63, ""])
+def test_a_checksum_cannot_lead_out_of_the_folder(hub: FakeHub, tmp_path: Path, checksum: str) -> None:
+    """What is downloaded is named by its checksum meanwhile."""
+    hub.checksums = {"vae/config.json": checksum}
+    for source in ("huggingface", "modelscope"):
+        with pytest.raises(MachineError, match=r"vae/config.json has .* bytes and the checksum"):
+            pulled(tmp_path, source)
+    assert not (tmp_path / "weights").exists() or not files_of(tmp_path / "weights")
 
 
 def test_an_index_of_shards_cannot_lead_out_of_the_folder(hub: FakeHub, tmp_path: Path) -> None:
@@ -298,17 +349,85 @@ def test_a_token_is_sent_to_the_hub_and_not_to_its_storage(
     hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "secret")
+    hub.cut = {VAE: [30_000]}
     pulled(tmp_path)
-    assert set(hub.tokens) == {None}
-    assert hub.tokens_of_api == {"Bearer secret"}
+    assert hub.tokens == {"127.0.0.1": {"Bearer secret"}, "localhost": {None}}
+
+
+def test_a_token_is_not_sent_where_a_listing_goes_on(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    hub.page, hub.next_host = 4, hub.elsewhere
+    with pytest.raises(MachineError, match="another host"):
+        pulled(tmp_path)
+    assert hub.tokens == {"127.0.0.1": {"Bearer secret"}}
+
+
+def test_a_token_of_hugging_face_is_not_sent_to_modelscope(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    pulled(tmp_path, "modelscope")
+    assert hub.tokens == {"127.0.0.1": {None}}
+
+
+def test_a_gated_model_says_what_its_token_needs(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.wants = "accepted"
+    with pytest.raises(MachineError, match=r"answered 401 .* is restricted.*accept the model's terms.*HF_TOKEN"):
+        pulled(tmp_path)
+    monkeypatch.setenv("HF_TOKEN", "not on the list")
+    with pytest.raises(MachineError, match=r"answered 403 .* is restricted.*accept the model's terms.*HF_TOKEN"):
+        pulled(tmp_path)
+    monkeypatch.setenv("HF_TOKEN", "accepted")
+    assert pulled(tmp_path).is_new
+
+
+def test_a_repository_that_is_not_there_is_the_users_mistake(tmp_path: Path, hub: FakeHub) -> None:
+    hub.repository = "Wan-AI/elsewhere"
+    with pytest.raises(UsageError, match=r"@main: is not on Hugging Face: .* answered 401 .*Repository not found"):
+        pulled(tmp_path)
+
+
+@pytest.mark.parametrize("source", ["huggingface", "modelscope"])
+def test_a_file_that_is_longer_than_listed_is_not_read_to_its_end(hub: FakeHub, tmp_path: Path, source: str) -> None:
+    hub.excess = {VAE: 50_000_000}
+    watch = Heard()
+    with pytest.raises(WeightsError, match=f"{VAE}: its bytes are not those"):
+        pulled(tmp_path, source, watch)
+    assert watch.size is not None
+    assert watch.advanced <= watch.size.download_bytes
+    hub.excess = {}
+    assert pulled(tmp_path, source).is_new
+
+
+@pytest.mark.parametrize("source", ["huggingface", "modelscope"])
+def test_a_file_that_is_shorter_than_listed_is_thrown_away(hub: FakeHub, tmp_path: Path, source: str) -> None:
+    hub.excess = {VAE: -1000}
+    with pytest.raises(WeightsError, match=f"{VAE}: its bytes are not those"):
+        pulled(tmp_path, source)
+    hub.excess = {}
+    assert pulled(tmp_path, source).is_new
+
+
+@pytest.mark.parametrize("source", ["huggingface", "modelscope"])
+def test_a_listing_that_does_not_end_is_not_read_to_its_end(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setattr("wan_render.backends.wan.weights.weights_source.MOST_JSON_BYTES", 100_000)
+    hub.listing_bytes = 100_000_000
+    with pytest.raises(MachineError, match=r"unexpected answer for .*@"):
+        pulled(tmp_path, source)
 
 
 def test_a_model_that_is_here_is_checked_and_not_downloaded(hub: FakeHub, tmp_path: Path) -> None:
     first = pulled(tmp_path)
+    manifest = manifest_in(first.folder)
     hub.asked.clear()
     again = pulled(tmp_path)
     assert not again.is_new
-    assert again.manifest == first.manifest
+    assert replace(again, is_new=True) == first
+    assert manifest_in(again.folder) == manifest
     assert hub.asked == []
 
 
@@ -325,7 +444,7 @@ def test_a_damaged_file_alone_is_downloaded_again(hub: FakeHub, tmp_path: Path) 
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(hub: FakeHub, tmp_path: Path) -> None:
-    folder = order(tmp_path).folder
+    folder = folder_in(tmp_path)
     shutil.copytree(hub.folder, folder)
     with pytest.raises(UsageError, match="was not made by this command"):
         pulled(tmp_path)
@@ -350,18 +469,38 @@ def test_an_update_of_the_hub_meanwhile_keeps_what_is_still_listed(hub: FakeHub,
     found = pulled(tmp_path)
     assert (found.folder / "vae" / "config.json").read_bytes() == config.read_bytes()
     assert "README.md" not in files_of(found.folder)
-    assert "README.md" not in found.manifest.files
+    assert "README.md" not in manifest_in(found.folder).files
 
 
 def test_the_first_bytes_of_another_revisions_file_are_not_gone_on_with(hub: FakeHub, tmp_path: Path) -> None:
-    hub.cut = {VAE: [30_000, 0, 0, 0, 0]}
-    with pytest.raises(MachineError, match="ended vae/"):
-        pulled(tmp_path)
-    hub.cut = {}
+    stop_in_the_middle_of_the_vae(hub, tmp_path)
     content = bytearray((hub.folder / VAE).read_bytes())
     content[20_000] ^= 1
     (hub.folder / VAE).write_bytes(content)
     assert (pulled(tmp_path).folder / VAE).read_bytes() == content
+
+
+def test_what_an_older_version_left_is_gone_on_with(hub: FakeHub, tmp_path: Path) -> None:
+    """Its layout: finished files and their manifest in the part folder, first bytes by content below `.download`."""
+    whole = pulled(tmp_path).folder
+    part = tmp_path / "weights" / ".Wan2.1-FLF2V-14B-720P-diffusers.part"
+    whole.rename(part)
+    manifest = json.loads((part / "wan-render.json").read_text())
+    vae = manifest["files"].pop(VAE)
+    (part / "wan-render.json").write_text(json.dumps(manifest))
+    (part / VAE).unlink()
+    begun = part / ".download" / "vae" / f"diffusion_pytorch_model.safetensors.sha256-{vae['sha256']}"
+    begun.parent.mkdir(parents=True)
+    begun.write_bytes((hub.folder / VAE).read_bytes()[:33_333])
+    hub.asked.clear()
+
+    watch = Heard()
+    found = pulled(tmp_path, watch=watch)
+    assert bodies(hub) == [(VAE, 33_333)]
+    assert (found.folder / VAE).read_bytes() == (hub.folder / VAE).read_bytes()
+    assert watch.size is not None
+    assert watch.size.missing == 1
+    assert watch.advanced == watch.size.download_bytes == vae["bytes"] - 33_333
 
 
 @pytest.mark.usefixtures("hub")
@@ -371,7 +510,7 @@ def test_two_pulls_of_one_model_do_not_meet(tmp_path: Path) -> None:
     locked, free = threading.Event(), threading.Event()
 
     def other() -> None:
-        with if_free(tmp_path / "weights" / f".{order(tmp_path).folder.name}.lock"):
+        with if_free(tmp_path / "weights" / f".{folder_in(tmp_path).name}.lock"):
             locked.set()
             free.wait(30)
 
@@ -396,7 +535,4 @@ def test_the_hub_of_these_tests_is_one_to_hugging_faces_own_client(hub: FakeHub,
 
 
 def test_every_published_model_has_a_size() -> None:
-    from wan_render.backends.wan.weights.sizes import pulled_bytes
-
-    cards: list[ModelCard] = [model.card() for model in official.ALL]
-    assert all(14e9 < pulled_bytes(card.name) < 70e9 for card in cards)
+    assert all(14e9 < model.disk_bytes < 70e9 for model in official.ALL)

@@ -8,7 +8,6 @@ from pathlib import Path
 from wan_render.backends.wan.models import official
 from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.backends.wan.weights import location
-from wan_render.backends.wan.weights.sizes import pulled_bytes
 from wan_render.facts import FactCache
 from wan_render.model_card import ModelCard, Models
 from wan_render.model_family import PulledWeights, PullRequest, PullWatch, Weights
@@ -31,18 +30,14 @@ class WanFamily:
         """A pulled folder, or a snapshot in Hugging Face's cache."""
         folder, problem = location.weights_folder(card), location.missing_weights(card)
         if folder is None:
-            return Weights(None, pulled_bytes(card.name), problem)
+            return Weights(None, official.BY_NAME[card.name].disk_bytes, problem)
         return Weights(folder, _bytes_in(folder), problem, location.resolved(card, folder))
 
     def pull(self, request: PullRequest, watch: PullWatch) -> PulledWeights:
         """From Hugging Face or ModelScope; see weights.pull."""
-        from wan_render.backends.wan.weights.pull import Order, pull  # late: it brings what talks to hubs
+        from wan_render.backends.wan.weights.pull import pull  # late: only this command needs it
 
-        folder = location.pulled_folder(request.card, request.root)
-        pulled = pull(Order(request.card, folder, request.source, request.revision), watch)
-        manifest = pulled.manifest
-        size = sum(file.bytes for file in manifest.files.values())
-        return PulledWeights(pulled.folder, manifest.commit, manifest.source, size, pulled.is_new)
+        return pull(request, watch)
 
 
 def _bytes_in(folder: Path) -> int:

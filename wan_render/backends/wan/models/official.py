@@ -25,6 +25,10 @@ SHAKING, CUTTING = "镜头晃动，", "镜头切换，"
 
 NO_FLF2V_NEGATIVE = "Wan 2.2 publishes no negative prompt for shots between two keyframes: the shared one is used"
 
+_TEXT_ENCODER, _CLIP, _VAE = 2 * 5_680_910_336, 4 * 630_766_080, 4 * 126_892_531
+"""Bytes on disk after `models pull`, from the published configurations. A weight of a transformer or the text encoder
+takes two bytes (four if it stays in float32), one of the VAE or CLIP four."""
+
 SIZES_480P = frozenset({Size(832, 480), Size(480, 832), Size(624, 624), Size(704, 544), Size(544, 704)})
 SIZES_720P = frozenset({Size(1280, 720), Size(720, 1280), Size(960, 960), Size(1088, 832), Size(832, 1088)})
 SIZES_704P = frozenset({Size(1280, 704), Size(704, 1280)})
@@ -36,6 +40,7 @@ class Official:
 
     repository: on the hub; ModelScope has it under the same name.
     guidance:   one value for each expert, high noise first: two values mean two transformers.
+    disk_bytes: of its weights, after `models pull`; the tokenizer adds some megabytes.
     sizes:      what Wan's own code accepts for it. FLF2V-14B is documented for 720p only and accepts 480p; rendering
                 it at 480p is this project's default, and a warning that everybody gets is read by nobody.
     work:       (linear, attention) work of one forward against the 14B at equal tokens: layers·width² and layers·width.
@@ -51,6 +56,7 @@ class Official:
     steps: int
     guidance: tuple[float, ...]
     shift: float
+    disk_bytes: int
     sizes: frozenset[Size]
     rate: Fraction = Fraction(16)
     trained_frames: int = 81
@@ -101,6 +107,7 @@ FLF2V_14B = Official(
     steps=50,
     guidance=(5.0,),
     shift=16.0,
+    disk_bytes=32_849_467_008 + _TEXT_ENCODER + _CLIP + _VAE,
     sizes=SIZES_480P | SIZES_720P,
     distilled=distilled.I2V_2_1,
     before_negative=CUTTING + SHAKING,
@@ -112,6 +119,7 @@ I2V_14B_480P = Official(
     steps=40,
     guidance=(5.0,),
     shift=3.0,
+    disk_bytes=32_848_151_168 + _TEXT_ENCODER + _CLIP + _VAE,
     sizes=SIZES_480P,
     distilled=distilled.I2V_2_1,
     before_negative=SHAKING,
@@ -123,6 +131,7 @@ I2V_14B_720P = Official(
     steps=40,
     guidance=(5.0,),
     shift=5.0,
+    disk_bytes=32_848_151_168 + _TEXT_ENCODER + _CLIP + _VAE,
     sizes=SIZES_720P,
     distilled=distilled.I2V_2_1,
     before_negative=SHAKING,
@@ -134,6 +143,7 @@ T2V_1_3B = Official(
     steps=50,
     guidance=(6.0,),
     shift=8.0,
+    disk_bytes=2_844_248_192 + _TEXT_ENCODER + _VAE,
     sizes=SIZES_480P,
     work=(0.068, 0.225),
     heads=12,
@@ -145,6 +155,7 @@ T2V_14B = Official(
     steps=50,
     guidance=(5.0,),
     shift=5.0,
+    disk_bytes=28_635_351_168 + _TEXT_ENCODER + _VAE,
     sizes=SIZES_480P | SIZES_720P,
     distilled=distilled.T2V_2_1,
 )
@@ -155,6 +166,7 @@ I2V_A14B = Official(
     steps=40,
     guidance=(3.5, 3.5),
     shift=5.0,
+    disk_bytes=2 * 28_636_170_368 + _TEXT_ENCODER + _VAE,
     sizes=SIZES_480P | SIZES_720P,
     distilled=distilled.I2V_2_2,
     lacks_negative=(ShotKind.FLF2V,),
@@ -166,6 +178,7 @@ T2V_A14B = Official(
     steps=40,
     guidance=(4.0, 3.0),
     shift=12.0,
+    disk_bytes=2 * 28_635_351_168 + _TEXT_ENCODER + _VAE,
     sizes=SIZES_480P | SIZES_720P,
     distilled=distilled.T2V_2_2,
 )
@@ -176,6 +189,7 @@ TI2V_5B = Official(  # its pipeline takes a last image and ignores it without a 
     steps=50,
     guidance=(5.0,),
     shift=5.0,
+    disk_bytes=10_021_521_792 + _TEXT_ENCODER + 4 * 704_688_668,
     sizes=SIZES_704P,
     rate=Fraction(24),
     trained_frames=121,

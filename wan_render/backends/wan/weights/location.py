@@ -87,7 +87,8 @@ def resolved(card: ModelCard, folder: Path) -> str:
     if card.folder is not None:
         return card.identity
     if (manifest := manifest_of(folder)) is not None:
-        return f"{manifest.commit} from {manifest.source}{', bfloat16 on disk' if manifest.is_converted else ''}"
+        form = ", bfloat16 on disk" if any(file.converted for file in manifest.files.values()) else ""
+        return f"{manifest.commit} from {manifest.source}{form}"
     if folder.parent.name == "snapshots":
         return folder.name
     note = folder / ".cache" / "huggingface" / "download" / "model_index.json.metadata"
