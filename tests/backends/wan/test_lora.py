@@ -20,6 +20,7 @@ from tests.tiny_wan import KINDS, _transformer, diffusers
 from wan_render.backend_contract import Renderer
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.kernels.attention import SDPA
+from wan_render.backends.wan.lora import lora_location
 from wan_render.backends.wan.lora.active_loras import ActiveLoras, for_expert
 from wan_render.backends.wan.lora.lora_file import read_changes
 from wan_render.backends.wan.lora.patched import Changes, PatchedTransformer, changed
@@ -30,7 +31,6 @@ from wan_render.backends.wan.profiles.accelerator import AS_LOADED, Accelerator,
 from wan_render.backends.wan.profiles.prepare import reference
 from wan_render.backends.wan.profiles.render_profile import EXACT, FAST, Profile
 from wan_render.backends.wan.profiles.transformer import PatchBlock, no_patch
-from wan_render.backends.wan.weights import location
 from wan_render.errors import InputError, RenderError, WeightsError
 from wan_render.render_values import Phase, Pixels, Progress
 from wan_render.take import Lora, ShotKind, Take
@@ -580,11 +580,11 @@ def test_a_published_lora_is_looked_for_where_weights_are(tmp_path: Path, monkey
     monkeypatch.setenv("WAN_RENDER_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     published = distilled.I2V_2_1[0]
-    problem = location.missing_loras([published])
+    problem = lora_location.missing_loras([published])
     assert problem is not None
     assert f"hf download {published.repository} {published.file} --revision {published.revision}" in problem.remedy
     (tmp_path / "Wan2.1-Distill-Loras").mkdir()
     file = tmp_path / "Wan2.1-Distill-Loras" / published.file
     file.touch()
-    assert location.lora_file(published) == file
-    assert location.missing_loras([published]) is None
+    assert lora_location.lora_file(published) == file
+    assert lora_location.missing_loras([published]) is None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from wan_render.backend_contract import Renderer, Variant
 from wan_render.backends.wan import opening
 from wan_render.backends.wan.family import WanFamily
+from wan_render.backends.wan.lora import lora_location
 from wan_render.backends.wan.models import estimate
 from wan_render.backends.wan.parallel import layout
 from wan_render.backends.wan.profiles import ability
@@ -56,7 +57,7 @@ class WanBackend:
             location.missing_packages()
             or ability.missing_for(profile, opening.KINDS, variant)  # before 47 GB are downloaded for it
             or location.missing_weights(card)
-            or location.missing_loras(loras)
+            or lora_location.missing_loras(loras)
         )
 
     def variant(self, profile: str, devices: Sequence[Device]) -> Variant:

@@ -19,12 +19,12 @@ import torch
 
 from wan_render.backends.wan.lora.lora_file import Change, read_changes
 from wan_render.backends.wan.lora.lora_forms import fitting, layers_of
+from wan_render.backends.wan.lora.lora_location import lora_file, missing_loras
 from wan_render.backends.wan.lora.lora_names import HIGH, LOW
 from wan_render.backends.wan.lora.patched import Changes, LoraFiles, PatchedTransformer, changed, places_of
 from wan_render.backends.wan.profiles.accelerator import ComponentPlacement, PlacePatched
 from wan_render.backends.wan.profiles.block import LAYERS
 from wan_render.backends.wan.translation import translated
-from wan_render.backends.wan.weights.location import lora_file, missing_loras
 from wan_render.errors import Problem, RenderError, WeightsError
 from wan_render.facts import forget_digest
 from wan_render.model_card import ModelCard

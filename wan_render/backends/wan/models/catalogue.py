@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wan_render.backends.wan.lora.lora_fit import lora_fit
+from wan_render.backends.wan.lora.lora_location import lora_file
 from wan_render.backends.wan.models import official
 from wan_render.backends.wan.models.local_folder import folder_card
-from wan_render.backends.wan.weights.location import lora_file
 from wan_render.errors import InputError
 from wan_render.facts import FactCache
 from wan_render.model_card import LoraFit, ModelCard, Models, PublishedLora, TextReading

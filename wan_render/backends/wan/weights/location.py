@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.weights.manifest import manifest_of
 from wan_render.errors import InputError, Problem
-from wan_render.model_card import ModelCard, PublishedLora
+from wan_render.model_card import ModelCard
 from wan_render.settings import install_command, machine_settings
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy")
@@ -57,27 +56,6 @@ def download_command(card: ModelCard) -> str:
     return f"run: wan-render models pull {card.name}"
 
 
-def missing_loras(loras: Iterable[PublishedLora]) -> Problem | None:
-    """The first published LoRA that is not on this machine."""
-    for lora in loras:
-        if lora_file(lora) is None:
-            folder = _lora_folder(lora)
-            command = f"hf download {lora.repository} {lora.file} --revision {lora.revision} --local-dir '{folder}'"
-            licence = f"its licence is {lora.licence.name} ({', '.join(lora.licence.said_in)})"
-            return Problem(lora.file, "is not on this machine: a draft needs it", licence, f"run: {command}")
-    return None
-
-
-def lora_file(lora: PublishedLora) -> Path | None:
-    """Where a published LoRA lies: below WAN_RENDER_WEIGHTS, or in Hugging Face's cache; None where it does not."""
-    pulled = _lora_folder(lora) / lora.file
-    return pulled if pulled.is_file() else _cached(lora.repository, lora.file, lora.revision)
-
-
-def _lora_folder(lora: PublishedLora) -> Path:
-    return machine_settings().weights / lora.repository.rpartition("/")[2]
-
-
 def resolved(card: ModelCard, folder: Path) -> str:
     """Exactly which weights: the commit that a download resolved to, or a local folder's digest.
 
@@ -96,12 +74,12 @@ def resolved(card: ModelCard, folder: Path) -> str:
 
 
 def _snapshot(repository: str, revision: str) -> Path | None:
-    index = _cached(repository, "model_index.json", revision)
+    index = cached_file(repository, "model_index.json", revision)
     return index.parent if index is not None else None
 
 
-def _cached(repository: str, file: str, revision: str) -> Path | None:
-    """A file in Hugging Face's cache."""
+def cached_file(repository: str, file: str, revision: str) -> Path | None:
+    """A file in Hugging Face's cache; None where it is not there."""
     if find_spec("huggingface_hub") is None:
         return None
     from huggingface_hub import constants, try_to_load_from_cache  # constants: a module, not an attribute until then
