@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wan_render.cut import CardSource, ClipSource, Cut, PictureSource, SlateSource, assemble
+from wan_render.cut import ClipSource, Cut, SlateSource, assemble
 from wan_render.plan import (
     CardText,
     Content,
@@ -110,7 +110,7 @@ def test_a_shot_that_comes_later_is_a_slate_by_itself() -> None:
 def test_stills_and_cards_need_no_clip_and_carry_no_preview_label() -> None:
     shots = [shot("010", 80, CUT, StillPicture(PLATE)), shot("020", 16, CUT, CardText("完")), FOUR[3]]
     cut = assemble(film(shots), KEYS, {}, previews=ANIMATIC)
-    assert [event.source for event in cut.events] == [PictureSource(PLATE), CardSource("完"), ClipSource("key040")]
+    assert [event.source for event in cut.events] == [StillPicture(PLATE), CardText("完"), ClipSource("key040")]
     assert [event.preview for event in cut.events] == ["", "", "animatic"]
 
 
@@ -119,7 +119,7 @@ def test_titles_stand_around_the_shots_and_add_time() -> None:
     assert [event.name for event in cut.events] == ["", "", *KEYS, ""]
     assert [event.joint for event in cut.events] == [CUT, CUT, *[CONTINUOUS] * 3, CUT, None]
     assert cut.frames == 32 + 32 + 321 + 16
-    assert cut.events[0].source == CardSource("江河")
+    assert cut.events[0].source == CardText("江河")
 
 
 def test_a_rendered_shot_that_nobody_accounts_for_is_a_defect_of_the_caller() -> None:

@@ -1,6 +1,6 @@
 """The edit: which frames of which clip in which order. Pure.
 
-A Cut is made from a plan and from what became of its shots; the film is made from a Cut and the store alone.
+A Cut is made from a plan and the results of its shots. The film is made from a Cut and the store alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedJoint, PlannedShot, PlannedTitle, StillPicture
-from wan_render.take import AnyPlate, Size
+from wan_render.take import Size
 
 
 @dataclass(frozen=True)
@@ -23,28 +23,14 @@ class ClipSource:
 
 
 @dataclass(frozen=True)
-class PictureSource:
-    """A still picture."""
-
-    plate: AnyPlate
-
-
-@dataclass(frozen=True)
-class CardSource:
-    """A text on black; "" is black."""
-
-    text: str
-
-
-@dataclass(frozen=True)
 class SlateSource:
-    """Stands in for a shot that is missing: its name and why."""
+    """A card in place of a missing shot: its name and the reason."""
 
     name: str
     reason: str
 
 
-Source = ClipSource | PictureSource | CardSource | SlateSource
+Source = ClipSource | StillPicture | CardText | SlateSource
 
 
 @dataclass(frozen=True)
@@ -54,9 +40,9 @@ class Event:
     name:    the shot's id, "1/020"; "" for a title.
     first, frames: source frames [first, first + frames) are shown, one film frame each.
     hold:    film frames for which the last of them is repeated.
-    joint:   to the next event; a dissolve of n overlaps the last n film frames of this one with the first n of the next
-             (hold included); a fade of n goes to black over the last n - n // 2 frames of this one and comes up over
-             the first n // 2 of the next. None for the film's last event.
+    joint:   to the next event. A dissolve of n frames overlaps the last n film frames of this event (hold included)
+             with the first n of the next. A fade of n frames fades out over the last n - n // 2 frames of this event
+             and fades in over the first n // 2 of the next. None for the last event of the film.
     preview: the name of the preview backend that rendered it, burned into the film with the shot's id; "" otherwise.
     """
 
@@ -70,13 +56,13 @@ class Event:
 
     @property
     def length(self) -> int:
-        """Film frames it is on screen, overlaps included."""
+        """Film frames on screen, overlaps included."""
         return self.frames + self.hold
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A film as an edit. `rate` in frames per second; `size` is the raster of its sources; fades in film frames."""
+    """A film as an edit. rate: frames per second; size: the raster of its sources; fades in film frames."""
 
     title: str
     rate: Fraction
@@ -89,7 +75,7 @@ class Cut:
 
     @property
     def starts(self) -> tuple[int, ...]:
-        """The film frame that each event begins on."""
+        """The first film frame of each event."""
         starts, at = [], 0
         for event in self.events:
             starts.append(at)
@@ -99,7 +85,7 @@ class Cut:
 
     @property
     def frames(self) -> int:
-        """Film frames in all."""
+        """Length of the film in frames."""
         return self.starts[-1] + self.events[-1].length if self.events else 0
 
 
@@ -111,11 +97,11 @@ def assemble(
 ) -> Cut:
     """The edit of a plan.
 
-    clips:   shot id → the key of the take that goes into the film.
-    missing: shot id → why it could not be rendered; it becomes a slate of the same length, whatever `clips` has.
-    previews: shot id → the name of the preview backend that rendered its clip, for the clips of such a one.
-    Shots that this version cannot make become slates by themselves. Raises ValueError for a rendered shot that is in
-    neither mapping: the caller forgot it.
+    clips:    shot id → the key of the take that goes into the film.
+    missing:  shot id → why it could not be rendered. It becomes a slate of the same length, even if `clips` has it.
+    previews: shot id → the name of the preview backend that rendered its clip; other shots are absent.
+    Shots that this version cannot render become slates in any case. Raises ValueError for a rendered shot that is in
+    neither `clips` nor `missing`.
     """
     events = (
         *map(_title, plan.opening),
@@ -135,7 +121,7 @@ def assemble(
 
 
 def _title(title: PlannedTitle) -> Event:
-    return Event(name="", source=CardSource(title.text), first=0, frames=title.frames)
+    return Event(name="", source=CardText(title.text), first=0, frames=title.frames)
 
 
 def _source(shot: PlannedShot, clips: Mapping[str, str], missing: Mapping[str, str]) -> Source:
@@ -144,10 +130,8 @@ def _source(shot: PlannedShot, clips: Mapping[str, str], missing: Mapping[str, s
     match shot.content:
         case NotYet(reason):
             return SlateSource(shot.id, reason)
-        case CardText(text):
-            return CardSource(text)
-        case StillPicture(plate):
-            return PictureSource(plate)
+        case CardText() | StillPicture() as source:
+            return source
     if shot.id not in clips:
         raise ValueError(f"shot {shot.id} has neither a clip nor a reason why it is missing")
     return ClipSource(clips[shot.id])
@@ -167,10 +151,10 @@ def _event(shot: PlannedShot, source: Source, preview: str) -> Event:
 
 
 def _joined(event: Event) -> Event:
-    """An event that is not the last: titles, and the last shot before one, meet the next by a cut."""
+    """An event that is not the last. Titles and the last shot before one have no joint of their own: they cut."""
     return event if event.joint is not None else replace(event, joint=PlannedJoint("cut"))
 
 
 def film_frames(plan: FilmPlan) -> int:
-    """How many frames the film of a plan has; it does not depend on what becomes of its shots."""
+    """The number of frames of a plan's film. It does not depend on which shots could be rendered."""
     return assemble(plan, {}, {shot.id: "" for shot in plan.shots}).frames

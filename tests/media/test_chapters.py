@@ -7,16 +7,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.media.films import CUT, Shelf, cut_of, film
-from wan_render.cut import CardSource, Event
+from wan_render.cut import Event
 from wan_render.media.chapters import ffmetadata
 from wan_render.media.probe import Chapter, probe
-from wan_render.plan import PlannedJoint
+from wan_render.plan import CardText, PlannedJoint
 
 anything = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60)
 
 
 def shot(name: str, frames: int, joint: PlannedJoint | None = CUT) -> Event:
-    return Event(name, CardSource(""), 0, frames, joint=joint)
+    return Event(name, CardText(""), 0, frames, joint=joint)
 
 
 @pytest.fixture
@@ -26,10 +26,10 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 
 def test_every_shot_has_a_chapter_from_its_first_frame_to_the_next_one(shelf: Shelf) -> None:
     events = [
-        Event("", CardSource("江河\n与白鸽"), 0, 16, joint=CUT),
+        Event("", CardText("江河\n与白鸽"), 0, 16, joint=CUT),
         shot("1/010", 24, PlannedJoint("dissolve", 8)),
         shot("一/海", 16),
-        Event("", CardSource(""), 0, 8),
+        Event("", CardText(""), 0, 8),
     ]
     assert probe(film(cut_of(*events, title="江河"), shelf)).chapters == (
         Chapter("江河 与白鸽", Fraction(0), Fraction(1)),

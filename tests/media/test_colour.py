@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from tests.media.films import Shelf, cut_of, film
 from tests.media.pictures import clip
-from wan_render.cut import Event, PictureSource
+from wan_render.cut import Event
 from wan_render.media.ffmpeg import program
 from wan_render.media.preview import write_preview
+from wan_render.plan import StillPicture
 from wan_render.render_values import Pixels
 from wan_render.take import Plate, Size
 
@@ -59,7 +60,7 @@ def _rgb(y: NDArray[np.float64], u: NDArray[np.float64], v: NDArray[np.float64])
 @pytest.mark.parametrize("delivery", [RASTER, Size(1280, 720), Size(640, 368)], ids=str)
 def test_a_film_shows_the_colours_of_its_pictures(tmp_path: Path, delivery: Size) -> None:
     shelf = Shelf(tmp_path, {"patches": patches()})
-    event = Event("1/010", PictureSource(Plate("patches", RASTER)), 0, 3)
+    event = Event("1/010", StillPicture(Plate("patches", RASTER)), 0, 3)
     file = film(cut_of(event, size=RASTER, delivery=delivery), shelf)
     assert np.abs(seen(file) - PATCHES).max() < 4
 
@@ -110,7 +111,7 @@ def test_chroma_lies_where_h264_says(tmp_path: Path, delivery: Size, axis: int, 
     scale = Fraction(delivery.height, raster.height)
     for at in range(100, 104):  # an edge at a whole sample is kept by any grid: the mean of four tells
         shelf = Shelf(tmp_path, {"edge": edge(raster, axis, at)})
-        event = Event("1/010", PictureSource(Plate("edge", raster)), 0, 2)
+        event = Event("1/010", StillPicture(Plate("edge", raster)), 0, 2)
         shifts.append(chroma_shift(film(cut_of(event, size=raster, delivery=delivery), shelf), axis, float(at * scale)))
     assert np.mean(shifts) == pytest.approx(expected, abs=0.15)
 

@@ -12,7 +12,7 @@ from wan_render.media import ffmpeg
 
 def test_the_program_that_comes_with_the_package_has_all_that_films_need() -> None:
     assert ffmpeg.version()[0].isalnum()
-    assert ffmpeg.lacking() == ()
+    assert ffmpeg.missing_features() == ()
 
 
 def script(file: Path, *lines: str) -> Path:
@@ -32,7 +32,7 @@ def test_what_a_program_lacks_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     real = ffmpeg.program()
     file = script(tmp_path / "poor", f"exec '{real}' \"$@\" | grep -v -e libx264 -e ' ass '")
     monkeypatch.setenv("WAN_RENDER_FFMPEG", str(file))
-    assert ffmpeg.lacking() == ("filter ass", "encoder libx264")
+    assert ffmpeg.missing_features() == ("filter ass", "encoder libx264")
 
 
 def test_a_program_that_is_no_ffmpeg_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_a_program_that_is_no_ffmpeg_is_an_error(tmp_path: Path, monkeypatch: py
 
 
 def test_a_wrong_option_is_told_in_ffmpegs_words() -> None:
-    with pytest.raises(FfmpegError, match=r"(?s)ended with .*no_such_option"):
+    with pytest.raises(FfmpegError, match=r"(?s)exited with code .*no_such_option"):
         ffmpeg.run(["-no_such_option", "1", "out.mp4"])
 
 

@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tests.media.films import CUT, Shelf, cut_of, film, luma
 from tests.media.pictures import SMALL
-from wan_render.cut import CardSource, Event, SlateSource
+from wan_render.cut import Event, SlateSource
 from wan_render.media.lettering import boundary, script
 from wan_render.media.text import font_file, width
-from wan_render.plan import PlannedJoint
+from wan_render.plan import CardText, PlannedJoint
 from wan_render.take import Size
 
 RATES = [Fraction(16), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(48)]
@@ -26,7 +26,7 @@ WIDE = Size(1920, 480)
 
 
 def card(text: str, frames: int = 1, joint: PlannedJoint | None = None) -> Event:
-    return Event("", CardSource(text), 0, frames, joint=joint)
+    return Event("", CardText(text), 0, frames, joint=joint)
 
 
 def drawn(folder: Path, text: str, delivery: Size = LARGE) -> NDArray[np.uint8]:
@@ -103,7 +103,7 @@ def test_a_card_dissolves_and_fades_with_its_picture(tmp_path: Path) -> None:
 
 
 def test_a_film_without_text_has_no_script() -> None:
-    assert script(cut_of(card(""), Event("1/010", CardSource(""), 0, 1))) is None
+    assert script(cut_of(card(""), Event("1/010", CardText(""), 0, 1))) is None
 
 
 @pytest.mark.parametrize(

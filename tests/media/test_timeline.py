@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.media.films import CUT, cut_of
-from wan_render.cut import CardSource, Event
+from wan_render.cut import Event
 from wan_render.media.timeline import Layer, film_layers
-from wan_render.plan import PlannedJoint
+from wan_render.plan import CardText, PlannedJoint
 
 HALF = Fraction(1, 2)
 
 
 def card(frames: int, joint: PlannedJoint | None = CUT, hold: int = 0) -> Event:
-    return Event("", CardSource(""), 0, frames, hold, joint)
+    return Event("", CardText(""), 0, frames, hold, joint)
 
 
 def weights(*events: Event, fades: tuple[int, int] = (0, 0)) -> list[list[tuple[int, int, Fraction]]]:

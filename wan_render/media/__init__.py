@@ -1,14 +1,17 @@
-"""Pictures in motion: the only code that knows ffmpeg, PyAV and colour.
+"""Video files: the only code that knows ffmpeg, PyAV and colour.
 
-clip        a take's frames as a lossless file, and back, by index
-preview     a small copy of a clip that browsers play
-film        a cut becomes film.mp4 in one encode
-timeline    which pictures make up each film frame; pure
-lettering   cards, slates and labels as one ASS file
-text        the font: what it lacks, how wide a line is, where it breaks
-geometry    how the raster becomes the delivery
-colour      BT.709, converted and tagged
-chapters    chapters and tags as an ffmetadata file
-probe       what a finished file holds
-ffmpeg      the program: which one, running it, its failures
+clip          a take's frames as a lossless file, and back, by index
+preview       a small copy of a clip that browsers play
+film_encode   a cut becomes film.mp4 in one encode
+raster        the film's frames, one at a time, before scaling
+timeline      which pictures make up each film frame; pure
+ahead         decodes a few frames ahead of the encoder, in a thread
+lettering     cards, slates and labels as one ASS file
+text          the font: missing glyphs, line widths, line breaks
+webfont       the font, reduced to the characters of a page
+geometry      how the raster becomes the delivery
+colour_tags   BT.709, converted and tagged
+chapters      chapters and tags as an ffmetadata file
+probe         what a finished file contains
+ffmpeg        the program: which one, running it, its failures
 """

@@ -1,4 +1,4 @@
-"""Work one iterator in a thread of its own, a few items ahead of who uses them."""
+"""Run an iterator in its own thread, a few items ahead of its consumer."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-LOOK_SECONDS = 0.1
-"""How often a producer that waits looks whether anybody still wants its items."""
+POLL_SECONDS = 0.1
+"""How often a blocked producer checks whether it was stopped."""
 
 
 @dataclass(frozen=True)
 class _End:
-    """The last thing in the queue; `error` is what ended the items early."""
+    """Marks the end of the queue. `error`: what ended the iterator early, if anything."""
 
     error: BaseException | None = None
 
@@ -26,7 +26,7 @@ class _Producer(Generic[T]):
     def __init__(self, items: Iterator[T], depth: int) -> None:
         self._items = items
         self._queue: Queue[T | _End] = Queue(depth)
-        self._unwanted = threading.Event()
+        self._is_stopped = threading.Event()
         self._thread = threading.Thread(target=self._produce, name="decode-ahead", daemon=True)
         self._thread.start()
 
@@ -40,12 +40,12 @@ class _Producer(Generic[T]):
             self._put(_End(error))
         finally:
             if isinstance(self._items, Generator):
-                self._items.close()  # what it has open is closed here and now, in the thread that opened it
+                self._items.close()  # closes its files now, in the thread that opened them
 
     def _put(self, item: T | _End) -> bool:
-        while not self._unwanted.is_set():
+        while not self._is_stopped.is_set():
             try:
-                self._queue.put(item, timeout=LOOK_SECONDS)
+                self._queue.put(item, timeout=POLL_SECONDS)
             except Full:
                 continue
             return True
@@ -58,8 +58,8 @@ class _Producer(Generic[T]):
             raise item.error
 
     def stop(self) -> None:
-        self._unwanted.set()
-        while True:  # let go of what waits, so that a blocked put returns at once
+        self._is_stopped.set()
+        while True:  # empty the queue, so that a blocked put returns at once
             try:
                 self._queue.get_nowait()
             except Empty:
@@ -69,9 +69,9 @@ class _Producer(Generic[T]):
 
 @contextmanager
 def ahead(items: Iterator[T], depth: int) -> Iterator[Iterator[T]]:
-    """`items`, made in another thread, at most `depth` of them ahead; their errors are raised where they are used.
+    """`items`, produced in another thread, at most `depth` of them in advance. Their errors are raised in the consumer.
 
-    After the block the thread has ended.
+    The thread has ended when the block ends.
     """
     producer = _Producer(items, depth)
     try:

@@ -1,20 +1,21 @@
-"""Chapters and tags as an ffmetadata file: text that no filter and no shell ever reads."""
+"""Chapters and tags as an ffmetadata file, so that no filter and no shell reads their text."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 
-from wan_render.cut import CardSource, Cut, Event
+from wan_render.cut import Cut, Event
+from wan_render.plan import CardText
 
 SPECIAL = re.compile(r"[=;#\\\n\r]")
 
 
 def ffmetadata(cut: Cut, tags: Mapping[str, str]) -> str:
-    """The file's text: the tags, the film's title among them, then one chapter for each event.
+    """The text of the file: the tags and the film's title, then one chapter per event.
 
-    A chapter lasts until the next event begins, so that a dissolve belongs to the incoming shot. Titles have chapters,
-    too: mp4 cannot leave out a stretch before the first, and would let the first shot's begin there.
+    A chapter lasts until the next event begins, so a dissolve belongs to the incoming shot. Titles also get chapters:
+    mp4 chapters start at 0, so the first shot's chapter would otherwise cover the opening title.
     """
     lines = [";FFMETADATA1"]
     lines += [_entry(key, value) for key, value in {"title": cut.title, **tags}.items() if value]
@@ -33,15 +34,15 @@ def _chapters(cut: Cut) -> Iterator[str]:
 
 
 def _name(event: Event) -> str:
-    """A shot's id; of a title, its text in one line."""
-    text = event.source.text if isinstance(event.source, CardSource) else ""
+    """The shot's id, or the text of a title in one line."""
+    text = event.source.text if isinstance(event.source, CardText) else ""
     return event.name or " ".join(text.split()) or "—"
 
 
 def _entry(key: str, value: str) -> str:
-    """One line of the file; a NUL, which no tag can hold, is left out.
+    """One line of the file. NULs are removed, since no tag can hold them.
 
-    ffmpeg 9 takes the line end after an escaped backslash for escaped; a NUL ends a line whatever stands before it.
+    ffmpeg 9 reads a line end after an escaped backslash as escaped. A NUL always ends the line.
     """
     line = f"{_escaped(key)}={_escaped(value)}"
     return line + "\0" if line.endswith("\\") else line

@@ -1,6 +1,6 @@
-"""A take's frames as a file: FFV1, lossless, every frame on its own.
+"""A take's frames as a file: FFV1, lossless, intra-only.
 
-Frames are addressed by index, never by time: Matroska keeps milliseconds, and 1/16 s is none.
+Frames are addressed by index, never by time: Matroska stores milliseconds, and 1/16 s is not a whole number of them.
 """
 
 from __future__ import annotations
@@ -27,27 +27,28 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 SLICES = 4
-"""Parts of a frame that are coded side by side; each has a checksum of its own."""
+"""Parts of a frame that are coded in parallel. Each has its own checksum."""
 
 
 def write_clip(target: Path, frames: Frames) -> None:
-    """Write frames to `target` (Matroska, FFV1 `bgr0`, `-g 1 -slicecrc 1`); what is read back is equal bit for bit.
+    """Write frames to `target` (Matroska, FFV1 `bgr0`, `-g 1 -slicecrc 1`). Reading them back is bit-exact.
 
-    frames.pixels: (frames, height, width, 3) uint8 RGB. The file appears whole. Raises DiskError or FfmpegError.
+    frames.pixels: (frames, height, width, 3) uint8 RGB. The file is written atomically. Raises DiskError or
+    FfmpegError.
     """
     _, height, width, _ = frames.pixels.shape
     write_pictures(target, frames.pixels, Size(width, height), frames.rate)
 
 
 def write_pictures(target: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction) -> None:
-    """`write_clip` for pictures that come one by one, each (height, width, 3) uint8 RGB."""
+    """Like `write_clip`, for an iterator of pictures, each (height, width, 3) uint8 RGB."""
     import av
 
     part = target.with_name(target.name + ".part")
     try:
         _encode(part, pictures, size, rate)
         part.replace(target)
-    except OSError as error:  # PyAV's errors of files are OSErrors, too
+    except OSError as error:  # includes PyAV's file errors
         raise disk_error(target, OSError(error.errno, error.strerror)) from error
     except av.FFmpegError as error:
         raise FfmpegError(Problem(str(target), f"cannot be encoded: {error.strerror}")) from error
@@ -59,7 +60,7 @@ def write_pictures(target: Path, pictures: Iterable[Pixels], size: Size, rate: F
 def _encode(part: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction) -> None:
     import av
 
-    # bitexact: no random identifiers, so equal frames are equal files.
+    # bitexact: no random identifiers, so equal frames give equal files.
     with av.open(url(part), "w", format="matroska", container_options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("ffv1", rate=rate, options=_options())
         stream.width, stream.height, stream.pix_fmt = size.width, size.height, "bgr0"
@@ -75,7 +76,7 @@ def _options() -> dict[str, str]:
 
 
 def _stored(picture: Pixels) -> VideoFrame:
-    """RGB as a frame in bgr0: the same bytes in another order."""
+    """RGB as a bgr0 frame: the same bytes in another order."""
     import av
     import cv2
 
@@ -99,8 +100,8 @@ def _use_threads(stream: VideoStream) -> None:
 def read_frames(clip: Path, first: int, count: int) -> Iterator[Pixels]:
     """Frames [first, first + count) of a clip, each (height, width, 3) uint8 RGB, one at a time.
 
-    Raises MachineError when the clip is shorter, cut off or not one of ours. A flipped bit inside a frame is not
-    seen here (FFV1's decoder patches it over and goes on): the store's SHA-256 finds it.
+    Raises MachineError if the clip is too short, truncated or not written by wan-render. A flipped bit inside a frame
+    goes unnoticed here, because FFV1's decoder conceals it. The store's SHA-256 detects it.
     """
     import cv2
 
@@ -109,7 +110,7 @@ def read_frames(clip: Path, first: int, count: int) -> Iterator[Pixels]:
 
 
 def read_stored(clip: Path, first: int, count: int) -> Iterator[Pixels]:
-    """As read_frames, in the stored form: (height, width, 4) uint8 blue, green, red, unused; not to be written to."""
+    """Like read_frames, but as stored: (height, width, 4) uint8 blue, green, red, unused. Do not modify the arrays."""
     if first < 0 or count < 0:
         raise ValueError(f"expected frames from 0 on, got {first} and {count}")
     read = 0
@@ -121,18 +122,18 @@ def read_stored(clip: Path, first: int, count: int) -> Iterator[Pixels]:
         raise MachineError(
             Problem(
                 str(clip),
-                f"ends too early: no frame {first + read}",
-                f"frames {first} to {first + count - 1} were asked for",
+                f"is too short: frame {first + read} is missing",
+                f"frames {first} to {first + count - 1} are needed",
                 "run the same command again: a damaged take is set aside and rendered again",
             )
         )
 
 
 def _decoded(container: InputContainer, first: int) -> Iterator[VideoFrame]:
-    """Frames from index `first` on. Every packet is one whole frame, so those before are passed over undecoded."""
+    """Frames from index `first` on. Every packet is one whole frame, so earlier ones are skipped without decoding."""
     stream = container.streams.video[0]
     if stream.codec_context.name != "ffv1" or stream.codec_context.pix_fmt != "bgr0":
-        raise MachineError(Problem(container.name, "is no clip of wan-render", "FFV1 in bgr0 is expected"))
+        raise MachineError(Problem(container.name, "is not a clip of wan-render", "FFV1 in bgr0 is expected"))
     _use_threads(stream)
     packets: Iterator[Any] = container.demux(stream)
     for packet in islice(packets, first, None):

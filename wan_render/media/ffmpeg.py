@@ -1,4 +1,4 @@
-"""The ffmpeg program: which one, what it can do, running it, and what its failures become."""
+"""The ffmpeg program: which one is used, what it can do, how it runs, and how its failures are reported."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from wan_render.printable import logger
 from wan_render.settings import machine_settings
 
 TAIL_LINES = 12
-"""Lines of what ffmpeg printed last that go into an error."""
+"""How many of ffmpeg's last lines go into an error."""
 
 LONGEST_LINE = 1000
-"""Bytes of one such line; a longer one counts as several."""
+"""Bytes per line. A longer line counts as several."""
 
 LAST_WORDS_SECONDS = 10.0
-"""For how long an ffmpeg that no longer reads may go on before it is killed."""
+"""An ffmpeg that stopped reading gets this long to exit before it is killed."""
 
 ATTEMPTS = 3
-"""At what an ffmpeg was killed at, the first included: memory may be short for a moment only."""
+"""How often ffmpeg is tried in all if it is killed: memory may be short only for a moment."""
 
 PAUSE_SECONDS = 1.0
-"""Before the second attempt; twice as long before the third."""
+"""Pause before the second attempt; twice as long before the third."""
 
 _ENDED_BY_SIGNAL = 255
-"""Its exit code where SIGTERM or SIGINT asked it to end (ffmpeg.c, received_nb_signals), and seldom otherwise."""
+"""ffmpeg's exit code after SIGTERM or SIGINT (ffmpeg.c, received_nb_signals), and rarely otherwise."""
 
 _SHORTAGES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EINTR)
-"""What a system says that cannot start a program now."""
+"""errno values of a system that cannot start a program at the moment."""
 
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "filters": ("anullsrc", "ass", "crop", "format", "pad", "scale", "setparams", "setsar"),
@@ -54,7 +54,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "demuxers": ("ffmetadata", "matroska,webm", "rawvideo"),
     "bsfs": ("h264_metadata",),
 }
-"""What films are made with, by the lists that ffmpeg prints of itself."""
+"""What wan-render needs of ffmpeg, by the lists that ffmpeg prints."""
 
 T = TypeVar("T")
 
@@ -64,9 +64,9 @@ QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning")
 
 
 def program() -> str:
-    """The ffmpeg that is used: WAN_RENDER_FFMPEG, else the one that comes with imageio-ffmpeg.
+    """Path of the ffmpeg in use: WAN_RENDER_FFMPEG, or else the one from imageio-ffmpeg.
 
-    Raises FfmpegMissingError where there is none.
+    Raises FfmpegMissingError if there is none.
     """
     chosen = machine_settings().ffmpeg
     if chosen is not None:
@@ -93,45 +93,45 @@ def _chosen(file: Path) -> str:
 
 
 def version() -> str:
-    """The version that ffmpeg gives itself, "9.0.2-static". Raises FfmpegError where there is none that runs."""
+    """The version that ffmpeg prints, "9.0.2-static". Raises FfmpegError if no ffmpeg runs."""
     first = _listing("-version").splitlines()[0]
     return first.removeprefix("ffmpeg version ").split(" ")[0]
 
 
-def lacking() -> tuple[str, ...]:
-    """What films need and this ffmpeg does not have: ("filter ass", "encoder libx264")."""
+def missing_features() -> tuple[str, ...]:
+    """What this ffmpeg lacks to make films: ("filter ass", "encoder libx264")."""
     missing = []
     for kind, names in NEEDED.items():
-        # A line is flags and a name, or a name alone (bit stream filters).
+        # A line is flags and a name, or only a name (bit stream filters).
         listed = {word for line in _listing(f"-{kind}").splitlines() for word in line.split()[:2]}
         missing += [f"{kind[:-1]} {name}" for name in names if name not in listed]
     return tuple(missing)
 
 
 def require_ffmpeg() -> None:
-    """Raise FfmpegMissingError where no ffmpeg runs, or the one that runs cannot make films."""
-    lacks = lacking()
-    if lacks:
-        found = f"ffmpeg {version()} is without {', '.join(lacks)}"
+    """Raise FfmpegMissingError if no ffmpeg runs, or if it cannot make films."""
+    missing = missing_features()
+    if missing:
+        found = f"ffmpeg {version()} lacks {', '.join(missing)}"
         raise FfmpegMissingError(Problem(program(), found, "", "set or unset WAN_RENDER_FFMPEG"))
 
 
-def persistently(what: str, work: Callable[[], T]) -> T:
-    """`work`'s result; work is done again where its ffmpeg was killed. `what`: what it makes, in words.
+def retry_if_killed(what: str, make: Callable[[], T]) -> T:
+    """The result of `make`, which is retried if its ffmpeg is killed. `what`: what it makes, in words.
 
-    Raises FfmpegKilledError where that happened ATTEMPTS times, and whatever else work raises at once.
+    Raises FfmpegKilledError after ATTEMPTS attempts. Other errors of `make` are raised at once.
     """
     for attempt in range(1, ATTEMPTS):
         try:
-            return work()
+            return make()
         except FfmpegKilledError as error:
-            LOG.warning("%s is made again: %s", what, error.problems[0])
+            LOG.warning("retrying %s: %s", what, error.problems[0])
             time.sleep(PAUSE_SECONDS * attempt)
-    return work()
+    return make()
 
 
 def _listing(option: str) -> str:
-    return persistently(f"the list of ffmpeg {option}", lambda: _listed(program(), option))
+    return retry_if_killed(f"the list of ffmpeg {option}", lambda: _listed(program(), option))
 
 
 def _listed(exe: str, option: str) -> str:
@@ -146,14 +146,14 @@ def _listed(exe: str, option: str) -> str:
     if done.returncode < 0:
         raise FfmpegKilledError(Problem(exe, _killed(-done.returncode)))
     if done.returncode != 0 or not done.stdout:
-        found = f"is not ffmpeg: {option} ended with {done.returncode}"
+        found = f"is not ffmpeg: {option} exited with code {done.returncode}"
         raise FfmpegMissingError(Problem(exe, found, "", done.stderr[-500:]))
     return done.stdout
 
 
 def _unstarted(exe: str, error: OSError) -> FfmpegError:
     if error.errno in _SHORTAGES:
-        return FfmpegKilledError(Problem(exe, f"cannot be started now: {error.strerror}"))
+        return FfmpegKilledError(Problem(exe, f"cannot be started at the moment: {error.strerror}"))
     return FfmpegMissingError(Problem(exe, f"does not run: {error.strerror}", "", "check WAN_RENDER_FFMPEG"))
 
 
@@ -166,43 +166,43 @@ def _killed(number: int) -> str:
 
 
 def run(arguments: Sequence[str], folder: Path | None = None) -> None:
-    """Run ffmpeg to its end, in `folder`. Raises FfmpegError or DiskFullError with what it printed last."""
+    """Run ffmpeg in `folder` and wait for it. Raises FfmpegError or DiskFullError with its last lines of output."""
     with Ffmpeg(arguments, folder) as process:
         process.finish()
 
 
 class Ffmpeg:
-    """A running ffmpeg that reads what is written to it.
+    """A running ffmpeg that reads from a pipe.
 
-    Used as a context: whatever ends the block before `finish` returned kills the process; after the block
-    none is left, and none is a zombie.
+    A context manager: if the block ends before `finish` returned, the process is killed. When the block ends, no
+    process and no zombie is left.
     """
 
     def __init__(self, arguments: Sequence[str], folder: Path | None = None) -> None:
-        """`arguments` follow the program's name; paths in them are as seen from `folder`."""
+        """arguments: without the program's name. Relative paths in them are relative to `folder`."""
         self._argv = [program(), *QUIET, *arguments]
         self._process = _started(self._argv, folder)
         self._gave_up = False
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
-        # An undrained pipe of 64 KiB stops ffmpeg as soon as it has much to complain about.
+        # A full stderr pipe (64 KiB) would block ffmpeg.
         self._drain = threading.Thread(target=self._read_tail, name="ffmpeg-stderr", daemon=True)
         self._drain.start()
 
     @property
     def pid(self) -> int:
-        """The process's id."""
+        """The process id."""
         return self._process.pid
 
     def write(self, data: Any) -> None:
-        """Hand over bytes-like data; blocks until ffmpeg has taken them. Raises FfmpegError if it is gone."""
+        """Write bytes-like data; blocks until ffmpeg has read it. Raises FfmpegError if the process has ended."""
         try:
             self._input.write(data)
         except OSError as error:
             raise self._failure() from error
 
     def finish(self) -> None:
-        """Close its input and wait for a good end. Raises FfmpegError or DiskError."""
-        with suppress(OSError):  # a process that is gone says why by its exit code
+        """Close its input and wait for it to succeed. Raises FfmpegError or DiskError."""
+        with suppress(OSError):  # if the process has ended, its exit code says why
             self._input.close()
         if self._process.wait() != 0:
             raise self._failure()
@@ -213,7 +213,7 @@ class Ffmpeg:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.kill()  # nothing happens to one that has ended
+        self._process.kill()  # no effect if it has ended
         with suppress(OSError):
             self._input.close()
         self._process.wait()
@@ -235,7 +235,7 @@ class Ffmpeg:
             self._tail.append(line.decode(errors="replace").rstrip())
 
     def _ended(self) -> int:
-        """The exit code of a process that has stopped reading; one that lingers is killed."""
+        """The exit code of a process that stopped reading. It is killed if it does not exit in time."""
         try:
             return self._process.wait(LAST_WORDS_SECONDS)
         except subprocess.TimeoutExpired:
@@ -246,11 +246,11 @@ class Ffmpeg:
     def _failure(self) -> MachineError:
         code = self._ended()
         self._drain.join()
-        said = "\n".join(self._tail)
-        found = _killed(-code) if code < 0 else f"ended with {code}"
-        if "No space left on device" in said or "Disk quota exceeded" in said:
-            return DiskFullError(Problem("ffmpeg", f"{found}: the disk is full", "", f"free some room\n{said}"))
-        problem = Problem("ffmpeg", found, "", f"it printed last:\n{said}" if said else "it printed nothing")
+        printed = "\n".join(self._tail)
+        found = _killed(-code) if code < 0 else f"exited with code {code}"
+        if "No space left on device" in printed or "Disk quota exceeded" in printed:
+            return DiskFullError(Problem("ffmpeg", f"{found}: the disk is full", "", f"free some space\n{printed}"))
+        problem = Problem("ffmpeg", found, "", f"its last output:\n{printed}" if printed else "it printed nothing")
         return (
             FfmpegKilledError(problem)
             if (code < 0 or code == _ENDED_BY_SIGNAL) and not self._gave_up
@@ -260,7 +260,7 @@ class Ffmpeg:
 
 def _started(argv: Sequence[str], folder: Path | None) -> subprocess.Popen[bytes]:
     try:
-        # A process group of its own: Ctrl-C in a terminal reaches us, and we end it.
+        # Its own process group: Ctrl-C in a terminal reaches only us, and we end it.
         process = subprocess.Popen(
             argv,
             cwd=folder,
@@ -276,17 +276,17 @@ def _started(argv: Sequence[str], folder: Path | None) -> subprocess.Popen[bytes
 
 
 _oom_score: int | None = None
-"""What every ffmpeg gets as its oom_score_adj; None: that of this process."""
+"""The oom_score_adj that every ffmpeg gets; None: that of this process."""
 
 
 def protect_from_our_oom_score(own: int) -> None:
-    """From now on every ffmpeg gets the score `own`, not that of this process, which is about to be raised: to end an
-    ffmpeg frees next to nothing and costs what it makes."""
+    """From now on every ffmpeg gets the oom_score_adj `own`, not that of this process, which is about to be raised.
+    Killing an ffmpeg frees almost no memory and loses its file."""
     global _oom_score
     _oom_score = own
 
 
 def _protect(pid: int) -> None:
     if _oom_score is not None:
-        with suppress(OSError):  # Linux only; and nobody may go below what an administrator set
+        with suppress(OSError):  # Linux only, and not below the minimum that an administrator set
             Path(f"/proc/{pid}/oom_score_adj").write_text(str(_oom_score), encoding="ascii")

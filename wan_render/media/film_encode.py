@@ -1,4 +1,4 @@
-"""A cut becomes a film: frames piped once, at the raster, into one ffmpeg that scales, letters and encodes."""
+"""Encode a cut as a film: frames are piped once, at the raster, into one ffmpeg that scales, letters and encodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wan_render.errors import FfmpegError, Problem
 from wan_render.media import colour_tags
 from wan_render.media.ahead import ahead
 from wan_render.media.chapters import ffmetadata
-from wan_render.media.ffmpeg import Ffmpeg, persistently
+from wan_render.media.ffmpeg import Ffmpeg, retry_if_killed
 from wan_render.media.geometry import fit
 from wan_render.media.lettering import script
 from wan_render.media.probe import probe, url
@@ -27,29 +27,29 @@ __all__ = ["FilmSources", "make_film"]
 
 AHEAD_BYTES = 64 * 1024**2
 AHEAD_FRAMES = 16
-"""Frames are decoded this far ahead of the encoder: whichever is less."""
+"""How far frames are decoded ahead of the encoder: the smaller of the two limits."""
 
 LETTERING, FONTS, METADATA = "lettering.ass", "fonts", "metadata.txt"
-"""Names in the work folder that ffmpeg runs in, so that no path and no user's text enters a filter string."""
+"""Names in ffmpeg's working folder, so that no path and no user's text enters a filter string."""
 
 SECONDS_BETWEEN_KEYFRAMES = 5
 
-Tell = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
-def make_film(cut: Cut, sources: FilmSources, target: Path, *, tags: Mapping[str, str], progress: Tell) -> None:
-    """Write the film of a cut to `target` (mp4); `progress(done, total)` is told of every film frame.
+def make_film(cut: Cut, sources: FilmSources, target: Path, *, tags: Mapping[str, str], progress: OnProgress) -> None:
+    """Write the film of a cut to `target` (mp4). `progress(done, total)` is called for every film frame.
 
-    H.264 (x264 medium, CRF 18, closed groups), yuv420p BT.709 with its chroma at the left, converted and tagged, square
-    pixels, constant rate, a silent AAC track, a chapter for each shot, `tags` and the title, fast start. The file
-    appears whole. Whatever is raised, by us or by `progress`, ends ffmpeg and removes what was written.
-    Raises FfmpegError, DiskError, and MachineError for a clip that is not what the cut says.
+    H.264 (x264 medium, CRF 18, closed GOPs), yuv420p BT.709 with left chroma, converted and tagged, square pixels,
+    constant rate, a silent AAC track, a chapter per shot, `tags` and the title, fast start. The file is written
+    atomically. Any exception, also one from `progress`, ends ffmpeg and removes the partial file.
+    Raises FfmpegError, DiskError, and MachineError for a clip that does not match the cut.
     """
     if not cut.events:
         raise ValueError("a film needs at least one event")
     part = target.absolute().with_name(target.name + ".part")
     try:
-        persistently("the film", lambda: _encode(cut, sources, part, tags, progress))
+        retry_if_killed("the film", lambda: _encode(cut, sources, part, tags, progress))
         with disk_errors(target):
             part.replace(target)
     finally:
@@ -57,13 +57,13 @@ def make_film(cut: Cut, sources: FilmSources, target: Path, *, tags: Mapping[str
             part.unlink(missing_ok=True)
 
 
-def _encode(cut: Cut, sources: FilmSources, part: Path, tags: Mapping[str, str], progress: Tell) -> None:
-    with _work_folder(cut, tags, part.parent) as folder, Ffmpeg(_arguments(cut, part, folder), folder) as process:
+def _encode(cut: Cut, sources: FilmSources, part: Path, tags: Mapping[str, str], progress: OnProgress) -> None:
+    with _working_folder(cut, tags, part.parent) as folder, Ffmpeg(_arguments(cut, part, folder), folder) as process:
         _feed(process, cut, sources, progress)
     _check_length(part, cut)
 
 
-def _feed(process: Ffmpeg, cut: Cut, sources: FilmSources, progress: Tell) -> None:
+def _feed(process: Ffmpeg, cut: Cut, sources: FilmSources, progress: OnProgress) -> None:
     total = cut.frames
     with ahead(raster_frames(cut, sources), _depth(cut.size)) as frames:
         for done, picture in enumerate(frames, start=1):
@@ -78,17 +78,17 @@ def _depth(size: Size) -> int:
 
 def _check_length(part: Path, cut: Cut) -> None:
     if not part.exists():
-        raise FfmpegError(Problem("ffmpeg", "ended well and wrote nothing", "", "set or unset WAN_RENDER_FFMPEG"))
+        raise FfmpegError(Problem("ffmpeg", "succeeded but wrote no file", "", "set or unset WAN_RENDER_FFMPEG"))
     frames = probe(part).frames
     if frames != cut.frames:
         raise FfmpegError(Problem(str(part), f"has {frames} frames", f"{cut.frames} were sent", "please report this"))
 
 
 @contextmanager
-def _work_folder(cut: Cut, tags: Mapping[str, str], beside: Path) -> Iterator[Path]:
-    """A private folder with what ffmpeg reads besides the pictures."""
-    with disk_errors(beside):
-        folder = Path(tempfile.mkdtemp(prefix=".film-", dir=beside))
+def _working_folder(cut: Cut, tags: Mapping[str, str], parent: Path) -> Iterator[Path]:
+    """A private folder with the files that ffmpeg reads besides the pictures."""
+    with disk_errors(parent):
+        folder = Path(tempfile.mkdtemp(prefix=".film-", dir=parent))
     try:
         _fill(folder, cut, tags)
         yield folder
@@ -122,13 +122,13 @@ def _arguments(cut: Cut, part: Path, folder: Path) -> list[str]:
     picture = _graded(pictures, cut, lettered=(folder / LETTERING).exists())
     output = graph.output(picture, silence, url(part), **_delivery(cut))
     arguments: list[str] = graph.get_args(output, overwrite_output=True)
-    # A third input that is metadata alone: ffmpeg-python has no word for an input without a stream.
+    # The third input has metadata only: ffmpeg-python cannot express an input without a stream.
     inputs = arguments.index("-filter_complex")
     return [*arguments[:inputs], "-f", "ffmetadata", "-i", METADATA, *arguments[inputs:]]
 
 
 def _graded(pictures: Any, cut: Cut, *, lettered: bool) -> Any:
-    """Crop, scale and convert in one pass, bars, text, tags."""
+    """The filters: crop, scale and convert in one pass, bars, text, tags."""
     placing = fit(cut.size, cut.delivery, cut.fit)
     source, scaled = placing.source, placing.scaled
     if source.size != cut.size:

@@ -11,7 +11,7 @@ from wan_render.take import Size
 
 @dataclass(frozen=True)
 class Window:
-    """A part of a picture: its size, and where its upper left corner lies."""
+    """A part of a picture: its size and its upper left corner."""
 
     size: Size
     left: int
@@ -20,7 +20,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Placement:
-    """`source` is cut out of the raster, scaled to `scaled.size` and laid onto the delivery where `scaled` lies."""
+    """`source` is cropped from the raster, scaled to `scaled.size` and placed on the delivery at `scaled`."""
 
     source: Window
     scaled: Window
@@ -28,8 +28,8 @@ class Placement:
 
 
 def fit(raster: Size, delivery: Size, how: Literal["cover", "contain"]) -> Placement:
-    """cover: the delivery is full, what is too much is cut off evenly, to half a pixel of the raster.
-    contain: the whole raster is seen between black bars, even ones, as 4:2:0 colour asks for."""
+    """cover: the raster fills the delivery; the excess is cropped equally on both sides, to half a raster pixel.
+    contain: the whole raster is visible between black bars of even width, as 4:2:0 requires."""
     whole = Window(raster, 0, 0)
     if how == "cover":
         return Placement(_middle(raster, inside(delivery, raster, step=1), step=1), Window(delivery, 0, 0), delivery)

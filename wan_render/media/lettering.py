@@ -1,7 +1,7 @@
-"""Cards, slates and labels as one ASS file, burned in by libass at the delivery's own size.
+"""Cards, slates and labels as one ASS file, burned in by libass at the size of the delivery.
 
-Text that belongs to a picture has the picture's weight on every frame of a dissolve or a fade; a label belongs to the
-frame and stays as it is.
+The text of a picture has the picture's weight on every frame of a dissolve or fade. A label belongs to the frame and
+does not fade.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from fractions import Fraction
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from wan_render.cut import CardSource, Cut, Event, SlateSource
+from wan_render.cut import Cut, Event, SlateSource
 from wan_render.media.text import FAMILY, TextBlock, fitted, line_height
 from wan_render.media.timeline import Layer, film_layers
+from wan_render.plan import CardText
 from wan_render.printable import one_line, printable
 from wan_render.take import Size
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pysubs2 import SSAEvent, SSAStyle
 
 WORD_JOINER = "\u2060"
-"""Put after a backslash, it keeps libass from reading an escape; it has no width."""
+"""Has no width. After a backslash it keeps libass from reading an escape."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Line:
 
 @dataclass(frozen=True)
 class TextSpan:
-    """Film frames [first, end) over which an event is seen with one weight."""
+    """Film frames [first, end) on which an event has one constant weight."""
 
     event: int
     first: int
@@ -53,7 +54,7 @@ class TextSpan:
 
 
 def script(cut: Cut) -> str | None:
-    """The ASS file of a film, or None where it has no text at all."""
+    """The ASS file of a film, or None if the film has no text."""
     lines = list(_lines(cut))
     return _ass(cut, lines) if lines else None
 
@@ -70,16 +71,16 @@ def _lines(cut: Cut) -> Iterator[Line]:
 
 
 def _has_text(event: Event) -> bool:
-    return isinstance(event.source, SlateSource) or (isinstance(event.source, CardSource) and bool(event.source.text))
+    return isinstance(event.source, SlateSource) or (isinstance(event.source, CardText) and bool(event.source.text))
 
 
 def _spans(layers: Iterable[tuple[Layer, ...]]) -> Iterator[TextSpan]:
-    """Every event's frames, split where its weight changes."""
-    seen = ((frame, layer) for frame, parts in enumerate(layers) for layer in parts)
-    of_events: dict[int, list[tuple[int, Fraction]]] = {}
-    for frame, layer in seen:
-        of_events.setdefault(layer.event, []).append((frame, layer.weight))
-    for event, frames in of_events.items():
+    """The frames of every event, split where its weight changes."""
+    placed = ((frame, layer) for frame, parts in enumerate(layers) for layer in parts)
+    by_event: dict[int, list[tuple[int, Fraction]]] = {}
+    for frame, layer in placed:
+        by_event.setdefault(layer.event, []).append((frame, layer.weight))
+    for event, frames in by_event.items():
         for weight, group in groupby(frames, key=lambda pair: pair[1]):
             numbers = [frame for frame, _ in group]
             if weight > 0:
@@ -87,7 +88,7 @@ def _spans(layers: Iterable[tuple[Layer, ...]]) -> Iterator[TextSpan]:
 
 
 def _labelled(layers: Iterable[tuple[Layer, ...]]) -> Iterator[TextSpan]:
-    """The frames on which each event gives the label: from the middle of a dissolve on it is the incoming one."""
+    """The frames that carry each event's label. It changes in the middle of a dissolve."""
     owners = enumerate(max(parts, key=lambda layer: (layer.weight, layer.event)).event for parts in layers)
     for event, group in groupby(owners, key=lambda pair: pair[1]):
         numbers = [frame for frame, _ in group]
@@ -96,7 +97,7 @@ def _labelled(layers: Iterable[tuple[Layer, ...]]) -> Iterator[TextSpan]:
 
 def _event_lines(cut: Cut, span: TextSpan) -> Iterator[Line]:
     match cut.events[span.event].source:
-        case CardSource(text) if text:
+        case CardText(text) if text:
             yield _card(cut.delivery, span, text)
         case SlateSource(name, reason):
             yield from _slate(cut.delivery, span, name, reason)
@@ -123,7 +124,8 @@ def _label(cut: Cut, span: TextSpan) -> Line:
 
 
 def _fitted(size: Size, text: str, *, wide: float, high: float, em: float) -> TextBlock:
-    """Everything in shares of the delivery; type is measured by its shorter side, so that upright films read alike."""
+    """`wide` and `high` are shares of the delivery's sides. `em` is a share of the shorter one, so that upright films
+    are as legible."""
     short = min(size.width, size.height)
     return fitted(
         _drawable(text), wide=wide * size.width, high=high * size.height, em=em * short, least=max(6.0, 0.02 * short)
@@ -136,12 +138,12 @@ def _line(span: TextSpan, style: str, block: TextBlock, anchor: int, place: tupl
 
 
 def _drawable(text: str) -> str:
-    """Control characters other than line ends as spaces: a card is the author's own text, and shows no escapes."""
+    """Control characters except line ends become spaces: a card is the author's own text and shows no escapes."""
     return "".join(character if character == "\n" or character >= " " else " " for character in text.strip())
 
 
 def _escaped(line: str) -> str:
-    """A line that libass draws as it is: no escapes, no override blocks."""
+    """A line that libass draws literally: no escapes, no override blocks."""
     return line.replace("\\", "\\" + WORD_JOINER).replace("{", r"\{").replace("}", r"\}")
 
 
@@ -187,11 +189,11 @@ def _dialogue(line: Line, rate: Fraction) -> SSAEvent:
 
 
 def _alpha(opacity: Fraction) -> str:
-    """ASS counts transparency, 255 for none of it seen."""
+    """The alpha tag. ASS counts transparency: 255 is invisible."""
     return "" if opacity == 1 else rf"\alpha&H{255 - round(255 * opacity):02X}&"
 
 
 def boundary(frame: int, rate: Fraction) -> int:
-    """Milliseconds, a multiple of 10, between film frame `frame - 1` and `frame`: half-way, where neither ASS's
-    hundredths nor libass's milliseconds can move a line to the wrong frame (up to 80 frames per second)."""
+    """Milliseconds, a multiple of 10, halfway between film frames `frame - 1` and `frame`. There, rounding to ASS's
+    hundredths or libass's milliseconds cannot move a line to the wrong frame (up to 80 frames per second)."""
     return max(0, 10 * round((Fraction(frame) - Fraction(1, 2)) / rate * 100))

@@ -1,4 +1,4 @@
-"""What a finished file holds, by its headers."""
+"""What a finished file contains, by its headers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A named stretch [start, end) in seconds."""
+    """A named interval [start, end) in seconds."""
 
     title: str
     start: Fraction
@@ -28,10 +28,10 @@ class Chapter:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """A video file as its headers tell it.
+class VideoFacts:
+    """A video file according to its headers.
 
-    frames: of the picture; 0 where the container does not count them (Matroska). rate in frames per second.
+    frames: of the video stream; 0 if the container does not count them (Matroska). rate: frames per second.
     seconds: of the container, to the microsecond.
     """
 
@@ -47,14 +47,14 @@ class Facts:
 
 
 def url(file: Path) -> str:
-    """A file as FFmpeg's libraries read it whatever its name is: they take what stands before a colon for a protocol,
-    and `-` for standard input."""
+    """A file in a form that FFmpeg's libraries open whatever its name is. They read text before a colon as a protocol,
+    and `-` as standard input."""
     return f"file:{file.absolute()}"
 
 
 @contextmanager
 def opened(file: Path) -> Iterator[InputContainer]:
-    """A video file, open. Raises DiskError where it cannot be opened or read, MachineError where it is damaged."""
+    """An open video file. Raises DiskError if it cannot be opened or read, MachineError if it is damaged."""
     import av
 
     try:
@@ -64,19 +64,19 @@ def opened(file: Path) -> Iterator[InputContainer]:
         raise disk_error(file, OSError(error.errno, error.strerror), "read") from error
     except av.FFmpegError as error:
         again = "run the same command again: a damaged take is set aside and rendered again"
-        raise MachineError(Problem(str(file), f"is no video that can be read: {error.strerror}", "", again)) from error
+        raise MachineError(Problem(str(file), f"cannot be read as video: {error.strerror}", "", again)) from error
 
 
-def probe(file: Path) -> Facts:
-    """Read the headers of a video file. Raises as `opened` does."""
+def probe(file: Path) -> VideoFacts:
+    """Read the headers of a video file. Raises the errors of `opened`."""
     with opened(file) as container:
         return _facts(container)
 
 
-def _facts(container: InputContainer) -> Facts:
+def _facts(container: InputContainer) -> VideoFacts:
     stream = container.streams.video[0]
     audio = container.streams.audio
-    return Facts(
+    return VideoFacts(
         size=Size(stream.codec_context.width, stream.codec_context.height),
         rate=stream.average_rate or Fraction(0),
         frames=stream.frames,

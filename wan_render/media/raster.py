@@ -1,6 +1,6 @@
-"""The film's frames at the raster, as they are stored (bgr0), one at a time.
+"""The film's frames at the raster, in the stored form (bgr0), one at a time.
 
-Almost every frame goes through as it was decoded; only those in a dissolve or a fade are computed here.
+Most frames pass through as decoded. Only the frames of dissolves and fades are computed here.
 """
 
 from __future__ import annotations
@@ -13,33 +13,34 @@ from typing import Protocol
 
 import numpy as np
 
-from wan_render.cut import CardSource, ClipSource, Cut, Event, PictureSource, SlateSource
+from wan_render.cut import ClipSource, Cut, Event, SlateSource
 from wan_render.errors import MachineError, Problem
 from wan_render.media.clip import read_stored
 from wan_render.media.timeline import Layer, film_layers
+from wan_render.plan import CardText, StillPicture
 from wan_render.render_values import Pixels
 from wan_render.take import AnyPlate, Size
 
 SLATE_GREY = 40
-"""A slate is no part of the film, and its grey says so: a black frame might be meant."""
+"""A slate is grey because black could be intended."""
 
 
 class FilmSources(Protocol):
-    """Where a cut's pictures are."""
+    """Provides the clips and stills of a cut."""
 
     def clip(self, key: str) -> Path:
         """The file of a finished take."""
         ...
 
     def picture(self, plate: AnyPlate) -> Pixels:
-        """A conformed picture: (height, width, 3) uint8 RGB at the plate's size."""
+        """A fitted picture: (height, width, 3) uint8 RGB at the plate's size."""
         ...
 
 
 def raster_frames(cut: Cut, sources: FilmSources) -> Iterator[Pixels]:
-    """Every film frame, (height, width, 4) uint8 blue, green, red, unused, at the cut's size; not to be written to.
+    """Every film frame: (height, width, 4) uint8 blue, green, red, unused, at the cut's size. Do not modify the arrays.
 
-    Raises MachineError when a clip is too short or of another size.
+    Raises MachineError if a clip is too short or has another size.
     """
     running: dict[int, Iterator[Pixels]] = {}
     for layers in film_layers(cut):
@@ -52,7 +53,7 @@ def raster_frames(cut: Cut, sources: FilmSources) -> Iterator[Pixels]:
 
 
 def _event_frames(cut: Cut, event: Event, sources: FilmSources) -> Iterator[Pixels]:
-    """The event's frames and its hold."""
+    """The frames of an event, then its last one for the length of its hold."""
     last: Pixels | None = None
     for last in _source_frames(cut.size, event, sources):
         yield _of_size(last, cut.size, event)
@@ -64,9 +65,9 @@ def _source_frames(size: Size, event: Event, sources: FilmSources) -> Iterator[P
     match event.source:
         case ClipSource(key):
             return read_stored(sources.clip(key), event.first, event.frames)
-        case PictureSource(plate):
+        case StillPicture(plate):
             return repeat(_from_rgb(sources.picture(plate)), event.frames)
-        case CardSource():
+        case CardText():
             return repeat(_grey(size, 0), event.frames)
         case SlateSource():
             return repeat(_grey(size, SLATE_GREY), event.frames)
@@ -75,7 +76,7 @@ def _source_frames(size: Size, event: Event, sources: FilmSources) -> Iterator[P
 def _of_size(picture: Pixels, size: Size, event: Event) -> Pixels:
     height, width, _ = picture.shape
     if (width, height) != (size.width, size.height):
-        raise MachineError(Problem(event.name or "a title", f"is {width}x{height}", f"{size} is the film's raster"))
+        raise MachineError(Problem(event.name or "a title", f"is {width}x{height}", f"the film's raster is {size}"))
     return picture
 
 
@@ -90,7 +91,7 @@ def _grey(size: Size, level: int) -> Pixels:
 
 
 def composed(parts: list[tuple[Pixels, Layer]]) -> Pixels:
-    """The weighted sum of pictures, rounded once to the nearest level."""
+    """The weighted sum of pictures, rounded once, to the nearest level."""
     match [(picture, layer.weight) for picture, layer in parts]:
         case [(picture, weight)] if weight == 1:
             return picture

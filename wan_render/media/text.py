@@ -1,4 +1,4 @@
-"""The font that text is burned in with: what it lacks, how wide a line is, where it breaks."""
+"""The font of burned-in text: missing glyphs, line widths, line breaks."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 FAMILY = "Noto Sans CJK SC"
-"""Han characters are drawn differently in each country; these are the simplified Chinese forms."""
+"""The shapes of Han characters differ between countries. These are the simplified Chinese ones."""
 
 MEASURE = 1000
 """Size in pixels at which characters are measured."""
 
 ABSENT = "\U0010ffff"
-"""No font has this one: it is drawn as the box for a missing glyph."""
+"""A character that no font has: it is drawn as the box for a missing glyph."""
 
 NOT_AT_START = frozenset("，。、；：？！）》」』】〕〉’”…·～％,.;:?!)]}%")
 NOT_AT_END = frozenset("（《「『【〔〈‘“([{")
 
 SHRINK = 0.92
-"""Text that does not fit is tried at this much of the size before."""
+"""Text that does not fit is shrunk by this factor until it does."""
 
 
 @dataclass(frozen=True)
 class TextBlock:
-    """Text broken into lines; `em` is the size of its font in pixels."""
+    """Text broken into lines. em: font size in pixels."""
 
     lines: tuple[str, ...]
     em: float
 
 
 def font_file() -> Path:
-    """The font's file, a collection that holds FAMILY."""
+    """The font file: a collection that contains FAMILY."""
     import noto_cjk_sans_otc
 
     return Path(str(noto_cjk_sans_otc.FONT_PATH))
@@ -47,10 +47,10 @@ def font_file() -> Path:
 
 @cache
 def font(size: int) -> FreeTypeFont:
-    """FAMILY at a size in pixels, for measuring and for pictures. Raises MachineError where it is not there."""
+    """FAMILY at a size in pixels, for measuring and for pictures. Raises MachineError if it is missing."""
     from PIL import ImageFont
 
-    # Character by character: shaping would set a mark without a base on a dotted circle, and no box would be seen.
+    # No shaping: it would put a mark without a base on a dotted circle, and hide that its glyph is missing.
     index, basic = 0, ImageFont.Layout.BASIC
     try:
         while (face := ImageFont.truetype(font_file(), size, index=index, layout_engine=basic)).getname()[0] != FAMILY:
@@ -63,13 +63,13 @@ def font(size: int) -> FreeTypeFont:
 
 
 def missing_glyphs(text: str) -> tuple[str, ...]:
-    """The characters of a text that the font cannot draw, each once, in order: they would come out as boxes."""
+    """The characters of a text that the font has no glyph for, each once, in order. They would be drawn as boxes."""
     return tuple(character for character in dict.fromkeys(text) if not _drawable(character))
 
 
 @lru_cache(maxsize=8192)
 def _drawable(character: str) -> bool:
-    """By itself or, as libass does it, from the letter and the marks that it is made of."""
+    """Whether a glyph exists for the character or, as libass does it, for its letter and its marks."""
     parts = unicodedata.normalize("NFD", character)
     return (
         _invisible(character)
@@ -79,7 +79,7 @@ def _drawable(character: str) -> bool:
 
 
 def _invisible(character: str) -> bool:
-    """Spaces, line ends, joiners and variation selectors: they are not drawn but steer what is."""
+    """Whether it is a space, line end, joiner or variation selector, which have no glyph of their own."""
     return unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp") or "\ufe00" <= character <= "\ufe0f"
 
 
@@ -90,21 +90,21 @@ def _mask(character: str) -> bytes:
 @lru_cache(maxsize=8192)
 def _advance(character: str) -> float:
     """Width of a character in em."""
-    return 0.0 if _drops(character) else float(font(MEASURE).getlength(character)) / MEASURE
+    return 0.0 if _has_no_width(character) else float(font(MEASURE).getlength(character)) / MEASURE
 
 
-def _drops(character: str) -> bool:
+def _has_no_width(character: str) -> bool:
     return unicodedata.combining(character) > 0 or unicodedata.category(character) in ("Cf", "Cc")
 
 
 def width(text: str) -> float:
-    """Width of one line in em, kerning aside."""
+    """Width of one line in em, without kerning."""
     return sum(map(_advance, text))
 
 
 @cache
 def line_height() -> float:
-    """Ascent and descent of the font in em; ASS calls this, not the em, the font's size."""
+    """Ascent plus descent of the font in em. ASS calls this the font size, not the em."""
     return sum(font(MEASURE).getmetrics()) / MEASURE
 
 
@@ -112,8 +112,8 @@ def line_height() -> float:
 def fitted(text: str, *, wide: float, high: float, em: float, least: float) -> TextBlock:
     """A text broken into lines and shrunk until it fits into `wide` x `high` pixels.
 
-    em, least: the largest and the smallest size in pixels. Words are kept whole while that leaves them larger than
-    `least`. What is too long even there ends in an ellipsis.
+    em, least: the largest and smallest font size in pixels. Words are broken only at the smallest size. If the text
+    still does not fit, it ends in an ellipsis.
     """
     size = em
     while size > least:
@@ -126,7 +126,7 @@ def fitted(text: str, *, wide: float, high: float, em: float, least: float) -> T
 
 
 def wrapped(text: str, most: float) -> tuple[str, ...]:
-    """Lines of at most `most` em, broken at spaces and between Han characters; a longer word is a line by itself."""
+    """Lines of at most `most` em, broken at spaces and between Han characters. A longer word gets its own line."""
     return tuple(line for paragraph in text.splitlines() or [""] for line in _wrapped_paragraph(paragraph, most))
 
 
@@ -143,7 +143,7 @@ def _wrapped_paragraph(paragraph: str, most: float) -> Iterator[str]:
 
 
 def pieces(paragraph: str) -> list[str]:
-    """What must stay together: a word with the space after it, or a Han character with its punctuation."""
+    """The unbreakable parts: a word with the space after it, or a Han character with its punctuation."""
     found: list[str] = []
     for character in paragraph:
         if found and _stays(found[-1], character):
@@ -154,7 +154,7 @@ def pieces(paragraph: str) -> list[str]:
 
 
 def _stays(piece: str, character: str) -> bool:
-    """Whether no line may end between a piece and the character after it."""
+    """Whether a line must not end between a piece and the next character."""
     before = piece[-1]
     if character.isspace() or character in NOT_AT_START or before in NOT_AT_END:
         return True
@@ -166,7 +166,7 @@ def _ideographic(character: str) -> bool:
 
 
 def _split(lines: tuple[str, ...], most: float) -> tuple[str, ...]:
-    """Lines of which none is longer than `most` em, words broken where they must be."""
+    """Lines of at most `most` em. Longer ones are broken within words."""
     return tuple(part for line in lines for part in _parts(line, most))
 
 
@@ -182,7 +182,7 @@ def _parts(line: str, most: float) -> Iterator[str]:
 
 
 def _shortened(lines: tuple[str, ...], count: float, most: float) -> tuple[str, ...]:
-    """The first `count` lines; where that is not all, the last of them ends in an ellipsis, within `most` em."""
+    """The first `count` lines. If there are more, the last one ends in an ellipsis, within `most` em."""
     kept = max(1, int(count))
     if len(lines) <= kept:
         return lines

@@ -1,8 +1,9 @@
 """Which pictures make up each film frame. Pure.
 
-A film frame is a sum of layers, each a frame of one event and its weight; what is missing to 1 is black.
-A dissolve of n frames weighs the incoming event 1/(n+1), 2/(n+1), …, n/(n+1): no frame of it repeats its neighbour.
-A fade over m frames weighs 0, 1/m, …, (m-1)/m coming up and the mirror image going down: its outermost frame is black.
+A film frame is a weighted sum of layers, each a frame of one event. If the weights sum to less than 1, the rest is
+black. In a dissolve of n frames the incoming event has the weights 1/(n+1), 2/(n+1), …, n/(n+1), so no frame repeats
+its neighbour. A fade in over m frames has the weights 0, 1/m, …, (m-1)/m, and a fade out the same in reverse, so the
+outermost frame is black.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from fractions import Fraction
 from wan_render.cut import Cut, Event
 
 WHOLE = Fraction(1)
-"""The weight of a picture that is seen alone and undimmed."""
+"""The weight of a picture that is alone and undimmed."""
 
 
 @dataclass(frozen=True)
 class Layer:
     """A picture within a film frame.
 
-    event: its index in the cut. offset: film frames since the event began. weight: above 0 is seen, 1 is alone.
+    event: its index in the cut. offset: film frames since the event began. weight: 0 (invisible) to 1 (alone).
     """
 
     event: int
@@ -30,7 +31,7 @@ class Layer:
 
 
 def film_layers(cut: Cut) -> Iterator[tuple[Layer, ...]]:
-    """The layers of every film frame, in order; the later event is the later layer."""
+    """The layers of every film frame, in order. Later events are later layers."""
     spans = [(start, start + event.length) for start, event in zip(cut.starts, cut.events, strict=True)]
     begun, ended, total = 0, 0, cut.frames
     for frame in range(total):
@@ -49,7 +50,7 @@ def _layers(cut: Cut, brightness: Fraction, visible: list[tuple[int, int]]) -> t
         return (Layer(index, offset, _fade(cut, index, offset)),)
     layers: list[Layer] = []
     left = brightness
-    for index, offset in reversed(visible):  # from the top down: each lets through what it does not cover
+    for index, offset in reversed(visible):  # from the top down: the rest of the weight goes to the layers below
         covers = _dissolve_in(cut, index, offset)
         layers.insert(0, Layer(index, offset, left * covers * _fade(cut, index, offset)))
         left *= 1 - covers
@@ -57,7 +58,7 @@ def _layers(cut: Cut, brightness: Fraction, visible: list[tuple[int, int]]) -> t
 
 
 def _dissolve_in(cut: Cut, index: int, offset: int) -> Fraction:
-    """How much of what lies below an event covers at an offset."""
+    """The share, 0 to 1, of the layers below that an event covers at an offset."""
     joint = cut.events[index - 1].joint if index else None
     if joint is None or joint.kind != "dissolve" or offset >= joint.frames:
         return WHOLE
@@ -65,7 +66,7 @@ def _dissolve_in(cut: Cut, index: int, offset: int) -> Fraction:
 
 
 def _fade(cut: Cut, index: int, offset: int) -> Fraction:
-    """How bright the event is in its fades from and to black."""
+    """Brightness of the event, 0 to 1, in its fades from and to black."""
     event = cut.events[index]
     before = cut.events[index - 1] if index else None
     up, down = _fade_frames(before) // 2, _fade_frames(event) - _fade_frames(event) // 2
@@ -73,7 +74,7 @@ def _fade(cut: Cut, index: int, offset: int) -> Fraction:
 
 
 def _fade_frames(event: Event | None) -> int:
-    """Film frames of the fade that ends an event; 0 for another joint."""
+    """Film frames of the fade after an event; 0 for other joints."""
     joint = event.joint if event is not None else None
     return joint.frames if joint is not None and joint.kind == "fade" else 0
 

@@ -1,4 +1,4 @@
-"""The font of cards and labels, cut down to some characters: for a page that is read where no such font is."""
+"""The font of cards and labels, reduced to the characters of a page, for browsers without such a font."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from wan_render.errors import MachineError, Problem
 from wan_render.media.text import FAMILY, font_file, missing_glyphs
 
 _DROPPED = ("BASE", "DSIG", "GPOS", "GSUB", "VORG", "vhea", "vmtx")
-"""Tables for setting type vertically or with alternative forms."""
+"""Tables for vertical text and alternative glyphs."""
 
 
 def subset(text: str) -> bytes:
-    """An OpenType font with the glyphs of every character of `text` that the font has; some 400 bytes a Han character.
+    """An OpenType font with a glyph for every character of `text` that the font has; about 400 bytes per Han character.
 
-    Raises MachineError where the font is not there.
+    Raises MachineError if the font is missing.
     """
     from fontTools.subset import Options, Subsetter
     from fontTools.ttLib import TTCollection, TTLibError
 
-    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it tells of every table that it does not know
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns about every table that it does not know
     options = Options(layout_features=[], hinting=False, desubroutinize=True, notdef_outline=True)
     options.drop_tables += _DROPPED
     subsetter = Subsetter(options)
@@ -28,7 +28,7 @@ def subset(text: str) -> bytes:
     try:
         with TTCollection(font_file(), lazy=True) as collection:
             face = next(font for font in collection if font["name"].getDebugName(1) == FAMILY)
-            face.recalcTimestamp = False  # one page, one film, one sequence of bytes
+            face.recalcTimestamp = False  # the same text always gives the same bytes
             subsetter.subset(face)
             face.save(written := io.BytesIO())
     except (OSError, TTLibError, StopIteration) as error:

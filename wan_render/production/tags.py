@@ -1,4 +1,4 @@
-"""What a film says of itself: the tags in film.mp4."""
+"""The tags in film.mp4."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from wan_render import __version__
-from wan_render.cut import ClipSource, Cut, PictureSource
-from wan_render.plan import FilmPlan
+from wan_render.cut import ClipSource, Cut
+from wan_render.plan import FilmPlan, StillPicture
 from wan_render.printable import path_name
 from wan_render.store import Store
 from wan_render.take import FramePlate, short
 
 
 def cut_takes(cut: Cut) -> tuple[str, ...]:
-    """Keys of the clips in a cut, and of the takes whose frames it shows as stills, each once, in its order."""
+    """Keys of the clips in a cut, and of the takes whose frames it shows as stills, each once, in film order."""
     return tuple(dict.fromkeys(_keys(cut)))
 
 
 def _keys(cut: Cut) -> Iterator[str]:
     for event in cut.events:
         match event.source:
-            case ClipSource(key) | PictureSource(FramePlate(take=key)):
+            case ClipSource(key) | StillPicture(FramePlate(take=key)):
                 yield key
 
 
 def film_tags(plan: FilmPlan, cut: Cut, version: str, store: Store) -> Mapping[str, str]:
-    """Title, where it comes from, and per shot the take, its seed and how it was sampled."""
+    """Title, origin, and for each shot its take, seed and sampling."""
     clips = ((event.name, event.source.key) for event in cut.events if isinstance(event.source, ClipSource))
     tags = {
         "title": cut.title,
