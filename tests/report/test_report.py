@@ -153,7 +153,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_the_disk(store: Store, f
     review: Review = a_review(folder, five_shots(store))
     (folder / "shots.csv").mkdir()
 
-    with pytest.raises(DiskError, match="report could not be written"):
+    with pytest.raises(DiskError, match="report cannot be written"):
         write_report(review, folder)
 
 

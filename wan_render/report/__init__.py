@@ -1,4 +1,4 @@
-"""What people look at in the morning: the review page, the contact sheet, the shot list."""
+"""The report of a film: the review page, the contact sheet, the shot list."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["Review", "write_report"]
 
 
 def write_report(review: Review, folder: Path) -> None:
-    """Write `index.html`, `shots.csv`, `contact.png` (more sheets for a long film: `contact-2.png`, …) and `review/`,
-    what the page shows, into the folder that holds the film and is not published yet.
+    """Write the report into the film's folder, before it is published: `index.html`, `shots.csv`, `contact.png` (and
+    `contact-2.png`, … for a long film), and `review/` with the files that the page shows.
 
-    Raises DiskError where the folder cannot be written, MachineError where a clip cannot be read.
+    Raises DiskError if the folder cannot be written, MachineError if a clip cannot be read.
     """
-    # pandas, Jinja and Pillow are loaded when a film is done, not when the command line starts.
+    # Imported here, so that the command line starts without pandas, Jinja and Pillow.
     from wan_render.report.contact import write_contact_sheets
     from wan_render.report.material import lay_out
     from wan_render.report.page import write_page
@@ -29,5 +29,5 @@ def write_report(review: Review, folder: Path) -> None:
         write_page(review, material, sheets, folder / "index.html")
     except OSError as error:
         raise DiskError(
-            Problem(str(folder), f"the film's report could not be written: {error}", "", "free room, then run it again")
+            Problem(str(folder), f"the report cannot be written: {error}", "", "free disk space, then run it again")
         ) from error

@@ -1,4 +1,4 @@
-"""The contact sheet: every shot of a film at a glance, on one picture or, for a long film, a few."""
+"""The contact sheet: every shot of a film at a glance, as one picture or, for a long film, several."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _MARGIN, _HEADER = 40, 124
 _FRAME_GAP, _COLUMN_GAP, _ROW_GAP = 4, 36, 30
 _LEADING = 1.5
 _TALLEST = 4000
-"""Pixels: a taller sheet is slow to open and to scroll; the next shots go onto another."""
+"""Pixels. A taller sheet would be slow to open and to scroll; further shots go onto the next one."""
 
 
 @dataclass(frozen=True)
 class SheetLayout:
-    """How shots stand on a sheet, in pixels. A cell is a strip of three frames above its caption."""
+    """The layout of a sheet, in pixels. A cell is a strip of three frames above its caption."""
 
     width: int
     columns: int
@@ -36,21 +36,21 @@ class SheetLayout:
 
     @property
     def cell(self) -> Size:
-        """Width and height of one shot with its caption."""
+        """Size of one shot with its caption."""
         return Size(3 * self.frame.width + 2 * _FRAME_GAP, self.frame.height + self.caption)
 
     @property
     def caption(self) -> int:
-        """Height under the frames."""
+        """Height of the caption."""
         return 12 + self.line * (1 + self.caption_lines)
 
     @property
     def line(self) -> int:
-        """From one line of the caption to the next."""
+        """Height of one line of the caption."""
         return round(self.type_size * _LEADING)
 
     def corner(self, place: int) -> tuple[int, int]:
-        """Where the cell at a place (from 0) of the sheet begins, from left and top."""
+        """The upper left corner (x, y) of the cell at a place, counted from 0."""
         row, column = divmod(place, self.columns)
         return (
             _MARGIN + column * (self.cell.width + _COLUMN_GAP),
@@ -59,7 +59,7 @@ class SheetLayout:
 
 
 def write_contact_sheets(review: Review, material: Material, folder: Path) -> tuple[str, ...]:
-    """Write `contact.png`, then `contact-2.png`, … where the film has more shots than a sheet holds: their names."""
+    """Write `contact.png`, and `contact-2.png`, … if one sheet cannot hold all shots. Returns their names."""
     layout = layout_for(len(review.shots), material.picture)
     shots = list(zip(review.shots, material.shots, strict=True))
     per_sheet = layout.columns * layout.rows
@@ -72,7 +72,7 @@ def write_contact_sheets(review: Review, material: Material, folder: Path) -> tu
 
 
 def layout_for(shots: int, picture: Size) -> SheetLayout:
-    """Few shots are shown large, one to a row; many on a wider sheet, small and side by side."""
+    """Large frames, one shot per row, for few shots; small frames and several columns for many."""
     if shots <= 6:
         return _layout(picture, width=1600, height=290, type_size=20, caption_lines=1)
     if shots <= 24:
@@ -81,7 +81,7 @@ def layout_for(shots: int, picture: Size) -> SheetLayout:
 
 
 def _layout(picture: Size, *, width: int, height: int, type_size: int, caption_lines: int) -> SheetLayout:
-    """`height` is about that of a frame: columns are widened or narrowed until they fill the sheet."""
+    """`height` is the approximate height of a frame: columns are scaled to fill the width of the sheet."""
     inner = width - 2 * _MARGIN + _COLUMN_GAP
     strip = 3 * height * picture.width / picture.height + 2 * _FRAME_GAP
     columns = max(1, round(inner / (strip + _COLUMN_GAP)))
@@ -121,7 +121,7 @@ def _header(draw: ImageDraw.ImageDraw, review: Review, sheet_width: int, number:
 
 
 def _strip(shot: ReviewShot, material: ShotMaterial, layout: SheetLayout, folder: Path) -> Image.Image:
-    """First, middle and last picture of the shot; what has no clip shows its keyframes and says what it is."""
+    """First, middle and last frame of the shot. A shot without a clip shows its keyframes and says what it is."""
     strip = Image.new("RGB", (layout.cell.width, layout.frame.height), _PAPER)
     names: tuple[str | None, ...] = material.stills or (*material.keyframes[:1], None, *material.keyframes[1:][-1:])
     for place in range(3):
@@ -131,7 +131,7 @@ def _strip(shot: ReviewShot, material: ShotMaterial, layout: SheetLayout, folder
         if name in material.crops:
             strip.paste(_inset(folder / material.crops[name], layout.frame), (_column(place, layout), 0))
     if not material.stills:
-        _say(ImageDraw.Draw(strip), shot, layout)
+        _explain(ImageDraw.Draw(strip), shot, layout)
     return strip
 
 
@@ -148,20 +148,20 @@ def _frame(file: Path | None, size: Size) -> Image.Image:
 
 
 def _end(shot: ReviewShot) -> str:
-    """The name of the keyframe that it ends on."""
+    """The name of the last keyframe; "" if the shot has fewer than two."""
     return shot.keyframes[-1][0] if len(shot.keyframes) > 1 else ""
 
 
 def _inset(file: Path, frame: Size) -> Image.Image:
-    """A keyframe's whole picture with its crop, small enough to lie in the corner of a frame."""
+    """A keyframe's whole picture with its crop marked, small enough for the corner of a frame."""
     with Image.open(file) as image:
         small = image.convert("RGB")
     small.thumbnail((frame.width * 2 // 5, frame.height * 2 // 5), Image.Resampling.LANCZOS)
     return ImageOps.expand(small, border=2, fill=_PAPER)
 
 
-def _say(draw: ImageDraw.ImageDraw, shot: ReviewShot, layout: SheetLayout) -> None:
-    """In the middle frame: why the shot is missing, or what it is."""
+def _explain(draw: ImageDraw.ImageDraw, shot: ReviewShot, layout: SheetLayout) -> None:
+    """Write into the middle frame why the shot is missing, or what it is."""
     heading, text = ("MISSING", shot.slate) if shot.slate is not None else (shot.what.upper(), "")
     left, top, room = _column(1, layout) + 12, 8, layout.frame.width - 24
     lines = (layout.frame.height - top) // layout.line - 1
@@ -184,7 +184,7 @@ def _caption(
 def _write(
     draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, colour: str, size: int, room: int, lines: int = 1
 ) -> None:
-    """Text in at most `lines` lines of `room` pixels; what does not fit ends in an ellipsis."""
+    """Text in at most `lines` lines of `room` pixels. Text that does not fit ends in an ellipsis."""
     if lines < 1 or room < size:
         return
     high = (lines + 0.5) * line_height() * size

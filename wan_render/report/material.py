@@ -1,6 +1,6 @@
-"""The files that the page shows, laid beside it in `review/`, so that a film's folder can be zipped and sent.
+"""The files that the page shows. They are in `review/` next to it, so that a film's folder can be zipped and sent.
 
-Their names are ordinals and keys: nothing that a storyboard says becomes a file's name or a link.
+Their names are numbers and keys: no text of a storyboard becomes a file name or a link.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from wan_render.take import Size
 
 FOLDER = "review"
 THUMBNAIL = (512, 512)
-"""Box in pixels that every small picture fits: sharp at twice the size it has on the page."""
+"""Largest width and height of a thumbnail in pixels: twice its size on the page, for sharp screens."""
 
 
 @dataclass(frozen=True)
 class TakeMaterial:
-    """Paths from the film's folder to a take's preview, None where it could not be made, and to its poster, a picture
-    from its middle."""
+    """Files of one take, relative to the film's folder.
+
+    preview: None if it could not be made. poster: a frame from the middle of the take.
+    """
 
     preview: str | None
     poster: str
@@ -34,12 +36,12 @@ class TakeMaterial:
 
 @dataclass(frozen=True)
 class ShotMaterial:
-    """Paths from the film's folder to the pictures of one shot.
+    """Files of one shot, relative to the film's folder.
 
-    keyframes: a thumbnail of each keyframe of the shot, in their order.
-    stills:    the first, middle and last picture that the film shows of its chosen take; empty where it shows none.
-    takes:     by take number, those that were rendered.
-    crops:     by the name of a keyframe that loses much: all of it, with what is kept in a frame.
+    keyframes: a thumbnail of each keyframe, in order.
+    stills:    the first, middle and last frame of the chosen take that the film shows; empty if it shows none.
+    takes:     by take number, the rendered ones.
+    crops:     by keyframe name, the whole picture with the kept part outlined, for keyframes that are cropped much.
     """
 
     keyframes: tuple[str, ...]
@@ -50,7 +52,7 @@ class ShotMaterial:
 
 @dataclass(frozen=True)
 class Material:
-    """What is shown of every shot, in the film's order. `picture` is the size of its small pictures: their shape."""
+    """The files of every shot, in the film's order. picture: the size of a thumbnail, for its aspect ratio."""
 
     shots: tuple[ShotMaterial, ...]
     picture: Size
@@ -59,18 +61,18 @@ class Material:
 def lay_out(review: Review, folder: Path) -> Material:
     """Link previews and make thumbnails for every shot of the film.
 
-    Raises MachineError where a clip cannot be read; OSErrors of the folder are the caller's.
+    Raises MachineError if a clip cannot be read, OSError if the folder cannot be written.
     """
     (folder / FOLDER).mkdir()
-    laying = _Laying(folder, _keyframes(review, folder), _previews(review, folder), len(str(len(review.shots))))
-    # Decoding, scaling and JPEG leave Python: threads use every core.
+    layout = _ReviewFiles(folder, _keyframes(review, folder), _previews(review, folder), len(str(len(review.shots))))
+    # Decoding, scaling and JPEG release the GIL, so threads use every core.
     with ThreadPoolExecutor() as pool:
-        shots = tuple(pool.map(laying.shot, review.shots, range(1, len(review.shots) + 1)))
+        shots = tuple(pool.map(layout.shot, review.shots, range(1, len(review.shots) + 1)))
     return Material(shots, _picture_size(shots, folder) or review.delivery)
 
 
 def _picture_size(shots: tuple[ShotMaterial, ...], folder: Path) -> Size | None:
-    """All are conformed to one raster: the first tells."""
+    """The size of the first thumbnail: all pictures of a film are fitted to one raster."""
     for name in (name for shot in shots for name in (*shot.stills, *shot.keyframes)):
         with Image.open(folder / name) as image:
             return Size(*image.size)
@@ -78,7 +80,7 @@ def _picture_size(shots: tuple[ShotMaterial, ...], folder: Path) -> Size | None:
 
 
 def _keyframes(review: Review, folder: Path) -> Mapping[Path, str]:
-    """The thumbnail of every keyframe, each picture once, however many shots share it."""
+    """Thumbnails of all keyframes by picture file. A picture that several shots use gets one thumbnail."""
     crops = (crop.picture for shot in review.shots for crop in shot.crops.values())
     pictures = dict.fromkeys((*(picture for shot in review.shots for _, picture in shot.keyframes), *crops))
     named = {picture: f"{FOLDER}/keyframe-{number}.jpg" for number, picture in enumerate(pictures, 1)}
@@ -89,7 +91,7 @@ def _keyframes(review: Review, folder: Path) -> Mapping[Path, str]:
 
 
 def _previews(review: Review, folder: Path) -> Mapping[str, str]:
-    """The preview of every take by its key: two equal shots share theirs."""
+    """The preview of every take, by its key. Identical shots share one."""
     files = {take.key: take.preview for shot in review.shots for take in shot.takes if take.preview is not None}
     named = {key: f"{FOLDER}/{key[:16]}.mp4" for key in files}
     for key, name in named.items():
@@ -98,7 +100,7 @@ def _previews(review: Review, folder: Path) -> Mapping[str, str]:
 
 
 def _link(file: Path, target: Path) -> None:
-    """A hard link costs no room; another file system than the store's gets a copy."""
+    """Hard link a file, or copy it if it is on another file system."""
     try:
         os.link(file, target)
     except OSError:
@@ -106,8 +108,8 @@ def _link(file: Path, target: Path) -> None:
 
 
 @dataclass(frozen=True)
-class _Laying:
-    """One report being laid out: where, and what its shots share. `digits` of a shot's number in file names."""
+class _ReviewFiles:
+    """Makes the files of one report. digits: of a shot's number in file names."""
 
     folder: Path
     keyframes: Mapping[Path, str]
@@ -134,7 +136,7 @@ class _Laying:
         return tuple(self._frame(clip, frame, f"{stem}-{name}.jpg") for name, frame in wanted.items())
 
     def _poster(self, take: ReviewTake, clip: Path, stem: str, stills: tuple[str, ...]) -> str:
-        """Takes of a shot share their ends: the middle tells them apart."""
+        """A frame from the middle: takes of one shot begin and end alike."""
         if take.chosen and stills:
             return stills[1]
         return self._frame(clip, take.frames // 2, f"{stem}-take-{take.number}.jpg")

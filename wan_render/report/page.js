@@ -24,12 +24,12 @@
     return [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60, frame % base].map(two).join(":");
   };
 
-  // A frame lasts from frame / fps on; its middle is asked for, so that rounding never shows a neighbour.
+  // A frame begins at frame / fps. Seek to its middle, so that rounding never shows a neighbour.
   const clamp = (frame) => Math.min(Math.max(frame, 0), total - 1);
   const seek = (frame) => { film.currentTime = (clamp(frame) + 0.5) / fps; show(clamp(frame)); };
   const frameNow = () => clamp(Math.floor(film.currentTime * fps + 0.01));
 
-  // In a dissolve two shots are on screen: the later one is meant. Before the first shot there may be titles.
+  // During a dissolve, the later of the two shots counts. There may be titles before the first shot.
   const shotAt = (frame) => shots.findLastIndex((shot) => shot.start <= frame && frame < shot.start + shot.frames);
 
   let current = null;
@@ -42,10 +42,10 @@
     const slider = find("#timeline");
     slider.setAttribute("aria-valuenow", frame);
     slider.setAttribute("aria-valuetext", `${timecode(frame)}${shot ? `, shot ${shot.id}` : ""}`);
-    if (index !== current) turnTo(index);
+    if (index !== current) select(index);
   }
 
-  function turnTo(index) {
+  function select(index) {
     const before = shots[current];
     if (before) { before.button.removeAttribute("aria-current"); before.mark.classList.remove("on"); }
     current = index;
@@ -74,7 +74,7 @@
 
   const toggle = (video) => { if (video.paused) video.play(); else video.pause(); };
   const pauseAt = (frame) => { film.pause(); seek(frame); };
-  function backAShot() {
+  function previousShot() {
     const frame = frameNow();
     const earlier = shots.filter((shot) => shot.start < frame);
     seek(earlier.length ? earlier[earlier.length - 1].start : 0);
@@ -84,13 +84,13 @@
     const later = shots.find((shot) => shot.start > frame);
     if (later) seek(later.start);
   }
-  function turnKeys(button) {
+  function toggleKeys(button) {
     const keys = find("#keys");
     keys.hidden = !keys.hidden;
     button.setAttribute("aria-expanded", String(!keys.hidden));
   }
 
-  // Two players that follow each other would fight: what starts last is heard and seen alone.
+  // Only one player runs at a time, unless takes play together: starting one pauses the others.
   const takes = all(".take video");
   let together = [];
   film.addEventListener("play", () => { takes.forEach((take) => take.pause()); find("#play").textContent = "❙❙"; });
@@ -126,7 +126,7 @@
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      getSelection().selectAllChildren(button); // no permission: it stands selected, ready for Ctrl+C
+      getSelection().selectAllChildren(button); // without permission the text is selected, ready for Ctrl+C
       document.execCommand("copy");
     }
     button.classList.add("done");
@@ -134,12 +134,12 @@
   }
 
   const actions = {
-    "shot-back": backAShot,
+    "shot-back": previousShot,
     "frame-back": () => pauseAt(frameNow() - 1),
     "play": () => toggle(film),
     "frame-on": () => pauseAt(frameNow() + 1),
     "shot-on": nextShot,
-    "keys": turnKeys,
+    "keys": toggleKeys,
   };
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
@@ -150,25 +150,25 @@
     else if (jump) { seek(shots[jump - 1].start); find("#screening").scrollIntoView(); }
     else if (section) playTogether(find(`#shot-${section}`));
     else if (text) copy(button);
-    else if (button.id === "theme") turnTheme();
+    else if (button.id === "theme") toggleTheme();
   });
 
   const keys = {
     " ": () => toggle(film),
     "ArrowLeft": (event) => pauseAt(frameNow() - (event.shiftKey ? Math.round(fps) : 1)),
     "ArrowRight": (event) => pauseAt(frameNow() + (event.shiftKey ? Math.round(fps) : 1)),
-    "[": backAShot,
+    "[": previousShot,
     "]": nextShot,
     "Home": () => pauseAt(0),
     "End": () => pauseAt(total - 1),
     "Enter": () => shots[current]?.section.scrollIntoView(),
     "f": () => (document.fullscreenElement ? document.exitFullscreen() : film.requestFullscreen()),
-    "d": () => turnTheme(),
-    "?": () => turnKeys(find('[data-do="keys"]')),
+    "d": () => toggleTheme(),
+    "?": () => toggleKeys(find('[data-do="keys"]')),
   };
-  // A button, a link or a take's own player answers its keys itself.
+  // Buttons, links and players of takes handle these keys themselves.
   const owns = { " ": "button, summary, .take video", "Enter": "button, a, summary" };
-  const inFilm = ["Home", "End"]; // elsewhere they move the page
+  const inFilm = ["Home", "End"]; // elsewhere they scroll the page
   document.addEventListener("keydown", (event) => {
     const action = keys[event.key];
     if (!action || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -179,17 +179,17 @@
   });
 
   const theme = find("#theme");
-  function wear(name) {
+  function setTheme(name) {
     document.documentElement.dataset.theme = name;
     theme.textContent = name === "dark" ? "Light" : "Dark";
     theme.setAttribute("aria-pressed", String(name === "light"));
   }
-  function turnTheme() {
+  function toggleTheme() {
     const name = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
-    wear(name);
-    try { localStorage.setItem("wan-render-theme", name); } catch { /* a browser that remembers nothing from disk */ }
+    setTheme(name);
+    try { localStorage.setItem("wan-render-theme", name); } catch { /* no storage for files opened from disk */ }
   }
-  try { if (localStorage.getItem("wan-render-theme") === "light") wear("light"); } catch { /* as above */ }
+  try { if (localStorage.getItem("wan-render-theme") === "light") setTheme("light"); } catch { /* see above */ }
 
   show(0);
 })();

@@ -1,4 +1,4 @@
-"""The review page ("dailies"): one HTML file that a browser opens from disk."""
+"""The review page: one HTML file that a browser opens from disk."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from wan_render.take import short
 _HERE = Path(__file__).parent
 
 _LAST_COMMON = 0x2E7F
-"""Up to here Unicode has alphabets and signs, which every machine has; from here on Han characters and their like."""
+"""Every machine has fonts for Unicode's alphabets and signs up to here. East Asian characters begin after it."""
 
 
 @dataclass(frozen=True)
 class TakeView:
-    """One take as the page shows it. prompt, negative, settings: only what differs from the shot's own."""
+    """One take as the page shows it. prompt, negative, settings: only where they differ from the shot's."""
 
     take: ReviewTake
     material: TakeMaterial | None
@@ -38,13 +38,13 @@ class TakeView:
 
     @property
     def circle(self) -> str:
-        """The line that pins this very clip when it is pasted into the storyboard."""
+        """The line that pins this clip when pasted into the storyboard."""
         return f"circle: {self.take.number}@{short(self.take.key)}"
 
 
 @dataclass(frozen=True)
 class ShotView:
-    """One shot as the page shows it, with what its takes have in common said once."""
+    """One shot as the page shows it. prompt, negative, settings: what its takes have in common."""
 
     shot: ReviewShot
     number: int
@@ -56,7 +56,8 @@ class ShotView:
 
     @property
     def keyframes(self) -> tuple[tuple[str, str, str], ...]:
-        """(name, thumbnail, what is cropped) of each keyframe: of one that loses much the thumbnail has all of it."""
+        """(name, thumbnail, "30% cropped" or "") of each keyframe. If much is cropped, the thumbnail shows the whole
+        picture."""
         crops = self.shot.crops
         return tuple(
             (name, self.material.crops.get(name, path), f"{crops[name].lost:.0%} cropped" if name in crops else "")
@@ -65,14 +66,14 @@ class ShotView:
 
     @property
     def face(self) -> str | None:
-        """The picture that stands for it in the strip."""
+        """The picture of the shot in the strip, or None."""
         return next(iter((*self.material.stills[1:2], *self.material.keyframes)), None)
 
 
 def write_page(review: Review, material: Material, sheets: tuple[str, ...], target: Path) -> None:
-    """Write the page; `sheets` are the names of the contact sheets beside it.
+    """Write the page. sheets: the file names of the contact sheets next to it.
 
-    Everything that a storyboard says is escaped, and no script but the page's own may run.
+    All text of the storyboard is escaped, and only the page's own script may run.
     """
     numbered = enumerate(zip(review.shots, material.shots, strict=True), 1)
     shots = [view(shot, number, of) for number, (shot, of) in numbered]
@@ -94,22 +95,22 @@ def write_page(review: Review, material: Material, sheets: tuple[str, ...], targ
 
 
 def _letters(html: str) -> str:
-    """The letters of the page that a machine may have no font for, as a font of its own: a farm's has few."""
+    """A @font-face with the page's characters that a machine may lack a font for; "" if there are none."""
     rare = "".join(sorted(character for character in set(html) if ord(character) > _LAST_COMMON))
     if not rare:
         return ""
     font = base64.b64encode(subset(rare)).decode("ascii")
-    # First among the page's fonts, for these letters alone: as the last one it comes too late for words that were set.
+    # The first font of the page, for these characters only: as a fallback it would load after the text was laid out.
     place = f"unicode-range: U+{_LAST_COMMON + 1:X}-10FFFF"
     return f'@font-face {{ font-family: "Letters"; {place}; src: url("data:font/otf;base64,{font}"); }}\n'
 
 
 def view(shot: ReviewShot, number: int, material: ShotMaterial) -> ShotView:
-    """What the page shows of one shot; `number` counts the film's shots from 1."""
+    """What the page shows of one shot. number: its place in the film, from 1."""
     lead = next((take for take in shot.takes if take.chosen), next(iter(shot.takes), None))
     if lead is None:
         return ShotView(shot, number, material, "", "", {}, ())
-    alike = {
+    common = {
         name: value
         for name, value in lead.settings.items()
         if all(take.settings.get(name) == value for take in shot.takes)
@@ -120,15 +121,15 @@ def view(shot: ReviewShot, number: int, material: ShotMaterial) -> ShotView:
             material.takes.get(take.number),
             prompt=take.prompt if take.prompt != lead.prompt else "",
             negative=take.negative if take.negative != lead.negative else "",
-            settings={name: value for name, value in take.settings.items() if name not in alike},
+            settings={name: value for name, value in take.settings.items() if name not in common},
         )
         for take in shot.takes
     )
-    return ShotView(shot, number, material, lead.prompt, lead.negative, alike, takes)
+    return ShotView(shot, number, material, lead.prompt, lead.negative, common, takes)
 
 
 def _rendered(review: Review) -> list[ReviewTake]:
-    """The takes rendered in this run, each once: equal shots share theirs."""
+    """The takes rendered in this run, each once, even if identical shots share one."""
     takes = {take.key: take for shot in review.shots for take in shot.takes if take.state == "rendered"}
     return list(takes.values())
 
@@ -139,14 +140,14 @@ def _takes(review: Review) -> str:
     return ", ".join(f"{count} {state}" for state, count in Counter(states.values()).items())
 
 
-def _said(value: object) -> object:
-    """What the page says, printable; what is the page's own (style, script) stays."""
+def _shown(value: object) -> object:
+    """Text made printable. The page's own style and script (Markup) stay as they are."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_said)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_shown)
     environment.filters.update(timecode=timecode, screen_time=screen_time, clock=clock)
-    # Indentation is for who reads the template: in the pages it would be a third of their size.
+    # The template's indentation is removed: it would be a third of a page's size.
     lines = (_HERE / "page.html").read_text(encoding="utf-8").splitlines()
     return environment.from_string("\n".join(line.lstrip() for line in lines))

@@ -1,4 +1,4 @@
-"""What is reported of one version of a film, as values: the report reads this and nothing else."""
+"""What a report says about one version of a film. The report reads these values and nothing else."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class ReviewTake:
     """One take of a shot as shown for review.
 
     state:    `rendered` in this run, `found` in the store, `kept` by a pin, or `missing`.
-    preview, clip: its H.264 preview and its lossless clip, as they lie in the store; both None where it is missing, the
-              preview also where it could not be made.
-    frames:   of its clip, both ends included. settings: every resolved setting, in words, in order.
-    seconds:  what each phase took when it was rendered; why: why it was rendered ("prompt changed").
+    preview, clip: files in the store. Both are None if the take is missing; the preview is also None if it could not
+              be made.
+    frames:   length of its clip. settings: every resolved setting, in words, in order.
+    seconds:  duration of each phase when it was rendered. why: why it was rendered ("prompt changed").
     """
 
     number: int
@@ -40,13 +40,14 @@ class ReviewTake:
 
     @property
     def spent(self) -> float:
-        """Seconds that it took to render: every phase but waiting for another run."""
+        """Seconds of rendering: all phases except waiting for another run."""
         return sum(seconds for phase, seconds in self.seconds.items() if phase != Phase.WAITING)
 
 
 @dataclass(frozen=True)
 class ShownCrop:
-    """A keyframe's whole picture with what is kept in a frame, and the share of it that is cropped, 0 to 1."""
+    """A keyframe that is cropped. picture: the whole picture with the kept part outlined; lost: cropped share, 0 to
+    1."""
 
     picture: Path
     lost: float
@@ -56,13 +57,14 @@ class ShownCrop:
 class ReviewShot:
     """One shot of the film.
 
-    id:      "1/020"; what: what it is, in a word: `flf2v`, `i2v`, `t2v`, `still`, `card`.
+    id:      "1/020"; what: its kind: `flf2v`, `i2v`, `t2v`, `still`, `card`.
     action:  what happens in it; the text of a card.
-    start, frames: its film frames, half-open [start, start + frames), `hold` included: the last picture is frozen for
-             that many of them.
-    first:   the frame of the chosen take's clip that it begins on; it shows [first, first + frames - hold) of it.
-    keyframes: (name, picture file) as conformed, in the order they are passed. slate: why it is missing, or None.
-    crops:   by the name of a keyframe that loses much to cropping: all of it, with what is kept in a frame.
+    start, frames: its film frames, half-open [start, start + frames). hold: for how many of them the last frame is
+             frozen.
+    first:   the frame of the chosen take's clip that it begins on; it shows [first, first + frames - hold) of the clip.
+    keyframes: (name, fitted picture file), in the order in which the shot passes them.
+    slate:   why it is missing, or None.
+    crops:   by keyframe name, for keyframes that are cropped much.
     """
 
     id: str
@@ -83,7 +85,7 @@ class ReviewShot:
 
 @dataclass(frozen=True)
 class Review:
-    """One version of a film. `video` is the finished film, in the folder that the report is written into."""
+    """One version of a film. video: the finished film, in the folder of the report."""
 
     title: str
     slug: str

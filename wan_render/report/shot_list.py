@@ -1,4 +1,4 @@
-"""`shots.csv`: one row per take, for a spreadsheet or pandas. docs/shots-csv.md says what each column holds."""
+"""`shots.csv`: one row per take, for a spreadsheet or pandas. docs/shots-csv.md describes the columns."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from wan_render.report.timecode import timecode
 from wan_render.take import short
 
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
-"""Text that a spreadsheet would run; East Asian Excel takes full-width signs too."""
+"""Text that a spreadsheet would run as a formula. East Asian versions of Excel also accept full-width signs."""
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 def write_shot_list(review: Review, target: Path) -> None:
-    """Write the list: UTF-8 with a byte order mark, so that Excel reads any script; no cell is run as a formula."""
+    """Write the list: UTF-8 with a byte order mark, so that Excel reads any script. No cell is run as a formula."""
     table = shot_list(review)
     text = [column for column in table.columns if table[column].map(lambda cell: isinstance(cell, str)).any()]
     for column in text:
@@ -29,7 +29,7 @@ def write_shot_list(review: Review, target: Path) -> None:
 
 
 def inert(cell: object) -> object:
-    """The cell, printable, and with an apostrophe before it where a spreadsheet would run it as a formula."""
+    """The cell, printable, with a leading apostrophe if a spreadsheet would run it as a formula."""
     if not isinstance(cell, str):
         return cell
     text = printable(cell)
@@ -38,9 +38,8 @@ def inert(cell: object) -> object:
 
 
 def shot_list(review: Review) -> pd.DataFrame:
-    """The list as a table, in the film's order. A shot without takes (a still, a card) has one row of its own.
-
-    Numbers that such a row lacks are missing, not zero.
+    """The list as a table, in the film's order. A shot without takes (a still, a card) has one row, whose missing
+    numbers are empty, not zero.
     """
     rows = [
         {**_film(review), **_shot(review, shot), **(_take(review, shot, take) if take else {})}
@@ -54,7 +53,7 @@ def shot_list(review: Review) -> pd.DataFrame:
         *(f"seconds.{phase}" for phase in phases),
         *(f"settings.{name}" for name in settings),
     ]
-    # As Python's own values: a column with a gap would become floats, and a large seed another one.
+    # dtype=object: an integer column with a gap would become floats, and large seeds would change.
     return pd.DataFrame(rows, columns=columns, dtype=object)
 
 

@@ -1,4 +1,4 @@
-"""Film frames as people read them."""
+"""Frames and seconds as readable text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from fractions import Fraction
 
 
 def timecode(frame: int, rate: Fraction) -> str:
-    """Non-drop timecode `HH:MM:SS:FF` of a film frame (from 0); FF counts to the rounded rate, as editors do."""
+    """Non-drop timecode `HH:MM:SS:FF` of a film frame (from 0). FF counts up to the rounded rate, as in editing
+    software."""
     per_second = round(rate)
     seconds, rest = divmod(frame, per_second)
     minutes, second = divmod(seconds, 60)
@@ -15,12 +16,12 @@ def timecode(frame: int, rate: Fraction) -> str:
 
 
 def screen_time(frames: int, rate: Fraction) -> str:
-    """How long frames are on screen: `5 s`, `5.06 s`."""
+    """Duration of some frames: `5 s`, `5.06 s`."""
     return f"{float(frames / rate):.2f}".rstrip("0").rstrip(".") + " s"
 
 
 def clock(seconds: float) -> str:
-    """Time spent, at the precision that it deserves: `0.4 s`, `48 s`, `3 min 05 s`, `2 h 07 min`."""
+    """A duration at a suitable precision: `0.4 s`, `48 s`, `3 min 05 s`, `2 h 07 min`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
