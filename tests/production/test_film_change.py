@@ -1,4 +1,4 @@
-"""Where every take is there, the plan says whether render makes the film again, and why."""
+"""Where every take exists, the plan says whether render makes the film again, and why."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def test_the_plan_says_what_the_newest_version_lacks_and_render_makes_it(
         "1/010 (joint) changed": edited(plan, 0, joint=PlannedJoint("dissolve", 2)),
         "1/030 (length, hold) changed": edited(plan, 2, frames=3, hold=1),
         "1/040 (picture) changed": edited(plan, 3, content=CardText("End")),
-        "1/020 left out": replace(plan, shots=(first, third, fourth)),
+        "1/020 removed": replace(plan, shots=(first, third, fourth)),
         "order of shots changed": replace(plan, shots=(second, first, third, fourth)),
-        "1/015 added; 1/010 left out": replace(plan, shots=(replace(first, id="1/015"), second, third, fourth)),
+        "1/015 added; 1/010 removed": replace(plan, shots=(replace(first, id="1/015"), second, third, fourth)),
     }
     assert {words: why(other, store, solid) for words, other in told.items()} == {
         words: f"since v001: {words}" for words in told
@@ -84,15 +84,15 @@ def test_a_film_that_an_older_version_finished_otherwise_is_told(plan: FilmPlan,
 
     for form, fault in FORMER_FILM_FORMS.items():
         rekey(made, content_key(form, cut))
-        assert why(plan, store, solid) == f"v001 is of an older wan-render ({fault})"
+        assert why(plan, store, solid) == f"v001 was made by an older wan-render ({fault})"
     rekey(made, content_key("film/999", cut))
-    assert why(plan, store, solid) == "v001 is of another version of wan-render"
+    assert why(plan, store, solid) == "v001 was made by another version of wan-render"
 
 
 def test_a_version_that_lost_a_file_is_told(plan: FilmPlan, store: Store, solid: Solid) -> None:
     made = produce(plan, solid, store, CPU)
     made.video.write_bytes(made.video.read_bytes()[:-1])
-    assert why(plan, store, solid) == "v001 is not as it was made: film.mp4"
+    assert why(plan, store, solid) == "v001 was changed after it was made: film.mp4"
     made.page.unlink()
     assert why(plan, store, solid) == "v001 has no review page"
 

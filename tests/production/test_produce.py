@@ -31,7 +31,7 @@ from wan_render.plan import FilmPlan
 from wan_render.plan.film_plan import CardText, NotYet, StillPicture
 from wan_render.production import FilmVersion, Warm, begin, failures, finish, produce, render_take
 from wan_render.render_values import Device, Phase, Progress
-from wan_render.session.forecast_text import outlook
+from wan_render.session.forecast_text import forecast
 from wan_render.status import State, status
 from wan_render.store import Store, read_film
 from wan_render.take import Size, Take
@@ -206,8 +206,8 @@ def test_an_ffmpeg_that_is_killed_once_costs_nothing(
 
     assert (version.slates, solid.noted("render")) == ({}, 1)
     assert store.record(a_take("dawn").key).provenance.remarks == ()
-    said = [text for text in caplog.messages if "is made again" in text]
-    assert [text.split()[1] for text in said] == ["list", "preview", "film"]
+    said = [text for text in caplog.messages if text.startswith("retrying")]
+    assert [text.split()[2].strip(":") for text in said] == ["list", "preview", "film"]
     assert all("was killed (signal 9)" in text for text in said)
 
 
@@ -257,7 +257,7 @@ def test_an_ffmpeg_that_cannot_make_films_is_refused_before_anything_renders(
 ) -> None:
     poor = ffmpeg_that(tmp_path, f"'{ffmpeg.program()}' \"$@\" | grep -v libx264; exit 0")
     monkeypatch.setenv("WAN_RENDER_FFMPEG", poor)
-    with pytest.raises(FfmpegMissingError, match="is without encoder libx264"):
+    with pytest.raises(FfmpegMissingError, match="lacks encoder libx264"):
         made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
 
     assert solid.noted("open") == 0
@@ -399,7 +399,7 @@ def test_only_devices_that_can_render_a_take_count_in_the_time_that_is_told(
     plan = film(tmp_path, {f"1/{number:03}": take for number, take in enumerate(takes)})
     mixed = replace(solid, weak=("cuda:1", "cuda:2"))
     with begin(plan, mixed, store, devices=GPUS) as run:
-        assert outlook(run.before, run.orders, GPUS, "auto").startswith(words)
+        assert forecast(run.before, run.orders, GPUS, "auto").startswith(words)
 
 
 def test_a_second_storyboard_with_the_slug_is_refused(store: Store, solid: Solid, tmp_path: Path) -> None:
@@ -449,7 +449,7 @@ def test_only_the_shots_that_were_asked_for_are_rendered(store: Store, solid: So
         assert [order.shot for order in run.orders] == ["1/020"]
         version = finish(run, failures({}))
 
-    assert version.slates == {"1/010": "not rendered: not asked for", "1/020": "not rendered"}
+    assert version.slates == {"1/010": "not rendered: not selected", "1/020": "not rendered"}
 
 
 def test_who_waits_for_another_run_to_make_the_film_says_so(store: Store, solid: Solid, tmp_path: Path) -> None:
@@ -465,7 +465,7 @@ def test_who_waits_for_another_run_to_make_the_film_says_so(store: Store, solid:
     thread = threading.Thread(target=second)
     with store.films.lock("river", lambda: None):
         thread.start()
-        assert said.get(timeout=20) == "waiting for another run that is making river"
+        assert said.get(timeout=20) == "waiting for another run to finish the film river"
         with pytest.raises(Empty):
             said.get(timeout=1.5)  # once is enough
         assert found == []

@@ -14,7 +14,7 @@ from tests.production.solid import CPU, Solid, a_take, film, rendered
 from wan_render.errors import DiskError
 from wan_render.plan.film_plan import StillPicture
 from wan_render.production import produce
-from wan_render.session.forecast_text import outlook
+from wan_render.session.forecast_text import forecast
 from wan_render.status import State, status
 from wan_render.store import Store
 from wan_render.take import FramePlate
@@ -64,7 +64,7 @@ def test_it_is_neither_damaged_nor_rendered_nor_in_the_way_of_others(
         assert keeper in shot.why
         assert [take.prompt for take in status(plan, store, solid).to_render] == ["dusk"]
         alone = status(film(open_folder, {"1/010": CLOSED}), store, solid)
-        assert outlook(alone, (), [CPU], "off") == "no take is to be rendered; missing: 1/010"
+        assert forecast(alone, (), [CPU], "off") == "no take to render; missing: 1/010"
         version = produce(plan, solid, Store(store.root), CPU)
         assert version.slates == {"1/010": shot.why}
         assert (version.frames, solid.noted("begin")) == (15, 1)

@@ -1,8 +1,8 @@
-"""Takes whose clip is black although their keyframes are not: what values that are not finite became in versions that
-did not look at the frames of a take.
+"""Takes whose clip is black although their keyframes are not. Older versions turned non-finite values into black
+frames, because they did not check the frames of a take.
 
-Only such versions' takes are looked at (Provenance.frames_checked), and of those only clips too small to show
-anything are opened, so a plan costs nothing more. A take that this version renders is never suspected, however dark.
+Only takes of such versions are examined (Provenance.frames_checked), and only clips whose file is too small for a
+picture are opened, so planning stays fast. Takes of this version are never suspected, however dark they are.
 """
 
 from __future__ import annotations
@@ -32,13 +32,12 @@ MADE_FROM_BLACK = "it was made from a take whose clip is black"
 _MOST_BYTES = 4096
 _MOST_BYTES_PER_FRAME = 256
 _MOST_BYTES_PER_PIXEL = 0.004
-"""Bounds on a black clip in FFV1: 1,684 bytes for 9 frames of 64x48 and 38,429 for 81 of 832x480 were measured; filmed
-frames take 0.9 bytes a pixel."""
+"""Bounds on the size of a black FFV1 clip. Measured: 1,684 bytes for 9 frames of 64x48 and 38,429 bytes for 81 frames
+of 832x480. Real pictures take 0.9 bytes per pixel."""
 
 
 def black_takes(plan: FilmPlan, store: Store) -> dict[str, str]:
-    """Key → why, in words, for the takes of a plan that are in the store and black, for those that were made from
-    them, and for clips that a pin keeps."""
+    """Key → reason, for the black takes of a plan: those in the store, those made from them, and pinned clips."""
     found: dict[str, str] = {}
     takes = with_needs(plan.takes, plan.by_key, lambda _: False)
     for key in (*(take.key for take in takes), *_pinned(plan, store)):
@@ -49,8 +48,8 @@ def black_takes(plan: FilmPlan, store: Store) -> dict[str, str]:
 
 
 def set_aside_black_takes(plan: FilmPlan, store: Store) -> None:
-    """Have the plan's black takes rendered again; they stay in the store's folder of damaged takes. What a pin keeps
-    stays where it is."""
+    """Move the plan's black takes to the store's folder of damaged takes, so that they are rendered again. Pinned clips
+    stay."""
     rendered = {take.key for take in plan.takes}
     for key, why in black_takes(plan, store).items():
         if key in rendered:
@@ -64,7 +63,7 @@ def _pinned(plan: FilmPlan, store: Store) -> Iterator[str]:
 
 
 def _why(record: TakeRecord, clip: Clip, black: dict[str, str]) -> str:
-    """ "" for a take that is not black."""
+    """The reason, or "" for a take that is not black."""
     if record.provenance.frames_checked:
         return ""
     if any(need in black for need in needs_of(record.take)):
@@ -86,8 +85,8 @@ def _black(clip: Clip) -> str:
             return BLACK_THROUGHOUT
         ends = ((shown[0], clip.first), (shown[-1], clip.last))
         is_wrong = any(is_blank_instead(frame, _picture(file)) for frame, file in ends if file is not None)
-    except (MachineError, OSError) as error:  # damage is looked for elsewhere
-        _LOG.info("%s could not be looked at: %s", clip.video, error)
+    except (MachineError, OSError) as error:  # damage is detected elsewhere
+        _LOG.info("%s could not be checked for black frames: %s", clip.video, error)
         return ""
     return BLACK if is_wrong else ""
 

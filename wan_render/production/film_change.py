@@ -1,4 +1,4 @@
-"""Whether the next render makes another version of a film of which every take is there, and why."""
+"""Whether the next render makes a new version of a film whose takes are all in the store, and why."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wan_render.status import FilmStatus, film_seconds
 from wan_render.store import FilmVersion, Store
 
 MOST_NAMED = 3
-"""Shots that are named; the page of the next version shows all."""
+"""How many shots are named; the rest are counted."""
 
 _FILM_WORDS = {
     "title": "title",
@@ -37,7 +37,8 @@ _SHOT_WORDS = {
 
 
 def with_film_change(run: Run) -> FilmStatus:
-    """The run's status, with why the film is made again although every take is there. Nothing is written or hashed."""
+    """The run's status, with the reason why the film is made again although no take is missing. Writes nothing, and
+    hashes no clip."""
     found, store = run.before, run.store
     film = store.films.latest(run.plan.slug)
     if film is None or found.to_render:
@@ -52,17 +53,17 @@ def _why(film: FilmVersion, cut: Cut, store: Store) -> str:
     if film.key == content_key(FILM_FORM, cut):
         if not film.page.exists():
             return f"{film.name} has no review page"
-        lost = store.films.incomplete(film)
-        return f"{film.name} is not as it was made: {lost}" if lost else ""
+        damage = store.films.incomplete(film)
+        return f"{film.name} was changed after it was made: {damage}" if damage else ""
     for form, fault in FORMER_FILM_FORMS.items():
         if film.key == content_key(form, cut):
-            return f"{film.name} is of an older wan-render ({fault})"
+            return f"{film.name} was made by an older wan-render ({fault})"
     changed = _changes(film, cut)
-    return f"since {film.name}: {changed}" if changed else f"{film.name} is of another version of wan-render"
+    return f"since {film.name}: {changed}" if changed else f"{film.name} was made by another version of wan-render"
 
 
 def _changes(film: FilmVersion, cut: Cut) -> str:
-    """What the edit of the newest version lacks; "" where nothing is known of it, or it is the same."""
+    """How the cut differs from that of the newest version; "" if it does not, or if that one cannot be read."""
     try:
         before = json.loads((film.folder / CUT).read_bytes())
         return "; ".join(_differences(before, canonical(cut)))
@@ -77,8 +78,8 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     shots_before, shots_now = _shots(before), _shots(now)
     if new := [name for name in shots_now if name not in shots_before]:
         yield f"{_named(new)} added"
-    if gone := [name for name in shots_before if name not in shots_now]:
-        yield f"{_named(gone)} left out"
+    if removed := [name for name in shots_before if name not in shots_now]:
+        yield f"{_named(removed)} removed"
     if [name for name in shots_before if name in shots_now] != [name for name in shots_now if name in shots_before]:
         yield "order of shots changed"
     edited = {name: _edited(shots_before[name], shots_now[name]) for name in shots_now if name in shots_before}

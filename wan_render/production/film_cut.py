@@ -1,4 +1,4 @@
-"""The edit of what a run has: the chosen clips, and a slate for every shot that has none."""
+"""The edit of a run: the chosen clips, and a slate for every shot without one."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from wan_render.store import Clip, TakeRecord
 from wan_render.take import AnyPlate, FramePlate
 
 CUT = "cut.json"
-"""Beside a film: its edit."""
+"""The file with a film's edit, next to it."""
 
 FILM_FORM = "film/2"
-"""Tag and version of how a cut becomes a film: raised when the same cut would be finished otherwise."""
+"""Tag and version of the way a cut becomes a film. Raise it when the same cut gives a different film."""
 
 FORMER_FILM_FORMS: Mapping[str, str] = {"film/1": "its colours are half a pixel too far to the right"}
-"""What is wrong with films of each former form."""
+"""What is wrong with films of each earlier form."""
 
 
 def cut_of(
@@ -30,10 +30,10 @@ def cut_of(
     clip: Callable[[str], Clip | None],
     doubtful: Callable[[str], bool] = lambda shot: True,  # noqa: ARG005
 ) -> Cut:
-    """The edit of what is there; a slate for the rest.
+    """The edit: clips that exist, slates for the rest.
 
-    failures: take key → why it could not be rendered. clip: the clip of a key, if it is whole. doubtful: whether a
-    still, by its shot's id, is to be opened to see that it can be.
+    failures: take key → why it could not be rendered. clip: the clip of a key, if it is intact. doubtful: whether the
+    still of a shot (by id) has to be opened to check that it can be read.
     """
     clips: dict[str, str] = {}
     missing: dict[str, str] = {}
@@ -47,7 +47,7 @@ def cut_of(
 
 
 def _preview(run: Run, record: TakeRecord) -> str:
-    """The name of the preview backend that rendered a clip, "" for another backend: a kept clip may be of either."""
+    """The name of the preview backend that rendered a clip, or "". A pinned clip may be from another backend."""
     rendered_by: str = record.take["backend"]
     name = rendered_by.partition("/")[0]
     if rendered_by == run.backend.id:
@@ -56,18 +56,18 @@ def _preview(run: Run, record: TakeRecord) -> str:
 
 
 def _missing(run: Run, shot: ShotStatus, failures: Mapping[str, str], doubtful: Callable[[str], bool]) -> str:
-    """Why a shot has no clip; "" for one that needs none."""
+    """Why a shot has no clip; "" if it needs none."""
     if shot.planned is not None and isinstance(shot.planned.content, StillPicture):
         return _unusable(run, shot.planned.content.plate, failures) if doubtful(shot.id) else ""
     if not shot.chosen:
         return shot.why
     if shot.chosen in failures:
         return failures[shot.chosen]
-    if closed := unreadable_words(run.store, shot.chosen):
-        return closed
+    if unreadable := unreadable_words(run.store, shot.chosen):
+        return unreadable
     if run.store.damaged(shot.chosen) is not None:
         return "its clip was damaged and set aside; run the same command again to render it"
-    return "not rendered: not asked for" if run.only is not None and shot.id not in run.only else "not rendered"
+    return "not rendered: not selected" if run.only is not None and shot.id not in run.only else "not rendered"
 
 
 def _unusable(run: Run, plate: AnyPlate, failures: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What would otherwise be noticed in the finished film: said before it is made, and on its page."""
+"""Warnings about a film, given before it is rendered and on its page."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from wan_render.production.run import Run
 from wan_render.status import FilmStatus, pin_warnings
 
 PLAN = "plan.json"
-"""Beside a film: what was planned, as `plan --json` has it."""
+"""The file with a film's plan, next to it: the output of `plan --json`."""
 
 MOST_NAMED = 5
-"""Characters that a warning gives: a text in another script lacks all of its letters."""
+"""How many characters a warning names. The font may lack every letter of a script."""
 
 
 def film_warnings(plan: FilmPlan, found: FilmStatus) -> tuple[Problem, ...]:
-    """Of planning, of lettering, and of pins by what `found` found."""
+    """Warnings of planning, of lettering, and of pins, given the status `found`."""
     return (*plan.warnings, *lettering_warnings(plan), *pin_warnings(found))
 
 
 def warnings_of(run: Run) -> tuple[str, ...]:
-    """What a run warns of, in sentences. What the newest version of the film was made with all the same, and its page
-    says, is only counted: twelve warnings that come every night hide the thirteenth."""
-    told, version = _told(run)
+    """The warnings of a run, in sentences. Warnings that the newest version of the film already had are only counted,
+    because twelve warnings that come every night hide the thirteenth."""
+    known, version = _known(run)
     found = film_warnings(run.plan, run.before)
-    new = [str(problem) for problem in found if problem not in told]
+    new = [str(problem) for problem in found if problem not in known]
     old = len(found) - len(new)
     if old:
         warnings = "1 warning" if old == 1 else f"{old} warnings"
-        new.append(f"{warnings} as when {version} was made: `wan-render plan {path_name(run.plan.file)}` prints all")
+        new.append(f"{warnings} unchanged since {version}: `wan-render plan {path_name(run.plan.file)}` prints all")
     return (*new, *map(str, run.confined))
 
 
-def _told(run: Run) -> tuple[frozenset[Problem], str]:
+def _known(run: Run) -> tuple[frozenset[Problem], str]:
     """The warnings in the newest version's plan.json, and that version's name."""
     film = run.store.films.latest(run.plan.slug)
     if film is None:
@@ -45,27 +45,27 @@ def _told(run: Run) -> tuple[frozenset[Problem], str]:
     try:
         warnings = json.loads((film.folder / PLAN).read_bytes())["warnings"]
         return frozenset(Problem(**warning) for warning in warnings), film.name
-    except (OSError, ValueError, KeyError, TypeError):  # an older or damaged one: all are told
+    except (OSError, ValueError, KeyError, TypeError):  # an old or damaged file: every warning counts as new
         return frozenset(), ""
 
 
 def lettering_warnings(plan: FilmPlan) -> tuple[Problem, ...]:
-    """One for each title, card and shot id with characters that the font lacks: they would come out as boxes."""
-    lacking = ((lettering.where, missing_glyphs(lettering.text)) for lettering in plan.lettering)
+    """One warning for each title, card and shot id with characters that the font lacks."""
+    without_glyph = ((lettering.where, missing_glyphs(lettering.text)) for lettering in plan.lettering)
     return tuple(
         Problem(
             where,
             f"the font has no glyph for {_named(missing)}",
             "Latin, Greek, Cyrillic, Chinese, Japanese and Korean text",
-            "write it otherwise: it would be drawn as a box, or in another font where this machine has one",
+            "use other characters: these are drawn as boxes, or in another font of this machine",
         )
-        for where, missing in lacking
+        for where, missing in without_glyph
         if missing
     )
 
 
 def _named(characters: Sequence[str]) -> str:
-    """Each with its number, for whoever reads this where no font has it either."""
+    """Each character with its code point, since the reader's font may lack it, too."""
     named = [f"{character} (U+{ord(character):04X})" for character in characters[:MOST_NAMED]]
     more = len(characters) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")

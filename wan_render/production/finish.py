@@ -1,4 +1,4 @@
-"""From a run's takes to the next version of the film."""
+"""Make the next version of a film from a run's takes."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def finish(
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
     waiting: Callable[[str], None] = LOG.warning,
 ) -> FilmVersion:
-    """Make the film of what is in the store, with a slate for every shot that is not; an unchanged film is not made
+    """Make the film from the clips in the store, with a slate for every missing shot. An unchanged film is not made
     again.
 
-    failures: take key → why it could not be rendered, for its slate. `progress` hears film frames done and in all;
-    `waiting` gets a sentence while another run makes this film. Raises MachineError, "no film was made: …", where the
-    disk, ffmpeg or a clip does not let it; no version of the film is visible then.
+    failures: take key → why it could not be rendered, for its slate. progress: called with the film frames done and
+    their total. waiting: called with a sentence if another run is making this film. Raises MachineError, "no film was
+    made: …", if the disk, ffmpeg or a clip fails; then no new version of the film is visible.
     """
     try:
         return _finished(run, failures, progress, waiting)
@@ -67,7 +67,7 @@ def _finished(
     key = content_key(FILM_FORM, cut)
     _remember(run)
     films, slug = run.store.films, run.plan.slug
-    with films.lock(slug, lambda: waiting(f"waiting for another run that is making {slug}")):
+    with films.lock(slug, lambda: waiting(f"waiting for another run to finish the film {slug}")):
         if (unchanged := films.unchanged(slug, key)) is not None and unchanged.page.exists():
             return replace(unchanged, reused=True)
         run.store.need(film_bytes(run.plan))
@@ -76,27 +76,28 @@ def _finished(
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the pictures of a cut come from: clips of the store, and the plan's own pictures."""
+    """The clips and stills of a cut, from the store and the plan's pictures. See media.FilmSources."""
 
     store: Store
     pictures: Mapping[str, Path]
 
     def clip(self, key: str) -> Path:
-        """The lossless clip of a take. Raises MachineError where it is gone."""
+        """The lossless clip of a take. Raises MachineError if it is no longer in the store."""
         if (clip := self.store.find(key)) is None:
             raise MachineError(
-                Problem(f"take {key}", "is gone from the outputs folder", "", "run the same command again")
+                Problem(f"take {key}", "is no longer in the outputs folder", "", "run the same command again")
             )
         return clip.video
 
     def picture(self, plate: AnyPlate) -> Pixels:
-        """A still, conformed or painted. Raises PictureError, or RenderError where it is not painted."""
+        """A still: a fitted picture or a painted keyframe. Raises PictureError, or RenderError for a keyframe that is
+        not painted yet."""
         return Pictures(self.store, self.pictures).pixels(plate)
 
 
 def _remember(run: Run) -> None:
-    """Note what now lies under every shot's id: also what was found and only got another name."""
-    there: dict[str, dict[int, Take]] = {
+    """Record which takes every shot id now has, also takes that were found and only renamed."""
+    present: dict[str, dict[int, Take]] = {
         shot.id: {
             take.number: take.take
             for take in shot.takes
@@ -104,14 +105,15 @@ def _remember(run: Run) -> None:
         }
         for shot in run.before.shots
     }
-    there |= {painting_label(name): {1: take} for name, take in run.plan.paintings.items() if run.store.find(take.key)}
-    run.store.remember_all(run.plan.slug, {shot: takes for shot, takes in there.items() if takes})
+    paintings = run.plan.paintings.items()
+    present |= {painting_label(name): {1: take} for name, take in paintings if run.store.find(take.key)}
+    run.store.remember_all(run.plan.slug, {shot: takes for shot, takes in present.items() if takes})
 
 
 def _write(
     run: Run, cut: Cut, key: str, folder: Path, version: str, progress: Callable[[int, int], None]
 ) -> FilmRecord:
-    """Every file of a version but its record, into a folder that nobody sees yet."""
+    """Write every file of a version except its record, into a folder that is not visible yet."""
     made = datetime.now(UTC)
     tags = film_tags(run.plan, cut, version, run.store)
     make_film(cut, Sources(run.store, run.plan.pictures), folder / VIDEO, tags=tags, progress=progress)
@@ -134,7 +136,7 @@ def _write(
 
 
 def _report(run: Run, cut: Cut, version: str, folder: Path, made: datetime) -> None:
-    """The page and what lies beside it. The film is there: whatever goes wrong with its page is a warning."""
+    """Write the page and its files. The film is finished, so any failure here is only a warning."""
     try:
         _make_missing_previews(run)
         with review_of(run, cut, version, folder / VIDEO, made) as review:
@@ -144,7 +146,7 @@ def _report(run: Run, cut: Cut, version: str, folder: Path, made: datetime) -> N
     except Exception as error:
         (folder / PAGE).unlink(missing_ok=True)
         LOG.warning("%s %s has no review page (%s); the next run makes one", run.plan.slug, version, _in_words(error))
-        LOG.info("why there is no review page", exc_info=error)
+        LOG.info("the review page failed", exc_info=error)
 
 
 def _in_words(error: Exception) -> str:
@@ -152,7 +154,7 @@ def _in_words(error: Exception) -> str:
 
 
 def _make_missing_previews(run: Run) -> None:
-    """Of takes whose preview could not be made when they were written. The page shows a still where it still cannot."""
+    """Make previews of takes that could not get one when they were written. Without one, the page shows a still."""
     for key in dict.fromkeys(take.key for shot in run.before.shots for take in shot.takes):
         clip = run.store.find(key)
         if clip is None or clip.preview.exists():
@@ -164,5 +166,5 @@ def _make_missing_previews(run: Run) -> None:
 
 
 def _write_json(file: Path, value: Mapping[str, Any]) -> None:
-    # Printable, since UTF-8 has no lone surrogates, and a file's name may; JSON reads its escapes back as they were.
+    # Printable: a file's name may have lone surrogates, which UTF-8 cannot encode. JSON restores the escapes.
     file.write_text(printable(json.dumps(value, ensure_ascii=False, indent=1)) + "\n", encoding="utf-8")

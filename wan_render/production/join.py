@@ -1,4 +1,4 @@
-"""A take that passes through keyframes: its segments in a row, each shared picture once."""
+"""Join the segments of a take that passes through keyframes. A shared frame appears once."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from itertools import chain
 from pathlib import Path
 
 from wan_render.media.clip import read_frames, write_pictures
-from wan_render.production.pictures import not_to_be_had
+from wan_render.production.pictures import unavailable
 from wan_render.render_values import Pixels
 from wan_render.store import CLIP, Clip, Store
 from wan_render.take import Take
 
 
 def write_joined(folder: Path, take: Take, store: Store) -> None:
-    """Write the clip of a take with `through` from the clips of its segments, bit for bit.
+    """Write the clip of a take with `through` from the clips of its segments, bit-exactly.
 
-    A segment begins on the picture that the one before ends on: what that one made of it is shown. Raises RenderError
-    where a segment is not there.
+    The last frame of a segment and the first of the next show the same keyframe. The first of the two is used.
+    Raises RenderError if a segment is missing.
     """
     clips = [_clip(segment, store) for segment in take.segments]
     write_pictures(folder / CLIP, chain.from_iterable(_parts(clips)), take.size, take.rate)
@@ -31,5 +31,5 @@ def _parts(clips: list[Clip]) -> Iterator[Iterator[Pixels]]:
 
 def _clip(segment: Take, store: Store) -> Clip:
     if (clip := store.verify(segment.key)) is None:
-        raise not_to_be_had(store, segment.key, "a shot is joined from it")
+        raise unavailable(store, segment.key, "a shot is joined from it")
     return clip

@@ -1,4 +1,4 @@
-"""What a device is asked to render, and in which order."""
+"""What devices are to render, and in which order."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from wan_render.take import Lora, Plate, Take, Way
 
 @dataclass(frozen=True)
 class RenderOrder:
-    """One take to render: everything that a device process needs. It pickles.
+    """One take to render, with everything that a device process needs. It pickles.
 
-    pictures: the file of each of its keyframes' pictures, by SHA-256; loras: of each of its LoRAs likewise, but for
-    published ones. film, shot, number: the slug, shot id and take
-    number that it is for; without a slug nothing is remembered. why: why it is to be rendered ("prompt changed").
-    What is no take of a shot is called `keyframe deer` or `1/020 part 2`.
-    later: what follows with the same model, for a renderer that prepares it; their own are empty.
+    pictures: the picture file of each keyframe, by SHA-256. loras: the file of each LoRA that is not published, by
+             SHA-256.
+    film, shot, number: the slug, shot id and take number that it is for. Without a slug nothing is remembered. A take
+             that belongs to no shot of its own is called `keyframe deer` or `1/020 part 2`.
+    why:     why it is rendered ("prompt changed").
+    later:   later orders with the same model, for a renderer that prepares them; their own `later` is empty.
     tighter: how often this model ran out of memory on such a device; see render_values.Workspace.
-    gpus: how many devices are asked to render it together; None leaves that to the farm.
-    barred: names of the devices that cannot render it; see Backend.unable.
-    remarks: what the plan says about this take; it is recorded beside the take.
-    group: which one of several devices it is for that render it together; None for one alone. helpers: the names of
-    the group's other devices, by their rank.
+    gpus:    how many devices are to render it together; None leaves that to the farm.
+    barred:  names of the devices that cannot render it; see Backend.unable.
+    group:   the rank of the device among those that render it together; None for a single device. helpers: names of
+             the group's other devices, by rank.
+    remarks: what the plan says about this take; recorded in take.json.
     """
 
     take: Take
@@ -52,38 +53,42 @@ class RenderOrder:
 
     @property
     def published(self) -> tuple[PublishedLora, ...]:
-        """The published LoRAs that it wears: the backend knows where they lie."""
-        worn = {lora.content for lora in self.take.loras}
-        return tuple(lora for lora in self.card.distilled if lora.content in worn and lora.content not in self.loras)
+        """The published LoRAs that the take uses. The backend knows their files."""
+        used = {lora.content for lora in self.take.loras}
+        return tuple(lora for lora in self.card.distilled if lora.content in used and lora.content not in self.loras)
 
     def __hash__(self) -> int:
         return hash(self.take.key)
 
     def able(self, devices: Sequence[Device]) -> tuple[Device, ...]:
-        """Those of the devices that can render it."""
+        """The devices that can render it."""
         return tuple(device for device in devices if device.name not in self.barred)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Keys of the takes that must be in the store before it can be rendered; see Precedence."""
+        """Keys of the takes that must be in the store first; see Precedence."""
         return self.take.needs
 
 
 @dataclass(frozen=True, order=True)
 class _Place:
-    """Where an order stands among those that could be rendered now, the least first."""
+    """Sort key of an order among those that are ready; the smallest comes first.
 
-    loaded: int
+    model: place of the model that has to be loaded. spare: not the chosen take. loras: place of the set of LoRAs.
+    index, number: of the shot in the film, and of the take.
+    """
+
+    model: int
     spare: bool
-    worn: int
+    loras: int
     index: int
     number: int
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A take of the plan: what it is called, why it is rendered, and its place in the film. spare: only to choose
-    from."""
+    """A take of the plan: its label, why it is rendered, and the index of its shot in the film. spare: not the chosen
+    take."""
 
     label: str
     number: int
@@ -99,43 +104,43 @@ def orders(
     only: Collection[str] | None = None,
     unable: Mapping[Way, Collection[str]] = MappingProxyType({}),
 ) -> tuple[RenderOrder, ...]:
-    """What is to be rendered: each take once, after those that it needs; as far as that allows, model by model, so
-    that each is loaded once, and for each model the takes that go into the film first, LoRAs together, in its order.
+    """The takes to render, each once and after the takes that it needs. Within that limit they are sorted by model, so
+    that each is loaded once; then chosen takes come first; then by LoRAs; then in the order of the film.
 
-    `only`: ids of the shots to render, None for all; what these need is rendered with them. `unable`: how a take is
-    computed → names of the devices that cannot do so.
+    only: ids of the shots to render, None for all; the takes that they need are included. unable: profile and variant
+    → names of the devices that cannot render them.
     """
-    lacking = {take.key for take in status.to_render}
-    takes = with_needs(_roots(plan, status, lacking, only), plan.by_key, lambda key: key not in lacking)
+    missing = {take.key for take in status.to_render}
+    takes = with_needs(_roots(plan, status, missing, only), plan.by_key, lambda key: key not in missing)
     wanted = _wanted(status)
     found = [_order(plan, take, wanted[take.key], backend) for take in _in_order(takes, wanted)]
     return tuple(_followed([replace(order, barred=_barred(order, unable)) for order in found]))
 
 
 def _barred(order: RenderOrder, unable: Mapping[Way, Collection[str]]) -> frozenset[str]:
-    """What is joined from other takes is joined on any device."""
+    """The devices that cannot render it. Any device can join segments."""
     return frozenset() if order.take.through else frozenset(unable.get(order.take.sampling.way, ()))
 
 
 def _followed(found: Sequence[RenderOrder]) -> Iterator[RenderOrder]:
-    """Each with what is rendered by the same model after it."""
+    """Each order with the later ones of the same model."""
     for index, order in enumerate(found):
         later = tuple(each for each in found[index + 1 :] if each.card == order.card and not each.take.through)
         yield replace(order, later=later)
 
 
 def _roots(
-    plan: FilmPlan, status: FilmStatus, lacking: Collection[str], only: Collection[str] | None
+    plan: FilmPlan, status: FilmStatus, missing: Collection[str], only: Collection[str] | None
 ) -> Iterator[Take]:
     for shot in status.shots:
         if only is None or shot.id in only:
-            yield from (take.take for take in shot.takes if take.take is not None and take.key in lacking)
-    yield from (take for take in plan.needed_by_stills if take.key in lacking)
+            yield from (take.take for take in shot.takes if take.take is not None and take.key in missing)
+    yield from (take for take in plan.needed_by_stills if take.key in missing)
 
 
 def _wanted(status: FilmStatus) -> dict[str, _Wanted]:
-    """Every take that may be rendered, by key; one that is wanted twice is rendered for the first place in the film,
-    and what is also a take of a shot is called by that."""
+    """Every take that may be rendered, by key. A take that is wanted several times gets its first place in the film. If
+    it is also a take of a shot, it gets that label."""
     shots = [wanted for index, shot in enumerate(status.shots) for wanted in _of_shot(index, shot)]
     parts = [wanted for index, shot in enumerate(status.shots) for wanted in _parts(index, shot)]
     paintings = [
@@ -165,19 +170,19 @@ def _parts(index: int, shot: ShotStatus) -> Iterator[tuple[str, _Wanted]]:
 
 
 def _in_order(takes: Sequence[Take], wanted: Mapping[str, _Wanted]) -> Iterator[Take]:
-    """Whatever is ready and has the model that is loaded, else whatever is ready: the first by its place."""
+    """The next take is one that is ready, if possible with the loaded model; the smallest place wins."""
     models = {model: at for at, model in enumerate(dict.fromkeys(_loaded(take) for take in takes))}
-    looks = {loras: at for at, loras in enumerate(dict.fromkeys(take.loras for take in takes))}
-    places = {take.key: _place(take, wanted[take.key], models, looks) for take in takes}
+    lora_sets = {loras: at for at, loras in enumerate(dict.fromkeys(take.loras for take in takes))}
+    places = {take.key: _place(take, wanted[take.key], models, lora_sets) for take in takes}
     ready = _Ready([(places[take.key], take) for take in takes])
     loaded = -1
     while (found := ready.next(loaded)) is not None:
-        loaded = places[found.key].loaded
+        loaded = places[found.key].model
         yield found
 
 
 class _Ready:
-    """Takes that need nothing that is still to come, for each loaded model the least place first, else as given."""
+    """The takes whose needs are met, in one heap per model, smallest place first."""
 
     def __init__(self, takes: Sequence[tuple[_Place, Take]]) -> None:
         keys = {take.key: at for at, (_, take) in enumerate(takes)}
@@ -192,7 +197,7 @@ class _Ready:
                 self._push(place, take)
 
     def next(self, loaded: int) -> Take | None:
-        """One with the model that is loaded, else the least of all; None after the last."""
+        """The first take with the loaded model, or else the first of all; None after the last one."""
         heap = self._heaps.get(loaded) or min((heap for heap in self._heaps.values() if heap), default=None)
         if not heap:
             return None
@@ -204,11 +209,11 @@ class _Ready:
         return take
 
     def _push(self, place: _Place, take: Take) -> None:
-        heappush(self._heaps.setdefault(place.loaded, []), (place, self._at[take.key], take))
+        heappush(self._heaps.setdefault(place.model, []), (place, self._at[take.key], take))
 
 
 def _loaded(take: Take) -> tuple[str, Way]:
-    """What has to be loaded anew when it differs; a profile may need weights of its own."""
+    """What requires reloading when it differs: the model, and the profile, which may need its own weights."""
     return take.model, take.sampling.way
 
 
@@ -216,9 +221,9 @@ def _place(
     take: Take,
     wanted: _Wanted,
     models: Mapping[tuple[str, Way], int],
-    looks: Mapping[tuple[Lora, ...], int],
+    lora_sets: Mapping[tuple[Lora, ...], int],
 ) -> _Place:
-    return _Place(models[_loaded(take)], wanted.spare, looks[take.loras], wanted.index, wanted.number)
+    return _Place(models[_loaded(take)], wanted.spare, lora_sets[take.loras], wanted.index, wanted.number)
 
 
 def _order(plan: FilmPlan, take: Take, wanted: _Wanted, backend: Backend) -> RenderOrder:

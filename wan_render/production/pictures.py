@@ -1,4 +1,4 @@
-"""The pixels of plates: keyframes conformed, frames of takes read from the store."""
+"""The pixels of plates: keyframes are fitted, frames of takes are read from the store."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from wan_render.take import AnyPlate, FramePlate, Plate, short
 
 @dataclass(frozen=True)
 class Pictures:
-    """Where plates come from. `files`: the file of each keyframe's picture, by SHA-256."""
+    """Reads plates. files: the picture file of each keyframe, by SHA-256."""
 
     store: Store
     files: Mapping[str, Path]
 
     def pixels(self, plate: AnyPlate) -> Pixels:
-        """(height, width, 3) uint8 RGB of the plate's size. Raises PictureError for a keyframe, RenderError where the
-        take is not there, MachineError where its clip cannot be read."""
+        """(height, width, 3) uint8 RGB at the plate's size. Raises PictureError for a keyframe, RenderError if the take
+        is missing, MachineError if its clip cannot be read."""
         if isinstance(plate, FramePlate):
             return self._frame(plate)
         return conform(self.files[plate.picture], plate)
 
     def crop(self, plate: Plate, side: int) -> Pixels:
-        """See plates.crop_shown."""
+        """The whole picture with the kept part outlined; see plates.crop_shown."""
         return crop_shown(self.files[plate.picture], plate, side)
 
     def name(self, plate: AnyPlate) -> str:
@@ -41,17 +41,17 @@ class Pictures:
     def _frame(self, plate: FramePlate) -> Pixels:
         clip = self.store.verify(plate.take)
         if clip is None:
-            raise not_to_be_had(self.store, plate.take, "a shot begins on it")
+            raise unavailable(self.store, plate.take, "a shot begins on it")
         if clip.size != plate.size:
             raise RenderError(Problem(f"take {short(plate.take)}", f"is {clip.size}", f"{plate.size} is needed"))
         return next(read_frames(clip.video, plate.frame, 1))
 
 
-def not_to_be_had(store: Store, key: str, why_needed: str) -> RenderError:
-    """Of a take that is needed and that `verify` did not give: it is not there, or it cannot be read."""
-    closed = store.unreadable(key)
-    if closed is not None:
-        return RenderError(Problem(f"take {short(key)}", f"{why_needed}, but {closed.found}", "", closed.remedy))
-    return RenderError(
-        Problem(f"take {short(key)}", f"is not there, and {why_needed}", "", "run the same command again")
-    )
+def unavailable(store: Store, key: str, why_needed: str) -> RenderError:
+    """The error for a needed take that `verify` did not return: it is missing or cannot be read."""
+    unreadable = store.unreadable(key)
+    if unreadable is not None:
+        return RenderError(
+            Problem(f"take {short(key)}", f"{why_needed}, but {unreadable.found}", "", unreadable.remedy)
+        )
+    return RenderError(Problem(f"take {short(key)}", f"is missing, and {why_needed}", "", "run the same command again"))

@@ -1,4 +1,4 @@
-"""Rendering one take: what a device process does with an order."""
+"""Render one take: what a device process does with an order."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ LOG = logger("wan_render.production")
 
 
 def render_take(order: RenderOrder, warm: Warm, device: Device, store: Store, listen: Listen) -> Clip:
-    """The take as a whole clip in the store: found there, or rendered now.
+    """The clip of the take in the store: found there, or rendered now.
 
-    While another run renders it, `listen` hears WAITING every second; then it is found. Raises PictureError,
-    RenderError, DeviceError, WeightsError, FfmpegError or DiskError; nothing of the take is visible in the store then.
+    While another run renders the take, `listen` gets WAITING every second; then the take is found. Raises PictureError,
+    RenderError, DeviceError, WeightsError, FfmpegError or DiskError; then the take does not appear in the store.
     """
     begun = begin_take(order, warm, device, store, listen)
     return begun if isinstance(begun, Clip) else begun.write()
@@ -45,24 +45,25 @@ def begin_take(order: RenderOrder, warm: Warm, device: Device, store: Store, lis
         if clip is not None:
             _settle(order, store)
             return clip
-        if (closed := store.unreadable(order.take.key)) is not None:
-            raise DiskError(closed)
+        if (unreadable := store.unreadable(order.take.key)) is not None:
+            raise DiskError(unreadable)
         fill = _filling(order, warm, device, store, watch)
         watch(Progress(Phase.WRITING))
         return Unwritten(order, store, fill, store.hand_over(order.take.key), held.pop_all())
 
 
 def assist_take(order: RenderOrder, warm: Warm, device: Device, listen: Listen) -> None:
-    """Be one of the group that renders the take, but not its leader, who writes it. Raises as `begin_take` does."""
+    """Help a group to render the take, as any rank but the first, which writes it. Raises the errors of
+    `begin_take`."""
     if order.group is None or not order.group.rank:
-        raise ValueError(f"expected the order of a group's later rank, got {order.group}")
+        raise ValueError(f"expected a rank from 1 on in a group, got {order.group}")
     with _closed_after_failure(order, warm, device):
         renderer = warm.renderer(order, device, listen)
         renderer.assist(order.take, TakeInputs(None, None, order.loras), listen, order.group)
 
 
 class Unwritten:
-    """A take that is rendered and not yet written. It holds the take's lock, for whichever thread calls `write`."""
+    """A take that is rendered but not written. It holds the take's lock. Any thread may call `write`, once."""
 
     def __init__(
         self, order: RenderOrder, store: Store, fill: Fill, take_over: Callable[[], None], held: ExitStack
@@ -71,7 +72,7 @@ class Unwritten:
         self._take_over, self._held = take_over, held
 
     def write(self) -> Clip:
-        """Publish it. Raises FfmpegError or DiskError."""
+        """Write the take and publish it. Raises FfmpegError or DiskError."""
         self._take_over()
         with self._held:
             clip = self._store.publish(self._order.take, self._fill)
@@ -80,7 +81,7 @@ class Unwritten:
 
 
 def _settle(order: RenderOrder, store: Store) -> None:
-    """The take is there: its shot has it, and what was kept for it alone has served."""
+    """After the take is published: record it for its shot, and drop the stages that only it needed."""
     if not machine_settings().keep_latents:
         store.stages.drop(order.take.key)
     if order.film:
@@ -88,7 +89,7 @@ def _settle(order: RenderOrder, store: Store) -> None:
 
 
 def _filling(order: RenderOrder, warm: Warm, device: Device, store: Store, watch: Stopwatch) -> Fill:
-    """Render; what is returned writes the files."""
+    """Render the take. The returned function writes its files."""
     for remark in order.remarks:
         LOG.warning("%s take %d: %s", order.shot, order.number, remark)
     pictures = Pictures(store, order.pictures)
@@ -111,7 +112,7 @@ def _plates(take: Take, pictures: Pictures) -> TakeInputs:
 
 
 def _joining(order: RenderOrder, device: Device, store: Store, plates: TakeInputs, watch: Stopwatch) -> Fill:
-    """A take that passes through keyframes: no model is needed, its segments are there."""
+    """Join a take that passes through keyframes from its segments, without a model."""
 
     def fill(folder: Path) -> Provenance:
         write_joined(folder, order.take, store)
@@ -124,7 +125,7 @@ def _joining(order: RenderOrder, device: Device, store: Store, plates: TakeInput
 def _frames(
     order: RenderOrder, warm: Warm, device: Device, store: Store, plates: TakeInputs, watch: Stopwatch
 ) -> tuple[Frames, Mapping[str, str]]:
-    """The checked frames, and what the renderer says of itself."""
+    """The checked frames, and the renderer's facts."""
     with _closed_after_failure(order, warm, device):
         renderer = warm.renderer(order, device, watch)
         pictures = {later.take.key: Pictures(store, later.pictures) for later in order.later}
@@ -138,17 +139,17 @@ def _frames(
 
 @contextmanager
 def _closed_after_failure(order: RenderOrder, warm: Warm, device: Device) -> Iterator[None]:
-    """After a failure no renderer stays open."""
+    """Close the renderer after a failure."""
     try:
         yield
     except BaseException:
-        LOG.info("take %s failed on %s: its renderer is closed", short(order.take.key), device.name)
+        LOG.info("take %s failed on %s: closing the renderer", short(order.take.key), device.name)
         warm.close()
         raise
 
 
 def _write_beside(folder: Path, plates: TakeInputs) -> tuple[str, ...]:
-    """What lies beside a clip: its preview, and the plates that it begins and ends on. What is to be remarked of it."""
+    """Write the preview and the first and last plate next to a clip. Returns remarks for take.json."""
     for name, picture in ((FIRST, plates.first), (LAST, plates.last)):
         if picture is not None:
             write_picture(folder / name, picture)
@@ -156,7 +157,7 @@ def _write_beside(folder: Path, plates: TakeInputs) -> tuple[str, ...]:
         write_preview(folder / CLIP, folder / PREVIEW)
     except DiskFullError:
         raise
-    except (FfmpegError, DiskError) as error:  # no film needs it, and the review page makes it
+    except (FfmpegError, DiskError) as error:  # the film does not need it, and the review page tries again
         remark = f"its preview could not be made: {error.problems[0].where} {error.problems[0].found}"
         LOG.warning("%s; the film is made without it", remark)
         return (remark,)
@@ -164,7 +165,7 @@ def _write_beside(folder: Path, plates: TakeInputs) -> tuple[str, ...]:
 
 
 def write_picture(file: Path, picture: Pixels) -> None:
-    """Write one picture as PNG: larger than it might be, and quickly."""
+    """Write a picture as PNG, with fast compression."""
     from PIL import Image
 
     Image.fromarray(picture).save(file, compress_level=1)
@@ -196,7 +197,7 @@ def _provenance(
 
 
 class Stopwatch:
-    """Passes progress on and measures how long each phase took. What comes before the first one is `preparing`."""
+    """Forwards progress and measures each phase. The time before the first phase counts as `preparing`."""
 
     def __init__(self, listen: Listen) -> None:
         self._listen = listen
@@ -205,13 +206,13 @@ class Stopwatch:
         self._seconds: dict[str, float] = {}
 
     def __call__(self, progress: Progress) -> None:
-        """Hear progress: the time since the last call belongs to the phase that was under way."""
+        """Forward progress. The time since the last call counts for the previous phase."""
         self._account()
         self._phase = progress.phase.value
         self._listen(progress)
 
     def seconds(self) -> dict[str, float]:
-        """Seconds of each phase so far, in milliseconds' precision."""
+        """Seconds of each phase so far, rounded to milliseconds."""
         self._account()
         return {phase: round(seconds, 3) for phase, seconds in self._seconds.items()}
 

@@ -1,4 +1,4 @@
-"""What the report shows of one version of a film, gathered from the run, the cut and the store."""
+"""Gather what the report says about one version of a film, from the run, the cut and the store."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from wan_render.take import AnyPlate, Plate
 from wan_render.take_fields import prompt_of
 
 CROP_SIDE = 512
-"""Pixels of the longer side of a picture that shows a crop: what a thumbnail of the page has."""
+"""Longer side, in pixels, of a picture that shows a crop: that of the page's thumbnails."""
 
 
 @contextmanager
 def review_of(run: Run, cut: Cut, version: str, video: Path, made: datetime) -> Iterator[Review]:
-    """The review of a film that was just made; its pictures of missing shots live as long as the context.
+    """The review of a film that was just made. Its pictures of missing shots exist only within the context.
 
-    They lie beside the film, in the folder that becomes its version: the next run removes what a killed one left.
+    They are in the folder that becomes the film's version, so the next run removes them if this one is killed.
     """
     plan = run.plan
     with TemporaryDirectory(prefix=".pictures-", dir=video.parent) as folder:
@@ -62,14 +62,15 @@ def review_of(run: Run, cut: Cut, version: str, video: Path, made: datetime) -> 
 
 @dataclass(frozen=True)
 class _Plates:
-    """Conformed pictures of what has no clip to show them, written when they are asked for."""
+    """Writes the fitted pictures of shots without a clip, on demand."""
 
     pictures: Pictures
     folder: Path
     cropped: Mapping[str, Fraction]
 
     def file(self, plate: AnyPlate) -> Path | None:
-        """None where the picture is gone or changed, or not rendered: then its shot says so."""
+        """The file of a fitted plate. None if the picture is missing or changed, or the take is not rendered; the slate
+        says so."""
         file = self.folder / f"{_name(plate)}.png"
         if not file.exists():
             with suppress(PictureError, RenderError):
@@ -77,7 +78,7 @@ class _Plates:
         return file if file.exists() else None
 
     def crop(self, plate: Plate) -> ShownCrop | None:
-        """None where little is cropped, or the picture is gone or changed."""
+        """The crop of a plate. None if little is cropped, or if the picture is missing or changed."""
         lost = self.cropped.get(plate.picture)
         if lost is None or plate.fit != "cover":
             return None
@@ -89,7 +90,7 @@ class _Plates:
 
 
 def _name(plate: AnyPlate) -> str:
-    """Of a plate's file: one picture may be fitted in several ways."""
+    """The name of a plate's file. One picture may be fitted in several ways."""
     return content_key("plate/1", plate)
 
 
@@ -117,14 +118,14 @@ def _shot(store: Store, status: ShotStatus, event: Event, start: int, plates: _P
 
 
 def _crops(shot: PlannedShot, plates: _Plates) -> dict[str, ShownCrop]:
-    """Of the keyframes as the plan has them: a clip that a pin keeps may have had others."""
+    """The crops of the planned keyframes, by name. None for a pinned clip, which may have had others."""
     match shot.content:
         case StillPicture(plate):
             named: list[tuple[str | None, AnyPlate | None]] = [(shot.from_name, plate)]
         case Rendered(takes, pin=None):
             take = takes[0].take
-            ways = zip(shot.through_names, (leg.plate for leg in take.through), strict=True)
-            named = [(shot.from_name, take.first), *ways, (shot.to_name, take.last)]
+            through = zip(shot.through_names, (leg.plate for leg in take.through), strict=True)
+            named = [(shot.from_name, take.first), *through, (shot.to_name, take.last)]
         case _:
             return {}
     found = {name: plates.crop(plate) for name, plate in named if name and isinstance(plate, Plate)}
@@ -146,12 +147,12 @@ def _what(shot: PlannedShot) -> str:
 def _keyframes(store: Store, shot: PlannedShot, status: ShotStatus, plates: _Plates) -> tuple[tuple[str, Path], ...]:
     clip = store.find(status.chosen) if status.chosen else None
     first, last = _pictures(shot, clip, plates)
-    named = ((shot.from_name, first), *_on_the_way(shot, plates), (shot.to_name, last))
+    named = ((shot.from_name, first), *_through(shot, plates), (shot.to_name, last))
     return tuple((name or "", picture) for name, picture in named if picture is not None)
 
 
-def _on_the_way(shot: PlannedShot, plates: _Plates) -> Iterator[tuple[str, Path | None]]:
-    """What the shot passes through; a kept clip may have passed through others, and says nothing of them."""
+def _through(shot: PlannedShot, plates: _Plates) -> Iterator[tuple[str, Path | None]]:
+    """The keyframes that the shot passes through. None for a pinned clip, whose keyframes are unknown."""
     if isinstance(shot.content, Rendered) and shot.content.pin is None:
         legs = shot.content.takes[0].take.through
         yield from zip(shot.through_names, map(plates.file, (leg.plate for leg in legs)), strict=True)
@@ -172,8 +173,8 @@ def _pictures(shot: PlannedShot, clip: Clip | None, plates: _Plates) -> tuple[Pa
 
 
 def _made(store: Store, status: TakeStatus) -> Provenance:
-    """How a take was made: for one that passes through keyframes, with what its segments took, and by what they were
-    rendered; itself it was only joined of them."""
+    """How a take was made. A take that passes through keyframes is only joined, so the times and versions of its
+    segments are added."""
     joined = store.record(status.key).provenance
     parts = {segment.key for segment in (status.take.segments if status.take is not None else ())}
     made = [store.record(key).provenance for key in sorted(parts) if store.find(key) is not None]
@@ -213,7 +214,7 @@ def _state(status: TakeStatus, clip: Clip | None) -> str:
 
 
 def _settings(fields: Mapping[str, Any], made: Provenance | None) -> Mapping[str, str]:
-    """Every resolved setting but the texts and the seed, in words."""
+    """Every resolved setting except the texts and the seed, in words."""
     sampling, size = fields["sampling"], fields["size"]
     words = {
         "backend": fields["backend"],

@@ -1,4 +1,4 @@
-"""One run on one storyboard: what it found before it began, and what it is to render."""
+"""One run of one storyboard: the status before it, and what it renders."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ LOG = logger("wan_render.production")
 
 @dataclass(frozen=True)
 class Run:
-    """before: the status that it began with, every found clip verified. only: ids of the shots that it renders,
-    None for all. confined: which GPUs are hidden by mistake, which profiles are not rendered on all of its devices, and
-    why."""
+    """A run that has begun.
+
+    before:   the status at its beginning, with every found clip verified.
+    only:     ids of the shots to render, None for all.
+    confined: warnings about devices: GPUs hidden by mistake, and profiles that only some of the devices can render.
+    """
 
     plan: FilmPlan
     backend: Backend
@@ -47,21 +50,21 @@ def begin(
     devices: Sequence[Device] = (),
     waiting: Callable[[str], None] = LOG.warning,
 ) -> Iterator[Run]:
-    """Claim the slug, remove what dead runs left, verify what is found, and see that the rest can be rendered.
+    """Claim the slug, remove what killed runs left, verify found takes, and check that the rest can be rendered.
 
-    devices: what is rendered on, the first of the kind that times are expected for; none where nobody knows yet.
-    Until it ends, `prune` keeps off; `waiting` gets a sentence where a prune has to end first.
-    Raises InputError for a slug of another storyboard; DiskError where there is too little room or no permission to
-    write; WeightsError where this machine lacks something for a model or a profile that is needed; FfmpegError where
-    takes are to be rendered and no ffmpeg runs: it would be noticed when the first one is written.
+    devices: those to render on; expected times are for the kind of the first. Empty if they are not known yet.
+    waiting: called with a sentence if a prune has to finish first. No prune begins until the context ends.
+    Raises InputError for a slug of another storyboard; DiskError if there is too little space or no permission to
+    write; WeightsError if this machine lacks something for a model or a profile that is needed; FfmpegError if takes
+    are to be rendered and no ffmpeg runs, rather than after the first take.
     """
     store.prepare()
-    with store.in_use(lambda: waiting(f"waiting for a prune of {store.root} to end")):
+    with store.in_use(lambda: waiting(f"waiting for a prune of {store.root} to finish")):
         store.claim(plan.slug, plan.file)
         before = _inspected(plan, backend, store, devices[0].kind if devices else None)
         unable = unable_devices(before.to_render, backend, devices)
         wanted = orders(plan, before, backend, only, unable)
-        _refuse_what_is_lacking(wanted, unable, devices)
+        _require_everything(wanted, unable, devices)
         if wanted:
             ffmpeg.require_ffmpeg()
         store.need(expected_bytes(plan, [order.take for order in wanted], store))
@@ -75,8 +78,8 @@ def _hidden(backend: Backend) -> tuple[Problem, ...]:
 
 
 def _inspected(plan: FilmPlan, backend: Backend, store: Store, device_kind: str | None) -> FilmStatus:
-    """The status after every clip that was found was verified: a damaged one is set aside, so not found any more; so is
-    a black one that an earlier version kept."""
+    """The status after every found clip was verified. Damaged clips, and black clips of earlier versions, are set aside
+    and count as missing."""
     set_aside_black_takes(plan, store)
     found = status(plan, store, backend, device_kind)
     keys = {take.key for shot in found.shots for take in shot.takes if take.clip is not None}
@@ -84,14 +87,14 @@ def _inspected(plan: FilmPlan, backend: Backend, store: Store, device_kind: str 
     return found if all(whole) else status(plan, store, backend, device_kind)
 
 
-def _refuse_what_is_lacking(wanted: tuple[RenderOrder, ...], unable: Unable, devices: Sequence[Device]) -> None:
+def _require_everything(wanted: tuple[RenderOrder, ...], unable: Unable, devices: Sequence[Device]) -> None:
     rendered = (order for order in wanted if not order.take.through)
     different = {(order.card.identity, order.published, order.take.sampling.way): order for order in rendered}
-    lacking: list[Problem] = []
+    problems: list[Problem] = []
     for order in different.values():
         way = order.take.sampling.way
         problem = order.backend.missing(order.card, order.published, *way) or refusal(unable[way], devices)
-        if problem is not None and problem not in lacking:
-            lacking.append(problem)
-    if lacking:
-        raise WeightsError(*lacking)
+        if problem is not None and problem not in problems:
+            problems.append(problem)
+    if problems:
+        raise WeightsError(*problems)

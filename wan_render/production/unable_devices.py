@@ -1,4 +1,4 @@
-"""Which of a run's devices cannot render which profiles, and what is said of it."""
+"""Which devices of a run cannot render which profiles, and the messages about it."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from wan_render.render_values import Device
 from wan_render.take import Take, Way
 
 Unable = Mapping[Way, Mapping[str, Problem]]
-"""How takes are computed → name of a device that cannot render it → what that lacks."""
+"""Profile and variant → name of a device that cannot render them → what it lacks."""
 
 
 def unable_devices(takes: Sequence[Take], backend: Backend, devices: Sequence[Device]) -> Unable:
-    """For every profile of these takes, in their variant."""
+    """The devices that cannot render the profiles and variants of these takes."""
     ways = dict.fromkeys(take.sampling.way for take in takes)
     return {(profile, variant): backend.unable(profile, devices, variant) for profile, variant in ways}
 
 
 def refusal(unable: Mapping[str, Problem], devices: Sequence[Device]) -> Problem | None:
-    """Why a profile is refused: no device can render it. None where one can, or there is no device to ask."""
+    """Why no device can render a profile. None if one can, or if there are no devices."""
     return of_devices(unable) if devices and len(unable) == len(devices) else None
 
 
 def confinements(takes: Sequence[Take], unable: Unable, devices: Sequence[Device]) -> tuple[Problem, ...]:
-    """For each profile that some of the devices render and others cannot: who takes part, who does not, and why."""
+    """A warning for each profile that only some of the devices can render: which can, which cannot, and why."""
     ways = dict.fromkeys(take.sampling.way for take in takes if not take.through)
     found = (confinement(unable[way], devices) for way in ways)
     return tuple(problem for problem in found if problem is not None)
 
 
 def confinement(unable: Mapping[str, Problem], devices: Sequence[Device]) -> Problem | None:
-    """Of one profile; None where all can render it, or none."""
+    """The warning for one profile. None if all devices can render it, or none."""
     if not 0 < len(unable) < len(devices):
         return None
     able = ", ".join(device.name for device in devices if device.name not in unable)
-    lacking = of_devices(unable)
-    return replace(lacking, found=f"rendered on {able}, not on {lacking.found}", remedy="")
+    problem = of_devices(unable)
+    return replace(problem, found=f"rendered on {able}, not on {problem.found}", remedy="")

@@ -20,15 +20,15 @@ class _Open:
 
 
 class Warm:
-    """Keeps the renderer of the last model that was asked for. Not for several threads."""
+    """Keeps the renderer of the last model open. Not thread-safe."""
 
     def __init__(self, stages: Stages = NOTHING_KEPT) -> None:
-        """stages: where renderers keep what they worked out."""
+        """stages: where renderers store intermediate results."""
         self._stages = stages
         self._open: _Open | None = None
 
     def renderer(self, order: RenderOrder, device: Device, listen: Listen) -> Renderer:
-        """The renderer for an order's model, opened where it is not open yet; another model's is closed first."""
+        """The renderer for an order's model. It is opened if necessary, after the one of another model was closed."""
         wanted = (order.backend, order.card, device, order.tighter)
         found = self._open
         if found is not None and (found.backend, found.card, found.device, found.tighter) == wanted:
@@ -39,7 +39,8 @@ class Warm:
         return renderer
 
     def close(self) -> None:
-        """Free the device: after the last order, and after a failure, since nobody knows what that left behind."""
+        """Free the device. Call it after the last order, and after a failure, whose effects on the device are
+        unknown."""
         if self._open is not None:
             renderer, self._open = self._open.renderer, None
             renderer.close()
