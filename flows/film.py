@@ -36,7 +36,7 @@ from wan_render.production import (
     with_film_change,
 )
 from wan_render.session.film_session import Session
-from wan_render.session.forecast_text import outlook
+from wan_render.session.forecast_text import forecast
 from wan_render.session.shot_selection import selected
 
 WHOLE_PATH = "name it from there, or with its whole path"
@@ -106,7 +106,7 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
     with begin(plan, session.backend, store, only=shots, devices=devices, waiting=log.warning) as run:
         for warning in warnings_of(run):
             log.warning("%s", warning)
-        sentence = outlook(with_film_change(run), run.orders, devices, session.settings.groups)
+        sentence = forecast(with_film_change(run), run.orders, devices, session.settings.groups)
         log.info("%s", sentence)
         if approval:
             wait_for_approval(run, sentence, (*film_warnings(plan, run.before), *run.confined))

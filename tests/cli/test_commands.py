@@ -33,7 +33,7 @@ def test_render_prints_the_film_last_and_does_not_make_it_again(wan_render: Run,
     assert film.parent.name == "v001"
     again = wan_render("render", harbour, "--backend", "animatic")
     assert film_of(again, tmp_path) == film
-    assert "every take is there" in again.stderr
+    assert "every take exists" in again.stderr
     assert "unchanged" in again.stdout
 
 
@@ -63,10 +63,10 @@ def test_a_shared_picture_makes_exactly_its_two_shots_stale(wan_render: Run, har
 def test_only_renders_what_is_named_and_says_what_is_missing(wan_render: Run, harbour: Path) -> None:
     done = wan_render("render", harbour, "--backend", "animatic", "--only", "1/020")
     assert done.returncode == 1
-    assert "slate: 1/010: not rendered: not asked for" in done.stderr
+    assert "slate: 1/010: not rendered: not selected" in done.stderr
     unknown = wan_render("render", harbour, "--backend", "animatic", "--only", "1/02")
     assert unknown.returncode == 2
-    assert "no shot or scene of the film" in unknown.stderr
+    assert "no such shot or scene" in unknown.stderr
     assert "did you mean '1/020'?" in unknown.stderr
 
 
@@ -106,7 +106,7 @@ def test_a_refused_take_is_listed_as_it_was_rendered(wan_render: Run, harbour: P
     assert refused == before | {"state": "refused", "chosen": False}
     assert (wanted["number"], wanted["chosen"]) == (2, True)
     circled = wan_render("takes", harbour, "1/010", "--circle", "7")
-    assert circled.stdout.splitlines()[-1] == "1/010: nobody has seen take 7 yet: the next render makes it"
+    assert circled.stdout.splitlines()[-1] == "1/010: take 7 is not rendered yet: the next render makes it"
     assert "take 1  refused" in wan_render(*listed[:-1]).stdout
 
 
@@ -387,7 +387,7 @@ def test_a_plan_for_a_device_that_is_not_here_is_made_with_a_warning(
 ) -> None:
     monkeypatch.setenv("WAN_RENDER_DEVICES", "cuda:0")
     done = wan_render("plan", large(harbour))
-    assert to_render(done) == "about 8 min on one NVIDIA H200 (none that can be used is here)"
+    assert to_render(done) == "about 8 min on one NVIDIA H200 (no usable device is here)"
     assert "warning: WAN_RENDER_DEVICES: no device is called 'cuda:0'; allowed: auto, or some of cpu" in done.stdout
 
 
@@ -402,7 +402,7 @@ def test_a_plan_counts_the_gpus_and_the_groups_that_they_form(
 
 def test_a_plan_says_that_a_time_is_of_another_gpu(wan_render: Run, harbour: Path, smi: Smi) -> None:
     smi(listed("NVIDIA L40S"))
-    assert to_render(wan_render("plan", large(harbour))) == "about 8 min (reckoned as NVIDIA H200) on 1 device"
+    assert to_render(wan_render("plan", large(harbour))) == "about 8 min (estimated for NVIDIA H200) on 1 device"
 
 
 def test_a_pin_to_a_clip_that_is_not_there_is_a_warning_of_plan_and_render(wan_render: Run, harbour: Path) -> None:
@@ -512,3 +512,20 @@ def test_output_that_cannot_be_written_is_the_machines_fault(harbour: Path, tmp_
         )
     assert done.returncode == 3
     assert "standard output: cannot be written: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("capabilities", ["GPU-a, 8.9\nGPU-b, 9.0\n", "GPU-a, 8.9\nGPU-b, 8.9\n"])
+def test_the_doctor_breaks_long_lines_between_clauses_and_keeps_all_words(
+    wan_render: Run, smi: Smi, capabilities: str
+) -> None:
+    smi("GPU-a, 24564, RTX 4090\nGPU-b, 143771, H200\n", capabilities=capabilities)
+    lines = wan_render("doctor").stdout.splitlines()
+    at = next(at for at, line in enumerate(lines) if line.startswith("-- profiles"))
+    after = next(at for at, line in enumerate(lines[at + 1 :], at + 1) if not line.startswith(" "))
+    assert after - at > 1
+    assert len(lines[at]) <= 120
+    profiles = next(
+        each for each in json.loads(wan_render("doctor", "--json").stdout)["findings"] if each["what"] == "profiles"
+    )
+    printed = " ".join(" ".join(lines[at:after]).split())
+    assert printed == f"-- profiles {profiles['found']} → {profiles['remedy']}"

@@ -119,7 +119,7 @@ def test_a_folder_that_may_not_be_written_is_said(open_folder: Path, as_nobody: 
         said = io.StringIO()
         with redirect_stderr(said):
             code = main(["new", str(open_folder / "locked" / "film")])
-        assert (code, "cannot be made (Permission denied)" in said.getvalue()) == (2, True), said.getvalue()
+        assert (code, "cannot be created (Permission denied)" in said.getvalue()) == (2, True), said.getvalue()
 
     main(["new", str(open_folder / "before")])  # imports what another user could not
     as_nobody(check)

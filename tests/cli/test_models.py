@@ -100,7 +100,7 @@ def test_a_model_that_is_here_is_checked(hub: FakeHub, tmp_path: Path) -> None:
     run(tmp_path, hub.endpoint, "models", "pull", NAME)
     again = run(tmp_path, "http://127.0.0.1:9", "models", "pull", NAME)
     assert again.returncode == 0
-    assert "is here, every file as it was pulled" in again.stdout
+    assert "already here, all files verified" in again.stdout
 
 
 def test_a_model_pulled_elsewhere_says_how_it_is_found(hub: FakeHub, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_terminal_shows_a_bar(hub: FakeHub, tmp_path: Path) -> None:
         shown = b"".join(iter(lambda: read(ours), b""))
         assert process.wait(60) == 0
     os.close(ours)
-    assert b"on disk in the end" in shown
+    assert b"on disk when done" in shown
     assert "━".encode() in shown
 
 

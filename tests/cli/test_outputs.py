@@ -19,7 +19,7 @@ def test_after_a_preview_its_takes_and_its_page_are_found_from_any_folder(
     made = wan_render("render", harbour)
     outputs = tmp_path / "outputs"
     assert made.stderr.splitlines()[0] == f"outputs: {outputs} (new); backend: animatic (WAN_RENDER_BACKEND)"
-    assert "1/010 take 1: begins (first take)" in made.stderr
+    assert "1/010 take 1: started (first take)" in made.stderr
     assert (outputs / "wan-render-store.json").is_file()
     monkeypatch.delenv("WAN_RENDER_BACKEND")
     elsewhere = tmp_path / "elsewhere"
@@ -30,7 +30,7 @@ def test_after_a_preview_its_takes_and_its_page_are_found_from_any_folder(
     assert in_folder(elsewhere, "open", harbour).stdout == f"{outputs}/films/harbour/v001/index.html\n"
     plan = in_folder(elsewhere, "plan", harbour)
     assert plan.stderr == f"outputs: {outputs}; backend: wan (the models that the storyboard names)\n"
-    assert "the newest film, v001, was made with animatic: --backend animatic plans that one" in plan.stdout
+    assert "the newest film, v001, was made with animatic: to plan that, use --backend animatic" in plan.stdout
     assert not list(elsewhere.iterdir())
 
 
@@ -39,9 +39,9 @@ def test_what_is_not_there_is_said_with_the_folder_that_was_searched(
 ) -> None:
     no_film = wan_render("open", harbour)
     assert no_film.returncode == 2
-    assert f"{tmp_path}/outputs: no film 'harbour' is here yet" in no_film.stderr
+    assert f"{tmp_path}/outputs: has no film 'harbour' yet" in no_film.stderr
     no_takes = wan_render("takes", harbour)
-    assert no_takes.stdout.splitlines()[-1].startswith(f"2 takes in {tmp_path}/outputs, 2 of them not rendered there;")
+    assert no_takes.stdout.splitlines()[-1].startswith(f"2 takes in {tmp_path}/outputs, 2 of them not rendered;")
 
 
 def test_a_variable_that_names_no_backend_is_refused_by_its_name(
@@ -71,6 +71,6 @@ def test_a_warning_that_the_film_was_made_with_is_only_counted(wan_render: Run, 
     said = [line for line in again.stderr.splitlines() if line.startswith("warning: ")]
     assert ["the font has no glyph for 🦌" in said[0], said[1:]] == [
         True,
-        [f"warning: 1 warning as when v001 was made: `wan-render plan {harbour}` prints all"],
+        [f"warning: 1 warning unchanged since v001: `wan-render plan {harbour}` prints all"],
     ]
     assert "film.raster: 64x64 is not a size" in wan_render("plan", harbour, "--backend", "animatic").stdout

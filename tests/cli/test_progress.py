@@ -16,7 +16,7 @@ from wan_render.cli.progress_bars import Reporter, reporter
 from wan_render.errors import DeviceError, Problem
 from wan_render.farm import AttemptFailed, Began, Ended, Event, Verdict
 from wan_render.render_values import Phase, Progress
-from wan_render.session.countdown import Countdown, Expected, NightCountdown
+from wan_render.session.countdown import Countdown, Expected, RunCountdown
 from wan_render.store import Clip
 from wan_render.take import Size
 
@@ -53,7 +53,7 @@ def tell(report: Reporter, *events: Event) -> None:
 def test_a_written_take_was_rendered(kind: type[io.StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
     with reporting(kind, monkeypatch) as (report, stderr):
         tell(report, Began(1), Progress(Phase.STEP, 1, 9), Progress(Phase.WRITING), Ended(CLIP))
-        assert "1/010 take 1: begins (first take)" in stderr.getvalue()
+        assert "1/010 take 1: started (first take)" in stderr.getvalue()
         assert "1/010 take 1: rendered in 0 s\n" in stderr.getvalue()
 
 
@@ -155,7 +155,7 @@ def test_what_was_expected_gives_way_to_what_is_measured(monkeypatch: pytest.Mon
 def test_takes_count_by_the_time_that_each_is_expected_to_take() -> None:
     short, long = replace(order("dawn"), number=1), replace(order("noon"), number=2)
     expected = Expected(100.0, {short.take.key: 10.0, long.take.key: 90.0}, 7.0)
-    night = NightCountdown([short, long], expected)
+    night = RunCountdown([short, long], expected)
     assert night.seconds == 107.0
     night.ended(short)
     assert night.seconds == pytest.approx(0.9 * 90.0 + 7.0, abs=0.1)

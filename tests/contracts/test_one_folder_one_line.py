@@ -69,7 +69,7 @@ def test_its_models_are_listed_and_pulled(run: Run) -> None:
     pulled = run("models", "pull", "grain-fine")
     assert "grain-fine: pulled: commit" in pulled
     assert "licence: CC0-1.0" in pulled
-    assert "is here, every file as it was pulled" in run("models", "pull", "grain-fine")
+    assert "already here, all files verified" in run("models", "pull", "grain-fine")
     listed = {model["name"]: model for model in json.loads(run("models", "--json"))["models"]}
     assert [listed[name]["state"] for name in ("grain-fine", "grain-coarse")] == ["here", "missing"]
     (Path(listed["grain-fine"]["folder"]) / FILE).write_bytes(b"")

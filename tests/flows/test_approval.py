@@ -67,7 +67,7 @@ def test_a_film_that_lacks_nothing_is_not_held(farm: Farm, tmp_path: Path) -> No
     storyboard.write_text(f"{head}shots: [{{still: k0}}]\n", encoding="utf-8")
     run = farm.run("film/now", storyboard=str(storyboard), approval=True)
     assert farm.ended(run)["name"] == "Completed"
-    until(10, lambda: "every take is there" in farm.logs(run))
+    until(10, lambda: "every take exists" in farm.logs(run))
 
 
 def _takes(farm: Farm) -> set[Path]:

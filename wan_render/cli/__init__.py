@@ -1,4 +1,4 @@
-"""The command line: it reads, calls one function, prints. Exit codes are those of the storyboard's format."""
+"""The command line: each command reads its arguments, calls one function and prints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wan_render.errors import DiskError, Problem, Terminated, WanRenderError
 from wan_render.printable import PrintableStream
 
 DEFECT = 3
-"""Exit code for a mistake of ours: no film, and not the user's fault."""
+"""Exit code for a bug in wan-render: no film, and not the user's fault."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _printing_safely() -> Iterator[None]:
-    """Whatever a storyboard, a file's name or a library says, the terminal shows it and obeys none of it."""
+    """Print no control sequences from a storyboard, a file name or a library."""
     for stream in (sys.stdout, sys.stderr):  # a film's title may be in a script that the terminal cannot show
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -39,14 +39,14 @@ def _printing_safely() -> Iterator[None]:
 
 
 def _ended(argv: Sequence[str] | None) -> int:
-    """The command's exit code, however it ends."""
+    """Run the command. Returns its exit code, however it ends."""
     try:
         return _run(argv)
     except WanRenderError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; what was finished is kept", file=sys.stderr)
+        print("interrupted; finished takes are kept", file=sys.stderr)
         return 130
     except Exception:  # noqa: BLE001 - the top of the command line
         from wan_render.cli.defect import report_defect
@@ -60,7 +60,7 @@ def _run(argv: Sequence[str] | None) -> int:
         arguments = parser().parse_args(argv)
         code = int(arguments.run(arguments))
         sys.stdout.flush()
-    except BrokenPipeError:  # `plan | head`: whoever read our output has seen enough
+    except BrokenPipeError:  # `plan | head`: the reader has seen enough
         _print_nowhere()
         return 0
     except OSError as error:
@@ -72,9 +72,9 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _print_nowhere() -> None:
-    """What is still in the buffer would fail again when Python ends."""
+    """Redirect standard output to nowhere: its buffer would fail again when Python exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated(Problem("wan-render", "terminated", remedy="the same command goes on where this one stopped"))
+    raise Terminated(Problem("wan-render", "terminated", remedy="run the same command again to continue"))

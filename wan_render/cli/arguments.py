@@ -1,4 +1,4 @@
-"""The commands and their options. A command's module is imported when it runs: `check` must start fast."""
+"""The commands and their options. A command's module is imported only when it runs, so that `check` starts fast."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from wan_render import __version__
 from wan_render.printable import shortened, shown
 
 LONGEST_MESSAGE = 600
-"""Characters of what argparse says is wrong; it repeats what was typed."""
+"""Characters of an error message of argparse, which repeats what was typed."""
 
 EPILOG = """\
-exit codes: 0 done; 1 film made, with slates for missing shots; 2 the input is wrong; 3 no film, the machine's fault;
-130 interrupted; 143 terminated. Settings of this machine are WAN_RENDER_* variables: see `wan-render doctor`.
+exit codes: 0 done; 1 the film was made, with slates for missing shots; 2 the input is wrong; 3 no film, because of the
+machine; 130 interrupted; 143 terminated. WAN_RENDER_* variables are this machine's settings; `wan-render doctor` lists
+them.
 """
 
 
@@ -40,14 +41,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 class Parser(argparse.ArgumentParser):
-    """Messages are not endless, whatever was typed, and have no colours: they pass through a PrintableStream."""
+    """Shortens messages, and uses no colours, which a PrintableStream would escape."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.color = False  # of Python 3.14 and later
+        self.color = False  # for Python 3.14 and later
 
     def error(self, message: str) -> NoReturn:
-        """See ArgumentParser."""
+        """Print a message of limited length and exit with code 2."""
         super().error(shortened(message, LONGEST_MESSAGE))
 
 
@@ -55,7 +56,7 @@ Commands = argparse._SubParsersAction  # argparse names the type of its own sub-
 
 
 def _count(text: str) -> int:
-    """A whole number in plain digits. Raises ArgumentTypeError."""
+    """An integer in plain digits. Raises ArgumentTypeError."""
     if re.fullmatch(r"-?[0-9]{1,9}", text) is None:
         raise argparse.ArgumentTypeError(f"invalid number {shown(text)}; allowed: 0 to 999999999")
     return int(text)
@@ -79,22 +80,22 @@ def _on_storyboard(commands: Commands[argparse.ArgumentParser], name: str, summa
     command = _command(commands, name, summary)
     command.add_argument("file", metavar="FILE", type=Path, help="the storyboard")
     command.add_argument(
-        "--allow", metavar="DIR", type=Path, action="append", default=[], help="a folder that its paths may lead to"
+        "--allow", metavar="DIR", type=Path, action="append", default=[], help="another folder it may use files from"
     )
     return command
 
 
 def _with_outputs(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
     command.add_argument(
-        "--outputs", metavar="DIR", type=Path, help="where takes and films are kept (default: outputs)"
+        "--outputs", metavar="DIR", type=Path, help="the folder for takes and films (default: outputs)"
     )
-    command.add_argument("--backend", metavar="NAME", help="render with this instead of the models named: animatic")
+    command.add_argument("--backend", metavar="NAME", help="render with this backend instead of the models: animatic")
     return command
 
 
 def _with_draft(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--draft", action="store_true", help="the same film at the profile 'draft': <slug>-draft, without circles"
+        "--draft", action="store_true", help="the draft of the film: profile 'draft', <slug>-draft, without circles"
     )
 
 
@@ -104,33 +105,33 @@ def _with_json(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _new(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = _command(commands, "new", "make a commented storyboard to start from")
-    command.add_argument("name", metavar="NAME", type=Path, help="the folder to make")
+    command = _command(commands, "new", "create a commented storyboard to start from")
+    command.add_argument("name", metavar="NAME", type=Path, help="the folder to create")
 
 
 def _check(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = _on_storyboard(commands, "check", "say what is wrong with a storyboard, all of it at once")
+    command = _on_storyboard(commands, "check", "list all mistakes in a storyboard at once")
     command.add_argument("--backend", metavar="NAME", help=argparse.SUPPRESS)
     _with_json(command)
 
 
 def _plan(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = _with_json(_with_outputs(_on_storyboard(commands, "plan", "say what would render, and why")))
+    command = _with_json(_with_outputs(_on_storyboard(commands, "plan", "show what would be rendered, and why")))
     _with_draft(command)
     command.add_argument("--prompts", action="store_true", help="print the composed prompts")
-    command.add_argument("--notes", action="store_true", help="print what was done to the inputs, besides the warnings")
+    command.add_argument("--notes", action="store_true", help="print notes on how the inputs were used")
 
 
 def _render(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = _with_outputs(_on_storyboard(commands, "render", "render what is missing and make the film"))
+    command = _with_outputs(_on_storyboard(commands, "render", "render the missing takes and make the film"))
     command.add_argument("--only", metavar="SHOTS", help="only these shots and scenes: 1/020,2")
     _with_draft(command)
-    command.add_argument("--retake", metavar="SHOT", help="refuse the shot's current take and render the next: 1/020")
+    command.add_argument("--retake", metavar="SHOT", help="refuse the shot's current take and render another: 1/020")
     _with_json(command)
 
 
 def _takes(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = _with_json(_with_outputs(_on_storyboard(commands, "takes", "list takes, or circle or refuse one")))
+    command = _with_json(_with_outputs(_on_storyboard(commands, "takes", "list takes; circle or refuse one")))
     command.add_argument("shot", metavar="SHOT", nargs="?", help="1/020")
     choice = command.add_mutually_exclusive_group()
     choice.add_argument("--circle", metavar="N", help="the take that goes into the film: 2, or 2@7f3a91 to pin it")
@@ -140,7 +141,7 @@ def _takes(commands: Commands[argparse.ArgumentParser]) -> None:
 def _prune(commands: Commands[argparse.ArgumentParser]) -> None:
     command = _with_outputs(_on_storyboard(commands, "prune", "list takes that no kept film, circle or pin uses"))
     command.add_argument(
-        "--keep", metavar="N", type=_count, required=True, help="keep what the newest N versions of this film show"
+        "--keep", metavar="N", type=_count, required=True, help="keep the takes in the newest N versions of this film"
     )
     command.add_argument("--yes", action="store_true", help="delete them")
     _with_draft(command)
@@ -151,16 +152,16 @@ def _open(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _models(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = _with_json(_command(commands, "models", "list the models and where their weights are, or pull one"))
+    command = _with_json(_command(commands, "models", "list the models and their weights, or pull one"))
     command.set_defaults(action="list")
     actions = command.add_subparsers(title="actions", metavar="ACTION")
-    pull = actions.add_parser("pull", help="bring a model's weights to this machine", allow_abbrev=False)
+    pull = actions.add_parser("pull", help="download a model's weights", allow_abbrev=False)
     pull.set_defaults(action="pull")
     pull.add_argument("name", metavar="NAME", help="the model, as `wan-render models` lists it")
     pull.add_argument("--source", metavar="HUB", help="huggingface (default) or modelscope")
-    pull.add_argument("--revision", metavar="R", help="a branch, tag or commit (default: the model's own, main)")
-    pull.add_argument("--to", metavar="DIR", type=Path, help="the folder of weights (default: WAN_RENDER_WEIGHTS)")
+    pull.add_argument("--revision", metavar="R", help="a branch, tag or commit (default: main)")
+    pull.add_argument("--to", metavar="DIR", type=Path, help="the folder for weights (default: WAN_RENDER_WEIGHTS)")
 
 
 def _doctor(commands: Commands[argparse.ArgumentParser]) -> None:
-    _with_json(_command(commands, "doctor", "say what is here: Python, ffmpeg, devices, memory, weights, fonts, disk"))
+    _with_json(_command(commands, "doctor", "check this machine: Python, ffmpeg, fonts, devices, disk, weights"))

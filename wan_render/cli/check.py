@@ -1,4 +1,4 @@
-"""`check`: everything that is wrong with a storyboard, without a store or a device."""
+"""`check`: list all mistakes in a storyboard. Needs no store and no device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wan_render.session.wording import counted
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read and plan the file; exit 2 where it has mistakes, 0 with warnings or none."""
+    """Read and plan the file. Returns 2 if it has mistakes, otherwise 0, with or without warnings."""
     session = session_of(arguments)
     if arguments.json:
         return _as_json(session)

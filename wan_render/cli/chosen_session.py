@@ -1,4 +1,4 @@
-"""The session that a command's arguments ask for."""
+"""The session for a command's arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wan_render.session.film_session import Session
 
 
 def session_of(arguments: argparse.Namespace) -> Session:
-    """Raises UsageError for an unknown backend, and for an --allow that names no folder."""
+    """The session. Raises UsageError for an unknown backend, and for an --allow that is not a folder."""
     return Session.of(
         arguments.file,
         allow=arguments.allow,
@@ -20,5 +20,5 @@ def session_of(arguments: argparse.Namespace) -> Session:
 
 
 def say_first(session: Session) -> None:
-    """Print the opening to stderr, where it disturbs nobody who reads what a command prints."""
+    """Print the opening to stderr, so that stdout has only the command's result."""
     print(session.opening, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What is kept of a mistake of ours, so that somebody can report it."""
+"""Save the traceback of a bug in wan-render, so that users can report it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from wan_render.printable import path_name, printable
 from wan_render.settings import machine_settings
 
 MOST_REPORTS = 20
-"""More than these are not kept; the oldest go first."""
+"""How many reports are kept; the oldest are deleted first."""
 
 
 def report_defect() -> Problem:
-    """Write down the exception that is being handled; what to tell the user of it."""
+    """Save the exception that is being handled. Returns the message for the user."""
     text = printable(f"{' '.join(sys.argv)}\n{traceback.format_exc()}")
     last = text.strip().splitlines()[-1]
     return Problem("wan-render", f"a defect: {last}", remedy=f"please report it with {path_name(_written(text))}")
 
 
 def _written(text: str) -> Path:
-    """In the cache, where the oldest make room; in the system's folder where that cannot be written."""
+    """The file with the text: in the cache, or in the system's temporary folder if the cache cannot be written."""
     try:
         folder = machine_settings().cache / "defects"
         folder.mkdir(parents=True, exist_ok=True)

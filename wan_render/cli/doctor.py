@@ -1,4 +1,4 @@
-"""`doctor`: what is here, what is not, and what to do about it."""
+"""`doctor`: what this machine has, what it lacks, and what to do about it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -28,16 +29,21 @@ from wan_render.settings import PREFIX, MachineSettings, machine_settings, varia
 from wan_render.store import outputs_for
 
 CHECKS = "wan_render.doctor"
-"""The entry points that add to the report: functions of a folder that give findings. They raise nothing."""
+"""Entry points that add to the report: functions that take a folder and return findings. They raise no errors."""
 
-WITHOUT_GPU = f"the models want one; --backend {PREVIEW_BACKEND} renders a preview without"
+WITHOUT_GPU = f"the models need one; --backend {PREVIEW_BACKEND} renders a preview without"
 
 WIDTH = max(map(len, variables()))
-"""Columns of the report's names."""
+"""Width of the column with the names, in characters."""
+
+LONGEST_LINE = 120
+"""Longer lines, in characters, are broken before the remedy and between clauses."""
+
+_BETWEEN_CLAUSES = re.compile(r"(?<=; )|(?<=, )(?=or )")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print every finding; exit 3 where something is missing that nothing works without."""
+    """Print every finding. Returns 3 if something is missing that wan-render cannot work without."""
     findings = tuple(_findings(machine_settings()))
     if arguments.json:
         print(
@@ -47,9 +53,31 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         for finding in findings:
-            remedy = f"  → {finding.remedy}" if finding.remedy else ""
-            print(one_line(f"{finding.mark} {finding.what:<{WIDTH}} {finding.found}{remedy}"))
+            print("\n".join(_lines(finding)))
     return 3 if any(finding.mark == "!!" for finding in findings) else 0
+
+
+def _lines(finding: Finding) -> Iterator[str]:
+    """The finding in one line, or in several of at most LONGEST_LINE if it can be broken."""
+    name, found = f"{finding.mark} {finding.what:<{WIDTH}} ", one_line(finding.found)
+    remedy = one_line(f"→ {finding.remedy}") if finding.remedy else ""
+    if len(line := f"{name}{found}  {remedy}".rstrip()) <= LONGEST_LINE:
+        yield line
+        return
+    first, *others = (*_broken(found, LONGEST_LINE - len(name)), *_broken(remedy, LONGEST_LINE - len(name)))
+    yield f"{name}{first}"
+    yield from (" " * len(name) + other for other in others)
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """A text in lines of at most `width` characters, unless a clause is longer; no line for an empty text."""
+    lines: list[str] = []
+    for clause in filter(None, _BETWEEN_CLAUSES.split(text)):
+        if lines and len(lines[-1]) + len(clause.rstrip()) <= width:
+            lines[-1] += clause
+        else:
+            lines.append(clause)
+    return [line.rstrip() for line in lines]
 
 
 def _findings(settings: MachineSettings) -> Iterator[Finding]:
@@ -72,9 +100,9 @@ def _findings(settings: MachineSettings) -> Iterator[Finding]:
         yield _setting(variable, _shown(getattr(settings, field)), settings)
 
 
-def _tried(what: str, look: Callable[[], Finding], *, needed: bool) -> Finding:
+def _tried(what: str, find: Callable[[], Finding], *, needed: bool) -> Finding:
     try:
-        return look()
+        return find()
     except WanRenderError as error:
         problem = error.problems[0]
         return Finding(what, problem.found, problem.remedy or problem.allowed or "see above", needed)
@@ -90,10 +118,10 @@ def _yaml() -> Finding:
 
 
 def _ffmpeg() -> Finding:
-    lacking = ffmpeg.lacking()
+    missing = ffmpeg.missing_features()
     found = f"{ffmpeg.version()} at {ffmpeg.program()}"
-    if lacking:
-        return Finding("ffmpeg", f"{found}, without {', '.join(lacking)}", "unset WAN_RENDER_FFMPEG", needed=True)
+    if missing:
+        return Finding("ffmpeg", f"{found}, without {', '.join(missing)}", "unset WAN_RENDER_FFMPEG", needed=True)
     return Finding("ffmpeg", found)
 
 
@@ -122,16 +150,16 @@ def _no_device(kind: str, problem: Problem) -> Finding:
 
 
 def _profiles(backend: Backend, settings: MachineSettings) -> Iterator[Finding]:
-    """What a backend can render on the devices that it would use. Why a slower kind of device renders less was said
-    with the devices."""
+    """The profiles that a backend can render on the devices that it would use. For devices of a slower kind the report
+    gives no reasons: it already says that the best kind is missing."""
     try:
         devices = local_devices(settings, backend.device_kinds)
-    except WanRenderError:  # said of the devices
+    except WanRenderError:  # reported with the devices
         return
     variants = {name: backend.variant(name, devices).name for name in PROFILES}
-    unable = {name: backend.unable(name, devices, computed) for name, computed in variants.items()}
+    unable = {name: backend.unable(name, devices, variant) for name, variant in variants.items()}
     refused = {name: problem for name in PROFILES if (problem := refusal(unable[name], devices)) is not None}
-    able = ", ".join(_told(name, variants[name]) for name in PROFILES if name not in refused)
+    able = ", ".join(_profile_text(name, variants[name]) for name in PROFILES if name not in refused)
     has_best_kind = any(device.kind == backend.device_kinds[0] for device in devices)
     yield _lacking_profiles(_label("profiles", backend), able, refused if has_best_kind else {})
     confined = {name: confinement(problems, devices) for name, problems in unable.items()}
@@ -139,25 +167,25 @@ def _profiles(backend: Backend, settings: MachineSettings) -> Iterator[Finding]:
 
 
 def _label(what: str, backend: Backend) -> str:
-    """The default backend's findings go without its name."""
+    """The label of a finding, with the backend's name unless it is the default backend."""
     name = backend.id.partition("/")[0]
     return what if name == DEFAULT else f"{what} of {name}"
 
 
-def _told(profile: str, computed: str) -> str:
+def _profile_text(profile: str, variant: str) -> str:
     """`draft`, or `draft (computed like exact)`."""
-    return f"{profile} (computed like {computed})" if computed else profile
+    return f"{profile} (computed like {variant})" if variant else profile
 
 
-def _lacking_profiles(label: str, able: str, lacking: Mapping[str, Problem]) -> Finding:
-    if not lacking:
+def _lacking_profiles(label: str, able: str, refused: Mapping[str, Problem]) -> Finding:
+    if not refused:
         return Finding(label, able)
-    first = next(iter(lacking.values()))
-    return Finding(label, f"{able}; not {', '.join(lacking)}: {first.found}; {first.allowed}", first.remedy)
+    first = next(iter(refused.values()))
+    return Finding(label, f"{able}; not {', '.join(refused)}: {first.found}; {first.allowed}", first.remedy)
 
 
 def _confined_profiles(label: str, found: Mapping[str, Problem | None]) -> Iterator[Finding]:
-    """Those that only some of the devices render."""
+    """The profiles that only some of the devices can render."""
     confined = {name: problem for name, problem in found.items() if problem is not None}
     if confined:
         first = next(iter(confined.values()))
@@ -165,16 +193,16 @@ def _confined_profiles(label: str, found: Mapping[str, Problem | None]) -> Itera
 
 
 def _setting(variable: str, value: str, settings: MachineSettings) -> Finding:
-    """Whether the devices of that name are here was not asked when the settings were read."""
+    """A setting. Whether named devices exist is checked here, because reading the settings does not."""
     try:
         if variable == SETTING:
             local_devices(settings, tuple(KIND_NAMES))
     except UsageError as error:
         problem = error.problems[0]
-        if problem.where == VISIBLE:  # said of the devices: this setting is right
+        if problem.where == VISIBLE:  # reported with the devices: this setting is right
             return Finding(variable, value)
         return Finding(variable, f"{value}: {problem.found}", problem.remedy or problem.allowed, needed=True)
-    except MachineError:  # said of the devices
+    except MachineError:  # reported with the devices
         pass
     return Finding(variable, value)
 
@@ -186,7 +214,7 @@ def _shown(value: object) -> str:
 
 
 def _outputs(settings: MachineSettings) -> Finding:
-    """Where a storyboard of this folder would keep its takes and films."""
+    """The outputs folder of a storyboard in the current folder."""
     try:
         return _disk("outputs", outputs_for(None, settings.outputs).folder, needed=True)
     except UsageError as error:
@@ -196,7 +224,8 @@ def _outputs(settings: MachineSettings) -> Finding:
 
 
 def _disk(what: str, folder: Path, *, needed: bool) -> Finding:
-    """Without a cache everything is hashed, and its kernels chosen and compiled, in every process anew."""
+    """A folder and its free space. A cache is optional: without it, every process hashes files and compiles kernels
+    again."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         found = f"{folder}: {there} {'cannot be written' if there.is_dir() else 'is not a folder'}"
@@ -205,17 +234,17 @@ def _disk(what: str, folder: Path, *, needed: bool) -> Finding:
 
 
 def _registered() -> Iterator[Finding]:
-    """What other packages look at: `flows` looks at its farm, which the core knows nothing of."""
+    """Findings of other packages, for example of `flows` about its farm, which the core does not know."""
     for check in sorted(entry_points(group=CHECKS), key=lambda each: each.name):
         yield from check.load()(Path.cwd())
 
 
 def _weights() -> Iterator[Finding]:
-    """The weights alone: what else a backend needs is said once, by its own findings."""
+    """Findings about weights only. A backend's other requirements are in its own findings."""
     for family in families().values():
         for card in family.cards:
             problem = family.weights(card).problem
             if problem is None:
-                yield Finding(card.name, "its weights are here")
+                yield Finding(card.name, "weights found")
             else:
                 yield Finding(card.name, problem.found, problem.remedy)

@@ -1,4 +1,4 @@
-"""`models`: what each can do and where its weights are; `models pull`: bring them here."""
+"""`models`: list models and their weights; `models pull`: download weights."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ def _pull(arguments: argparse.Namespace, settings: MachineSettings) -> int:
     family, card = _published(arguments.name)
     with watching() as watch:
         pulled = family.pull(PullRequest(card, root, arguments.source, arguments.revision), watch)
-    state = "pulled" if pulled.is_new else "is here, every file as it was pulled"
+    state = "pulled" if pulled.is_new else "already here, all files verified"
     print(f"{card.name}: {state}: commit {pulled.commit} from {pulled.source}, {gigabytes(pulled.bytes)}")
     print("\n".join(licence_lines(card)))
     if family.weights(card).folder != pulled.folder:
-        print(f"to render with it: WAN_RENDER_WEIGHTS='{root}', or `model: {pulled.folder}` in place of the name")
+        print(f"to render with it: set WAN_RENDER_WEIGHTS='{root}', or write `model: {pulled.folder}`")
     print(pulled.folder)
     return 0
 
 
 def _published(name: str) -> tuple[ModelFamily, ModelCard]:
-    """The published model of that name, and whose it is. Raises UsageError."""
+    """The published model of a name, and its family. Raises UsageError for an unknown name."""
     known = {card.name: (family, card) for family in families().values() for card in family.cards}
     if name not in known:
         allowed = f"allowed: {', '.join(known)}"
-        raise UsageError(Problem(shown(name), "no model of this name", allowed, did_you_mean(name, known)))
+        raise UsageError(Problem(shown(name), "unknown model", allowed, did_you_mean(name, known)))
     return known[name]
 
 
@@ -102,20 +102,20 @@ class _Listed:
 
     @property
     def _sampling(self) -> Sampling:
-        """The same for every kind of shot that a model renders."""
+        """The model's sampling, which is the same for every kind of shot."""
         return next(iter(self.card.kinds.values())).sampling
 
     def _where(self) -> str:
         weights = self.weights
         if weights.folder is None:
-            return f"not here, takes {gigabytes(weights.bytes)}: wan-render models pull {self.card.name}"
+            return f"not here ({gigabytes(weights.bytes)}): wan-render models pull {self.card.name}"
         if weights.problem is not None:
             return f"damaged: {weights.problem}"
         return f"{weights.folder}, {gigabytes(weights.bytes)}"
 
 
 def licence_lines(card: ModelCard) -> list[str]:
-    """Under which terms the weights and the LoRAs of its drafts are published, and where that is said."""
+    """The licences of a model's weights and of its draft LoRAs, with their sources."""
     lines = [_licensed("licence", card.licence)] if card.licence is not None else []
     return lines + list(dict.fromkeys(_licensed("drafts' LoRAs", lora.licence) for lora in card.distilled))
 

@@ -1,4 +1,4 @@
-"""`new`: a storyboard to start from, which renders as it is."""
+"""`new`: create a storyboard to start from. It renders without changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STARTER_KEYFRAMES = {
     "noon": ((92, 150, 210), (226, 232, 220)),
     "dusk": ((30, 26, 60), (190, 86, 84)),
 }
-"""The colours of each starter keyframe's sky, at its top and at the horizon (RGB)."""
+"""Sky colours of each starter keyframe (RGB): at the top and at the horizon."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,15 +38,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _make(folder: Path) -> None:
     if not folder.name:
-        raise UsageError(Problem(shown(str(folder)), "is not a name", "a folder to be made, `my-film`"))
+        raise UsageError(Problem(shown(str(folder)), "is not a name", "a new folder, for example `my-film`"))
     try:
         if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
-            raise UsageError(Problem(path_name(folder), "is there already", "a new name, or an empty folder"))
+            raise UsageError(Problem(path_name(folder), "already exists", "a new name, or an empty folder"))
         (folder / "keyframes").mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         named = shown(str(folder)) if len(str(folder)) > LONGEST_SHOWN else path_name(folder)
-        raise UsageError(Problem(named, f"cannot be made ({why})", "a folder that you may write to")) from error
+        raise UsageError(Problem(named, f"cannot be created ({why})", "a folder that you may write to")) from error
 
 
 def _fill(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""`open`: the newest film's review page, in the browser."""
+"""`open`: open the newest film's review page in the browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wan_render.printable import path_name
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Open the page where there is a browser; print its path in any case."""
+    """Open the page if there is a browser. Its path is always printed."""
     session = session_of(arguments).with_backend_of_newest_film()
     say_first(session)
     film = session.store.films.latest(session.plan.slug)
@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             Problem(
                 path_name(session.outputs.folder),
-                f"no film '{session.plan.slug}' is here yet",
+                f"has no film '{session.plan.slug}' yet",
                 remedy=f"make it: wan-render render {path_name(session.file)}",
             )
         )

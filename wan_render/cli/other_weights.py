@@ -1,7 +1,7 @@
-"""Takes of one film from different weights: the declared model is the same, the commit it resolved to is not.
+"""Warnings about takes of one film that come from different commits of the same model's weights.
 
-A take's key has the declared model alone, so that a take is never rendered again for a commit that changed a
-README; what the weights were is recorded beside it, and a difference is said.
+A take's key contains only the declared model, so that a commit that changes a README does not render takes again. The
+commit is recorded with the take, and differences are reported.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from wan_render.store import Store
 
 
 def other_weights(plan: FilmPlan, found: FilmStatus, store: Store, family: ModelFamily) -> Iterator[Problem]:
-    """One problem for each model of which takes in the film came from other weights than those that are here."""
+    """One problem per model and commit, if takes in the film came from other weights than those on this machine."""
     for card in plan.models.values():
         if card.folder is not None or not (version := family.weights(card).version):
             continue
         here = _commit(version)
         for commit in sorted(_earlier(card, found, store) - {here}):
-            words = f"takes of this film came from its weights at {commit}, those that are here are {here}"
-            yield Problem(card.name, words, remedy="what is rendered now may look a little different")
+            words = f"takes of this film were rendered with weights {commit}; this machine has {here}"
+            yield Problem(card.name, words, remedy="new takes may look slightly different")
 
 
 def _earlier(card: ModelCard, found: FilmStatus, store: Store) -> set[str]:
@@ -37,5 +37,5 @@ def _earlier(card: ModelCard, found: FilmStatus, store: Store) -> set[str]:
 
 
 def _commit(text: str) -> str:
-    """Without where it was pulled from and how it lies on disk."""
+    """The commit, without the source and the layout that follow it."""
     return text.split()[0]

@@ -1,4 +1,4 @@
-"""`plan`: what would render, what is there, and why."""
+"""`plan`: show what would be rendered, what is found, and why."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: PlanDevice
 
 
 def _print_loras(plan: FilmPlan) -> None:
-    """Which expert wears what, and how many of how many layers."""
+    """Print which experts use each LoRA, and how many layers it changes."""
     for worn in plan.worn:
         of_model = f" ({worn.model})" if len({each.model for each in plan.worn}) > 1 else ""
         print(f"LoRA {worn.path}: {worn.wearers}{of_model}")
@@ -92,26 +92,27 @@ def _print_loras(plan: FilmPlan) -> None:
 
 
 def _other_film(session: Session) -> str | None:
-    """What the newest film was made with, where that is not what is planned with."""
+    """A hint if the newest film was made with another backend than the plan's; otherwise None."""
     film = session.store.films.latest(session.slug)
     if film is None or film.backend in ("", session.backend.id.partition("/")[0]):
         return None
-    return f"the newest film, {film.name}, was made with {film.backend}: --backend {film.backend} plans that one"
+    return f"the newest film, {film.name}, was made with {film.backend}: to plan that, use --backend {film.backend}"
 
 
 def _print_notes(plan: FilmPlan, *, shown: bool) -> None:
-    """Every note where they are asked for; otherwise one line that says how many there are."""
+    """Print every note, or only their number."""
     if shown:
         for note in plan.notes:
             print(f"note: {note}")
     elif plan.notes:
-        print(f"{counted(len(plan.notes), 'note')}: `plan --notes` prints what was done to the inputs")
+        print(f"{counted(len(plan.notes), 'note')} on how the inputs were used: `plan --notes` prints them")
 
 
 def _lacking(plan: FilmPlan, backend: Backend) -> Iterator[str]:
-    """What this machine lacks to render the plan's models: not the plan's fault, so a warning."""
-    asked = dict.fromkeys((take.model, take.sampling.way) for take in plan.takes)
-    problems = (backend.missing(plan.models[model], (), *way) for model, way in asked)
+    """What this machine lacks to render the plan's models. Only warnings, because the plan may be rendered
+    elsewhere."""
+    needed = dict.fromkeys((take.model, take.sampling.way) for take in plan.takes)
+    problems = (backend.missing(plan.models[model], (), *way) for model, way in needed)
     yield from dict.fromkeys(str(problem) for problem in problems if problem is not None)
 
 
@@ -144,14 +145,14 @@ def _kind(planned: PlannedShot) -> str:
 
 
 def _takes(shot: ShotStatus) -> str:
-    """Every take with its state, where there is more than one or it is kept."""
+    """Every take with its state; "" if the shot has only take 1."""
     if len(shot.takes) == 1 and shot.takes[0].number == 1:
         return ""
     return " ".join(f"{take.number}{'*' if take.key == shot.chosen else ''}:{take.state.value}" for take in shot.takes)
 
 
 def _print_table(found: list[tuple[str, ...]]) -> None:
-    """Columns as wide as their widest cell, in cells of the terminal: a Han character is two wide."""
+    """Print aligned columns. Widths are in cells of the terminal: a Han character takes two."""
     from rich.cells import cell_len
 
     rows = [tuple(map(one_line, row)) for row in found]
@@ -170,5 +171,5 @@ def _print_prompts(plan: FilmPlan) -> None:
 
 
 def _print_texts(label: str, take: Take) -> None:
-    """What the model reads, to the character."""
+    """Print the exact texts that the model reads."""
     print(f"\n{label}\n  prompt:   {as_read(prompt_of(canonical(take)))}\n  negative: {as_read(take.negative)}")

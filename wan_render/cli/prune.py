@@ -1,4 +1,4 @@
-"""`prune`: list, and with --yes delete, takes that nothing uses."""
+"""`prune`: list unused takes, and delete them with --yes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wan_render.take import short
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Nothing is deleted without --yes."""
+    """List what can be deleted. Deletes it only with --yes."""
     if arguments.keep < 0:
         raise UsageError(Problem("--keep", f"invalid value {arguments.keep}", "0 or more versions"))
     session = session_of(arguments)
@@ -25,20 +25,20 @@ def run(arguments: argparse.Namespace) -> int:
         _print(gone, "deleted")
     else:
         found = prunable(session.plan, session.store, arguments.keep, pins)
-        _print(found, "not used any more")
+        _print(found, "unused")
         if found:
-            print("nothing was deleted; --yes deletes them")
+            print("nothing was deleted; use --yes to delete them")
     return 0
 
 
 def _pins(session: Session) -> list[str]:
-    """Pins of every shot, the omitted ones too."""
+    """Pins of every shot, including omitted ones."""
     shots = (shot for scene in session.document.storyboard.scenes for shot in scene.shots)
     return [shot.circle.pin for shot in shots if shot.circle is not None and shot.circle.pin is not None]
 
 
 def _print(found: tuple[Prunable, ...], what: str) -> None:
-    """Takes one by one; stages and logs, of which there are many small ones, in a line each."""
+    """Print each take, and one line each for all stages and all logs, which are many and small."""
     takes, stages, logs = ([each for each in found if each.kind is kind] for kind in Kind)
     for take in takes:
         made = f"{take.made:%Y-%m-%d %H:%M}" if take.made is not None else ""
@@ -46,11 +46,11 @@ def _print(found: tuple[Prunable, ...], what: str) -> None:
     print(f"{what}: {counted(len(takes), 'take')}, {gigabytes(sum(take.bytes for take in takes))}")
     if stages:
         total = gigabytes(sum(stage.bytes for stage in stages))
-        print(f"{what}: {counted(len(stages), 'stage')} on the way to takes, {total}")
+        print(f"{what}: {counted(len(stages), 'stage')}, {total}")
     if logs:
         total = gigabytes(sum(log.bytes for log in logs))
-        print(f"{what}: {counted(len(logs), 'log')} of more than {LOG_DAYS} days ago, {total}")
+        print(f"{what}: {counted(len(logs), 'log')} older than {LOG_DAYS} days, {total}")
 
 
 def _waiting() -> None:
-    print("waiting for a run in this outputs folder to end", file=sys.stderr)
+    print("waiting for a run in this outputs folder to finish", file=sys.stderr)

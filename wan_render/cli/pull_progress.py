@@ -1,4 +1,4 @@
-"""What `models pull` shows: a bar in a terminal, lines elsewhere."""
+"""Progress of `models pull`: a bar in a terminal, lines otherwise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 LINE_SECONDS = 30.0
-"""Without a terminal, so often."""
+"""Without a terminal, a line is printed at this interval."""
 
 
 @contextmanager
@@ -41,26 +41,26 @@ def watching() -> Iterator[PullWatch]:
         yield _Bar(bars)
 
 
-def _ahead(size: PullSize) -> str:
+def _forecast(size: PullSize) -> str:
     files = f"{size.missing} of {counted(size.files, 'file')} of weights"
-    return f"{files} to bring, {gigabytes(size.download_bytes)}; on disk in the end {gigabytes(size.disk_bytes)}"
+    return f"{files} to download, {gigabytes(size.download_bytes)}; {gigabytes(size.disk_bytes)} on disk when done"
 
 
 class _Lines:
-    """For logs."""
+    """Prints lines, for logs."""
 
     def __init__(self) -> None:
         self._total = self._done = 0
-        self._told = time.monotonic()
+        self._last_line = time.monotonic()
 
     def begin(self, size: PullSize) -> None:
         self._total = size.download_bytes
-        self.say(_ahead(size))
+        self.say(_forecast(size))
 
     def advance(self, count: int) -> None:
         self._done += count
-        if time.monotonic() - self._told >= LINE_SECONDS:
-            self._told = time.monotonic()
+        if time.monotonic() - self._last_line >= LINE_SECONDS:
+            self._last_line = time.monotonic()
             self.say(f"{gigabytes(self._done)} of {gigabytes(self._total)}")
 
     def say(self, text: str) -> None:
@@ -68,14 +68,14 @@ class _Lines:
 
 
 class _Bar:
-    """For people who watch."""
+    """Draws a bar."""
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
         self._task: TaskID | None = None
 
     def begin(self, size: PullSize) -> None:
-        self.say(_ahead(size))
+        self.say(_forecast(size))
         self._task = self._bars.add_task("weights", total=size.download_bytes)
 
     def advance(self, count: int) -> None:

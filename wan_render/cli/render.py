@@ -1,4 +1,4 @@
-"""`render`: render what is missing on every device there is, and make the film."""
+"""`render`: render the missing takes on every device, and make the film."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from wan_render.cli.progress_bars import reporter
 from wan_render.farm import LocalFarm, local_devices, render_all
 from wan_render.production import FilmVersion, begin, failures, finish, warnings_of, with_film_change
 from wan_render.session.film_session import Session
-from wan_render.session.forecast_text import expected, outlook
+from wan_render.session.forecast_text import expected, forecast
 from wan_render.session.shot_selection import selected
 from wan_render.session.wording import counted
 
 WITH_SLATES = 1
-"""Exit code of a film in which slates stand for missing shots."""
+"""Exit code for a film with slates in place of missing shots."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the film; its path is the last line that is printed."""
+    """Make the film. The last line printed is its path."""
     if arguments.retake is not None:
         from wan_render.cli.takes import retake
 
@@ -38,17 +38,17 @@ def _film(session: Session, only: str | None) -> FilmVersion:
     devices = local_devices(session.settings, backend.device_kinds)
     with (
         reporter() as report,
-        begin(plan, backend, store, only=shots, devices=devices, waiting=report.say) as work,
+        begin(plan, backend, store, only=shots, devices=devices, waiting=report.say) as run,
     ):
-        for sentence in warnings_of(work):
+        for sentence in warnings_of(run):
             report.say(f"warning: {sentence}")
         groups = session.settings.groups
-        before = with_film_change(work)
-        sentence = outlook(before, work.orders, devices, groups)
-        report.begin(work.orders, sentence, expected(before, work.orders, devices, groups))
+        before = with_film_change(run)
+        sentence = forecast(before, run.orders, devices, groups)
+        report.begin(run.orders, sentence, expected(before, run.orders, devices, groups))
         with LocalFarm(devices, store.root) as farm:
-            results = render_all(work.orders, farm, report.event)
-        return finish(work, failures(results), progress=report.finishing, waiting=report.say)
+            results = render_all(run.orders, farm, report.event)
+        return finish(run, failures(results), progress=report.finishing, waiting=report.say)
 
 
 def _print(film: FilmVersion) -> None:

@@ -1,4 +1,4 @@
-"""`takes`: list the takes of a film, or write into the storyboard which one is circled or refused."""
+"""`takes`: list the takes of a film, or circle or refuse one in the storyboard."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from wan_render.take import short
 from wan_render.take_fields import key_of
 
 REFUSED = "refused"
-"""The state of a take that `ng` refuses."""
+"""State of a take in `ng`."""
 
 _CIRCLE = re.compile(r"([1-9][0-9]{0,8})(?:@([0-9a-f]{6,64}))?")
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         _list(session, arguments.shot, as_json=arguments.json)
         return 0
     if arguments.shot is None:
-        raise UsageError(Problem("takes", "no shot is named", "for example: takes FILE 1/020 --circle 2"))
+        raise UsageError(Problem("takes", "missing shot", "for example: takes FILE 1/020 --circle 2"))
     if arguments.ng is not None:
         refuse_take(session, arguments.shot, arguments.ng)
     else:
@@ -46,12 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def retake(session: Session, shot_id: str) -> None:
-    """Refuse the take that the film now uses, so that the next number is rendered."""
+    """Refuse the current take of a shot, so that the next number is rendered."""
     refuse_take(session, shot_id, _rendered(session, shot_id)[1].chosen)
 
 
 def refuse_take(session: Session, shot_id: str, number: int) -> None:
-    """Add a number to the shot's `ng`. Raises UsageError where the storyboard cannot be edited."""
+    """Add a number to the shot's `ng`. Raises UsageError if the storyboard cannot be edited."""
     planned, _ = _rendered(session, shot_id)
     shot = _authored(session, planned)
     if number < 1:
@@ -61,7 +61,7 @@ def refuse_take(session: Session, shot_id: str, number: int) -> None:
             Problem(
                 shot_id,
                 f"take {number} is circled",
-                remedy=f"circle another one first: takes FILE {shot_id} --circle N",
+                remedy=f"circle another take first: takes FILE {shot_id} --circle N",
             )
         )
     numbers = tuple(sorted({*shot.ng, number}))
@@ -72,15 +72,15 @@ def _circle(session: Session, shot_id: str, text: str) -> None:
     planned, _ = _rendered(session, shot_id)
     match = _CIRCLE.fullmatch(text)
     if match is None:
-        allowed = "a take's number, or 2@7f3a91 to keep that very clip"
+        allowed = "a take's number, or for example 2@7f3a91 to pin a clip"
         raise UsageError(Problem("--circle", f"invalid value {shown(text)}", allowed))
     shot = _authored(session, planned)
     number, pin = int(match[1]), match[2]
     if number in shot.ng:
-        raise UsageError(Problem(shot_id, f"take {number} is refused (ng)", remedy="take it out of ng first"))
+        raise UsageError(Problem(shot_id, f"take {number} is refused (ng)", remedy="remove it from ng first"))
     _write(session, planned, "circle", text, shot.model_copy(update={"circle": Circle(take=number, pin=pin)}))
     if pin is None and number not in session.store.remembered(session.plan.slug).get(planned.id, {}):
-        print(f"{planned.id}: nobody has seen take {number} yet: the next render makes it")
+        print(f"{planned.id}: take {number} is not rendered yet: the next render makes it")
 
 
 def _rendered(session: Session, shot_id: str) -> tuple[PlannedShot, Rendered]:
@@ -103,8 +103,8 @@ def _write(session: Session, planned: PlannedShot, key: str, value: str, wanted:
 
 
 def _list(session: Session, shot_id: str | None, *, as_json: bool) -> None:
-    spoilt = black_takes(session.plan, session.store)
-    found = status(session.plan, session.store, session.backend, spoilt=spoilt)
+    black = black_takes(session.plan, session.store)
+    found = status(session.plan, session.store, session.backend, spoilt=black)
     shots = [shot for shot in found.shots if shot_id is None or shot.id == one_shot(session.plan, shot_id)]
     rows = [row for shot in shots for row in _rows(session, shot)]
     if as_json:
@@ -115,8 +115,8 @@ def _list(session: Session, shot_id: str | None, *, as_json: bool) -> None:
         named = f"{mark} {row['shot']}  take {row['number']}"
         print(f"{named}  {row['state']:8} {row['circle']:12} {seed} {row['clip']}")
     missing = sum(not row["clip"] for row in rows)
-    lacking = f", {missing} of them not rendered there" if missing else ""
-    print(f"{counted(len(rows), 'take')} in {path_name(session.outputs.folder)}{lacking}; * goes into the film")
+    not_rendered = f", {missing} of them not rendered" if missing else ""
+    print(f"{counted(len(rows), 'take')} in {path_name(session.outputs.folder)}{not_rendered}; * goes into the film")
 
 
 def _rows(session: Session, shot: ShotStatus) -> list[dict[str, object]]:
@@ -128,7 +128,7 @@ def _rows(session: Session, shot: ShotStatus) -> list[dict[str, object]]:
 
 
 def _refused(session: Session, shot: ShotStatus) -> Iterator[dict[str, object]]:
-    """The refused takes that were rendered, as they were last: who changes their mind finds them here."""
+    """The refused takes that were rendered, so that they can be found again."""
     if shot.planned is None:
         return
     remembered = session.store.remembered(session.plan.slug).get(shot.id, {})

@@ -1,1 +1,1 @@
-"""One storyboard in one store, as a terminal and a flow work on it, and the words both use for it."""
+"""One storyboard in one store: what the command line and the flows share, and the words both use."""

@@ -1,4 +1,4 @@
-"""How long a run will still take: as the plan expects at first, then more and more as it goes."""
+"""The remaining time of a run: at first as the plan estimates, then increasingly as measured."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from wan_render.production import RenderOrder
 from wan_render.render_values import Phase, Progress
 
 _AFTER_STEPS = {Phase.DECODING: 0.95, Phase.WRITING: 0.98}
-"""The share of a take that is done when these phases begin; its steps are what comes before. Only for the bars."""
+"""The share of a take that is done when these phases begin. The steps are before them. Only for progress bars."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What a plan expects of a run, in seconds.
+    """Estimated duration of a run, in seconds.
 
-    takes: until the last take is rendered, on all devices. alone: of each take on one device, by its key. film: from
-    then to the finished film.
+    takes: until the last take is rendered, on all devices. alone: of each take on one device, by key. film: for the
+    film after that.
     """
 
     takes: float = 0.0
@@ -27,10 +27,10 @@ class Expected:
 
 
 class Countdown:
-    """Seconds left of something that was expected to take some time.
+    """Remaining seconds of something with an estimated duration.
 
-    Of the time that it will take in all, the share that is done counts as it was measured and the rest as expected: at
-    the beginning that is the estimate, at the end what was measured.
+    The total is a weighted mean of the measured and the estimated duration. The weight of the measured one is the share
+    that is done.
     """
 
     def __init__(self, expected: float) -> None:
@@ -39,22 +39,22 @@ class Countdown:
         self._since: float | None = None
 
     def reached(self, share: float) -> None:
-        """So much is done, from 0 to 1. The first time that something is, measuring begins: loading a model comes
-        before, and says nothing of how fast the rest goes."""
+        """Set the share that is done, 0 to 1. Time is measured from the first share above 0 on, because loading a model
+        says nothing about the speed of the rest."""
         if share > 0 and self._since is None:
             self._since = time.monotonic()
         self._share = min(share, 1.0)
 
     @property
     def seconds(self) -> float:
-        """From now to the end."""
+        """Seconds from now to the end."""
         elapsed = 0.0 if self._since is None else time.monotonic() - self._since
         rest = 1 - self._share
         return rest * (elapsed + rest * self._expected)
 
 
-class NightCountdown:
-    """Of all takes of a run and its film; of each take as well."""
+class RunCountdown:
+    """Remaining seconds of a run with its film. each: countdowns of its takes, by key."""
 
     def __init__(self, orders: Sequence[RenderOrder], expected: Expected) -> None:
         usual = max(expected.takes / max(len(orders), 1), 1.0)
@@ -65,19 +65,19 @@ class NightCountdown:
         self.each = {key: Countdown(seconds) for key, seconds in self._weights.items()}
 
     def hear(self, order: RenderOrder, progress: Progress) -> None:
-        """How far a take is."""
+        """Update the progress of a take."""
         if progress.phase is Phase.STEP and progress.total:
             self._reached(order, _AFTER_STEPS[Phase.DECODING] * progress.done / progress.total)
         elif progress.phase in _AFTER_STEPS:
             self._reached(order, _AFTER_STEPS[progress.phase])
 
     def ended(self, order: RenderOrder) -> None:
-        """A take is there, or given up."""
+        """A take is finished or has failed."""
         self._reached(order, 1.0)
 
     @property
     def seconds(self) -> float:
-        """From now to the finished film."""
+        """Seconds from now to the finished film."""
         return self._takes.seconds + self._film
 
     def _reached(self, order: RenderOrder, share: float) -> None:

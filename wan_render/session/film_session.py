@@ -1,4 +1,4 @@
-"""What every command on a storyboard starts from."""
+"""The session that every command on a storyboard starts from."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from wan_render.settings import BACKEND_SETTING, MachineSettings, machine_settin
 from wan_render.store import Outputs, Store, outputs_for
 from wan_render.storyboard import faultless, read_as_far_as_possible
 
-_THEIR_OWN = "the models that the storyboard names"
+_ITS_OWN_MODELS = "the models that the storyboard names"
 
 
 @dataclass(frozen=True)
 class Session:
-    """One storyboard on this machine; each part is made when it is first asked for.
+    """One storyboard on this machine. Its parts are created on first use.
 
-    draft: planned as its draft. backend_by: who chose the backend: `--backend`, a variable, a film that is there; ""
-    where nobody did.
+    draft: whether the storyboard is planned as its draft. backend_by: what chose the backend: `--backend`, a variable
+    or the newest film; "" for the default.
     """
 
     file: Path
@@ -52,8 +52,8 @@ class Session:
         backend: str | None = None,
         draft: bool = False,
     ) -> Session:
-        """A storyboard with what was asked for; None: as this machine's settings have it. Raises UsageError for an
-        unknown backend, and for an `allow` that names no folder."""
+        """A session with some options; None means this machine's setting. Raises UsageError for an unknown backend, and
+        for a path in `allow` that is not a folder."""
         settings = machine_settings()
         if outputs is not None:
             settings = settings.model_copy(update={"outputs": outputs})
@@ -61,8 +61,8 @@ class Session:
         return cls(file, _folders(allow), settings, found, draft, chosen_by)
 
     def with_backend_of_newest_film(self) -> Session:
-        """For commands that show takes and films. If nobody chose a backend, the one that made the newest film is used:
-        after `make film`, its takes are listed, not those of models that never ran."""
+        """For commands that show takes and films: if no backend was chosen, use that of the newest film. After `make
+        film`, for example, they show the takes of the animatic, not those of models that never ran."""
         film = None if self.backend_by else self.store.films.latest(self.slug)
         name = film.backend if film is not None else ""
         if film is None or name == DEFAULT or name not in names():
@@ -71,37 +71,38 @@ class Session:
 
     @cached_property
     def outputs(self) -> Outputs:
-        """The outputs folder: named, found or to be made. Raises UsageError; see outputs_for."""
+        """The outputs folder, which may not exist yet. Raises UsageError; see outputs_for."""
         return outputs_for(self.file, self.settings.outputs)
 
     @property
     def opening(self) -> str:
-        """What a command says first: where takes and films are, what renders, and what is not used and why."""
+        """The first lines of a command's output: the outputs folder, the backend, and warnings about skipped
+        folders."""
         new = " (new)" if self.outputs.is_new else ""
         name = self.backend.id.partition("/")[0]
-        by = self.backend_by or (_THEIR_OWN if name == DEFAULT else "")
+        by = self.backend_by or (_ITS_OWN_MODELS if name == DEFAULT else "")
         first = f"outputs: {path_name(self.outputs.folder)}{new}; backend: {name}{f' ({by})' if by else ''}"
         return "\n".join((first, *(f"warning: {problem}" for problem in self.outputs.passed_over)))
 
     @property
     def slug(self) -> str:
-        """The name of the film's folder. Raises StoryboardError where the file cannot be read."""
+        """The name of the film's folder. Raises StoryboardError if the file cannot be read."""
         slug = self._read.storyboard.film.slug
         return f"{slug}{SLUG_ENDING}" if self.draft else str(slug)
 
     @cached_property
     def cache(self) -> FactCache:
-        """Facts about files that were looked at before."""
+        """Cached facts about files."""
         return FactCache(self.settings.cache)
 
     @property
     def family(self) -> ModelFamily:
-        """The models that the storyboard may name."""
+        """The model family that the storyboard's models are from."""
         return family_for(self.backend)
 
     @cached_property
     def models(self) -> Models:
-        """The same, for reading and planning."""
+        """The models that the storyboard may name, for reading and planning."""
         return self.family.catalogue(self.cache)
 
     @cached_property
@@ -111,25 +112,25 @@ class Session:
 
     @cached_property
     def _read(self) -> Document:
-        """The storyboard as far as it could be read. Raises StoryboardError where that is not far enough to plan it."""
+        """The storyboard, possibly with mistakes. Raises StoryboardError if it cannot be planned at all."""
         return read_as_far_as_possible(self.file, models=self.models, cache=self.cache, allow=self.allow)
 
     @cached_property
     def plan(self) -> FilmPlan:
-        """The storyboard as planned, for the devices that a render would use; see planned_devices. Raises
-        StoryboardError with all that is wrong with it."""
+        """The plan for the devices that a render would use; see planned_devices. Raises StoryboardError with all
+        mistakes in the storyboard."""
         return self._planned(planned_devices)
 
     @cached_property
     def plan_to_render(self) -> FilmPlan:
-        """The storyboard as planned to be rendered now, on whatever is here. Raises as `plan`."""
+        """The plan for rendering now on this machine's devices. Raises the errors of `plan`."""
         return self._planned(local_devices)
 
     def _planned(self, found: Callable[[MachineSettings, tuple[str, ...]], Sequence[Device]]) -> FilmPlan:
         def variant(profile: str) -> Variant:
             try:
                 devices = found(self.settings, self.backend.device_kinds)
-            except (UsageError, MachineError):  # said by whoever renders
+            except (UsageError, MachineError):  # reported by the commands that render
                 devices = ()
             return self.backend.variant(profile, devices)
 
@@ -145,29 +146,29 @@ class Session:
 
     @cached_property
     def store(self) -> Store:
-        """The takes and films of the outputs folder."""
+        """The store in the outputs folder."""
         return Store(self.outputs.folder)
 
     def _kept(self, digits: str) -> PinnedClip | None:
-        """The one clip that a pin means, for a shot that continues it."""
+        """The clip of a pin, for a shot that continues it; None if no clip or several match."""
         clips = [self.store.find(key) for key in self.store.matching(digits)]
         if len(clips) != 1 or clips[0] is None:
             return None
         return PinnedClip(clips[0].key, clips[0].frames, clips[0].size)
 
 
-def chosen_backend(asked: str | None, settings: MachineSettings) -> tuple[Backend, str]:
-    """What renders, and who chose it: an option, WAN_RENDER_BACKEND, or "" for nobody. Raises UsageError."""
-    if asked:
-        return backend(asked), "--backend"
+def chosen_backend(name: str | None, settings: MachineSettings) -> tuple[Backend, str]:
+    """The backend, and what chose it: "--backend", "WAN_RENDER_BACKEND", or "" for the default. Raises UsageError."""
+    if name:
+        return backend(name), "--backend"
     if settings.backend:
         return backend(settings.backend, BACKEND_SETTING), BACKEND_SETTING
     return backend(DEFAULT), ""
 
 
 def _folders(allowed: Sequence[Path]) -> tuple[Path, ...]:
-    """Folders that are there. Raises UsageError for each one that is not: a path that leads there would be refused, and
-    nobody would see why."""
+    """The same folders. Raises UsageError for each that does not exist: otherwise paths into it would be refused
+    without a reason."""
     problems = [
         Problem(f"--allow {shown(str(folder))}", why, "a folder") for folder in allowed if (why := _unfit(folder))
     ]

@@ -1,4 +1,4 @@
-"""On what a plan's time is reckoned: the devices that a render would use here, or one that is not here."""
+"""The devices that a plan's times are for: those of this machine, or one that is elsewhere."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from wan_render.status import FilmStatus, expected_times
 
 @dataclass(frozen=True)
 class PlanDevices:
-    """kind: of the devices that times are for, the backend's best where that is to be rendered on elsewhere.
-    devices: those here; none where none of the kind is. problem: why a render would find none."""
+    """kind: of the devices that the times are for; the backend's best if rendering happens elsewhere.
+    devices: those here, empty if there is none of that kind. problem: why a render would find no device."""
 
     kind: str
     devices: tuple[Device, ...]
@@ -26,8 +26,8 @@ class PlanDevices:
 
 
 def plan_devices(session: Session) -> PlanDevices:
-    """A plan is made anywhere, so nothing about devices is an error. A slower kind that the backend can do with counts
-    where it is asked for: who plans on a laptop renders elsewhere."""
+    """The devices for a plan. Planning works on any machine, so nothing here is an error. A slower kind of device than
+    the backend's best counts only if the settings name it: whoever plans on a laptop renders elsewhere."""
     best = session.backend.device_kinds[0]
     try:
         devices = planned_devices(session.settings, session.backend.device_kinds)
@@ -36,22 +36,22 @@ def plan_devices(session: Session) -> PlanDevices:
     return PlanDevices(devices[0].kind if devices else best, devices)
 
 
-def time_on(session: Session, ground: PlanDevices, found: FilmStatus, orders: Sequence[RenderOrder]) -> str:
+def time_on(session: Session, here: PlanDevices, found: FilmStatus, orders: Sequence[RenderOrder]) -> str:
     """`about 12 min on 2 devices`; `about 12 min on one NVIDIA H200 (no NVIDIA GPU is here; …)`."""
     groups = session.settings.groups
-    if ground.devices:
-        used = used_devices(orders, ground.devices)
-        return f"{expected_time(found, orders, ground.devices, groups)} on {counted(len(used), 'device')}"
-    timed_on = guessed_on(found, orders, ground.kind)
-    elsewhere = Device(ground.kind, timed_on or KIND_NAMES[ground.kind], 0)
+    if here.devices:
+        used = used_devices(orders, here.devices)
+        return f"{expected_time(found, orders, here.devices, groups)} on {counted(len(used), 'device')}"
+    timed_on = guessed_on(found, orders, here.kind)
+    elsewhere = Device(here.kind, timed_on or KIND_NAMES[here.kind], 0)
     time = expected_time(found, orders, (elsewhere,), groups)
-    return f"{time} on one {elsewhere.label} ({_here(session, ground, found)})"
+    return f"{time} on one {elsewhere.label} ({_why_elsewhere(session, here, found)})"
 
 
-def _here(session: Session, ground: PlanDevices, found: FilmStatus) -> str:
-    if ground.problem is not None:
-        return "none that can be used is here"
+def _why_elsewhere(session: Session, here: PlanDevices, found: FilmStatus) -> str:
+    if here.problem is not None:
+        return "no usable device is here"
     kind = session.backend.device_kinds[-1]
     times = expected_times(found.to_render, session.store, session.backend, kind)
     seconds = sum(time.seconds for time in times.values())
-    return f"no {KIND_NAMES[ground.kind]} is here; on this {KIND_NAMES[kind]} about {lasting(seconds)}"
+    return f"no {KIND_NAMES[here.kind]} is here; on this {KIND_NAMES[kind]} about {lasting(seconds)}"

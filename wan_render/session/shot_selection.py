@@ -1,4 +1,4 @@
-"""Which shots `--only 1/020,2` means."""
+"""The shots of `--only 1/020,2`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wan_render.printable import LONGEST_SHOWN, shown
 
 
 def selected(plan: FilmPlan, text: str) -> frozenset[str]:
-    """Ids of the shots and of all shots of the scenes that are named. Raises UsageError for an unknown name."""
+    """Ids of the named shots and of all shots in the named scenes. Raises UsageError for an unknown name."""
     scenes = {shot.scene for shot in plan.shots}
     found: set[str] = set()
     for name in (unicodedata.normalize("NFC", part).strip() for part in text.split(",")):
@@ -23,8 +23,8 @@ def selected(plan: FilmPlan, text: str) -> frozenset[str]:
 
 
 def one_shot(plan: FilmPlan, name: str) -> str:
-    """The id of a shot: `1/020`, or `020` where only one scene has it. Raises UsageError otherwise."""
-    name = unicodedata.normalize("NFC", name)  # as ids are; a Mac's terminal may take accents apart
+    """The id of a shot, given as `1/020`, or as `020` if only one scene has it. Raises UsageError otherwise."""
+    name = unicodedata.normalize("NFC", name)  # like ids; a Mac's terminal may decompose accents
     ids = [shot.id for shot in plan.shots]
     if name in ids:
         return name
@@ -39,4 +39,4 @@ def one_shot(plan: FilmPlan, name: str) -> str:
 def _unknown(name: str, known: list[str]) -> Problem:
     close = get_close_matches(name[:LONGEST_SHOWN], known, n=1)
     hint = f"did you mean '{close[0]}'?" if close else "`wan-render plan FILE` lists them"
-    return Problem(shown(name), "no shot or scene of the film", f"for example {', '.join(known[:4])}", hint)
+    return Problem(shown(name), "no such shot or scene", f"for example {', '.join(known[:4])}", hint)

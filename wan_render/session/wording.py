@@ -1,11 +1,11 @@
-"""How amounts are said to people."""
+"""Amounts as text."""
 
 from __future__ import annotations
 
 from wan_render.store.disk import gigabytes
 
 HOURS_TO_COUNT = 60
-"""From here on an amount is told in days: two and a half, so that rounding is off by a fifth at most."""
+"""Longer durations are given in days: from two and a half on, rounding is off by a fifth at most."""
 
 __all__ = ["counted", "gigabytes", "lasting"]
 
