@@ -1,20 +1,20 @@
-"""Finishing a film: `make_film` against the best single ffmpeg command that does the same from the same clips.
+"""Finishing a film: `make_film` compared with the best single ffmpeg command that does the same from the same clips.
 
     python benchmarks/finishing.py                        ten minutes of film, once each
     python benchmarks/finishing.py --seconds 30 --rounds 3
 
-Twenty distinct clips (832x480, 81 frames, FFV1: a camera move over a painted landscape with moving lights and grain)
-are cut together again and again, continuous, as an animatic is: the label of each shot burned in, scaled to 1280x720,
-BT.709, x264 medium CRF 18, silent AAC, chapters, fast start. The rival is one ffmpeg that reads the clips itself
-(concat demuxer, the shared frame cut off by `outpoint`) with the same filters, text, metadata and encoder; nothing in
-Python touches its frames. Both films' coded pictures are compared byte for byte, so they did the same work.
+The film repeats twenty clips (832x480, 81 frames, FFV1: a camera move over a painted landscape with moving lights and
+grain), joined continuously like an animatic. Each shot's label is burned in. The film is scaled to 1280x720: BT.709,
+x264 medium CRF 18, silent AAC, chapters, fast start. The rival is one ffmpeg that reads the clips itself (concat
+demuxer, with `outpoint` to drop the shared frame), with the same filters, text, metadata and encoder. No Python code
+touches its frames. The coded pictures of both films are compared byte for byte.
 
-Both run in turns, the order changing each round; seconds are medians. CPU seconds say what a machine that others use
-hides. Memory is the largest sum of the resident memory
-of a side's processes, seen every 50 ms. Targets: at least 0.9 of the rival's speed, under 1 GB.
+The sides take turns, and the order changes every round. Seconds are medians. CPU seconds are less affected by other
+users of the machine. Memory is the peak of the summed resident memory of a side's processes, sampled every 50 ms.
+Targets: at least 0.9 of the rival's speed, under 1 GB.
 
-Prediction, written before the first run: 0.97 of its speed (a pipe of 1.6 MB a frame, at 30 frames a second nothing
-against the encoder's work) and 450 MB, nearly all of it x264's.
+Prediction, written before the first run: 0.97 of its speed (a pipe of 1.6 MB per frame is negligible next to the
+encoder at 30 frames per second) and 450 MB, nearly all of it for x264.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ CLIPS, FRAMES = 20, 81
 
 @dataclass(frozen=True)
 class Run:
-    """One side's finishing of the film; cpu_seconds and mebibytes (peak resident memory) of all its processes."""
+    """One film by one side. cpu_seconds and mebibytes (peak resident memory) are those of all its processes."""
 
     seconds: float
     cpu_seconds: float
@@ -73,8 +73,8 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """The clips, as make_film asks for them."""
+class Clips:
+    """The clips, as FilmSources for make_film."""
 
     folder: Path
 
@@ -85,7 +85,7 @@ class Shelf:
         raise LookupError(f"this film has no still pictures: {plate}")
 
 
-# What is filmed
+# The clips
 
 
 def landscape(seed: int) -> Pixels:
@@ -129,7 +129,7 @@ def make_clips(folder: Path) -> None:
 
 
 def animatic(seconds: int) -> Cut:
-    """Continuous shots of 80 frames; the last shows its closing picture, too."""
+    """Continuous shots of 80 frames, except for the last, which has 81."""
     shots = max(1, round(seconds * RATE / (FRAMES - 1)))
     events = [
         Event(
@@ -149,11 +149,11 @@ def animatic(seconds: int) -> Cut:
 
 
 def ours(cut: Cut, folder: Path, target: Path) -> None:
-    make_film(cut, Shelf(folder), target, tags={"comment": "benchmark"}, progress=lambda _done, _total: None)
+    make_film(cut, Clips(folder), target, tags={"comment": "benchmark"}, progress=lambda _done, _total: None)
 
 
 def rival(cut: Cut, folder: Path, target: Path) -> None:
-    """The same film by one ffmpeg command from the clips, run in a work folder with the same text files."""
+    """The same film from the same clips and text files, by one ffmpeg command."""
     (folder / "list.txt").write_text(_concat_list(cut))
     (folder / "metadata.txt").write_text(ffmetadata(cut, {"comment": "benchmark"}))
     (folder / "lettering.ass").write_text(script(cut) or "")
@@ -165,7 +165,7 @@ def rival(cut: Cut, folder: Path, target: Path) -> None:
 
 
 def _concat_list(cut: Cut) -> str:
-    """Every clip with its out-point; FFV1 frames stand alone, so it is exact to the frame (the digests prove it)."""
+    """Every clip with its out-point. FFV1 is intra-only, so this is frame-accurate (the digests prove it)."""
     lines = ["ffconcat version 1.0"]
     for event in cut.events:
         assert isinstance(event.source, ClipSource)
@@ -196,17 +196,17 @@ def rival_command(cut: Cut, target: Path) -> list[str]:
 
 
 def measured(side: Callable[[Cut, Path, Path], None], cut: Cut, folder: Path) -> Run:
-    """Run one side in a process of its own, as it is run in earnest, and watch its memory."""
+    """Run one side in its own process, as in real use, and watch its memory."""
     target = folder / f"{side.__name__}.mp4"
     target.unlink(missing_ok=True)
-    # spawn: a fork would begin with this process's memory
+    # spawn: a fork would start with this process's memory
     process = multiprocessing.get_context("spawn").Process(target=timed, args=(side, cut, folder, target))
     process.start()
     assert process.pid is not None
     with watched(process.pid) as peak:
         process.join()
     if process.exitcode:
-        raise SystemExit(f"{side.__name__} ended with {process.exitcode}")
+        raise SystemExit(f"{side.__name__} exited with code {process.exitcode}")
     frames, digest = coded_pictures(target)
     seconds, cpu_seconds = map(float, (folder / "seconds.txt").read_text().split())
     return Run(seconds, cpu_seconds, max(peak) / 2**20, frames, digest)
@@ -219,14 +219,14 @@ def timed(side: Callable[[Cut, Path, Path], None], cut: Cut, folder: Path, targe
 
 
 def cpu_seconds() -> float:
-    """Processor time of this process and of its children that have ended."""
+    """CPU time of this process and of its finished children."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
 @contextmanager
 def watched(pid: int) -> Iterator[list[int]]:
-    """Bytes resident in a process and its descendants, sampled while the block runs."""
+    """Resident bytes of a process and its descendants, sampled during the block."""
     samples, done = [0], threading.Event()
 
     def sample() -> None:
@@ -249,12 +249,12 @@ def resident(pid: int) -> int:
         for process in (root, *root.children(recursive=True)):
             total += process.memory_info().rss
     except psutil.NoSuchProcess:
-        pass  # it ended while we looked
+        pass  # it has just ended
     return total
 
 
 def coded_pictures(file: Path) -> tuple[int, str]:
-    """How many frames a film has, and the SHA-256 of its coded pictures with their times."""
+    """The number of frames of a film, and the SHA-256 of its coded pictures with their times."""
     digest, frames = hashlib.sha256(), 0
     with open_video(str(file)) as container:
         stream = container.streams.video[0]
@@ -268,7 +268,7 @@ def coded_pictures(file: Path) -> tuple[int, str]:
 
 
 def report(cut: Cut, sides: dict[str, list[Run]]) -> bool:
-    """Print both side by side; whether the targets are met."""
+    """Print both sides. Returns whether the targets are met."""
     middle = {name: statistics.median(run.seconds for run in runs) for name, runs in sides.items()}
     cpu = {name: statistics.median(run.cpu_seconds for run in runs) for name, runs in sides.items()}
     memory = {name: max(run.mebibytes for run in runs) for name, runs in sides.items()}
@@ -299,8 +299,8 @@ def main() -> int:
         make_clips(folder)
         for n in range(options.rounds):
             pair: list[tuple[str, Callable[[Cut, Path, Path], None]]] = [("wan-render", ours), ("ffmpeg", rival)]
-            for side, work in pair[:: 1 if n % 2 == 0 else -1]:
-                sides[side].append(measured(work, cut, folder))
+            for side, make in pair[:: 1 if n % 2 == 0 else -1]:
+                sides[side].append(measured(make, cut, folder))
     met = report(cut, sides)
     if options.json:
         runs = {side: [asdict(run) for run in done] for side, done in sides.items()}

@@ -1,17 +1,17 @@
-"""What a shot costs more under Prefect than in the terminal: the flow `film` against `wan-render render`.
+"""The overhead of Prefect per shot: the flow `film` compared with `wan-render render` in the terminal.
 
     python -m benchmarks.flow_overhead                   films of 4 and of 64 shots, three rounds
     python -m benchmarks.flow_overhead --shots 4 16 --rounds 1
 
-Films of tiny shots (64x64, 17 frames, the animatic), so that rendering hides nothing; every round renders other
-pictures, so nothing is reused. Both sides render on the same one device, in turns, the order changing each round;
-seconds are medians. Terminal: wall time of the command. Flow: wall time of its run from Running to its end, on a server
-and a worker that `python -m flows.farm` started; asked: from asking for the run to its end. What grows with the film is
-the difference between the long and the short one, divided by the shots between them.
+The films have tiny shots (64x64, 17 frames, the animatic), so that rendering hides nothing. Every round renders other
+pictures, so nothing is reused. Both sides use the same single device and take turns, and the order changes every round.
+Seconds are medians. Terminal: wall time of the command. Flow: wall time of the run from Running to its end, on a server
+and a worker started by `python -m flows.farm`. Requested: from the request for the run to its end. The cost per shot is
+the difference between a long and a short film, divided by the difference in shots.
 
-Prediction, written before the first run: 25 ms a shot (a task run is five events and as many log lines, and its thread
-waits in line with the flow's own), and 6 s from asking to Running: up to 3 s until the worker looks, then two starts of
-Python. On a shot of five minutes that is nothing; the flow is for its chart, its queue and its schedule.
+Prediction, written before the first run: 25 ms per shot (a task run has five events and as many log lines, and its
+thread shares the GIL with the flow's), and 6 s from the request to Running: up to 3 s until the worker polls, then two
+starts of Python. For a shot of five minutes that is negligible. The flow's benefits are its chart, queue and schedule.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         variables = environment(home, free_port())
-        del variables["PREFECT_WORKER_QUERY_SECONDS"]  # what a user has
+        del variables["PREFECT_WORKER_QUERY_SECONDS"]  # use the default, as users do
         farm = start(home, variables)
         try:
             _report(_measure(farm, arguments.shots, arguments.rounds), arguments.shots)
@@ -72,16 +72,16 @@ def _flow(farm: Farm, film: Path, shots: int, seconds: Seconds) -> None:
     state = farm.ended(run, 600)
     assert state["name"] == "Completed", state
     times = farm.ask("GET", f"/flow_runs/{run}")
-    asked, running, ended = (datetime.fromisoformat(times[each]) for each in ("created", "start_time", "end_time"))
+    requested, running, ended = (datetime.fromisoformat(times[each]) for each in ("created", "start_time", "end_time"))
     seconds["flow", shots].append((ended - running).total_seconds())
-    seconds["asked", shots].append((ended - asked).total_seconds())
+    seconds["requested", shots].append((ended - requested).total_seconds())
 
 
 def _report(seconds: Seconds, sizes: list[int]) -> None:
     few, many = sizes
     print(f"{'':10}{few:>6} shots{many:>6} shots{'a shot':>12}")
     a_shot = {}
-    for side in ("terminal", "flow", "asked"):
+    for side in ("terminal", "flow", "requested"):
         short, long = (statistics.median(seconds[side, shots]) for shots in sizes)
         a_shot[side] = (long - short) / (many - few)
         print(f"{side:10}{short:>10.2f} s{long:>10.2f} s{1000 * a_shot[side]:>9.0f} ms")

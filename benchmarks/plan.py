@@ -1,9 +1,9 @@
-"""How long planning takes: a storyboard of 10, 100 and 1,000 shots with a real picture for each keyframe.
+"""How long planning takes: storyboards of 10, 100 and 1,000 shots with a real picture for each keyframe.
 
     python -m benchmarks.plan [SHOTS ...]
 
-cold: nothing is known of any picture, all are decoded. warm: a new cache object finds their facts by content.
-The targets: 1,000 shots in under 2 s warm, at most 40 ms a picture cold.
+cold: without a cache, so every picture is decoded. warm: a new cache object finds all facts by content.
+Targets: 1,000 shots in under 2 s warm, at most 40 ms per picture cold.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from wan_render.storyboard import read_storyboard
 
 Result = TypeVar("Result")
 AN_HOUR = 3600
-"""Pictures are dated back: what was written in the last seconds is hashed again by design."""
+"""How far pictures are backdated: files written in the last seconds are hashed again by design."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Seconds for one storyboard: reading looks at every picture, planning takes what is known of them."""
+    """Seconds for one storyboard. Reading inspects every picture; planning uses the cached facts."""
 
     shots: int
     cold_read: float
@@ -43,7 +43,7 @@ class Row:
 
 
 def written(folder: Path, shots: int) -> Path:
-    """A storyboard of continuous shots with 1280x720 keyframes, PNG and JPEG in turn."""
+    """A storyboard of continuous shots with 1280x720 keyframes, alternately PNG and JPEG."""
     dice = np.random.default_rng(1)
     names = [f"k{at}.{'png' if at % 2 else 'jpg'}" for at in range(shots + 1)]
     for name in names:
@@ -57,9 +57,9 @@ def written(folder: Path, shots: int) -> Path:
     return file
 
 
-def timed(work: Callable[[], Result]) -> tuple[float, Result]:
+def timed(call: Callable[[], Result]) -> tuple[float, Result]:
     start = time.perf_counter()
-    result = work()
+    result = call()
     return time.perf_counter() - start, result
 
 
@@ -81,7 +81,7 @@ def read(file: Path, folder: Path) -> Document:
 
 
 def planned(document: Document, folder: Path) -> int:
-    """The number of different takes; each key is computed."""
+    """The number of distinct takes, which needs the key of each."""
     cache = FactCache(folder)
     plan = make_plan(document, models=catalogue(cache), backend_id="animatic/1", cache=cache)
     return len(plan.takes)

@@ -1,8 +1,8 @@
-"""The animatic: the filmed storyboard, made on a CPU in less time than the film lasts.
+"""The animatic: a preview of the film, drawn on a CPU faster than the film plays.
 
-It previews a film's rhythm and framing before a night of GPU time is spent: keyframes that are alike are
-morphed by optical flow, others are joined by a camera move and a dissolve; a shot without a picture gets a calm
-drift of colours. It takes any model's card, since it draws from the plates alone.
+It shows a film's rhythm and framing before a night of GPU time is spent. Similar keyframes are morphed by optical flow.
+Others are joined by a camera move and a dissolve. A shot without a picture gets slowly drifting colours. It accepts any
+model's card, since it draws from the plates alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wan_render.render_values import ALONE, Device, Listen, Phase, Progress, Wor
 from wan_render.take import ShotKind, Take
 
 _OPEN_SECONDS = 0.15
-"""Importing OpenCV, once for each device process."""
+"""Importing OpenCV, once per device process."""
 
 _SECONDS_PER_MEGAPIXEL = {ShotKind.FLF2V: 0.012, ShotKind.I2V: 0.006, ShotKind.T2V: 0.007}
 """Measured on two cores, 81 frames of 832x480: morph 0.37 s, dissolve 0.23 s, one plate 0.15 s, none 0.21 s."""
@@ -26,7 +26,7 @@ _SECONDS_PER_MEGAPIXEL = {ShotKind.FLF2V: 0.012, ShotKind.I2V: 0.006, ShotKind.T
 
 @dataclass(frozen=True)
 class Animatic:
-    """The animatic's description; without state, so all of them are equal."""
+    """The animatic's description. It has no state, so all instances are equal."""
 
     @property
     def id(self) -> str:
@@ -35,12 +35,12 @@ class Animatic:
 
     @property
     def is_preview(self) -> bool:
-        """Films made with it say so."""
+        """True: its films carry its name."""
         return True
 
     @property
     def device_kinds(self) -> tuple[str, ...]:
-        """It renders on the CPU only."""
+        """Only the CPU."""
         return ("cpu",)
 
     def missing(
@@ -50,7 +50,7 @@ class Animatic:
         profile: str = "exact",  # noqa: ARG002
         variant: str = "",  # noqa: ARG002
     ) -> Problem | None:
-        """OpenCV, where it is not installed; it comes with the base install."""
+        """The problem that OpenCV is not installed, or None. The base install includes it."""
         if find_spec("cv2") is not None:
             return None
         return Problem(
@@ -60,24 +60,24 @@ class Animatic:
         )
 
     def variant(self, profile: str, devices: Sequence[Device]) -> Variant:  # noqa: ARG002 - no profile matters
-        """There is one: it draws the same at every profile."""
+        """Its only variant: it draws the same at every profile."""
         return THE_ONLY_VARIANT
 
     def unable(self, profile: str, devices: Sequence[Device], variant: str = "") -> Mapping[str, Problem]:  # noqa: ARG002 - no profile matters
-        """None: it draws the same at every profile."""
+        """Empty: every CPU can render every profile."""
         return {}
 
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:  # noqa: ARG002 - no take is worth several
-        """One device draws a take."""
+        """Always one device per take."""
         return (1,)
 
     def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:  # noqa: ARG002 - one CPU
-        """Seconds for one take, from measurements."""
+        """Seconds for one take, estimated from measurements."""
         megapixels = take.frames * take.size.width * take.size.height / 1e6
         return _OPEN_SECONDS + megapixels * _SECONDS_PER_MEGAPIXEL[take.kind]
 
     def timed_on(self, device_kind: str) -> str:  # noqa: ARG002 - there is one kind
-        """Any CPU will do."""
+        """Empty: the times are for any CPU."""
         return ""
 
     def open(
@@ -87,9 +87,9 @@ class Animatic:
         listen: Listen,
         workspace: Workspace = ALONE,  # noqa: ARG002 - drawing a picture has no stages
     ) -> Renderer:
-        """A renderer; raises RenderError for a device that is not a CPU or where OpenCV is missing."""
+        """A renderer. Raises RenderError if the device is not a CPU or OpenCV is missing."""
         if device.kind not in self.device_kinds:
-            raise RenderError(Problem("backend animatic", f"asked to render on {device.name}", "it renders on: cpu"))
+            raise RenderError(Problem("backend animatic", f"cannot render on {device.name}", "it renders on: cpu"))
         if problem := self.missing(card):
             raise RenderError(problem)
         listen(Progress(Phase.LOADING))

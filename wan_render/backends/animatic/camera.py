@@ -1,4 +1,4 @@
-"""The camera of the animatic: how a window moves over a still picture."""
+"""The camera of the animatic: a window that moves over a still picture."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _WORDS = {
     (0, 1): r"\b(tilt|crane|boom|pedestal)(s|ing)? down|下(摇|降|潜)|俯冲",
     (0, 0): r"\b(push|dolly|zoom)(es|s|ing)?[ -]in\b|推(近|进|镜)",
 }
-"""Camera words of a prompt and where they lead: (right, down); no direction is a push into the picture."""
+"""Camera words of a prompt, by direction (right, down). (0, 0) is a push into the picture."""
 
 
 @dataclass(frozen=True)
 class Move:
-    """A window's way over a picture.
+    """How a window moves over a picture.
 
     right, down: the direction of the pan, a unit vector, or 0, 0 for a push.
-    zoom:   how much closer the window is at the far end (0.15: by 15 %).
-    settle: the same for a picture that is arrived at.
+    zoom:   how much the view is enlarged at the far end of the move (0.15: by 15 %).
+    settle: the same for the picture that a shot ends on, at the start of its move.
     """
 
     right: float
@@ -42,7 +42,7 @@ class Move:
 
 
 def ease(time: float) -> float:
-    """Half a cosine over 0…1: a move starts and stops softly, so that neighbouring shots meet at rest."""
+    """Half a cosine over 0…1: a move starts and stops smoothly, so that neighbouring shots meet at rest."""
     return (1 - math.cos(math.pi * time)) / 2
 
 
@@ -52,10 +52,10 @@ def moments(frames: int) -> list[float]:
 
 
 def choose_move(take: Take) -> Move:
-    """The move of a take: the prompt's camera words where it has some, else drawn.
+    """The move of a take: from the prompt's camera words if it has any, otherwise random.
 
-    What is drawn depends on the seed and on what is seen, so that the takes of a shot differ, and shots that share a
-    seed do not all move alike.
+    Random values depend on the seed, the prompt and the pictures, so that the takes of a shot differ, and so do shots
+    with the same seed.
     """
     pictures = [plate.shows for plate in (take.first, take.last) if plate is not None]
     dice = random.Random(content_key("animatic-move/1", (take.seed, take.prompt, *pictures)))  # noqa: S311
@@ -72,17 +72,17 @@ _PUSH = {"zoom": 0.25, "settle": 0.06}
 
 
 def leaving(move: Move, size: Size, eased: float) -> Matrix:
-    """The window on a picture that a shot begins on: all of it at 0, at the far end of the move at 1."""
+    """The window on a picture that a shot begins on: the whole picture at 0, the far end of the move at 1."""
     return _window(size, move.zoom * eased, move.right, move.down)
 
 
 def arriving(move: Move, size: Size, eased: float) -> Matrix:
-    """The window on a picture that a shot ends on: it comes from the other side, and is all of it at 1."""
+    """The window on a picture that a shot ends on: it comes from the opposite side, and is the whole picture at 1."""
     return _window(size, move.settle * (1 - eased), -move.right, -move.down)
 
 
 def _window(size: Size, zoom: float, right: float, down: float) -> Matrix:
-    """A window `1 + zoom` times smaller than the picture, as far to its side as it stays inside it."""
+    """A window `1 + zoom` times smaller than the picture, moved as far as it stays inside the picture."""
     scale = 1 / (1 + zoom)
     room_x, room_y = (size.width - 1) * (1 - scale) / 2, (size.height - 1) * (1 - scale) / 2
     return np.array([[scale, 0, room_x * (1 + right)], [0, scale, room_y * (1 + down)]])

@@ -1,6 +1,6 @@
-"""A shot without a picture: a calm drift of colours, drawn from the prompt's own palette.
+"""A shot without a picture: slowly drifting colours, with a palette that depends on the prompt.
 
-It claims nothing about what the model will paint; it holds the shot's place and length in the film.
+It does not predict the model's picture. It stands for the shot's place and length in the film.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wan_render.render_values import Pixels
 from wan_render.take import Take
 
 _COARSE = 8
-"""The lights are soft: they are drawn at an eighth of the size and enlarged."""
+"""The lights are soft, so they are drawn at an eighth of the size and enlarged."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Light:
 
 
 def drift(take: Take) -> Iterator[Pixels]:
-    """The frames: the prompt gives the palette, the seed the arrangement and the motion."""
+    """The frames. The palette depends on the prompt; the arrangement and the motion also on the seed."""
     ground, lights = _palette(take), _lights(take)
     grain = _grain(take)
     for time in moments(take.frames):
@@ -46,7 +46,7 @@ def drift(take: Take) -> Iterator[Pixels]:
 
 
 def _palette(take: Take) -> list[tuple[float, float, float]]:
-    """A ground and the lights' colours: one from across the circle, and over it neighbours of the ground."""
+    """The colours of the ground and of the lights: one of the opposite hue, the others near the ground's hue."""
     dice = random.Random(content_key("animatic-palette/1", take.prompt))  # noqa: S311
     hue = dice.random()
     steps = [0.0, 0.5 + dice.uniform(-0.08, 0.08), 0.04, 0.10, -0.06, 0.07]

@@ -1,4 +1,4 @@
-"""Ken Burns: a camera moves over a still, and where there are two, the first dissolves into the second."""
+"""Ken Burns: a camera moves over a still. If there are two, the first dissolves into the second."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from wan_render.render_values import Pixels
 from wan_render.take import Size
 
 _DISSOLVE = (0.22, 0.78)
-"""When the dissolve begins and ends: before and after, a keyframe is seen alone."""
+"""When the dissolve begins and ends. Before and after it, only one keyframe is visible."""
 
 _HALF = 0.5
 
 _SPREAD = 0.8
-"""How much later the darkest part of the second picture comes than its brightest, in lengths of one fade."""
+"""Delay of the darkest part of the second picture after its brightest, in units of one fade."""
 
 
 def single(first: Pixels, frames: int, move: Move) -> Iterator[Pixels]:
@@ -29,9 +29,9 @@ def single(first: Pixels, frames: int, move: Move) -> Iterator[Pixels]:
 
 
 def dissolve(first: Pixels, last: Pixels, frames: int, move: Move) -> Iterator[Pixels]:
-    """One camera move through two pictures, the light of the second breaking through first.
+    """One camera move through two pictures. The brightest parts of the second appear first.
 
-    The pan goes on in one direction: the second picture is entered from the side that the first is left by.
+    The pan keeps its direction from one picture to the next.
     """
     order = _order(last)
     yield first
@@ -49,16 +49,17 @@ def _between(first: Pixels, last: Pixels, time: float, move: Move, order: NDArra
     if progress >= 1:
         return _look(last, arriving(move, size, eased))
     weight = _weight(order, progress, size)
-    # The weaker picture of the two is drawn in half the time; its softness does not show.
+    # The weaker picture is drawn in half the time; its softness is not visible.
     old = _look(first, leaving(move, size, eased), is_fine=progress < _HALF)
     new = _look(last, arriving(move, size, eased), is_fine=progress >= _HALF)
     return cv2.blendLinear(old, new, 1 - weight, weight).astype(np.uint8, copy=False)
 
 
 def _look(picture: Pixels, window: Matrix, *, is_fine: bool = True) -> Pixels:
-    """The picture through a window; finely, since linear interpolation goes soft and sharp with the move.
+    """The picture through a window. Cubic interpolation, since the sharpness of linear interpolation varies during the
+    move.
 
-    The border is replicated: OpenCV 5.0.0 never returns from reflecting a picture of one row or column.
+    The border is replicated: OpenCV 5.0.0 hangs when it reflects a picture of one row or column.
     """
     return cv2.warpAffine(  # type: ignore[return-value]
         picture,
@@ -70,7 +71,7 @@ def _look(picture: Pixels, window: Matrix, *, is_fine: bool = True) -> Pixels:
 
 
 def _order(last: Pixels) -> NDArray[np.float32]:
-    """When each part of the second picture comes, 0 first (its brightest) to 1; a quarter of its size, soft."""
+    """When each part of the second picture appears, 0 (the brightest) to 1. Blurred, at a quarter of its size."""
     height, width = last.shape[:2]
     small = cv2.resize(last, (max(width // 4, 1), max(height // 4, 1)), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)

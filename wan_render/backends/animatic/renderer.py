@@ -1,4 +1,4 @@
-"""The live animatic: picks what a take is drawn with, and keeps the promises of the render seam."""
+"""The animatic's renderer: chooses how to draw a take, and fulfils the backend contract."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wan_render.take import ShotKind, Take
 
 
 class AnimaticRenderer:
-    """Draws takes on the CPU. It holds no weights; closing it only refuses further takes."""
+    """Draws takes on the CPU. It has no weights to free."""
 
     def __init__(self, card: ModelCard, device: Device) -> None:
         self._card = card
@@ -26,13 +26,13 @@ class AnimaticRenderer:
         self._is_open = True
 
     def prepare(self, takes: Sequence[Take], plates: Callable[[Take], TakeInputs], listen: Listen) -> None:
-        """There is nothing to prepare."""
+        """Do nothing: no take needs preparation."""
 
     def render(self, take: Take, plates: TakeInputs, listen: Listen, group: Group | None = None) -> Frames:
-        """Render a take: exactly its frames, beginning and ending bit-exactly on its plates; never in a group.
+        """Render all frames of a take. The first and last are bit-exact copies of its plates.
 
-        Raises RenderError for plates that are not the take's, a kind that the model cannot do, and anything
-        that OpenCV or NumPy raises.
+        Raises RenderError for a group, for plates that do not fit the take, for a kind that the model cannot render,
+        and for any error of OpenCV or NumPy.
         """
         try:
             if group is not None:
@@ -41,19 +41,19 @@ class AnimaticRenderer:
             return Frames(_collect(take, _pictures(take, plates), listen), take.rate)
         except WanRenderError:
             raise
-        except Exception as error:  # the backend's own seam: only our errors leave it
+        except Exception as error:  # the edge of the backend: only our errors leave it
             raise RenderError(Problem("backend animatic", f"{type(error).__name__}: {error}")) from error
 
     def assist(self, take: Take, plates: TakeInputs, listen: Listen, group: Group) -> None:  # noqa: ARG002 - the seam's
-        """Not to be asked: its takes have one device each."""
+        """Raise RenderError: one device renders a take."""
         raise _alone(group)
 
     def facts(self) -> Mapping[str, str]:
-        """The versions of the libraries that draw, and the device."""
+        """The versions of the drawing libraries, and the device."""
         return {"device": self._device.label, "opencv": cv2.__version__, "numpy": np.__version__}
 
     def close(self) -> None:
-        """Refuse further takes; there is nothing to free."""
+        """Refuse further takes."""
         self._is_open = False
 
     def _check(self, take: Take, plates: TakeInputs) -> None:
@@ -74,7 +74,7 @@ class AnimaticRenderer:
 
 
 def _alone(group: Group) -> RenderError:
-    return _refused(f"asked to render as one of {group.size}", "a take has one device")
+    return _refused(f"cannot render a take on {group.size} devices", "one device per take")
 
 
 def _pictures(take: Take, plates: TakeInputs) -> Iterator[Pixels]:
@@ -89,7 +89,7 @@ def _pictures(take: Take, plates: TakeInputs) -> Iterator[Pixels]:
 
 
 def _collect(take: Take, pictures: Iterator[Pixels], listen: Listen) -> Pixels:
-    """All frames in one array; one event for each."""
+    """All frames in one array: (frames, height, width, 3) uint8. Reports each frame as a step."""
     frames = np.empty((take.frames, take.size.height, take.size.width, 3), np.uint8)
     listen(Progress(Phase.STEP, 0, take.frames))
     for index, picture in enumerate(pictures):
