@@ -252,8 +252,8 @@ def test_takes_from_other_weights_are_a_warning_of_the_plan(published: Path, tmp
 
     plan = run(tmp_path, "http://127.0.0.1:9", "plan", str(file))
     assert plan.returncode == 0, plan.stderr
-    assert (f"came from its weights at {OTHER}, those that are here are {COMMIT}" in plan.stdout) == (recorded == OTHER)
-    assert plan.stdout.count("came from its weights") == (recorded == OTHER)
+    assert (f"were rendered with weights {OTHER}; this machine has {COMMIT}" in plan.stdout) == (recorded == OTHER)
+    assert plan.stdout.count("were rendered with weights") == (recorded == OTHER)
 
 
 def rendered_with(weights: str, file: Path, home: Path) -> None:

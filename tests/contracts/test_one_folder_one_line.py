@@ -102,7 +102,7 @@ def test_a_film_is_planned_and_rendered(run: Run, harbour: Path, tmp_path: Path)
 
     weights = tmp_path / "data" / "wan-render" / "weights" / "grain-fine" / FILE
     weights.write_bytes(bytes(SIDE**2))
-    assert "warning: grain-fine: takes of this film came from its weights at" in run("plan", harbour)
+    assert "warning: grain-fine: takes of this film were rendered with weights" in run("plan", harbour)
 
 
 def test_a_storyboard_names_its_models_and_no_others(run: Run, harbour: Path) -> None:
