@@ -69,8 +69,8 @@ def shared(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 HOLD = """
 import sys, time
 from pathlib import Path
-from wan_render.farm import lock_place
-from wan_render.farm.lock import DeviceLock
+from wan_render.farm.locks import lock_place
+from wan_render.farm.locks.device_lock import DeviceLock
 from wan_render.render_values import Device
 
 lock_place._home = lambda: Path(sys.argv[1])
