@@ -38,11 +38,11 @@ def show_plan(run: Run, outlook: str, warnings: Sequence[Problem], *, is_changed
     return key
 
 
-def show_review(run: Run, night: TakeTasks, film: FilmVersion) -> None:
+def show_review(run: Run, tasks: TakeTasks, film: FilmVersion) -> None:
     """The artifacts of a finished film. A server that is away costs them, not the film."""
     try:
         create_table_artifact(
-            _rows(run, night), key=artifact_key("shots", run.plan.slug), description=f"The shots of {run.plan.slug}"
+            _rows(run, tasks), key=artifact_key("shots", run.plan.slug), description=f"The shots of {run.plan.slug}"
         )
         create_markdown_artifact(_page(film), key=artifact_key("film", run.plan.slug), description=run.plan.slug)
     except (httpx.HTTPError, PrefectException) as error:
@@ -60,15 +60,15 @@ def _take(order: RenderOrder) -> str:
     return f"| {' | '.join(map(plain, cells))} |"
 
 
-def _rows(run: Run, night: TakeTasks) -> list[dict[str, str | float]]:
-    return [_row(shot, night) for shot in run.before.shots]
+def _rows(run: Run, tasks: TakeTasks) -> list[dict[str, str | float]]:
+    return [_row(shot, tasks) for shot in run.before.shots]
 
 
-def _row(shot: ShotStatus, night: TakeTasks) -> dict[str, str | float]:
-    outcomes = {order.take.key: outcome for order, outcome in night.outcomes.items()}
+def _row(shot: ShotStatus, tasks: TakeTasks) -> dict[str, str | float]:
+    outcomes = {order.take.key: outcome for order, outcome in tasks.outcomes.items()}
     ended = [outcomes[take.key] for take in shot.takes if take.key in outcomes]
     errors = [str(outcome) for outcome in ended if isinstance(outcome, WanRenderError)]
-    seconds = sum(night.seconds.get(take.key, 0.0) for take in shot.takes)
+    seconds = sum(tasks.seconds.get(take.key, 0.0) for take in shot.takes)
     return {
         "shot": disarmed(shot.id),
         "before": shot.state.value,

@@ -26,7 +26,6 @@ from wan_render.farm import LocalFarm, local_devices
 from wan_render.printable import path_name
 from wan_render.production import (
     FilmVersion,
-    Precedence,
     Run,
     begin,
     failures,
@@ -111,16 +110,15 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
         if approval:
             wait_for_approval(run, sentence, (*film_warnings(plan, run.before), *run.confined))
         with LocalFarm(devices, store.root) as farm:
-            night = TakeTasks(farm, Precedence(run.orders))
-            run_take_tasks(run, night)
-        version = _finishing(run, night)
-        show_review(run, night, version)
+            tasks = run_take_tasks(run, farm)
+        version = _finishing(run, tasks)
+        show_review(run, tasks, version)
         return version
 
 
-def _finishing(run: Run, night: TakeTasks) -> FilmVersion:
+def _finishing(run: Run, tasks: TakeTasks) -> FilmVersion:
     """`finish` as a task of the run, in this thread, where a cancel can interrupt it."""
-    failed = failures(night.outcomes)
+    failed = failures(tasks.outcomes)
     outcome: FilmVersion | WanRenderError | None = None
 
     @task(name="film", task_run_name="film", cache_policy=NO_CACHE, persist_result=False)

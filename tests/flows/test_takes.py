@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,11 +15,11 @@ from flows.batch import nothing_in, storyboards
 from flows.ended import unasked
 from flows.film import session
 from flows.names import artifact_key, film_name
-from flows.take_tasks import ATTEMPTS, TakeTasks, threads_of
+from flows.take_tasks import TakeTasks
 from tests.farm.orders import order
 from wan_render.errors import DeviceError, Problem, RenderError, Stopped, UsageError, WanRenderError
-from wan_render.farm import cpu
-from wan_render.production import Precedence, RenderOrder
+from wan_render.farm import Farm, Scheduler, cpu
+from wan_render.production import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
 from wan_render.store import Clip
 
@@ -32,8 +30,6 @@ class Told:
     """A farm that raises one error after the other, then renders, or finds what another run rendered."""
 
     def __init__(self, *errors: WanRenderError, phase: Phase = Phase.WRITING) -> None:
-        self.tried = 0
-        self.expected: Sequence[RenderOrder] = ()
         self._phase = phase
         self._errors: Iterator[WanRenderError] = iter(errors)
 
@@ -42,15 +38,13 @@ class Told:
         return (cpu(),)
 
     def render(self, order: RenderOrder, listen: Listen) -> Clip:
-        self.tried += 1
         listen(Progress(Phase.STEP, 1, 2))
         for error in self._errors:
             raise error
         listen(Progress(self._phase))
         return Clip(order.take.key, Path("/nowhere"), 9, order.take.size, order.take.rate)
 
-    def expect(self, orders: Sequence[RenderOrder]) -> None:
-        self.expected = tuple(orders)
+    def expect(self, orders: Sequence[RenderOrder]) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -61,29 +55,25 @@ DIED = DeviceError(Problem("cpu", "died"))
 BLACK = RenderError(Problem("1/010", "black frames", remedy="change the prompt"))
 
 
+def taking(farm: Farm) -> tuple[TakeTasks, RenderOrder]:
+    asked = order("nothing")
+    return TakeTasks(Scheduler([asked], farm)), asked
+
+
 def test_a_take_is_rendered() -> None:
-    night, asked = TakeTasks(Told()), order("nothing")
-    state = night.render(asked)
+    tasks, asked = taking(Told())
+    state = tasks.attempt(asked)
     assert state.is_completed()
-    assert isinstance(night.outcomes[asked], Clip)
+    assert isinstance(tasks.outcomes[asked], Clip)
     assert (state.name, state.message) == ("Completed", "rendered in 0 s (was: )")
 
 
-def test_the_farm_knows_what_is_still_to_come() -> None:
-    farm, first, second = Told(BLACK), order("nothing", "1"), order("nothing", "2")
-    night = TakeTasks(farm, Precedence([first, second]))
-    night.render(first)
-    assert list(farm.expected) == [second]
-    night.render(second)
-    assert not farm.expected
-
-
 def test_a_take_that_another_run_rendered_is_found() -> None:
-    night, asked = TakeTasks(Told(phase=Phase.WAITING)), order("nothing")
-    state = night.render(asked)
+    tasks, asked = taking(Told(phase=Phase.WAITING))
+    state = tasks.attempt(asked)
     assert state.is_completed()
     assert (state.name, state.message) == ("Found", "another run rendered it")
-    assert isinstance(night.outcomes[asked], Clip)
+    assert isinstance(tasks.outcomes[asked], Clip)
 
 
 def test_what_a_take_waited_is_not_what_it_took() -> None:
@@ -93,9 +83,9 @@ def test_what_a_take_waited_is_not_what_it_took() -> None:
             time.sleep(1.6)
             return super().render(order, listen)
 
-    night, asked = TakeTasks(Slow()), order("nothing")
-    assert night.render(asked).message == "rendered in 0 s after 2 s of waiting (was: )"
-    assert night.seconds[asked.take.key] < 1
+    tasks, asked = taking(Slow())
+    assert tasks.attempt(asked).message == "rendered in 0 s after 2 s of waiting (was: )"
+    assert tasks.seconds[asked.take.key] < 1
 
 
 def test_a_run_that_nobody_asked_for_again_is_known_by_its_states() -> None:
@@ -117,45 +107,24 @@ def test_a_run_that_nobody_asked_for_again_is_known_by_its_states() -> None:
     assert unasked(states(StateType.PENDING, StateType.RUNNING)) is None
 
 
-def test_what_is_worth_retrying_is_raised_until_the_last_attempt() -> None:
-    night, asked = TakeTasks(Told(*[DIED] * ATTEMPTS)), order("nothing")
-    for _ in range(ATTEMPTS - 1):
-        with pytest.raises(DeviceError):
-            night.render(asked)
-        assert asked not in night.outcomes
-    state = night.render(asked)
-    assert (state.is_failed(), state.message) == (True, "cpu: died")
-    assert night.outcomes[asked] is DIED
+def test_what_is_worth_retrying_is_raised_for_prefect_to_retry() -> None:
+    tasks, asked = taking(Told(DIED))
+    with pytest.raises(DeviceError):
+        tasks.attempt(asked)
+    assert not tasks.outcomes
+    assert tasks.attempt(asked).is_completed()
 
 
 def test_what_would_end_alike_is_not_retried() -> None:
-    night, asked = TakeTasks(Told(BLACK)), order("nothing")
-    assert night.render(asked).message == "1/010: black frames; change the prompt"
-    assert night.outcomes[asked] is BLACK
-
-
-def test_when_all_fail_alike_the_rest_is_not_tried() -> None:
-    farm = Told(*[BLACK] * 9)
-    night = TakeTasks(farm)
-    orders = [order("nothing", f"1/0{number}0") for number in range(1, 6)]
-    states = [night.render(each) for each in orders]
-    assert farm.tried == 3
-    assert [state.is_failed() for state in states] == [True] * 5
-    assert "was not tried" in (states[-1].message or "")
-    assert set(night.outcomes) == set(orders)
-
-
-def test_takes_for_other_devices_have_threads_of_their_own() -> None:
-    """Those that wait for the one device that can render them fill no others' threads."""
-    many, few = order("nothing", "1"), replace(order("nothing", "2"), barred=frozenset({"cpu"}))
-    with ExitStack() as opened:
-        threads = threads_of([few, many], Told(), opened)
-        assert len({id(threads[each]) for each in (None, many, few)}) == 3
+    tasks, asked = taking(Told(BLACK))
+    state = tasks.attempt(asked)
+    assert (state.is_failed(), state.message) == (True, "1/010: black frames; change the prompt")
+    assert tasks.outcomes[asked] is BLACK
 
 
 def test_a_stopped_take_is_cancelled() -> None:
-    night, asked = TakeTasks(Told(Stopped(Problem("1/010", "was stopped")))), order("nothing")
-    assert night.render(asked).is_cancelled()
+    tasks, asked = taking(Told(Stopped(Problem("1/010", "was stopped"))))
+    assert tasks.attempt(asked).is_cancelled()
 
 
 def test_storyboards_of_a_folder_are_its_yaml_files_and_those_of_its_folders(tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from tests.production.solid import CPU, SIZE, Painter, Solid, a_take, film, painted
+from tests.reference import produce
 from wan_render.backend_contract import Renderer
 from wan_render.errors import RenderError
 from wan_render.frame_checks import checked
 from wan_render.media.clip import write_clip
 from wan_render.model_card import ModelCard
 from wan_render.plan import FilmPlan
-from wan_render.production import black_takes, produce
+from wan_render.production import black_takes
 from wan_render.production.black import BLACK, BLACK_THROUGHOUT, MADE_FROM_BLACK
 from wan_render.render_values import ALONE as NOTHING
 from wan_render.render_values import Device, Frames, Group, Listen, Pixels, TakeInputs, Workspace

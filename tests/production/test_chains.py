@@ -13,10 +13,11 @@ import pytest
 
 from tests.production.solid import CPU
 from tests.production.storyboards import ANIMATIC, Stage, clip_of, pixels_of, take_of
+from tests.reference import produce
 from wan_render.farm import LocalFarm, render_all
 from wan_render.media.clip import read_frames
 from wan_render.plan import FilmPlan, NotYet, PinnedClip, Rendered, StillPicture
-from wan_render.production import FilmVersion, begin, failures, finish, produce
+from wan_render.production import FilmVersion, begin, failures, finish
 from wan_render.status import State, plan_json, status
 from wan_render.store import Store
 from wan_render.store.prune import prunable

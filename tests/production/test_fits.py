@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.production.solid import CPU
 from tests.production.storyboards import ANIMATIC, Stage, take_of
-from wan_render.production.produce import produce
+from tests.reference import produce
 from wan_render.store import Store
 
 SHOTS = "shots: [{from: a, to: tall}, {still: tall, duration: 1s}]"

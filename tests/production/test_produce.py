@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.production.solid import CPU, SIZE, Solid, a_take, film, painted, rendered
+from tests.reference import produce
 from wan_render.errors import (
     DiskError,
     DiskFullError,
@@ -29,7 +30,7 @@ from wan_render.media import ffmpeg
 from wan_render.media.probe import probe
 from wan_render.plan import FilmPlan
 from wan_render.plan.film_plan import CardText, NotYet, StillPicture
-from wan_render.production import FilmVersion, Warm, begin, failures, finish, produce, render_take
+from wan_render.production import FilmVersion, Warm, begin, failures, finish, render_take
 from wan_render.render_values import Device, Phase, Progress
 from wan_render.session.forecast_text import forecast
 from wan_render.status import State, status

@@ -11,9 +11,9 @@ import pytest
 
 from tests.conftest import NOBODY, AsNobody
 from tests.production.solid import CPU, Solid, a_take, film, rendered
+from tests.reference import produce
 from wan_render.errors import DiskError
 from wan_render.plan.film_plan import StillPicture
-from wan_render.production import produce
 from wan_render.session.forecast_text import forecast
 from wan_render.status import State, status
 from wan_render.store import Store

@@ -1,13 +1,16 @@
-"""What to do after a failure. Pure: no process, no clock; for every farm and every scheduler."""
+"""What to do after a failure. Pure: no process, no clock, no thread."""
 
 from __future__ import annotations
 
 import re
-import threading
-from collections import Counter
+from collections import defaultdict
 from enum import Enum
 
 from wan_render.errors import DiskFullError, FfmpegMissingError, InputError, Problem, RenderError, WanRenderError
+from wan_render.production import RenderOrder
+
+ATTEMPTS = 3
+"""At one take, the first included."""
 
 
 class Verdict(Enum):
@@ -19,42 +22,45 @@ class Verdict(Enum):
 
 
 class Attempts:
-    """The attempts of one film, counted. Safe for several threads.
+    """The failed attempts of one film. Not for several threads: the scheduler has a lock.
 
     limit: attempts at one take, the first included; only a failure that is worth retrying gets a second one.
-    alike: so many takes given up in a row, all for the same cause, stop the film: the next would end alike, and a
-           night's electricity is worth more than a row of equal slates. What is wrong with a take's own input
-           (a picture that changed) does not count; a full disk and a missing ffmpeg stop it at once. The film is made
-           of what is there.
+    alike: rendering stops after this many consecutive takes were given up for the same cause. The next would end
+           alike, and a night's electricity is worth more than a row of equal slates. What is wrong with a take's own
+           input (a picture that changed) does not count; a full disk and a missing ffmpeg stop it at once. The film is
+           made of what is there.
     """
 
-    def __init__(self, limit: int = 3, alike: int = 3) -> None:
+    def __init__(self, limit: int = ATTEMPTS, alike: int = 3) -> None:
         self._limit, self._alike = limit, alike
-        self._counts: Counter[str] = Counter()
+        self._errors: defaultdict[str, list[WanRenderError]] = defaultdict(list)
         self._cause: object = None
         self._given_up: set[str] = set()
         self._stopped_by: WanRenderError | None = None
-        self._lock = threading.Lock()
+
+    def number(self, key: str) -> int:
+        """Which attempt at the take `key` is the next, from 1."""
+        return len(self._errors[key]) + 1
 
     def failed(self, key: str, error: WanRenderError) -> Verdict:
         """One attempt at the take `key` has failed."""
-        with self._lock:
-            self._counts[key] += 1
-            if error.worth_retrying and self._counts[key] < self._limit and self._stopped_by is None:
-                return Verdict.AGAIN
-            return self._give_up(key, error)
+        self._errors[key].append(error)
+        if error.worth_retrying and len(self._errors[key]) < self._limit and self._stopped_by is None:
+            return Verdict.AGAIN
+        return self._give_up(key, error)
 
     def finished(self, key: str) -> None:
         """The take is there; what is wrong is not wrong with everything."""
-        with self._lock:
-            del self._counts[key]
-            self._given_up.clear()
+        self._errors.pop(key, None)
+        self._given_up.clear()
 
-    @property
-    def stopped_by(self) -> WanRenderError | None:
-        """The cause that stopped the film, or None: a take that was not tried yet is then not tried."""
-        with self._lock:
-            return self._stopped_by
+    def refusal(self, order: RenderOrder) -> WanRenderError | None:
+        """Why no further attempt is made at a take: the film was stopped. The take's own failure where it had one.
+        None while attempts are made."""
+        if self._stopped_by is None:
+            return None
+        errors = self._errors[order.take.key]
+        return errors[-1] if errors else _not_tried(order.shot, self._stopped_by)
 
     def _give_up(self, key: str, error: WanRenderError) -> Verdict:
         if isinstance(error, InputError):
@@ -69,8 +75,7 @@ class Attempts:
         return Verdict.STOP
 
 
-def not_tried(shot: str, cause: WanRenderError) -> RenderError:
-    """The error of a take that is not rendered because others failed alike before it."""
+def _not_tried(shot: str, cause: WanRenderError) -> RenderError:
     first = cause.problems[0]
     return RenderError(
         Problem(shot, f"was not tried, as others before it failed alike ({first.found})", remedy=first.remedy)

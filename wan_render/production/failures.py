@@ -4,25 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wan_render.errors import MachineError, Problem, Stopped, WanRenderError
+from wan_render.errors import MachineError, Problem, RenderError, WanRenderError
 from wan_render.printable import one_line
 from wan_render.production.order import RenderOrder
 from wan_render.store import Clip
 
+Outcome = Clip | WanRenderError
+"""What became of an order."""
 
-def failures(results: Mapping[RenderOrder, Clip | WanRenderError]) -> Mapping[str, str]:
-    """Take key → reason, for `finish`. Raises Stopped where the run was stopped."""
-    failed = {order: result for order, result in results.items() if isinstance(result, WanRenderError)}
-    for error in failed.values():
-        if isinstance(error, Stopped):
-            raise error
-    return {order.take.key: slate_reason(error) for order, error in failed.items()}
+
+def failures(outcomes: Mapping[RenderOrder, Outcome]) -> Mapping[str, str]:
+    """Take key → reason, for `finish`."""
+    return {order.take.key: slate_reason(error) for order, error in _failed(outcomes).items()}
+
+
+def unmet_need(order: RenderOrder, outcomes: Mapping[RenderOrder, Outcome]) -> RenderError | None:
+    """Why an order is not tried: a take that it needs failed. None where none did."""
+    if not order.needs:
+        return None
+    needed = {each.take.key: (each, error) for each, error in _failed(outcomes).items()}
+    for key in order.needs:
+        if key in needed:
+            return _not_tried(order, *needed[key])
+    return None
 
 
 def slate_reason(error: WanRenderError) -> str:
     """What failed, on what, and what to do: of the machine's faults all that is known, of others what was found."""
     said = "; ".join(map(_of_machine if isinstance(error, MachineError) else _of_take, error.problems))
     return one_line(f"{said}; the same command tries it again" if error.worth_retrying else said)
+
+
+def _failed(outcomes: Mapping[RenderOrder, Outcome]) -> dict[RenderOrder, WanRenderError]:
+    return {order: outcome for order, outcome in outcomes.items() if isinstance(outcome, WanRenderError)}
+
+
+def _not_tried(order: RenderOrder, needed: RenderOrder, error: WanRenderError) -> RenderError:
+    first = error.problems[0]
+    found = f"needs {needed.shot} take {needed.number}, which could not be rendered: {first.found}"
+    return RenderError(Problem(order.shot, found, remedy=first.remedy))
 
 
 def _of_machine(problem: Problem) -> str:

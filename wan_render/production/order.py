@@ -66,7 +66,7 @@ class RenderOrder:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Keys of the takes that must be in the store first; see Precedence."""
+        """Keys of the takes that must be in the store first."""
         return self.take.needs
 
 

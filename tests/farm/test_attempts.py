@@ -1,10 +1,6 @@
-"""All takes of a film, each to its end."""
+"""What follows a failure; and what the terminal hears of a take."""
 
 from __future__ import annotations
-
-import threading
-from collections import Counter
-from collections.abc import Sequence
 
 import pytest
 
@@ -19,12 +15,10 @@ from wan_render.errors import (
     PictureError,
     Problem,
     RenderError,
-    Stopped,
     WanRenderError,
 )
-from wan_render.farm import AttemptFailed, Attempts, Began, Ended, Event, LocalFarm, Verdict, render_all
+from wan_render.farm import AttemptFailed, Attempts, Began, Ended, Event, Verdict, render_all
 from wan_render.farm.quarantine import Quarantine
-from wan_render.production import RenderOrder
 from wan_render.render_values import Progress
 from wan_render.store import Clip
 
@@ -51,60 +45,6 @@ def test_what_is_worth_retrying_is_retried_up_to_the_limit(open_farm: OpenFarm) 
     assert [event.verdict for event in events if isinstance(event, AttemptFailed)] == [Verdict.AGAIN, Verdict.GIVE_UP]
 
 
-def test_a_film_whose_first_shots_all_fail_alike_is_stopped(open_farm: OpenFarm) -> None:
-    orders = [order("bug", str(shot)) for shot in range(5)]
-    events: Counter[type[Event]] = Counter()
-    outcomes = render_all(orders, open_farm("cpu"), lambda _, event: events.update([type(event)]))
-    assert events[Began] == 3
-    assert events[Ended] == len(outcomes) == 5
-    assert "was not tried, as others before it failed alike (KeyError: 'weight'" in str(outcomes[orders[4]])
-
-
-def test_the_farm_knows_what_is_still_to_come(open_farm: OpenFarm, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is rendered, what is given up, and what is not tried, is not."""
-    farm, expected = open_farm("cpu"), list[tuple[str, ...]]()
-    monkeypatch.setattr(farm, "expect", lambda orders: expected.append(tuple(order.shot for order in orders)))
-    render_all([order("bug", str(shot)) for shot in range(5)], farm)
-    assert expected[0] == ("0", "1", "2", "3", "4")
-    assert len(expected) == 6
-    assert expected[-1] == ()
-
-
-def test_no_orders_are_no_outcomes(open_farm: OpenFarm) -> None:
-    assert render_all([], open_farm("cpu")) == {}
-
-
-def test_a_stop_from_elsewhere_leaves_as_stopped(open_farm: OpenFarm) -> None:
-    farm = open_farm("cpu", "cuda:0")
-    with pytest.raises(Stopped):
-        render_all(loads(), farm, stops_at_progress(farm))
-
-
-def test_what_a_signal_handler_raises_stops_the_farm_first(open_farm: OpenFarm) -> None:
-    farm = open_farm("cpu", "cuda:0")
-
-    def interrupted(_order: RenderOrder, event: Event) -> None:
-        if isinstance(event, Progress):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        render_all(loads(), farm, interrupted)
-    with pytest.raises(Stopped):
-        farm.render(order("nothing"), lambda _: None)
-
-
-def loads() -> Sequence[RenderOrder]:
-    return [order("load", str(shot)) for shot in range(4)]
-
-
-def stops_at_progress(farm: LocalFarm):  # type: ignore[no-untyped-def]
-    def stop(_order: RenderOrder, event: Event) -> None:
-        if isinstance(event, Progress):
-            threading.Thread(target=farm.stop).start()
-
-    return stop
-
-
 # The policy alone
 
 
@@ -126,14 +66,23 @@ def test_numbers_do_not_make_two_causes() -> None:
     attempts = Attempts(limit=1, alike=2)
     attempts.failed("a", device_error("no progress for 600 s"))
     assert attempts.failed("b", device_error("no progress for 900 s")) is Verdict.STOP
-    assert attempts.stopped_by is not None
 
 
 def test_different_causes_do_not_stop_a_film() -> None:
     attempts = Attempts(limit=1, alike=2)
     attempts.failed("a", device_error("was killed"))
     assert attempts.failed("b", device_error("no progress")) is Verdict.GIVE_UP
-    assert attempts.stopped_by is None
+    assert attempts.refusal(order("nothing")) is None
+
+
+def test_after_a_stop_nothing_is_tried_again_and_what_failed_says_how() -> None:
+    """A take that failed once, and was to be tried again, is no other's victim."""
+    attempts, tried, untried = Attempts(alike=1), order("kill", "1"), order("nothing", "2")
+    failure = device_error("was killed")
+    assert attempts.failed(tried.take.key, failure) is Verdict.AGAIN
+    assert attempts.failed("b", RenderError(Problem("3", "black"))) is Verdict.STOP
+    assert attempts.refusal(tried) is failure
+    assert str(attempts.refusal(untried)) == "2: was not tried, as others before it failed alike (black)"
 
 
 def test_a_take_that_is_finished_clears_the_rest_of_suspicion() -> None:
