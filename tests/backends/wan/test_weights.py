@@ -15,10 +15,10 @@ import pytest
 from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
 from tests.backends.wan.hub_server import API, COMMIT, FakeHub, serving
 from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.checkpoint.location import pulled_folder
 from wan_render.backends.wan.checkpoint.needed_files import small_files
 from wan_render.backends.wan.models import official
 from wan_render.backends.wan.weights import download, meter
-from wan_render.backends.wan.weights.location import pulled_folder
 from wan_render.backends.wan.weights.manifest import Manifest, manifest_of
 from wan_render.backends.wan.weights.pull import pull
 from wan_render.errors import DiskError, MachineError, UsageError, WeightsError

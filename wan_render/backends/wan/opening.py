@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wan_render.backend_contract import Renderer
 from wan_render.backends.wan.checkpoint.checkpoint_folder import Checkpoint, read_checkpoint
-from wan_render.backends.wan.weights.location import download_command, missing_packages, resolved, weights_folder
+from wan_render.backends.wan.checkpoint.location import download_command, missing_packages, resolved, weights_folder
 from wan_render.errors import InputError, MachineError, Problem, WeightsError
 from wan_render.model_card import ModelCard
 from wan_render.model_family import WEIGHTS_FACT

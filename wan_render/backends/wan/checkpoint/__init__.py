@@ -1,1 +1,1 @@
-"""A folder of weights: what it holds, whether it is whole, and its components, loaded."""
+"""A folder of weights: where it is, what it holds, whether it is whole, and its components, loaded."""

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from wan_render.backends.wan.weights.location import weights_folder
+from wan_render.backends.wan.checkpoint.location import weights_folder
 from wan_render.facts import FactCache
 from wan_render.model_card import ModelCard, TextReading
 from wan_render.plan.prompt_length import about_tokens, from_word

@@ -1,1 +1,1 @@
-"""The weights of published models: where they are on this machine, and how they are downloaded from a hub."""
+"""Downloading the weights of published models from a hub, and verifying them."""

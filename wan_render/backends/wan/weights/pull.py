@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from wan_render.backends.wan.weights.location import pulled_folder
+from wan_render.backends.wan.checkpoint.location import pulled_folder
 from wan_render.backends.wan.weights.manifest import Manifest, manifest_of
 from wan_render.backends.wan.weights.meter import Meter
 from wan_render.errors import DiskError, MachineError, Problem, UsageError

@@ -1,4 +1,4 @@
-"""Where a model's weights lie on this machine, and how to get them. Needs no torch; nothing is downloaded."""
+"""Where a model's weights are on this machine, and how to get them. Needs no torch; nothing is downloaded."""
 
 from __future__ import annotations
 
