@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from wan_render.backend_contract import Renderer, Variant
 from wan_render.backends.wan import opening
+from wan_render.backends.wan.checkpoint import location
 from wan_render.backends.wan.family import WanFamily
 from wan_render.backends.wan.lora import lora_location
 from wan_render.backends.wan.models import estimate
 from wan_render.backends.wan.parallel import layout
 from wan_render.backends.wan.profiles import ability
-from wan_render.backends.wan.weights import location
 from wan_render.diagnosis import Finding, installed
 from wan_render.errors import Problem
 from wan_render.model_card import ModelCard, PublishedLora

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from wan_render.backends.wan.checkpoint import location
 from wan_render.backends.wan.models import official
 from wan_render.backends.wan.models.catalogue import catalogue
-from wan_render.backends.wan.weights import location
 from wan_render.facts import FactCache
 from wan_render.model_card import ModelCard, Models
 from wan_render.model_family import PulledWeights, PullRequest, PullWatch, Weights
