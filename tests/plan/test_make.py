@@ -636,7 +636,22 @@ def test_an_enlarged_picture_is_a_warning_once(plan: Plan, studio: Path) -> None
 
     Image.new("L", (416, 240), 9).save(studio / "small.png")
     film = plan("version: 1\nkeyframes: {s: small.png}\nshots: [{from: s}, {from: s}]")
-    assert len(warned(film, "keyframes.s: 416x240 is enlarged 2.00 times to cover 832x480")) == 1
+    (warning,) = warned(film, "enlarged")
+    assert "keyframes.s: enlarged to cover 832x480: s (416x240, 2.00 times); up to 1.5 times looks sharp" in warning
+
+
+def test_enlarged_pictures_share_one_warning_that_names_all(plan: Plan, studio: Path) -> None:
+    from PIL import Image
+
+    sizes = {f"k{number}": (400 + number, 240) for number in range(5)}
+    for name, size in sizes.items():
+        Image.new("L", size, 9).save(studio / f"{name}.png")
+    keyframes = ", ".join(f"{name}: {name}.png" for name in sizes)
+    shots = ", ".join(f"{{from: {name}}}" for name in sizes)
+    film = plan(f"version: 1\nkeyframes: {{{keyframes}}}\nshots: [{shots}]")
+    (warning,) = warned(film, "enlarged")
+    named = ", ".join(f"{name} ({wide}x{high}, {832 / wide:.2f} times)" for name, (wide, high) in sizes.items())
+    assert f"keyframes.k0: enlarged to cover 832x480: {named}; up to 1.5 times looks sharp" in warning
 
 
 @pytest.mark.parametrize(("width", "warnings"), [(554, []), (553, []), (552, ["1.51 times"])])
@@ -647,7 +662,7 @@ def test_a_picture_is_not_called_too_small_by_what_rounds_to_the_limit(
 
     Image.new("L", (width, 480), 9).save(studio / f"{width}.png")
     film = plan(f"version: 1\nkeyframes: {{s: {width}.png}}\nshots: [{{from: s}}]")
-    told = warned(film, "is enlarged")
+    told = warned(film, "enlarged")
     assert len(told) == len(warnings)
     assert all(words in line for words, line in zip(warnings, told, strict=True))
 

@@ -17,16 +17,18 @@ MOST_NAMED = 3
 
 @dataclass
 class _Shared:
-    """Who shares a warning, each once, and the place of the first."""
+    """The names that share a warning, each once, the place of the first, and how many are named; None for all."""
 
     place: PathInFile
+    most: int | None
     names: dict[str, None] = field(default_factory=dict)
 
     @property
-    def told(self) -> str:
+    def in_words(self) -> str:
         """`1/010, 1/020, 1/030 and 97 more`."""
-        more = len(self.names) - MOST_NAMED
-        return ", ".join(islice(self.names, MOST_NAMED)) + (f" and {more} more" if more > 0 else "")
+        named = tuple(islice(self.names, self.most))
+        more = len(self.names) - len(named)
+        return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 @dataclass
@@ -56,8 +58,12 @@ class Findings:
         self._warnings[self._problem(place, found, allowed, remedy)] = self._mark(place)
 
     def warn_for(self, who: str, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
-        """A warning that several share: told once, at the place of the first, with the names of the first three."""
-        self._shared.setdefault((found, allowed, remedy), _Shared(place)).names[who] = None
+        """Add a warning that several share: reported once, at the place of the first, with the first three names."""
+        self._shared.setdefault((found, allowed, remedy), _Shared(place, MOST_NAMED)).names[who] = None
+
+    def warn_of_each(self, who: str, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
+        """Like `warn_for`, but with every name: for names that come with details of their own."""
+        self._shared.setdefault((found, allowed, remedy), _Shared(place, None)).names[who] = None
 
     def note(self, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
         """Something that was done right and is worth knowing. `plan --notes` lists notes; nothing else prints them."""
@@ -76,7 +82,7 @@ class Findings:
     def warnings(self) -> tuple[Problem, ...]:
         """In the order of the file."""
         shared = {
-            self._problem(one.place, f"{found}: {one.told}", allowed, remedy): self._mark(one.place)
+            self._problem(one.place, f"{found}: {one.in_words}", allowed, remedy): self._mark(one.place)
             for (found, allowed, remedy), one in self._shared.items()
         }
         return _in_order(self._warnings | shared)

@@ -155,8 +155,9 @@ class Keyframes:
         scale = fills(Fraction(self._size.width, facts.width), Fraction(self._size.height, facts.height))
         if round(scale, 2) > MOST_ENLARGED:  # as it is told
             fills_it = "cover" if fit == "cover" else "fit into"
-            found = f"{facts.width}x{facts.height} is enlarged {float(scale):.2f} times to {fills_it} {self._size}"
-            self._findings.warn(("keyframes", name), found, f"up to {float(MOST_ENLARGED)} times looks sharp")
+            who = f"{name} ({facts.width}x{facts.height}, {float(scale):.2f} times)"
+            allowed = f"up to {float(MOST_ENLARGED)} times looks sharp"
+            self._findings.warn_of_each(who, ("keyframes", name), f"enlarged to {fills_it} {self._size}", allowed)
 
 
 def _better_aspect(pictures: Sequence[tuple[int, int]], raster: Size) -> str:

@@ -99,13 +99,15 @@ def _tell_resemblance(modelled: Modelled, findings: Findings) -> None:
         both = f"the folder's flow_shift is {folder.own_shift:g}, that model's shift {folder.shift:g}"
         findings.note(settings.model.place, f"{taken_for}; {written}; {both}")
         return
+    own, others = f"{folder.own_shift:g}", f"{folder.shift:g} of {folder.model}"
     if folder.uses_own_shift:
-        found = f"{taken_for}, but its own flow_shift {folder.own_shift:g} is used, not that model's {folder.shift:g}"
+        found = "the folder's own flow_shift is used, not the shift of the model that it is built like"
+        values = f"{own}, not {others}"
     else:
-        folder_says = f"The folder says {folder.own_shift:g}, {folder.doubt}"
-        found = f"{taken_for}, so shift {folder.shift:g} is used. {folder_says}"
-    remedy = f"write `shift: {folder.own_shift:g}` or `shift: {folder.shift:g}` to decide"
-    findings.warn(settings.model.place, found, "", remedy)
+        found = f"the shift of the model that the folder is built like is used, not its flow_shift, {folder.doubt}"
+        values = f"{others}, not {own}"
+    who = f"{settings.model.value} ({values})"
+    findings.warn_of_each(who, settings.model.place, found, "", "write `shift:` to decide")
 
 
 def _guidance(

@@ -113,8 +113,20 @@ def test_a_shift_that_is_none_is_refused(folder: Path, shift: str, scheduler: st
 @pytest.mark.parametrize(
     ("own", "written", "as_what", "said"),
     [
-        (4.0, "", "warning", "but its own flow_shift 4 is used, not that model's 8"),
-        (3.0, "", "warning", "so shift 8 is used. The folder says 3, which diffusers writes for most models"),
+        (
+            4.0,
+            "",
+            "warning",
+            "the folder's own flow_shift is used, not the shift of the model that it is built like: "
+            "mine (4, not 8 of wan2.1-t2v-1.3b)",
+        ),
+        (
+            3.0,
+            "",
+            "warning",
+            "the shift of the model that the folder is built like is used, not its flow_shift, which diffusers writes "
+            "for most models: mine (8 of wan2.1-t2v-1.3b, not 3)",
+        ),
         (8.0, "", "note", "its shift, 8, is used"),
         (4.0, ", shift: 6", "note", "shift 6 is used, as written; the folder's flow_shift is 4, that model's shift 8"),
     ],
@@ -132,10 +144,34 @@ def test_a_plan_says_what_a_folder_was_taken_for_and_which_shift_is_used(
     plan = make_plan(read_storyboard(file, models=models, cache=cache), models=models, backend_id="wan/1", cache=cache)
     told = [each for each in (plan.warnings if as_what == "warning" else plan.notes) if "is built like" in each.found]
     assert len(told) == 1
-    assert "mine is built like wan2.1-t2v-1.3b" in told[0].found
+    assert "mine" in told[0].found
+    assert "wan2.1-t2v-1.3b" in told[0].found
     assert said in told[0].found
     assert told[0].where.endswith("defaults.render.t2v.model")
     cache.close()
+
+
+def test_folders_with_a_doubtful_shift_share_one_warning_that_names_all(
+    tiny: Callable[[str], Tiny], tmp_path: Path
+) -> None:
+    names = [f"tune{number}" for number in range(1, 7)]
+    for number, name in enumerate(names, 1):
+        shutil.copytree(tiny("t2v-2.1").folder, tmp_path / name)
+        edit(tmp_path / name / "scheduler/scheduler_config.json", flow_shift=3.0 if number == 6 else 3.0 + number)
+    file = tmp_path / "film.yaml"
+    shots = ", ".join(f"{{action: a, render: {{t2v: {{model: {name}}}}}}}" for name in names)
+    file.write_text(f"film: {{raster: 64x48}}\nshots: [{shots}]\n")
+    cache = FactCache(tmp_path / "facts")
+    models = catalogue(cache)
+    plan = make_plan(read_storyboard(file, models=models, cache=cache), models=models, backend_id="wan/1", cache=cache)
+    cache.close()
+
+    own, official = (each for each in plan.warnings if "is built like" in each.found)
+    values = [("tune1", 4), ("tune2", 5), ("tune3", 6), ("tune4", 7)]
+    assert own.found.endswith(": " + ", ".join(f"{name} ({own}, not 8 of wan2.1-t2v-1.3b)" for name, own in values))
+    assert official.found.endswith("for most models: tune6 (8 of wan2.1-t2v-1.3b, not 3)")
+    assert own.where.endswith("shots[0].render.t2v.model")
+    assert own.remedy == official.remedy == "write `shift:` to decide"
 
 
 def test_identity_is_of_the_content_not_of_the_place(folder: Path, tiny: Callable[[str], Tiny]) -> None:
