@@ -5,7 +5,7 @@ from __future__ import annotations
 from wan_render.backend_contract import Backend
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.plan import FilmPlan
-from wan_render.production import Outcome, RenderOrder, Warm, begin, failures, finish, render_take, unmet_need
+from wan_render.production import Outcome, RenderOrder, WarmRenderer, begin, failures, finish, render_take, unmet_need
 from wan_render.render_values import Device, Listen
 from wan_render.store import FilmVersion, Store
 
@@ -15,14 +15,14 @@ def produce(
 ) -> FilmVersion:
     """Render what is missing, one take after the other on one device in this process, and make the film."""
     with begin(plan, backend, store, devices=(device,)) as run:
-        warm, outcomes = Warm(store.stages), dict[RenderOrder, Outcome]()
+        warm, outcomes = WarmRenderer(store.stages), dict[RenderOrder, Outcome]()
         for order in run.orders:
             outcomes[order] = unmet_need(order, outcomes) or attempt(order, warm, device, store, listen)
         warm.close()
         return finish(run, failures(outcomes))
 
 
-def attempt(order: RenderOrder, warm: Warm, device: Device, store: Store, listen: Listen) -> Outcome:
+def attempt(order: RenderOrder, warm: WarmRenderer, device: Device, store: Store, listen: Listen) -> Outcome:
     """`render_take`, with a failure as a value."""
     try:
         return render_take(order, warm, device, store, listen)

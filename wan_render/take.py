@@ -91,7 +91,7 @@ class FramePlate:
 AnyPlate = Plate | FramePlate
 
 
-Way = tuple[str, str]
+ProfileVariant = tuple[str, str]
 """A profile and its variant: together they say how a take is computed."""
 
 
@@ -111,7 +111,7 @@ class Sampling:
     variant: str = field(default="", metadata=ADDED_LATER)
 
     @property
-    def way(self) -> Way:
+    def way(self) -> ProfileVariant:
         """How it is computed."""
         return self.profile, self.variant
 

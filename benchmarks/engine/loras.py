@@ -39,7 +39,7 @@ from benchmarks.engine.results import tell
 from benchmarks.engine.shots import Reloaded
 from benchmarks.engine.steps import attempt, release
 from benchmarks.engine.takes import plates_of, raster_of, take_of
-from wan_render.backends.wan.memory.memory_fit import MemoryStep
+from wan_render.backends.wan.memory.offload_choice import MemoryStep
 from wan_render.backends.wan.models.official import FLF2V_14B
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer

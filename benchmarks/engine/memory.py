@@ -31,7 +31,7 @@ from benchmarks.engine.models import MadeModel, make, weights_of
 from benchmarks.engine.results import tell
 from benchmarks.engine.steps import release
 from benchmarks.engine.takes import plates_of, raster_of, take_of
-from wan_render.backends.wan.memory.memory_fit import MemoryStep
+from wan_render.backends.wan.memory.offload_choice import MemoryStep
 from wan_render.backends.wan.models.official import BY_NAME, FLF2V_14B, Official
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.renderer import WanRenderer

@@ -23,7 +23,7 @@ from wan_render.errors import (
     RenderError,
     WanRenderError,
 )
-from wan_render.farm.process.work import Work, Write
+from wan_render.farm.process.order_handler import OrderHandler, Write
 from wan_render.media.ffmpeg import Ffmpeg
 from wan_render.production import RenderOrder
 from wan_render.render_values import Device, Group, Listen, Phase, Progress
@@ -40,7 +40,7 @@ class OddError(WanRenderError):
         super().__init__(Problem(where, found))
 
 
-def scripted(device: Device, store: Path) -> Work:
+def scripted(device: Device, store: Path) -> OrderHandler:
     """`<action>` at every attempt, or `<action> once` at the first one only, or `<action> on <device>`."""
 
     def work(order: RenderOrder, listen: Listen) -> Clip:
@@ -52,7 +52,7 @@ def scripted(device: Device, store: Path) -> Work:
     return work
 
 
-def foreseeing(device: Device, store: Path) -> Work:
+def foreseeing(device: Device, store: Path) -> OrderHandler:
     """As `scripted`; a line of the file `foreseen` says which shots an order has after it."""
 
     def work(order: RenderOrder, listen: Listen) -> Clip | Write | None:
@@ -63,7 +63,7 @@ def foreseeing(device: Device, store: Path) -> Work:
     return work
 
 
-def overlapping(device: Device, store: Path) -> Work:
+def overlapping(device: Device, store: Path) -> OrderHandler:
     """`render <name> [then <action>]`: rendered at once, written only when `<name>` lies in the store; the action is
     what the writing does in the end."""
 
@@ -86,7 +86,7 @@ def overlapping(device: Device, store: Path) -> Work:
     return work
 
 
-def together(device: Device, store: Path) -> Work:
+def together(device: Device, store: Path) -> OrderHandler:
     """As `scripted`, and in a group as well: the ranks meet, do what is told, and meet again, each waiting for the
     others without end and without a word, as in a collective. `hold <name>` waits for a file of the store, `decode
     <name>` does when the ranks have met. So does `late <name>`, and the others fail when their part is done; `late
@@ -165,14 +165,14 @@ def _act(order: RenderOrder, device: Device, store: Path, listen: Listen) -> Non
     ACTIONS[action](store, listen)
 
 
-def slow_start(_device: Device, store: Path) -> Work:
+def slow_start(_device: Device, store: Path) -> OrderHandler:
     """A process that never comes to take an order."""
     (store / "pid").write_text(str(os.getpid()))
     _hold_the_interpreter()
     raise AssertionError
 
 
-def broken_start(_device: Device, _store: Path) -> Work:
+def broken_start(_device: Device, _store: Path) -> OrderHandler:
     """A process whose backend cannot be imported."""
     raise ImportError("libcudart.so.12: cannot open shared object file")
 

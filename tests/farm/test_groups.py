@@ -21,8 +21,8 @@ from tests.farm.conftest import OpenFarm
 from tests.farm.orders import Grouping, Wide, device, grouped, nobody, order, pid
 from tests.farm.test_stopping import runs, said, stop, until
 from wan_render.errors import DeviceError, DiskError, LostPeerError, OutOfMemoryError, RenderError
-from wan_render.farm import LocalFarm, Stall, render_all
-from wan_render.farm.groups import simulation, team
+from wan_render.farm import LocalFarm, Stall, render_all, running_attempt
+from wan_render.farm.groups import simulation
 from wan_render.farm.locks.device_lock import DeviceLock
 from wan_render.model_card import ModelCard
 from wan_render.render_values import Progress
@@ -42,7 +42,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture(autouse=True)
 def grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(team, "GRACE_SECONDS", 0.8)
+    monkeypatch.setattr(running_attempt, "GRACE_SECONDS", 0.8)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tests.farm.duties import ACTIONS
 from tests.farm.orders import nobody, order, pid
 from wan_render.errors import DeviceError, DiskError, OutOfMemoryError, RenderError, Stopped
 from wan_render.farm import Attempts, Began, Event, LocalFarm, render_all
-from wan_render.farm.process.work import Work
+from wan_render.farm.process.order_handler import OrderHandler
 from wan_render.production import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
 from wan_render.store import Clip
@@ -140,7 +140,7 @@ def test_a_write_that_is_worth_another_attempt_gets_a_turn_again(farm: LocalFarm
     assert isinstance(outcomes[orders[1]], Clip)
 
 
-def large(device: Device, store: Path) -> Work:
+def large(device: Device, store: Path) -> OrderHandler:
     """Runs out of memory until it is told to use less, twice; the clip's frames say how tight it was."""
 
     def work(order: RenderOrder, listen: Listen) -> Clip:

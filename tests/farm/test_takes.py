@@ -16,7 +16,7 @@ from tests.farm.orders import Drawing, grouped, nobody, order
 from wan_render.errors import DeviceError, PictureError
 from wan_render.facts import FactCache
 from wan_render.farm import FarmSettings, LocalFarm, cpu, render_all
-from wan_render.production import RenderOrder, Warm, render_take
+from wan_render.production import RenderOrder, WarmRenderer, render_take
 from wan_render.render_values import Phase, Progress
 from wan_render.store import Clip, Store
 from wan_render.take import Plate, Size
@@ -43,7 +43,7 @@ def farm(root: Path, locks: Path) -> LocalFarm:
 
 
 def test_a_farm_makes_the_clips_that_one_process_makes(orders: tuple[RenderOrder, ...], tmp_path: Path) -> None:
-    sequential, warm = Store(tmp_path / "sequential"), Warm()
+    sequential, warm = Store(tmp_path / "sequential"), WarmRenderer()
     for each in orders:
         render_take(each, warm, cpu(), sequential, nobody)
     with farm(tmp_path / "farmed", tmp_path / "locks") as devices:

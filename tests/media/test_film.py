@@ -21,9 +21,9 @@ from tests.media.pictures import SMALL, flat, noise
 from wan_render.cut import ClipSource, Cut, Event, SlateSource
 from wan_render.errors import DiskError, FfmpegError, MachineError
 from wan_render.media.film_encode import AHEAD_FRAMES, make_film
+from wan_render.media.frame_layers import Layer
 from wan_render.media.probe import probe
 from wan_render.media.raster import SLATE_GREY, composed, raster_frames
-from wan_render.media.timeline import Layer
 from wan_render.plan import CardText, PlannedJoint, StillPicture
 from wan_render.take import Plate, Size
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.media.films import CUT, cut_of
 from wan_render.cut import Event
-from wan_render.media.timeline import Layer, film_layers
+from wan_render.media.frame_layers import Layer, film_layers
 from wan_render.plan import CardText, PlannedJoint
 
 HALF = Fraction(1, 2)

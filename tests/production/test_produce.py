@@ -30,7 +30,7 @@ from wan_render.media import ffmpeg
 from wan_render.media.probe import probe
 from wan_render.plan import FilmPlan
 from wan_render.plan.film_plan import CardText, NotYet, StillPicture
-from wan_render.production import FilmVersion, Warm, begin, failures, finish, render_take
+from wan_render.production import FilmVersion, WarmRenderer, begin, failures, finish, render_take
 from wan_render.render_values import Device, Phase, Progress
 from wan_render.session.forecast_text import forecast
 from wan_render.status import State, status
@@ -329,7 +329,7 @@ def test_a_disk_that_fills_up_while_the_film_is_made_keeps_the_takes_and_shows_n
         _fill(small_disk)
 
     with begin(plan, solid, store) as run:
-        produced = {order: render_take(order, Warm(), CPU, store, lambda _: None) for order in run.orders}
+        produced = {order: render_take(order, WarmRenderer(), CPU, store, lambda _: None) for order in run.orders}
         with pytest.raises(DiskError):
             finish(run, failures(produced), progress=fill)
 

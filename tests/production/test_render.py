@@ -16,7 +16,7 @@ from wan_render.errors import DeviceError, PictureError, RenderError
 from wan_render.media.clip import read_frames
 from wan_render.plan import FilmPlan
 from wan_render.plan.delivered_names import delivered_name
-from wan_render.production import RenderOrder, Unwritten, Warm, begin_take, orders, render_take
+from wan_render.production import RenderOrder, Unwritten, WarmRenderer, begin_take, orders, render_take
 from wan_render.render_values import Phase, Progress, Stage
 from wan_render.status import status
 from wan_render.store import Store
@@ -47,7 +47,7 @@ def test_a_rendered_take_is_a_clip_with_its_plates_and_its_history(store: Store,
     (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn", first=plate)}, pictures), store, solid)
     heard: list[Phase] = []
 
-    clip = render_take(order, Warm(), CPU, store, lambda progress: heard.append(progress.phase))
+    clip = render_take(order, WarmRenderer(), CPU, store, lambda progress: heard.append(progress.phase))
 
     pixels = np.stack(list(read_frames(clip.video, 0, 5)))
     assert pixels.shape == (5, 48, 64, 3)
@@ -72,7 +72,7 @@ def test_a_rendered_take_is_a_clip_with_its_plates_and_its_history(store: Store,
 
 def test_the_record_names_every_device_of_a_group(store: Store, solid: Solid, tmp_path: Path) -> None:
     (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
-    clip = render_take(replace(order, helpers=("cuda:1", "cuda:2")), Warm(), CPU, store, deaf)
+    clip = render_take(replace(order, helpers=("cuda:1", "cuda:2")), WarmRenderer(), CPU, store, deaf)
 
     made = store.record(clip.key).provenance
     assert (made.device, made.by_group) == ("cpu + cuda:1 + cuda:2", True)
@@ -87,10 +87,10 @@ def test_an_order_knows_how_many_devices_are_asked_for(store: Store, solid: Soli
 
 def test_a_take_that_is_there_is_not_rendered_again(store: Store, solid: Solid, tmp_path: Path) -> None:
     (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
-    first = render_take(order, Warm(), CPU, store, deaf)
+    first = render_take(order, WarmRenderer(), CPU, store, deaf)
 
     heard: list[Progress] = []
-    again = render_take(replace(order, shot="2/020"), Warm(), CPU, store, heard.append)
+    again = render_take(replace(order, shot="2/020"), WarmRenderer(), CPU, store, heard.append)
 
     assert again == first
     assert heard == [], "who listens tells a take that was found by this: it is not written"
@@ -100,7 +100,7 @@ def test_a_take_that_is_there_is_not_rendered_again(store: Store, solid: Solid, 
 
 def test_a_model_is_opened_once_and_closed_before_another(store: Store, solid: Solid, tmp_path: Path) -> None:
     shots = {"1": a_take("a"), "2": a_take("b"), "3": a_take("c", model=OTHER_CARD)}
-    warm = Warm()
+    warm = WarmRenderer()
     for order in ordered(film(tmp_path, {f"1/{shot}": take for shot, take in shots.items()}), store, solid):
         render_take(order, warm, CPU, store, deaf)
     warm.close()
@@ -120,7 +120,7 @@ def test_a_model_is_opened_once_and_closed_before_another(store: Store, solid: S
 def test_after_a_failure_nothing_is_seen_and_the_next_take_gets_a_fresh_renderer(
     store: Store, solid: Solid, tmp_path: Path, prompt: str, error: type[Exception]
 ) -> None:
-    warm = Warm()
+    warm = WarmRenderer()
     failing, good = ordered(film(tmp_path, {"1/010": a_take(prompt), "1/020": a_take("dawn")}), store, solid)
 
     with pytest.raises(error):
@@ -141,7 +141,7 @@ def test_a_picture_that_changed_since_the_plan_is_refused_before_a_model_is_load
     Image.new("RGB", (128, 96), "white").save(tmp_path / "30.png")
 
     with pytest.raises(PictureError):
-        render_take(order, Warm(), CPU, store, deaf)
+        render_take(order, WarmRenderer(), CPU, store, deaf)
 
     assert solid.noted("open") == 0
 
@@ -186,7 +186,7 @@ def test_a_delivered_clip_is_called_by_its_film_scene_shot_and_take(tmp_path: Pa
 
 
 def _render(root: Path, order: RenderOrder) -> None:
-    render_take(order, Warm(), CPU, Store(root), deaf)
+    render_take(order, WarmRenderer(), CPU, Store(root), deaf)
 
 
 def test_a_take_that_another_process_renders_is_waited_for_and_rendered_once(
@@ -200,7 +200,7 @@ def test_a_take_that_another_process_renders_is_waited_for_and_rendered_once(
         assert not pause.wait(0.02)
     heard: list[Phase] = []
 
-    clip = render_take(order, Warm(), CPU, store, lambda progress: heard.append(progress.phase))
+    clip = render_take(order, WarmRenderer(), CPU, store, lambda progress: heard.append(progress.phase))
 
     other.join()
     assert other.exitcode == 0
@@ -214,7 +214,7 @@ def test_the_device_is_free_once_a_take_is_rendered_and_another_thread_writes_it
 ) -> None:
     plan = film(tmp_path, {"1/010": a_take("dawn"), "1/020": a_take("noon")})
     first, second = ordered(plan, store, solid)
-    warm = Warm()
+    warm = WarmRenderer()
     heard: list[Phase] = []
     unwritten = begin_take(first, warm, CPU, store, lambda progress: heard.append(progress.phase))
 
@@ -232,11 +232,11 @@ def test_the_device_is_free_once_a_take_is_rendered_and_another_thread_writes_it
 
 def test_an_unwritten_take_is_still_held_against_other_runs(store: Store, solid: Solid, tmp_path: Path) -> None:
     (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
-    unwritten = begin_take(order, Warm(), CPU, store, deaf)
+    unwritten = begin_take(order, WarmRenderer(), CPU, store, deaf)
     assert isinstance(unwritten, Unwritten)
     waits = threading.Event()
     with ThreadPoolExecutor(1) as threads:
-        other = threads.submit(render_take, order, Warm(), CPU, store, lambda _: waits.set())
+        other = threads.submit(render_take, order, WarmRenderer(), CPU, store, lambda _: waits.set())
         assert waits.wait(20)
         clip = unwritten.write()
         assert other.result(20) == clip
@@ -252,7 +252,7 @@ def test_what_was_kept_for_a_take_alone_goes_when_it_is_published(
     latents, text = Stage("a" * 64, "latents", take=order.take.key), Stage("b" * 64, "text")
     for stage in (latents, text):
         store.stages.keep(stage, b"numbers")
-    render_take(order, Warm(store.stages), CPU, store, deaf)
+    render_take(order, WarmRenderer(store.stages), CPU, store, deaf)
 
     assert (store.stages.find(latents) is not None) is keeps
     assert store.stages.find(text) == b"numbers"
@@ -261,7 +261,7 @@ def test_what_was_kept_for_a_take_alone_goes_when_it_is_published(
 def test_a_renderer_hears_what_follows_with_its_model(store: Store, solid: Solid, tmp_path: Path) -> None:
     shots = {"1/010": a_take("a"), "1/020": a_take("x", model=OTHER_CARD), "1/030": a_take("b"), "1/040": a_take("c")}
     found = ordered(film(tmp_path, shots), store, solid)
-    warm = Warm()
+    warm = WarmRenderer()
     for order in found:
         render_take(order, warm, CPU, store, deaf)
     lines = solid.diary.read_text().splitlines()
@@ -276,7 +276,7 @@ def test_a_renderer_hears_what_follows_with_its_model(store: Store, solid: Solid
 def test_a_renderer_that_ran_out_of_memory_is_opened_anew_with_less(store: Store, solid: Solid, tmp_path: Path) -> None:
     plan = film(tmp_path, {"1/010": a_take("a"), "1/020": a_take("b"), "1/030": a_take("c")})
     first, second, third = ordered(plan, store, solid)
-    warm = Warm()
+    warm = WarmRenderer()
     for order in (first, replace(second, tighter=1), replace(third, tighter=1)):
         render_take(order, warm, CPU, store, deaf)
     assert solid.noted("open") == 2

@@ -16,7 +16,7 @@ import yaml
 
 from tests.storyboard.test_corpus import BAD, GOOD
 from wan_render.storyboard import json_schema
-from wan_render.storyboard.schema import schema_text
+from wan_render.storyboard.json_schema import schema_text
 
 COMMITTED = Path(__file__).parents[2] / "storyboards" / "storyboard.schema.json"
 HARBOUR = "keyframes: keyframes/\nshots:\n  - {from: dawn, "

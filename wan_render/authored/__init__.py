@@ -2,7 +2,7 @@
 with the places of its keys."""
 
 from wan_render.authored.document import Document, Marks, PathInFile, nearest, place, spelt
-from wan_render.authored.maps import (
+from wan_render.authored.storyboard_keys import (
     Audio,
     Authored,
     Defaults,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from wan_render.authored.maps import Storyboard
+from wan_render.authored.storyboard_keys import Storyboard
 from wan_render.authored.values import Frozen
 from wan_render.errors import Problem
 from wan_render.printable import path_name

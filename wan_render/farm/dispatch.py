@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from wan_render.farm.groups.possible_sizes import possible_sizes, sizes_of
 from wan_render.farm.groups.simulation import SimulatedRun
+from wan_render.farm.held_devices import HeldDevice, model_of
 from wan_render.farm.quarantine import Quarantine
-from wan_render.farm.slots import Slot, model_of
 from wan_render.printable import logger
 from wan_render.production import RenderOrder
 
@@ -32,7 +32,7 @@ class Request:
 class _Choice:
     """What a request gets now, or, as long as that is not all, what is kept for it."""
 
-    slots: tuple[Slot, ...] = ()
+    slots: tuple[HeldDevice, ...] = ()
     is_all: bool = False
 
 
@@ -47,10 +47,10 @@ class Dispatch:
     fails. groups: see MachineSettings.
     """
 
-    def __init__(self, slots: Sequence[Slot], quarantine: int, groups: str) -> None:
+    def __init__(self, slots: Sequence[HeldDevice], quarantine: int, groups: str) -> None:
         self._slots, self._groups = slots, groups
         self._requests: list[Request] = []
-        self._kept: dict[Request, tuple[Slot, ...]] = {}
+        self._kept: dict[Request, tuple[HeldDevice, ...]] = {}
         self._quarantine = Quarantine(tuple(slot.device.name for slot in slots), quarantine)
         self._failed: defaultdict[str, set[str]] = defaultdict(set)
         self._alone: set[str] = set()
@@ -70,17 +70,17 @@ class Dispatch:
         self._kept.pop(request, None)
         self._give_back()
 
-    def allows(self, slot: Slot) -> bool:
+    def allows(self, slot: HeldDevice) -> bool:
         """Whether a device gets takes: it is not in quarantine."""
         return self._quarantine.allows(slot.device.name)
 
-    def able(self, order: RenderOrder) -> list[Slot]:
+    def able(self, order: RenderOrder) -> list[HeldDevice]:
         """The devices that get such takes: those that can render them and are not in quarantine; where all that can are
         in it, these all the same, as there is no other."""
         able = [slot for slot in self._slots if slot.device.name not in order.barred]
         return [slot for slot in able if self.allows(slot)] or able
 
-    def take(self, request: Request, slots: Sequence[Slot]) -> None:
+    def take(self, request: Request, slots: Sequence[HeldDevice]) -> None:
         """It has its devices from now on."""
         order = request.order
         for slot in slots:
@@ -89,7 +89,7 @@ class Dispatch:
         self._tell_fewer(order, len(slots))
         self._tell_suspected(order, slots)
 
-    def finished(self, order: RenderOrder, slots: Sequence[Slot]) -> None:
+    def finished(self, order: RenderOrder, slots: Sequence[HeldDevice]) -> None:
         """A take is there, and these devices have shown that they work."""
         self.outlook.done(order)
         self._failed.pop(order.take.key, None)
@@ -100,7 +100,7 @@ class Dispatch:
         for slot in slots:
             self._quarantine.finished(slot.device.name)
 
-    def blame(self, order: RenderOrder, slot: Slot) -> None:
+    def blame(self, order: RenderOrder, slot: HeldDevice) -> None:
         """An attempt failed by a device's fault."""
         self._failed[order.take.key].add(slot.device.name)
         if self._quarantine.failed(slot.device.name, order.take.key):
@@ -120,10 +120,10 @@ class Dispatch:
             self._are_given_up = True
             _log.warning("no more takes are rendered by several devices together: several in a row failed so")
 
-    def assigned(self, request: Request) -> tuple[Slot, ...]:
+    def assigned(self, request: Request) -> tuple[HeldDevice, ...]:
         """All devices for this request, locked, after those who came earlier have had their choice; none as long as
         it has to wait. What is kept for a group that is not complete, nobody else gets."""
-        taken: set[Slot] = set()
+        taken: set[HeldDevice] = set()
         for earlier in self._requests:
             choice = self._choice(earlier, taken)
             self._kept[earlier] = choice.slots
@@ -140,7 +140,7 @@ class Dispatch:
             if slot.lock.held and not slot.was_used and slot not in kept:
                 slot.lock.release()
 
-    def _choice(self, request: Request, taken: set[Slot]) -> _Choice:
+    def _choice(self, request: Request, taken: set[HeldDevice]) -> _Choice:
         size = self._size(request, taken)
         if size == 0:
             return _NOTHING_YET
@@ -150,7 +150,7 @@ class Dispatch:
         slots = self._one(request, taken)
         return _Choice(slots, bool(slots))
 
-    def _one(self, request: Request, taken: set[Slot]) -> tuple[Slot, ...]:
+    def _one(self, request: Request, taken: set[HeldDevice]) -> tuple[HeldDevice, ...]:
         """An idle device on which this take has not failed and which no other needs more; another one only where there
         is none to wait for."""
         allowed = self.able(request.order)
@@ -163,7 +163,7 @@ class Dispatch:
                 return ()
         return _idle(allowed, request, taken, 1)
 
-    def _needed_more(self, order: RenderOrder) -> set[Slot]:
+    def _needed_more(self, order: RenderOrder) -> set[HeldDevice]:
         """The devices of takes that could begin now and can be rendered on no others, while this one can."""
         pickier = (each for each in self.outlook.open if each.barred > order.barred)
         fewer = {each.barred for each in pickier if self.outlook.is_ready(each)}
@@ -171,7 +171,7 @@ class Dispatch:
 
     # How many
 
-    def _size(self, request: Request, taken: set[Slot]) -> int:
+    def _size(self, request: Request, taken: set[HeldDevice]) -> int:
         """How many devices a request gets; 0 where that cannot be told before who came earlier has theirs."""
         if self._sizes(request.order, len(self.able(request.order))) == (1,):
             return 1
@@ -201,23 +201,23 @@ class Dispatch:
         is_asked_only = self._groups == "auto" and not self._forms_unasked
         return sizes_of(order, devices, "asked" if is_asked_only else self._groups)
 
-    def _here(self, order: RenderOrder) -> list[Slot]:
+    def _here(self, order: RenderOrder) -> list[HeldDevice]:
         """The devices that this farm has or can have for an order: no other run holds them."""
         return [slot for slot in self.able(order) if slot.busy or slot.lock.obtainable()]
 
-    def _are_all_for(self, equal: Sequence[Slot], orders: Sequence[RenderOrder]) -> bool:
+    def _are_all_for(self, equal: Sequence[HeldDevice], orders: Sequence[RenderOrder]) -> bool:
         """Whether each of the orders is rendered on these devices only; what is joined of others needs none."""
         unlike = {order.barred: order for order in orders if not order.take.through}
         return all(set(self._here(order)) <= set(equal) for order in unlike.values())
 
-    def _equal(self, order: RenderOrder) -> list[Slot]:
+    def _equal(self, order: RenderOrder) -> list[HeldDevice]:
         """Those that are here for it, of the make of which there are most."""
-        makes: dict[object, list[Slot]] = {}
+        makes: dict[object, list[HeldDevice]] = {}
         for slot in self._here(order):
             makes.setdefault(slot.make, []).append(slot)
         return max(makes.values(), key=len, default=[])
 
-    def _tell_suspected(self, order: RenderOrder, slots: Sequence[Slot]) -> None:
+    def _tell_suspected(self, order: RenderOrder, slots: Sequence[HeldDevice]) -> None:
         """Say once of each why a device in quarantine gets takes."""
         for slot in slots:
             reason = f"{slot.device.name} gets {order.shot} all the same: no other device can render it"
@@ -243,11 +243,11 @@ class Dispatch:
             _log.warning("%s take %d %s", order.shot, order.number, reason)
 
 
-def _idle(slots: Sequence[Slot], request: Request, taken: set[Slot], count: int) -> tuple[Slot, ...]:
+def _idle(slots: Sequence[HeldDevice], request: Request, taken: set[HeldDevice], count: int) -> tuple[HeldDevice, ...]:
     """Up to so many idle ones, those that suit best, of those that no other run holds; locked."""
     idle = [slot for slot in slots if not slot.busy and slot not in taken]
     best_first = sorted(idle, key=lambda slot: slot.suits(model_of(request.order)), reverse=True)
-    found: list[Slot] = []
+    found: list[HeldDevice] = []
     for slot in best_first:
         if len(found) < count and slot.lock.take():
             found.append(slot)

@@ -23,12 +23,12 @@ from wan_render.errors import (
 )
 from wan_render.farm.dispatch import Dispatch, Request
 from wan_render.farm.farm_settings import FarmSettings
-from wan_render.farm.groups.team import Team, TeamContext
+from wan_render.farm.held_devices import DeviceHold, HeldDevice, Model, model_of
 from wan_render.farm.locks.device_lock import DeviceLock
 from wan_render.farm.process.attempt_log import new_log
 from wan_render.farm.process.channel import Start
 from wan_render.farm.process.device_process import DeviceProcess
-from wan_render.farm.slots import Model, Slot, Turn, model_of
+from wan_render.farm.running_attempt import AttemptContext, RunningAttempt
 from wan_render.printable import logger
 from wan_render.production import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
@@ -52,7 +52,7 @@ class LocalFarm:
             raise ValueError(f"expected one device or several different ones, got {devices}")
         self._settings = settings or FarmSettings()
         self._store_root = store_root.absolute()
-        self._slots = [Slot(device, DeviceLock(self._settings.locks, device)) for device in devices]
+        self._slots = [HeldDevice(device, DeviceLock(self._settings.locks, device)) for device in devices]
         self._dispatch = Dispatch(self._slots, self._settings.quarantine, self._settings.groups)
         self._tighter: Counter[tuple[Model, int]] = Counter()
         self._stopped = self._closing = False
@@ -60,7 +60,7 @@ class LocalFarm:
         for slot in self._slots:
             if slot.lock.weakness:
                 _log.warning("%s", slot.lock.weakness)
-        self._ground = TeamContext(self._settings, self._changed, self._warm, self._clear, lambda: self._stopped)
+        self._ground = AttemptContext(self._settings, self._changed, self._warm, self._clear, lambda: self._stopped)
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -127,14 +127,14 @@ class LocalFarm:
     # One attempt
 
     @contextmanager
-    def _team(self, order: RenderOrder, slots: Sequence[Slot]) -> Iterator[Team]:
+    def _team(self, order: RenderOrder, slots: Sequence[HeldDevice]) -> Iterator[RunningAttempt]:
         """One attempt on these devices, which are free when each has done its part."""
-        turns = [Turn(slot) for slot in slots]
+        turns = [DeviceHold(slot) for slot in slots]
         try:
             log = new_log(self._store_root, order)
             later = tuple(each for each in order.later if slots[0].device.name not in each.barred)
             order = replace(order, later=later, tighter=self._tighter[_memory(order, slots[0])])
-            team = Team(self._ground, order, turns, log)
+            team = RunningAttempt(self._ground, order, turns, log)
         except BaseException:
             with self._changed:
                 for turn in turns:
@@ -158,7 +158,7 @@ class LocalFarm:
 
         return heard
 
-    def _warm(self, turn: Turn, order: RenderOrder, log: Path) -> DeviceProcess:
+    def _warm(self, turn: DeviceHold, order: RenderOrder, log: Path) -> DeviceProcess:
         """The device's process, a new one where there is none or it died while idle; known to `stop` at once."""
         slot = turn.slot
         with self._changed:
@@ -171,7 +171,7 @@ class LocalFarm:
             turn.process, slot.model = slot.process, model_of(order)
             return slot.process
 
-    def _clear(self, turn: Turn) -> None:
+    def _clear(self, turn: DeviceHold) -> None:
         """After a failure the process goes, unless it may be used again."""
         slot, process = turn.slot, turn.process
         if process is None or process.alive:
@@ -184,7 +184,7 @@ class LocalFarm:
                 slot.process = slot.model = None
 
     def _account_for(
-        self, team: Team, order: RenderOrder, slots: Sequence[Slot], error: BaseException
+        self, team: RunningAttempt, order: RenderOrder, slots: Sequence[HeldDevice], error: BaseException
     ) -> BaseException:
         """Note whose fault a failure was; the error to raise for it."""
         with self._changed:
@@ -207,7 +207,7 @@ class LocalFarm:
     # Which devices
 
     @contextmanager
-    def _devices_for(self, order: RenderOrder) -> Iterator[tuple[Slot, ...]]:
+    def _devices_for(self, order: RenderOrder) -> Iterator[tuple[HeldDevice, ...]]:
         """The devices that render it, taken."""
         self._refuse_if_none_is_able(order)
         slots = self._wait_for_devices(Request(order), order.shot)
@@ -217,7 +217,7 @@ class LocalFarm:
             with self._changed:
                 self._dispatch.outlook.ends(order)
 
-    def _wait_for_devices(self, request: Request, shot: str) -> tuple[Slot, ...]:
+    def _wait_for_devices(self, request: Request, shot: str) -> tuple[HeldDevice, ...]:
         with self._changed:
             self._dispatch.enter(request)
             try:
@@ -265,11 +265,11 @@ class LocalFarm:
                     slot.lock.release()
 
 
-def _names(slots: Sequence[Slot]) -> str:
+def _names(slots: Sequence[HeldDevice]) -> str:
     return TOGETHER.join(slot.device.name for slot in slots)
 
 
-def _memory(order: RenderOrder, slot: Slot) -> tuple[Model, int]:
+def _memory(order: RenderOrder, slot: HeldDevice) -> tuple[Model, int]:
     """What an order found out about memory holds for this model on every device with as much of it."""
     return model_of(order), slot.device.memory_bytes
 

@@ -13,8 +13,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from wan_render.cut import Cut, Event, SlateSource
+from wan_render.media.frame_layers import Layer, film_layers
 from wan_render.media.text import FAMILY, TextBlock, fitted, line_height
-from wan_render.media.timeline import Layer, film_layers
 from wan_render.plan import CardText
 from wan_render.printable import one_line, printable
 from wan_render.take import Size

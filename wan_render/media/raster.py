@@ -16,7 +16,7 @@ import numpy as np
 from wan_render.cut import ClipSource, Cut, Event, SlateSource
 from wan_render.errors import MachineError, Problem
 from wan_render.media.clip import read_stored
-from wan_render.media.timeline import Layer, film_layers
+from wan_render.media.frame_layers import Layer, film_layers
 from wan_render.plan import CardText, StillPicture
 from wan_render.render_values import Pixels
 from wan_render.take import AnyPlate, Size

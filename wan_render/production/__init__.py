@@ -8,7 +8,7 @@ from wan_render.production.finish import finish
 from wan_render.production.order import RenderOrder, orders
 from wan_render.production.render_take import Unwritten, assist_take, begin_take, render_take
 from wan_render.production.run import Run, begin
-from wan_render.production.warm import Warm
+from wan_render.production.warm_renderer import WarmRenderer
 from wan_render.store import FilmVersion
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "RenderOrder",
     "Run",
     "Unwritten",
-    "Warm",
+    "WarmRenderer",
     "assist_take",
     "begin",
     "begin_take",

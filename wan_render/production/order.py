@@ -13,7 +13,7 @@ from wan_render.model_card import ModelCard, PublishedLora
 from wan_render.plan import FilmPlan
 from wan_render.render_values import Device, Group
 from wan_render.status import FilmStatus, ShotStatus, painting_label, with_needs
-from wan_render.take import Lora, Plate, Take, Way
+from wan_render.take import Lora, Plate, ProfileVariant, Take
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def orders(
     status: FilmStatus,
     backend: Backend,
     only: Collection[str] | None = None,
-    unable: Mapping[Way, Collection[str]] = MappingProxyType({}),
+    unable: Mapping[ProfileVariant, Collection[str]] = MappingProxyType({}),
 ) -> tuple[RenderOrder, ...]:
     """The takes to render, each once and after the takes that it needs. Within that limit they are sorted by model, so
     that each is loaded once; then chosen takes come first; then by LoRAs; then in the order of the film.
@@ -117,7 +117,7 @@ def orders(
     return tuple(_followed([replace(order, barred=_barred(order, unable)) for order in found]))
 
 
-def _barred(order: RenderOrder, unable: Mapping[Way, Collection[str]]) -> frozenset[str]:
+def _barred(order: RenderOrder, unable: Mapping[ProfileVariant, Collection[str]]) -> frozenset[str]:
     """The devices that cannot render it. Any device can join segments."""
     return frozenset() if order.take.through else frozenset(unable.get(order.take.sampling.way, ()))
 
@@ -212,7 +212,7 @@ class _Ready:
         heappush(self._heaps.setdefault(place.model, []), (place, self._at[take.key], take))
 
 
-def _loaded(take: Take) -> tuple[str, Way]:
+def _loaded(take: Take) -> tuple[str, ProfileVariant]:
     """What requires reloading when it differs: the model, and the profile, which may need its own weights."""
     return take.model, take.sampling.way
 
@@ -220,7 +220,7 @@ def _loaded(take: Take) -> tuple[str, Way]:
 def _place(
     take: Take,
     wanted: _Wanted,
-    models: Mapping[tuple[str, Way], int],
+    models: Mapping[tuple[str, ProfileVariant], int],
     lora_sets: Mapping[tuple[Lora, ...], int],
 ) -> _Place:
     return _Place(models[_loaded(take)], wanted.spare, lora_sets[take.loras], wanted.index, wanted.number)

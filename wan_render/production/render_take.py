@@ -16,7 +16,7 @@ from wan_render.printable import logger
 from wan_render.production.join import write_joined
 from wan_render.production.order import RenderOrder
 from wan_render.production.pictures import Pictures
-from wan_render.production.warm import Warm
+from wan_render.production.warm_renderer import WarmRenderer
 from wan_render.render_values import Device, Frames, Listen, Phase, Pixels, Progress, TakeInputs
 from wan_render.settings import machine_settings
 from wan_render.store import CLIP, FIRST, LAST, PREVIEW, TOGETHER, Clip, Fill, Provenance, Store
@@ -25,7 +25,7 @@ from wan_render.take import Take, short
 LOG = logger("wan_render.production")
 
 
-def render_take(order: RenderOrder, warm: Warm, device: Device, store: Store, listen: Listen) -> Clip:
+def render_take(order: RenderOrder, warm: WarmRenderer, device: Device, store: Store, listen: Listen) -> Clip:
     """The clip of the take in the store: found there, or rendered now.
 
     While another run renders the take, `listen` gets WAITING every second; then the take is found. Raises PictureError,
@@ -35,7 +35,9 @@ def render_take(order: RenderOrder, warm: Warm, device: Device, store: Store, li
     return begun if isinstance(begun, Clip) else begun.write()
 
 
-def begin_take(order: RenderOrder, warm: Warm, device: Device, store: Store, listen: Listen) -> Clip | Unwritten:
+def begin_take(
+    order: RenderOrder, warm: WarmRenderer, device: Device, store: Store, listen: Listen
+) -> Clip | Unwritten:
     """The part of `render_take` that needs the device. After its last event, WRITING, the device is free."""
     watch = Stopwatch(listen)
     with ExitStack() as held:
@@ -52,7 +54,7 @@ def begin_take(order: RenderOrder, warm: Warm, device: Device, store: Store, lis
         return Unwritten(order, store, fill, store.hand_over(order.take.key), held.pop_all())
 
 
-def assist_take(order: RenderOrder, warm: Warm, device: Device, listen: Listen) -> None:
+def assist_take(order: RenderOrder, warm: WarmRenderer, device: Device, listen: Listen) -> None:
     """Help a group to render the take, as any rank but the first, which writes it. Raises the errors of
     `begin_take`."""
     if order.group is None or not order.group.rank:
@@ -88,7 +90,7 @@ def _settle(order: RenderOrder, store: Store) -> None:
         store.remember(order.film, order.shot, order.number, order.take)
 
 
-def _filling(order: RenderOrder, warm: Warm, device: Device, store: Store, watch: Stopwatch) -> Fill:
+def _filling(order: RenderOrder, warm: WarmRenderer, device: Device, store: Store, watch: Stopwatch) -> Fill:
     """Render the take. The returned function writes its files."""
     for remark in order.remarks:
         LOG.warning("%s take %d: %s", order.shot, order.number, remark)
@@ -123,7 +125,7 @@ def _joining(order: RenderOrder, device: Device, store: Store, plates: TakeInput
 
 
 def _frames(
-    order: RenderOrder, warm: Warm, device: Device, store: Store, plates: TakeInputs, watch: Stopwatch
+    order: RenderOrder, warm: WarmRenderer, device: Device, store: Store, plates: TakeInputs, watch: Stopwatch
 ) -> tuple[Frames, Mapping[str, str]]:
     """The checked frames, and the renderer's facts."""
     with _closed_after_failure(order, warm, device):
@@ -138,7 +140,7 @@ def _frames(
 
 
 @contextmanager
-def _closed_after_failure(order: RenderOrder, warm: Warm, device: Device) -> Iterator[None]:
+def _closed_after_failure(order: RenderOrder, warm: WarmRenderer, device: Device) -> Iterator[None]:
     """Close the renderer after a failure."""
     try:
         yield

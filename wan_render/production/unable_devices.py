@@ -8,9 +8,9 @@ from dataclasses import replace
 from wan_render.backend_contract import Backend, of_devices
 from wan_render.errors import Problem
 from wan_render.render_values import Device
-from wan_render.take import Take, Way
+from wan_render.take import ProfileVariant, Take
 
-Unable = Mapping[Way, Mapping[str, Problem]]
+Unable = Mapping[ProfileVariant, Mapping[str, Problem]]
 """Profile and variant → name of a device that cannot render them → what it lacks."""
 
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from wan_render.storyboard.schema import schema_text
+from wan_render.storyboard.json_schema import schema_text
 
 sys.stdout.write(schema_text())

@@ -21,7 +21,7 @@ from wan_render.backend_contract import Renderer
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.kernels.attention import SDPA
 from wan_render.backends.wan.lora import lora_location
-from wan_render.backends.wan.lora.active_loras import ActiveLoras, for_expert
+from wan_render.backends.wan.lora.applied_loras import AppliedLoras, for_expert
 from wan_render.backends.wan.lora.lora_file import read_changes
 from wan_render.backends.wan.lora.patched import Changes, PatchedTransformer, changed
 from wan_render.backends.wan.memory.streaming import streamed
@@ -92,7 +92,7 @@ def own(folder: Path, seed: int = 1, alpha: float | None = None, extra: dict[str
     return saved(folder / f"own-{seed}-{alpha}-{len(tensors)}.safetensors", tensors)
 
 
-def patched(loras: ActiveLoras, transformer: Any, *worn: tuple[Lora, Path]) -> Any:
+def patched(loras: AppliedLoras, transformer: Any, *worn: tuple[Lora, Path]) -> Any:
     placed = loras.arrival(AS_LOADED, worn).place(transformer, CPU)
     loras.activate(placed, worn)
     return placed
@@ -110,7 +110,7 @@ def test_a_lora_is_added_in_float32_and_rounded_once(tmp_path: Path) -> None:
     lora, file = own(tmp_path, alpha=6.0)
     transformer = tiny()
     before = weights(transformer)
-    after = weights(patched(ActiveLoras(), transformer, (replace(lora, scale=0.5), file)))
+    after = weights(patched(AppliedLoras(), transformer, (replace(lora, scale=0.5), file)))
     assert differing(before, after) == {f"blocks.{b}.{name}.weight" for b in (0, 1) for name in LAYERS.values()}
     for block in (0, 1):
         for name, (down, up) in matrices(1 + block).items():
@@ -121,7 +121,7 @@ def test_a_lora_is_added_in_float32_and_rounded_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_roomy", [False, True])
 def test_loras_are_changed_and_taken_out_bit_for_bit(tmp_path: Path, *, is_roomy: bool) -> None:
-    transformer, loras = tiny(), ActiveLoras()
+    transformer, loras = tiny(), AppliedLoras()
     before = weights(transformer)
     one, two = own(tmp_path, 1), own(tmp_path, 5)
     placed = patched(loras, transformer, one)
@@ -146,7 +146,7 @@ def test_it_is_what_diffusers_and_peft_make_of_it(tmp_path: Path, alpha: float |
     )
     mixin.load_lora_into_transformer(state, theirs, adapter_name="a", metadata=metadata)
     theirs.fuse_lora(lora_scale=0.7)
-    ours = weights(patched(ActiveLoras(), tiny(dtype=torch.float32), (replace(lora, scale=0.7), file)))
+    ours = weights(patched(AppliedLoras(), tiny(dtype=torch.float32), (replace(lora, scale=0.7), file)))
     for name, weight in weights(theirs).items():
         mine = ours.get(name.replace(".base_layer", ""))
         if mine is not None:
@@ -189,7 +189,7 @@ def test_differences_of_biases_norms_and_tables_count_too(tmp_path: Path) -> Non
     transformer = tiny(dtype=torch.float32)
     before = weights(transformer)
     worn = own(tmp_path, extra=extra)
-    after = weights(patched(ActiveLoras(), transformer, worn))
+    after = weights(patched(AppliedLoras(), transformer, worn))
     for name in (
         "blocks.0.attn1.to_q.bias",
         "blocks.1.attn1.norm_q.weight",
@@ -204,13 +204,13 @@ def test_differences_of_biases_norms_and_tables_count_too(tmp_path: Path) -> Non
 
 def test_a_lora_of_a_model_that_sees_pictures_serves_one_that_does_not(tmp_path: Path) -> None:
     worn = own(tmp_path)
-    after = weights(patched(ActiveLoras(), tiny("i2v-a14b"), worn))
+    after = weights(patched(AppliedLoras(), tiny("i2v-a14b"), worn))
     assert differing(weights(tiny("i2v-a14b")), after)
 
 
 def test_a_faster_forward_sees_the_change(tmp_path: Path) -> None:
     """It takes diffusers' layers over; what is changed later is changed in it."""
-    transformer, loras = tiny(dtype=torch.float32), ActiveLoras()
+    transformer, loras = tiny(dtype=torch.float32), AppliedLoras()
     arrival = ComponentPlacement("accelerated, as loaded", lambda module, _: reference(module, EXACT))
     placed = loras.arrival(arrival, ()).place(transformer, CPU)
     before = weights(placed)
@@ -227,7 +227,7 @@ def test_what_is_quantised_is_fused_before(tmp_path: Path) -> None:
         seen.append(weights(module))
         return module
 
-    loras, worn = ActiveLoras(), own(tmp_path)
+    loras, worn = AppliedLoras(), own(tmp_path)
     arrival = loras.arrival(ComponentPlacement("accelerated, float8 e4m3", quantised), (worn,))
     assert worn[0].content[:8] in arrival.form
     placed = arrival.place(tiny(), CPU)
@@ -282,12 +282,12 @@ def test_a_faster_forward_changes_without_being_read_again(tmp_path: Path, profi
     arrival, one, other = faster(tmp_path, profile)
     read_with = replace(arrival, form="read again for every LoRA")
     fresh = {
-        worn: bits(ActiveLoras().arrival(read_with, worn).place(tiny(), CPU))
+        worn: bits(AppliedLoras().arrival(read_with, worn).place(tiny(), CPU))
         for worn in ((), (one,), (other,), (one, other))
     }
     assert len({str(found) for found in fresh.values()}) == len(fresh)
 
-    loras = ActiveLoras()
+    loras = AppliedLoras()
     form = loras.arrival(arrival, (one,), is_roomy=True).form
     placed = loras.arrival(arrival, (one,), is_roomy=True).place(tiny(), CPU)
     for worn in ((one,), (other,), (), (one, other), (one,)):
@@ -298,7 +298,7 @@ def test_a_faster_forward_changes_without_being_read_again(tmp_path: Path, profi
 
 def test_float8_that_no_lora_is_for_keeps_nothing(tmp_path: Path) -> None:
     arrival, one, _ = float8(tmp_path)
-    loras = ActiveLoras()
+    loras = AppliedLoras()
     assert loras.arrival(arrival, (), is_roomy=True) is arrival
     assert loras.arrival(arrival, (one,), is_roomy=False).form.endswith(f"with LoRAs {one[0].content[:8]} at 1")
     assert loras.device_bytes == 0
@@ -307,7 +307,7 @@ def test_float8_that_no_lora_is_for_keeps_nothing(tmp_path: Path) -> None:
 def test_float8_is_read_again_for_any_other_strength(tmp_path: Path) -> None:
     arrival, (lora, file), _ = float8(tmp_path)
     forms = {
-        ActiveLoras().arrival(arrival, ((replace(lora, scale=scale), file),)).form
+        AppliedLoras().arrival(arrival, ((replace(lora, scale=scale), file),)).form
         for scale in (0.1, 0.1 + 1e-9, 1.0, 1)
     }
     assert len(forms) == 3
@@ -324,16 +324,16 @@ def test_the_device_computes_what_is_put_on_before_it_is_streamed(
         used.append(where)
         return changed(original, changes, where)
 
-    monkeypatch.setattr("wan_render.backends.wan.lora.active_loras.changed", computed)
+    monkeypatch.setattr("wan_render.backends.wan.lora.applied_loras.changed", computed)
     worn = own(tmp_path)
-    placed = ActiveLoras().arrival(streamed("transformer"), (worn,)).place(tiny(), device)
+    placed = AppliedLoras().arrival(streamed("transformer"), (worn,)).place(tiny(), device)
     assert set(used) == {device}
-    assert differing(weights(placed), weights(patched(ActiveLoras(), tiny(), worn))) == set()
+    assert differing(weights(placed), weights(patched(AppliedLoras(), tiny(), worn))) == set()
 
 
 def test_what_float8_keeps_counts_as_its_own(tmp_path: Path) -> None:
     arrival, one, _ = float8(tmp_path)
-    loras, transformer = ActiveLoras(), tiny()
+    loras, transformer = AppliedLoras(), tiny()
     coming = loras.arrival(arrival, (one,), is_roomy=True)
     size = coming.size(transformer)
     expected = arrival.size(transformer)
@@ -345,7 +345,7 @@ def test_what_float8_keeps_counts_as_its_own(tmp_path: Path) -> None:
 
 
 def test_a_change_that_was_cut_short_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loras, worn = ActiveLoras(), (own(tmp_path),)
+    loras, worn = AppliedLoras(), (own(tmp_path),)
     placed = loras.arrival(AS_LOADED, worn).place(tiny(), CPU)
     before = weights(placed)
     done: list[int] = []
@@ -381,7 +381,7 @@ def test_a_convolutions_kernels_are_changed_too(tmp_path: Path) -> None:
     stem = "diffusion_model.patch_embedding"
     worn = saved(tmp_path / "conv.safetensors", {f"{stem}.lora_A.weight": down, f"{stem}.lora_B.weight": up})
     before = weights(transformer)
-    after = weights(patched(ActiveLoras(), transformer, worn))
+    after = weights(patched(AppliedLoras(), transformer, worn))
     assert differing(before, after) == {name}
     expected = before[name] + torch.einsum("or,rikhw->oikhw", up[:, :, 0, 0, 0], down)
     torch.testing.assert_close(after[name], expected)
@@ -398,7 +398,7 @@ def test_each_expert_wears_its_own_part_of_a_file(tmp_path: Path) -> None:
     name = "blocks.0.attn1.to_q.weight"
     for component, seed in (("transformer", 1), ("transformer_2", 5)):
         worn = for_expert((replace(lora, expert="each"),), {lora.content: file}, component)
-        after = weights(patched(ActiveLoras(), tiny("i2v-a14b", torch.float32), *worn))
+        after = weights(patched(AppliedLoras(), tiny("i2v-a14b", torch.float32), *worn))
         down, up = matrices(seed)["self_attn.q"]
         assert differing(before, after) == {name}
         torch.testing.assert_close(after[name], before[name] + up @ down)
@@ -419,7 +419,7 @@ def test_a_file_that_fails_in_reading_is_named_with_what_was_said(
 
     monkeypatch.setattr("wan_render.backends.wan.lora.lora_file.safe_open", broken)
     with pytest.raises(RenderError) as caught:
-        patched(ActiveLoras(), tiny(), worn)
+        patched(AppliedLoras(), tiny(), worn)
     assert caught.value.problems[0].where == f"the LoRA {worn[1]}"
     assert "Input/output error" in caught.value.problems[0].found
 
@@ -459,7 +459,7 @@ def test_what_does_not_fit_is_refused_in_words(tmp_path: Path, tensors: dict[str
     transformer = tiny()
     before = weights(transformer)
     with pytest.raises(InputError) as caught:
-        patched(ActiveLoras(), transformer, worn)
+        patched(AppliedLoras(), transformer, worn)
     assert found in str(caught.value)
     assert differing(before, weights(transformer)) == set()
 
@@ -467,7 +467,7 @@ def test_what_does_not_fit_is_refused_in_words(tmp_path: Path, tensors: dict[str
 def test_a_file_that_changed_since_the_plan_is_refused(tmp_path: Path) -> None:
     lora, file = own(tmp_path)
     with pytest.raises(RenderError, match="not the LoRA that was planned"):
-        patched(ActiveLoras(), tiny(), (replace(lora, content="0" * 64), file))
+        patched(AppliedLoras(), tiny(), (replace(lora, content="0" * 64), file))
 
 
 def rendered(renderer: Renderer, take: Take, worn: tuple[tuple[Lora, Path], ...]) -> tuple[Pixels, set[Phase]]:
@@ -563,7 +563,7 @@ def test_former_weights_make_room_before_anything_is_encoded(
     renderer = BACKEND.open(model.card, DEVICE, nobody)
     rendered(renderer, take, worn)
     done.clear()
-    monkeypatch.setattr("wan_render.backends.wan.memory.residence.free_device_bytes", lambda _: 1)
+    monkeypatch.setattr("wan_render.backends.wan.memory.loaded_components.free_device_bytes", lambda _: 1)
     rendered(renderer, replace(take, prompt="a hill", frames=take.frames + 4), worn)
     assert done == ["room", "words"]
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.backends.wan.conftest import CPU, Tiny, nobody, picture, plates_of
 from wan_render.backends.wan import BACKEND
-from wan_render.backends.wan.memory import residence
+from wan_render.backends.wan.memory import loaded_components
 from wan_render.errors import (
     DeviceError,
     LostPeerError,
@@ -140,7 +140,7 @@ def test_where_memory_is_short_one_component_is_there_at_a_time(
     model = tiny("i2v-a14b")
     take = model.take(ShotKind.FLF2V)
     roomy = BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody).pixels
-    monkeypatch.setattr(residence, "free_device_bytes", lambda _: 0)
+    monkeypatch.setattr(loaded_components, "free_device_bytes", lambda _: 0)
     with caplog.at_level(logging.INFO, logger="wan_render"):
         tight = BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody).pixels
 

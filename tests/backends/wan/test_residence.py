@@ -17,8 +17,8 @@ from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
 from wan_render.backends.wan.memory.budget import Budget
-from wan_render.backends.wan.memory.memory_fit import MemoryFit, MemoryStep, Need, choose
-from wan_render.backends.wan.memory.residence import ResidentComponents
+from wan_render.backends.wan.memory.loaded_components import LoadedComponents
+from wan_render.backends.wan.memory.offload_choice import MemoryFit, MemoryStep, Need, choose
 from wan_render.backends.wan.memory.streaming import BLOCKS, StreamedBlocks, streamed
 from wan_render.backends.wan.profiles.accelerator import ComponentPlacement, component_bytes
 from wan_render.backends.wan.profiles.context import crossed
@@ -209,7 +209,7 @@ def test_a_streamed_component_has_its_blocks_in_host_memory_between_uses(tiny: T
 
 def test_what_float8_takes_could_be_had_too(tiny: Tinies) -> None:
     """Else a take of another length would be fitted into less than there is."""
-    residence = ResidentComponents(
+    residence = LoadedComponents(
         FolderLoader(read_checkpoint(tiny("t2v-2.1").folder), EXACT["cpu"]), torch.device("cpu")
     )
     arrival = ComponentPlacement("accelerated, float8 e4m3", lambda module, _: reference(module, FAST))

@@ -16,9 +16,9 @@ import torch
 import transformers
 
 from wan_render.backends.wan.checkpoint.loading import Loader
-from wan_render.backends.wan.memory.memory_fit import MemoryStep
+from wan_render.backends.wan.memory.offload_choice import MemoryStep
 from wan_render.backends.wan.models.limits import require_possible
-from wan_render.backends.wan.parallel.company import Company
+from wan_render.backends.wan.parallel.group_member import GroupMember
 from wan_render.backends.wan.parallel.layout import require_group
 from wan_render.backends.wan.pipeline.announcer import Announcer
 from wan_render.backends.wan.pipeline.components import Components
@@ -88,7 +88,7 @@ class WanRenderer:
         """Denoise a take along with the leader of a group, who sends what it is made from. Only errors of
         wan_render.errors leave it."""
         self._require_open()
-        company = Company(group, require_group(take, self._model.card, group), self._device)
+        company = GroupMember(group, require_group(take, self._model.card, group), self._device)
         self._components.require(profile_of(take.sampling))
         if group.is_over:  # before anything is loaded for it
             return
@@ -109,7 +109,7 @@ class WanRenderer:
         self._components.require(profile_of(take.sampling))
         company = None
         if group is not None and group.size > 1:
-            company = Company(group, require_group(take, self._model.card, group), self._device)
+            company = GroupMember(group, require_group(take, self._model.card, group), self._device)
         with self._at_work(listen):
             with nullcontext() if company is None else company.attended():
                 setup = self._setup(take, plates)
@@ -144,13 +144,13 @@ class WanRenderer:
         self._components.begin_take()
         return self._model.setup(take, self._components.fit_to(take), plates)
 
-    def _latents(self, setup: Setup, company: Company | None = None) -> torch.Tensor:
+    def _latents(self, setup: Setup, company: GroupMember | None = None) -> torch.Tensor:
         if self._cache.knows(setup.key):
             steps = setup.take.sampling.steps
             self._progress.say(Progress(Phase.STEP, steps, steps))
         return self._cache.of(setup.key, lambda: self._denoised(setup, company)).to(self._device)
 
-    def _denoised(self, setup: Setup, company: Company | None) -> torch.Tensor:
+    def _denoised(self, setup: Setup, company: GroupMember | None) -> torch.Tensor:
         _ = setup.lora_files  # raises for one that is missing, before minutes go into encoding
         context = self._pipeline.context(setup)
         if company is None:

@@ -30,7 +30,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Job:
+class OrderMessage:
     """To the child: one attempt at an order. From now on it prints to the file `log`.
 
     number: tells the attempts in one process apart, from 1: one may be written while the next is rendered.

@@ -25,13 +25,13 @@ from wan_render.farm.process.channel import (
     ClosedError,
     Done,
     Failed,
-    Job,
     Logged,
+    OrderMessage,
     ProgressMessage,
     Ready,
     Start,
 )
-from wan_render.farm.process.work import Work, Write, work_named
+from wan_render.farm.process.order_handler import OrderHandler, Write, handler_named
 from wan_render.farm.process.writer import Writer
 from wan_render.media.ffmpeg import protect_from_our_oom_score
 from wan_render.printable import PrintableFormatter, printable
@@ -96,7 +96,7 @@ def _serve(channel: Channel) -> None:
     """Work off orders until the farm closes the channel (ClosedError)."""
     start: Start = channel.receive()
     try:
-        work = work_named(start.work)(start.device, start.store)
+        work = handler_named(start.work)(start.device, start.store)
     except Exception as error:  # noqa: BLE001 - the top of a device process
         channel.send(Failed(0, _portable(error, f"the process on {start.device.name}", "this attempt's log")))
         return
@@ -106,10 +106,10 @@ def _serve(channel: Channel) -> None:
         _answer(job, channel, work, writer)
 
 
-def _next(channel: Channel) -> Job | None:
+def _next(channel: Channel) -> OrderMessage | None:
     """The next order; None, and the farm told, for one that does not unpickle here."""
     try:
-        job: Job = channel.receive()
+        job: OrderMessage = channel.receive()
     except ClosedError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a foreign class does when it is unpickled
@@ -118,7 +118,7 @@ def _next(channel: Channel) -> Job | None:
     return job
 
 
-def _answer(job: Job, channel: Channel, work: Work, writer: Writer) -> None:
+def _answer(job: OrderMessage, channel: Channel, work: OrderHandler, writer: Writer) -> None:
     """Render one order. Its end is sent now, or by the writer once it is written, while the next is rendered."""
     try:
         _print_to(job.log)
@@ -133,12 +133,12 @@ def _answer(job: Job, channel: Channel, work: Work, writer: Writer) -> None:
         channel.send(_end(job, lambda: result))
 
 
-def _write(job: Job, channel: Channel, write: Write) -> None:
+def _write(job: OrderMessage, channel: Channel, write: Write) -> None:
     with suppress(OSError):  # the farm is gone, and this process about to be
         channel.send(_end(job, write, usable=True))
 
 
-def _end(job: Job, result: Callable[[], Clip | None], *, usable: bool = False) -> Done | Failed:
+def _end(job: OrderMessage, result: Callable[[], Clip | None], *, usable: bool = False) -> Done | Failed:
     """How it ends; what does not pickle is found here, not by the channel."""
     try:
         done = Done(job.number, result())

@@ -27,8 +27,8 @@ from wan_render.farm.process.channel import (
     ClosedError,
     Done,
     Failed,
-    Job,
     Logged,
+    OrderMessage,
     ProgressMessage,
     Ready,
     Start,
@@ -84,7 +84,7 @@ class DeviceProcess:
         """Whether it can take an order."""
         return not self._killed and not self._spent and self._process.poll() is None
 
-    def attempt(self, job: Job, listen: Listen, stall: Stall) -> Any:
+    def attempt(self, job: OrderMessage, listen: Listen, stall: Stall) -> Any:
         """The job's result. `listen` is called in this thread.
 
         Raises what the job raised; LostProcessError where the process died or stalled.
@@ -117,7 +117,7 @@ class DeviceProcess:
                     raise self._death()
 
     @contextmanager
-    def _inbox_of(self, job: Job) -> Iterator[Inbox]:
+    def _inbox_of(self, job: OrderMessage) -> Iterator[Inbox]:
         """Sends the job; what the process says of it arrives in the inbox."""
         number, inbox = next(self._numbers), Inbox()
         with self._routing:
@@ -159,7 +159,7 @@ class DeviceProcess:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    def _send(self, message: Start | Job) -> None:
+    def _send(self, message: Start | OrderMessage) -> None:
         with suppress(OSError):  # it is dead: the reader says so
             self._channel.send(message)
 

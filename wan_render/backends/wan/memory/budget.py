@@ -7,7 +7,7 @@ from functools import cached_property
 
 from wan_render.backends.wan.checkpoint.checkpoint_folder import WEIGHTS, Checkpoint
 from wan_render.backends.wan.checkpoint.loading import Loader
-from wan_render.backends.wan.memory.memory_fit import Need
+from wan_render.backends.wan.memory.offload_choice import Need
 from wan_render.backends.wan.memory.streaming import BLOCKS
 from wan_render.backends.wan.models.token_count import token_count
 from wan_render.backends.wan.pipeline.encode import TEXT_TOKENS

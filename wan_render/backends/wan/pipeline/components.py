@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from wan_render.backends.wan.lora.active_loras import ActiveLoras
+from wan_render.backends.wan.lora.applied_loras import AppliedLoras
 from wan_render.backends.wan.memory.budget import ENCODER_WORKING_BYTES, Budget
-from wan_render.backends.wan.memory.memory_fit import MemoryFit, MemoryStep, choose
-from wan_render.backends.wan.memory.residence import ResidentComponents, available_bytes
+from wan_render.backends.wan.memory.loaded_components import LoadedComponents, available_bytes
+from wan_render.backends.wan.memory.offload_choice import MemoryFit, MemoryStep, choose
 from wan_render.backends.wan.memory.streaming import streamed
 from wan_render.backends.wan.pipeline.announcer import Announcer
 from wan_render.backends.wan.pipeline.take_setup import OpenModel, Setup
@@ -31,9 +31,9 @@ class Components:
         """tighter: see Workspace."""
         settings = machine_settings()
         self._model, self._device, self._progress, self._tighter = model, device, progress, tighter
-        self._resident = ResidentComponents(model.loader, device)
+        self._resident = LoadedComponents(model.loader, device)
         self._accelerator = Accelerator(device, settings.cache, settings.kernels)
-        self._loras = ActiveLoras()
+        self._loras = AppliedLoras()
         self._budget = Budget(model.loader)
         self._asked = None if settings.memory_fit == "auto" else MemoryStep(settings.memory_fit)
         self._fit = MemoryFit(MemoryStep.RESIDENT)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 
-from wan_render.backends.wan.memory.residence import free_device_bytes
+from wan_render.backends.wan.memory.loaded_components import free_device_bytes
 from wan_render.backends.wan.pipeline.finite import NotFiniteError, watched
 from wan_render.backends.wan.pipeline.steady import steadily
 from wan_render.render_values import Pixels

@@ -10,10 +10,10 @@ from pathlib import Path
 from wan_render.backends.wan.checkpoint.checkpoint_folder import WEIGHTS, Checkpoint
 from wan_render.backends.wan.checkpoint.loading import Loader
 from wan_render.backends.wan.kernels.attention_choice import Shape
-from wan_render.backends.wan.lora.active_loras import files_of, for_expert
+from wan_render.backends.wan.lora.applied_loras import files_of, for_expert
 from wan_render.backends.wan.lora.patched import LoraFiles
 from wan_render.backends.wan.memory.budget import latent_shape, tokens_of
-from wan_render.backends.wan.memory.memory_fit import MemoryFit
+from wan_render.backends.wan.memory.offload_choice import MemoryFit
 from wan_render.backends.wan.pipeline.denoise import Expert, Experts
 from wan_render.backends.wan.pipeline.stage_cache import LatentsKey, StageModel
 from wan_render.backends.wan.profiles.render_profile import Profile, profile_of

@@ -17,7 +17,7 @@ from wan_render.render_values import Listen, Phase, Progress
 _log = logger(__name__)
 
 
-class ResidentComponents:
+class LoadedComponents:
     """The components of one model on one device.
 
     Where memory is short the component that was used longest ago is freed, and read again from its file, which the
@@ -96,7 +96,7 @@ class ResidentComponents:
             torch.cuda.empty_cache()
 
 
-def available_bytes(device: torch.device, residence: ResidentComponents) -> int:
+def available_bytes(device: torch.device, residence: LoadedComponents) -> int:
     """What a model could have: what is free, and what its components have already; 0 where that is unknown."""
     free = free_device_bytes(device)
     return free + residence.bytes if free else 0

@@ -42,7 +42,7 @@ _LAYERS_WEIGHTS = tuple(f".{name}.weight" for name in LAYERS.values())
 Weights = Mapping[str, torch.Tensor]
 
 
-class ActiveLoras:
+class AppliedLoras:
     """The LoRAs of one renderer's transformers."""
 
     def __init__(self) -> None:

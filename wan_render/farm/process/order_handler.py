@@ -6,22 +6,22 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from wan_render.production import RenderOrder, Warm, assist_take, begin_take
+from wan_render.production import RenderOrder, WarmRenderer, assist_take, begin_take
 from wan_render.render_values import Device, Listen
 from wan_render.store import Clip, Store
 
 Write = Callable[[], Clip]
 """What is left of an order when the device has done its part. May be called in another thread."""
 
-Work = Callable[[RenderOrder, Listen], Clip | Write | None]
+OrderHandler = Callable[[RenderOrder, Listen], Clip | Write | None]
 """One attempt at an order. Called for one order after another in one process, always in the same thread. None comes
 of the order of a group's later rank."""
 
 
-def render_takes(device: Device, store: Path) -> Work:
+def render_takes(device: Device, store: Path) -> OrderHandler:
     """Render takes into the store whose root is given; the model stays loaded between orders that share one."""
     takes = Store(store)
-    warm = Warm(takes.stages)
+    warm = WarmRenderer(takes.stages)
 
     def work(order: RenderOrder, listen: Listen) -> Clip | Write | None:
         if order.group is not None and order.group.rank:
@@ -33,8 +33,8 @@ def render_takes(device: Device, store: Path) -> Work:
     return work
 
 
-def work_named(name: str) -> Callable[[Device, Path], Work]:
+def handler_named(name: str) -> Callable[[Device, Path], OrderHandler]:
     """The maker of work called `module:function`."""
     module, _, function = name.partition(":")
-    maker: Callable[[Device, Path], Work] = getattr(import_module(module), function)
+    maker: Callable[[Device, Path], OrderHandler] = getattr(import_module(module), function)
     return maker

@@ -13,10 +13,10 @@ from typing import Any
 from wan_render.errors import LostPeerError, OutOfMemoryError, Problem, WanRenderError
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.farm.groups.rendezvous import make_rendezvous, remove_rendezvous
+from wan_render.farm.held_devices import DeviceHold
 from wan_render.farm.process.attempt_log import log_of_rank
-from wan_render.farm.process.channel import Job
+from wan_render.farm.process.channel import OrderMessage
 from wan_render.farm.process.device_process import DeviceProcess, LostProcessError
-from wan_render.farm.slots import Turn
 from wan_render.printable import logger
 from wan_render.production import RenderOrder
 from wan_render.render_values import Group, Listen, Phase, Progress
@@ -36,7 +36,7 @@ class Rank:
     """A device's part. error: of a failed one; was_ended: since another rank failed before it; was_needless: when it
     failed the leader seemed to do without it."""
 
-    turn: Turn
+    turn: DeviceHold
     order: RenderOrder
     log: Path
     error: BaseException | None = None
@@ -51,7 +51,7 @@ class Rank:
 
 
 @dataclass(frozen=True)
-class TeamContext:
+class AttemptContext:
     """What a farm and its teams share.
 
     changed: the farm's lock. start: the process on a turn's device, warm or new. is_stopped: whether the farm was.
@@ -60,15 +60,15 @@ class TeamContext:
 
     settings: FarmSettings
     changed: threading.Condition
-    start: Callable[[Turn, RenderOrder, Path], DeviceProcess]
-    clear: Callable[[Turn], None]
+    start: Callable[[DeviceHold, RenderOrder, Path], DeviceProcess]
+    clear: Callable[[DeviceHold], None]
     is_stopped: Callable[[], bool]
 
 
-class Team:
+class RunningAttempt:
     """The ranks of one attempt, whose turns it ends: `render` once, then `settle`."""
 
-    def __init__(self, ground: TeamContext, order: RenderOrder, turns: Sequence[Turn], log: Path) -> None:
+    def __init__(self, ground: AttemptContext, order: RenderOrder, turns: Sequence[DeviceHold], log: Path) -> None:
         """order: as for one device. log: the leader's. Raises MachineError or DiskError where a group cannot meet."""
         self._ground = ground
         self._group = Group(0, len(turns), make_rendezvous(ground.settings.locks)) if len(turns) > 1 else None
@@ -130,7 +130,7 @@ class Team:
 
     def _attempt(self, rank: Rank, listen: Listen) -> Any:
         try:
-            job = Job(rank.order, f"shot {rank.order.shot}", rank.log)
+            job = OrderMessage(rank.order, f"shot {rank.order.shot}", rank.log)
             result = self._start(rank).attempt(job, listen, self._ground.settings.stall)
         except BaseException as error:
             self._failed(rank, error)

@@ -19,7 +19,7 @@ class _Open:
     renderer: Renderer
 
 
-class Warm:
+class WarmRenderer:
     """Keeps the renderer of the last model open. Not thread-safe."""
 
     def __init__(self, stages: Stages = NOTHING_KEPT) -> None:

@@ -17,7 +17,7 @@ from wan_render.render_values import Group
 
 
 @dataclass(frozen=True)
-class Company:
+class GroupMember:
     """The others of a group, for the process whose device this is."""
 
     group: Group

@@ -17,7 +17,7 @@ Make = tuple[str, str, int]
 
 
 @dataclass(eq=False)
-class Slot:
+class HeldDevice:
     """One device: who works on it, and with which model its process is warm.
 
     busy: an attempt renders on it, at the take `take`. writing: attempts that its process writes; they do not keep it
@@ -46,10 +46,10 @@ class Slot:
 
 
 @dataclass(eq=False)
-class Turn:
+class DeviceHold:
     """An attempt's hold on a device: while it renders, alone; while it is written, beside the next."""
 
-    slot: Slot
+    slot: HeldDevice
     process: DeviceProcess | None = None
     renders: bool = True
 
