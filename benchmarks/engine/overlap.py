@@ -52,7 +52,7 @@ def decoding(setting: Setting, latents: tuple[int, int, int]) -> Work:
     """A decode of noise, by a VAE that is ready."""
     vae: Any = make_component(form_of(FLF2V_14B, is_tiny=setting.is_tiny), "vae", setting.device, torch.float32)
     if not setting.is_tiny:
-        vae = DecoderForm(in_bfloat16=True, is_fused=True).arrival().place(vae, setting.device)
+        vae = DecoderForm(in_bfloat16=True, is_fused=True).placement().place(vae, setting.device)
     return partial(decode_video, torch.randn(1, 16, *latents, device=setting.device), vae)
 
 

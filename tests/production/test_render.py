@@ -15,7 +15,7 @@ from tests.production.solid import CPU, OTHER_CARD, SIZE, Solid, a_take, film, p
 from wan_render.errors import DeviceError, PictureError, RenderError
 from wan_render.media.clip import read_frames
 from wan_render.plan import FilmPlan
-from wan_render.plan.delivered_names import delivered_name
+from wan_render.plan.film_plan import delivered_name
 from wan_render.production import RenderOrder, Unwritten, WarmRenderer, begin_take, orders, render_take
 from wan_render.render_values import Phase, Progress, Stage
 from wan_render.status import status

@@ -11,7 +11,7 @@ from wan_render.authored import Circle, Shot
 from wan_render.cli.chosen_session import say_first, session_of
 from wan_render.errors import Problem, UsageError
 from wan_render.plan import PlannedShot, Rendered
-from wan_render.plan.delivered_names import delivered_name
+from wan_render.plan.film_plan import delivered_name
 from wan_render.printable import path_name, shown
 from wan_render.production import black_takes
 from wan_render.session.film_session import Session

@@ -191,3 +191,9 @@ class FilmPlan:
         plates = (shot.content.plate for shot in self.shots if isinstance(shot.content, StillPicture))
         keys = dict.fromkeys(plate.take for plate in plates if isinstance(plate, FramePlate))
         return tuple(self.by_key[key] for key in keys)
+
+
+def delivered_name(slug: str, shot_id: str, number: int | None = None) -> str:
+    """`river-to-dove_sc1_sh020_t02`: film, scene, shot and, where it has takes, take; without a suffix."""
+    scene, _, name = shot_id.partition("/")
+    return f"{slug}_sc{scene}_sh{name}" + (f"_t{number:02}" if number is not None else "")

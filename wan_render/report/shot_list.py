@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from wan_render.plan.delivered_names import delivered_name
+from wan_render.plan.film_plan import delivered_name
 from wan_render.printable import printable
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.report.timecode import timecode

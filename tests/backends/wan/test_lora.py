@@ -93,7 +93,7 @@ def own(folder: Path, seed: int = 1, alpha: float | None = None, extra: dict[str
 
 
 def patched(loras: AppliedLoras, transformer: Any, *worn: tuple[Lora, Path]) -> Any:
-    placed = loras.arrival(AS_LOADED, worn).place(transformer, CPU)
+    placed = loras.with_loras(AS_LOADED, worn).place(transformer, CPU)
     loras.activate(placed, worn)
     return placed
 
@@ -211,8 +211,8 @@ def test_a_lora_of_a_model_that_sees_pictures_serves_one_that_does_not(tmp_path:
 def test_a_faster_forward_sees_the_change(tmp_path: Path) -> None:
     """It takes diffusers' layers over; what is changed later is changed in it."""
     transformer, loras = tiny(dtype=torch.float32), AppliedLoras()
-    arrival = ComponentPlacement("accelerated, as loaded", lambda module, _: reference(module, EXACT))
-    placed = loras.arrival(arrival, ()).place(transformer, CPU)
+    placement = ComponentPlacement("accelerated, as loaded", lambda module, _: reference(module, EXACT))
+    placed = loras.with_loras(placement, ()).place(transformer, CPU)
     before = weights(placed)
     assert loras.activate(placed, (own(tmp_path),))
     assert differing(before, weights(placed))
@@ -228,9 +228,9 @@ def test_what_is_quantised_is_fused_before(tmp_path: Path) -> None:
         return module
 
     loras, worn = AppliedLoras(), own(tmp_path)
-    arrival = loras.arrival(ComponentPlacement("accelerated, float8 e4m3", quantised), (worn,))
-    assert worn[0].content[:8] in arrival.form
-    placed = arrival.place(tiny(), CPU)
+    placement = loras.with_loras(ComponentPlacement("accelerated, float8 e4m3", quantised), (worn,))
+    assert worn[0].content[:8] in placement.form
+    placed = placement.place(tiny(), CPU)
     assert differing(seen[0], weights(tiny()))
     assert not loras.activate(placed, (worn,))
 
@@ -261,8 +261,8 @@ def faster(folder: Path, profile: Profile) -> tuple[ComponentPlacement, Any, Any
         ("blocks.0.diff_m", (1, 6, WIDTH)),
         ("time_projection.1.diff_b", (6 * WIDTH,)),
     )
-    arrival = ComponentPlacement(f"accelerated, {profile.linears.value}", place, place_patched=place)
-    return arrival, own(folder, 1, extra=one), own(folder, 5, extra=other)
+    placement = ComponentPlacement(f"accelerated, {profile.linears.value}", place, place_patched=place)
+    return placement, own(folder, 1, extra=one), own(folder, 5, extra=other)
 
 
 def float8(folder: Path) -> tuple[ComponentPlacement, Any, Any]:
@@ -279,35 +279,35 @@ def bits(transformer: torch.nn.Module) -> dict[str, bytes]:
 @pytest.mark.parametrize("profile", [EXACT, FAST], ids=lambda profile: profile.name)
 def test_a_faster_forward_changes_without_being_read_again(tmp_path: Path, profile: Profile) -> None:
     """To the same bits as one that was read with the LoRA on, of norms, tables and biases as well."""
-    arrival, one, other = faster(tmp_path, profile)
-    read_with = replace(arrival, form="read again for every LoRA")
+    placement, one, other = faster(tmp_path, profile)
+    read_with = replace(placement, form="read again for every LoRA")
     fresh = {
-        worn: bits(AppliedLoras().arrival(read_with, worn).place(tiny(), CPU))
+        worn: bits(AppliedLoras().with_loras(read_with, worn).place(tiny(), CPU))
         for worn in ((), (one,), (other,), (one, other))
     }
     assert len({str(found) for found in fresh.values()}) == len(fresh)
 
     loras = AppliedLoras()
-    form = loras.arrival(arrival, (one,), is_roomy=True).form
-    placed = loras.arrival(arrival, (one,), is_roomy=True).place(tiny(), CPU)
+    form = loras.with_loras(placement, (one,), is_roomy=True).form
+    placed = loras.with_loras(placement, (one,), is_roomy=True).place(tiny(), CPU)
     for worn in ((one,), (other,), (), (one, other), (one,)):
-        assert loras.arrival(arrival, worn, is_roomy=True).form == form
+        assert loras.with_loras(placement, worn, is_roomy=True).form == form
         assert loras.activate(placed, worn, is_roomy=True)
         assert bits(placed) == fresh[worn]
 
 
 def test_float8_that_no_lora_is_for_keeps_nothing(tmp_path: Path) -> None:
-    arrival, one, _ = float8(tmp_path)
+    placement, one, _ = float8(tmp_path)
     loras = AppliedLoras()
-    assert loras.arrival(arrival, (), is_roomy=True) is arrival
-    assert loras.arrival(arrival, (one,), is_roomy=False).form.endswith(f"with LoRAs {one[0].content[:8]} at 1")
+    assert loras.with_loras(placement, (), is_roomy=True) is placement
+    assert loras.with_loras(placement, (one,), is_roomy=False).form.endswith(f"with LoRAs {one[0].content[:8]} at 1")
     assert loras.device_bytes == 0
 
 
 def test_float8_is_read_again_for_any_other_strength(tmp_path: Path) -> None:
-    arrival, (lora, file), _ = float8(tmp_path)
+    placement, (lora, file), _ = float8(tmp_path)
     forms = {
-        AppliedLoras().arrival(arrival, ((replace(lora, scale=scale), file),)).form
+        AppliedLoras().with_loras(placement, ((replace(lora, scale=scale), file),)).form
         for scale in (0.1, 0.1 + 1e-9, 1.0, 1)
     }
     assert len(forms) == 3
@@ -326,17 +326,17 @@ def test_the_device_computes_what_is_put_on_before_it_is_streamed(
 
     monkeypatch.setattr("wan_render.backends.wan.lora.applied_loras.changed", computed)
     worn = own(tmp_path)
-    placed = AppliedLoras().arrival(streamed("transformer"), (worn,)).place(tiny(), device)
+    placed = AppliedLoras().with_loras(streamed("transformer"), (worn,)).place(tiny(), device)
     assert set(used) == {device}
     assert differing(weights(placed), weights(patched(AppliedLoras(), tiny(), worn))) == set()
 
 
 def test_what_float8_keeps_counts_as_its_own(tmp_path: Path) -> None:
-    arrival, one, _ = float8(tmp_path)
+    placement, one, _ = float8(tmp_path)
     loras, transformer = AppliedLoras(), tiny()
-    coming = loras.arrival(arrival, (one,), is_roomy=True)
+    coming = loras.with_loras(placement, (one,), is_roomy=True)
     size = coming.size(transformer)
-    expected = arrival.size(transformer)
+    expected = placement.size(transformer)
     placed = coming.place(transformer, CPU)
     assert loras.device_bytes > 0
     assert size == expected + loras.device_bytes
@@ -346,7 +346,7 @@ def test_what_float8_keeps_counts_as_its_own(tmp_path: Path) -> None:
 
 def test_a_change_that_was_cut_short_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loras, worn = AppliedLoras(), (own(tmp_path),)
-    placed = loras.arrival(AS_LOADED, worn).place(tiny(), CPU)
+    placed = loras.with_loras(AS_LOADED, worn).place(tiny(), CPU)
     before = weights(placed)
     done: list[int] = []
 
@@ -514,8 +514,8 @@ def float8_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def place(module: Any, _: torch.device, patch_block: PatchBlock = no_patch) -> torch.nn.Module:
         return reference(module, FAST, attend, patch_block)
 
-    arrival = ComponentPlacement("accelerated, float8 e4m3", place, place_patched=place)
-    monkeypatch.setattr(Accelerator, "transformer", lambda *_: arrival)
+    placement = ComponentPlacement("accelerated, float8 e4m3", place, place_patched=place)
+    monkeypatch.setattr(Accelerator, "transformer", lambda *_: placement)
 
 
 @pytest.mark.wan

@@ -14,8 +14,8 @@ from tests.lora_files import entries, lora, pair, square, written
 from tests.tiny_wan import diffusers
 from wan_render.backends.wan.lora.lora_changes import lora_changes
 from wan_render.backends.wan.lora.lora_fit import lora_fit
-from wan_render.backends.wan.models import builds, official
-from wan_render.backends.wan.models.transformer_shapes import weight_shapes
+from wan_render.backends.wan.models import official
+from wan_render.backends.wan.models.transformer_shapes import PUBLISHED_BUILDS, weight_shapes
 from wan_render.errors import InputError
 
 A14B, FLF2V = official.I2V_A14B.card(), official.FLF2V_14B.card()
@@ -27,7 +27,7 @@ AB, DU = ("lora_A", "lora_B"), ("lora_down", "lora_up")
 def test_a_published_models_weights_are_those_that_diffusers_builds(model: official.Official) -> None:
     import torch
 
-    config = builds.BY_IDENTITY[model.identity]
+    config = PUBLISHED_BUILDS[model.identity]
     with torch.device("meta"):
         built = diffusers().WanTransformer3DModel(**config.model_dump(exclude={"quantization_config"}))
     assert weight_shapes(config) == {name: tuple(weight.shape) for name, weight in built.named_parameters()}

@@ -189,9 +189,9 @@ def test_a_streamed_component_has_its_blocks_in_host_memory_between_uses(tiny: T
     """In one piece each, of which two are copied to slots in turn."""
     module = FolderLoader(read_checkpoint(tiny("t2v-2.1").folder), EXACT["cpu"]).module(component)
     before = {name: weight.clone() for name, weight in module.named_parameters()}
-    arrival = streamed(component)
-    size = arrival.size(module)
-    placed = arrival.place(module, torch.device("cpu"))
+    placement = streamed(component)
+    size = placement.size(module)
+    placed = placement.place(module, torch.device("cpu"))
     blocks = placed.get_submodule(BLOCKS[component])
     assert isinstance(blocks, StreamedBlocks)
     for _ in range(2):
@@ -212,8 +212,8 @@ def test_what_float8_takes_could_be_had_too(tiny: Tinies) -> None:
     residence = LoadedComponents(
         FolderLoader(read_checkpoint(tiny("t2v-2.1").folder), EXACT["cpu"]), torch.device("cpu")
     )
-    arrival = ComponentPlacement("accelerated, float8 e4m3", lambda module, _: reference(module, FAST))
-    placed = residence.module("transformer", 0, nobody, arrival)
+    placement = ComponentPlacement("accelerated, float8 e4m3", lambda module, _: reference(module, FAST))
+    placed = residence.module("transformer", 0, nobody, placement)
     assert residence.bytes == component_bytes(placed)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import diffusers
 import torch
@@ -18,7 +19,6 @@ import transformers
 from wan_render.backends.wan.checkpoint.loading import Loader
 from wan_render.backends.wan.memory.offload_choice import MemoryStep
 from wan_render.backends.wan.models.limits import require_possible
-from wan_render.backends.wan.parallel.group_member import GroupMember
 from wan_render.backends.wan.parallel.layout import require_group
 from wan_render.backends.wan.pipeline.announcer import Announcer
 from wan_render.backends.wan.pipeline.components import Components
@@ -33,6 +33,9 @@ from wan_render.model_card import ModelCard
 from wan_render.printable import logger
 from wan_render.render_values import ALONE, Frames, Group, Listen, Phase, Progress, TakeInputs, Workspace
 from wan_render.take import Take, short
+
+if TYPE_CHECKING:
+    from wan_render.backends.wan.parallel.group_member import GroupMember
 
 _log = logger(__name__)
 
@@ -88,7 +91,7 @@ class WanRenderer:
         """Denoise a take along with the leader of a group, who sends what it is made from. Only errors of
         wan_render.errors leave it."""
         self._require_open()
-        company = GroupMember(group, require_group(take, self._model.card, group), self._device)
+        company = _company(take, group, self._model.card, self._device)
         self._components.require(profile_of(take.sampling))
         if group.is_over:  # before anything is loaded for it
             return
@@ -107,9 +110,9 @@ class WanRenderer:
         self._require_open()
         require_possible(take, plates, self._model.card)
         self._components.require(profile_of(take.sampling))
-        company = None
-        if group is not None and group.size > 1:
-            company = GroupMember(group, require_group(take, self._model.card, group), self._device)
+        company = (
+            _company(take, group, self._model.card, self._device) if group is not None and group.size > 1 else None
+        )
         with self._at_work(listen):
             with nullcontext() if company is None else company.attended():
                 setup = self._setup(take, plates)
@@ -180,3 +183,10 @@ class WanRenderer:
         if self._is_closed:
             found = "is closed"
             raise RenderError(Problem(self._model.card.name, found, "a renderer that is open", "open another"))
+
+
+def _company(take: Take, group: Group, card: ModelCard, device: torch.device) -> GroupMember:
+    """Raises RenderError where so many devices cannot share the take."""
+    from wan_render.backends.wan.parallel.group_member import GroupMember  # one device alone needs nothing of groups
+
+    return GroupMember(group, require_group(take, card, group), device)

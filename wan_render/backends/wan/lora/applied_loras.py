@@ -56,25 +56,27 @@ class AppliedLoras:
         return sum(patched.device_bytes for patched in self._patched.values())
 
     def expect(self, loras: Iterable[Lora]) -> None:
-        """Takes that wear these follow: from now on a transformer comes so that it can be changed."""
+        """Takes with these follow: from now on a transformer comes so that it can be changed."""
         self._is_used |= any(True for _ in loras)
 
-    def arrival(self, arrival: ComponentPlacement, wanted: LoraFiles, *, is_roomy: bool = False) -> ComponentPlacement:
-        """How a transformer comes onto the device for a take that wears `wanted`.
+    def with_loras(
+        self, placement: ComponentPlacement, wanted: LoraFiles, *, is_roomy: bool = False
+    ) -> ComponentPlacement:
+        """How a transformer comes onto the device for a take with the LoRAs `wanted`.
 
         Where they can be put on later its form says nothing of them. Otherwise they are part of its form: it is read
         again when they change. is_roomy: the device has room for all weights as they were read, besides everything
         else. Raises InputError for a LoRA of another model, or RenderError where a file is not what was planned.
         """
         self.expect(lora for lora, _ in wanted)
-        if arrival.form in CHANGEABLE:
-            return replace(arrival, place=lambda module, device: self._placed(arrival, module, device))
-        if self._is_used and is_roomy and arrival.place_patched is not None:
-            return self._to_be_changed(arrival, arrival.place_patched)
-        return self._wearing(arrival, wanted) if wanted else arrival
+        if placement.form in CHANGEABLE:
+            return replace(placement, place=lambda module, device: self._placed(placement, module, device))
+        if self._is_used and is_roomy and placement.place_patched is not None:
+            return self._to_be_changed(placement, placement.place_patched)
+        return self._fused(placement, wanted) if wanted else placement
 
     def activate(self, transformer: torch.nn.Module, wanted: LoraFiles, *, is_roomy: bool = False) -> bool:
-        """Make a transformer that came by `arrival` wear exactly these; whether that changed it. Cheap if it does."""
+        """Have exactly these in a transformer that came by `with_loras`; whether that changed it."""
         patched = self._patched.get(transformer)
         if patched is None or patched.active == wanted:
             return False
@@ -97,14 +99,14 @@ class AppliedLoras:
         for patched in self._patched.values():
             patched.make_room()
 
-    def _placed(self, arrival: ComponentPlacement, module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+    def _placed(self, placement: ComponentPlacement, module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
         """The weights keep their identity on the way to the device, whoever takes them over."""
         weights = dict(module.named_parameters())
-        placed = arrival.place(module, device)
+        placed = placement.place(module, device)
         self._patched[placed] = PatchedTransformer(places_of(weights, placed))
         return placed
 
-    def _to_be_changed(self, arrival: ComponentPlacement, place_patched: PlacePatched) -> ComponentPlacement:
+    def _to_be_changed(self, placement: ComponentPlacement, place_patched: PlacePatched) -> ComponentPlacement:
         """In float8, with the weights of before on the device as well."""
 
         def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
@@ -123,28 +125,28 @@ class AppliedLoras:
 
         def size(module: torch.nn.Module) -> int:
             originals = (w.nbytes for name, w in module.named_parameters() if name.endswith(_LAYERS_WEIGHTS))
-            return arrival.size(module) + sum(originals)
+            return placement.size(module) + sum(originals)
 
-        return replace(arrival, form=f"{arrival.form}, to be changed", place=place, size=size)
+        return replace(placement, form=f"{placement.form}, to be changed", place=place, size=size)
 
-    def _wearing(self, arrival: ComponentPlacement, wanted: LoraFiles) -> ComponentPlacement:
-        """With LoRAs that it wears until it is read again."""
+    def _fused(self, placement: ComponentPlacement, wanted: LoraFiles) -> ComponentPlacement:
+        """With LoRAs that stay until it is read again."""
 
         def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
             together = self._together(wanted, dict(module.named_parameters()))
-            if arrival.place_patched is None:
+            if placement.place_patched is None:
                 _put_on(together, "", module, device, home=torch.device("cpu"))
-                placed = arrival.place(module, device)
+                placed = placement.place(module, device)
             else:
                 outside = {name: each for name, each in together.items() if not name.startswith("blocks.")}
                 _put_on(outside, "", module, device)
-                placed = arrival.place_patched(
+                placed = placement.place_patched(
                     module, device, lambda name, block: _put_on(together, name, block, device)
                 )
             self._forget_all_but(())
             return placed
 
-        return replace(arrival, form=f"{arrival.form}, with LoRAs {_named(wanted)}", place=place)
+        return replace(placement, form=f"{placement.form}, with LoRAs {_named(wanted)}", place=place)
 
     def _together(self, wanted: LoraFiles, weights: Weights) -> dict[str, Changes]:
         """What LoRAs add to each weight. Raises InputError where one is another model's."""

@@ -11,8 +11,8 @@ from wan_render.backends.wan.checkpoint.configs import TransformerConfig, read_c
 from wan_render.backends.wan.lora.lora_changes import LoraChanges, lora_changes
 from wan_render.backends.wan.lora.lora_forms import ChangeForm, fitting, layers_of
 from wan_render.backends.wan.lora.lora_names import HIGH, LOW
-from wan_render.backends.wan.models import builds, official
-from wan_render.backends.wan.models.transformer_shapes import Shape, weight_shapes
+from wan_render.backends.wan.models import official
+from wan_render.backends.wan.models.transformer_shapes import PUBLISHED_BUILDS, Shape, weight_shapes
 from wan_render.errors import InputError
 from wan_render.model_card import LayersLeftOut, LoraFit, LoraLayers, ModelCard
 
@@ -54,7 +54,7 @@ def _models_that_fit(part: Mapping[str, ChangeForm]) -> Iterator[str]:
     """The names of the published models that can wear all of a part's layers, or all but those for pictures."""
     for model in official.ALL:
         with suppress(InputError):
-            fitting(part, weight_shapes(builds.BY_IDENTITY[model.identity]), "", model.name)
+            fitting(part, weight_shapes(PUBLISHED_BUILDS[model.identity]), "", model.name)
             yield model.name
 
 
@@ -62,6 +62,6 @@ def _transformers(card: ModelCard) -> tuple[Mapping[str, Shape], ...]:
     """The weights of each of a model's transformers, high noise first."""
     experts = max(len(kind.sampling.guidance) for kind in card.kinds.values())
     if card.folder is None:
-        return (weight_shapes(builds.BY_IDENTITY[card.identity]),) * experts
+        return (weight_shapes(PUBLISHED_BUILDS[card.identity]),) * experts
     configs = (card.folder / name / "config.json" for name in ("transformer", "transformer_2")[:experts])
     return tuple(weight_shapes(read_config(config, TransformerConfig)) for config in configs)

@@ -9,7 +9,7 @@ from wan_render.backends.wan.checkpoint.checkpoint_folder import WEIGHTS, Checkp
 from wan_render.backends.wan.checkpoint.loading import Loader
 from wan_render.backends.wan.memory.offload_choice import Need
 from wan_render.backends.wan.memory.streaming import BLOCKS
-from wan_render.backends.wan.models.token_count import token_count
+from wan_render.backends.wan.models.limits import token_count
 from wan_render.backends.wan.pipeline.encode import TEXT_TOKENS
 from wan_render.backends.wan.profiles.render_profile import Precision, profile_of
 from wan_render.take import Take

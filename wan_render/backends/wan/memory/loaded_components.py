@@ -31,21 +31,21 @@ class LoadedComponents:
         self._modules: dict[str, torch.nn.Module] = {}  # the one used longest ago first
         self._forms: dict[str, str] = {}
 
-    def holds(self, component: str, arrival: ComponentPlacement = AS_LOADED) -> bool:
+    def holds(self, component: str, placement: ComponentPlacement = AS_LOADED) -> bool:
         """Whether a component is on the device now, in the form in which it would arrive."""
-        return component in self._modules and self._forms[component] == arrival.form
+        return component in self._modules and self._forms[component] == placement.form
 
     def module(
-        self, component: str, working_bytes: int, listen: Listen, arrival: ComponentPlacement = AS_LOADED
+        self, component: str, working_bytes: int, listen: Listen, placement: ComponentPlacement = AS_LOADED
     ) -> torch.nn.Module:
         """A component on the device, with room for `working_bytes` of what its work needs besides weights.
 
         One that is there in another form is freed and read again.
         """
-        if component in self._modules and not self.holds(component, arrival):
+        if component in self._modules and not self.holds(component, placement):
             del self._modules[component]
             self._return_memory()
-        found = self._modules.pop(component, None) or self._load(component, working_bytes, listen, arrival)
+        found = self._modules.pop(component, None) or self._load(component, working_bytes, listen, placement)
         self._modules[component] = found
         self._make_room(component, working_bytes)
         return found
@@ -71,13 +71,15 @@ class LoadedComponents:
         self._modules.clear()
         self._return_memory()
 
-    def _load(self, component: str, working_bytes: int, listen: Listen, arrival: ComponentPlacement) -> torch.nn.Module:
+    def _load(
+        self, component: str, working_bytes: int, listen: Listen, placement: ComponentPlacement
+    ) -> torch.nn.Module:
         listen(Progress(Phase.LOADING, len(self._modules), len(self._modules) + 1))
         module = self._loader.module(component)
-        self._make_room(component, arrival.size(module) + working_bytes)
+        self._make_room(component, placement.size(module) + working_bytes)
         with translated(f"{component} on {self.device}"):
-            module = arrival.place(module, self.device)
-        self._forms[component] = arrival.form
+            module = placement.place(module, self.device)
+        self._forms[component] = placement.form
         listen(Progress(Phase.LOADING, len(self._modules) + 1, len(self._modules) + 1))
         return module
 

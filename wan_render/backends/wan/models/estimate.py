@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from wan_render.backends.wan.models import official
+from wan_render.backends.wan.models.limits import token_count
 from wan_render.backends.wan.models.official import Official
-from wan_render.backends.wan.models.token_count import token_count
 from wan_render.backends.wan.parallel.layout import layout
 from wan_render.backends.wan.profiles.render_profile import Precision, profile_of
 from wan_render.take import ShotKind, Take

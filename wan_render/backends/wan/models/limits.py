@@ -1,4 +1,5 @@
-"""What a take must be for a model: refused in words here, where diffusers would round, stretch or ignore."""
+"""What a take must be for a model: refused in words here, where diffusers would round, stretch or ignore. And how many
+tokens it then has. Needs no torch."""
 
 from __future__ import annotations
 
@@ -66,3 +67,9 @@ def _plate_problems(take: Take, plates: TakeInputs) -> Iterator[Problem]:
 
 def _is_strange(picture: Pixels, take: Take) -> bool:
     return picture.dtype != "uint8" or picture.shape != (take.size.height, take.size.width, 3)
+
+
+def token_count(take: Take, cell: int, frame_step: int = 4) -> int:
+    """Of one prediction. cell: edge of a token in pixels; frame_step: frames in a latent frame, one deep in a token."""
+    latent_frames = (take.frames - 1) // frame_step + 1
+    return latent_frames * (take.size.height // cell) * (take.size.width // cell)

@@ -14,7 +14,7 @@ import torch
 from torch import distributed
 
 from wan_render.backends.wan.parallel.layout import Layout
-from wan_render.backends.wan.parallel.lost import unreachable
+from wan_render.backends.wan.parallel.meeting import unreachable
 from wan_render.backends.wan.parallel.ranks import Ranks
 from wan_render.backends.wan.parallel.sharding import sharded
 from wan_render.backends.wan.parallel.ulysses import Ulysses

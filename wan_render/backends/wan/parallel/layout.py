@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.models import official
-from wan_render.backends.wan.models.token_count import token_count
+from wan_render.backends.wan.models.limits import token_count
 from wan_render.errors import InputError, Problem, RenderError
 from wan_render.model_card import ModelCard
 from wan_render.render_values import Group

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from wan_render.backends.wan.parallel.lost import lost
+from wan_render.errors import LostPeerError, Problem
 from wan_render.render_values import Group
 from wan_render.store.take_locks import NOTICE_SECONDS, POLL_SECONDS, if_free, locked
 
@@ -96,3 +96,15 @@ def _until(look: Callable[[], bool | None], say: Say) -> bool:
             notice = time.monotonic() + NOTICE_SECONDS
         time.sleep(POLL_SECONDS)
     return found
+
+
+def lost(group: Group, found: str) -> LostPeerError:
+    """An error that is worth another attempt. found: what is known of the others."""
+    where = f"device {group.rank} of a group of {group.size}"
+    return LostPeerError(Problem(where, found, remedy="the log of their processes says why; the take is tried again"))
+
+
+def unreachable(group: Group, fault: Exception) -> LostPeerError:
+    """The same, for what torch.distributed has raised."""
+    said = " ".join(f"{type(fault).__name__}: {fault}".split())[:300]
+    return lost(group, f"lost the others ({said})")

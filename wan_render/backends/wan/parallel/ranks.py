@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import distributed
 
-from wan_render.backends.wan.parallel.lost import unreachable
+from wan_render.backends.wan.parallel.meeting import unreachable
 from wan_render.render_values import Group
 
 

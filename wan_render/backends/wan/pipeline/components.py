@@ -66,8 +66,8 @@ class Components:
 
     def text_encoder(self, fit: MemoryFit) -> torch.nn.Module:
         """T5 as diffusers has it."""
-        arrival = streamed("text_encoder") if "text_encoder" in fit.streamed else AS_LOADED
-        return self._on_device("text_encoder", ENCODER_WORKING_BYTES, arrival)
+        placement = streamed("text_encoder") if "text_encoder" in fit.streamed else AS_LOADED
+        return self._on_device("text_encoder", ENCODER_WORKING_BYTES, placement)
 
     def image_encoder(self) -> torch.nn.Module:
         """CLIP's vision model, for models that have it."""
@@ -75,8 +75,8 @@ class Components:
 
     def vae(self, setup: Setup) -> Any:
         """The VAE, whose decoder is as the profile says."""
-        arrival = self._accelerator.vae(setup.profile)
-        vae: Any = self._on_device("vae", self._budget.beside_weights("vae", setup.take), arrival)
+        placement = self._accelerator.vae(setup.profile)
+        vae: Any = self._on_device("vae", self._budget.beside_weights("vae", setup.take), placement)
         vae.use_tiling = setup.fit.step is MemoryStep.TILED
         return vae
 
@@ -84,8 +84,8 @@ class Components:
         """One of the transformers with exactly the take's LoRAs. Cheap where it is there and has them: it is asked for
         at every step. Raises InputError for a LoRA of another model, WeightsError for one that is not here."""
         loras, is_roomy = setup.loras_of(component), self._is_roomy(setup.fit)
-        arrival = self._loras.arrival(self._arrival(component, setup), loras, is_roomy=is_roomy)
-        found = self._on_device(component, self._budget.beside_weights(component, setup.take), arrival)
+        placement = self._loras.with_loras(self._placement(component, setup), loras, is_roomy=is_roomy)
+        found = self._on_device(component, self._budget.beside_weights(component, setup.take), placement)
         if self._loras.activate(found, loras, is_roomy=is_roomy):
             self._accelerator.forget(found)
         self._accelerator.adopt(found, setup.profile, setup.attention)
@@ -104,16 +104,16 @@ class Components:
         """Free the device."""
         self._resident.close()
 
-    def _arrival(self, component: str, setup: Setup) -> ComponentPlacement:
+    def _placement(self, component: str, setup: Setup) -> ComponentPlacement:
         config = self._model.checkpoint.transformer
-        arrival = self._accelerator.transformer(setup.profile, config.width, config.num_attention_heads)
-        return streamed(component) if component in setup.fit.streamed else arrival
+        placement = self._accelerator.transformer(setup.profile, config.width, config.num_attention_heads)
+        return streamed(component) if component in setup.fit.streamed else placement
 
     def _on_device(
-        self, component: str, working_bytes: int, arrival: ComponentPlacement = AS_LOADED
+        self, component: str, working_bytes: int, placement: ComponentPlacement = AS_LOADED
     ) -> torch.nn.Module:
-        was_here = self._resident.holds(component, arrival)
-        found = self._resident.module(component, working_bytes, self._progress.interrupt, arrival)
+        was_here = self._resident.holds(component, placement)
+        found = self._resident.module(component, working_bytes, self._progress.interrupt, placement)
         if not was_here:
             self._progress.resume()
         return found

@@ -115,7 +115,7 @@ class Accelerator:
         """How the VAE comes: its encoder always as loaded."""
         decoder = DecoderForm(profile.decodes_in_bfloat16, is_fused=self._fuses_decoders())
         self._decoder = str(decoder)
-        return decoder.arrival()
+        return decoder.placement()
 
     def adopt(self, transformer: torch.nn.Module, profile: Profile, shape: Shape) -> None:
         """Make a transformer on the device compute as a profile says, at a shape; cheap when it already does."""
@@ -207,7 +207,7 @@ class DecoderForm:
         passes = "wan-render's passes, fused kernels" if self.is_fused else "diffusers"
         return f"{passes}, bfloat16" if self.in_bfloat16 else passes
 
-    def arrival(self) -> ComponentPlacement:
+    def placement(self) -> ComponentPlacement:
         """How it comes so."""
         is_changed = self.in_bfloat16 or self.is_fused
         return ComponentPlacement(f"decoder of {self}", self._place) if is_changed else AS_LOADED
