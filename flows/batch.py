@@ -16,12 +16,9 @@ from flows.cancel_watch import CancelWatch
 from flows.ended import ended_before
 from flows.film import film
 from flows.names import batch_run_name
+from flows.requested import nothing_in, storyboards
 from flows.run_logs import no_alarms, no_walls
-from wan_render.errors import Problem
-from wan_render.printable import path_name
 from wan_render.session.wording import counted
-
-PATTERNS = ("*.yaml", "*.yml", "*/storyboard.yaml", "*/storyboard.yml")
 
 
 @flow(name="batch", flow_run_name=batch_run_name, persist_result=False)
@@ -59,27 +56,6 @@ def batch(
                 raise
             return Cancelled(message="cancelled; what was finished is kept")
     return _ended(states)
-
-
-def storyboards(folder: Path) -> tuple[Path, ...]:
-    """The storyboards of a folder, by name. A broken one counts: it is to be reported."""
-    try:
-        found = {file for pattern in PATTERNS for file in folder.glob(pattern) if file.is_file()}
-    except OSError:  # no folder can be called so
-        return ()
-    return tuple(sorted(file for file in found if not _is_left_out(file.relative_to(folder))))
-
-
-def nothing_in(folder: Path) -> str:
-    """What is wrong with a folder without storyboards, with the whole path that was looked in."""
-    whole = path_name(Path.cwd() / folder)
-    found = f"no storyboards are there ({', '.join(PATTERNS)})" if folder.is_dir() else "no such folder"
-    starts = "" if folder.is_absolute() else f"relative paths start in the farm's folder {path_name(Path.cwd())}"
-    return str(Problem(whole, found, starts))
-
-
-def _is_left_out(path: Path) -> bool:
-    return any(part.startswith(("_", ".")) for part in path.parts)
 
 
 def _ended(states: dict[Path, State[Any]]) -> State[None]:

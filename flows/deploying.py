@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -15,9 +16,11 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.server.schemas.schedules import CronSchedule as Timetable
 from prefect.states import Cancelled
 
 from flows.pool import POOL, is_ours, job_template
@@ -25,9 +28,19 @@ from wan_render.errors import MachineError, Problem
 
 FILM, BATCH = DEPLOYMENTS = ("film/now", "batch/overnight")
 SILENT_SECONDS = 60
-"""Two heartbeats of a run: who is silent so long is dead, or its server was away."""
+"""Two heartbeats of a run: who is silent so long is dead, or its server was away. On the farm's own machine a dead run
+is noticed sooner, by its lock (flows/lost_runs.py); this is for the workers of other machines."""
+
+NO_ZONE = "UTC"
+"""What Prefect makes of a schedule that names no time zone."""
+
+BEGINS_SILENCE = {f"prefect.flow-run.{name}" for name in ("Pending", "Submitting", "Running", "heartbeat")}
+"""The events after which a run must be heard of again: a process may die before its first heartbeat."""
 
 SILENT_RUNS = "wan-render: runs that are silent have crashed"
+
+AT_A_TIME = 1
+"""Films that run at the same time: each takes every device. With several machines, somebody sets more."""
 
 PAGE = 200
 """As many as a server gives at once."""
@@ -41,10 +54,11 @@ def tell(
     backend: str | None,
     environment: Mapping[str, str],
     *,
+    zone: str,
     was_open: bool = False,
 ) -> tuple[str, ...]:
-    """Tell a server all that makes it a farm's; what was turned off for it, in sentences. `was_open`: others may have
-    used it, however its work pool looks.
+    """Tell a server all that makes it a farm's; what was turned off for it, in sentences. `zone`: the time zone of
+    schedules that name none. `was_open`: others may have used it, however its work pool looks.
 
     Raises MachineError where Prefect takes prefect.yaml for wrong.
     """
@@ -52,6 +66,7 @@ def tell(
     watch_for_silence(client)
     on = schedules_on(client)
     deploy(environment)
+    set_zone(client, zone)
     turn_on(client, on)
     settle(client, backend)
     return turned_off
@@ -69,6 +84,8 @@ def close_pool(client: SyncPrefectClient, project: Path, *, was_open: bool = Fal
     with suppress(ObjectAlreadyExists):
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
     pool = client.read_work_pool(POOL)
+    if pool.concurrency_limit is None:
+        client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=AT_A_TIME))
     said: tuple[str, ...] = ()
     if not is_ours(pool.base_job_template):
         said = (f"a run could say what the worker of the pool {POOL} starts; the pool is closed now",)
@@ -132,21 +149,63 @@ def turn_on(client: SyncPrefectClient, schedules: frozenset[UUID]) -> None:
                 client.update_deployment_schedule(deployment.id, schedule.id, active=True)
 
 
+def set_zone(client: SyncPrefectClient, zone: str) -> None:
+    """Give the schedules for which prefect.yaml names no time zone the farm's."""
+    for name in DEPLOYMENTS:
+        deployment = client.read_deployment_by_name(name)
+        for each in deployment.schedules:
+            if isinstance(each.schedule, CronSchedule) and each.schedule.timezone in {None, NO_ZONE}:
+                schedule = each.schedule.model_copy(update={"timezone": zone})
+                client.update_deployment_schedule(deployment.id, each.id, schedule=schedule)
+
+
+def next_runs(client: SyncPrefectClient) -> Iterator[str]:
+    """When each schedule starts its deployment next, by the clock of this machine; in sentences."""
+    for name in DEPLOYMENTS:
+        for each in client.read_deployment_by_name(name).schedules:
+            if isinstance(each.schedule, CronSchedule):
+                starts = f"{_next(each.schedule).astimezone():%a %Y-%m-%d %H:%M %Z}"
+                yield (
+                    f"{name} is on: it starts next on {starts}"
+                    if each.active
+                    else f"{name} is off; turned on, it would start on {starts}"
+                )
+
+
+def _next(schedule: CronSchedule) -> datetime:
+    timetable = Timetable(cron=schedule.cron, timezone=schedule.timezone, day_or=schedule.day_or)
+    return asyncio.run(timetable.get_dates(1))[0]
+
+
 def settle(client: SyncPrefectClient, backend: str | None) -> None:
     """Which backend the deployments ask for where a run does not say; and what prefect.yaml has no word for: that they
-    bring no job variables, steps or storage, which Prefect would leave as somebody had made them."""
+    bring no job variables, steps or storage, which Prefect would leave as somebody had made them. Nor a limit of their
+    own, which earlier versions had: a run that met it lost its place in the queue (docs/decisions/0025)."""
     for name in DEPLOYMENTS:
         deployment = client.read_deployment_by_name(name)
         parameters: dict[str, Any] = {**deployment.parameters, "backend": backend}
         update = DeploymentUpdate(
-            parameters=parameters, job_variables={}, pull_steps=[], path=None, storage_document_id=None
+            parameters=parameters,
+            job_variables={},
+            pull_steps=[],
+            path=None,
+            storage_document_id=None,
+            concurrency_limit=None,
+            concurrency_options=None,
         )
         client.update_deployment(deployment.id, update)
 
 
 def watch_for_silence(client: SyncPrefectClient) -> None:
-    """An automation: a run whose heartbeat stops is Crashed, whatever became of its worker."""
-    if not client.read_automations_by_name(SILENT_RUNS):
+    """An automation: a run that falls silent is Crashed, whatever became of its worker. One of an earlier version is
+    replaced; ours is left alone, because it is in the middle of counting."""
+    is_there = False
+    for found in client.read_automations_by_name(SILENT_RUNS):
+        if isinstance(found.trigger, EventTrigger) and found.trigger.after == BEGINS_SILENCE:
+            is_there = True
+        else:
+            client.delete_automation(found.id)
+    if not is_there:
         client.create_automation(_silence())
 
 
@@ -154,7 +213,7 @@ def _silence() -> AutomationCore:
     return AutomationCore(
         name=SILENT_RUNS,
         trigger=EventTrigger(
-            after={"prefect.flow-run.heartbeat"},
+            after=BEGINS_SILENCE,
             expect={"prefect.flow-run.*"},  # a final state of any name, or the next heartbeat
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
@@ -164,7 +223,7 @@ def _silence() -> AutomationCore:
         actions=[
             ChangeFlowRunState(
                 state=StateType.CRASHED,
-                message=f"no heartbeat for {SILENT_SECONDS} s: its process is gone. "
+                message=f"nothing was heard of it for {SILENT_SECONDS} s: its process is gone. "
                 "`prefect flow-run retry` renders what is missing",
             )
         ],

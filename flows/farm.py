@@ -34,6 +34,7 @@ from flows.home import (
     safe_password,
     useless,
 )
+from flows.time_zone import farm_zone, has_terminal
 from wan_render.backends import DEFAULT, PREVIEW_BACKEND, backend
 from wan_render.diagnosis import HasFindings
 from wan_render.errors import MachineError, Problem, Stopped, UsageError, WanRenderError
@@ -112,16 +113,17 @@ def _run(project: Path) -> None:
         secret, said = safe_password(home)
         for line in said:
             _say(line)
+        zone, zone_said = farm_zone(home, asks=has_terminal())
         farm = FarmServices(project, home, secret, lock)
         hand_to_prefect(home, secret, farm.api)
         with farm:
-            for line in farm.deploy(deployed, was_open=(home / WAS_OPEN).exists()):
+            for line in farm.deploy(deployed, zone, was_open=(home / WAS_OPEN).exists()):
                 _say(line)
             (home / WAS_OPEN).unlink(missing_ok=True)
-            _say(_welcome(farm.api, farm.ui, home, sentence))
+            _say(_welcome(farm.api, farm.ui, home, (sentence, zone_said, *farm.next_runs())))
             while True:
                 time.sleep(LOOK_SECONDS)
-                for line in farm.revive():
+                for line in farm.look():
                     _say(line)
 
 
@@ -143,9 +145,10 @@ def _deploy(project: Path) -> None:
     from flows.deploying import tell
 
     api = get_current_settings().api.url
+    zone, _said = farm_zone(farm_home(project), asks=False)
     try:
         with get_client(sync_client=True) as client:
-            for line in tell(client, project, backend, os.environ):
+            for line in tell(client, project, backend, os.environ, zone=zone):
                 _say(line)
     except (httpx.HTTPError, PrefectException) as error:
         raise MachineError(Problem(str(api), f"was not told what a farm is: {error}")) from error
@@ -192,11 +195,12 @@ def _running(home: Path, processes: list[str]) -> Problem:
     )
 
 
-def _welcome(api: str, ui: str, home: Path, sentence: str) -> str:
+def _welcome(api: str, ui: str, home: Path, facts: Sequence[str]) -> str:
+    said = "\n".join(facts)
     return f"""
 The farm runs: {ui}
 It asks once for the password that is in {_shown(home / PASSWORD)} (only you can read it).
-{sentence}
+{said}
 
 In another terminal, in this folder:
 {_elsewhere(api, home)}    .venv/bin/prefect deployment run 'film/now' -p storyboard={DEMONSTRATION} --watch

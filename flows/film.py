@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from prefect import flow, task
@@ -17,13 +16,13 @@ from flows.approval import wait_for_approval
 from flows.artifacts import show_review
 from flows.cancel_watch import CancelWatch
 from flows.ended import ended_before
-from flows.names import film_run_name
+from flows.names import film_run_name, name_run
 from flows.progress import Bar
+from flows.requested import session
 from flows.run_logs import no_alarms, no_walls
 from flows.take_tasks import TakeTasks, run_take_tasks
-from wan_render.errors import Problem, Stopped, UsageError, WanRenderError
+from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm import LocalFarm, local_devices
-from wan_render.printable import path_name
 from wan_render.production import (
     FilmVersion,
     Run,
@@ -37,8 +36,6 @@ from wan_render.production import (
 from wan_render.session.film_session import Session
 from wan_render.session.forecast_text import forecast
 from wan_render.session.shot_selection import selected
-
-WHOLE_PATH = "name it from there, or with its whole path"
 
 
 @flow(name="film", flow_run_name=film_run_name, persist_result=False)
@@ -67,8 +64,9 @@ def film(
         return state
     with CancelWatch(flow_run.id) as watch:
         try:
-            planned = session(storyboard, backend, outputs, draft=draft)
-            return _ended(make(planned, None if only is None else str(only), approval=approval))
+            asked = session(storyboard, backend, outputs, draft=draft)
+            name_run(asked.slug)
+            return _ended(make(asked, None if only is None else str(only), approval=approval))
         except Stopped as error:
             return Cancelled(message=str(error))
         except TerminationSignal:
@@ -78,22 +76,6 @@ def film(
         except WanRenderError as error:
             get_run_logger().error("%s", error)
             return Failed(message=str(error))
-
-
-def session(storyboard: Path, backend: str | None, outputs: Path | None, *, draft: bool = False) -> Session:
-    """One storyboard on this machine, as the terminal has it. Raises UsageError for an unknown backend, and where
-    there is no such file."""
-    _refuse_missing(storyboard)
-    return Session.of(storyboard, outputs=outputs, backend=backend, draft=draft)
-
-
-def _refuse_missing(storyboard: Path) -> None:
-    """Who asked may have been in another folder: the whole path is said, and where a short one starts."""
-    if os.path.lexists(storyboard):
-        return  # what is wrong with it is for the reader to say
-    here = Path.cwd()
-    starts = "" if storyboard.is_absolute() else f"relative paths start in the farm's folder {path_name(here)}"
-    raise UsageError(Problem(path_name(here / storyboard), "no such file", starts, WHOLE_PATH if starts else ""))
 
 
 def make(session: Session, only: str | None, *, approval: bool = False) -> FilmVersion:

@@ -7,7 +7,7 @@ module reads the same order back. It asks the server, it never changes a run.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,14 +25,12 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
 from flows.deploying import BATCH, DEPLOYMENTS, PAGE, read_pages
-from flows.names import film_name, folder_name
+from flows.names import NAMED
+from flows.requested import film_name, folder_name
 from wan_render.plan.drafts import SLUG_ENDING
 
 REQUESTED_BY = "wan-render.requested-by"
 """The label of a run that names who asked for it. `prefect deployment run` sets none."""
-
-NAMED = "wan-render.slug"
-"""The label of a run whose name is its film's slug."""
 
 OPEN_STATES = (StateType.RUNNING, StateType.CANCELLING, StateType.PENDING, StateType.SCHEDULED, StateType.PAUSED)
 """The states of a run that has not ended."""
@@ -55,6 +53,7 @@ class QueuedFilm:
 
     `slug`: of a film; the folder's name for a batch. `requested`: when somebody asked for it; `due`: when it may start,
     which is its place in the queue. `started`: None until its process runs. `requested_by`: "" if nobody is named.
+    `is_scheduled`: a schedule asked for it.
     """
 
     run: UUID
@@ -65,6 +64,7 @@ class QueuedFilm:
     due: datetime
     started: datetime | None
     requested_by: str
+    is_scheduled: bool
     parameters: Mapping[str, Any]
 
     @property
@@ -75,8 +75,13 @@ class QueuedFilm:
 
 def read_queue(client: SyncPrefectClient) -> tuple[QueuedFilm, ...]:
     """What the farm's server has in its queue, in order."""
-    deployments = {client.read_deployment_by_name(name).id: name for name in DEPLOYMENTS}
-    return in_order(_open_runs(client, deployments), deployments, datetime.now(UTC))
+    deployments = deployment_names(client)
+    return in_order(open_runs(client, deployments), deployments, datetime.now(UTC))
+
+
+def deployment_names(client: SyncPrefectClient) -> dict[UUID, str]:
+    """The farm's deployments, by their ids. Raises ObjectNotFound on a server that is no farm's."""
+    return {client.read_deployment_by_name(name).id: name for name in DEPLOYMENTS}
 
 
 def in_order(runs: Sequence[FlowRun], deployments: Mapping[UUID, str], now: datetime) -> tuple[QueuedFilm, ...]:
@@ -101,6 +106,7 @@ def queued(run: FlowRun, deployment: str, now: datetime) -> QueuedFilm:
         due=due,
         started=run.start_time,
         requested_by=str(run.labels.get(REQUESTED_BY, "")),
+        is_scheduled=run.auto_scheduled,
         parameters=run.parameters,
     )
 
@@ -129,7 +135,8 @@ def _standing(run: FlowRun, due: datetime, now: datetime) -> Standing:
     return Standing.WAITING if due <= now else Standing.LATER
 
 
-def _open_runs(client: SyncPrefectClient, deployments: Mapping[UUID, str]) -> list[FlowRun]:
+def open_runs(client: SyncPrefectClient, deployments: Collection[UUID]) -> list[FlowRun]:
+    """The runs of these deployments that have not ended, as Prefect has them."""
     wanted = FlowRunFilter(
         deployment_id=FlowRunFilterDeploymentId(any_=list(deployments)),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(OPEN_STATES))),

@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from datetime import datetime
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
-from wan_render.printable import one_line, shortened
+from flows.requested import film_name, folder_name
+from wan_render.plan.drafts import SLUG_ENDING
 
-LONGEST_NAME = 100
-"""Characters of a film's or a folder's name in a run's name."""
-
-
-def film_name(storyboard: Path) -> str:
-    """The storyboard's own name; that of its folder where it is called `storyboard.yaml`."""
-    whole = Path(os.path.abspath(storyboard))  # noqa: PTH100 - a parameter may hold a NUL, which `resolve` refuses
-    name = whole.parent.name if storyboard.stem == "storyboard" else storyboard.stem
-    return shortened(one_line(name), LONGEST_NAME)
-
-
-def folder_name(folder: Path) -> str:
-    """The name of a batch's folder."""
-    name = Path(os.path.abspath(folder)).name  # noqa: PTH100 - as above
-    return shortened(one_line(name), LONGEST_NAME)
+NAMED = "wan-render.slug"
+"""The label of a run whose name is its film's slug."""
 
 
 def film_run_name() -> str:
-    """`river-to-dove 2026-11-20 22:00`, by the clock of the machine that renders."""
-    return f"{film_name(Path(_parameter('storyboard')))} {_now()}"
+    """The film's slug, if somebody has read it; else the storyboard's name."""
+    if named := _slug():
+        return named
+    return film_name(Path(_parameter("storyboard"))) + (SLUG_ENDING if flow_run.parameters["draft"] else "")
 
 
 def batch_run_name() -> str:
-    """`storyboards 2026-11-20 22:00`."""
-    return f"{folder_name(Path(_parameter('folder')))} {_now()}"
+    """The folder's name."""
+    return folder_name(Path(_parameter("folder")))
+
+
+def name_run(slug: str) -> None:
+    """Call this run by its film. A server that is away costs the name, not the film."""
+    if flow_run.id is None or _slug() == slug:
+        return
+    with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
+        client.update_flow_run(UUID(flow_run.id), name=slug)
+        client.update_flow_run_labels(UUID(flow_run.id), {NAMED: slug})
 
 
 def artifact_key(kind: str, slug: str) -> str:
@@ -53,5 +55,10 @@ def _parameter(name: str) -> str:
     return str(parameters[name])
 
 
-def _now() -> str:
-    return datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
+def _slug() -> str:
+    """What the film of this run is called, if somebody has read it before."""
+    if flow_run.id is None:
+        return ""
+    with suppress(httpx.HTTPError, PrefectException), get_client(sync_client=True) as client:
+        return str(client.read_flow_run(UUID(flow_run.id)).labels.get(NAMED, ""))
+    return ""

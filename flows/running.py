@@ -8,7 +8,8 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,9 +27,10 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import PrefectException
 from prefect.settings import get_current_settings
-from prefect.states import Cancelling
+from prefect.states import Cancelled, Cancelling
 
-from flows.deploying import tell
+from flows.caretaker import Caretaker
+from flows.deploying import next_runs, tell
 from flows.gate import HTTP_PORT, origins
 from flows.home import LOOPBACK, PROFILES, RENEW
 from flows.listening import listen
@@ -41,9 +43,13 @@ UNPRIVILEGED, LAST_PORT = 1024, 65535
 
 EXAMPLE = "the farm's own server is on loopback: http://127.0.0.1:4200/api"
 START_SECONDS = 120.0
-STOP_SECONDS = 10.0
-CANCEL_SECONDS = 20.0
-"""So long films get to stop; then they are killed, which frees the devices too."""
+STOP_SECONDS = 3.0
+CANCEL_SECONDS = 8.0
+"""So long films get to stop; then they are killed, which frees the devices too. With the worker's and the server's
+STOP_SECONDS, a farm ends within 15 s."""
+
+STOPPED = "the farm was stopped; what was finished is kept"
+"""What a run says that Ctrl-C in the farm cancelled."""
 
 AT_ONCE_SECONDS = 10.0
 AT_ONCE_TIMES = 3
@@ -62,7 +68,7 @@ class FarmServices:
         self.api = get_current_settings().api.url or ""
         self.ui = self.api.removesuffix("/api")
         self._host, self._port = _loopback(self.api)
-        self._project, self._password, self._lock = project, password, lock
+        self._project, self._lock = project, lock
         self._sockets = self._held_port()
         self._environment = {
             "PREFECT_HOME": str(home),
@@ -83,20 +89,34 @@ class FarmServices:
         }
         descriptors = [held.fileno() for held in self._sockets]
         self._server = self._service("server", ("flows.server", *map(str, descriptors)), closed, descriptors)
-        self._worker = self._service("worker", ("prefect", "worker", "start", "--pool", POOL, "--type", "process"))
+        name = f"farm on {socket.gethostname()}"
+        worker = ("prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", name)
+        self._worker = self._service("worker", worker)
+        self._client = SyncPrefectClient(self.api, auth_string=password, httpx_settings={"trust_env": False})
+        self._caretaker = Caretaker(self._client, project, home, name)
         self._since: dict[str, float] = {}
         self._died_at_once: Counter[str] = Counter()
 
-    def deploy(self, backend: str | None, *, was_open: bool) -> tuple[str, ...]:
-        """Tell the server what a farm is; then the worker takes runs. What was turned off for it, in sentences."""
+    def deploy(self, backend: str | None, zone: str, *, was_open: bool) -> tuple[str, ...]:
+        """Tell the server what a farm is; then the worker takes runs. What was turned off for it, and what became of
+        runs that an earlier farm left, in sentences."""
         environment = over(self._environment, os.environ)
-        with self._client() as client:
-            turned_off = tell(client, self._project, backend, environment, was_open=was_open)
+        said = tell(self._client, self._project, backend, environment, zone=zone, was_open=was_open)
+        said += self._caretaker.begin()
         self._start(self._worker)
-        return turned_off
+        return said
 
-    def revive(self) -> Iterator[str]:
-        """Start again what has died, and say so. Raises MachineError for what dies at once."""
+    def next_runs(self) -> tuple[str, ...]:
+        """When each schedule starts next, in sentences."""
+        return tuple(next_runs(self._client))
+
+    def look(self) -> Iterator[str]:
+        """Look after the programs and the queue; what was done, in sentences. Raises MachineError for a program that
+        dies at once."""
+        yield from self._revive()
+        yield from self._caretaker.look()
+
+    def _revive(self) -> Iterator[str]:
         for service in (self._server, self._worker):
             if service.alive:
                 continue
@@ -113,6 +133,7 @@ class FarmServices:
         try:
             self._start(self._server)
             self._wait_for_server()
+            self._client.__enter__()
         except BaseException:
             self._stop()
             raise
@@ -135,9 +156,6 @@ class FarmServices:
         except OSError as error:
             raise MachineError(self._taken() if error.errno == errno.EADDRINUSE else self._refused(error)) from None
 
-    def _client(self) -> SyncPrefectClient:
-        return SyncPrefectClient(self.api, auth_string=self._password, httpx_settings={"trust_env": False})
-
     def _start(self, service: Service) -> None:
         service.start()
         self._since[service.name] = time.monotonic()
@@ -159,13 +177,13 @@ class FarmServices:
 
     def _stop(self) -> None:
         """Films first, while their worker can stop them; then the worker; the server last, when all is recorded."""
-        if self._worker.alive and _answers(self.api):
-            # In a thread, with a limit: a farm was once seen to wait here for a minute or more; its server had just
-            # complained of a locked database.
-            cancelling = threading.Thread(target=_cancel_runs, args=(self._client(),), name="cancels runs", daemon=True)
-            cancelling.start()
-            cancelling.join(CANCEL_SECONDS)
+        self._caretaker.stop()
+        answers = self._worker.alive and _answers(self.api)
+        if answers:
+            _within(CANCEL_SECONDS, _cancel_runs, self._client)
         self._worker.stop(STOP_SECONDS)
+        if answers:
+            _within(STOP_SECONDS, _conclude_runs, self._client)
         self._server.stop(STOP_SECONDS)
         for held in self._sockets:
             held.close()
@@ -226,17 +244,31 @@ def _dead(service: Service) -> MachineError:
     )
 
 
-def _cancel_runs(farm: SyncPrefectClient) -> None:
+def _within(seconds: float, do: Callable[[SyncPrefectClient], None], client: SyncPrefectClient) -> None:
+    """Do it, but for no longer than this: a farm was once seen to wait for a minute or more; its server had just
+    complained of a locked database."""
+    thread = threading.Thread(target=do, args=(client,), name="ends runs", daemon=True)
+    thread.start()
+    thread.join(seconds)
+
+
+def _cancel_runs(client: SyncPrefectClient) -> None:
     """Cancel what runs, so that it is Cancelled, not lost, and wait for it."""
     try:
-        with farm as client:
-            for run in _running(client):
-                if run.state is not None and not run.state.is_cancelling():
-                    client.set_flow_run_state(run.id, Cancelling(message="the farm was stopped"), force=True)
-            while _running(client):
-                time.sleep(0.3)
+        for run in _running(client):
+            if run.state is not None and not run.state.is_cancelling():
+                client.set_flow_run_state(run.id, Cancelling(message=STOPPED), force=True)
+        while _running(client):
+            time.sleep(0.3)
     except (httpx.HTTPError, PrefectException):
         return  # the server went first
+
+
+def _conclude_runs(client: SyncPrefectClient) -> None:
+    """Say of runs that did not stop in time, and were killed with their worker, that they have ended."""
+    with suppress(httpx.HTTPError, PrefectException):
+        for run in _running(client):
+            client.set_flow_run_state(run.id, Cancelled(message=STOPPED), force=True)
 
 
 def _running(client: SyncPrefectClient) -> list[FlowRun]:

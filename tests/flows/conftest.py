@@ -21,7 +21,9 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from prefect.client.orchestration import SyncPrefectClient
 
+from flows.film_queue import QueuedFilm, read_queue
 from tests.flows.films import write_film
 from tests.flows.old_farm import make_old_farm
 from tests.flows.project import PROJECT
@@ -124,6 +126,12 @@ class Farm:
         asked = self.ask("POST", f"/deployments/{found['id']}/create_flow_run", parameters=parameters)
         return str(asked["id"])
 
+    def queue(self) -> tuple[QueuedFilm, ...]:
+        """What runs and waits, in order."""
+        api = self.environment["PREFECT_API_URL"]
+        with SyncPrefectClient(api, auth_string=self.password, httpx_settings={"trust_env": False}) as client:
+            return read_queue(client)
+
     def newest(self) -> str:
         runs = self.ask("POST", "/flow_runs/filter", sort="EXPECTED_START_TIME_DESC", limit=1)
         return str(runs[0]["id"])
@@ -147,6 +155,10 @@ class Farm:
         for each in runs:
             states.setdefault(each["name"], []).append(each["state_name"])
         return states
+
+    def states(self, run: str) -> list[str]:
+        """The names of all states of a run, in order."""
+        return [state["name"] for state in self.ask("GET", f"/flow_run_states/?flow_run_id={run}")]
 
     def logs(self, run: str) -> str:
         records = self.ask("POST", "/logs/filter", logs={"flow_run_id": {"any_": [run]}}, sort="TIMESTAMP_ASC")
@@ -174,7 +186,9 @@ class Farm:
 
     def flows(self, run: str) -> list[psutil.Process]:
         """The process of a run, where it has one."""
-        return [each for each in self.processes("prefect.engine") if each.environ().get("PREFECT__FLOW_RUN_ID") == run]
+        return [
+            each for each in self.processes("flows.film_process") if each.environ().get("PREFECT__FLOW_RUN_ID") == run
+        ]
 
     def waits(self, run: str) -> None:
         """Wait until a run waits for its approval, and its process is gone."""
@@ -209,6 +223,12 @@ class Farm:
         log = self.home / "farm" / "logs" / "worker.log"
         until(40, lambda: "flow_runs.worker - Check whether the flow run exceeded" in log.read_text(encoding="utf-8"))
 
+    def kill(self) -> None:
+        """As a power cut does."""
+        for process in self.processes(""):
+            process.kill()
+        self.process.wait(10)
+
     def stop(self) -> int:
         """As Ctrl-C does."""
         self.process.send_signal(signal.SIGINT)
@@ -219,7 +239,12 @@ def start(home: Path, variables: dict[str, str]) -> Farm:
     """Start a farm and wait until it says what to type."""
     with (home / "said").open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.farm"], cwd=PROJECT, env=variables, stdout=said, stderr=said
+            [sys.executable, "-m", "flows.farm"],
+            cwd=PROJECT,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
         )
     farm = Farm(home, variables, process)
     until(120, lambda: "Ctrl-C" in farm.said or process.poll() is not None)
@@ -237,6 +262,7 @@ def old_home() -> Iterator[Path]:
         home = Path(folder)
         home.chmod(0o755)
         make_old_farm(home / "farm")
+        (home / "farm" / "zone").write_text("Asia/Shanghai\n", encoding="utf-8")
         yield home
 
 

@@ -57,7 +57,7 @@ def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(
     until(30, lambda: "the server had died and was started again" in farm.said)
 
     state = farm.ended(run)
-    assert (state["type"], state["name"]) == ("FAILED", "Partial")
+    assert (state["type"], state["name"]) == ("FAILED", "Partial"), state["message"]
     assert state["message"].startswith(f"not whole: 1 of 2 films: {broken}: Failed: ")
     assert f"{broken}:2:8: film.titel: unknown key; did you mean 'title'?" in state["message"]
     assert (farm.outputs / "films" / slow.parent.name / "v001" / "film.mp4").is_file()
@@ -65,7 +65,7 @@ def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(
 
 def test_a_run_that_nobody_reports_is_called_crashed(farm: Farm, lost: str) -> None:
     state = farm.ended(lost, SILENT_SECONDS + 30)
-    assert (state["name"], "no heartbeat" in state["message"]) == ("Crashed", True)
+    assert (state["name"], "its worker did not say so" in state["message"]) == ("Crashed", True)
 
 
 def test_a_run_that_waits_for_approval_outlives_all_that(farm: Farm, waiting: str, lost: str) -> None:

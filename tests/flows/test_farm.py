@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -25,10 +28,16 @@ def test_deployments_make_previews_and_the_night_is_off(farm: Farm) -> None:
         deployment = farm.ask("GET", f"/deployments/name/{name}")
         assert deployment["parameters"]["backend"] == "animatic"
         assert deployment["job_variables"] == {}
-        assert deployment["concurrency_options"] == {"collision_strategy": "ENQUEUE", "grace_period_seconds": None}
+        assert deployment["global_concurrency_limit"] is None
     (schedule,) = farm.ask("GET", "/deployments/name/batch/overnight")["schedules"]
     assert schedule["active"] is False
-    assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 22 * * *", "Etc/UTC")
+    assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 22 * * *", "Asia/Shanghai")
+    assert farm.ask("GET", "/work_pools/wan-render")["concurrency_limit"] == 1
+    assert f"schedules are in the time zone Asia/Shanghai ({farm.home}/farm/zone)" in farm.said
+    off = re.search("batch/overnight is off; turned on, it would start on ... (.{16})", farm.said)
+    assert off is not None
+    starts = datetime.fromisoformat(off[1]).astimezone(ZoneInfo("Asia/Shanghai"))  # it is by this machine's clock
+    assert starts.strftime("%H:%M") == "22:00"
 
 
 @pytest.mark.prefect

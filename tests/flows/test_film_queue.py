@@ -10,7 +10,8 @@ import pytest
 from prefect.client.schemas.objects import FlowRun, State, StateType
 
 from flows.deploying import BATCH, FILM
-from flows.film_queue import NAMED, REQUESTED_BY, QueuedFilm, Standing, in_order
+from flows.film_queue import REQUESTED_BY, QueuedFilm, Standing, in_order
+from flows.names import NAMED
 
 pytestmark = pytest.mark.prefect
 

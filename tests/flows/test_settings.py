@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from prefect.cli.deploy._models import ConcurrencyLimitSpec, DeploymentConfig, PrefectYamlModel, WorkPoolConfig
+from prefect.cli.deploy._models import DeploymentConfig, PrefectYamlModel, WorkPoolConfig
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings.base import PrefectBaseSettings
 from prefect.settings.models.root import Settings
@@ -23,7 +23,7 @@ from prefect.workers.process import ProcessJobConfiguration
 from pydantic import BaseModel
 
 from flows.deploying import DEPLOYMENTS
-from flows.pool import POOL, job_template
+from flows.pool import POOL, is_ours, job_template
 from tests.flows.conftest import PROJECT, environment
 
 pytestmark = pytest.mark.prefect
@@ -36,7 +36,7 @@ def test_every_key_of_prefect_yaml_is_known() -> None:
     for deployment in DEPLOYED["deployments"]:
         _know(DeploymentConfig, deployment)
         _know(WorkPoolConfig, deployment["work_pool"])
-        _know(ConcurrencyLimitSpec, deployment["concurrency_limit"])
+        assert "concurrency_limit" not in deployment, "the work pool has the limit"
     PrefectYamlModel.model_validate(DEPLOYED)  # schedules refuse unknown keys by themselves
 
 
@@ -64,8 +64,30 @@ def test_nothing_of_how_a_run_starts_is_left_to_a_deployment_or_a_run() -> None:
         found = thread.submit(
             lambda: asyncio.run(ProcessJobConfiguration.from_template_and_values(template, told))
         ).result()
-    assert found == ProcessJobConfiguration(working_dir=PROJECT, stream_output=False)
+    command = f"{sys.executable} -m flows.film_process"
+    assert found == ProcessJobConfiguration(command=command, working_dir=PROJECT, stream_output=False)
     assert "{{" not in json.dumps(template)
+
+
+def test_a_pool_is_ours_by_its_command_in_any_folder_with_any_python() -> None:
+    def of(command: str | None) -> dict[str, Any]:
+        template = job_template(Path("/elsewhere"))
+        configuration = {**template["job_configuration"], "command": command}
+        return {
+            **template,
+            "job_configuration": {key: value for key, value in configuration.items() if value is not None},
+        }
+
+    assert is_ours(of("'/opt/a folder/python3.12' -m flows.film_process"))
+    assert is_ours(of(None)), "an earlier version left the command to Prefect"
+    for command in (
+        "{{ command }}",
+        "/bin/sh -m flows.film_process",
+        "python -m flows.film_process",
+        "/python -c x",
+        "'",
+    ):
+        assert not is_ours(of(command))
 
 
 def test_every_key_of_prefect_toml_is_a_setting() -> None:

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.objects import State, StateType
 
-from flows.batch import nothing_in, storyboards
 from flows.ended import unasked
-from flows.film import session
-from flows.names import artifact_key, film_name
+from flows.names import artifact_key
+from flows.requested import film_name, nothing_in, session, storyboards
 from flows.take_tasks import TakeTasks
 from tests.farm.orders import order
 from wan_render.errors import DeviceError, Problem, RenderError, Stopped, UsageError, WanRenderError

@@ -1,0 +1,70 @@
+"""The queue of a farm: order, names and mistakes while another film renders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.film_queue import Standing
+from tests.flows.conftest import PROJECT, Farm, until
+from tests.flows.films import write_film
+
+pytestmark = [pytest.mark.prefect, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def long(farm: Farm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A film that holds the queue; its run."""
+    storyboard = write_film(tmp_path_factory.mktemp("long") / "long", shots=8, raster="1280x720")
+    run = farm.run("film/now", storyboard=str(storyboard))
+    until(60, farm.devices)
+    yield run
+    farm.ended(run)
+
+
+def test_a_mistake_is_told_while_another_film_renders(farm: Farm, long: str, tmp_path: Path) -> None:
+    broken = write_film(tmp_path / "broken")
+    broken.write_text(broken.read_text(encoding="utf-8").replace("duration", "duratoin"), encoding="utf-8")
+    elsewhere = farm.run("film/now", storyboard="storyboard.yaml")
+    empty = farm.run("batch/overnight", folder=str(tmp_path / "none"))
+    done = farm.prefect("deployment", "run", "film/now", "-p", f"storyboard={broken}", "--watch")
+    assert done.returncode == 1
+    mistake = f"{broken}:3:12: defaults.duratoin: unknown key; did you mean 'duration'?"
+    told = farm.newest()
+    assert farm.state(told)["message"] == mistake
+    assert farm.logs(told) == mistake
+    starts = f"relative paths start in the farm's folder {PROJECT}; name it from there, or with its whole path"
+    assert farm.ended(elsewhere)["message"] == f"{PROJECT}/storyboard.yaml: no such file; {starts}"
+    assert farm.ended(empty)["message"] == f"{tmp_path}/none: no such folder"
+    assert farm.state(long)["type"] == "RUNNING"
+
+
+def test_films_and_batches_start_in_the_order_in_which_they_were_asked_for(
+    farm: Farm, long: str, tmp_path: Path
+) -> None:
+    write_film(tmp_path / "night" / "in-a-batch", shots=1)
+    names = ["first", "night", "third", "fourth"]
+    asked = [
+        farm.run("film/now", storyboard=str(write_film(tmp_path / "first", shots=1))),
+        farm.run("batch/overnight", folder=str(tmp_path / "night")),
+        farm.run("film/now", storyboard=str(write_film(tmp_path / "third", shots=1))),
+        farm.run("film/now", storyboard=str(write_film(tmp_path / "fourth", shots=1)), draft=True),
+    ]
+    names[3] += "-draft"
+    until(60, lambda: [farm.ask("GET", f"/flow_runs/{run}")["name"] for run in asked] == names)
+    running, *waiting = farm.queue()
+    assert (str(running.run), running.standing) == (long, Standing.RUNNING)
+    assert [(str(film.run), film.slug, film.standing) for film in waiting] == [
+        (run, name, Standing.WAITING) for run, name in zip(asked, names, strict=True)
+    ]
+    farm.ask("POST", f"/flow_runs/{long}/set_state", state={"type": "CANCELLING"}, force=True)
+    for run in asked:
+        assert farm.ended(run)["name"] == "Completed"
+    runs = [farm.ask("GET", f"/flow_runs/{run}") for run in asked]
+    assert sorted(runs, key=lambda run: str(run["start_time"])) == runs
+    ends = [run["end_time"] for run in runs]
+    assert all(run["start_time"] >= end for run, end in zip(runs[1:], ends, strict=False))
+    assert "AwaitingConcurrencySlot" not in farm.states(asked[-1])
+    assert farm.queue() == ()
