@@ -71,7 +71,7 @@ def test_four_81_frame_shots_that_share_keyframes_make_321_frames() -> None:
     assert [event.joint for event in cut.events] == [CONTINUOUS] * 3 + [None]
 
 
-def test_what_the_film_is_like_is_taken_over() -> None:
+def test_a_cut_has_the_settings_of_the_film() -> None:
     cut = assemble(film(FOUR), KEYS, {})
     assert cut == Cut("Harbour", Fraction(16), SIZE, Size(128, 72), "contain", 4, 8, cut.events)
 
@@ -102,7 +102,7 @@ def test_a_missing_shot_becomes_a_slate_of_the_same_length_that_says_why() -> No
     assert cut.frames == whole.frames
 
 
-def test_a_shot_that_comes_later_is_a_slate_by_itself() -> None:
+def test_a_shot_of_a_later_version_is_a_slate() -> None:
     (event,) = assemble(film([shot("010", 80, None, NotYet("through: comes later"))]), {}, {}).events
     assert event.source == SlateSource("1/010", "through: comes later")
 
@@ -114,7 +114,7 @@ def test_stills_and_cards_need_no_clip_and_carry_no_preview_label() -> None:
     assert [event.preview for event in cut.events] == ["", "", "animatic"]
 
 
-def test_titles_stand_around_the_shots_and_add_time() -> None:
+def test_titles_are_before_and_after_the_shots_and_add_time() -> None:
     cut = assemble(film(FOUR, opening=["江河", ""], closing=["完"]), KEYS, {})
     assert [event.name for event in cut.events] == ["", "", *KEYS, ""]
     assert [event.joint for event in cut.events] == [CUT, CUT, *[CONTINUOUS] * 3, CUT, None]
@@ -122,7 +122,7 @@ def test_titles_stand_around_the_shots_and_add_time() -> None:
     assert cut.events[0].source == CardText("江河")
 
 
-def test_a_rendered_shot_that_nobody_accounts_for_is_a_defect_of_the_caller() -> None:
+def test_a_rendered_shot_without_clip_and_reason_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="1/040"):
         assemble(film(FOUR), {key: value for key, value in KEYS.items() if key != "1/040"}, {})
 

@@ -1,4 +1,4 @@
-"""The animatic's own behaviour: its ends, its choice between morph and dissolve, and how its motion runs."""
+"""The behaviour of the animatic: its first and last frames, its choice between morph and dissolve, its motion."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def take(kind: ShotKind, frames: int = 41, size: Size = SIZE) -> Take:
 
 
 def scene(seed: int, size: Size = SIZE) -> Pixels:
-    """Clouds with some detail: something that flow can follow."""
+    """Clouds with enough detail for optical flow."""
     dice, picture = np.random.default_rng(seed), np.zeros((size.height, size.width, 3))
     for spread in (2, 5):
         noise = np.asarray(cv2.GaussianBlur(dice.normal(0, 1, picture.shape), (0, 0), spread), np.float64)
@@ -50,7 +50,7 @@ def scene(seed: int, size: Size = SIZE) -> Pixels:
 
 
 def pushed(picture: Pixels) -> Pixels:
-    """The same scene from a little nearer and further left."""
+    """The same scene, a little nearer and further left."""
     height, width = picture.shape[:2]
     matrix = np.array([[1.05, 0, 3.0], [0, 1.05, -2.0]])
     return np.asarray(cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101), np.uint8)
@@ -87,12 +87,12 @@ def test_a_move_from_one_plate_begins_on_it_bit_exactly() -> None:
     assert not np.array_equal(made[-1], LIKE[0])
 
 
-def test_agreement_tells_one_scene_from_two() -> None:
+def test_agreement_distinguishes_one_scene_from_two() -> None:
     assert agreement(*LIKE) > 0.8
     assert agreement(*UNLIKE) < ALIKE / 1.5
 
 
-def test_like_pictures_move_into_each_other_and_are_not_laid_over_each_other() -> None:
+def test_similar_pictures_are_morphed_not_dissolved() -> None:
     """In the middle of a morph there is one sharp picture; in the middle of a dissolve, two faint ones."""
     morphed = rendered(take(ShotKind.FLF2V, 21), *LIKE)[10]
     overlaid = cv2.addWeighted(LIKE[0], 0.5, LIKE[1], 0.5, 0)
@@ -116,7 +116,7 @@ def test_there_is_no_jump(plates: tuple[Pixels | None, Pixels | None]) -> None:
     assert max(changes) < 4 * float(np.median(changes))
 
 
-def test_a_dissolve_starts_and_stops_softly() -> None:
+def test_a_dissolve_starts_and_stops_smoothly() -> None:
     changes = steps(rendered(take(ShotKind.FLF2V, 81), *UNLIKE))
 
     assert max(changes[0], changes[-1]) < float(np.median(changes)) / 2
@@ -148,13 +148,13 @@ def test_the_window_never_leaves_the_picture() -> None:
         ("push in", 0, 0),
     ],
 )
-def test_a_camera_word_of_the_prompt_leads_the_move(prompt: str, right: int, down: int) -> None:
+def test_a_camera_word_of_the_prompt_directs_the_move(prompt: str, right: int, down: int) -> None:
     move = choose_move(replace(take(ShotKind.I2V), prompt=prompt))
 
     assert (move.right, move.down) == (right, down)
 
 
-def test_shots_that_share_a_seed_move_each_in_its_own_way() -> None:
+def test_shots_with_the_same_seed_move_differently() -> None:
     one = take(ShotKind.I2V)
     other = replace(one, first=Plate("c" * 64, SIZE))
 

@@ -35,7 +35,7 @@ def harbour(tmp_path: Path) -> Path:
 
 
 def write_harbour(folder: Path) -> Path:
-    """The storyboard's file, below the folder."""
+    """Write the storyboard into the folder. Returns the file."""
     pictures = folder / "film" / "keyframes"
     pictures.mkdir(parents=True)
     for name, colour in (("dawn", (200, 120, 60)), ("noon", (120, 160, 220)), ("dusk", (60, 40, 120))):
@@ -47,7 +47,7 @@ def write_harbour(folder: Path) -> Path:
 
 @pytest.fixture
 def wan_render(tmp_path: Path) -> Run:
-    """Run the command in `tmp_path`, in a process of its own, with a cache of its own."""
+    """Run the command in `tmp_path`, in its own process and with its own cache."""
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -64,7 +64,7 @@ def wan_render(tmp_path: Path) -> Run:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """This process's, with the cache, the weights and the device locks of a test."""
+    """The environment of this process, with the cache, weights and device locks of a test."""
     locks = home / "tmp"
     locks.mkdir(exist_ok=True)
     folders = {"XDG_CACHE_HOME": str(home / "cache"), "XDG_DATA_HOME": str(home / "data"), "TMPDIR": str(locks)}

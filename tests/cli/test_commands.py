@@ -18,7 +18,7 @@ def film_of(done: subprocess.CompletedProcess[str], folder: Path) -> Path:
     return folder / done.stdout.splitlines()[-1]
 
 
-def test_a_new_film_checks_and_renders_as_it_is(wan_render: Run) -> None:
+def test_a_new_film_passes_check_and_renders_without_changes(wan_render: Run) -> None:
     assert wan_render("new", "first").returncode == 0
     assert "no mistakes" in wan_render("check", "first/storyboard.yaml").stdout
     assert "2 takes" in wan_render("plan", "first/storyboard.yaml", "--backend", "animatic").stdout
@@ -37,7 +37,7 @@ def test_render_prints_the_film_last_and_does_not_make_it_again(wan_render: Run,
     assert "unchanged" in again.stdout
 
 
-def test_a_changed_prompt_makes_that_shot_alone_stale(wan_render: Run, harbour: Path) -> None:
+def test_a_changed_prompt_makes_only_that_shot_stale(wan_render: Run, harbour: Path) -> None:
     assert wan_render("render", harbour, "--backend", "animatic").returncode == 0
     harbour.write_text(harbour.read_text().replace("boats come home", "the boats leave"))
     plan = json.loads(wan_render("plan", harbour, "--backend", "animatic", "--json").stdout)
@@ -60,7 +60,7 @@ def test_a_shared_picture_makes_exactly_its_two_shots_stale(wan_render: Run, har
     assert plan["shots"][1]["why"] == "first keyframe changed"
 
 
-def test_only_renders_what_is_named_and_says_what_is_missing(wan_render: Run, harbour: Path) -> None:
+def test_only_renders_the_named_shots_and_reports_the_missing_ones(wan_render: Run, harbour: Path) -> None:
     done = wan_render("render", harbour, "--backend", "animatic", "--only", "1/020")
     assert done.returncode == 1
     assert "slate: 1/010: not rendered: not selected" in done.stderr
@@ -110,7 +110,7 @@ def test_a_refused_take_is_listed_as_it_was_rendered(wan_render: Run, harbour: P
     assert "take 1  refused" in wan_render(*listed[:-1]).stdout
 
 
-def test_takes_changes_a_value_that_is_there(wan_render: Run, harbour: Path) -> None:
+def test_takes_changes_an_existing_value(wan_render: Run, harbour: Path) -> None:
     for number in ("2", "3"):
         assert wan_render("takes", harbour, "1/020", "--ng", number).returncode == 0
     assert "    ng: [2, 3]" in harbour.read_text().splitlines()
@@ -169,13 +169,13 @@ def test_bad_input_ends_with_two_and_without_a_traceback(
     assert "no such file" in missing.stderr
 
 
-def test_an_unknown_backend_is_refused_with_those_there_are(wan_render: Run, harbour: Path) -> None:
+def test_an_unknown_backend_is_refused_with_the_known_ones(wan_render: Run, harbour: Path) -> None:
     done = wan_render("plan", harbour, "--backend", "animatik")
     assert done.returncode == 2
     assert "allowed: animatic, wan" in done.stderr
 
 
-def test_missing_weights_are_said_by_the_plan_and_stop_a_render_before_it_begins(
+def test_missing_weights_are_a_warning_of_plan_and_an_error_of_render(
     wan_render: Run, harbour: Path, tmp_path: Path
 ) -> None:
     plan = wan_render("plan", harbour)
@@ -198,7 +198,7 @@ def test_without_ffmpeg_nothing_is_rendered_that_could_not_be_written(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_run_keeps_what_was_finished_and_goes_on(
+def test_a_stopped_run_keeps_finished_takes_and_can_continue(
     wan_render: Run, harbour: Path, tmp_path: Path, number: int, code: int
 ) -> None:
     harbour.write_text(harbour.read_text().replace("64x64", "1280x720").replace("1s", "6s"))
@@ -222,7 +222,7 @@ def test_a_stopped_run_keeps_what_was_finished_and_goes_on(
     assert "1/010 take 1: begins" not in done.stderr
 
 
-def test_doctor_says_what_is_here(wan_render: Run) -> None:
+def test_doctor_reports_what_this_machine_has(wan_render: Run) -> None:
     done = wan_render("doctor", "--json")
     assert done.returncode == 0, done.stderr
     found = {finding["what"]: finding["found"] for finding in json.loads(done.stdout)["findings"]}
@@ -231,7 +231,7 @@ def test_doctor_says_what_is_here(wan_render: Run) -> None:
 
 
 @pytest.mark.parametrize(("what", "status"), [("outputs", 3), ("cache", 0)])
-def test_doctor_says_where_a_folder_cannot_be(
+def test_doctor_reports_an_unusable_folder(
     wan_render: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str, status: int
 ) -> None:
     file = tmp_path / "file"
@@ -281,7 +281,7 @@ def test_doctor_and_render_name_what_cuda_visible_devices_hides(
     assert f"warning: CUDA_VISIBLE_DEVICES: {warning}" in wan_render("plan", harbour).stdout
 
 
-def test_of_unlike_gpus_it_is_said_which_render_a_profile_and_which_do_not(
+def test_with_different_gpus_the_ones_that_can_render_a_profile_are_named(
     wan_render: Run, harbour: Path, smi: Smi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     smi("GPU-a, 24564, RTX 4090\nGPU-b, 143771, H200\n", capabilities="GPU-a, 8.9\nGPU-b, 9.0\n")
@@ -302,7 +302,7 @@ def test_doctor_says_which_profiles_a_cpu_can_render(wan_render: Run) -> None:
     assert findings["profiles"] == "exact, draft (computed like exact)"
 
 
-def test_open_says_where_the_page_lies(wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_prints_the_path_of_the_page(wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROWSER", "true")
     assert wan_render("open", harbour, "--backend", "animatic").returncode == 2
     wan_render("render", harbour, "--backend", "animatic")
@@ -330,7 +330,7 @@ def test_text_that_the_font_cannot_draw_is_named_on_the_films_page(
 ) -> None:
     titles = 'titles: {open: [{text: "ሰላም ሰላም ለዓለሙ", for: 1s}]}\n'
     harbour.write_text(harbour.read_text() + "  - {shot: '030', card: 'the end 🦌 完'}\n" + titles, encoding="utf-8")
-    told = [
+    expected = [
         f"{harbour}:13:17: titles.open[0]: "
         "the font has no glyph for ሰ (U+1230), ላ (U+120B), ም (U+121D), ለ (U+1208), ዓ (U+12D3) and 1 more",
         f"{harbour}:12:19: shots[2].card: the font has no glyph for 🦌 (U+1F98C)",
@@ -340,38 +340,38 @@ def test_text_that_the_font_cannot_draw_is_named_on_the_films_page(
 
     notices = (film.parent / "index.html").read_text(encoding="utf-8").partition('id="warnings"')[2]
     assert [line.partition(";")[0] for line in notices.splitlines() if ": the font has" in line] == [
-        f'<li dir="auto">{line}' for line in told
+        f'<li dir="auto">{line}' for line in expected
     ]
-    beside = json.loads((film.parent / "plan.json").read_text(encoding="utf-8"))
+    stored = json.loads((film.parent / "plan.json").read_text(encoding="utf-8"))
     planned = json.loads(wan_render("plan", harbour, "--backend", "animatic", "--json").stdout)
-    for plan in (beside, planned):
+    for plan in (stored, planned):
         warnings = [f"{each['where']}: {each['found']}" for each in plan["warnings"]]
-        assert [warning for warning in warnings if "the font" in warning] == told
+        assert [warning for warning in warnings if "the font" in warning] == expected
 
 
 NO_GPU = "on one NVIDIA H200 (no NVIDIA GPU is here; on this CPU about "
 
 
 def to_render(done: subprocess.CompletedProcess[str]) -> str:
-    """What is said of it: its time and what that is for."""
+    """The expected time of a plan, and the devices that it is for."""
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("to render: ")]
     return line.partition(", ")[2].partition(", then")[0]
 
 
 def large(storyboard: Path) -> Path:
-    """Of a raster and a length for which several GPUs are worth it."""
+    """A storyboard with a raster and a length that make a group of GPUs worthwhile."""
     storyboard.write_text(storyboard.read_text().replace("64x64", "832x480").replace("1s", "5s"))
     return storyboard
 
 
 def listed(*names: str) -> str:
-    """What nvidia-smi says of such GPUs."""
+    """The output of nvidia-smi for such GPUs."""
     return "".join(f"GPU-{place}, 143771, {name}\n" for place, name in enumerate(names))
 
 
 @pytest.mark.usefixtures("smi")
-def test_a_plan_without_a_gpu_says_whose_time_it_gives(
+def test_a_plan_without_a_gpu_says_which_gpu_its_time_is_for(
     wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large(harbour)
@@ -382,7 +382,7 @@ def test_a_plan_without_a_gpu_says_whose_time_it_gives(
 
 
 @pytest.mark.usefixtures("smi")
-def test_a_plan_for_a_device_that_is_not_here_is_made_with_a_warning(
+def test_a_plan_for_a_missing_device_has_a_warning(
     wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WAN_RENDER_DEVICES", "cuda:0")
@@ -400,12 +400,12 @@ def test_a_plan_counts_the_gpus_and_the_groups_that_they_form(
     assert to_render(wan_render("plan", large(harbour))) == f"{time} on 4 devices"
 
 
-def test_a_plan_says_that_a_time_is_of_another_gpu(wan_render: Run, harbour: Path, smi: Smi) -> None:
+def test_a_plan_says_if_its_time_is_for_another_gpu(wan_render: Run, harbour: Path, smi: Smi) -> None:
     smi(listed("NVIDIA L40S"))
     assert to_render(wan_render("plan", large(harbour))) == "about 8 min (estimated for NVIDIA H200) on 1 device"
 
 
-def test_a_pin_to_a_clip_that_is_not_there_is_a_warning_of_plan_and_render(wan_render: Run, harbour: Path) -> None:
+def test_a_pin_to_a_missing_clip_is_a_warning_of_plan_and_render(wan_render: Run, harbour: Path) -> None:
     harbour.write_text(harbour.read_text() + "    circle: 1@7f3a91\n")
     words = f"warning: {harbour}:8:5: shots[1]: this shot will be a slate: circle: 1@7f3a91 keeps a clip, but no such"
     assert words in wan_render("plan", harbour, "--backend", "animatic").stdout
@@ -414,7 +414,7 @@ def test_a_pin_to_a_clip_that_is_not_there_is_a_warning_of_plan_and_render(wan_r
     assert words in done.stderr
 
 
-def test_a_setting_that_is_none_is_refused_and_doctor_lists_those_there_are(
+def test_an_unknown_setting_is_refused_and_doctor_lists_the_known_ones(
     wan_render: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "WAN_RENDER_DEVICES" in wan_render("doctor").stdout
@@ -434,7 +434,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_tells_all_that_is_wrong_with_the_settings_at_once(
+def test_every_command_reports_all_wrong_settings_at_once(
     wan_render: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     wrong = {"DEVICE": "cpu", "GROUPS": "al", "MEMORY_FIT": "Resident", "KEEP_LATENTS": "maybe"}
@@ -456,9 +456,7 @@ def test_every_command_tells_all_that_is_wrong_with_the_settings_at_once(
     ]
 
 
-def test_a_setting_is_told_by_the_name_that_it_was_written_with(
-    wan_render: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_setting_is_named_as_it_was_written(wan_render: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("wan_render_kernels", "stok")
     monkeypatch.setenv("wan_render_zoom", "2")
     done = wan_render("doctor")
@@ -490,7 +488,7 @@ def test_an_empty_setting_is_not_set(wan_render: Run, monkeypatch: pytest.Monkey
     assert (found["WAN_RENDER_OUTPUTS"], found["WAN_RENDER_FFMPEG"]) == ("not set", "not set")
 
 
-def test_a_terminal_that_cannot_show_a_title_gets_its_characters_spelt(
+def test_a_terminal_that_cannot_show_a_title_gets_escapes(
     wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harbour.write_text(harbour.read_text().replace("Harbour", "江"), encoding="utf-8")
@@ -500,7 +498,7 @@ def test_a_terminal_that_cannot_show_a_title_gets_its_characters_spelt(
     assert done.stdout.startswith("\\u6c5f")
 
 
-def test_output_that_cannot_be_written_is_the_machines_fault(harbour: Path, tmp_path: Path) -> None:
+def test_output_that_cannot_be_written_is_a_disk_error(harbour: Path, tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "wan_render.cli", "plan", str(harbour), "--backend", "animatic"],

@@ -1,4 +1,4 @@
-"""What a storyboard, a file's name or a program says is shown by every command and obeyed by none."""
+"""Control sequences from a storyboard, a file name or a program are shown by every command and never obeyed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ACTION = "the light\u2028climbs\u200b"
 
 
 def spelt(text: str) -> str:
-    """As YAML's double quotes have it."""
+    """A text in YAML's double quotes."""
     return '"' + "".join(f"\\U{ord(character):08x}" for character in text) + '"'
 
 
@@ -48,7 +48,7 @@ def unsafe(text: str) -> set[str]:
     return {character for character in text if category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")} - {"\n", "\t"}
 
 
-def test_no_command_prints_what_a_terminal_obeys(hostile: Path, wan_render: Run) -> None:
+def test_no_command_prints_control_sequences(hostile: Path, wan_render: Run) -> None:
     commands = [
         ("check", hostile),
         ("check", hostile, "--json"),
@@ -65,7 +65,7 @@ def test_no_command_prints_what_a_terminal_obeys(hostile: Path, wan_render: Run)
         assert "\nfilm: ok" not in done.stderr
 
 
-def test_what_is_written_of_a_film_is_printable_and_means_what_it_meant(
+def test_the_files_of_a_film_are_printable_and_keep_their_meaning(
     hostile: Path, wan_render: Run, tmp_path: Path
 ) -> None:
     done = wan_render("render", hostile, "--backend", "animatic", "--only", "1/010")
@@ -84,7 +84,7 @@ def test_what_is_written_of_a_film_is_printable_and_means_what_it_meant(
     assert table["notes"][0] == "\\ufeff=1+1"
 
 
-def test_what_ffmpeg_says_is_not_obeyed(harbour: Path, tmp_path: Path) -> None:
+def test_control_sequences_of_ffmpeg_are_escaped(harbour: Path, tmp_path: Path) -> None:
     program = tmp_path / "ffmpeg"
     program.write_text("#!/bin/sh\nprintf 'ffmpeg version 9\\n'\nprintf '%5000s\\033[2J\\302\\233' x >&2\nexit 1\n")
     program.chmod(0o755)

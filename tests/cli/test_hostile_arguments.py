@@ -1,4 +1,4 @@
-"""Every argument of every command with values that nobody means: refused with what is wrong, never a defect."""
+"""Every argument of every command with absurd values: each is refused with a message, never with a traceback."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MOST_CHARACTERS = 7000
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_no_value_of_an_argument_is_a_defect(
+def test_no_value_of_an_argument_causes_a_traceback(
     command: tuple[str, ...],
     harbour: Path,
     tmp_path: Path,
@@ -82,9 +82,9 @@ def exit_code(words: list[str]) -> object:
 
 @pytest.mark.parametrize(
     ("folder", "said"),
-    [("/nowhere", "--allow '/nowhere': is not there"), ("harbour.yaml", "--allow 'harbour.yaml': is not a folder")],
+    [("/nowhere", "--allow '/nowhere': does not exist"), ("harbour.yaml", "--allow 'harbour.yaml': is not a folder")],
 )
-def test_what_is_allowed_is_a_folder(
+def test_allow_needs_a_folder(
     folder: str, said: str, harbour: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(harbour.parent)
@@ -93,7 +93,7 @@ def test_what_is_allowed_is_a_folder(
 
 
 @pytest.mark.parametrize("name", ["a\x1b[2J\nb", "x" * 255, "\u202e…", 'it\'s "quoted" {title}'])
-def test_a_new_film_of_any_name_renders_as_it_is(
+def test_a_new_film_of_any_name_renders_without_changes(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -103,7 +103,7 @@ def test_a_new_film_of_any_name_renders_as_it_is(
 
 
 @pytest.mark.parametrize("variable", ["OUTPUTS", "WEIGHTS", "CACHE", "FFMPEG"])
-def test_a_variable_that_no_path_can_be_is_refused(
+def test_a_variable_that_is_not_a_possible_path_is_refused(
     variable: str, harbour: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(f"WAN_RENDER_{variable}", "x" * 5000)
@@ -113,7 +113,7 @@ def test_a_variable_that_no_path_can_be_is_refused(
         assert said.startswith(f"WAN_RENDER_{variable}: invalid value '{'x' * 60}…'; a path (File name too long)")
 
 
-def test_a_folder_that_may_not_be_written_is_said(open_folder: Path, as_nobody: AsNobody) -> None:
+def test_a_folder_without_write_permission_is_reported(open_folder: Path, as_nobody: AsNobody) -> None:
     def check() -> None:
         open_folder.joinpath("locked").mkdir(mode=0o500)
         said = io.StringIO()

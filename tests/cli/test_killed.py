@@ -1,4 +1,4 @@
-"""kill -9 of every process of a run, amid every phase: the same command goes on, and the film is the same."""
+"""kill -9 of every process of a run, in every phase: the same command continues, and the film is the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VICTIM = {
 
 
 def killer(folder: Path, phase: str, victim: str) -> str:
-    """An ffmpeg that kills somebody, once, when it is started in a phase."""
+    """An ffmpeg that kills a process once, when it is started in some phase."""
     file = folder / "killer.sh"
     once = f'[ -e "$0.done" ] || {{ touch "$0.done"; kill -9 {VICTIM[victim]}; sleep 0.2; exit 1; }}'
     file.write_text(
@@ -55,7 +55,7 @@ def rendered(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def untroubled(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The film of a run that nobody killed."""
+    """The film of an undisturbed run."""
     folder = tmp_path_factory.mktemp("untroubled")
     write_harbour(folder)
     return (folder / rendered(folder).stdout.splitlines()[-1]).read_bytes()
@@ -71,7 +71,7 @@ def untroubled(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         ("filming", "run"),
     ],
 )
-def test_a_kill_costs_time_and_nothing_else(
+def test_a_kill_costs_only_time(
     untroubled: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str, victim: str
 ) -> None:
     write_harbour(tmp_path)
@@ -91,7 +91,7 @@ def test_a_kill_costs_time_and_nothing_else(
 
 
 def left_over(outputs: Path) -> list[Path]:
-    """What is not finished."""
+    """Unfinished files."""
     return [path for path in outputs.rglob("*") if ".part" in path.name or path.name.startswith((".film-", ".probe"))]
 
 

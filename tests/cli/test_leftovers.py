@@ -1,4 +1,4 @@
-"""What a run that is killed, or that has a defect, leaves behind."""
+"""What a run leaves behind that is killed or has a bug."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(program: str, folder: Path, *arguments: str | Path) -> subprocess.Comple
     )
 
 
-def test_what_a_run_leaves_that_is_killed_in_the_review_is_removed_by_the_next(
+def test_leftovers_of_a_run_killed_during_the_review_are_removed_by_the_next(
     wan_render: Run, harbour: Path, tmp_path: Path
 ) -> None:
     done = run(KILLED_IN_REVIEW, tmp_path, "render", harbour, "--backend", "animatic", "--only", "1/010")
@@ -49,7 +49,7 @@ def test_what_a_run_leaves_that_is_killed_in_the_review_is_removed_by_the_next(
     assert not list((films / "v001").glob(".pictures-*"))
 
 
-def test_reports_of_defects_make_room_for_new_ones(harbour: Path, tmp_path: Path) -> None:
+def test_old_reports_of_bugs_are_deleted(harbour: Path, tmp_path: Path) -> None:
     folder = tmp_path / "cache" / "wan-render" / "defects"
     folder.mkdir(parents=True)
     for number in range(30):
@@ -64,7 +64,7 @@ def test_reports_of_defects_make_room_for_new_ones(harbour: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("cache", ["/proc/nowhere", "a file"])
-def test_a_defect_is_reported_where_there_is_no_cache(harbour: Path, tmp_path: Path, cache: str) -> None:
+def test_a_bug_is_reported_without_a_cache(harbour: Path, tmp_path: Path, cache: str) -> None:
     (tmp_path / "a file").touch()
     command = [sys.executable, "-c", DEFECTIVE, "check", str(harbour)]
     env = environment(tmp_path) | {"WAN_RENDER_CACHE": str(tmp_path / cache)}

@@ -1,4 +1,4 @@
-"""`models` and `models pull` as they are run: in a terminal, in a log, interrupted, killed, without a network."""
+"""`models` and `models pull` as users run them: in a terminal, with a log, interrupted, killed, without a network."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def hub(published: Path, tmp_path: Path) -> Iterator[FakeHub]:
 
 
 def machine(home: Path, endpoint: str) -> dict[str, str]:
-    """Weights below `home/data`, and no hub but the one given."""
+    """Weights are in `home/data`, and the only hub is the given one."""
     known = {name: value for name, value in environment(home).items() if name != "WAN_RENDER_WEIGHTS"}
     return {**known, "HF_HOME": str(home / "hf"), "HF_ENDPOINT": endpoint, "MODELSCOPE_ENDPOINT": endpoint}
 
@@ -96,14 +96,14 @@ def test_a_model_is_pulled_to_where_it_is_found(hub: FakeHub, tmp_path: Path, so
     assert f"{folder}, " in run(tmp_path, hub.endpoint, "models").stdout
 
 
-def test_a_model_that_is_here_is_checked(hub: FakeHub, tmp_path: Path) -> None:
+def test_an_existing_model_is_verified(hub: FakeHub, tmp_path: Path) -> None:
     run(tmp_path, hub.endpoint, "models", "pull", NAME)
     again = run(tmp_path, "http://127.0.0.1:9", "models", "pull", NAME)
     assert again.returncode == 0
     assert "already here, all files verified" in again.stdout
 
 
-def test_a_model_pulled_elsewhere_says_how_it_is_found(hub: FakeHub, tmp_path: Path) -> None:
+def test_a_pull_to_another_folder_says_how_to_use_it(hub: FakeHub, tmp_path: Path) -> None:
     done = run(tmp_path, hub.endpoint, "models", "pull", NAME, "--to", "weights here")
     assert done.returncode == 0, done.stderr
     assert "WAN_RENDER_WEIGHTS='weights here'" in done.stdout
@@ -111,10 +111,10 @@ def test_a_model_pulled_elsewhere_says_how_it_is_found(hub: FakeHub, tmp_path: P
 
 
 @pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_a_pull_is_left_at_once_and_goes_on_where_it_stopped(
+def test_a_pull_stops_at_once_and_resumes_where_it_stopped(
     hub: FakeHub, tmp_path: Path, ending: signal.Signals, code: int
 ) -> None:
-    """The hub has fallen silent in the middle of a file: no answer that could be waited for."""
+    """The hub stops answering in the middle of a file."""
     lengthen(hub.folder / VAE)
     hub.pause, hub.silent_after = threading.Event(), 200_000
     process = subprocess.Popen(
@@ -145,7 +145,7 @@ def test_a_pull_is_left_at_once_and_goes_on_where_it_stopped(
 
 
 def lengthen(file: Path) -> None:
-    """By a tensor that nobody asks for, so that it has many pieces."""
+    """Add an unused tensor, so that the file has many pieces."""
     from safetensors.numpy import load_file, save_file
 
     save_file({**load_file(file), "unused": np.zeros(100_000, np.float32)}, file)
@@ -165,7 +165,7 @@ def test_an_unknown_name_is_the_users_mistake(tmp_path: Path) -> None:
     assert "did you mean 'wan2.1-flf2v-14b'?" in done.stderr
 
 
-def test_without_a_network_the_remedy_is_said(tmp_path: Path) -> None:
+def test_without_a_network_there_is_a_remedy(tmp_path: Path) -> None:
     done = run(tmp_path, "http://127.0.0.1:9", "models", "pull", NAME)
     assert done.returncode == 3
     assert "cannot be reached" in done.stderr

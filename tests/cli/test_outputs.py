@@ -1,4 +1,4 @@
-"""Where a film's takes are, and what they are rendered with, as somebody finds it who types the README's commands."""
+"""The outputs folder and the backend that the commands of the README use."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_after_a_preview_its_takes_and_its_page_are_found_from_any_folder(
     assert not list(elsewhere.iterdir())
 
 
-def test_what_is_not_there_is_said_with_the_folder_that_was_searched(
+def test_a_missing_film_is_reported_with_the_folder_that_was_searched(
     wan_render: Run, harbour: Path, tmp_path: Path
 ) -> None:
     no_film = wan_render("open", harbour)
@@ -62,7 +62,7 @@ def in_folder(folder: Path, *arguments: str | Path) -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env, timeout=120, check=False)
 
 
-def test_a_warning_that_the_film_was_made_with_is_only_counted(wan_render: Run, harbour: Path) -> None:
+def test_a_warning_that_the_newest_film_had_is_only_counted(wan_render: Run, harbour: Path) -> None:
     first = wan_render("render", harbour, "--backend", "animatic")
     assert first.stderr.count("warning: ") == 1
     assert "film.raster: 64x64 is not a size" in first.stderr

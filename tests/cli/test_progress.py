@@ -1,4 +1,4 @@
-"""What a run says of its takes, without a farm: events are told as a farm would."""
+"""What a run prints about its takes. The events are those of a farm, but there is none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLIP = Clip(ORDER.take.key, Path("takes"), 9, Size(64, 48), Fraction(16))
 
 
 class Terminal(io.StringIO):
-    """Says that it is one."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -83,7 +83,7 @@ def test_a_long_sentence_is_one_line(kind: type[io.StringIO], monkeypatch: pytes
         assert sentence in stderr.getvalue()
 
 
-def test_a_phase_without_a_measure_has_none_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_phase_without_a_measure_does_not_keep_the_previous_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with reporting(Terminal, monkeypatch) as (report, stderr):
         tell(report, Began(1), Progress(Phase.STEP, 8, 9), Progress(Phase.WRITING))
         report.say("now")
@@ -100,7 +100,7 @@ def test_the_bar_of_the_film_knows_its_length_from_the_beginning(monkeypatch: py
 
 
 @everywhere
-def test_waiting_is_told_apart_from_work(kind: type[io.StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_and_work_are_reported_separately(kind: type[io.StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     with reporting(kind, monkeypatch) as (report, stderr):
@@ -117,7 +117,7 @@ def test_waiting_is_told_apart_from_work(kind: type[io.StringIO], monkeypatch: p
         assert "1/010 take 1: rendered in 3 s after 67 s of waiting\n" in stderr.getvalue()
 
 
-def test_the_time_left_is_the_plans_from_the_first_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_remaining_time_is_the_plans_from_the_first_second(monkeypatch: pytest.MonkeyPatch) -> None:
     with reporting(Terminal, monkeypatch) as (report, stderr):
         tell(report)
         report.say("now")
@@ -134,7 +134,7 @@ def test_a_log_says_how_long_all_of_it_takes(monkeypatch: pytest.MonkeyPatch) ->
     assert "step 1 of 100; about 60 min left in all" in stderr.getvalue()
 
 
-def test_what_was_expected_gives_way_to_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_estimate_is_replaced_by_the_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     left = Countdown(100.0)
@@ -155,7 +155,7 @@ def test_what_was_expected_gives_way_to_what_is_measured(monkeypatch: pytest.Mon
 def test_takes_count_by_the_time_that_each_is_expected_to_take() -> None:
     short, long = replace(order("dawn"), number=1), replace(order("noon"), number=2)
     expected = Expected(100.0, {short.take.key: 10.0, long.take.key: 90.0}, 7.0)
-    night = RunCountdown([short, long], expected)
-    assert night.seconds == 107.0
-    night.ended(short)
-    assert night.seconds == pytest.approx(0.9 * 90.0 + 7.0, abs=0.1)
+    countdown = RunCountdown([short, long], expected)
+    assert countdown.seconds == 107.0
+    countdown.ended(short)
+    assert countdown.seconds == pytest.approx(0.9 * 90.0 + 7.0, abs=0.1)

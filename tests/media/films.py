@@ -1,4 +1,4 @@
-"""Tiny films and what is seen in them."""
+"""Tiny films, and the frames in them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CUT, CONTINUOUS = PlannedJoint("cut"), PlannedJoint("continuous")
 
 @dataclass
 class Shelf:
-    """Clips and pictures by name, as a film asks for them; `opened` lists the clips that were asked for."""
+    """Clips and pictures by name, as FilmSources. `opened` lists the clips that were opened."""
 
     folder: Path
     pictures: Mapping[str, Pixels] = field(default_factory=dict)
@@ -56,7 +56,7 @@ def cut_of(
 
 
 def film(cut: Cut, shelf: Shelf, tags: Mapping[str, str] | None = None) -> Path:
-    """Make a film beside the shelf's clips."""
+    """Make a film in the folder of the clips."""
     file = shelf.folder / "film.mp4"
     make_film(cut, shelf, file, tags=tags or {}, progress=lambda _done, _total: None)
     return file

@@ -1,4 +1,4 @@
-"""Small moving pictures whose every frame is known."""
+"""Small moving pictures with known frames."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SMALL = Size(64, 48)
 
 
 def noise(count: int, size: Size = SMALL, seed: int = 0) -> Pixels:
-    """(count, height, width, 3): every value of every channel, no two frames alike."""
+    """(count, height, width, 3): every value of every channel; all frames differ."""
     return np.random.default_rng(seed).integers(0, 256, (count, size.height, size.width, 3), dtype=np.uint8)
 
 
 def flat(levels: list[int], size: Size = SMALL) -> Pixels:
-    """Grey frames, one level each: what an encoder keeps of a frame is then one number."""
+    """Grey frames, one level each, so that an encoded frame is one number."""
     return np.stack([np.full((size.height, size.width, 3), level, np.uint8) for level in levels])
 
 

@@ -16,7 +16,7 @@ def test_items_come_in_order_and_the_thread_ends() -> None:
     assert threading.active_count() == threads
 
 
-def test_it_works_ahead_but_no_further_than_asked() -> None:
+def test_it_works_ahead_no_further_than_the_depth() -> None:
     made: list[int] = []
 
     def items() -> Iterator[int]:
@@ -34,7 +34,7 @@ def test_it_works_ahead_but_no_further_than_asked() -> None:
     assert len(made) <= 6
 
 
-def test_an_error_is_raised_where_the_items_are_used_after_those_before_it() -> None:
+def test_an_error_is_raised_in_the_consumer_after_the_items_before_it() -> None:
     def items() -> Iterator[int]:
         yield 1
         raise LookupError("nothing more")
@@ -45,7 +45,7 @@ def test_an_error_is_raised_where_the_items_are_used_after_those_before_it() -> 
             next(coming)
 
 
-def test_leaving_early_closes_what_makes_the_items() -> None:
+def test_leaving_early_closes_the_generator() -> None:
     closed = threading.Event()
 
     def items() -> Iterator[int]:

@@ -62,7 +62,7 @@ def test_the_title_is_a_tag_unless_the_tags_have_one(shelf: Shelf) -> None:
 @example(" leading and trailing ", "\n", "\\")
 @example("\\", "C:\\", "ends in \\\\")
 @settings(max_examples=25)
-def test_any_text_comes_back_as_it_was(
+def test_any_text_comes_back_unchanged(
     tmp_path_factory: pytest.TempPathFactory, name: str, title: str, value: str
 ) -> None:
     shelf = Shelf(tmp_path_factory.mktemp("film"))
@@ -74,6 +74,6 @@ def test_any_text_comes_back_as_it_was(
     assert facts.tags["a=b;c#\\"] == value
 
 
-def test_a_nul_is_left_out() -> None:
+def test_nuls_are_removed() -> None:
     assert "a\0b" not in ffmetadata(cut_of(shot("a\0b", 1)), {})
     assert "title=ab\n" in ffmetadata(cut_of(shot("a\0b", 1)), {})

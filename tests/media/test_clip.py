@@ -33,7 +33,7 @@ def test_any_part_of_a_clip_is_read_by_index(tmp_path: Path, first: int, count: 
     assert all(np.array_equal(a, b) for a, b in zip(read, pixels[first : first + count], strict=True))
 
 
-def test_every_frame_is_coded_on_its_own_in_ffv1(tmp_path: Path) -> None:
+def test_clips_are_ffv1_and_intra_only(tmp_path: Path) -> None:
     file = clip(tmp_path / "clip.mkv", noise(5))
     with av.open(str(file)) as container:
         stream = container.streams.video[0]
@@ -58,7 +58,7 @@ def test_a_clip_that_is_too_short_is_an_error(tmp_path: Path, first: int, count:
         list(read_frames(file, first, count))
 
 
-def test_a_clip_that_was_cut_off_is_an_error(tmp_path: Path) -> None:
+def test_a_truncated_clip_is_an_error(tmp_path: Path) -> None:
     file = clip(tmp_path / "clip.mkv", noise(9))
     file.write_bytes(file.read_bytes()[:-30_000])
     with pytest.raises(MachineError, match=r"clip\.mkv"):
@@ -66,14 +66,14 @@ def test_a_clip_that_was_cut_off_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 4096, b"no video at all"], ids=["empty", "zeros", "text"])
-def test_a_file_that_is_no_video_is_an_error(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_video_is_an_error(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "clip.mkv"
     file.write_bytes(content)
     with pytest.raises(MachineError, match=r"clip\.mkv"):
         list(read_frames(file, 0, 1))
 
 
-def test_a_clip_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_clip_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"nowhere\.mkv"):
         list(read_frames(tmp_path / "nowhere.mkv", 0, 1))
 
@@ -89,7 +89,7 @@ def test_a_video_of_another_kind_is_refused(tmp_path: Path) -> None:
         list(read_frames(file, 0, 1))
 
 
-def test_frames_below_zero_are_a_mistake_of_the_caller(tmp_path: Path) -> None:
+def test_negative_frames_are_a_value_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="from 0 on"):
         next(read_stored(tmp_path / "clip.mkv", -1, 1))
 
@@ -103,7 +103,7 @@ def test_reading_can_stop_early_and_leaves_nothing_behind(tmp_path: Path) -> Non
     assert threading.active_count() == before
 
 
-def test_what_cannot_be_written_is_an_error_of_the_disk_and_leaves_no_part(tmp_path: Path) -> None:
+def test_a_failed_write_is_a_disk_error_and_leaves_no_part(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match="cannot be written"):
         write_clip(tmp_path / "no folder" / "clip.mkv", Frames(noise(1), Fraction(16)))
     (tmp_path / "taken.mkv").mkdir()
@@ -114,7 +114,7 @@ def test_what_cannot_be_written_is_an_error_of_the_disk_and_leaves_no_part(tmp_p
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
-def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     (tmp_path / "clip.mkv.part").symlink_to("/dev/full")
     with pytest.raises(DiskFullError, match="the disk is full"):
         write_clip(tmp_path / "clip.mkv", Frames(noise(8), Fraction(16)))
@@ -122,8 +122,8 @@ def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["night:22", "pipe:1", "concat:a|b", "%03d", "-", "file:x", "http:", "a'b\\c;[d]"])
-def test_a_clip_may_lie_in_a_folder_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """FFmpeg's libraries take what stands before a colon for a protocol."""
+def test_a_clip_may_be_in_a_folder_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """FFmpeg's libraries read text before a colon as a protocol."""
     monkeypatch.chdir(tmp_path)
     clip = Path(name) / "clip.mkv"
     clip.parent.mkdir()
@@ -134,7 +134,7 @@ def test_a_clip_may_lie_in_a_folder_of_any_name(tmp_path: Path, monkeypatch: pyt
     assert sorted(path.name for path in tmp_path.iterdir()) == [name]
 
 
-def test_a_clip_that_cannot_be_opened_is_nothing_to_delete(tmp_path: Path) -> None:
+def test_a_clip_that_cannot_be_opened_is_a_disk_error_not_damage(tmp_path: Path) -> None:
     (tmp_path / "broken.mkv").write_bytes(b"no clip")
     (tmp_path / "folder.mkv").mkdir()
     for name in ("broken.mkv", "folder.mkv", "nowhere.mkv", "x" * 300 + ".mkv"):

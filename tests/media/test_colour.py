@@ -105,8 +105,8 @@ def chroma_shift(file: Path, axis: int, at: float) -> float:
 
 @pytest.mark.parametrize(("axis", "expected"), [(0, 0.0), (1, -0.5)], ids=["down", "across"])
 @pytest.mark.parametrize("delivery", [Size(416, 240), Size(624, 360)], ids=str)
-def test_chroma_lies_where_h264_says(tmp_path: Path, delivery: Size, axis: int, expected: float) -> None:
-    """Left: halfway between two rows, level with the left one of two columns."""
+def test_chroma_is_sited_as_h264_says(tmp_path: Path, delivery: Size, axis: int, expected: float) -> None:
+    """Left: halfway between two rows, aligned with the left one of two columns."""
     raster, shifts = Size(416, 240), []
     scale = Fraction(delivery.height, raster.height)
     for at in range(100, 104):  # an edge at a whole sample is kept by any grid: the mean of four tells
@@ -116,7 +116,7 @@ def test_chroma_lies_where_h264_says(tmp_path: Path, delivery: Size, axis: int, 
     assert np.mean(shifts) == pytest.approx(expected, abs=0.15)
 
 
-def test_a_preview_has_its_chroma_where_a_film_has_it(tmp_path: Path) -> None:
+def test_previews_and_films_have_the_same_chroma_siting(tmp_path: Path) -> None:
     shifts = []
     for at in range(100, 104):
         file = clip(tmp_path / "clip.mkv", np.stack([edge(Size(416, 240), 1, at)] * 2))
@@ -125,17 +125,19 @@ def test_a_preview_has_its_chroma_where_a_film_has_it(tmp_path: Path) -> None:
     assert np.mean(shifts) == pytest.approx(-0.5, abs=0.15)
 
 
-def test_films_and_previews_say_where_chroma_lies(tmp_path: Path) -> None:
-    """In the stream's own header: mp4 has no place for it, and PyAV does not tell."""
+def test_films_and_previews_are_tagged_with_their_chroma_siting(tmp_path: Path) -> None:
+    """In the header of the stream: mp4 has no field for it, and PyAV does not report it."""
     shelf = Shelf(tmp_path)
     source = shelf.levels("a", [10, 20, 30])
     write_preview(shelf.clip("a"), tmp_path / "preview.mp4")
     for file in (film(cut_of(Event("1/010", source, 0, 3)), shelf), tmp_path / "preview.mp4"):
         command = [program(), "-i", str(file), "-c", "copy", "-bsf:v", "trace_headers", "-f", "null", "-"]
         lines = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
-        told = {words[-4]: words[-1] for line in lines if "chroma_" in line and len(words := line.split()) > 3}
-        assert told["chroma_loc_info_present_flag"] == "1"
-        assert told["chroma_sample_loc_type_top_field"] == told["chroma_sample_loc_type_bottom_field"] == "0"  # left
+        fields = {words[-4]: words[-1] for line in lines if "chroma_" in line and len(words := line.split()) > 3}
+        assert fields["chroma_loc_info_present_flag"] == "1"
+        assert (
+            fields["chroma_sample_loc_type_top_field"] == fields["chroma_sample_loc_type_bottom_field"] == "0"
+        )  # left
 
 
 def test_square_pixels(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from wan_render.errors import FfmpegError
 from wan_render.media import ffmpeg
 
 
-def test_the_program_that_comes_with_the_package_has_all_that_films_need() -> None:
+def test_the_bundled_ffmpeg_has_everything_that_films_need() -> None:
     assert ffmpeg.version()[0].isalnum()
     assert ffmpeg.missing_features() == ()
 
@@ -28,14 +28,14 @@ def test_another_program_can_be_chosen(tmp_path: Path, monkeypatch: pytest.Monke
     assert ffmpeg.version() == "4.4.2"
 
 
-def test_what_a_program_lacks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_features_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = ffmpeg.program()
     file = script(tmp_path / "poor", f"exec '{real}' \"$@\" | grep -v -e libx264 -e ' ass '")
     monkeypatch.setenv("WAN_RENDER_FFMPEG", str(file))
     assert ffmpeg.missing_features() == ("filter ass", "encoder libx264")
 
 
-def test_a_program_that_is_no_ffmpeg_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_is_not_ffmpeg_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAN_RENDER_FFMPEG", "/bin/false")
     with pytest.raises(FfmpegError, match="is not ffmpeg"):
         ffmpeg.version()
@@ -49,7 +49,7 @@ def test_a_program_that_is_no_ffmpeg_is_an_error(tmp_path: Path, monkeypatch: py
         ffmpeg.version()
 
 
-def test_a_wrong_option_is_told_in_ffmpegs_words() -> None:
+def test_an_error_quotes_what_ffmpeg_printed() -> None:
     with pytest.raises(FfmpegError, match=r"(?s)exited with code .*no_such_option"):
         ffmpeg.run(["-no_such_option", "1", "out.mp4"])
 

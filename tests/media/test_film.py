@@ -29,11 +29,11 @@ from wan_render.take import Plate, Size
 
 
 def quiet(_done: int, _total: int) -> None:
-    """Nobody watches."""
+    """Ignore progress."""
 
 
 def ramp(frame: int) -> int:
-    """A level for a frame that its neighbours do not have: seven steps on."""
+    """A grey level that differs from the neighbouring frames' by seven steps."""
     return 20 + frame * 7 % 200
 
 
@@ -145,13 +145,13 @@ def test_a_silent_stereo_track_is_as_long_as_the_film(tmp_path: Path) -> None:
     assert max(float(np.abs(part).max()) for part in sound) == 0
 
 
-def test_playing_starts_before_the_file_is_read_whole(tmp_path: Path) -> None:
+def test_playback_can_start_before_the_whole_file_is_read(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     content = film(cut_of(Event("1/010", shelf.put("a", noise(9)), 0, 9)), shelf).read_bytes()
     assert 0 < content.index(b"moov") < content.index(b"mdat")
 
 
-def test_every_group_is_closed(tmp_path: Path) -> None:
+def test_every_gop_is_closed(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     event = Event("1/010", shelf.levels("a", [ramp(n // 5) for n in range(200)]), 0, 200)
     file = film(cut_of(event), shelf)
@@ -192,15 +192,15 @@ def test_contain_has_black_bars(tmp_path: Path) -> None:
         assert (np.abs(picture[:, 100:].astype(int) - 16) <= 1).all()
 
 
-def test_progress_is_told_of_every_frame(tmp_path: Path) -> None:
-    shelf, told = Shelf(tmp_path), list[tuple[int, int]]()
+def test_progress_is_reported_for_every_frame(tmp_path: Path) -> None:
+    shelf, calls = Shelf(tmp_path), list[tuple[int, int]]()
     cut = cut_of(Event("1/010", shelf.levels("a", [1, 2, 3]), 0, 3))
-    make_film(cut, shelf, tmp_path / "film.mp4", tags={}, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    make_film(cut, shelf, tmp_path / "film.mp4", tags={}, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_clips_are_opened_when_they_are_near(tmp_path: Path) -> None:
-    """So memory does not grow with the film's length."""
+def test_clips_are_opened_only_when_needed(tmp_path: Path) -> None:
+    """So memory does not grow with the length of the film."""
     shelf = Shelf(tmp_path)
     source = shelf.levels("a", [50, 60])
     events = [Event(f"1/{n}", source, 0, 2, joint=CUT) for n in range(100)]
@@ -235,7 +235,7 @@ def children() -> set[int]:
 
 @pytest.fixture
 def nothing_is_left(tmp_path: Path) -> Iterator[None]:
-    """After the test there is no process, no zombie, no thread and no file that was not there before."""
+    """Check that the test leaves no process, zombie, thread or file behind."""
     processes, threads = children(), threading.active_count()
     yield
     assert children() <= processes
@@ -262,7 +262,7 @@ def test_a_killed_ffmpeg_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("nothing_is_left")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSEGV])
-def test_an_ffmpeg_that_a_signal_ends_makes_the_film_again(
+def test_the_film_is_retried_if_a_signal_ends_ffmpeg(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     monkeypatch.setattr("wan_render.media.ffmpeg.PAUSE_SECONDS", 0.0)
@@ -319,7 +319,7 @@ make_film(cut, shelf, shelf.folder / "film.mp4", tags={}, progress=slowly)
 
 @pytest.fixture
 def long_film(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], psutil.Process]]:
-    """A process group of its own that makes a long film, and its ffmpeg."""
+    """A process in its own group that makes a long film, and its ffmpeg."""
     argv = [sys.executable, "-c", LONG, str(tmp_path)]
     folder = Path(__file__).parents[2]
     with subprocess.Popen(argv, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
@@ -340,7 +340,7 @@ def test_ctrl_c_in_a_terminal_ends_the_film_and_leaves_nothing(
     assert [file.name for file in tmp_path.iterdir()] == ["a.mkv"]
 
 
-def test_an_ffmpeg_whose_maker_was_killed_ends_by_itself(
+def test_ffmpeg_ends_by_itself_if_its_parent_is_killed(
     long_film: tuple[subprocess.Popen[str], psutil.Process],
 ) -> None:
     process, encoder = long_film
@@ -366,7 +366,7 @@ def test_a_clip_of_another_size_ends_the_film(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("nothing_is_left")
-def test_an_absent_clip_ends_the_film(tmp_path: Path) -> None:
+def test_a_missing_clip_ends_the_film(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"gone\.mkv"):
         fails(Shelf(tmp_path), cut_of(Event("1/010", ClipSource("gone"), 0, 3)))
     assert not list(tmp_path.iterdir())
@@ -374,7 +374,7 @@ def test_an_absent_clip_ends_the_film(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
 @pytest.mark.usefixtures("nothing_is_left")
-def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     cut = long_cut(shelf)
     (tmp_path / "film.mp4.part").symlink_to("/dev/full")
@@ -392,7 +392,7 @@ def test_a_disk_that_fills_up_while_the_film_is_made(tmp_path: Path, small_disk:
     assert not list(small_disk.iterdir())
 
 
-def test_a_folder_that_is_not_there_is_an_error_of_the_disk(tmp_path: Path) -> None:
+def test_a_missing_folder_is_a_disk_error(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     cut = cut_of(Event("1/010", shelf.levels("a", [1]), 0, 1))
     with pytest.raises(DiskError, match="cannot be written"):
@@ -416,7 +416,7 @@ def program(file: Path, *lines: str) -> Mapping[str, str]:
     ids=["at once", "silent", "talkative", "says it is done"],
 )
 @pytest.mark.usefixtures("nothing_is_left")
-def test_an_ffmpeg_that_fails_is_told_with_its_last_words(
+def test_a_failure_of_ffmpeg_is_reported_with_its_last_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], says: str
 ) -> None:
     shelf = Shelf(tmp_path)
@@ -428,7 +428,7 @@ def test_an_ffmpeg_that_fails_is_told_with_its_last_words(
 
 
 @pytest.mark.usefixtures("nothing_is_left")
-def test_an_ffmpeg_that_stops_reading_but_lingers_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ffmpeg_that_neither_reads_nor_exits_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wan_render.media.ffmpeg.LAST_WORDS_SECONDS", 0.2)
     shelf = Shelf(tmp_path)
     cut = long_cut(shelf)
@@ -438,14 +438,14 @@ def test_an_ffmpeg_that_stops_reading_but_lingers_is_ended(tmp_path: Path, monke
         fails(shelf, cut)
 
 
-def test_an_absent_program_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_program_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAN_RENDER_FFMPEG", str(tmp_path / "no" / "ffmpeg"))
     shelf = Shelf(tmp_path)
     with pytest.raises(FfmpegError, match=r"WAN_RENDER_FFMPEG: .*no/ffmpeg is not a program"):
         fails(shelf, cut_of(Event("1/010", shelf.levels("a", [1]), 0, 1)))
 
 
-def test_a_film_that_is_there_stays_when_the_next_one_fails(tmp_path: Path) -> None:
+def test_an_existing_film_stays_if_the_next_one_fails(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     source = shelf.levels("a", [1, 2, 3])
     file = film(cut_of(Event("1/010", source, 0, 3)), shelf)
@@ -455,7 +455,7 @@ def test_a_film_that_is_there_stays_when_the_next_one_fails(tmp_path: Path) -> N
     assert file.read_bytes() == before
 
 
-def test_the_work_folder_may_have_any_name(tmp_path: Path) -> None:
+def test_the_working_folder_may_have_any_name(tmp_path: Path) -> None:
     folder = tmp_path / "it's [a]: 100%, \\folder; 片"
     folder.mkdir()
     shelf = Shelf(folder)

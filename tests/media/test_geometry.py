@@ -25,12 +25,12 @@ even_sides = st.integers(32, 2160).map(lambda n: n * 2)
     ],
     ids=str,
 )
-def test_cover_cuts_off_evenly_what_is_too_much(raster: Size, delivery: Size, source: Window) -> None:
+def test_cover_crops_both_sides_equally(raster: Size, delivery: Size, source: Window) -> None:
     assert fit(raster, delivery, "cover").source == source
     assert fit(raster, delivery, "cover").scaled == Window(delivery, 0, 0)
 
 
-def test_contain_shows_the_whole_between_bars() -> None:
+def test_contain_shows_the_whole_raster_between_bars() -> None:
     placing = fit(Size(832, 480), Size(1280, 720), "contain")
     assert placing.source == Window(Size(832, 480), 0, 0)
     assert placing.scaled == Window(Size(1248, 720), 16, 0)
@@ -50,7 +50,7 @@ def test_cover_is_never_stretched_by_more_than_rounding(rw: int, rh: int, dw: in
 
 
 @given(sides, sides, even_sides, even_sides)
-def test_contain_lies_inside_on_even_pixels(rw: int, rh: int, dw: int, dh: int) -> None:
+def test_contain_is_placed_on_even_pixels(rw: int, rh: int, dw: int, dh: int) -> None:
     window = fit(Size(rw, rh), Size(dw, dh), "contain").scaled
     assert not any(value % 2 for value in (window.left, window.top, window.size.width, window.size.height))
     assert window.left + window.size.width <= dw

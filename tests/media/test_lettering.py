@@ -37,7 +37,7 @@ def drawn(folder: Path, text: str, delivery: Size = LARGE) -> NDArray[np.uint8]:
 
 
 def extent(picture: NDArray[np.uint8]) -> tuple[int, int]:
-    """Width and height of what is drawn."""
+    """Width and height of the drawn part."""
     rows, columns = (picture > 60).nonzero()
     return int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1
 
@@ -46,15 +46,15 @@ def extent(picture: NDArray[np.uint8]) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("rate", RATES, ids=str)
-def test_a_boundary_lies_between_its_frames_in_films_of_hours(rate: Fraction) -> None:
+def test_a_boundary_is_between_its_frames_even_after_hours(rate: Fraction) -> None:
     for frame in range(1, 300_000, 97):
-        before, at = int(float((frame - 1) / rate) * 1000), int(float(frame / rate) * 1000)  # as libass is told
+        before, at = int(float((frame - 1) / rate) * 1000), int(float(frame / rate) * 1000)  # as libass reads them
         assert before < boundary(frame, rate) <= at
         assert boundary(frame, rate) % 10 == 0
 
 
 @pytest.mark.parametrize("rate", RATES, ids=str)
-def test_labels_change_on_their_very_frames(tmp_path: Path, rate: Fraction) -> None:
+def test_labels_change_on_the_exact_frame(tmp_path: Path, rate: Fraction) -> None:
     shelf = Shelf(tmp_path)
     source = shelf.levels("a", [0] * 7)
     lengths = [(n * 5) % 7 + 1 for n in range(70)]
@@ -119,8 +119,8 @@ def test_a_film_without_text_has_no_script() -> None:
         "{\\p1}m 0 0 l 100 0 100 100 0 100{\\p0}",
     ],
 )
-def test_a_card_shows_its_text_as_it_is_written(tmp_path: Path, text: str) -> None:
-    """Drawn as wide as its characters are: no escape was read as one, and libass measures as we do."""
+def test_a_card_shows_its_text_literally(tmp_path: Path, text: str) -> None:
+    """The width is that of its characters: libass reads no escape, and measures as we do."""
     em = 0.085 * WIDE.height
     seen, _ = extent(drawn(tmp_path, text, WIDE))
     assert seen == pytest.approx(width(text) * em, abs=0.35 * em)
@@ -133,7 +133,7 @@ def test_line_ends_are_lines(tmp_path: Path) -> None:
     assert gap - one == pytest.approx(2 * 1.448 * em, abs=2)
 
 
-def test_a_card_stands_in_the_middle_and_never_leaves_the_picture(tmp_path: Path) -> None:
+def test_a_card_is_centred_and_stays_inside_the_picture(tmp_path: Path) -> None:
     for text in ("完", "江河与白鸽" * 30, "word " * 80, "x" * 400):
         rows, columns = (drawn(tmp_path, text) > 60).nonzero()
         assert (columns.min() + columns.max()) / 2 == pytest.approx(LARGE.width / 2, abs=LARGE.width * 0.05)
@@ -163,7 +163,7 @@ def _likeness(picture: NDArray[np.uint8], face: ImageFont.FreeTypeFont, text: st
     return max(float(np.corrcoef(mine.ravel(), np.roll(theirs, s, (0, 1)).ravel())[0, 1]) for s in shifts)
 
 
-def test_a_slate_says_its_name_large_and_its_reason_below(tmp_path: Path) -> None:
+def test_a_slate_shows_its_name_large_and_its_reason_below(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     event = Event("1/020", SlateSource("1/020", "LoRA 还不能渲染: " + "原因。" * 40), 0, 1)
     (picture,) = luma(film(cut_of(event, delivery=LARGE), shelf))

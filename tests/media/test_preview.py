@@ -24,7 +24,7 @@ def test_a_preview_has_every_frame_at_the_clips_rate(tmp_path: Path, rate: Fract
     assert np.abs(np.array(levels(tmp_path / "preview.mp4")) - grey).max() < 3
 
 
-def test_a_preview_starts_before_it_is_read_whole(tmp_path: Path) -> None:
+def test_a_preview_can_start_before_it_is_read_completely(tmp_path: Path) -> None:
     write_preview(clip(tmp_path / "clip.mkv", noise(9)), tmp_path / "preview.mp4")
     content = (tmp_path / "preview.mp4").read_bytes()
     assert 0 < content.index(b"moov") < content.index(b"mdat")
@@ -39,7 +39,7 @@ def test_a_preview_is_small(tmp_path: Path) -> None:
     assert probe(tmp_path / "preview.mp4").size == Size(832, 480)
 
 
-def test_a_clip_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_clip_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"clip\.mkv"):
         write_preview(tmp_path / "clip.mkv", tmp_path / "preview.mp4")
     assert not list(tmp_path.iterdir())

@@ -21,11 +21,11 @@ def test_the_font_draws_these_scripts(written: str) -> None:
     assert missing_glyphs(written) == ()
 
 
-def test_what_the_font_lacks_is_named_once_and_in_order() -> None:
+def test_missing_glyphs_are_named_once_and_in_order() -> None:
     assert missing_glyphs("完 😀 नमस्ते 😀 x") == ("😀", "न", "म", "स", "्", "त", "े")
 
 
-def test_joiners_and_selectors_are_no_glyphs() -> None:
+def test_joiners_and_selectors_need_no_glyph() -> None:
     assert missing_glyphs("a\u200b\u200d\ufe0f\u2060b\u3000") == ()
 
 
@@ -84,14 +84,14 @@ def test_a_long_word_shrinks_before_it_is_broken() -> None:
     assert len(broken.lines) > 1
 
 
-def test_what_is_too_long_at_the_least_size_ends_in_an_ellipsis() -> None:
+def test_text_that_is_too_long_at_the_smallest_size_ends_in_an_ellipsis() -> None:
     block = fitted("word " * 500, wide=100, high=40, em=20, least=6)
     assert block.em == 6
     assert block.lines[-1].endswith("…")
     assert len(block.lines) == 4
 
 
-def test_an_absent_font_is_an_error_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_font_is_an_error_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "font_file", lambda: tmp_path / "gone.ttc")
     text.font.cache_clear()
     with pytest.raises(MachineError, match=r"gone\.ttc: has no font named Noto Sans CJK SC; reinstall"):

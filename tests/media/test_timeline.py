@@ -35,7 +35,7 @@ def test_cut_events_follow_each_other_alone() -> None:
     ]
 
 
-def test_a_dissolve_goes_in_even_steps_and_repeats_neither_neighbour() -> None:
+def test_a_dissolve_has_even_steps_and_repeats_neither_neighbour() -> None:
     third, two_thirds = Fraction(1, 3), Fraction(2, 3)
     assert weights(card(3, PlannedJoint("dissolve", 2)), card(3)) == [
         [(0, 0, 1)],

@@ -1,4 +1,4 @@
-"""The font of cards, cut down for a page."""
+"""The font of cards, reduced for a page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wan_render.media.text import font
 from wan_render.media.webfont import subset
 
 
-def test_it_has_the_characters_that_the_font_has_and_draws_them_alike() -> None:
+def test_it_has_the_characters_of_the_font_and_draws_them_the_same() -> None:
     small = subset("江河 Aé\U0010ffff")
     assert set(TTFont(io.BytesIO(small)).getBestCmap()) == {ord(character) for character in "江河 Aé"}
     assert len(small) < 10_000
@@ -23,8 +23,8 @@ def test_it_has_the_characters_that_the_font_has_and_draws_them_alike() -> None:
     assert abs(one - other).mean() < 30, "6 for the lack of hints; other characters differ by 60"
 
 
-def test_one_text_is_one_sequence_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the time is: a page of the same film is the same page."""
+def test_equal_texts_give_equal_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time does not matter, so the page of an unchanged film does not change."""
     made = []
     for seconds in (0, 2e9):
         monkeypatch.setattr(time, "time", lambda now=seconds: now)
@@ -32,5 +32,5 @@ def test_one_text_is_one_sequence_of_bytes(monkeypatch: pytest.MonkeyPatch) -> N
     assert made[0] == made[1]
 
 
-def test_a_text_without_known_characters_is_no_mistake() -> None:
+def test_a_text_without_known_characters_is_allowed() -> None:
     assert TTFont(io.BytesIO(subset("\U0010ffff"))).getBestCmap() in ({}, None)

@@ -124,7 +124,7 @@ def rendered(*takes: Take, chosen: int = 1, pin: str | None = None) -> Rendered:
 
 
 def painted(folder: Path, colour: int) -> tuple[Plate, dict[str, Path]]:
-    """A keyframe of one grey, and where its picture lies."""
+    """A keyframe of one grey, and its file."""
     file = folder / f"{colour}.png"
     Image.fromarray(np.full((96, 128, 3), colour, np.uint8)).save(file)
     digest = sha256(file.read_bytes()).hexdigest()

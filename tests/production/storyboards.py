@@ -1,4 +1,4 @@
-"""Small films from storyboards, rendered by the animatic: 64x48 pixels, so that a shot takes a blink."""
+"""Small films from storyboards, rendered by the animatic: 64x48 pixels, so that a shot is quick."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def take_of(plan: FilmPlan, shot: str, number: int = 1) -> Take:
 
 
 def clip_of(store: Store, take: Take) -> Clip:
-    """Its clip, which must be there."""
+    """Its clip, which must exist."""
     clip = store.verify(take.key)
     assert clip is not None
     return clip

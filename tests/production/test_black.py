@@ -1,4 +1,4 @@
-"""A clip that shows nothing is never kept, and one that an earlier version kept is found, named and rendered again."""
+"""A black clip is never stored, and one that an earlier version stored is found, named and rendered again."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_the_seam_refuses_a_clip_that_shows_nothing(
         (a_take("grey"), (90,), TakeInputs(None, None)),
     ],
 )
-def test_dark_pictures_and_fades_are_none_of_those(take: Take, shown: tuple[int, ...], plates: TakeInputs) -> None:
+def test_dark_pictures_and_fades_are_accepted(take: Take, shown: tuple[int, ...], plates: TakeInputs) -> None:
     checked(take, frames(take, *shown), plates)
 
 
@@ -117,7 +117,7 @@ def test_a_black_take_of_any_backend_is_a_slate_and_is_not_kept(store: Store, tm
 
 
 def kept_by_an_earlier_version(store: Store, take: Take, shown: Frames, first: int | None = None) -> None:
-    """As it lies there: its record says nothing of its frames."""
+    """A take of an earlier version: its record does not say that its frames were checked."""
     from tests.store.values import provenance
     from wan_render.production.render_take import write_picture
 

@@ -74,7 +74,7 @@ def test_a_shot_begins_on_the_last_frame_of_the_one_before(stage: Stage, store: 
     assert made_for.keyframes == {"first": f"frame 16 of take {takes[0].key[:8]}"}
 
 
-def test_what_a_shot_continues_makes_it_stale_and_says_so(stage: Stage, store: Store) -> None:
+def test_a_change_of_the_continued_shot_makes_a_shot_stale_and_says_so(stage: Stage, store: Store) -> None:
     made(stage.plan(CHAIN), store)
     edited = stage.plan(CHAIN.replace("one", "another"))
     begins = "the take that it begins on changed"
@@ -112,13 +112,13 @@ def test_a_pinned_clip_is_continued_itself(stage: Stage, store: Store) -> None:
     assert "is 32x48: the film's raster is 64x48" in str(smaller.shots[1].content)
 
 
-def test_only_renders_what_its_shots_need_as_well(stage: Stage, store: Store) -> None:
+def test_only_also_renders_what_its_shots_need(stage: Stage, store: Store) -> None:
     plan = stage.plan(CHAIN + "  - {from: c}\n")
     assert wanted(plan, store, {"1/030"}) == [("1/010", 1), ("1/020", 1), ("1/030", 1)]
     assert wanted(plan, store, {"1/040"}) == [("1/040", 1)]
 
 
-def test_a_shot_whose_beginning_fails_is_a_slate_that_says_why(stage: Stage, store: Store) -> None:
+def test_a_shot_whose_first_take_fails_is_a_slate_that_says_why(stage: Stage, store: Store) -> None:
     plan = stage.plan(CHAIN)
     (stage.folder / "keyframes" / "a.png").write_bytes(b"gone")
 
@@ -130,7 +130,7 @@ def test_a_shot_whose_beginning_fails_is_a_slate_that_says_why(stage: Stage, sto
     assert version.slates["1/030"] == needs.format(2) + version.slates["1/020"]
 
 
-def test_a_lost_beginning_is_rendered_again_only_where_it_is_needed(stage: Stage, store: Store) -> None:
+def test_a_lost_first_take_is_rendered_again_only_if_it_is_needed(stage: Stage, store: Store) -> None:
     shots = "shots: [{from: a, to: deer, action: one}, {from: deer}]"
     plan = stage.plan(shots, keyframes=PAINTED)
     made(plan, store)
@@ -182,7 +182,7 @@ def test_its_page_shows_every_keyframe_and_every_prompt(stage: Stage, store: Sto
     assert "up → down" in page
 
 
-def test_its_seconds_are_those_of_its_ways_and_of_their_joining(stage: Stage, store: Store) -> None:
+def test_its_seconds_are_those_of_its_segments_and_of_joining_them(stage: Stage, store: Store) -> None:
     plan = stage.plan(PASSING)
     page = made(plan, store).page
     take = take_of(plan, "1/010")
@@ -194,7 +194,7 @@ def test_its_seconds_are_those_of_its_ways_and_of_their_joining(stage: Stage, st
     assert "opencv" in page.read_text(encoding="utf-8")
 
 
-def test_another_keyframe_on_the_way_renders_its_two_ways_only(stage: Stage, store: Store) -> None:
+def test_another_keyframe_renders_only_its_two_segments(stage: Stage, store: Store) -> None:
     through = "shots: [{from: a, through: [b, c, b], to: a, duration: 2s}]"
     made(stage.plan(through), store)
     edited = stage.plan(through.replace("[b, c, b]", "[b, c, c]"))
@@ -247,12 +247,12 @@ def test_a_painted_keyframe_is_one_frame_that_shots_and_stills_show(stage: Stage
     assert store.films.versions("harbour")[-1].takes.count(painting.key) == 1
 
 
-def test_the_plan_tells_what_becomes_of_a_painted_keyframe(stage: Stage, store: Store) -> None:
+def test_the_plan_has_the_state_of_a_painted_keyframe(stage: Stage, store: Store) -> None:
     plan = stage.plan(PAINTED_SHOTS, keyframes=PAINTED)
     before = status(plan, store, ANIMATIC)
     assert before.shot("1/020").why == "its keyframe is not painted yet"
-    (told,) = plan_json(plan, before)["painted"]
-    assert (told["keyframe"], told["state"], told["seed"]) == ("deer", "missing", 7)
+    (painted,) = plan_json(plan, before)["painted"]
+    assert (painted["keyframe"], painted["state"], painted["seed"]) == ("deer", "missing", 7)
     assert before.to_render[0] == plan.paintings["deer"]
     made(plan, store)
     assert status(plan, store, ANIMATIC).paintings["deer"].state is State.FOUND
@@ -315,7 +315,7 @@ def test_a_pin_is_the_final_films(stage: Stage) -> None:
 # --- prune
 
 
-def test_what_another_take_begins_on_is_in_use(stage: Stage, store: Store) -> None:
+def test_a_take_that_another_one_begins_on_is_in_use(stage: Stage, store: Store) -> None:
     plan = stage.plan(PAINTED_SHOTS, keyframes=PAINTED)
     made(plan, store)
     made(stage.plan(PASSING), store)

@@ -54,14 +54,14 @@ def edited(plan: FilmPlan, at: int, **fields: object) -> FilmPlan:
     return replace(plan, shots=tuple(shots))
 
 
-def test_the_plan_says_what_the_newest_version_lacks_and_render_makes_it(
+def test_the_plan_says_what_changed_since_the_newest_version_and_render_makes_it(
     plan: FilmPlan, store: Store, solid: Solid
 ) -> None:
     first, second, third, fourth = plan.shots
     assert produce(plan, solid, store, CPU).name == "v001"
     assert why(plan, store, solid) == ""
 
-    told = {
+    edits = {
         "title changed": replace(plan, title="Sea"),
         "fade out changed": replace(plan, fade_out=2),
         "1/010 (joint) changed": edited(plan, 0, joint=PlannedJoint("dissolve", 2)),
@@ -71,14 +71,14 @@ def test_the_plan_says_what_the_newest_version_lacks_and_render_makes_it(
         "order of shots changed": replace(plan, shots=(second, first, third, fourth)),
         "1/015 added; 1/010 removed": replace(plan, shots=(replace(first, id="1/015"), second, third, fourth)),
     }
-    assert {words: why(other, store, solid) for words, other in told.items()} == {
-        words: f"since v001: {words}" for words in told
+    assert {words: why(other, store, solid) for words, other in edits.items()} == {
+        words: f"since v001: {words}" for words in edits
     }
-    assert produce(told["title changed"], solid, store, CPU).name == "v002"
-    assert why(told["title changed"], store, solid) == ""
+    assert produce(edits["title changed"], solid, store, CPU).name == "v002"
+    assert why(edits["title changed"], store, solid) == ""
 
 
-def test_a_film_that_an_older_version_finished_otherwise_is_told(plan: FilmPlan, store: Store, solid: Solid) -> None:
+def test_a_film_of_an_older_version_with_a_fault_is_reported(plan: FilmPlan, store: Store, solid: Solid) -> None:
     made = produce(plan, solid, store, CPU)
     cut = cut_of(looked_at(plan, store, solid), {}, store.verify)
     assert made.key == content_key(FILM_FORM, cut)
@@ -90,7 +90,7 @@ def test_a_film_that_an_older_version_finished_otherwise_is_told(plan: FilmPlan,
     assert why(plan, store, solid) == "v001 was made by another version of wan-render"
 
 
-def test_a_version_that_lost_a_file_is_told(plan: FilmPlan, store: Store, solid: Solid) -> None:
+def test_a_version_that_lost_a_file_is_reported(plan: FilmPlan, store: Store, solid: Solid) -> None:
     made = produce(plan, solid, store, CPU)
     made.video.write_bytes(made.video.read_bytes()[:-1])
     assert why(plan, store, solid) == "v001 was changed after it was made: film.mp4"
@@ -110,6 +110,6 @@ def test_a_film_with_slates_is_not_made_again_for_the_same_reasons(
 
 
 def rekey(made: FilmVersion, key: str) -> None:
-    """As an older version would have recorded it."""
+    """Change the record to that of an older version."""
     record = read_film(made.folder)
     (made.folder / RECORD).write_bytes(replace(record, key=key).to_json())

@@ -1,4 +1,4 @@
-"""Keyframes of another shape than the film: fitted, and shown for review with what is lost."""
+"""Keyframes with another shape than the film: fitted, and shown for review with the cropped part."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def keyframes(maps: str) -> str:
 
 
 def test_what_is_cropped_is_shown_for_review(stage: Stage, tmp_path: Path) -> None:
-    """On the page with the share, for a take and a still alike, and with what is kept in its frame."""
+    """On the page, for takes and stills, with the cropped share and the kept part outlined."""
     store = Store(tmp_path / "outputs")
     plan = stage.plan(SHOTS, keyframes=keyframes("{image: keyframes/tall.png, focus: [0.5, 0]}"))
     version = produce(plan, ANIMATIC, store, CPU)
@@ -46,8 +46,8 @@ def test_what_is_cropped_is_shown_for_review(stage: Stage, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("fit", ["contain", "blur"])
-def test_a_take_begins_on_all_of_its_keyframe(stage: Stage, tmp_path: Path, fit: str) -> None:
-    """The plate beside the take is the fitted picture; another fit is another take, and `plan` would say why."""
+def test_a_take_begins_on_its_whole_keyframe(stage: Stage, tmp_path: Path, fit: str) -> None:
+    """The plate next to the take is the fitted picture. Another fit is another take, and `plan` says why."""
     store = Store(tmp_path / "outputs")
     plan = stage.plan(SHOTS, keyframes=keyframes(f"{{image: keyframes/tall.png, fit: {fit}}}"))
     version = produce(plan, ANIMATIC, store, CPU)

@@ -54,7 +54,7 @@ def made(plan: FilmPlan, store: Store, solid: Solid) -> FilmVersion:
     return produce(plan, solid, store, CPU)
 
 
-def test_a_film_is_made_with_all_that_is_told_of_it(store: Store, solid: Solid, tmp_path: Path) -> None:
+def test_a_film_is_made_with_its_page_and_its_lists(store: Store, solid: Solid, tmp_path: Path) -> None:
     plate, pictures = painted(tmp_path, 30)
     plan = film(
         tmp_path,
@@ -69,8 +69,8 @@ def test_a_film_is_made_with_all_that_is_told_of_it(store: Store, solid: Solid, 
     assert (facts.frames, facts.size) == (15, Size(128, 96))
     names = {path.name for path in version.folder.iterdir()}
     assert {"film.mp4", "index.html", "shots.csv", "plan.json", "cut.json", "film.json", "contact.png"} <= names
-    told = json.loads((version.folder / "plan.json").read_text(encoding="utf-8"))
-    assert [shot["state"] for shot in told["shots"]] == ["missing", "found", "found"]
+    planned = json.loads((version.folder / "plan.json").read_text(encoding="utf-8"))
+    assert [shot["state"] for shot in planned["shots"]] == ["missing", "found", "found"]
     cut = json.loads((version.folder / "cut.json").read_text(encoding="utf-8"))
     assert [event["name"] for event in cut["events"]] == ["1/010", "1/020", "1/030"]
     assert facts.tags["title"] == "River"
@@ -143,7 +143,7 @@ def test_a_clip_that_is_damaged_before_the_film_is_made_becomes_a_slate(
     assert made(plan, store, solid).slates == {}
 
 
-def test_a_failed_shot_is_a_slate_and_the_next_run_tries_it_again(store: Store, solid: Solid, tmp_path: Path) -> None:
+def test_a_failed_shot_is_a_slate_and_the_next_run_retries_it(store: Store, solid: Solid, tmp_path: Path) -> None:
     version = made(film(tmp_path, {"1/010": a_take("fail"), "1/020": a_take("noon")}), store, solid)
 
     assert version.slates == {"1/010": "spilt"}
@@ -176,14 +176,14 @@ def test_a_machine_that_fails_every_shot_makes_a_film_of_slates(store: Store, so
     assert probe(version.video).frames == 5
 
 
-def test_a_full_disk_makes_the_film_of_what_is_there(store: Store, solid: Solid, tmp_path: Path) -> None:
+def test_with_a_full_disk_the_film_is_made_of_existing_takes(store: Store, solid: Solid, tmp_path: Path) -> None:
     version = made(film(tmp_path, {"1/010": a_take("full"), "1/020": a_take("noon")}), store, solid)
 
     assert version.slates == {"1/010": "paint spilt"}
 
 
 def ffmpeg_that(folder: Path, *lines: str) -> str:
-    """A program that does these lines of shell, and then what ffmpeg does."""
+    """A program that runs these lines of shell, then ffmpeg."""
     file = folder / "ffmpeg.sh"
     file.write_text("\n".join(["#!/bin/sh", *lines, f"exec '{ffmpeg.program()}' \"$@\""]) + "\n")
     file.chmod(0o755)
@@ -199,7 +199,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_ffmpeg_that_is_killed_once_costs_nothing(
     store: Store, solid: Solid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At the lists of itself, at the preview, at the film."""
+    """While it lists its features, during the preview, and during the film."""
     mark = 'case "$*" in *preview.mp4*) what=preview ;; *film.mp4*) what=film ;; *) what=list ;; esac'
     once = '[ -e "$0.$what" ] || { touch "$0.$what"; kill -9 $$; }'
     monkeypatch.setenv("WAN_RENDER_FFMPEG", ffmpeg_that(tmp_path, mark, once))
@@ -242,7 +242,7 @@ def test_a_preview_that_cannot_be_made_is_a_remark_and_is_made_with_the_next_fil
 
 
 @pytest.mark.usefixtures("hurried")
-def test_where_ffmpeg_makes_no_film_that_is_said_and_the_takes_are_kept(
+def test_a_film_that_ffmpeg_cannot_make_is_reported_and_its_takes_are_kept(
     store: Store, solid: Solid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WAN_RENDER_FFMPEG", ffmpeg_that(tmp_path, 'case "$*" in *film.mp4*) kill -11 $$ ;; esac'))
@@ -279,7 +279,7 @@ def test_a_page_that_cannot_be_made_costs_no_film(
 
 
 @pytest.mark.parametrize("name", ["night:22", "-", "%03d", "pipe:1|concat:a"])
-def test_outputs_and_storyboards_may_lie_in_folders_of_any_name(
+def test_outputs_and_storyboards_may_be_in_folders_of_any_name(
     solid: Solid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -291,7 +291,7 @@ def test_outputs_and_storyboards_may_lie_in_folders_of_any_name(
     assert version.page.exists()
 
 
-def test_more_than_the_disk_has_room_for_does_not_start(store: Store, solid: Solid, tmp_path: Path) -> None:
+def test_a_run_that_needs_more_space_than_there_is_does_not_start(store: Store, solid: Solid, tmp_path: Path) -> None:
     enormous = replace(a_take("dawn"), frames=10**12)
 
     with pytest.raises(DiskError, match="are free"):
@@ -372,7 +372,7 @@ def test_a_profile_that_none_of_the_devices_can_render_is_refused_before_anythin
         assert run.confined == ()
 
 
-def test_where_some_devices_can_render_a_profile_its_takes_are_barred_from_the_others_which_is_said(
+def test_takes_are_barred_from_devices_that_cannot_render_their_profile_with_a_warning(
     store: Store, solid: Solid, tmp_path: Path
 ) -> None:
     plan = film(tmp_path, {"1/010": a_take("dawn"), "1/020": approximate("noon")})
@@ -393,7 +393,7 @@ def test_where_some_devices_can_render_a_profile_its_takes_are_barred_from_the_o
         (2, 4, "6 takes to render on 3 devices: about 10 s"),
     ],
 )
-def test_only_devices_that_can_render_a_take_count_in_the_time_that_is_told(
+def test_only_devices_that_can_render_a_take_count_in_the_expected_time(
     store: Store, solid: Solid, tmp_path: Path, exact: int, fast: int, words: str
 ) -> None:
     takes = [a_take("dawn", seed) for seed in range(exact)] + [approximate("noon", seed) for seed in range(fast)]
@@ -414,7 +414,7 @@ def test_a_second_storyboard_with_the_slug_is_refused(store: Store, solid: Solid
     assert solid.noted("render") == 1
 
 
-def test_a_kept_clip_goes_into_the_film_and_nothing_is_rendered_for_it(
+def test_a_pinned_clip_goes_into_the_film_and_nothing_is_rendered_for_it(
     store: Store, solid: Solid, tmp_path: Path
 ) -> None:
     made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
@@ -428,7 +428,7 @@ def test_a_kept_clip_goes_into_the_film_and_nothing_is_rendered_for_it(
     assert version.reused, "it is the very film that was there"
 
 
-def test_a_kept_clip_is_labelled_by_the_backend_that_rendered_it(store: Store, solid: Solid, tmp_path: Path) -> None:
+def test_a_pinned_clip_is_labelled_by_the_backend_that_rendered_it(store: Store, solid: Solid, tmp_path: Path) -> None:
     made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
     real = replace(solid, id="real/1", is_preview=False)
     dusk = replace(a_take("dusk"), backend="real/1")
@@ -444,7 +444,7 @@ def test_a_kept_clip_is_labelled_by_the_backend_that_rendered_it(store: Store, s
     assert [event["preview"] for event in events] == ["solid", ""]
 
 
-def test_only_the_shots_that_were_asked_for_are_rendered(store: Store, solid: Solid, tmp_path: Path) -> None:
+def test_only_the_selected_shots_are_rendered(store: Store, solid: Solid, tmp_path: Path) -> None:
     plan = film(tmp_path, {"1/010": a_take("dawn"), "1/020": a_take("noon")})
     with begin(plan, solid, store, only={"1/020"}) as run:
         assert [order.shot for order in run.orders] == ["1/020"]
@@ -453,7 +453,7 @@ def test_only_the_shots_that_were_asked_for_are_rendered(store: Store, solid: So
     assert version.slates == {"1/010": "not rendered: not selected", "1/020": "not rendered"}
 
 
-def test_who_waits_for_another_run_to_make_the_film_says_so(store: Store, solid: Solid, tmp_path: Path) -> None:
+def test_waiting_for_the_film_of_another_run_is_reported(store: Store, solid: Solid, tmp_path: Path) -> None:
     plan = film(tmp_path, {"1/010": a_take("dawn")})
     first = made(plan, store, solid)
     said = Queue[str]()
@@ -522,7 +522,7 @@ def test_two_runs_at_once_make_one_film_and_render_each_take_once(store: Store, 
 
 
 def _fill(disk: Path) -> None:
-    """Leave no free byte."""
+    """Fill the disk."""
     with suppress(OSError), (disk / "filler").open("ab", buffering=0) as filler:
         while filler.write(bytes(1 << 12)):
             pass

@@ -39,7 +39,7 @@ def ordered(plan: FilmPlan, store: Store, solid: Solid, only: set[str] | None = 
 
 
 def deaf(progress: Progress) -> None:
-    """Hears nothing."""
+    """Ignore progress."""
 
 
 def test_a_rendered_take_is_a_clip_with_its_plates_and_its_history(store: Store, solid: Solid, tmp_path: Path) -> None:
@@ -78,14 +78,14 @@ def test_the_record_names_every_device_of_a_group(store: Store, solid: Solid, tm
     assert (made.device, made.by_group) == ("cpu + cuda:1 + cuda:2", True)
 
 
-def test_an_order_knows_how_many_devices_are_asked_for(store: Store, solid: Solid, tmp_path: Path) -> None:
+def test_an_order_has_the_number_of_devices_from_the_storyboard(store: Store, solid: Solid, tmp_path: Path) -> None:
     two, open_ = a_take("dawn"), a_take("dusk")
     plan = replace(film(tmp_path, {"1/010": two, "1/020": open_}), gpus={two.key: 2})
 
     assert [order.gpus for order in ordered(plan, store, solid)] == [2, None]
 
 
-def test_a_take_that_is_there_is_not_rendered_again(store: Store, solid: Solid, tmp_path: Path) -> None:
+def test_an_existing_take_is_not_rendered_again(store: Store, solid: Solid, tmp_path: Path) -> None:
     (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
     first = render_take(order, WarmRenderer(), CPU, store, deaf)
 
@@ -117,7 +117,7 @@ def test_a_model_is_opened_once_and_closed_before_another(store: Store, solid: S
 
 
 @pytest.mark.parametrize(("prompt", "error"), [("fail", RenderError), ("die", DeviceError), ("short", RenderError)])
-def test_after_a_failure_nothing_is_seen_and_the_next_take_gets_a_fresh_renderer(
+def test_after_a_failure_no_take_is_visible_and_the_next_one_gets_a_new_renderer(
     store: Store, solid: Solid, tmp_path: Path, prompt: str, error: type[Exception]
 ) -> None:
     warm = WarmRenderer()
@@ -244,7 +244,7 @@ def test_an_unwritten_take_is_still_held_against_other_runs(store: Store, solid:
 
 
 @pytest.mark.parametrize("keeps", [False, True])
-def test_what_was_kept_for_a_take_alone_goes_when_it_is_published(
+def test_stages_of_one_take_are_dropped_when_it_is_published(
     store: Store, solid: Solid, tmp_path: Path, *, keeps: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WAN_RENDER_KEEP_LATENTS", str(int(keeps)))
@@ -258,7 +258,7 @@ def test_what_was_kept_for_a_take_alone_goes_when_it_is_published(
     assert store.stages.find(text) == b"numbers"
 
 
-def test_a_renderer_hears_what_follows_with_its_model(store: Store, solid: Solid, tmp_path: Path) -> None:
+def test_a_renderer_gets_the_later_takes_of_its_model(store: Store, solid: Solid, tmp_path: Path) -> None:
     shots = {"1/010": a_take("a"), "1/020": a_take("x", model=OTHER_CARD), "1/030": a_take("b"), "1/040": a_take("c")}
     found = ordered(film(tmp_path, shots), store, solid)
     warm = WarmRenderer()
@@ -273,7 +273,7 @@ def test_a_renderer_hears_what_follows_with_its_model(store: Store, solid: Solid
     ]
 
 
-def test_a_renderer_that_ran_out_of_memory_is_opened_anew_with_less(store: Store, solid: Solid, tmp_path: Path) -> None:
+def test_a_renderer_that_ran_out_of_memory_is_reopened_with_less(store: Store, solid: Solid, tmp_path: Path) -> None:
     plan = film(tmp_path, {"1/010": a_take("a"), "1/020": a_take("b"), "1/030": a_take("c")})
     first, second, third = ordered(plan, store, solid)
     warm = WarmRenderer()

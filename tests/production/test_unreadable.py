@@ -1,4 +1,4 @@
-"""A take that a colleague rendered with umask 077: it is there, and this user may not read it."""
+"""A take that another user rendered with umask 077: it exists, but this user may not read it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def store(open_folder: Path) -> Iterator[Store]:
 
 
 def close(store: Store, what: str) -> str:
-    """Make a part of the take, or what it lies in, unreadable for the user under test; who keeps it, in words."""
+    """Make part of the take, or a folder above it, unreadable for the user under test. Returns the owner."""
     path = store.takes.folder / CLOSED.key / what
     if os.geteuid() == 0:
         os.chown(path, 0, 0)
@@ -49,7 +49,7 @@ def close(store: Store, what: str) -> str:
 
 
 @pytest.mark.parametrize("what", ["", "take.json", "clip.mkv"])
-def test_it_is_neither_damaged_nor_rendered_nor_in_the_way_of_others(
+def test_it_is_neither_damaged_nor_rendered_and_blocks_no_other_take(
     store: Store, open_folder: Path, as_nobody: AsNobody, what: str
 ) -> None:
     keeper = close(store, what)
@@ -75,7 +75,7 @@ def test_it_is_neither_damaged_nor_rendered_nor_in_the_way_of_others(
     assert (store.takes.folder / CLOSED.key / "clip.mkv").exists()
 
 
-def test_what_needs_it_is_a_slate_that_says_so(store: Store, open_folder: Path, as_nobody: AsNobody) -> None:
+def test_a_shot_that_needs_it_is_a_slate_that_says_so(store: Store, open_folder: Path, as_nobody: AsNobody) -> None:
     keeper = close(store, "clip.mkv")
 
     def check() -> None:
@@ -90,7 +90,7 @@ def test_what_needs_it_is_a_slate_that_says_so(store: Store, open_folder: Path, 
     as_nobody(check)
 
 
-def test_a_kept_clip_that_cannot_be_read_is_named(store: Store, open_folder: Path, as_nobody: AsNobody) -> None:
+def test_a_pinned_clip_that_cannot_be_read_is_named(store: Store, open_folder: Path, as_nobody: AsNobody) -> None:
     keeper = close(store, "")
 
     def check() -> None:
@@ -111,7 +111,7 @@ def test_it_is_found_again_when_it_can_be_read(store: Store) -> None:
 
 
 @pytest.mark.parametrize("closed", ["outputs/films", "outputs/takes", "outputs/logs"])
-def test_outputs_of_somebody_else_are_named_with_who_and_whose(
+def test_outputs_of_another_user_are_named_with_both_users(
     store: Store, open_folder: Path, as_nobody: AsNobody, closed: str
 ) -> None:
     folder = open_folder / closed
@@ -130,9 +130,7 @@ def test_outputs_of_somebody_else_are_named_with_who_and_whose(
     folder.chmod(0o755)
 
 
-def test_where_takes_may_not_be_listed_nobody_knows_what_is_there(
-    store: Store, open_folder: Path, as_nobody: AsNobody
-) -> None:
+def test_takes_that_may_not_be_listed_are_an_error(store: Store, open_folder: Path, as_nobody: AsNobody) -> None:
     keeper = f"{store.takes.folder.resolve()} belongs to "
     if os.geteuid() == 0:
         os.chown(store.takes.folder, 0, 0)

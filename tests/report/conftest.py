@@ -13,7 +13,7 @@ from wan_render.report import write_report
 
 @pytest.fixture(scope="session")
 def dailies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A film's folder as somebody got it by mail: moved, with the store gone."""
+    """A film's folder as somebody gets it by mail: moved, and without the store."""
     made, home = tmp_path_factory.mktemp("v003"), tmp_path_factory.mktemp("store")
     review = a_review(made, five_shots(Store(home)))
     write_film(review)

@@ -1,4 +1,4 @@
-"""A small finished film to report on: its clips tell which frame is which by their colour."""
+"""A small finished film to report on. The colours of its clips identify every frame."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def five_shots(store: Store) -> tuple[ReviewShot, ...]:
 
 
 def a_review(folder: Path, shots: tuple[ReviewShot, ...], *, title: str = "江河与白鸽") -> Review:
-    """A review of a film in `folder`, each of its frames in the colour of its shot's place."""
+    """A review of a film in `folder`. The colour of a frame is that of its shot's place."""
     frames = max(shot.start + shot.frames for shot in shots)
     return Review(
         title=title,

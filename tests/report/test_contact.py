@@ -41,7 +41,7 @@ def test_a_shot_shows_its_first_middle_and_last_picture(store: Store, tmp_path: 
         assert middle_of(frame, 1, layout, sheet) == pytest.approx((level,) * 3, abs=3)
 
 
-def test_what_is_cropped_of_a_keyframe_lies_in_the_corner_of_its_frame(store: Store, tmp_path: Path) -> None:
+def test_a_cropped_keyframe_is_shown_whole_in_the_corner_of_its_frame(store: Store, tmp_path: Path) -> None:
     whole = tmp_path / "whole.png"
     Image.new("RGB", (100, 300), (250, 0, 250)).save(whole)
     keyframes = [("river", store.picture(RED)), ("ruins", store.picture(BLUE))]
@@ -56,7 +56,7 @@ def test_what_is_cropped_of_a_keyframe_lies_in_the_corner_of_its_frame(store: St
     assert corners[1] == pytest.approx((250, 0, 250), abs=12)
 
 
-def test_a_caption_stands_under_every_shot(store: Store, tmp_path: Path) -> None:
+def test_every_shot_has_a_caption(store: Store, tmp_path: Path) -> None:
     layout, sheet = drawn(a_review(tmp_path, five_shots(store)), tmp_path)
 
     pixels = np.asarray(sheet.convert("L"))

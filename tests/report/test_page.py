@@ -27,7 +27,7 @@ DESK, PHONE = (1280, 900), (390, 844)
 
 @contextmanager
 def opened(browser: Browser, folder: Path, size: tuple[int, int] = DESK) -> Iterator[Page]:
-    """The page from disk; leaving it asserts that it said nothing on the console and asked for nothing elsewhere."""
+    """The page, opened from disk. At the end, asserts that the console is empty and that nothing else was requested."""
     page = browser.new_page(viewport={"width": size[0], "height": size[1]})
     said: list[str] = []
     asked: list[str] = []
@@ -60,7 +60,7 @@ def page(browser: Browser, dailies: Path) -> Iterator[Page]:
 
 
 def film_frame(page: Page) -> int:
-    """The film frame on screen, by the player's own time."""
+    """The film frame on screen, by the time of the player."""
     until(page, "!document.querySelector('#film').seeking")
     frame: int = page.evaluate("Math.floor(document.querySelector('#film').currentTime * 16 + 0.01)")
     return frame
@@ -76,7 +76,7 @@ def colour_on_screen(page: Page) -> tuple[int, ...]:
 
 
 def shows(page: Page, colour: tuple[int, int, int]) -> bool:
-    """Whether the film shows a colour now; the encoder is near it, other colours are far."""
+    """Whether the film shows a colour, within the tolerance of the encoder."""
     return all(abs(one - other) < 40 for one, other in zip(colour_on_screen(page), colour, strict=True))
 
 
@@ -111,7 +111,7 @@ def test_takes_play_together(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("place", "before", "at"), [(1, GREY, RED), (2, RED, GREEN), (3, GREEN, BLUE)])
-def test_a_click_on_a_shot_shows_its_very_first_frame(
+def test_a_click_on_a_shot_shows_its_first_frame(
     page: Page, place: int, before: tuple[int, int, int], at: tuple[int, int, int]
 ) -> None:
     page.locator(f"#strip li:nth-child({place}) button").click()
@@ -143,7 +143,7 @@ def test_a_place_on_the_timeline_is_a_place_in_the_film(page: Page) -> None:
     assert film_frame(page) == 44
 
 
-def test_the_keyboard_runs_the_film(page: Page) -> None:
+def test_the_keyboard_controls_the_film(page: Page) -> None:
     page.keyboard.press("]")
     page.keyboard.press("]")
     assert film_frame(page) == 24
@@ -174,7 +174,7 @@ def test_space_on_a_button_presses_it_once(page: Page) -> None:
     assert not page.evaluate("document.querySelector('#film').paused")
 
 
-def test_why_a_shot_is_missing_is_said_at_the_top_and_at_the_shot(page: Page) -> None:
+def test_the_reason_for_a_missing_shot_is_at_the_top_and_at_the_shot(page: Page) -> None:
     assert SLATE in page.locator("#slates").inner_text()
     assert SLATE in (page.locator("#shot-3 > .notice").text_content() or "")
     top = page.locator("#slates").bounding_box()
@@ -182,7 +182,7 @@ def test_why_a_shot_is_missing_is_said_at_the_top_and_at_the_shot(page: Page) ->
     assert top["y"] < 250
 
 
-def test_a_shot_tells_what_it_was_made_of(page: Page) -> None:
+def test_a_shot_shows_its_takes_prompts_and_settings(page: Page) -> None:
     shot = page.locator("#shot-1")
 
     shot.scroll_into_view_if_needed()
@@ -204,7 +204,7 @@ def test_a_shot_tells_what_it_was_made_of(page: Page) -> None:
     assert shot.locator(".keyframes img").count() == 2
 
 
-def test_the_line_that_keeps_a_clip_is_copied(browser: Browser, dailies: Path) -> None:
+def test_the_line_that_pins_a_clip_is_copied(browser: Browser, dailies: Path) -> None:
     with opened(browser, dailies) as page:
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         button = page.locator("#shot-1 .take.chosen .copy")
@@ -216,7 +216,7 @@ def test_the_line_that_keeps_a_clip_is_copied(browser: Browser, dailies: Path) -
         assert page.evaluate("navigator.clipboard.readText()") == button.inner_text()
 
 
-def test_every_picture_of_the_page_is_there(page: Page) -> None:
+def test_every_picture_of_the_page_exists(page: Page) -> None:
     page.evaluate("document.querySelectorAll('img').forEach((image) => { image.loading = 'eager'; })")
 
     until(page, "[...document.images].every((image) => image.complete)")
@@ -225,7 +225,7 @@ def test_every_picture_of_the_page_is_there(page: Page) -> None:
     assert page.evaluate("document.images.length") > 8
 
 
-def test_every_file_that_it_names_is_in_the_folder(page: Page, dailies: Path) -> None:
+def test_every_file_that_the_page_names_is_in_the_folder(page: Page, dailies: Path) -> None:
     named: list[str] = page.evaluate(
         "[...document.querySelectorAll('[src], [poster], a[href]')]"
         ".flatMap((one) => ['src', 'poster', 'href'].map((name) => one.getAttribute(name)))"
@@ -258,7 +258,7 @@ def test_nothing_scrolls_sideways(browser: Browser, tmp_path: Path, size: tuple[
 PAYLOAD = """"'><script>window.ran=1</script><img src=x onerror="window.ran=1">{{ 7*7 }}</style></title>"""
 
 
-def test_what_a_storyboard_says_is_text_and_nothing_else(browser: Browser, tmp_path: Path) -> None:
+def test_text_of_a_storyboard_is_only_text_on_the_page(browser: Browser, tmp_path: Path) -> None:
     folder = tmp_path / "v001"
     folder.mkdir()
     write_report(said_everywhere(a_review(folder, five_shots(Store(tmp_path / "store"))), PAYLOAD), folder)
@@ -273,7 +273,7 @@ def test_what_a_storyboard_says_is_text_and_nothing_else(browser: Browser, tmp_p
 
 
 def said_everywhere(review: Review, text: str) -> Review:
-    """The review with a text in every field that a storyboard, a model or a device fills with words."""
+    """The review with a text in every field that has text of a storyboard, a model or a device."""
 
     def said(value: Any, **more: Any) -> Any:
         return replace(value, **{name: text for name in WORDS if isinstance(getattr(value, name, None), str)}, **more)
@@ -299,7 +299,7 @@ WORDS = (
 
 
 def without_film(folder: Path) -> Path:
-    """The page of a film that is not there would complain of it on the console."""
+    """A page whose film is missing would print an error on the console."""
     page = folder / "index.html"
     page.write_text(page.read_text(encoding="utf-8").replace('src="film.mp4"', ""), encoding="utf-8")
     return folder
@@ -313,7 +313,7 @@ def luminance(colour: str) -> float:
 
 
 def contrasts(page: Page) -> dict[str, float]:
-    """Contrast of text against what it stands on, by WCAG 2, for every kind of text of the page."""
+    """Contrast of text against its background, by WCAG 2, for every kind of text on the page."""
     pairs: dict[str, list[str]] = page.evaluate(
         """() => Object.fromEntries([...document.querySelectorAll('h1, h2, h3, p, dt, dd, a, button, span, li')]
           .filter((one) => one.checkVisibility() && one.innerText && !one.closest('.strip .blank'))
@@ -328,7 +328,7 @@ def contrasts(page: Page) -> dict[str, float]:
     return {name: (bright + 0.05) / (dark + 0.05) for name, (dark, bright) in lit.items()}
 
 
-def test_both_schemes_can_be_read(page: Page) -> None:
+def test_both_themes_are_legible(page: Page) -> None:
     paper = "getComputedStyle(document.body).backgroundColor"
     assert luminance(page.evaluate(paper)) < 0.02
     assert {name: ratio for name, ratio in contrasts(page).items() if ratio < 4.5} == {}
@@ -339,7 +339,7 @@ def test_both_schemes_can_be_read(page: Page) -> None:
     assert {name: ratio for name, ratio in contrasts(page).items() if ratio < 4.5} == {}
 
 
-def test_the_scheme_is_remembered(page: Page) -> None:
+def test_the_theme_is_remembered(page: Page) -> None:
     page.get_by_role("button", name="Light").click()
     until(page, "localStorage.getItem('wan-render-theme') === 'light'")
     for _ in range(5):  # a busy browser may write it down a moment after the page has

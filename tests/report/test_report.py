@@ -44,7 +44,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_everything_that_people_open_lies_in_the_films_folder(store: Store, folder: Path) -> None:
+def test_everything_that_people_open_is_in_the_films_folder(store: Store, folder: Path) -> None:
     write_report(a_review(folder, five_shots(store)), folder)
 
     assert names(folder) == {"index.html", "shots.csv", "contact.png", "review"}
@@ -52,7 +52,7 @@ def test_everything_that_people_open_lies_in_the_films_folder(store: Store, fold
     assert not any(path.is_symlink() for path in folder.rglob("*"))
 
 
-def test_a_keyframe_that_loses_much_is_shown_whole_with_the_share(store: Store, folder: Path) -> None:
+def test_a_keyframe_that_is_cropped_much_is_shown_whole_with_the_share(store: Store, folder: Path) -> None:
     whole = folder.parent / "whole.png"
     Image.new("RGB", (100, 300), (250, 0, 250)).save(whole)
     keyframes = [("river", store.picture(RED)), ("ruins", store.picture(BLUE))]
@@ -86,7 +86,7 @@ def test_the_poster_of_another_take_is_its_own_middle(store: Store, folder: Path
     assert close(colour_of(folder / "review" / "1-take-2.jpg"), (10 * (FRAMES // 2),) * 3)
 
 
-def test_previews_take_no_room_of_their_own(store: Store, folder: Path) -> None:
+def test_previews_are_hard_links(store: Store, folder: Path) -> None:
     take = store.take(flat(RED))
 
     write_report(a_review(folder, (a_shot("1/010", (take,)),)), folder)
@@ -123,7 +123,7 @@ def test_two_equal_shots_share_a_preview_and_show_their_own_part(store: Store, f
     assert close(colour_of(folder / "review" / "2-first.jpg"), (100, 100, 100))
 
 
-def test_a_keyframe_shared_by_shots_is_there_once(store: Store, folder: Path) -> None:
+def test_a_keyframe_shared_by_shots_has_one_thumbnail(store: Store, folder: Path) -> None:
     shared = ("ruins", store.picture(BLUE))
     shots = (a_shot("1/010", (), keyframes=(shared,)), a_shot("1/020", (), start=16, keyframes=(shared,)))
 
@@ -149,7 +149,7 @@ def test_a_clip_that_cannot_be_read_is_named(store: Store, folder: Path) -> None
         write_report(a_review(folder, (a_shot("1/010", (replace(take, clip=broken),)),)), folder)
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_of_the_disk(store: Store, folder: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_disk_error(store: Store, folder: Path) -> None:
     review: Review = a_review(folder, five_shots(store))
     (folder / "shots.csv").mkdir()
 

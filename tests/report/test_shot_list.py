@@ -40,11 +40,11 @@ def test_it_has_a_row_for_every_take_in_the_films_order(review: Review, tmp_path
     assert list(table["slate"]) == ["", "", "", "", SLATE, "", ""]
 
 
-def test_a_row_tells_all_of_its_take(review: Review, tmp_path: Path) -> None:
+def test_a_row_describes_its_take(review: Review, tmp_path: Path) -> None:
     row = read(review, tmp_path).iloc[2].to_dict()
 
     take = review.shots[0].takes[2]
-    told = {
+    expected = {
         "film": "江河与白鸽",
         "scene": "1",
         "shot": "010",
@@ -66,7 +66,7 @@ def test_a_row_tells_all_of_its_take(review: Review, tmp_path: Path) -> None:
         "seconds.step": "90.5",
         "settings.steps": "40",
     }
-    assert {column: row[column] for column in told} == told
+    assert {column: row[column] for column in expected} == expected
 
 
 def test_spreadsheets_see_its_encoding(review: Review, tmp_path: Path) -> None:

@@ -29,5 +29,5 @@ def test_frames_read_as_screen_time(frames: int, read: str) -> None:
     ("seconds", "read"),
     [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7639, "2 h 07 min")],
 )
-def test_time_spent_reads_at_the_precision_it_deserves(seconds: float, read: str) -> None:
+def test_durations_read_at_a_suitable_precision(seconds: float, read: str) -> None:
     assert clock(seconds) == read

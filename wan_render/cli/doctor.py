@@ -226,11 +226,11 @@ def _outputs(settings: MachineSettings) -> Finding:
 def _disk(what: str, folder: Path, *, needed: bool) -> Finding:
     """A folder and its free space. A cache is optional: without it, every process hashes files and compiles kernels
     again."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        found = f"{folder}: {there} {'cannot be written' if there.is_dir() else 'is not a folder'}"
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        found = f"{folder}: {existing} {'cannot be written' if existing.is_dir() else 'is not a folder'}"
         return Finding(what, found, f"name another folder in {PREFIX}{what.upper()}", needed)
-    return Finding(what, f"{folder}, {gigabytes(shutil.disk_usage(there).free)} free")
+    return Finding(what, f"{folder}, {gigabytes(shutil.disk_usage(existing).free)} free")
 
 
 def _registered() -> Iterator[Finding]:

@@ -50,7 +50,7 @@ class Reporter(Protocol):
 
 @contextmanager
 def reporter() -> Iterator[Reporter]:
-    """Bars if stderr is a terminal, lines otherwise. Warnings of the log are shown, too."""
+    """Bars if stderr is a terminal, lines otherwise. Warnings of the log are also shown."""
     with _bars() if sys.stderr.isatty() else _lines() as report, _log_shown(report):
         yield report
 

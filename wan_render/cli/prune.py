@@ -21,8 +21,8 @@ def run(arguments: argparse.Namespace) -> int:
     say_first(session)
     pins = tuple(_pins(session))
     if arguments.yes:
-        gone = prune(session.plan, session.store, arguments.keep, pins, waiting=_waiting)
-        _print(gone, "deleted")
+        deleted = prune(session.plan, session.store, arguments.keep, pins, waiting=_waiting)
+        _print(deleted, "deleted")
     else:
         found = prunable(session.plan, session.store, arguments.keep, pins)
         _print(found, "unused")

@@ -44,8 +44,8 @@ def raster_frames(cut: Cut, sources: FilmSources) -> Iterator[Pixels]:
     """
     running: dict[int, Iterator[Pixels]] = {}
     for layers in film_layers(cut):
-        for gone in running.keys() - {layer.event for layer in layers}:
-            del running[gone]
+        for ended in running.keys() - {layer.event for layer in layers}:
+            del running[ended]
         for layer in layers:
             if layer.event not in running:
                 running[layer.event] = _event_frames(cut, cut.events[layer.event], sources)

@@ -65,7 +65,7 @@ def lettering_warnings(plan: FilmPlan) -> tuple[Problem, ...]:
 
 
 def _named(characters: Sequence[str]) -> str:
-    """Each character with its code point, since the reader's font may lack it, too."""
+    """Each character with its code point, since the reader's font may also lack it."""
     named = [f"{character} (U+{ord(character):04X})" for character in characters[:MOST_NAMED]]
     more = len(characters) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")

@@ -181,6 +181,6 @@ def _unfit(folder: Path) -> str:
     try:
         return "" if stat.S_ISDIR(folder.stat().st_mode) else "is not a folder"
     except ValueError:
-        return "has a NUL in it"
+        return "contains a NUL"
     except OSError as error:
-        return "is not there" if isinstance(error, FileNotFoundError) else f"cannot be used: {error.strerror}"
+        return "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be used: {error.strerror}"
