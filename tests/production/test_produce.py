@@ -172,7 +172,7 @@ def test_a_still_whose_picture_was_replaced_is_a_slate(store: Store, solid: Soli
 def test_a_machine_that_fails_every_shot_makes_a_film_of_slates(store: Store, solid: Solid, tmp_path: Path) -> None:
     version = made(film(tmp_path, {"1/010": a_take("die")}), store, solid)
 
-    assert version.slates == {"1/010": "paint spilt; the same command tries it again"}
+    assert version.slates == {"1/010": "paint spilt; run the same command again to retry"}
     assert probe(version.video).frames == 5
 
 

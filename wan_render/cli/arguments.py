@@ -80,7 +80,7 @@ def _on_storyboard(commands: Commands[argparse.ArgumentParser], name: str, summa
     command = _command(commands, name, summary)
     command.add_argument("file", metavar="FILE", type=Path, help="the storyboard")
     command.add_argument(
-        "--allow", metavar="DIR", type=Path, action="append", default=[], help="another folder it may use files from"
+        "--allow", metavar="DIR", type=Path, action="append", default=[], help="another folder whose files it may use"
     )
     return command
 

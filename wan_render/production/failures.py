@@ -1,4 +1,4 @@
-"""What became of a run's orders: which takes failed, and what their slates say. The film is made all the same."""
+"""The takes of a run that failed, and the text on their slates. The film is made without them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wan_render.production.order import RenderOrder
 from wan_render.store import Clip
 
 Outcome = Clip | WanRenderError
-"""What became of an order."""
+"""The result of an order."""
 
 
 def failures(outcomes: Mapping[RenderOrder, Outcome]) -> Mapping[str, str]:
@@ -19,7 +19,7 @@ def failures(outcomes: Mapping[RenderOrder, Outcome]) -> Mapping[str, str]:
 
 
 def unmet_need(order: RenderOrder, outcomes: Mapping[RenderOrder, Outcome]) -> RenderError | None:
-    """Why an order is not tried: a take that it needs failed. None where none did."""
+    """Why an order cannot be rendered: a take that it needs failed. None if no needed take failed."""
     if not order.needs:
         return None
     needed = {each.take.key: (each, error) for each, error in _failed(outcomes).items()}
@@ -30,9 +30,9 @@ def unmet_need(order: RenderOrder, outcomes: Mapping[RenderOrder, Outcome]) -> R
 
 
 def slate_reason(error: WanRenderError) -> str:
-    """What failed, on what, and what to do: of the machine's faults all that is known, of others what was found."""
-    said = "; ".join(map(_of_machine if isinstance(error, MachineError) else _of_take, error.problems))
-    return one_line(f"{said}; the same command tries it again" if error.worth_retrying else said)
+    """What failed and what to do. For faults of the machine also where, for example on which device."""
+    reason = "; ".join(map(_of_machine if isinstance(error, MachineError) else _of_take, error.problems))
+    return one_line(f"{reason}; run the same command again to retry" if error.worth_retrying else reason)
 
 
 def _failed(outcomes: Mapping[RenderOrder, Outcome]) -> dict[RenderOrder, WanRenderError]:

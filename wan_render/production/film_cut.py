@@ -28,7 +28,7 @@ def cut_of(
     run: Run,
     failures: Mapping[str, str],
     clip: Callable[[str], Clip | None],
-    doubtful: Callable[[str], bool] = lambda shot: True,  # noqa: ARG005
+    doubtful: Callable[[str], bool] = lambda shot: True,  # noqa: ARG005 - named for callers
 ) -> Cut:
     """The edit: clips that exist, slates for the rest.
 

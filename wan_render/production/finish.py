@@ -43,7 +43,7 @@ def finish(
     run: Run,
     failures: Mapping[str, str],
     *,
-    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
+    progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005 - named for callers
     waiting: Callable[[str], None] = LOG.warning,
 ) -> FilmVersion:
     """Make the film from the clips in the store, with a slate for every missing shot. An unchanged film is not made

@@ -46,9 +46,9 @@ class Animatic:
     def missing(
         self,
         card: ModelCard,  # noqa: ARG002 - no model's weights are needed
-        loras: Sequence[PublishedLora] = (),  # noqa: ARG002
-        profile: str = "exact",  # noqa: ARG002
-        variant: str = "",  # noqa: ARG002
+        loras: Sequence[PublishedLora] = (),  # noqa: ARG002 - likewise
+        profile: str = "exact",  # noqa: ARG002 - no profile needs anything
+        variant: str = "",  # noqa: ARG002 - likewise
     ) -> Problem | None:
         """The problem that OpenCV is not installed, or None. The base install includes it."""
         if find_spec("cv2") is not None:

@@ -58,7 +58,7 @@ def choose_move(take: Take) -> Move:
     with the same seed.
     """
     pictures = [plate.shows for plate in (take.first, take.last) if plate is not None]
-    dice = random.Random(content_key("animatic-move/1", (take.seed, take.prompt, *pictures)))  # noqa: S311
+    dice = random.Random(content_key("animatic-move/1", (take.seed, take.prompt, *pictures)))  # noqa: S311 - not for security
     angle = dice.uniform(0, 2 * math.pi)
     zoom = dice.uniform(0.12, 0.17)
     drawn = Move(math.cos(angle), math.sin(angle), zoom, zoom)

@@ -47,7 +47,7 @@ def drift(take: Take) -> Iterator[Pixels]:
 
 def _palette(take: Take) -> list[tuple[float, float, float]]:
     """The colours of the ground and of the lights: one of the opposite hue, the others near the ground's hue."""
-    dice = random.Random(content_key("animatic-palette/1", take.prompt))  # noqa: S311
+    dice = random.Random(content_key("animatic-palette/1", take.prompt))  # noqa: S311 - not for security
     hue = dice.random()
     steps = [0.0, 0.5 + dice.uniform(-0.08, 0.08), 0.04, 0.10, -0.06, 0.07]
     values = [0.20, 0.50, 0.42, 0.62, 0.40, 0.75]
@@ -55,7 +55,7 @@ def _palette(take: Take) -> list[tuple[float, float, float]]:
 
 
 def _lights(take: Take) -> list[Light]:
-    dice = random.Random(content_key("animatic-drift/1", (take.seed, take.prompt)))  # noqa: S311
+    dice = random.Random(content_key("animatic-drift/1", (take.seed, take.prompt)))  # noqa: S311 - not for security
     wide = take.size.width / take.size.height
     return [
         Light(

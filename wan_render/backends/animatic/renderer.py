@@ -98,7 +98,7 @@ def _collect(take: Take, pictures: Iterator[Pixels], listen: Listen) -> Pixels:
     return frames
 
 
-def _check_plate(name: str, is_wanted: bool, plate: Pixels | None, take: Take) -> None:  # noqa: FBT001
+def _check_plate(name: str, is_wanted: bool, plate: Pixels | None, take: Take) -> None:  # noqa: FBT001 - one caller
     if (plate is not None) is not is_wanted:
         raise _refused(
             f"{'no' if is_wanted else 'a'} {name} plate was given", f"the take has {'one' if is_wanted else 'none'}"
