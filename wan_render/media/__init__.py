@@ -4,7 +4,7 @@ clip          a take's frames as a lossless file, and back, by index
 preview       a small copy of a clip that browsers play
 film_encode   a cut becomes film.mp4 in one encode
 raster        the film's frames, one at a time, before scaling
-timeline      which pictures make up each film frame; pure
+frame_layers  which pictures make up each film frame; pure
 ahead         decodes a few frames ahead of the encoder, in a thread
 lettering     cards, slates and labels as one ASS file
 text          the font: missing glyphs, line widths, line breaks
