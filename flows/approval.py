@@ -29,7 +29,7 @@ from pydantic import Field
 
 from flows.artifacts import show_plan
 from wan_render.errors import Problem, Stopped, UsageError
-from wan_render.production import Run
+from wan_render.production.run import Run
 
 ANSWER_SECONDS = 7 * 24 * 60 * 60
 """So long a run waits for its answer; then Prefect calls it Failed, and a retry asks again."""

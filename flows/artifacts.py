@@ -13,9 +13,11 @@ from flows.markdown import disarmed, link, plain
 from flows.names import artifact_key
 from flows.take_tasks import TakeTasks
 from wan_render.errors import Problem, WanRenderError
-from wan_render.production import FilmVersion, RenderOrder, Run
+from wan_render.production.render_order import RenderOrder
+from wan_render.production.run import Run
 from wan_render.session.wording import counted, gigabytes
 from wan_render.status import ShotStatus
+from wan_render.store import FilmVersion
 from wan_render.store.disk import free_disk_bytes
 
 

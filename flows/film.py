@@ -21,21 +21,18 @@ from flows.progress import Bar
 from flows.requested import session
 from flows.run_logs import no_alarms, no_walls
 from flows.take_tasks import TakeTasks, run_take_tasks
+from wan_render.devices import local_devices
 from wan_render.errors import Stopped, WanRenderError
-from wan_render.farm import LocalFarm, local_devices
-from wan_render.production import (
-    FilmVersion,
-    Run,
-    begin,
-    failures,
-    film_warnings,
-    finish,
-    warnings_of,
-    with_film_change,
-)
+from wan_render.farm.local import LocalFarm
+from wan_render.production.failures import failures
+from wan_render.production.film_change import with_film_change
+from wan_render.production.film_warnings import film_warnings, warnings_of
+from wan_render.production.finish import finish
+from wan_render.production.run import Run, begin
 from wan_render.session.film_session import Session
 from wan_render.session.forecast_text import forecast
 from wan_render.session.shot_selection import selected
+from wan_render.store import FilmVersion
 
 
 @flow(name="film", flow_run_name=film_run_name, persist_result=False)

@@ -27,7 +27,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from flows.deploying import BATCH, DEPLOYMENTS, PAGE, read_pages
 from flows.names import NAMED
 from flows.requested import film_name, folder_name
-from wan_render.plan.drafts import SLUG_ENDING
+from wan_render.draft_slug import draft_slug
 
 REQUESTED_BY = "wan-render.requested-by"
 """The label of a run that names who asked for it. `prefect deployment run` sets none."""
@@ -118,8 +118,8 @@ def slug_of_run(run: FlowRun, deployment: str) -> str:
         return str(run.labels[NAMED])
     if deployment == BATCH:
         return folder_name(Path(str(run.parameters.get("folder", ""))))
-    ending = SLUG_ENDING if run.parameters.get("draft") else ""
-    return film_name(Path(str(run.parameters.get("storyboard", "")))) + ending
+    name = film_name(Path(str(run.parameters.get("storyboard", ""))))
+    return draft_slug(name) if run.parameters.get("draft") else name
 
 
 def _standing(run: FlowRun, due: datetime, now: datetime) -> Standing:

@@ -15,7 +15,7 @@ from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
 from flows.requested import film_name, folder_name
-from wan_render.plan.drafts import SLUG_ENDING
+from wan_render.draft_slug import draft_slug
 
 NAMED = "wan-render.slug"
 """The label of a run whose name is its film's slug."""
@@ -25,7 +25,8 @@ def film_run_name() -> str:
     """The film's slug, if somebody has read it; else the storyboard's name."""
     if named := _slug():
         return named
-    return film_name(Path(_parameter("storyboard"))) + (SLUG_ENDING if flow_run.parameters["draft"] else "")
+    name = film_name(Path(_parameter("storyboard")))
+    return draft_slug(name) if flow_run.parameters["draft"] else name
 
 
 def batch_run_name() -> str:

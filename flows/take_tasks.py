@@ -13,9 +13,14 @@ from prefect.states import Cancelled, Completed, Failed
 
 from flows.progress import Bar
 from wan_render.errors import Stopped, WanRenderError
-from wan_render.farm import ATTEMPTS, AttemptFailed, Event, Farm, Outcome, Scheduler, WorkClock
+from wan_render.farm.attempts import ATTEMPTS
+from wan_render.farm.farm_contract import Farm
+from wan_render.farm.process.work_clock import WorkClock
+from wan_render.farm.scheduler import AttemptFailed, Event, Scheduler
 from wan_render.printable import logger
-from wan_render.production import RenderOrder, Run
+from wan_render.production.failures import Outcome
+from wan_render.production.render_order import RenderOrder
+from wan_render.production.run import Run
 from wan_render.render_values import Phase, Progress
 from wan_render.session.wording import lasting
 from wan_render.status import TakeStatus

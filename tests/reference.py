@@ -5,7 +5,12 @@ from __future__ import annotations
 from wan_render.backend_contract import Backend
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.plan import FilmPlan
-from wan_render.production import Outcome, RenderOrder, WarmRenderer, begin, failures, finish, render_take, unmet_need
+from wan_render.production.failures import Outcome, failures, unmet_need
+from wan_render.production.finish import finish
+from wan_render.production.render_order import RenderOrder
+from wan_render.production.render_take import render_take
+from wan_render.production.run import begin
+from wan_render.production.warm_renderer import WarmRenderer
 from wan_render.render_values import Device, Listen
 from wan_render.store import FilmVersion, Store
 

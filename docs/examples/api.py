@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 
 from wan_render.backends import backend, family_for
+from wan_render.devices import cpu
 from wan_render.facts import FactCache
-from wan_render.farm import LocalFarm, cpu, render_all
+from wan_render.farm.local import LocalFarm
+from wan_render.farm.scheduler import render_all
 from wan_render.plan import make_plan
-from wan_render.production import begin, failures, finish
+from wan_render.production.failures import failures
+from wan_render.production.finish import finish
+from wan_render.production.run import begin
 from wan_render.settings import machine_settings
 from wan_render.store import Store
 from wan_render.storyboard import read_storyboard

@@ -14,7 +14,8 @@ import pytest
 from tests.farm.orders import order
 from wan_render.cli.progress_bars import Reporter, reporter
 from wan_render.errors import DeviceError, Problem
-from wan_render.farm import AttemptFailed, Began, Ended, Event, Verdict
+from wan_render.farm.attempts import Verdict
+from wan_render.farm.scheduler import AttemptFailed, Began, Ended, Event
 from wan_render.render_values import Phase, Progress
 from wan_render.session.countdown import Countdown, Expected, RunCountdown
 from wan_render.store import Clip

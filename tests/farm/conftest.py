@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.farm.orders import WORK
-from wan_render.farm import FarmSettings, LocalFarm, Stall
+from wan_render.farm.farm_settings import FarmSettings, Stall
+from wan_render.farm.local import LocalFarm
 from wan_render.render_values import Device
 
 OpenFarm = Callable[..., LocalFarm]

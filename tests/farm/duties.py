@@ -25,7 +25,7 @@ from wan_render.errors import (
 )
 from wan_render.farm.process.order_handler import OrderHandler, Write
 from wan_render.media.ffmpeg import Ffmpeg
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Group, Listen, Phase, Progress
 from wan_render.store import Clip
 from wan_render.take import Size

@@ -11,7 +11,7 @@ from wan_render.backend_contract import Backend, Renderer
 from wan_render.backends import backend
 from wan_render.backends.animatic import Animatic
 from wan_render.model_card import KindDefaults, ModelCard
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import ALONE, Device, Frames, Group, Listen, Phase, Progress, TakeInputs, Workspace
 from wan_render.store import Clip
 from wan_render.take import Sampling, ShotKind, Size, Take

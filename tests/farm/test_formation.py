@@ -14,7 +14,7 @@ from wan_render.farm.groups.expected_time import expected_seconds
 from wan_render.farm.groups.formation import MARGIN, Coming, formation
 from wan_render.farm.groups.formation import simulated_end as expected_night
 from wan_render.farm.groups.simulation import SimulatedRun
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 from wan_render.take import FramePlate
 

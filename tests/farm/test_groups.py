@@ -21,9 +21,12 @@ from tests.farm.conftest import OpenFarm
 from tests.farm.orders import Grouping, Wide, device, grouped, nobody, order, pid
 from tests.farm.test_stopping import runs, said, stop, until
 from wan_render.errors import DeviceError, DiskError, LostPeerError, OutOfMemoryError, RenderError
-from wan_render.farm import LocalFarm, Stall, render_all, running_attempt
+from wan_render.farm import running_attempt
+from wan_render.farm.farm_settings import Stall
 from wan_render.farm.groups import simulation
+from wan_render.farm.local import LocalFarm
 from wan_render.farm.locks.device_lock import DeviceLock
+from wan_render.farm.scheduler import render_all
 from wan_render.model_card import ModelCard
 from wan_render.render_values import Progress
 from wan_render.settings import MachineSettings
@@ -445,7 +448,8 @@ A_RUN = """
 import sys
 from pathlib import Path
 from tests.farm.orders import grouped, nobody
-from wan_render.farm import FarmSettings, LocalFarm
+from wan_render.farm.farm_settings import FarmSettings
+from wan_render.farm.local import LocalFarm
 from wan_render.render_values import Device
 
 root = Path(sys.argv[1])

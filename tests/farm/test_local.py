@@ -15,7 +15,7 @@ from tests.farm.conftest import OpenFarm
 from tests.farm.duties import FLOOD
 from tests.farm.orders import device, nobody, order, pid
 from wan_render.errors import DeviceError, PictureError, RenderError
-from wan_render.farm import Stall
+from wan_render.farm.farm_settings import Stall
 from wan_render.render_values import Phase, Progress
 
 

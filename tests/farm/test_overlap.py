@@ -15,9 +15,11 @@ from tests.farm.conftest import OpenFarm
 from tests.farm.duties import ACTIONS
 from tests.farm.orders import nobody, order, pid
 from wan_render.errors import DeviceError, DiskError, OutOfMemoryError, RenderError, Stopped
-from wan_render.farm import Attempts, Began, Event, LocalFarm, render_all
+from wan_render.farm.attempts import Attempts
+from wan_render.farm.local import LocalFarm
 from wan_render.farm.process.order_handler import OrderHandler
-from wan_render.production import RenderOrder
+from wan_render.farm.scheduler import Began, Event, render_all
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
 from wan_render.store import Clip
 from wan_render.take import Size

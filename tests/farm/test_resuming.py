@@ -13,9 +13,11 @@ import pytest
 
 from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backends import backend
+from wan_render.devices import cpu
 from wan_render.errors import DeviceError
-from wan_render.farm import FarmSettings, LocalFarm, cpu
-from wan_render.production import RenderOrder
+from wan_render.farm.farm_settings import FarmSettings
+from wan_render.farm.local import LocalFarm
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Phase, Progress
 from wan_render.store import Store
 from wan_render.take import Sampling, Take

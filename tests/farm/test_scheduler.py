@@ -18,8 +18,11 @@ from tests.farm.test_groups import begins, begun, released
 from tests.farm.test_stopping import until
 from tests.production.solid import Solid, film
 from wan_render.errors import DeviceError, DiskFullError, MachineError, RenderError, Stopped
-from wan_render.farm import Farm, Outcome, render_all
-from wan_render.production import RenderOrder, Run
+from wan_render.farm.farm_contract import Farm
+from wan_render.farm.scheduler import render_all
+from wan_render.production.failures import Outcome
+from wan_render.production.render_order import RenderOrder
+from wan_render.production.run import Run
 from wan_render.render_values import Device, Listen, Progress
 from wan_render.status import status
 from wan_render.store import Clip, Store

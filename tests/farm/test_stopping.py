@@ -18,7 +18,7 @@ import pytest
 from tests.farm.conftest import OpenFarm
 from tests.farm.orders import nobody, order, pid
 from wan_render.errors import DeviceError, MachineError, Stopped
-from wan_render.farm import LocalFarm
+from wan_render.farm.local import LocalFarm
 from wan_render.farm.locks.device_lock import DeviceLock
 from wan_render.render_values import Device
 from wan_render.store import Clip
@@ -29,7 +29,8 @@ A_RUN = """
 import sys
 from pathlib import Path
 from tests.farm.orders import WORK, nobody, order
-from wan_render.farm import FarmSettings, LocalFarm
+from wan_render.farm.farm_settings import FarmSettings
+from wan_render.farm.local import LocalFarm
 from wan_render.render_values import Device
 
 root = Path(sys.argv[1])

@@ -13,10 +13,15 @@ import pytest
 from PIL import Image
 
 from tests.farm.orders import Drawing, grouped, nobody, order
+from wan_render.devices import cpu
 from wan_render.errors import DeviceError, PictureError
 from wan_render.facts import FactCache
-from wan_render.farm import FarmSettings, LocalFarm, cpu, render_all
-from wan_render.production import RenderOrder, WarmRenderer, render_take
+from wan_render.farm.farm_settings import FarmSettings
+from wan_render.farm.local import LocalFarm
+from wan_render.farm.scheduler import render_all
+from wan_render.production.render_order import RenderOrder
+from wan_render.production.render_take import render_take
+from wan_render.production.warm_renderer import WarmRenderer
 from wan_render.render_values import Phase, Progress
 from wan_render.store import Clip, Store
 from wan_render.take import Plate, Size

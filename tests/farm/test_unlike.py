@@ -14,8 +14,9 @@ from tests.farm.orders import Grouping, device, grouped, nobody, order
 from tests.farm.test_groups import FOUR, begins, begun, released
 from tests.farm.test_stopping import said, until
 from wan_render.errors import DeviceError, MachineError
-from wan_render.farm import AttemptFailed, Attempts, Event, render_all
-from wan_render.production import RenderOrder
+from wan_render.farm.attempts import Attempts
+from wan_render.farm.scheduler import AttemptFailed, Event, render_all
+from wan_render.production.render_order import RenderOrder
 from wan_render.store import Clip
 from wan_render.take import FramePlate
 

@@ -16,8 +16,10 @@ from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backends.wan import BACKEND
 from wan_render.devices import gpus
 from wan_render.facts import FactCache
-from wan_render.farm import Event, FarmSettings, LocalFarm, render_all
-from wan_render.production import RenderOrder
+from wan_render.farm.farm_settings import FarmSettings
+from wan_render.farm.local import LocalFarm
+from wan_render.farm.scheduler import Event, render_all
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Phase, Progress
 from wan_render.store import Clip
 from wan_render.take import Plate, Sampling, Take

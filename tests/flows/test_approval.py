@@ -10,7 +10,7 @@ import pytest
 
 from tests.flows.conftest import Farm, until
 from tests.flows.films import write_film
-from wan_render.farm import cpu
+from wan_render.devices import cpu
 from wan_render.farm.locks.device_lock import DeviceLock
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]

@@ -18,8 +18,8 @@ from tests.flows.project import PROJECT
 from tests.reference import produce
 from wan_render.backends import backend
 from wan_render.backends.wan.models.catalogue import catalogue
+from wan_render.devices import cpu
 from wan_render.facts import FactCache
-from wan_render.farm import cpu
 from wan_render.plan import make_plan
 from wan_render.store import Store
 from wan_render.storyboard import read_storyboard

@@ -16,9 +16,11 @@ from flows.names import artifact_key
 from flows.requested import film_name, nothing_in, session, storyboards
 from flows.take_tasks import TakeTasks
 from tests.farm.orders import order
+from wan_render.devices import cpu
 from wan_render.errors import DeviceError, Problem, RenderError, Stopped, UsageError, WanRenderError
-from wan_render.farm import Farm, Scheduler, cpu
-from wan_render.production import RenderOrder
+from wan_render.farm.farm_contract import Farm
+from wan_render.farm.scheduler import Scheduler
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
 from wan_render.store import Clip
 

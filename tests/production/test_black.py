@@ -19,8 +19,7 @@ from wan_render.frame_checks import checked
 from wan_render.media.clip import write_clip
 from wan_render.model_card import ModelCard
 from wan_render.plan import FilmPlan
-from wan_render.production import black_takes
-from wan_render.production.black import BLACK, BLACK_THROUGHOUT, MADE_FROM_BLACK
+from wan_render.production.black import BLACK, BLACK_THROUGHOUT, MADE_FROM_BLACK, black_takes
 from wan_render.render_values import ALONE as NOTHING
 from wan_render.render_values import Device, Frames, Group, Listen, Pixels, TakeInputs, Workspace
 from wan_render.status import State, status

@@ -14,12 +14,15 @@ import pytest
 from tests.production.solid import CPU
 from tests.production.storyboards import ANIMATIC, Stage, clip_of, pixels_of, take_of
 from tests.reference import produce
-from wan_render.farm import LocalFarm, render_all
+from wan_render.farm.local import LocalFarm
+from wan_render.farm.scheduler import render_all
 from wan_render.media.clip import read_frames
 from wan_render.plan import FilmPlan, NotYet, PinnedClip, Rendered, StillPicture
-from wan_render.production import FilmVersion, begin, failures, finish
+from wan_render.production.failures import failures
+from wan_render.production.finish import finish
+from wan_render.production.run import begin
 from wan_render.status import State, plan_json, status
-from wan_render.store import Store
+from wan_render.store import FilmVersion, Store
 from wan_render.store.prune import prunable
 from wan_render.take import FramePlate
 

@@ -11,8 +11,9 @@ from tests.production.solid import CPU, Solid, a_take, film, painted
 from tests.reference import produce
 from wan_render.keys import content_key
 from wan_render.plan import CardText, FilmPlan, PlannedJoint, StillPicture
-from wan_render.production import Run, with_film_change
+from wan_render.production.film_change import with_film_change
 from wan_render.production.film_cut import FILM_FORM, FORMER_FILM_FORMS, cut_of
+from wan_render.production.run import Run
 from wan_render.status import status
 from wan_render.store import FilmVersion, Store, read_film
 from wan_render.store.films import RECORD

@@ -30,11 +30,15 @@ from wan_render.media import ffmpeg
 from wan_render.media.probe import probe
 from wan_render.plan import FilmPlan
 from wan_render.plan.film_plan import CardText, NotYet, StillPicture
-from wan_render.production import FilmVersion, WarmRenderer, begin, failures, finish, render_take
+from wan_render.production.failures import failures
+from wan_render.production.finish import finish
+from wan_render.production.render_take import render_take
+from wan_render.production.run import begin
+from wan_render.production.warm_renderer import WarmRenderer
 from wan_render.render_values import Device, Phase, Progress
 from wan_render.session.forecast_text import forecast
 from wan_render.status import State, status
-from wan_render.store import Store, read_film
+from wan_render.store import FilmVersion, Store, read_film
 from wan_render.take import Size, Take
 
 SPAWN = get_context("spawn")

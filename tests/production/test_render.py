@@ -16,7 +16,10 @@ from wan_render.errors import DeviceError, PictureError, RenderError
 from wan_render.media.clip import read_frames
 from wan_render.plan import FilmPlan
 from wan_render.plan.film_plan import delivered_name
-from wan_render.production import RenderOrder, Unwritten, WarmRenderer, begin_take, orders, render_take
+from wan_render.production.order import orders
+from wan_render.production.render_order import RenderOrder
+from wan_render.production.render_take import Unwritten, begin_take, render_take
+from wan_render.production.warm_renderer import WarmRenderer
 from wan_render.render_values import Phase, Progress, Stage
 from wan_render.status import status
 from wan_render.store import Store

@@ -16,7 +16,11 @@ from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
 from wan_render.printable import one_line
-from wan_render.production import Run, black_takes, film_warnings, lettering_warnings, orders, with_film_change
+from wan_render.production.black import black_takes
+from wan_render.production.film_change import with_film_change
+from wan_render.production.film_warnings import film_warnings, lettering_warnings
+from wan_render.production.order import orders
+from wan_render.production.run import Run
 from wan_render.production.unable_devices import confinements, unable_devices
 from wan_render.session.film_session import Session
 from wan_render.session.forecast_text import amount

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from wan_render.errors import WanRenderError
-from wan_render.farm import AttemptFailed, Began, Ended, Event, Verdict, WorkClock
+from wan_render.farm.attempts import Verdict
+from wan_render.farm.process.work_clock import WorkClock
+from wan_render.farm.scheduler import AttemptFailed, Began, Ended, Event
 from wan_render.printable import drawn_on, one_line, printable
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Phase, Progress
 from wan_render.session.countdown import Countdown, Expected, RunCountdown
 from wan_render.session.wording import lasting

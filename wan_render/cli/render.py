@@ -8,12 +8,19 @@ import sys
 
 from wan_render.cli.chosen_session import say_first, session_of
 from wan_render.cli.progress_bars import reporter
-from wan_render.farm import LocalFarm, local_devices, render_all
-from wan_render.production import FilmVersion, begin, failures, finish, warnings_of, with_film_change
+from wan_render.devices import local_devices
+from wan_render.farm.local import LocalFarm
+from wan_render.farm.scheduler import render_all
+from wan_render.production.failures import failures
+from wan_render.production.film_change import with_film_change
+from wan_render.production.film_warnings import warnings_of
+from wan_render.production.finish import finish
+from wan_render.production.run import begin
 from wan_render.session.film_session import Session
 from wan_render.session.forecast_text import expected, forecast
 from wan_render.session.shot_selection import selected
 from wan_render.session.wording import counted
+from wan_render.store import FilmVersion
 
 WITH_SLATES = 1
 """Exit code for a film with slates in place of missing shots."""

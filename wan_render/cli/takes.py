@@ -13,7 +13,7 @@ from wan_render.errors import Problem, UsageError
 from wan_render.plan import PlannedShot, Rendered
 from wan_render.plan.film_plan import delivered_name
 from wan_render.printable import path_name, shown
-from wan_render.production import black_takes
+from wan_render.production.black import black_takes
 from wan_render.session.film_session import Session
 from wan_render.session.shot_selection import one_shot
 from wan_render.session.wording import counted

@@ -7,7 +7,7 @@ from collections import defaultdict
 from enum import Enum
 
 from wan_render.errors import DiskFullError, FfmpegMissingError, InputError, Problem, RenderError, WanRenderError
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 
 ATTEMPTS = 3
 """At one take, the first included."""

@@ -11,7 +11,7 @@ from wan_render.farm.groups.simulation import SimulatedRun
 from wan_render.farm.held_devices import HeldDevice, model_of
 from wan_render.farm.quarantine import Quarantine
 from wan_render.printable import logger
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 
 _log = logger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Listen
 from wan_render.store import Clip
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wan_render.farm.locks.device_lock import DeviceLock
 from wan_render.farm.process.device_process import DeviceProcess
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 
 Model = tuple[str, str]

@@ -30,7 +30,7 @@ from wan_render.farm.process.channel import Start
 from wan_render.farm.process.device_process import DeviceProcess
 from wan_render.farm.running_attempt import AttemptContext, RunningAttempt
 from wan_render.printable import logger
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
 from wan_render.store import TOGETHER, Clip
 

@@ -18,7 +18,7 @@ from wan_render.farm.process.attempt_log import log_of_rank
 from wan_render.farm.process.channel import OrderMessage
 from wan_render.farm.process.device_process import DeviceProcess, LostProcessError
 from wan_render.printable import logger
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Group, Listen, Phase, Progress
 from wan_render.store import Clip
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm.attempts import Attempts, Verdict
 from wan_render.farm.farm_contract import Farm
-from wan_render.production import Outcome, RenderOrder, unmet_need
+from wan_render.production.failures import Outcome, unmet_need
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Phase, Progress
 
 

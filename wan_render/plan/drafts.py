@@ -10,9 +10,6 @@ from wan_render.take import Lora, Sampling
 
 DRAFT = "draft"
 
-SLUG_ENDING = "-draft"
-"""What `--draft` adds to a film's slug."""
-
 STEPS, GUIDANCE, SHIFT = 4, 1.0, 5.0
 """What the LoRAs were distilled for: training steps 1000, 750, 500 and 250 at shift 5, without guidance."""
 

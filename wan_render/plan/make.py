@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from wan_render.authored import Document, Film, Scene, Storyboard, Time, TitleCard
+from wan_render.draft_slug import draft_slug
 from wan_render.facts import FactCache
 from wan_render.model_card import ModelCard, Models
 from wan_render.plan.clock import FilmClock, nearest_frame
 from wan_render.plan.contents import Studio
-from wan_render.plan.drafts import SLUG_ENDING
 from wan_render.plan.drawn_texts import lettering
 from wan_render.plan.film_plan import FilmPlan, PlannedJoint, PlannedShot, PlannedTitle, Rendered, every_take
 from wan_render.plan.film_sizes import delivery, raster
@@ -103,7 +103,7 @@ def make_plan(
     resolver.loras.remark_on(takes)
     return FilmPlan(
         title=storyboard.film.title,
-        slug=storyboard.film.slug + (SLUG_ENDING if draft else ""),
+        slug=draft_slug(storyboard.film.slug) if draft else storyboard.film.slug,
         file=document.file,
         backend=backend_id,
         size=size,

@@ -1,34 +1,12 @@
-"""The steps from a plan to a film: begin a run, render its takes, make the film."""
+"""The steps from a plan to a film. Nothing is imported here: a device process loads only what renders a take.
 
-from wan_render.production.black import black_takes
-from wan_render.production.failures import Outcome, failures, unmet_need
-from wan_render.production.film_change import with_film_change
-from wan_render.production.film_warnings import film_warnings, lettering_warnings, warnings_of
-from wan_render.production.finish import finish
-from wan_render.production.order import RenderOrder, orders
-from wan_render.production.render_take import Unwritten, assist_take, begin_take, render_take
-from wan_render.production.run import Run, begin
-from wan_render.production.warm_renderer import WarmRenderer
-from wan_render.store import FilmVersion
-
-__all__ = [
-    "FilmVersion",
-    "Outcome",
-    "RenderOrder",
-    "Run",
-    "Unwritten",
-    "WarmRenderer",
-    "assist_take",
-    "begin",
-    "begin_take",
-    "black_takes",
-    "failures",
-    "film_warnings",
-    "finish",
-    "lettering_warnings",
-    "orders",
-    "render_take",
-    "unmet_need",
-    "warnings_of",
-    "with_film_change",
-]
+run                what a run found before it began
+order              what is to be rendered, and in which order
+render_order       one take to render, as a device process is given it
+render_take        rendering it; join, pictures and warm_renderer serve it
+failures           which takes failed, and what their slates say
+finish             the next version of the film; film_cut, tags and review_gathering serve it
+film_change        whether it would be another version, and why
+film_warnings      what would otherwise be noticed in the finished film; black: clips that are black
+unable_devices     which devices cannot render which profiles
+"""

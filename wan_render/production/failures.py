@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from wan_render.errors import MachineError, Problem, RenderError, WanRenderError
 from wan_render.printable import one_line
-from wan_render.production.order import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.store import Clip
 
 Outcome = Clip | WanRenderError

@@ -14,8 +14,8 @@ from wan_render.media.clip import write_clip
 from wan_render.media.preview import write_preview
 from wan_render.printable import logger
 from wan_render.production.join import write_joined
-from wan_render.production.order import RenderOrder
 from wan_render.production.pictures import Pictures
+from wan_render.production.render_order import RenderOrder
 from wan_render.production.warm_renderer import WarmRenderer
 from wan_render.render_values import Device, Frames, Listen, Phase, Pixels, Progress, TakeInputs
 from wan_render.settings import machine_settings

@@ -13,7 +13,8 @@ from wan_render.media import ffmpeg
 from wan_render.plan import FilmPlan
 from wan_render.printable import logger
 from wan_render.production.black import set_aside_black_takes
-from wan_render.production.order import RenderOrder, orders
+from wan_render.production.order import orders
+from wan_render.production.render_order import RenderOrder
 from wan_render.production.unable_devices import Unable, confinements, refusal, unable_devices
 from wan_render.render_values import Device
 from wan_render.status import FilmStatus, expected_bytes, status

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wan_render.backend_contract import Backend, Renderer
 from wan_render.model_card import ModelCard
-from wan_render.production.order import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import NOTHING_KEPT, Device, Listen, Stages, Workspace
 
 

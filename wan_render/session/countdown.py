@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Phase, Progress
 
 _AFTER_STEPS = {Phase.DECODING: 0.95, Phase.WRITING: 0.98}

@@ -12,12 +12,12 @@ from wan_render.authored import Document
 from wan_render.backend_contract import Backend, Variant
 from wan_render.backends import DEFAULT, backend, family_for, names
 from wan_render.devices import local_devices, planned_devices
+from wan_render.draft_slug import draft_slug
 from wan_render.errors import MachineError, Problem, UsageError
 from wan_render.facts import FactCache
 from wan_render.model_card import Models
 from wan_render.model_family import ModelFamily
 from wan_render.plan import FilmPlan, PinnedClip, VariantChoice, make_plan
-from wan_render.plan.drafts import SLUG_ENDING
 from wan_render.printable import path_name, shown
 from wan_render.render_values import Device
 from wan_render.settings import BACKEND_SETTING, MachineSettings, machine_settings
@@ -88,7 +88,7 @@ class Session:
     def slug(self) -> str:
         """The name of the film's folder. Raises StoryboardError if the file cannot be read."""
         slug = self._read.storyboard.film.slug
-        return f"{slug}{SLUG_ENDING}" if self.draft else str(slug)
+        return draft_slug(slug) if self.draft else str(slug)
 
     @cached_property
     def cache(self) -> FactCache:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wan_render.farm import expected_seconds
-from wan_render.production import RenderOrder
+from wan_render.farm.groups.expected_time import expected_seconds
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 from wan_render.session.countdown import Expected
 from wan_render.session.wording import counted, gigabytes, lasting

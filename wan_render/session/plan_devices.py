@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wan_render.devices import KIND_NAMES, planned_devices
 from wan_render.errors import MachineError, Problem, UsageError
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 from wan_render.session.film_session import Session
 from wan_render.session.forecast_text import expected_time, guessed_on, used_devices

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from wan_render.draft_slug import film_slug
 from wan_render.errors import InputError, Problem
 from wan_render.keys import canonical
-from wan_render.plan.drafts import SLUG_ENDING
 from wan_render.printable import logger, path_name, printable
 from wan_render.store.disk import disk_errors, write_whole
 from wan_render.store.take_locks import locked
@@ -97,15 +97,12 @@ class Memory:
         """Give up the slugs that the file had before it got this one; drafts belong to their film."""
         for path in self.films.glob(f"*/{CLAIM}"):
             other = path.parent.name
-            if (
-                other.removesuffix(SLUG_ENDING) != slug.removesuffix(SLUG_ENDING)
-                and self._owner(other) == file.absolute()
-            ):
+            if film_slug(other) != film_slug(slug) and self._owner(other) == file.absolute():
                 path.unlink(missing_ok=True)
 
     def _claimant(self, slug: str) -> Path | None:
         """Whose the slug is; a draft's is its film's until it has one of its own."""
-        film = slug.removesuffix(SLUG_ENDING)
+        film = film_slug(slug)
         return self._owner(slug) or (self._owner(film) if film != slug else None)
 
     def _owner(self, slug: str) -> Path | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from wan_render.farm.groups.possible_sizes import sizes_of
 from wan_render.farm.groups.simulation import SimulatedRun
 from wan_render.farm.held_devices import make_of
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 
 MOST_UNASKED = 4
 """Devices of a group that nobody asked for: larger ones were never timed (docs/benchmarks.md)."""

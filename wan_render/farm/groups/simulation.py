@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from wan_render.farm.groups.formation import JOINING_SECONDS, LOADING_SECONDS, Coming, formation, simulated_end
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 
 KEPT_SECONDS = 2.0
 """A decision stands so long, unless something begins or ends: whoever waits asks again and again."""

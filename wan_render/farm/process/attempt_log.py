@@ -6,7 +6,7 @@ import re
 from itertools import count
 from pathlib import Path
 
-from wan_render.production import RenderOrder
+from wan_render.production.render_order import RenderOrder
 from wan_render.store.disk import disk_errors
 from wan_render.take import short
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from wan_render.production import RenderOrder, WarmRenderer, assist_take, begin_take
+from wan_render.production.render_order import RenderOrder
+from wan_render.production.render_take import assist_take, begin_take
+from wan_render.production.warm_renderer import WarmRenderer
 from wan_render.render_values import Device, Listen
 from wan_render.store import Clip, Store
 

@@ -1,0 +1,66 @@
+"""What a device process is asked to render. It needs no plan for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wan_render.backend_contract import Backend
+from wan_render.model_card import ModelCard, PublishedLora
+from wan_render.render_values import Device, Group
+from wan_render.take import Take
+
+
+@dataclass(frozen=True)
+class RenderOrder:
+    """One take to render, with everything that a device process needs. It pickles.
+
+    pictures: the picture file of each keyframe, by SHA-256. loras: the file of each LoRA that is not published, by
+             SHA-256.
+    film, shot, number: the slug, shot id and take number that it is for. Without a slug nothing is remembered. A take
+             that belongs to no shot of its own is called `keyframe deer` or `1/020 part 2`.
+    why:     why it is rendered ("prompt changed").
+    later:   later orders with the same model, for a renderer that prepares them; their own `later` is empty.
+    tighter: how often this model ran out of memory on such a device; see render_values.Workspace.
+    gpus:    how many devices are to render it together; None leaves that to the farm.
+    barred:  names of the devices that cannot render it; see Backend.unable.
+    group:   the rank of the device among those that render it together; None for a single device. helpers: names of
+             the group's other devices, by rank.
+    remarks: what the plan says about this take; recorded in take.json.
+    """
+
+    take: Take
+    backend: Backend
+    card: ModelCard
+    pictures: Mapping[str, Path]
+    shot: str
+    number: int
+    film: str = ""
+    why: str = ""
+    later: tuple[RenderOrder, ...] = ()
+    tighter: int = 0
+    gpus: int | None = None
+    barred: frozenset[str] = frozenset()
+    group: Group | None = None
+    helpers: tuple[str, ...] = ()
+    loras: Mapping[str, Path] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def published(self) -> tuple[PublishedLora, ...]:
+        """The published LoRAs that the take uses. The backend knows their files."""
+        used = {lora.content for lora in self.take.loras}
+        return tuple(lora for lora in self.card.distilled if lora.content in used and lora.content not in self.loras)
+
+    def __hash__(self) -> int:
+        return hash(self.take.key)
+
+    def able(self, devices: Sequence[Device]) -> tuple[Device, ...]:
+        """The devices that can render it."""
+        return tuple(device for device in devices if device.name not in self.barred)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the takes that must be in the store first."""
+        return self.take.needs
