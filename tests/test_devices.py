@@ -71,10 +71,10 @@ def test_without_a_gpu_the_next_kind_is_taken() -> None:
 @pytest.mark.parametrize(
     ("devices", "words"),
     [
-        ("cuda:7", "WAN_RENDER_DEVICES: no device is called 'cuda:7'; allowed: auto, or some of cuda:0, cuda:1, cpu"),
-        ("gpu", "no device is called 'gpu'"),
-        ("cuda:0,cuda:0", "names no device, or one twice"),
-        (" , ", "names no device, or one twice"),
+        ("cuda:7", "WAN_RENDER_DEVICES: unknown device 'cuda:7'; allowed: auto, or some of cuda:0, cuda:1, cpu"),
+        ("gpu", "unknown device 'gpu'"),
+        ("cuda:0,cuda:0", "names no device, or one device twice"),
+        (" , ", "names no device, or one device twice"),
         ("cpu", "names cpu, but this backend renders on cuda; allowed: auto, or some of cuda:0, cuda:1"),
     ],
 )
@@ -111,16 +111,16 @@ def test_cuda_visible_devices_is_heeded(
         ("MIG-3f3f", [], "MIG-3f3f names a MIG slice"),
         ("MIG-GPU-aaaa-1/1/0", [], "names a MIG slice"),
         ("9", [], "'9' is not one of them"),
-        ("all", [], "CUDA has no word for all of them"),
+        ("all", [], "CUDA has no word for all GPUs"),
         ("gpu-aaaa-1", [], "'gpu-aaaa-1' is not one of them"),
         (" GPU-aaaa-1", [], "is not one of them"),
         ("GPU-", [], "is not one of them"),
         (",0", [], "'' is not one of them"),
         ("0,0", [], "it names cuda:0 twice, and CUDA then starts with none"),
         ("GPU-aaaa,GPU-aaaa-1", [], "it names cuda:0 twice"),
-        ("0,GPU-aabb-2", ["cuda:0"], "'GPU-aabb-2' is not one of them, and CUDA does not read what follows it"),
+        ("0,GPU-aabb-2", ["cuda:0"], "'GPU-aabb-2' is not one of them, and CUDA ignores what follows it"),
         ("GPU-aabb,0", ["cuda:1"], "'0' is not one of them"),
-        ("0,9,1", ["cuda:0"], "'9' is not one of them, and CUDA does not read what follows it"),
+        ("0,9,1", ["cuda:0"], "'9' is not one of them, and CUDA ignores what follows it"),
         ("1\x1b[2J", ["cuda:1"], ""),
         ("1gpu", ["cuda:1"], ""),
         (" +1 , 0 ", ["cuda:1", "cuda:0"], None),
@@ -145,7 +145,7 @@ def test_what_cuda_visible_devices_hides_is_told_as_cuda_reads_it(
     assert (left.problem is None) == (why is None)
     if left.problem is not None:
         assert left.by_mistake == bool(why)
-        assert (why or "of the 2 GPUs that are here") in left.problem.found
+        assert (why or "of the 2 GPUs of this machine") in left.problem.found
         assert "0 (GPU-aaaa-1, NVIDIA H200), 1 (GPU-aabb-2, " in left.problem.allowed
         assert left.problem.found.isprintable()
 
@@ -156,9 +156,11 @@ def test_gpus_that_are_hidden_by_mistake_are_not_replaced_by_the_cpu(
 ) -> None:
     smi(TWO)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    with pytest.raises(UsageError, match=f"CUDA_VISIBLE_DEVICES: '{visible}' leaves none of the 2 GPUs that are here"):
+    with pytest.raises(
+        UsageError, match=f"CUDA_VISIBLE_DEVICES: '{visible}' leaves none of the 2 GPUs of this machine"
+    ):
         names("auto", "cuda", "cpu")
-    with pytest.raises(UsageError, match="WAN_RENDER_DEVICES: cuda:0 cannot be seen: CUDA_VISIBLE_DEVICES"):
+    with pytest.raises(UsageError, match="WAN_RENDER_DEVICES: cuda:0 is hidden: CUDA_VISIBLE_DEVICES"):
         names("cuda:0", "cuda", "cpu")
     assert names("cpu", "cuda", "cpu") == names("auto", "cpu") == ["cpu"]
 
@@ -168,7 +170,7 @@ def test_gpus_that_are_hidden_on_purpose_are(smi: Smi, monkeypatch: pytest.Monke
     smi(TWO)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert names("auto", "cuda", "cpu") == ["cpu"]
-    with pytest.raises(UsageError, match="leaves none of the 2 GPUs that are here"):
+    with pytest.raises(UsageError, match="leaves none of the 2 GPUs of this machine"):
         names("auto", "cuda")
 
 
@@ -201,20 +203,20 @@ def test_what_gpus_can_do_is_asked_of_those_that_are_meant(smi: Smi, monkeypatch
     assert capabilities(()) == ()
 
 
-@pytest.mark.parametrize(("said", "words"), [("GPU-aaaa-1, [N/A]\n", r"says \[N/A\]"), ("", "says nothing")])
+@pytest.mark.parametrize(("said", "words"), [("GPU-aaaa-1, [N/A]\n", r"reports \[N/A\]"), ("", "reports nothing")])
 def test_a_capability_that_is_not_told_is_not_guessed(smi: Smi, said: str, words: str) -> None:
     smi(TWO, capabilities=said)
-    with pytest.raises(MachineError, match=f"{words} where it is asked for the compute capability of cuda:0"):
+    with pytest.raises(MachineError, match=f"{words} as the compute capability of cuda:0"):
         capabilities(gpus())
 
 
 @pytest.mark.parametrize("said", ["9.0\n9.0\n", "garbage\n"])
 def test_an_answer_without_its_fields_is_told(smi: Smi, said: str) -> None:
     smi(TWO, capabilities=said)
-    with pytest.raises(MachineError, match=f"answers '{said.split()[0]}' where it is asked for uuid,compute_cap"):
+    with pytest.raises(MachineError, match=f"answers '{said.split()[0]}' when asked for uuid,compute_cap"):
         capabilities(gpus())
     smi(said)
-    with pytest.raises(MachineError, match=r"where it is asked for uuid,memory\.total,name"):
+    with pytest.raises(MachineError, match=r"when asked for uuid,memory\.total,name"):
         gpus()
 
 

@@ -288,7 +288,7 @@ def test_16_bits_are_read_in_silence_whatever_lies_beside_them(
     """libpng writes its complaints to the terminal by itself."""
     file = png(tmp_path / "a.png", flat((0.5,) * 3), *chunks)
     plate_of(file, cache)
-    assert "16 bits a channel: dithered" in told(file, cache)[0]
+    assert "16 bits per channel: dithered" in told(file, cache)[0]
     assert capfd.readouterr() == ("", "")
 
 
@@ -338,7 +338,7 @@ def test_a_gradient_of_16_bits_is_dithered(tmp_path: Path, cache: FactCache, nam
     means = plate[..., 0].reshape(64, 64, 8).mean(axis=(0, 2))
     assert means == pytest.approx(ramp.reshape(64, 8).mean(axis=1) / 257, abs=0.1)
     assert np.array_equal(plate, plate_of(file, cache)), "the same picture is always dithered alike"
-    assert "16 bits a channel: dithered to 8" in told(file, cache)[0]
+    assert "16 bits per channel: dithered to 8" in told(file, cache)[0]
     assert not told(file, cache)[1]
 
 
@@ -533,7 +533,7 @@ def float_tiff() -> bytes:
     ("name", "data", "found"),
     [
         ("a.tiff", float_tiff(), "floating-point"),
-        ("a.tiff", tiff_with_compression(34712), "not read here"),
+        ("a.tiff", tiff_with_compression(34712), "of an unsupported kind"),
         ("a.exr", b"v/1\x01\2\0\0\0" + b"\0" * 64, "OpenEXR"),
         ("a.hdr", b"#?RADIANCE\n", "Radiance HDR"),
         ("a.dpx", b"SDPX" + b"\0" * 64, "DPX"),

@@ -234,7 +234,7 @@ def png(width: int, height: int, data: bytes, *, depth: int = 8, colour: int = 2
 
 BROKEN: dict[str, tuple[bytes, str]] = {
     "empty.png": (b"", "empty"),
-    "text.png": (b"not a picture", "not an image"),
+    "text.png": (b"not a picture", "not a picture"),
     "drawing.png": (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
     "page.jpg": (b"<!DOCTYPE html><html></html>", "web page"),
     "document.png": (b"%PDF-1.7\n", "PDF"),

@@ -170,7 +170,7 @@ def test_a_clip_that_is_gone_or_damaged_is_named_as_such(store: Store) -> None:
 
     render(store, "1/020", 1, take(2))
     store.takes.delete(take(2).key, store.takes.folder / take(2).key)
-    assert look({"1/020": rendered(take(2))}, store).shot("1/020").why == "its clip is no longer there"
+    assert look({"1/020": rendered(take(2))}, store).shot("1/020").why == "its clip is gone"
 
 
 def test_a_pinned_clip_is_kept_whatever_was_edited_since(store: Store) -> None:
@@ -197,10 +197,10 @@ def test_a_pinned_clip_that_is_not_there_is_never_replaced_by_another(store: Sto
 
     shot = now.shot("1/010")
     assert (shot.state, shot.takes, now.to_render) == (State.MISSING, (), ())
-    assert shot.why == "circle: 1@0123456 keeps a clip, but no such clip is there"
+    assert shot.why == "circle: 1@0123456 keeps a clip, but no such clip exists"
     (warning,) = pin_warnings(now)
     assert str(warning).startswith(
-        "river.yaml:0:5: this shot will be a slate: circle: 1@0123456 keeps a clip, but no such clip is there; "
+        "river.yaml:0:5: this shot will be a slate: circle: 1@0123456 keeps a clip, but no such clip exists; "
     )
 
 
@@ -248,7 +248,7 @@ def test_a_pin_that_fits_two_clips_asks_for_more_digits(store: Store) -> None:
 
     _, why = one(rendered(wanted, pin=digit), store)
 
-    assert f"fits {len(alike)} clips, write more digits" in why
+    assert f"match {len(alike)} clips; write more digits" in why
 
 
 def test_stills_and_cards_are_found_what_cannot_be_rendered_yet_is_missing_and_omitted_shots_are_listed(
@@ -313,7 +313,7 @@ def test_the_film_takes_time_of_its_own_by_its_delivered_pixels_until_it_is_ther
 def test_outputs_that_are_a_file_are_refused_by_looking(store: Store) -> None:
     store.root.write_text("not a folder")
 
-    with pytest.raises(DiskError, match="a file stands where a folder is needed") as caught:
+    with pytest.raises(DiskError, match="there is a file where a folder is needed") as caught:
         look({"1/010": rendered(A_TAKE)}, store)
 
     assert caught.value.problems[0].where == str(store.root)
@@ -341,7 +341,7 @@ def test_a_slug_of_another_storyboard_is_refused_by_looking(store: Store, tmp_pa
     other.touch()
     store.claim("river", other)
 
-    with pytest.raises(InputError, match=r"already that of .*other\.yaml"):
+    with pytest.raises(InputError, match=r"already belongs to .*other\.yaml"):
         look({"1/010": rendered(A_TAKE)}, store)
 
 

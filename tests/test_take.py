@@ -135,7 +135,7 @@ def test_a_take_needs_those_that_its_plates_are_frames_of() -> None:
     passing = replace(begun, through=(Leg(FramePlate("d" * 64, 0, SIZE), 32, "山"),))
     for take in (TAKE, begun, passing):
         assert needs_of(json.loads(json.dumps(canonical(take)))) == take.needs
-    with pytest.raises(ValueError, match="no take"):
+    with pytest.raises(ValueError, match="not a take"):
         needs_of({"backend": "wan/1"})
 
 
@@ -186,7 +186,7 @@ def test_nothing_changed_between_a_take_and_its_sidecar() -> None:
         ({"last": None}, ("last keyframe",)),
         ({"first": Plate("d" * 64, SIZE)}, ("first keyframe",)),
         ({"first": FramePlate("d" * 64, 80, SIZE)}, ("first keyframe",)),
-        ({"through": (Leg(Plate("c" * 64, SIZE), 40, "山"),)}, ("keyframes on the way",)),
+        ({"through": (Leg(Plate("c" * 64, SIZE), 40, "山"),)}, ("keyframes in between",)),
         ({"first": Plate("a" * 64, SIZE, (Fraction(0), Fraction(1)))}, ("focus of the first keyframe",)),
         (
             {"first": Plate("a" * 64, SIZE, conform="cover/2"), "last": Plate("b" * 64, SIZE, conform="cover/2")},

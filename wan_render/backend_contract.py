@@ -1,8 +1,8 @@
-"""The contract between what is planned and what renders it.
+"""The contract between a plan and what renders it.
 
-A `Backend` is inert: it can be pickled, compared and asked what it can do without weights or a device.
-A `Renderer` is live: weights on a device. What crosses the seam between them is in `render_values`; what comes back is
-checked by `frame_checks`.
+A `Backend` is inert: it can be pickled and compared, and it says what it can do without weights or a device.
+A `Renderer` is live: weights on a device. `render_values` holds the values that cross the seam; `frame_checks` checks
+what comes back.
 """
 
 from __future__ import annotations
@@ -21,40 +21,44 @@ from wan_render.take import Take
 class Variant:
     """How a profile is computed where a film is rendered.
 
-    name:   enters the key of its takes (take.Sampling.variant).
-    told:   what is worth knowing of the choice, in words; "" where there was none.
-    others: the profile's other variants: name → how it is computed, in words. A take that is there in one of them
-            counts.
+    name:   part of the key of its takes (take.Sampling.variant).
+    note:   what the user should know about the choice, in words; "" if there was no choice.
+    others: the profile's other variants: name → how it is computed, in words. A finished take in one of them is used.
     """
 
     name: str = ""
-    told: str = ""
+    note: str = ""
     others: Mapping[str, str] = field(default_factory=dict)
 
 
 THE_ONLY_VARIANT = Variant()
-"""Of a profile that is computed in one way."""
+"""The variant of a profile that has no others."""
 
 
 class Renderer(Protocol):
     """One model, ready on one device."""
 
     def prepare(self, takes: Sequence[Take], plates: Callable[[Take], TakeInputs], listen: Listen) -> None:
-        """Get ready for takes that follow, as far as that saves time in all: may do nothing. `plates` gives a take's,
-        and may raise any error of wan_render.errors. Only those leave it."""
+        """Prepare for the takes that follow, where that saves time overall. It may do nothing.
+
+        `plates` returns a take's inputs; it may raise any error of wan_render.errors. No other error leaves this call.
+        """
         ...
 
     def render(self, take: Take, plates: TakeInputs, listen: Listen, group: Group | None = None) -> Frames:
-        """Render a take; with a group, as its leader. Only errors of wan_render.errors leave it."""
+        """Render a take; with a group, as its leader. Raises only errors of wan_render.errors."""
         ...
 
     def assist(self, take: Take, plates: TakeInputs, listen: Listen, group: Group) -> None:
-        """Help the leader of a group to render a take, until it needs no more help; WAITING is told every second
-        before it begins. Of the plates only the LoRAs are used. Only errors of wan_render.errors leave it."""
+        """Help the leader of a group to render a take, until the leader needs no more help.
+
+        Reports WAITING every second until the leader begins. Uses only the LoRAs of the inputs. Raises only errors of
+        wan_render.errors.
+        """
         ...
 
     def facts(self) -> Mapping[str, str]:
-        """What is recorded beside a take but is not in its key: library versions, device, resolved commit."""
+        """What take.json records and the key does not contain: library versions, device, resolved commit."""
         ...
 
     def close(self) -> None:
@@ -63,52 +67,52 @@ class Renderer(Protocol):
 
 
 class Backend(Protocol):
-    """A way to render, described. Inert, hashable and picklable."""
+    """The description of a way to render. Inert, hashable and picklable."""
 
     @property
     def id(self) -> str:
-        """Name and pixel version, `animatic/1`: raised whenever the same take would come out otherwise."""
+        """Name and pixel version, `animatic/1`. The version goes up whenever the same take would look different."""
         ...
 
     @property
     def is_preview(self) -> bool:
-        """Whether films made with it carry its name, burned in."""
+        """Whether its name is burned into its films."""
         ...
 
     @property
     def device_kinds(self) -> tuple[str, ...]:
-        """Kinds of devices that it renders on, the best first: `cuda`, `cpu`."""
+        """The kinds of devices that it renders on, best first: `cuda`, `cpu`."""
         ...
 
     def missing(
         self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact", variant: str = ""
     ) -> Problem | None:
-        """What this machine lacks to render with this model, these LoRAs of it and this profile (a package, weights,
-        a device, a setting), or None."""
+        """What this machine lacks to render with this model, its LoRAs and this profile: a package, weights, a device
+        or a setting. None if nothing is missing."""
         ...
 
     def variant(self, profile: str, devices: Sequence[Device]) -> Variant:
-        """In which variant a film's takes of this profile are computed on these devices: one for all of them. Without
-        devices, the strongest that there is. Raises nothing."""
+        """The variant in which these devices compute a film's takes of this profile: one for all of them. Without
+        devices, the strongest one. Raises nothing."""
         ...
 
     def unable(self, profile: str, devices: Sequence[Device], variant: str = "") -> Mapping[str, Problem]:
-        """Which of these devices cannot render this profile in this variant, by their names, and what each of them
-        lacks; equal devices are alike in it. Raises nothing: a device that does not answer cannot."""
+        """The devices that cannot render this profile in this variant: name → what the device lacks. Identical devices
+        get the same answer. Raises nothing: a device that does not answer counts as unable."""
         ...
 
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:
-        """How many equal devices can render this take together, ascending; 1 always can."""
+        """How many identical devices can render this take together, ascending. Always includes 1."""
         ...
 
     def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:
-        """A rough time for one take on so many devices (one of `group_sizes`), for the plan and for deciding about
-        groups; what was measured in the store goes before it."""
+        """A rough time for one take on `devices` devices (one of `group_sizes`). The plan and the decision about groups
+        use it until the store has measured times."""
         ...
 
     def timed_on(self, device_kind: str) -> str:
-        """The device that those times are of, by the name that its driver gives it; "" where they are of whatever
-        device of the kind is here."""
+        """The device for which `expected_seconds` holds, by its driver's name for it; "" if it holds for any device of
+        this kind."""
         ...
 
     def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
@@ -117,7 +121,10 @@ class Backend(Protocol):
 
 
 def of_devices(unable: Mapping[str, Problem]) -> Problem:
-    """What devices lack, at least one, as one problem: each reason once, after the names of those that have it."""
+    """What these devices lack, as one problem: each reason once, after the names of its devices.
+
+    unable: at least one device; see Backend.unable.
+    """
     names: dict[Problem, list[str]] = {}
     for name, problem in unable.items():
         names.setdefault(problem, []).append(name)

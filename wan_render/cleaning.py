@@ -1,8 +1,8 @@
-"""Texts as they reach a model: cleaned once, when a film is planned, so that one text has one key.
+"""Cleaning of texts before they reach a model: once, when a film is planned, so that one text has one key.
 
 The pipelines of diffusers clean a text before they encode it: ftfy, HTML entities twice, white space
-(`prompt_clean` in `diffusers.pipelines.wan.pipeline_wan`). Two texts that differ only in what that removes make
-the same clip. Planning does the same, so they share one take.
+(`prompt_clean` in `diffusers.pipelines.wan.pipeline_wan`). Two texts that differ only in what this removes give
+the same clip. Planning cleans them in the same way, so they share one take.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ _UNTOUCHED = (
     "\uac00-\ud7a3"  # Hangul syllables
     "\u0410-\u044f\u0401\u0451"  # Russian
 )
-"""Characters that cleaning never changes. A text of these alone needs no ftfy, which takes longer to import than a
-small storyboard takes to check."""
+"""Characters that cleaning never changes. A text of these alone skips ftfy: importing it takes longer than checking a
+small storyboard."""
 
 _PLAIN = re.compile(f"[{_UNTOUCHED}\uff0c ]*")
 
 _CHINESE_COMMA = re.compile(r",(?! )(?<![0-9],(?=[0-9]))")
 
 _NESTED_AMPERSAND = r"&(?:(?:amp|AMP|#0{0,9}38|#[xX]0{0,9}26);?){2,}"
-"""`&amp;amp;lt;`: however deep, it comes to `&lt;` and then to `<`; unescaped level by level it could take hours."""
+"""`&amp;amp;lt;`: at any depth it becomes `&lt;` and then `<`. Unescaping it level by level could take hours."""
 
 MOST_PASSES = 16
-"""Cleaning is repeated until nothing changes, mostly once more."""
+"""Cleaning is repeated until nothing changes. Most texts need one more pass."""
 
 
 def has_han(text: str) -> bool:
-    """Whether a text has Chinese characters."""
+    """Whether a text contains Chinese characters."""
     return _HAN.search(text) is not None
 
 
 @lru_cache(maxsize=4096)
 def cleaned(text: str) -> str:
-    """The one spelling of a text in keys; cleaning it again changes nothing.
+    """The one spelling of a text in keys. Cleaning it again changes nothing.
 
-    It is what the model reads (`as_read`) but for the commas of Chinese: there `，` stands for every `,` that has no
-    space after it and is not inside a number. Wan's own negative prompts and Chinese prompts are written so, and keep
+    It differs from what the model reads (`as_read`) only in Chinese commas: in a Chinese text, `，` replaces every `,`
+    that has no space after it and is not inside a number. Wan's own negative prompts are written like that, and keep
     the keys that they always had.
     """
     read = text.replace("，", ",") if _is_plain(text) else _fully_cleaned(text)
@@ -57,12 +57,12 @@ def _is_plain(text: str) -> bool:
 
 
 def as_read(text: str) -> str:
-    """What the model is given for a cleaned text: the full-width comma becomes `,` there."""
+    """The text that the model gets for a cleaned one: full-width commas become `,`."""
     return text.replace("，", ",")
 
 
 def _fully_cleaned(text: str) -> str:
-    import html  # late, both of them: most texts need neither
+    import html  # imported late, like ftfy: most texts need neither
 
     import ftfy
 

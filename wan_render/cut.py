@@ -1,4 +1,4 @@
-"""The edit: which frames of which clip in which order. Pure.
+"""The cut of a film: which frames of which clip, in which order. Pure.
 
 A Cut is made from a plan and the results of its shots. The film is made from a Cut and the store alone.
 """
@@ -35,7 +35,7 @@ Source = ClipSource | StillPicture | CardText | SlateSource
 
 @dataclass(frozen=True)
 class Event:
-    """One line of the edit.
+    """One line of the cut.
 
     name:    the shot's id, "1/020"; "" for a title.
     first, frames: source frames [first, first + frames) are shown, one film frame each.
@@ -95,7 +95,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 def assemble(
     plan: FilmPlan, clips: Mapping[str, str], missing: Mapping[str, str], previews: Mapping[str, str] = _NONE
 ) -> Cut:
-    """The edit of a plan.
+    """The cut of a plan.
 
     clips:    shot id → the key of the take that goes into the film.
     missing:  shot id → why it could not be rendered. It becomes a slate of the same length, even if `clips` has it.

@@ -23,17 +23,18 @@ _IN_A_CONTAINER = "NVIDIA_VISIBLE_DEVICES"
 """Read by NVIDIA's container runtime when a container starts. CUDA itself does not know it."""
 
 _NO_GPU = ("", "nodevfiles", "none", "void")
-"""What people and SLURM write to hide every GPU, in lower case; so does a number below 0, and so would any typo."""
+"""What people and SLURM write to hide every GPU, in lower case. A number below 0 hides them as well, as does any
+typo."""
 
 _ANSWER_SECONDS = 30.0
-"""nvidia-smi takes a few seconds where the driver is not resident; one that takes longer hangs."""
+"""nvidia-smi takes a few seconds if the driver is not resident. One that takes longer hangs."""
 
 
 def local_devices(settings: MachineSettings, kinds: tuple[str, ...]) -> tuple[Device, ...]:
-    """The devices that a backend renders on; `kinds` are those it can use, the best first.
+    """The devices that a backend renders on. kinds: those that it can use, best first.
 
-    `auto` takes every device of the best kind that is here. A list takes those named in it that the backend
-    can use. Raises UsageError for a name that is not here and where none is left; MachineError where nvidia-smi fails.
+    `auto` takes every device of the best kind on this machine. A list takes the devices that it names and the backend
+    can use. Raises UsageError if a named device does not exist or no device is left; MachineError if nvidia-smi fails.
     """
     if settings.devices.strip() == "auto":
         return _best(kinds)
@@ -41,19 +42,22 @@ def local_devices(settings: MachineSettings, kinds: tuple[str, ...]) -> tuple[De
 
 
 def planned_devices(settings: MachineSettings, kinds: tuple[str, ...]) -> tuple[Device, ...]:
-    """The devices that a plan is made for: those that a render would use here. None where only a slower kind than the
-    best is here and nobody asked for it: who plans on a laptop renders elsewhere. Raises as `local_devices`."""
+    """The devices that a plan is made for: those that a render would use here.
+
+    Empty if this machine has only a slower kind than the best and nobody asked for it: a film planned on a laptop is
+    rendered elsewhere. Raises the errors of `local_devices`.
+    """
     devices = local_devices(settings, kinds)
     is_elsewhere = devices[0].kind != kinds[0] and settings.devices.strip() == "auto"
     return () if is_elsewhere else devices
 
 
 KIND_NAMES = {"cuda": "NVIDIA GPU", "cpu": "CPU"}
-"""Kinds of devices, as people call them."""
+"""Kinds of devices, in users' words."""
 
 
 def cpu() -> Device:
-    """The CPU as one device, GPUs hidden from it."""
+    """The CPU as one device. Its process sees no GPU."""
     return Device("cpu", _cpu_label(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
@@ -61,8 +65,10 @@ def cpu() -> Device:
 class VisibleGpus:
     """The GPUs of this machine, and what CUDA_VISIBLE_DEVICES leaves of them.
 
-    here:     all of them, in PCI order. visible: those that are left, in the order of the variable.
-    problem:  what the value hides, and why; None where it hides none. by_mistake: whether nobody can have meant that.
+    here:       all of them, in PCI order.
+    visible:    those that are left, in the order of the variable.
+    problem:    what the value hides, and why; None if it hides nothing.
+    by_mistake: whether the value must be a mistake.
     """
 
     here: tuple[Device, ...]
@@ -72,34 +78,34 @@ class VisibleGpus:
 
 
 def gpus() -> tuple[Device, ...]:
-    """The GPUs that CUDA_VISIBLE_DEVICES leaves, in PCI order; none where there is no nvidia-smi.
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves, in PCI order; none without nvidia-smi.
 
-    `cuda:2` is what nvidia-smi calls 2, however many of them are visible: one GPU has one name.
-    Raises MachineError where nvidia-smi is here and fails.
+    `cuda:2` is the GPU that nvidia-smi calls 2, even if fewer are visible: one GPU has one name.
+    Raises MachineError if nvidia-smi is installed and fails.
     """
     return () if _hides_all_on_purpose() else visible_gpus().visible
 
 
 def visible_gpus() -> VisibleGpus:
-    """`gpus`, with what the variable hides. Raises MachineError where nvidia-smi is here and fails."""
+    """`gpus`, with what the variable hides. Raises MachineError if nvidia-smi is installed and fails."""
     here, value = tuple(_listed()), os.environ.get(VISIBLE)
     return VisibleGpus(here, here) if value is None or not here else _left_by(value, here)
 
 
 def hidden_gpus(kinds: tuple[str, ...]) -> Problem | None:
-    """What CUDA_VISIBLE_DEVICES hides by mistake while it leaves some GPU, for a backend that renders on `kinds`."""
+    """What CUDA_VISIBLE_DEVICES hides by mistake, for a backend that renders on `kinds`; None if it leaves no GPU."""
     if "cuda" not in kinds or os.environ.get(VISIBLE) is None:
         return None
     try:
         found = visible_gpus()
-    except MachineError:  # said where devices are looked for
+    except MachineError:  # `local_devices` reports it
         return None
     return found.problem if found.by_mistake and found.visible else None
 
 
 def capabilities(gpus: Sequence[Device]) -> tuple[tuple[int, int], ...]:
-    """CUDA's compute capability of each GPU: (9, 0) for a Hopper. Raises MachineError where nvidia-smi fails, or does
-    not say."""
+    """CUDA's compute capability of each GPU: (9, 0) for a Hopper. Raises MachineError if nvidia-smi fails or does not
+    report it."""
     said = dict(_answers("uuid,compute_cap")) if gpus else {}
     return tuple(_capability(gpu, said.get(gpu.pin, "nothing")) for gpu in gpus)
 
@@ -115,14 +121,14 @@ def _best(kinds: tuple[str, ...]) -> tuple[Device, ...]:
 
 
 def _refuse_to_hide_all() -> None:
-    """Raise UsageError where GPUs are here and CUDA_VISIBLE_DEVICES leaves none."""
+    """Raise UsageError if this machine has GPUs and CUDA_VISIBLE_DEVICES leaves none."""
     found = visible_gpus()
     if found.problem is not None and not found.visible:
         raise UsageError(found.problem)
 
 
 def _without_gpus() -> str:
-    """A reason that NVIDIA's container runtime knows."""
+    """The reason why a container sees no GPU, by the variable of NVIDIA's runtime; "" if that is not the reason."""
     value = os.environ.get(_IN_A_CONTAINER)
     if value is not None and value.strip().lower() in _NO_GPU:
         return f" ({_IN_A_CONTAINER}={value.strip()}: this container was started without GPUs)"
@@ -146,15 +152,15 @@ def _named(names: tuple[str, ...], kinds: tuple[str, ...]) -> tuple[Device, ...]
 
 
 def _wrongly_named(unknown: list[str]) -> Problem:
-    """Of WAN_RENDER_DEVICES: names that are not here or not to be seen, none at all, or one twice."""
+    """What is wrong with WAN_RENDER_DEVICES: names that are unknown or hidden, no name, or one name twice."""
     if not unknown:
-        return Problem(SETTING, "names no device, or one twice", _allowed(("cuda", "cpu")))
+        return Problem(SETTING, "names no device, or one device twice", _allowed(("cuda", "cpu")))
     if any(name.startswith("cuda") for name in unknown) and os.environ.get(VISIBLE) is not None:
         found = visible_gpus()
         if found.problem is not None and {gpu.name for gpu in found.here}.issuperset(unknown):
-            hidden = f"{', '.join(unknown)} cannot be seen: {found.problem.where}: {found.problem.found}"
+            hidden = f"{', '.join(unknown)} is hidden: {found.problem.where}: {found.problem.found}"
             return Problem(SETTING, hidden, found.problem.allowed, found.problem.remedy)
-    return Problem(SETTING, f"no device is called {' or '.join(map(repr, unknown))}", _allowed(("cuda", "cpu")))
+    return Problem(SETTING, f"unknown device {', '.join(map(repr, unknown))}", _allowed(("cuda", "cpu")))
 
 
 def _of_kind(kind: str) -> tuple[Device, ...]:
@@ -168,29 +174,29 @@ def _allowed(kinds: tuple[str, ...]) -> str:
 
 def _listed() -> Iterator[Device]:
     for index, (uuid, mebibytes, name) in enumerate(_answers("uuid,memory.total,name")):
-        memory = int(mebibytes) * 2**20 if mebibytes.isdigit() else 0  # "[N/A]" where it is shared with the CPU
+        memory = int(mebibytes) * 2**20 if mebibytes.isdigit() else 0  # "[N/A]" if it is shared with the CPU
         yield Device(f"cuda:{index}", name, memory, pin=uuid)
 
 
 def _capability(gpu: Device, said: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d+)\.(\d+)", said)
     if found is None:
-        raise _unanswered("nvidia-smi", f"says {said} where it is asked for the compute capability of {gpu.name}")
+        raise _unanswered("nvidia-smi", f"reports {said} as the compute capability of {gpu.name}")
     return int(found[1]), int(found[2])
 
 
 def _answers(fields: str) -> Iterator[list[str]]:
-    """The fields of each GPU; the last one may have commas in it. Raises MachineError for an answer without them."""
+    """The fields of each GPU. Only the last one may contain commas. Raises MachineError for an answer without them."""
     count = fields.count(",") + 1
     for line in _nvidia_smi(fields):
         parts = [part.strip() for part in line.split(",", count - 1)]
         if len(parts) < count:
-            raise _unanswered("nvidia-smi", f"answers {line[:80]!r} where it is asked for {fields}")
+            raise _unanswered("nvidia-smi", f"answers {line[:80]!r} when asked for {fields}")
         yield parts
 
 
 def _nvidia_smi(fields: str) -> list[str]:
-    """A line for each GPU. A driver that does not know a field answers nothing at all."""
+    """One line for each GPU. A driver that does not know a field answers with an error instead."""
     program = which("nvidia-smi")
     if program is None:
         return []
@@ -222,8 +228,10 @@ def _hides_all_on_purpose() -> bool:
 
 
 def _left_by(value: str, here: tuple[Device, ...]) -> VisibleGpus:
-    """CUDA's own rules: a list of numbers, or of UUIDs or beginnings of them that fit one GPU. What is neither ends the
-    list; a GPU that is named twice hides all.
+    """The GPUs that a value leaves, by CUDA's own rules.
+
+    The value is a list of numbers, or of UUIDs or their beginnings that fit exactly one GPU. The first invalid entry
+    ends the list. A GPU that is named twice hides all.
 
     Source: "CUDA Environment Variables" in the CUDA C++ programming guide. Case, blanks, signs, mixed lists and
     repetition are as cuInit and cuDeviceGetCount of driver 580 answered on two H200s.
@@ -242,11 +250,11 @@ def _left_by(value: str, here: tuple[Device, ...]) -> VisibleGpus:
 
 
 def _hiding(value: str, here: tuple[Device, ...], visible: tuple[Device, ...], reason: str) -> VisibleGpus:
-    """reason: the mistake in the value, "" where there is none."""
+    """reason: the mistake in the value; "" if it has none."""
     if len(visible) == len(here) and not reason:
         return VisibleGpus(here, visible)
     left = f"only {', '.join(gpu.name for gpu in visible)}" if visible else "none"
-    these = f"the {len(here)} GPUs that are here" if len(here) > 1 else "the GPU that is here"
+    these = f"the {len(here)} GPUs of this machine" if len(here) > 1 else "the GPU of this machine"
     found = f"{value[:80]!r} leaves {left} of {these}" + (f": {reason}" if reason else "")
     names = ", ".join(f"{gpu.name.removeprefix('cuda:')} ({gpu.pin}, {gpu.label})" for gpu in here)
     problem = Problem(VISIBLE, found, f"allowed: numbers or UUIDs from {names}", "correct or unset it")
@@ -257,14 +265,14 @@ def _why_invalid(token: str, before: Sequence[Device]) -> str:
     if token.strip().startswith("MIG-"):
         reason = f"{token.strip()[:80]} names a MIG slice, and wan-render renders on whole GPUs only"
     elif token.strip().lower() == "all":
-        reason = "CUDA has no word for all of them; a variable that is not set hides none"
+        reason = "CUDA has no word for all GPUs; an unset variable hides none"
     else:
         reason = f"{token.strip()[:80]!r} is not one of them"
-    return f"{reason}, and CUDA does not read what follows it" if before else reason
+    return f"{reason}, and CUDA ignores what follows it" if before else reason
 
 
 def _by_number(token: str, here: tuple[Device, ...]) -> Device | None:
-    """What C's strtol reads: "1gpu" is 1."""
+    """The GPU whose number C's strtol reads: "1gpu" is 1."""
     number = re.match(r"\s*([+-]?\d+)", token)
     name = f"cuda:{int(number[1])}" if number is not None else ""
     return next((gpu for gpu in here if gpu.name == name), None)

@@ -14,7 +14,7 @@ from wan_render.settings import install_command
 class Finding:
     """One line of the report.
 
-    remedy: empty where all is well. needed: nothing renders without it.
+    remedy: what to do; "" if all is well. needed: whether nothing renders without it.
     """
 
     what: str
@@ -24,7 +24,7 @@ class Finding:
 
     @property
     def mark(self) -> str:
-        """`ok`; `--` for something absent; `!!` for something absent that everything needs."""
+        """`ok`; `--` if something is missing; `!!` if nothing renders without it."""
         if not self.remedy:
             return "ok"
         return "!!" if self.needed else "--"
@@ -32,16 +32,17 @@ class Finding:
 
 @runtime_checkable
 class HasFindings(Protocol):
-    """A backend that needs something on the machine, whichever of its models renders."""
+    """A backend that needs something on the machine for all of its models."""
 
     def findings(self) -> Iterable[Finding]:
-        """What it needs and whether it is there. A finding with a remedy means: this backend cannot render here yet.
-        Raises nothing, imports nothing heavy."""
+        """What it needs, and whether it is there. A finding with a remedy means that this backend cannot render here
+        yet. Raises nothing, imports nothing heavy."""
         ...
 
 
 def installed(extra: str, packages: Iterable[str]) -> Finding:
-    """The versions of an extra's packages, or which of them are not installed. `extra` is a name in pyproject.toml."""
+    """The installed versions of an extra's packages, or which of them are missing. `extra`: its name in
+    pyproject.toml."""
     found, missing = [], []
     for package in packages:
         try:

@@ -4,21 +4,21 @@ WanRenderError
 ├── InputError                    exit 2: the user's input is wrong
 │   ├── StoryboardError             the file: every mistake at once, each with file:line:column
 │   ├── PictureError                a keyframe cannot be used
-│   └── UsageError                  an option or an argument
+│   └── UsageError                  an option, an argument or a setting
 ├── MachineError                  exit 3: the machine's fault
 │   ├── DiskError                   a file or folder cannot be written or read
-│   │   └── DiskFullError             no room is left: nothing more can be written, so rendering stops
-│   ├── FfmpegError                 ffmpeg failed: it ran, and ended badly
-│   │   ├── FfmpegMissingError        there is none that runs
+│   │   └── DiskFullError             the disk is full: nothing more can be written, so rendering stops
+│   ├── FfmpegError                 ffmpeg ran and failed
+│   │   ├── FfmpegMissingError        no ffmpeg runs on this machine
 │   │   └── FfmpegKilledError         a signal ended it, or the system could not start it; worth retrying
 │   ├── WeightsError                weights are missing, incomplete or of another model
-│   └── DeviceError                 a device died, stalled or cannot do it; worth retrying, on another if any
-│       ├── OutOfMemoryError          the device's memory was too small; worth retrying with less
-│       └── LostPeerError             another device of its group did not answer; the fault is not this one's
+│   └── DeviceError                 a device died, stalled or is unable; worth retrying, on another one if possible
+│       ├── OutOfMemoryError          the device ran out of memory; worth retrying with less
+│       └── LostPeerError             another device of its group did not answer; this device is not at fault
 ├── RenderError                   one take failed; the film gets a slate (exit 1)
 └── Stopped                       exit 130 or 143: interrupted, terminated, cancelled
 
-Every error pickles: it is built from its problems alone.
+Every error can be pickled: it is built from its problems alone.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from wan_render.printable import one_line, printable, shortened
 class Problem:
     """One mistake: where it is, what was found there, what is allowed, what to do.
 
-    `where` is `file:line:column` or the name of a thing; the last two parts may be empty
-    where the second says it all. Each part holds foreign text as it was found; as a message it is printable, and only
-    the remedy may have several lines.
+    `where` is `file:line:column` or the name of a thing. The last two parts may be empty if the second says it all.
+    Each part holds foreign text unchanged. The message, `str(problem)`, is printable; only its remedy may have several
+    lines.
     """
 
     where: str
@@ -62,7 +62,7 @@ class WanRenderError(Exception):
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """The problems, in the order of the file where they have places in one."""
+        """The problems; those with a place in a file are in the order of the file."""
         return self.args
 
     def __str__(self) -> str:
@@ -92,11 +92,11 @@ class MachineError(WanRenderError):
 
 
 class DiskError(MachineError):
-    """A file or a folder cannot be written or read, or there is too little room."""
+    """A file or a folder cannot be written or read, or the disk has too little room."""
 
 
 class DiskFullError(DiskError):
-    """No room is left on the disk, or in the user's quota of it."""
+    """The disk is full, or the user's quota on it."""
 
 
 class FfmpegError(MachineError):
@@ -104,11 +104,11 @@ class FfmpegError(MachineError):
 
 
 class FfmpegMissingError(FfmpegError):
-    """There is no ffmpeg that runs."""
+    """No ffmpeg runs on this machine."""
 
 
 class FfmpegKilledError(FfmpegError):
-    """A signal ended ffmpeg, or the system had no memory or process left to start it: another attempt may succeed."""
+    """A signal ended ffmpeg, or the system was out of memory or processes to start it. A retry may succeed."""
 
     worth_retrying = True
 
@@ -118,27 +118,27 @@ class WeightsError(MachineError):
 
 
 class DeviceError(MachineError):
-    """A device process died, ran out of memory, showed no progress, or cannot do what another one may: another attempt
-    may succeed."""
+    """A device process died, ran out of memory, made no progress, or cannot do what another device may be able to do.
+    A retry may succeed."""
 
     worth_retrying = True
 
 
 class OutOfMemoryError(DeviceError):
-    """A device ran out of memory: another attempt may succeed that uses less (Workspace.tighter)."""
+    """A device ran out of memory. A retry that uses less may succeed (Workspace.tighter)."""
 
 
 class LostPeerError(DeviceError):
-    """A device of a group got no answer from another one: the fault is that one's, or that of the ways between."""
+    """A device of a group got no answer from another one. The other device is at fault, or the connection."""
 
 
 class RenderError(WanRenderError):
-    """A take could not be rendered, and a second attempt would end alike."""
+    """A take could not be rendered, and a retry would fail in the same way."""
 
     exit_code = 1
 
 
-class Stopped(WanRenderError):  # noqa: N818 - to be stopped is no error of anybody
+class Stopped(WanRenderError):  # noqa: N818 - being stopped is nobody's error
     """The user or the system asked to stop; what was finished is kept."""
 
     exit_code = 130

@@ -1,7 +1,6 @@
-"""Small facts about files, remembered by content: digests, and whatever was derived from the bytes.
+"""A cache of small facts about files, by content: digests, and whatever was derived from the bytes.
 
-A cache and nothing more: it may be deleted at any time, and where it cannot be written everything
-works from memory.
+It may be deleted at any time. If it cannot be written, facts are kept in memory.
 """
 
 from __future__ import annotations
@@ -30,19 +29,19 @@ CREATE TABLE IF NOT EXISTS facts (kind TEXT, digest TEXT, value TEXT, PRIMARY KE
 """
 
 _SETTLED_NS = 2_000_000_000
-"""A file changed more recently than this is hashed again next time: file systems stamp changes as coarsely
-as two seconds (FAT), so a second change could look like the first."""
+"""A file that changed more recently than this is hashed again next time. Time stamps can be as coarse as two seconds
+(FAT), so a second change could look like the first."""
 
 _Stamp = tuple[int, int, int, int]
-"""size, mtime_ns, ctime_ns, inode. Programs set the modification time at will (rsync -t, unzip, cp -p); the change time
-is the kernel's alone."""
+"""size, mtime_ns, ctime_ns, inode. Programs set the modification time at will (rsync -t, unzip, cp -p); only the kernel
+sets the change time."""
 
 
 class FactCache:
     """`<folder>/facts.sqlite`, shared by any number of processes and threads.
 
-    A folder that cannot be written, or a file that is no database, is no error: facts are then kept in memory
-    for as long as this object lives.
+    If the folder cannot be written, facts are kept in memory for as long as this object lives. A file that is not a
+    database is replaced.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,9 +51,9 @@ class FactCache:
         self._hold(_open(folder / "facts.sqlite"))
 
     def digest(self, file: Path) -> str:
-        """SHA-256 of a regular file's bytes, 64 hex digits; remembered by absolute path, size, times and inode.
+        """SHA-256 of a regular file's bytes, 64 hex digits; cached by absolute path, size, times and inode.
 
-        Raises OSError where the file cannot be read or is a folder, a pipe or a device.
+        Raises OSError if the file cannot be read, or is a folder, a pipe or a device.
         """
         path = _absolute(file)
         stamp = _stamp(os.stat(path), path)  # noqa: PTH116 - called for thousands of pictures
@@ -67,14 +66,14 @@ class FactCache:
         return digest
 
     def forget(self, file: Path) -> None:
-        """Forget the digest of a file whose bytes turned out to have another one: it is hashed again next time."""
+        """Forget a file's digest, because its bytes turned out to have another one. It is hashed again next time."""
         path = _absolute(file)
         self._digests.pop(path, None)
         for table in ("stamped", "digests"):
             self._write(f"DELETE FROM {table} WHERE path = ?", (os.fsencode(path),))  # noqa: S608 - the two names above
 
     def get(self, kind: str, digest: str) -> Any | None:
-        """The JSON value stored under (kind, digest), or None. `kind` carries a version: `picture/1`."""
+        """The JSON value stored under (kind, digest), or None. `kind` contains a version: `picture/1`."""
         if (kind, digest) in self._facts:
             return self._facts[kind, digest]
         row = self._row("SELECT value FROM facts WHERE kind = ? AND digest = ?", (kind, digest))
@@ -85,19 +84,19 @@ class FactCache:
         return value
 
     def put(self, kind: str, digest: str, value: Any) -> None:
-        """Remember a JSON value under (kind, digest); the last one counts."""
+        """Store a JSON value under (kind, digest). It replaces an earlier one."""
         text = json.dumps(value)
         self._facts[kind, digest] = json.loads(text)
         self._write("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (kind, digest, text))
 
     def close(self) -> None:
-        """Let the file go; facts are kept in memory from here on."""
+        """Close the file. From here on, facts are kept in memory."""
         with self._lock:
             self._let_go()
             self._hold(_in_memory())
 
     def _hold(self, database: sqlite3.Connection) -> None:
-        """Keep a connection until `close`, or until nobody has this cache any more."""
+        """Keep a connection until `close`, or until this cache is garbage-collected."""
         self._database = database
         self._let_go = weakref.finalize(self, database.close)
 
@@ -110,8 +109,8 @@ class FactCache:
         return known
 
     def _row_without_ctime(self, path: str, stamp: _Stamp) -> tuple[Any, ...] | None:
-        """What a version that knew no ctime remembered. It did so after the file had settled; a file that has not
-        changed since it was last modified has not changed since then either."""
+        """The row of an earlier version, which stored no ctime. It stored a digest only after the file had settled. So
+        a file that has not changed since it was last modified still has this digest."""
         _, modified, changed, _ = stamp
         if changed - modified > _SETTLED_NS:
             return None
@@ -134,21 +133,21 @@ class FactCache:
 
 
 def forget_digest(folder: Path, file: Path) -> None:
-    """`FactCache.forget`, for one who found a digest to be wrong and has no cache at hand. `folder`: the cache's."""
+    """`FactCache.forget` for callers without a cache object. folder: the cache's folder."""
     cache = FactCache(folder)
     cache.forget(file)
     cache.close()
 
 
 def _open(file: Path) -> sqlite3.Connection:
-    """The database at `file`; a broken one is begun anew, and memory serves where nothing can be written."""
+    """The database at `file`. A broken one is replaced; if nothing can be written, the database is in memory."""
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             return _connect(str(file))
         except sqlite3.OperationalError:
             return _in_memory()
-        except sqlite3.DatabaseError:  # not a database, or a damaged one: it held nothing that cannot be found again
+        except sqlite3.DatabaseError:  # not a database, or a damaged one: everything in it can be found again
             file.unlink(missing_ok=True)
             with suppress(sqlite3.Error):
                 return _connect(str(file))
@@ -162,7 +161,8 @@ def _in_memory() -> sqlite3.Connection:
 def _connect(name: str) -> sqlite3.Connection:
     database = sqlite3.connect(name, timeout=2.0, isolation_level=None, check_same_thread=False)
     try:
-        # Facts can be found again: nothing waits for the disk. Unlike WAL, the rollback journal works on network homes.
+        # Facts can be found again, so nothing waits for the disk. Unlike WAL, the rollback journal works on network
+        # file systems.
         database.execute("PRAGMA synchronous = OFF")
         database.executescript(_SCHEMA)
     except BaseException:

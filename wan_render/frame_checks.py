@@ -1,4 +1,4 @@
-"""Checks of the frames that come back from a renderer, whatever backend it belongs to."""
+"""Checks of the frames that a renderer of any backend returns."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from wan_render.render_values import Frames, Pixels, TakeInputs
 from wan_render.take import Take
 
 BLANK_CONTRAST = 8
-"""Standard deviation of a picture's samples, 0 to 255, from which it plainly shows something."""
+"""A picture whose samples (0 to 255) have at least this standard deviation clearly shows something."""
 
 BLANK_DIFFERENCE = 32
-"""Of 255: so far apart two even colours are plainly not the same."""
+"""Two plain colours that are this far apart (0 to 255) are clearly different."""
 
 
 def is_blank_instead(frame: Pixels, picture: Pixels) -> bool:
-    """Whether a frame is of one single colour although the picture that it should show plainly is not, or is of
-    another: in uint8 this is what is left of NaN. No dark or pale picture comes out so even, and a picture without
-    contrast is only compared by its colour.
+    """Whether a frame has one single colour although the picture that it should show clearly has more, or another one.
+
+    In uint8, NaN becomes such a frame. No dark or pale picture is as even as that. A picture without contrast is only
+    compared by its colour.
 
     frame, picture: (height, width, 3) uint8 RGB.
     """
@@ -28,10 +29,12 @@ def is_blank_instead(frame: Pixels, picture: Pixels) -> bool:
 
 
 def checked(take: Take, frames: Frames, plates: TakeInputs) -> Frames:
-    """The frames, if they are what the take asks for and show something; the seam promises this whatever a renderer
-    does. A backend that computes in floats also looks whether they are finite before it rounds them: it can say why.
+    """The frames, if they have the take's shape and rate and show something.
 
-    Raises RenderError: another attempt would end alike.
+    The seam checks this for every renderer. A backend that computes in floats should check in addition that they are
+    finite before it rounds them: only it can say why they are not.
+
+    Raises RenderError: a retry would fail in the same way.
     """
     expected = (take.frames, take.size.height, take.size.width, 3)
     pixels = frames.pixels
@@ -41,18 +44,20 @@ def checked(take: Take, frames: Frames, plates: TakeInputs) -> Frames:
                 f"backend {take.backend}",
                 f"returned {pixels.dtype} {pixels.shape} at {frames.rate} fps",
                 f"expected uint8 {expected} at {take.rate} fps",
-                "this is a defect of the backend, please report it",
+                "this is a bug in the backend; please report it",
             )
         )
     if reason := _shows_nothing(pixels, plates):
-        remedy = "render it without LoRAs, at other settings, or on another device"
+        remedy = "render it without LoRAs, with other settings, or on another device"
         raise RenderError(Problem(f"backend {take.backend}", reason, "", remedy))
     return frames
 
 
 def _shows_nothing(pixels: Pixels, plates: TakeInputs) -> str:
-    """What is wrong with a clip that ends on one colour instead of its keyframes, or without any is black to the last
-    sample; "" for every other one. Nothing that was photographed or painted at night comes out so black."""
+    """What is wrong with a clip that shows one colour instead of a keyframe, or has no keyframes and is all black.
+
+    "" for every other clip. No night scene is black in every sample.
+    """
     for name, frame, plate in (("first", pixels[0], plates.first), ("last", pixels[-1], plates.last)):
         if plate is not None and is_blank_instead(frame, plate):
             colour = "black" if not frame.any() else f"of one colour, RGB {', '.join(map(str, frame[0, 0]))},"

@@ -1,7 +1,7 @@
 """Content keys: a canonical form of one frozen value, hashed with a domain tag.
 
-The tag names the kind of value and the version of its form (`take/1`), so that equal bytes of
-two kinds never share a key, and a change of form never finds the results of the former.
+The tag names the kind of value and the version of its form (`take/1`). So equal bytes of two kinds never share a key,
+and a new form never finds results of an earlier one.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from fractions import Fraction
 from typing import Any
 
 ADDED_LATER: Mapping[str, Any] = {"added later": True}
-"""Metadata of a field that joined its class after values of it had keys: while it has its default it is left out of the
-canonical form, so that those keys stay what they were."""
+"""Metadata of a field that was added to its class after values of the class had keys. A field with its default value is
+left out of the canonical form, so those keys do not change."""
 
 
 def content_key(tag: str, value: Any) -> str:
@@ -29,8 +29,8 @@ def content_key(tag: str, value: Any) -> str:
 def canonical(value: Any) -> Any:
     """The JSON form of a frozen value: every field of a dataclass, fractions as `n/d`.
 
-    Raises TypeError for anything that has no one obvious form (a path, a set, an object), so that
-    nothing enters a key by accident.
+    Raises TypeError for anything without one obvious form (a path, a set, an object), so that nothing enters a key by
+    accident.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: canonical(getattr(value, field.name)) for field in fields(value) if _counts(field, value)}

@@ -1,4 +1,4 @@
-"""What is known of a model without loading it: a plan is made from this, on a machine without weights."""
+"""What is known about a model without loading it. A plan is made from this, on a machine without weights."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from wan_render.take import Sampling, ShotKind, Size
 
 @dataclass(frozen=True)
 class KindDefaults:
-    """A model's own official numbers for one kind of shot.
+    """A model's official numbers for one kind of shot.
 
-    negative_note: what is worth knowing of a negative prompt that is not published for this very kind; else "".
+    negative_note: what the user should know about the negative prompt if it was not published for this kind; else "".
     """
 
     sampling: Sampling
@@ -25,7 +25,7 @@ class KindDefaults:
 
 @dataclass(frozen=True)
 class Licence:
-    """Under which terms weights are published, by its SPDX name, and the pages that say so."""
+    """The licence of published weights: its SPDX name, and the pages that state it."""
 
     name: str
     said_in: tuple[str, ...]
@@ -33,11 +33,13 @@ class Licence:
 
 @dataclass(frozen=True)
 class Resemblance:
-    """What a local folder of weights was taken for.
+    """Which published model a local folder of weights is built like.
 
-    model: the published model that it is built like, whose numbers it gets. shift: that model's official one.
-    own_shift: what the folder's scheduler says; None where it says nothing. uses_own_shift: which of both counts.
-    doubt: why the folder's own shift does not count, where it says one: "which …".
+    model:          that model; the folder gets its numbers.
+    shift:          that model's official shift.
+    own_shift:      the shift in the folder's scheduler configuration; None if it has none.
+    uses_own_shift: which of the two shifts is used.
+    doubt:          why the folder's own shift is not used, as a clause "which …"; "" if it is used or missing.
     """
 
     model: str
@@ -49,10 +51,9 @@ class Resemblance:
 
 @dataclass(frozen=True)
 class PublishedLora:
-    """A LoRA of a hub, by the SHA-256 of its file there: known before it is downloaded.
+    """A LoRA on a hub, known by the SHA-256 of its file before it is downloaded.
 
-    expert: which transformer of a model with two wears it: `high`, `low` or `both`. licence_name:
-    its SPDX name.
+    expert: which transformer uses it if the model has two: `high`, `low` or `both`. licence_name: its SPDX name.
     """
 
     content: str
@@ -64,25 +65,26 @@ class PublishedLora:
 
     @property
     def licence(self) -> Licence:
-        """Where its own licence is told; it need not be the model's."""
+        """The LoRA's own licence; it may differ from the model's."""
         return Licence(self.licence_name, (f"https://huggingface.co/{self.repository}",))
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What one model can do and its official numbers, known without loading it.
+    """What one model can do, and its official numbers, known without loading it.
 
-    name:     what a storyboard calls it; a local folder is called by its path.
-    identity: `repo@revision`, or `sha256:<digest>` of a local folder's weights; this enters the key.
-    rate:     frames per second that it was trained at.
-    frames are on the grid `frame_step·n + 1`; `trained_frames` is the length it was trained for.
-    size_multiple: width and height must be multiples of this.
-    native_sizes: the sizes it is documented for; others are a warning, not an error.
-    prompt_tokens: the text encoder's limit.
-    folder:   where the weights lie, for a local folder; None for a model of the hub.
-    distilled: the LoRAs with which it renders at the profile `draft`; none: a storyboard has to name some.
-    resembles: what a local folder was taken for; None for a model of the hub.
-    licence:  of a published model's weights; None for a local folder, whose licence nobody here knows.
+    name:           its name in a storyboard; for a local folder, the path.
+    identity:       `repo@revision`, or `sha256:<digest>` of a local folder's weights. It is part of a take's key.
+    rate:           frames per second that it was trained at.
+    frame_step:     takes have `frame_step·n + 1` frames.
+    trained_frames: the length that it was trained for.
+    size_multiple:  width and height must be multiples of this.
+    native_sizes:   the sizes that it is documented for; others are a warning, not an error.
+    prompt_tokens:  the limit of its text encoder.
+    folder:         a local folder of weights; None for a published model.
+    distilled:      the LoRAs that it uses in the profile `draft`; if empty, the storyboard has to name one.
+    resembles:      the published model that a local folder is built like; None for a published model.
+    licence:        the licence of a published model's weights; None for a local folder, whose licence is unknown.
     """
 
     name: str
@@ -102,10 +104,10 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class TextReading:
-    """What a model's own tokenizer makes of a text.
+    """A text as counted by the model's own tokenizer.
 
-    tokens: the whole text's, the mark at its end included. lost: the end of the text that the text encoder does not
-    read, from the beginning of a word on; "" where it reads all.
+    tokens: all tokens of the text, including the end-of-text token.
+    lost:   the end of the text, from the beginning of a word, that the text encoder does not read; "" if it reads all.
     """
 
     tokens: int
@@ -114,7 +116,7 @@ class TextReading:
 
 @dataclass(frozen=True)
 class LayersLeftOut:
-    """Layers of a LoRA that a transformer does not wear: `why` in words, and how many."""
+    """Layers of a LoRA that are not applied to a transformer: `why` in words, and how many."""
 
     why: str
     count: int
@@ -122,24 +124,24 @@ class LayersLeftOut:
 
 @dataclass(frozen=True)
 class LoraLayers:
-    """The layers of a LoRA for one transformer: how many it wears, and those that are left out."""
+    """The layers of a LoRA for one transformer: how many are applied, and which are left out."""
 
-    worn: int
+    applied: int
     left_out: tuple[LayersLeftOut, ...] = ()
 
     @property
     def total(self) -> int:
-        """How many the file has for it."""
-        return self.worn + sum(each.count for each in self.left_out)
+        """How many layers the file has for this transformer."""
+        return self.applied + sum(each.count for each in self.left_out)
 
 
 @dataclass(frozen=True)
 class LoraFit:
-    """How a LoRA fits a model, by the file's header alone.
+    """How a LoRA fits a model, judged by the file's header alone.
 
     layers:    for each of the model's transformers, high noise first.
-    meant_for: `high` or `low` where the names in the file say that it is for that expert; else "".
-    has_parts: the file has a part for each of two experts, and each wears its own.
+    meant_for: `high` or `low` if the tensor names say that the file is for that expert; else "".
+    has_parts: whether the file has a part for each of two experts; each expert uses its own part.
     """
 
     layers: tuple[LoraLayers, ...]
@@ -148,7 +150,7 @@ class LoraFit:
 
 
 class Models(Protocol):
-    """The known models: an argument to reading and planning."""
+    """The known models. Reading and planning take it as an argument."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -156,33 +158,32 @@ class Models(Protocol):
         ...
 
     def card(self, name: str) -> ModelCard:
-        """The card of a known name; KeyError otherwise."""
+        """The card of a model in `names`. Raises KeyError for any other name."""
         ...
 
     def folder(self, folder: Path) -> ModelCard:
         """The card of a local folder of weights, identified by their SHA-256.
 
-        Raises InputError where the folder holds no model of a known kind.
+        Raises InputError if the folder holds no model of a known kind.
         """
         ...
 
     def default(self, kind: ShotKind, size: Size) -> ModelCard:
-        """The model used where the storyboard names none."""
+        """The model that is used if the storyboard names none."""
         ...
 
     def reading(self, card: ModelCard, text: str) -> TextReading | None:
-        """How a model reads a text, by its own tokenizer; None where that is not on this machine, or where the text is
-        plainly short enough."""
+        """How a model's own tokenizer reads a text; None if the tokenizer is not on this machine, or if the text is
+        obviously short enough."""
         ...
 
     def lora_fit(self, card: ModelCard, file: Path) -> LoraFit:
-        """How a LoRA's file fits a model. No weight is read and no model's file is needed but a local folder's
-        configuration.
+        """How a LoRA's file fits a model. Reads no weights, and of the model only a local folder's configuration.
 
-        Raises InputError, with the file as `where`, for what is no LoRA, is broken, or is another model's.
+        Raises InputError, with the file as `where`, if the file is not a LoRA, is broken, or is for another model.
         """
         ...
 
     def published_fit(self, card: ModelCard, lora: PublishedLora) -> LoraFit | None:
-        """How a published LoRA fits a model, where its file is on this machine and whole; else None."""
+        """How a published LoRA fits a model; None unless its complete file is on this machine."""
         ...

@@ -1,4 +1,4 @@
-"""The models that a backend may bring along. A backend without models of its own implements nothing of this.
+"""The models that a backend may offer. A backend without models of its own implements none of this.
 
 `Models` (model_card.py) is what reading and planning ask. `ModelFamily` is what the commands `models`, `models pull`,
 `doctor` and `plan` ask: which models are published, and what of their weights is on this machine.
@@ -15,18 +15,18 @@ from wan_render.facts import FactCache
 from wan_render.model_card import ModelCard, Models
 
 WEIGHTS_FACT = "weights"
-"""Under this name `Renderer.facts` says which weights a take came from. The text is that of `Weights.version`."""
+"""The name under which `Renderer.facts` gives the weights of a take. Its text is that of `Weights.version`."""
 
 
 @dataclass(frozen=True)
 class Weights:
     """The weights of a published model on this machine.
 
-    folder:  None where they are not here.
-    bytes:   on disk; for weights that are not here, what a pull will take.
-    problem: why the model cannot be loaded; None where it can.
-    version: exactly which weights: the commit or digest first, then, after a space, what else is worth recording.
-             "" where they are not here.
+    folder:  None if they are not on this machine.
+    bytes:   their size on disk; if they are not here, the size that a pull will take.
+    problem: why the model cannot be loaded; None if it can.
+    version: exactly which weights: the commit or digest, then, after a space, what else is worth recording.
+             "" if they are not here.
     """
 
     folder: Path | None
@@ -37,10 +37,10 @@ class Weights:
 
 @dataclass(frozen=True)
 class PullRequest:
-    """A published model to bring to this machine.
+    """A published model to download.
 
     root:     the folder of weights; the model gets a folder of its own in it.
-    source:   the hub's name; None for the one that is there already, or else the family's first.
+    source:   the hub's name; None for the hub of an earlier pull, or else the family's first hub.
     revision: a branch, tag or commit; None for the one that the model declares.
     """
 
@@ -52,7 +52,7 @@ class PullRequest:
 
 @dataclass(frozen=True)
 class PulledWeights:
-    """A whole model on disk. is_new: whether anything was downloaded."""
+    """A complete model on disk. is_new: whether anything was downloaded."""
 
     folder: Path
     commit: str
@@ -63,9 +63,10 @@ class PulledWeights:
 
 @dataclass(frozen=True)
 class PullSize:
-    """What is ahead of a pull.
+    """What a pull has to do.
 
-    missing: files still to be downloaded, of `files`. download_bytes: still to be read. disk_bytes: on disk at the end.
+    missing:        how many of `files` files have to be downloaded.
+    download_bytes: bytes still to be read. disk_bytes: bytes on disk at the end.
     """
 
     missing: int
@@ -75,27 +76,27 @@ class PullSize:
 
 
 class PullWatch(Protocol):
-    """Hears how far a pull is. Called by one thread at a time."""
+    """Follows the progress of a pull. Called by one thread at a time."""
 
     def begin(self, size: PullSize) -> None:
-        """Downloading begins."""
+        """The download starts."""
         ...
 
     def advance(self, count: int) -> None:
-        """So many bytes more were read; negative where they have to be read again."""
+        """`count` more bytes were read. Negative if bytes have to be read again."""
         ...
 
     def say(self, text: str) -> None:
-        """One sentence: a file is there, a connection was lost."""
+        """Show one sentence, for example that a file is complete or a connection was lost."""
         ...
 
 
 class ModelFamily(Protocol):
-    """The models of one backend. Inert: asking needs no heavy library, no device and no network, except `pull`."""
+    """The models of one backend. Needs no heavy library, no device and, except for `pull`, no network."""
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
-        """The published models, in the order in which they are listed."""
+        """The published models, in the order of listings."""
         ...
 
     def catalogue(self, cache: FactCache) -> Models:
@@ -103,11 +104,11 @@ class ModelFamily(Protocol):
         ...
 
     def weights(self, card: ModelCard) -> Weights:
-        """What is here of a published model."""
+        """What this machine has of a published model."""
         ...
 
     def pull(self, request: PullRequest, watch: PullWatch) -> PulledWeights:
-        """Bring a model's weights; those that are here are checked.
+        """Download a model's weights. Files that are already here are verified.
 
         Raises UsageError for an unknown source or revision; MachineError, WeightsError, DiskError; Stopped.
         """

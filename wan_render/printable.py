@@ -1,17 +1,16 @@
 """The one place that makes foreign text printable: names of files, tensors and models, prompts, settings of the
 environment, what ffmpeg and exceptions say.
 
-A terminal obeys control characters (ESC moves the cursor, sets the title, deletes lines), a bidi override lets
-`gpj.exe` read as `exe.jpg`, and a line break forges a line of a log. Such characters are escaped where text leaves:
+A terminal obeys control characters (ESC moves the cursor, sets the title, deletes lines), a bidi override makes
+`gpj.exe` look like `exe.jpg`, and a line break forges a line of a log. Such characters are escaped on output:
 
 - `PrintableStream`: standard output and standard error of every command,
 - `logger`: every log record,
 - `errors.Problem`: messages, and with them states and logs of Prefect,
 - slates and labels, the review page, the contact sheet and shots.csv call `printable` or `one_line` themselves.
 
-Letters of every script stay as they are, and so do the joiners that Persian, Indic scripts and emoji need. Escapes are
-those of JSON (`\\u001b`), so a JSON document that passes through means what it meant before. To make a text printable
-twice changes nothing.
+Letters of every script are kept, and so are the joiners that Persian, Indic scripts and emoji need. Escapes are
+those of JSON (`\\u001b`), so a JSON document keeps its meaning. Making a text printable twice changes nothing.
 
 Which characters: Unicode 16, chapters 23.2 (layout controls), 23.3 (deprecated format characters), 23.4 (variation
 selectors), 23.9 (tags); Trojan Source (CVE-2021-42574) for bidi controls.
@@ -30,10 +29,10 @@ LONGEST_SHOWN = 60
 """Characters of a wrong value that a message repeats."""
 
 LONGEST_PART = 6000
-"""Characters of one part of a message: a path may have 4,096, a list of names or a foreign exception has no limit."""
+"""Characters of one part of a message. A path may have 4,096; lists of names and foreign exceptions have no limit."""
 
 MOST_MARKS = 8
-"""Combining marks on one letter. Tibetan and Hebrew need six; hundreds of them paint over the lines above."""
+"""Combining marks on one letter. Tibetan and Hebrew need six; hundreds of them would cover the lines above."""
 
 _PLAIN = re.compile(r"[\n\t -~]*")
 
@@ -50,36 +49,36 @@ _JOINED = (
     *((0x0590, 0x109F), (0x1780, 0x18AF), (0x1900, 0x1CFF), (0xA800, 0xABFF)),
     *((0xFB1D, 0xFDCF), (0xFE70, 0xFEFC), (0x10A00, 0x11FFF), (0x1E900, 0x1E95F)),
 )
-"""Scripts in which a joiner changes the letters beside it, or a zero-width space ends a word: Arabic, Indic scripts,
-Thai, Khmer, Myanmar, Mongolian and their like."""
+"""Scripts in which a joiner changes the letters next to it, or a zero-width space ends a word: Arabic, Indic scripts,
+Thai, Khmer, Myanmar, Mongolian and similar ones."""
 
 _ZERO_WIDTH_SPACE, _NON_JOINER, _JOINER, _EMOJI_STYLE = "\u200b", "\u200c", "\u200d", "\ufe0f"
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that a reader cannot see or a terminal obeys; its lines stay lines."""
+    """The text, with everything escaped that a reader cannot see or that a terminal obeys. Line breaks stay."""
     return _escaped(text, "\n\t")
 
 
 def one_line(text: str) -> str:
-    """`printable`, with line breaks and tabs escaped as well, as a name stands in a message."""
+    """`printable`, with line breaks and tabs escaped as well. For names in messages."""
     return _escaped(text, "")
 
 
 def path_name(file: Path) -> str:
-    """A path as it stands in a message; bytes that are no UTF-8 are escaped as well."""
+    """A path for a message. Bytes that are not UTF-8 are escaped as well."""
     return one_line(str(file))
 
 
 def shown(text: str) -> str:
-    """A wrong value as a message repeats it: in quotes, on one line, at most 60 characters, blanks other than a space
+    """A wrong value for a message: in quotes, on one line, at most 60 characters, with white space other than spaces
     escaped."""
     cut = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
     return "'" + "".join(c if c == " " or not c.isspace() else _escape(c) for c in one_line(cut)) + "'"
 
 
 def shortened(text: str, most: int = LONGEST_PART) -> str:
-    """The text, or its first `most` characters and how many more there are."""
+    """The text, or its first `most` characters and the number of the others."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most} more characters)"
 
 
@@ -104,8 +103,8 @@ def _escape(character: str) -> str:
 
 
 def _is_seen(character: str, before: str, after: str) -> bool:
-    """Whether a reader sees it, or sees what it does to its neighbours. before: the one before it, "" where that was
-    escaped."""
+    """Whether a reader sees the character, or its effect on its neighbours. before: the character before it; "" if that
+    was escaped."""
     if " " <= character <= "~":
         return True
     kind = category(character)
@@ -117,13 +116,13 @@ def _is_seen(character: str, before: str, after: str) -> bool:
 
 
 def _is_no_character(code: int) -> bool:
-    """Code points that stand for nothing, tags, and what Unicode keeps free for more that is invisible."""
+    """Whether this is a noncharacter, a tag, or a code point that Unicode reserves for further invisible characters."""
     is_free = 0xFFF0 <= code <= 0xFFFB or code == 0x2065 or 0xE0000 <= code < 0xE0100 or 0xE01F0 <= code < 0xE1000
     return is_free or code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
 
 
 def _joins(character: str, before: str, after: str) -> bool:
-    """Whether a joiner or a zero-width space stands where a script or an emoji needs one."""
+    """Whether this is a joiner or zero-width space in a place where a script or an emoji needs one."""
     if not before or character not in (_ZERO_WIDTH_SPACE, _NON_JOINER, _JOINER):
         return False
     if any(first <= ord(before) <= last for first, last in _JOINED):
@@ -133,7 +132,7 @@ def _joins(character: str, before: str, after: str) -> bool:
 
 
 def _selects(code: int, before: str) -> bool:
-    """Whether this is no variation selector, or one that stands after a character that may have variants."""
+    """Whether this is not a variation selector, or one after a character that may have variants."""
     if 0x180B <= code <= 0x180F:
         return bool(before) and 0x1820 <= ord(before) <= 0x18AA
     if 0xE0100 <= code <= 0xE01EF:
@@ -147,16 +146,16 @@ _TRACEBACKS = logging.Formatter()
 
 
 class PrintableStream:
-    """A text stream on which all that is written comes out printable; everything else is the stream's own.
+    """A text stream that makes everything printable that is written to it.
 
-    What draws on a terminal with control characters of its own (rich's bars) writes to `drawn_on` instead.
+    Code that draws on a terminal with control characters (rich's bars) writes to `drawn_on` instead.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write the text as `printable` has it; returns how many characters it was asked to write."""
+        """Write `printable(text)`. Returns the length of `text`."""
         self._stream.write(printable(text))
         return len(text)
 
@@ -165,17 +164,17 @@ class PrintableStream:
 
     @property
     def drawn_on(self) -> TextIO:
-        """The stream itself."""
+        """The underlying stream."""
         return self._stream
 
 
 def drawn_on(stream: TextIO) -> TextIO:
-    """The stream behind a PrintableStream; any other one is itself."""
+    """The stream under a PrintableStream; any other stream unchanged."""
     return stream.drawn_on if isinstance(stream, PrintableStream) else stream
 
 
 def logger(name: str) -> logging.Logger:
-    """The logger of this name, of which every record is printable, whatever handles it."""
+    """The logger of this name. Its records are printable for every handler."""
     found = logging.getLogger(name)
     if _made_printable not in found.filters:
         found.addFilter(_made_printable)
@@ -183,18 +182,18 @@ def logger(name: str) -> logging.Logger:
 
 
 class PrintableFormatter(logging.Formatter):
-    """For the records of other libraries too: whatever is formatted comes out printable, tracebacks included."""
+    """A formatter for records of other libraries: makes them printable, including tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """See logging.Formatter."""
+        """The record's text, printable."""
         return printable(super().format(record))
 
 
 def _made_printable(record: logging.LogRecord) -> bool:
-    """Names and paths become one line each; an error keeps its lines."""
+    """A log filter: names and paths become one line each; errors keep their lines."""
     if isinstance(record.args, tuple):
         record.args = tuple(one_line(str(arg)) if isinstance(arg, str | Path) else arg for arg in record.args)
     record.msg, record.args = printable(record.getMessage()), None
-    if record.exc_info:  # a formatter takes this text where it is there
+    if record.exc_info:  # formatters use this text if it is set
         record.exc_text = printable(_TRACEBACKS.formatException(record.exc_info))
     return True

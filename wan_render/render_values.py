@@ -1,4 +1,4 @@
-"""The values that cross the seam between a plan and the backend that renders it. Frames cross it, files do not."""
+"""The values that cross the seam between a plan and its backend. Frames cross it; files do not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-if TYPE_CHECKING:  # planning needs no numpy, whose import is a fifth of the time of `check`
+if TYPE_CHECKING:  # planning needs no numpy; importing it would take a fifth of the time of `check`
     import numpy as np
     from numpy.typing import NDArray
 
@@ -20,11 +20,11 @@ else:
 
 
 class Phase(StrEnum):
-    """What a device process is doing; each has a time-out of its own in the farm.
+    """What a device process is doing. The farm has a time-out for each phase.
 
-    WAITING: another run renders this very take, or others of its group are not ready; told every second, so that it
-    never looks stalled.
-    WRITING: told of every take that is rendered, and of none that is found.
+    WAITING: another run renders this take, or other devices of the group are not ready. Reported every second, so that
+             the process does not look stalled.
+    WRITING: reported for every take that is rendered, and for none that was found.
     """
 
     WAITING = "waiting"
@@ -37,7 +37,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` units of a phase are finished; total 0: a phase without a measure."""
+    """`done` of `total` units of a phase are finished. total is 0 if the phase cannot be measured."""
 
     phase: Phase
     done: int = 0
@@ -49,8 +49,11 @@ Listen = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Device:
-    """Something that renders one shot at a time. `name` is `cpu`, `cuda:0`, …; `pin` is what the process
-    that owns it gets as CUDA_VISIBLE_DEVICES (a GPU's UUID; "" hides every GPU)."""
+    """Something that renders one take at a time.
+
+    name: `cpu`, `cuda:0`, …
+    pin:  the CUDA_VISIBLE_DEVICES of the process that owns the device: a GPU's UUID; "" hides every GPU.
+    """
 
     name: str
     label: str
@@ -65,8 +68,11 @@ class Device:
 
 @dataclass(frozen=True)
 class TakeInputs:
-    """What a take is made from: its conformed pictures, each (height, width, 3) uint8 RGB at the take's size, and the
-    files of its LoRAs by SHA-256, but for published ones, which the backend finds."""
+    """What a take is made from.
+
+    first, last: its keyframes, fitted to the take's size, each (height, width, 3) uint8 RGB.
+    loras: the files of its LoRAs by SHA-256, except published LoRAs: the backend finds those.
+    """
 
     first: Pixels | None
     last: Pixels | None
@@ -83,11 +89,12 @@ class Frames:
 
 @dataclass(frozen=True)
 class Stage:
-    """What a renderer works out on the way to a take, named by what decides it.
+    """An intermediate result of a take.
 
-    key:  of all that decides its bytes (keys.content_key).
-    what: in words, for listings.
-    take: the key of the one take that it is for, after whose publication it may go; "" where others may need it.
+    key:  the hash of everything that determines its bytes (keys.content_key).
+    what: its description, for listings.
+    take: the key of the only take that needs it; it may be deleted once that take is published. "" if other takes may
+          need it.
     """
 
     key: str
@@ -96,27 +103,27 @@ class Stage:
 
 
 class Stages(Protocol):
-    """Where stages are kept: for other takes, processes and runs. May forget anything at any time."""
+    """Keeps stages for other takes, processes and runs. It may lose any of them at any time."""
 
     def find(self, stage: Stage) -> bytes | None:
-        """What was kept, byte for byte; None where it is not there, or was damaged."""
+        """The bytes that were kept; None if they are missing or damaged."""
         ...
 
     def keep(self, stage: Stage, content: bytes) -> None:
-        """Keep it for later. Raises DiskError."""
+        """Keep the bytes of a stage. Raises DiskError."""
         ...
 
 
 @dataclass(frozen=True)
 class NoStages:
-    """Keeps nothing."""
+    """Stages that keeps nothing."""
 
     def find(self, stage: Stage) -> bytes | None:  # noqa: ARG002 - part of the seam
-        """Nothing is there."""
+        """Always None."""
         return None
 
     def keep(self, stage: Stage, content: bytes) -> None:
-        """Let it go."""
+        """Discard the bytes."""
 
 
 NOTHING_KEPT = NoStages()
@@ -126,7 +133,7 @@ NOTHING_KEPT = NoStages()
 class Workspace:
     """What a renderer may use besides its device.
 
-    tighter: how often this model ran out of memory on such a device: by so many steps it is to use less than it would.
+    tighter: how often this model ran out of memory on such a device. The renderer uses less memory by as many levels.
     """
 
     stages: Stages = NOTHING_KEPT
@@ -134,16 +141,16 @@ class Workspace:
 
 
 ALONE = Workspace()
-"""Of a renderer from which nothing is kept."""
+"""The workspace of a renderer whose stages are not kept."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """A process's part among several that render one take together, a device each.
+    """One process of several that render a take together, each on its own device.
 
-    rank:       0 leads: it encodes, decodes and gives the frames; the others only denoise along.
-    size:       how many there are.
-    rendezvous: a folder of their own, new for each attempt, in which they find each other.
+    rank:       0 is the leader: it encodes, decodes and returns the frames. The others only denoise.
+    size:       how many processes there are.
+    rendezvous: the group's folder, new for each attempt, in which the processes find each other.
     """
 
     rank: int
@@ -152,11 +159,11 @@ class Group:
 
     @property
     def is_over(self) -> bool:
-        """Whether the leader needs nobody: it has denoised, or failed, or found the take."""
+        """Whether the leader needs no help: it has denoised, has failed, or has found the take."""
         return (self.rendezvous / _OVER).exists()
 
     def end(self) -> None:
-        """Make it over, for whoever still waits for the leader."""
+        """Mark the group as over, for processes that still wait for the leader."""
         (self.rendezvous / _OVER).touch()
 
 

@@ -1,7 +1,7 @@
-"""What a safetensors file holds, by its header alone: no tensor is read, and no library is needed.
+"""The contents of a safetensors file, by its header alone: no tensor is read, and no library is needed.
 
-At least as strict as the format's own library, so that a file that is accepted here opens there. The rules are those
-of `Metadata::validate` in https://github.com/huggingface/safetensors.
+The checks are at least as strict as those of the format's own library, so a file that passes here also opens there.
+Rules: `Metadata::validate` in https://github.com/huggingface/safetensors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_HEADER_BYTES = 100_000_000
 """The limit of the format's own library."""
 
 MOST_ELEMENTS = 2**63 - 1
-"""No shape may multiply to more; the library counts in 64 bits."""
+"""The largest product of a shape's sides; the library counts in 64 bits."""
 
 BITS = {
     "F4": 4,
@@ -31,15 +31,15 @@ BITS = {
     **dict.fromkeys(("U32", "I32", "F32"), 32),
     **dict.fromkeys(("U64", "I64", "F64", "C64"), 64),
 }
-"""The format's element types, and bits of one element."""
+"""Bits of one element, by the format's element type."""
 
 _METADATA = "__metadata__"
 
 
 class NotSafetensors(ValueError):  # noqa: N818 - callers turn it into an error with a place
-    """A file that is not a whole safetensors file. `found` says why, to follow the file's name.
+    """A file that is not a complete safetensors file. `found` says why; it is written to follow the file's name.
 
-    names: of its tensors, as far as the header could be read.
+    names: the names of its tensors, as far as the header could be read.
     """
 
     def __init__(self, found: str, allowed: str = "") -> None:
@@ -50,7 +50,7 @@ class NotSafetensors(ValueError):  # noqa: N818 - callers turn it into an error 
 
 @dataclass(frozen=True)
 class TensorFacts:
-    """One tensor of a file: a type of `BITS`, and its shape; a scalar's shape is ()."""
+    """One tensor of a file: a type of `BITS`, and its shape. A scalar has the shape ()."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -74,7 +74,7 @@ class SafetensorsHeader:
 
 
 def read_header(file: Path) -> SafetensorsHeader:
-    """Read and check a file's header. Raises NotSafetensors, or OSError where the file cannot be read."""
+    """Read and check a file's header. Raises NotSafetensors, or OSError if the file cannot be read."""
     with file.open("rb") as stream:
         return header_from(stream.read, os.fstat(stream.fileno()).st_size)
 
@@ -86,8 +86,8 @@ def header_from(read: Callable[[int], bytes], size: int) -> SafetensorsHeader:
     """
     length = int.from_bytes(read(8), "little")
     if size < 8 or length > min(size - 8, MOST_HEADER_BYTES):
-        found = f"is no safetensors file, or is cut off: it has {size:,} bytes"
-        raise NotSafetensors(found, f"its header asks for {8 + length:,}")
+        found = f"is not a safetensors file, or is cut off: it has {size:,} bytes"
+        raise NotSafetensors(found, f"its header needs {8 + length:,}")
     value = _parsed(read(length))
     try:
         metadata = _metadata(value.pop(_METADATA, None))
@@ -99,7 +99,7 @@ def header_from(read: Callable[[int], bytes], size: int) -> SafetensorsHeader:
     if size != data + end:
         raise NotSafetensors(
             f"is cut off, or longer than its header says: it has {size:,} bytes",
-            f"its header asks for {data + end:,}",
+            f"its header needs {data + end:,}",
         )
     return SafetensorsHeader(
         {name: facts for name, (_, _, facts) in placed.items()},
@@ -109,12 +109,12 @@ def header_from(read: Callable[[int], bytes], size: int) -> SafetensorsHeader:
 
 
 def quoted(name: str) -> str:
-    """A name out of a file as a message repeats it: on one line, printable, not endless."""
+    """A name from a file, for a message: in quotes, on one line, printable, at most 100 characters."""
     return repr(name if len(name) <= 100 else f"{name[:100]}…")
 
 
 def shortened_name(name: str) -> str:
-    """As `quoted`, without quotes: a name that is made of one out of a file, as a message repeats it."""
+    """As `quoted`, without the quotes: for a name derived from one in a file."""
     return quoted(name)[1:-1]
 
 
@@ -130,20 +130,20 @@ def _parsed(text: bytes) -> dict[str, Any]:
     except NotSafetensors:
         raise
     except (ValueError, RecursionError):
-        raise NotSafetensors("is no safetensors file: its header is not JSON") from None
+        raise NotSafetensors("is not a safetensors file: its header is not JSON") from None
     if not isinstance(value, dict) or not text.startswith(b"{"):
-        raise NotSafetensors("is no safetensors file: its header is not a JSON object")
+        raise NotSafetensors("is not a safetensors file: its header is not a JSON object")
     return value
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value: dict[str, Any] = {}
     for name, each in pairs:
-        name.encode()  # half a surrogate pair is no character: ValueError
+        name.encode()  # ValueError for half a surrogate pair
         if isinstance(each, str):
             each.encode()
         if name in value:
-            raise NotSafetensors(f"has a broken header: {quoted(name)} stands in it twice")
+            raise NotSafetensors(f"has a broken header: it contains {quoted(name)} twice")
         value[name] = each
     return value
 
@@ -155,20 +155,20 @@ def _whole(number: str) -> int:
 
 
 def _refused(number: str) -> NoReturn:
-    """No number of a header is negative, a fraction, infinite, NaN, or of more than 64 bits."""
-    raise NotSafetensors(f"has a broken header: {number[:40]} stands where a whole number must be")
+    """Refuse a number that is negative, a fraction, infinite, NaN, or longer than 64 bits."""
+    raise NotSafetensors(f"has a broken header: {number[:40]} is not a whole number from 0 to 2**63 - 1")
 
 
 def _metadata(value: Any) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
-        raise NotSafetensors("has a broken header: its metadata are not texts")
+        raise NotSafetensors("has a broken header: its metadata is not text")
     return value
 
 
 def _tensors(value: dict[str, Any]) -> tuple[dict[str, tuple[int, int, TensorFacts]], int]:
-    """Every tensor as `_tensor` says, and where the last one ends: they follow each other without gaps."""
+    """Every tensor as `_tensor` gives it, and where the last one ends. Tensors follow each other without gaps."""
     found = {name: _tensor(name, entry) for name, entry in value.items()}
     end = 0
     for name, (start, stop, _) in sorted(found.items(), key=lambda named: named[1][:2]):
@@ -179,14 +179,14 @@ def _tensors(value: dict[str, Any]) -> tuple[dict[str, tuple[int, int, TensorFac
 
 
 def _tensor(name: str, entry: Any) -> tuple[int, int, TensorFacts]:
-    """Where a tensor begins and ends, in bytes behind the header, and what it is."""
+    """Where a tensor begins and ends, in bytes after the header, and what it is."""
     try:
         dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     except (KeyError, TypeError):
-        found = f"is no safetensors file: {quoted(name)} has no dtype, shape or data_offsets in its header"
+        found = f"is not a safetensors file: {quoted(name)} has no dtype, shape or data_offsets in its header"
         raise NotSafetensors(found) from None
     if not isinstance(dtype, str) or dtype not in BITS:
-        raise NotSafetensors(f"has a broken header: {quoted(name)} is of the unknown type {str(dtype)[:40]!r}")
+        raise NotSafetensors(f"has a broken header: {quoted(name)} has the unknown type {str(dtype)[:40]!r}")
     if not _are_counts(shape) or any(product > MOST_ELEMENTS for product in accumulate(shape, mul)):
         raise NotSafetensors(f"has a broken header: {quoted(name)} has the shape {str(shape)[:60]}")
     if not _are_counts(offsets) or len(offsets) != 2:
@@ -202,5 +202,5 @@ def _tensor(name: str, entry: Any) -> tuple[int, int, TensorFacts]:
 
 
 def _are_counts(value: Any) -> bool:
-    """Whether it is a list of whole numbers from 0 that 64 bits hold; true is none."""
+    """Whether it is a list of whole numbers from 0 to 2**63 - 1. A bool does not count as a number."""
     return isinstance(value, list) and all(type(each) is int and 0 <= each <= MOST_ELEMENTS for each in value)

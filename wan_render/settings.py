@@ -19,12 +19,12 @@ from wan_render.printable import shown
 PREFIX = "WAN_RENDER_"
 
 FARM_HOME = "WAN_RENDER_HOME"
-"""The project's folder, for deployments of former versions. No setting of ours, but no mistake either."""
+"""The project's folder, in deployments of earlier versions. Not a setting any more, but not a mistake either."""
 
 BACKEND_SETTING = "WAN_RENDER_BACKEND"
 
 TRUTHS = ("true", "false", "yes", "no", "on", "off", "1", "0")
-"""What may be written for yes and no, in any case."""
+"""The spellings of yes and no, in any case."""
 
 
 def _cache_folder() -> Path:
@@ -36,34 +36,29 @@ def _data_folder() -> Path:
 
 
 class MachineSettings(BaseSettings):
-    """What belongs to this machine, not to a film.
+    """What belongs to this machine, not to a film. The variable of `outputs` is WAN_RENDER_OUTPUTS, and so on.
 
-    outputs: where takes and films are kept; not set, they are looked for (see store.outputs). WAN_RENDER_OUTPUTS
-    backend: what renders instead of the models that a storyboard names (`animatic`), where no --backend says
-             otherwise.                               WAN_RENDER_BACKEND
-    weights: a folder of checkpoints, each in a folder named like its repository's last part: `models pull`
-             writes there; models that are not there are looked for in Hugging Face's cache.
-                                                      WAN_RENDER_WEIGHTS
+    outputs: the folder of takes and films. If unset, it is searched for (see store.outputs).
+    backend: the backend that renders instead of the models that a storyboard names (`animatic`). --backend overrides
+             it.
+    weights: a folder of checkpoints, each in a folder named like the last part of its repository. `models pull` writes
+             to it. Models that are not in it are looked for in Hugging Face's cache.
     devices: `auto`, or a comma-separated list of names that `doctor` shows (`cuda:0,cuda:1`, `cpu`).
-                                                      WAN_RENDER_DEVICES
-    cache:   small facts about files (digests, picture facts); safe to delete.  WAN_RENDER_CACHE
-    kernels: `auto`: on a GPU transformers and the VAE's decoder compute by wan-render's own kernels, each checked on
-             the device before its first use; exact then differs from diffusers by float rounding. `stock`: both are
-             left to diffusers, bit for bit, by its own kernels; only profile exact can then be rendered.
-                                                      WAN_RENDER_KERNELS
-    memory_fit: `auto`, or what is given up for memory, the least first: `resident`, `freed`, `streamed`, `tiled` (the
-             last changes pixels; see docs/memory.md).             WAN_RENDER_MEMORY_FIT
-    groups:  which takes several equal GPUs render together: `auto`, those for which a storyboard names a number
-             (`render: {gpus: 2}`), and others where the night is expected to end sooner for it; `asked`, the former
-             only; `off`, none.                       WAN_RENDER_GROUPS
-    keep_latents: whether a take's denoised latents stay when its clip is there, to be decoded again.
-                                                      WAN_RENDER_KEEP_LATENTS
-    locks:   a folder for the locks of devices that have no device node (the CPU; GPUs in WSL), instead of
-             ~/.local/state/wan-render/locks. All of a user's runs must share it.         WAN_RENDER_LOCKS
-    ffmpeg:  an ffmpeg program instead of the one that comes with imageio-ffmpeg. WAN_RENDER_FFMPEG
+    cache:   a folder for small facts about files (digests, picture facts). It is safe to delete.
+    kernels: `auto`: on a GPU, transformers and the VAE's decoder use wan-render's own kernels. Each is checked on the
+             device before its first use. The profile exact then differs from diffusers by float rounding.
+             `stock`: both use diffusers' own kernels, bit for bit. Only the profile exact is then available.
+    memory_fit: `auto`, or a level of memory use, from most to least: `resident`, `freed`, `streamed`, `tiled`. Only
+             `tiled` changes pixels; see docs/memory.md.
+    groups:  which takes several identical GPUs render together. `asked`: those for which a storyboard names a number
+             (`render: {gpus: 2}`). `auto`: also those where it should finish the run sooner. `off`: none.
+    keep_latents: whether a take's denoised latents are kept after its clip is finished, to be decoded again.
+    locks:   a folder for the locks of devices without a device node (the CPU; GPUs in WSL), instead of
+             ~/.local/state/wan-render/locks. All of a user's runs must share it.
+    ffmpeg:  an ffmpeg program to use instead of the one that comes with imageio-ffmpeg.
     """
 
-    # Empty is not set: `WAN_RENDER_OUTPUTS=$NOTHING` would be the folder that one happens to be in.
+    # An empty variable counts as unset: otherwise `WAN_RENDER_OUTPUTS=$NOTHING` would be the current folder.
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     outputs: Path | None = None
@@ -80,7 +75,7 @@ class MachineSettings(BaseSettings):
 
 
 def machine_settings() -> MachineSettings:
-    """The settings of the environment. Raises UsageError for every WAN_RENDER_ variable that is none, and every wrong
+    """The settings of the environment. Raises UsageError with every unknown WAN_RENDER_ variable and every invalid
     value."""
     wrong = list(_unknown())
     try:
@@ -95,7 +90,7 @@ def machine_settings() -> MachineSettings:
 
 
 def _impossible_paths(settings: MachineSettings) -> Iterator[Problem]:
-    """What no file can be called: found here, once, not by whoever looks there first."""
+    """Settings whose path no file can have: found here, once, before anything uses them."""
     for variable, field in variables().items():
         path = getattr(settings, field)
         if isinstance(path, Path):
@@ -119,24 +114,25 @@ def _unknown() -> Iterator[Problem]:
 def _refused(field: str, value: object) -> Problem:
     setting = MachineSettings.model_fields[field]
     name = next(name for name in os.environ if name.upper() == f"{PREFIX}{field.upper()}")
-    # Every text is the name of a folder: only choices can be wrong.
+    # Any text may be a path, so only choices can be invalid.
     choices = TRUTHS if setting.annotation is bool else get_args(setting.annotation)
-    default = f"write one of these, or unset it: then it is {str(setting.default).lower()}"
+    default = f"write one of these, or unset it (default: {str(setting.default).lower()})"
     remedy = _did_you_mean(str(value), choices) or default
     return Problem(name, f"invalid value {shown(str(value))}", f"allowed: {', '.join(choices)}", remedy)
 
 
 def _did_you_mean(text: str, allowed: Sequence[str], before: str = "") -> str:
-    """The nearest of what is allowed, whatever its case, with what stands before all of it; "" where none is near."""
+    """`did you mean '…'?` for the nearest allowed word in any case, with `before` in front of it; "" if none is
+    near."""
     close = get_close_matches(text.strip().casefold(), [each.casefold() for each in allowed], n=1)
     return next((f"did you mean '{before}{each}'?" for each in allowed if each.casefold() in close), "")
 
 
 def variables() -> dict[str, str]:
-    """The name of each setting's variable → the name of its field."""
+    """Setting's variable → its field in MachineSettings."""
     return {f"{PREFIX}{field.upper()}": field for field in MachineSettings.model_fields}
 
 
 def install_command(extra: str) -> str:
-    """What brings an extra into this very Python, in the versions that were tested together."""
+    """The command that installs an extra into this Python, in the versions that were tested together."""
     return f"in wan-render's folder: {sys.executable} -m pip install -c constraints.txt -e '.[{extra}]'"

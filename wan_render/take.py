@@ -1,5 +1,5 @@
-"""A take: one performance of a shot, fully resolved. It holds everything that decides the pixels
-and nothing else; its key is the hash of all of its fields."""
+"""A take: one rendering of a shot, fully resolved. It holds everything that determines the pixels, and nothing else.
+Its key is the hash of all of its fields."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from itertools import pairwise
 from wan_render.keys import ADDED_LATER, content_key
 
 TAKE_FORM = "take/1"
-"""Tag and version of the take's canonical form: to change it renders everything again."""
+"""Tag and version of the take's canonical form. Changing it renders everything again."""
 
 CONFORM_VERSION = "cover/1"
-"""How keyframes are made into plates (see plates.conform); part of every plate, so of every key."""
+"""The version of how keyframes become plates (see plates.conform). Part of every plate, and so of every key."""
 
 FINE_CONFORM_VERSION = "cover/2"
-"""The same for pictures that `cover/1` reads too coarsely: with more than 8 bits a channel, which are dithered, or with
-colours that are stated otherwise than by an ICC profile."""
+"""The same for pictures that `cover/1` reads too coarsely: those with more than 8 bits per channel, which are dithered,
+and those whose colours are not stated by an ICC profile."""
 
 FRAME_VERSION = "frame/1"
-"""How a frame of another take is made into a plate: taken over as it is."""
+"""The same for a frame of another take, which is used unchanged."""
 
 
 class ShotKind(StrEnum):
-    """What a model is asked for; it follows from the plates that a shot has."""
+    """What a model has to do. It follows from the plates of the take."""
 
     T2V = "t2v"
     I2V = "i2v"
@@ -50,11 +50,12 @@ class Size:
 
 @dataclass(frozen=True)
 class Plate:
-    """A keyframe conformed to a size: which bytes, and how they are fitted.
+    """A keyframe fitted to a size: which bytes, and how they are fitted.
 
-    `picture` is the SHA-256 of the file's bytes; `focus` is (from left, from top), each 0 to 1: the point
-    that the crop keeps as near to its middle as it can. `fit`: `cover` crops the picture, `contain` shows all of it on
-    black, `blur` over an enlarged, blurred copy of itself.
+    picture: the SHA-256 of the file's bytes.
+    focus:   (from left, from top), each 0 to 1: the point that the crop keeps as close to its centre as possible.
+    fit:     `cover` crops the picture; `contain` shows all of it on black; `blur` shows all of it on an enlarged,
+             blurred copy of itself.
     """
 
     picture: str
@@ -71,10 +72,11 @@ class Plate:
 
 @dataclass(frozen=True)
 class FramePlate:
-    """A frame of another take, bit for bit: the end of the shot before, or a keyframe painted by a model.
+    """A frame of another take, bit for bit: the end of the previous shot, or a keyframe painted by a model.
 
-    `take` is that take's key, so whatever changes it changes this; `frame` counts from 0; `size` is that take's, which
-    is also the size that it is used at.
+    take:  the key of that take, so that whatever changes it changes this.
+    frame: counted from 0.
+    size:  that take's size, which is also the size at which the frame is used.
     """
 
     take: str
@@ -92,16 +94,16 @@ AnyPlate = Plate | FramePlate
 
 
 ProfileVariant = tuple[str, str]
-"""A profile and its variant: together they say how a take is computed."""
+"""A profile and its variant. Together they determine how a take is computed."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a model is sampled: resolved, no None left.
+    """How a model is sampled, fully resolved.
 
-    `guidance` has one value for each expert of the model, in the order they are used (high noise first).
-    variant: how the profile is computed, where it can be in several ways; "" is the strongest of them, and the only one
-             that there was once.
+    guidance: one value for each expert of the model, in the order of their use (high noise first).
+    variant:  how the profile is computed, if it has several variants. "" is the strongest one, and the only one that
+              existed at first.
     """
 
     steps: int
@@ -112,21 +114,21 @@ class Sampling:
 
     @property
     def way(self) -> ProfileVariant:
-        """How it is computed."""
+        """The profile and its variant."""
         return self.profile, self.variant
 
     @property
     def is_guided(self) -> bool:
-        """Whether any expert uses the negative prompt: guidance of 1 or less leaves it without effect."""
+        """Whether any expert uses the negative prompt. With guidance of 1 or less, it has no effect."""
         return any(value > 1.0 for value in self.guidance)
 
 
 @dataclass(frozen=True)
 class Lora:
-    """A LoRA by the SHA-256 of its safetensors file, and its scale.
+    """A LoRA, by the SHA-256 of its safetensors file, and its scale.
 
-    expert: which transformer of a model with two wears it: `high`, `low` (noise), or `both`. Of a file with a part for
-    each of them every transformer wears its own part: `each` of them, or only one (`high part`, `low part`).
+    expert: which transformer uses it if the model has two: `high`, `low` (noise) or `both`. If the file has a part for
+            each transformer, each uses its own part: `each` of them, or only one (`high part`, `low part`).
     """
 
     content: str
@@ -138,15 +140,17 @@ class Lora:
         """Whether the file has a part for each of two transformers."""
         return self.expert == "each" or self.expert.endswith(" part")
 
-    def is_worn_by(self, expert: str) -> bool:
-        """Whether the transformer for `high` or for `low` noise wears it."""
+    def is_used_by(self, expert: str) -> bool:
+        """Whether an expert uses it. expert: `high` or `low` (noise)."""
         return self.expert.removesuffix(" part") in (expert, "both", "each")
 
 
 @dataclass(frozen=True)
 class Leg:
-    """The way to a picture that a take passes through: what it shows, the frame (from 0) that is this picture, and the
-    prompt of the way there."""
+    """A keyframe that a take passes through, and the segment that leads to it.
+
+    plate: the keyframe. frame: the frame of the take that shows it, from 0. prompt: the prompt of the segment.
+    """
 
     plate: AnyPlate
     frame: int
@@ -155,14 +159,15 @@ class Leg:
 
 @dataclass(frozen=True)
 class Take:
-    """One performance of a shot, as a value.
+    """One rendering of a shot, as a value.
 
     backend: the backend's name and pixel version, `animatic/1`.
-    model:   declared `repo@revision`, or `sha256:<digest>` for a local folder of weights.
-    first, last: the plates it begins and ends on, where it has them.
-    frames:  rendered frames, both ends included, on the model's grid; `rate` in frames per second.
-    through: the pictures between first and last, in order; `prompt` is then that of the way to `last`. Such a take is
-             joined from its `segments`, which are rendered.
+    model:   the declared `repo@revision`, or `sha256:<digest>` of a local folder of weights.
+    first, last: the plates that it begins and ends on; None if it has none.
+    frames:  rendered frames, both ends included, on the model's grid.
+    rate:    frames per second.
+    through: the keyframes between first and last, in order. Only the `segments` of such a take are rendered; then they
+             are joined. `prompt` is the prompt of the last segment.
     """
 
     backend: str
@@ -186,19 +191,19 @@ class Take:
             raise ValueError(f"expected at least one frame, got {self.frames}")
         passed = [0, *(leg.frame for leg in self.through), self.frames - 1]
         if self.through and (self.last is None or any(now <= before for before, now in pairwise(passed))):
-            raise ValueError(f"expected pictures on the way from first to last, in order, got frames {passed}")
+            raise ValueError(f"expected keyframes between first and last, in order, got frames {passed}")
 
     @property
     def kind(self) -> ShotKind:
-        """FLF2V with both plates, I2V with the first, T2V with none."""
+        """FLF2V with both plates, I2V with only the first, T2V with none."""
         if self.first is None:
             return ShotKind.T2V
         return ShotKind.I2V if self.last is None else ShotKind.FLF2V
 
     @property
     def segments(self) -> tuple[Take, ...]:
-        """The takes that it is joined from, each beginning on the picture that the one before ends on; none without
-        `through`. A segment is a take like any other: an equal shot shares it."""
+        """The takes that it is joined from; empty without `through`. Each begins on the frame on which the previous one
+        ends. A segment is a take like any other: an equal shot shares it."""
         if not self.through:
             return ()
         stops = (*self.through, Leg(self.last, self.frames - 1, self.prompt)) if self.last is not None else ()
@@ -217,8 +222,8 @@ class Take:
 
     @cached_property
     def needs(self) -> tuple[str, ...]:
-        """Keys of the takes that must be there before this one can be made: its segments, or those that the plates
-        are frames of."""
+        """Keys of the takes that must be finished before this one can be made: its segments, or the takes whose frames
+        are its plates."""
         if self.through:
             return tuple(dict.fromkeys(segment.key for segment in self.segments))
         plates = (self.first, self.last)
@@ -231,5 +236,5 @@ class Take:
 
 
 def short(key: str) -> str:
-    """The first digits of a key, as shown to people and accepted in `circle: 2@7f3a91`."""
+    """The first 8 digits of a key, as shown to users and accepted in `circle: 2@7f3a91`."""
     return key[:8]

@@ -1,4 +1,4 @@
-"""What a take differs in from an earlier one, in users' words: `plan` says so, and reviews do."""
+"""The differences between a take and an earlier one, in users' words, for `plan` and for reviews."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ _WORDS = {
     "rate": "frame rate",
     "loras": "LoRAs",
     "conform": "reading of keyframes' colours",
-    "through": "keyframes on the way",
+    "through": "keyframes in between",
 }
 _ENDS = {"first": "begins", "last": "ends"}
 
 
 def changes(before: Mapping[str, Any], after: Take) -> tuple[str, ...]:
-    """What a take differs in from the canonical fields of an earlier one (as in its sidecar), in users' words:
-    `prompt`, `seed`, `first keyframe`, `guidance`, …; empty when nothing does.
+    """The differences between a take and an earlier one, in users' words: `prompt`, `seed`, `first keyframe`,
+    `guidance`, …; empty if there are none.
 
-    Fields that only one of the two has, as after a change of the take's form, are named too.
+    before: the canonical fields of the earlier take, as in its take.json. Fields that only one of the two has, as after
+    a change of the take's form, are included.
     """
-    told = (_WORDS.get(word, word) for word in _changed(before, canonical(after)))
-    return tuple(dict.fromkeys(told))
+    words = (_WORDS.get(name, name) for name in _changed(before, canonical(after)))
+    return tuple(dict.fromkeys(words))
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
@@ -40,7 +41,7 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         elif name == "sampling" and isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from _changed(old, new)
         elif name == "negative" and new == "" and old and not _is_guided(after):
-            yield "negative prompt (of no effect at guidance 1)"
+            yield "negative prompt (no effect at guidance 1)"
         elif name in _TEXTS and _as_cleaned(old) == new:
             yield "cleaning of the negative prompt" if name == "negative" else "cleaning of the prompt"
         elif name == "loras" and _without_experts(old) == _without_experts(new):
@@ -58,8 +59,8 @@ _TEXTS = ("prompt", "negative", "through")
 
 
 def _as_cleaned(before: Any) -> Any:
-    """A text as it would now be in the key, or keyframes on the way with their texts so: takes of an earlier version
-    were keyed by texts as they were written."""
+    """A text as it is now in keys, or `through` with its texts like that. Keys of an earlier version contain texts as
+    they were written."""
     if isinstance(before, str):
         return cleaned(before)
     if isinstance(before, list) and all(isinstance(leg, Mapping) and "prompt" in leg for leg in before):
@@ -68,7 +69,7 @@ def _as_cleaned(before: Any) -> Any:
 
 
 def _without_experts(loras: Any) -> Any:
-    """What is worn and how strongly, whoever wears it."""
+    """The LoRAs and their scales, without their experts."""
     if not isinstance(loras, list):
         return loras
     return [_without(lora, "expert") if isinstance(lora, Mapping) else lora for lora in loras]
@@ -79,7 +80,7 @@ def _without(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _changed_plate(name: str, old: Any, new: Any, *, resized: bool) -> Iterator[str]:
-    """Another picture, or the same one fitted otherwise; a new size is told as the raster's."""
+    """Whether a plate shows another picture, or how else it changed. A new size is reported only as the raster's."""
     if isinstance(old, Mapping) and isinstance(new, Mapping) and "take" in old and "take" in new:
         yield f"the take that it {_ENDS[name]} on"
         return

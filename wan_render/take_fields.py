@@ -1,4 +1,4 @@
-"""A take in canonical form, as records hold it: its key, its prompt, and the takes that it needs."""
+"""Takes in canonical form, as in take.json: their keys, prompts, and the takes that they need."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def key_of(fields: Mapping[str, Any]) -> str:
 
 
 def prompt_of(fields: Mapping[str, Any]) -> str:
-    """What a model was given for a take in canonical form, for people to read: the prompt of each way between two
-    keyframes with → between them, or the one that all ways share."""
-    ways = [*(leg["prompt"] for leg in fields.get("through", ())), fields["prompt"]]
-    return " → ".join(ways if len({*ways}) > 1 else ways[:1])
+    """The prompts of a take in canonical form, for people to read: those of its segments, joined with →, or the one
+    that all segments share."""
+    prompts = [*(leg["prompt"] for leg in fields.get("through", ())), fields["prompt"]]
+    return " → ".join(prompts if len({*prompts}) > 1 else prompts[:1])
 
 
 def needs_of(fields: Mapping[str, Any]) -> tuple[str, ...]:
@@ -27,7 +27,7 @@ def needs_of(fields: Mapping[str, Any]) -> tuple[str, ...]:
     try:
         return _read(fields).needs if fields.get("through") else tuple(_frames_of(fields))
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no take: {error!r}") from error
+        raise ValueError(f"not a take: {error!r}") from error
 
 
 def _frames_of(fields: Mapping[str, Any]) -> Iterator[str]:

@@ -269,14 +269,14 @@ def test_doctor_and_render_name_what_cuda_visible_devices_hides(
 ) -> None:
     smi("GPU-a, 24564, RTX 4090\nGPU-b, 143771, H200\n", capabilities="GPU-a, 8.9\nGPU-b, 9.0\n")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-3f3f")
-    words = "CUDA_VISIBLE_DEVICES: 'MIG-3f3f' leaves none of the 2 GPUs that are here: MIG-3f3f names a MIG slice"
+    words = "CUDA_VISIBLE_DEVICES: 'MIG-3f3f' leaves none of the 2 GPUs of this machine: MIG-3f3f names a MIG slice"
     assert words in wan_render("doctor").stdout
     refused = wan_render("render", harbour)
     assert refused.returncode == 2
     assert words in refused.stderr
     assert "allowed: numbers or UUIDs from 0 (GPU-a, RTX 4090), 1 (GPU-b, H200)" in refused.stderr
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,7")
-    warning = "'1,7' leaves only cuda:1 of the 2 GPUs that are here: '7' is not one of them"
+    warning = "'1,7' leaves only cuda:1 of the 2 GPUs of this machine: '7' is not one of them"
     assert warning in wan_render("doctor").stdout
     assert f"warning: CUDA_VISIBLE_DEVICES: {warning}" in wan_render("plan", harbour).stdout
 
@@ -388,7 +388,7 @@ def test_a_plan_for_a_missing_device_has_a_warning(
     monkeypatch.setenv("WAN_RENDER_DEVICES", "cuda:0")
     done = wan_render("plan", large(harbour))
     assert to_render(done) == "about 8 min on one NVIDIA H200 (no usable device is here)"
-    assert "warning: WAN_RENDER_DEVICES: no device is called 'cuda:0'; allowed: auto, or some of cpu" in done.stdout
+    assert "warning: WAN_RENDER_DEVICES: unknown device 'cuda:0'; allowed: auto, or some of cpu" in done.stdout
 
 
 @pytest.mark.parametrize(("groups", "time"), [("auto", "about 2 min"), ("asked", "about 4 min")])
@@ -450,9 +450,9 @@ def test_every_command_reports_all_wrong_settings_at_once(
         "WAN_RENDER_MEMORY_FIT: invalid value 'Resident'; allowed: auto, resident, freed, streamed, tiled; "
         "did you mean 'resident'?",
         "WAN_RENDER_GROUPS: invalid value 'al'; allowed: auto, asked, off; "
-        "write one of these, or unset it: then it is auto",
+        "write one of these, or unset it (default: auto)",
         "WAN_RENDER_KEEP_LATENTS: invalid value 'maybe'; allowed: true, false, yes, no, on, off, 1, 0; "
-        "write one of these, or unset it: then it is false",
+        "write one of these, or unset it (default: false)",
     ]
 
 
@@ -475,7 +475,7 @@ def test_doctor_says_that_a_device_of_the_settings_is_not_here(
     done = wan_render("doctor", "--json")
     assert done.returncode == 3
     findings = {each["what"]: each for each in json.loads(done.stdout)["findings"]}
-    assert findings["WAN_RENDER_DEVICES"]["found"] == "cpu,cuda:0: no device is called 'cuda:0'"
+    assert findings["WAN_RENDER_DEVICES"]["found"] == "cpu,cuda:0: unknown device 'cuda:0'"
     assert findings["WAN_RENDER_DEVICES"]["remedy"] == "allowed: auto, or some of cpu"
 
 

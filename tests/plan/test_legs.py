@@ -36,7 +36,7 @@ def test_a_time_off_the_grid_is_moved_and_told(plan: Plan) -> None:
     film = plan("shots: [{from: a, through: {keyframe: b, at: 2.1s}, to: c}]")
     assert passed(film) == [32]
     (told,) = [str(warning) for warning in film.warnings if "through" in warning.where]
-    assert "2.1s is between two frames that a keyframe can stand on; one every 0.25s; it stands at 2s" in told
+    assert "2.1s is between two possible times of a keyframe; one every 0.25s; it is moved to 2s" in told
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_time_off_the_grid_is_moved_and_told(plan: Plan) -> None:
         ("through: [{keyframe: b, at: 0.1s}]", "b is reached at 0s"),
         ("through: [{keyframe: b, at: 3s}, {keyframe: c, at: 2s}]", "b is reached at 3s"),
         ("through: [b, {keyframe: c, at: 0.25s}]", "b is reached at"),
-        ("duration: 0.5s, through: [b, c]", "2 keyframes on the way of a take of 9 frames"),
+        ("duration: 0.5s, through: [b, c]", "2 keyframes in `through` for a take of 9 frames"),
     ],
 )
 def test_times_that_cannot_be_are_mistakes(mistakes: Mistakes, shot: str, found: str) -> None:
@@ -76,6 +76,6 @@ def test_the_way_there_has_its_own_action_or_the_shots(plan: Plan) -> None:
 
 def test_neighbours_on_the_way_are_compared(plan: Plan) -> None:
     film = plan("shots: [{from: a, through: [a], to: e}]")
-    assert [warning.found for warning in film.warnings if "equal" in warning.found] == [
-        "a and a are nearly equal: 1/010"
+    assert [warning.found for warning in film.warnings if "identical" in warning.found] == [
+        "a and a are nearly identical: 1/010"
     ]

@@ -72,13 +72,13 @@ def test_a_files_name_says_which_expert_wears_it(plan: Plan, studio: Path, model
 @pytest.mark.parametrize(
     ("header", "body", "found"),
     [
-        (b"\x80\x04pickled", b"", "is no safetensors file"),
+        (b"\x80\x04pickled", b"", "is not a safetensors file"),
         ({"a.lora_A.weight": TENSOR}, b"\0", "is cut off"),
         ({"a.lora_A.weight": TENSOR}, b"\0" * 9, "longer than its header says"),
         ({"blocks.0.weight": TENSOR}, b"\0" * 4, "holds no LoRA"),
         ({"a.lora_A.weight": TENSOR, "a.dora_scale": TENSOR}, b"\0" * 4, "is a DoRA"),
         ({"a.hada_w1_a": TENSOR}, b"\0" * 4, "is a LoKr or LoHa"),
-        ([], b"", "is no safetensors file"),
+        ([], b"", "is not a safetensors file"),
     ],
 )
 def test_what_is_no_lora_is_a_mistake(
@@ -93,7 +93,7 @@ def test_what_is_no_lora_is_a_mistake(
 def test_an_empty_file_is_no_lora(mistakes: Mistakes, studio: Path) -> None:
     (studio / "bad.safetensors").write_bytes(b"")
     (told,) = mistakes("shots: [{from: a, render: {loras: bad.safetensors}}]")
-    assert "is no safetensors file" in told
+    assert "is not a safetensors file" in told
 
 
 def test_a_profile_is_in_the_key_for_every_backend(plan: Plan) -> None:
@@ -173,7 +173,7 @@ def test_the_nearest_folder_says_it_where_the_name_does_not(plan: Plan, studio: 
 def test_the_plan_lists_who_wears_what(plan: Plan, studio: Path) -> None:
     written(studio / "x_high.safetensors", entries(square(5120, ("self_attn.q", "self_attn.k"), blocks=40)))
     film = plan(shot("x_high.safetensors"))
-    assert [(worn.path, worn.wearers) for worn in film.worn] == [
+    assert [(lora.path, lora.in_words) for lora in film.applied_loras] == [
         ("x_high.safetensors", "high-noise expert, 80 of 80 layers")
     ]
     assert not told(film, "x_high")
@@ -183,9 +183,9 @@ def test_a_name_that_says_nothing_is_told_where_there_are_two_experts(plan: Plan
     lora(studio, "slow_noise.safetensors")
     film = plan(shot("slow_noise.safetensors"))
     assert experts(film) == ["both"]
-    assert [worn.wearers for worn in film.worn] == ["both experts, 1 of 1 layers"]
+    assert [lora.in_words for lora in film.applied_loras] == ["both experts, 1 of 1 layers"]
     (warning,) = told(film, "slow_noise")
-    assert "worn by both experts" in warning
+    assert "used by both experts" in warning
     assert "write expert: high, low or both" in warning
     assert not told(plan(shot("{path: slow_noise.safetensors, expert: both}")), "slow_noise")
     assert not told(plan("shots: [{from: a, render: {loras: slow_noise.safetensors}}]"), "slow_noise")
@@ -196,7 +196,7 @@ def test_what_only_a_letter_says_is_told(plan: Plan, studio: Path) -> None:
     film = plan(shot("Samuel_L_Harbour.safetensors"))
     assert experts(film) == ["low"]
     (warning,) = told(film, "Samuel_L_Harbour")
-    assert "is worn by the low-noise expert: only the letter L says so; write expert: high, low or both" in warning
+    assert "is used by the low-noise expert: only the letter L says so; write expert: high, low or both" in warning
     assert not told(plan(shot("{path: Samuel_L_Harbour.safetensors, expert: low}")), "Samuel_L_Harbour")
     of_one_expert = "shots: [{from: a, render: {loras: Samuel_L_Harbour.safetensors}}]"
     assert not told(plan(of_one_expert), "Samuel_L_Harbour")  # an initial, most likely
@@ -209,11 +209,11 @@ def test_a_model_of_one_expert_wears_what_is_named_for_one_and_says_so(
     film = plan("shots: [{from: a, render: {loras: a_HIGH.safetensors}}]")
     assert experts(film) == ["both"]
     (warning,) = told(film, "a_HIGH")
-    assert "high-noise expert, by its name; wan2.1-i2v-14b-480p has one expert, which wears it" in warning
+    assert "high-noise expert, by its name; the only expert of wan2.1-i2v-14b-480p uses it" in warning
     (mistake,) = mistakes("shots: [{from: a, render: {loras: {path: a_HIGH.safetensors, expert: low}}}]")
     assert "film.yaml:4:" in mistake
     assert "loras[0].expert" in mistake
-    assert "wan2.1-i2v-14b-480p has one expert" in mistake
+    assert "wan2.1-i2v-14b-480p has only one expert" in mistake
 
 
 def test_a_file_of_both_experts_is_worn_by_part(plan: Plan, studio: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_file_of_both_experts_is_worn_by_part(plan: Plan, studio: Path) -> Non
     film = plan(shot("both_high_noise.safetensors"))
     assert take_of(film).loras == (Lora(digest, 1.0, "each"),)
     own = "1 of 1 layers of its own part"
-    assert [worn.wearers for worn in film.worn] == [f"high-noise expert, {own}; low-noise expert, {own}"]
+    assert [lora.in_words for lora in film.applied_loras] == [f"high-noise expert, {own}; low-noise expert, {own}"]
     assert experts(plan(shot("{path: both_high_noise.safetensors, expert: low}"))) == ["low part"]
     film = plan("shots: [{from: a, render: {loras: both_high_noise.safetensors}}]")
     assert experts(film) == ["each"]
@@ -236,7 +236,7 @@ def test_layers_that_are_left_out_are_told_and_recorded_beside_every_take(plan: 
         f"shots: [{{from: a, to: c, through: b, takes: 2, render: {{flf2v: {A14B}, loras: a_low.safetensors}}}}]"
     )
     text = "a_low.safetensors: 3 of 6 layers are left out: for pictures that CLIP sees, which this model does without"
-    assert [worn.wearers for worn in film.worn] == ["low-noise expert, 3 of 6 layers"]
+    assert [lora.in_words for lora in film.applied_loras] == ["low-noise expert, 3 of 6 layers"]
     assert len(told(film, text)) == 1
     assert len(film.by_key) == 6  # two takes, each joined from two
     assert film.remarks == dict.fromkeys(film.by_key, (text,))
@@ -260,19 +260,19 @@ def test_every_mistake_of_a_list_is_told_with_its_line(mistakes: Mistakes, studi
     )
     assert [each.split(": ", 1)[0] for each in found] == ["film.yaml:7:9", "film.yaml:9:9"]
     assert "(1536, 1536) for (5120, 5120)" in found[0]
-    assert "1e999 stands where a whole number must be" in found[1]
+    assert "1e999 is not a whole number from 0" in found[1]
 
 
 def test_a_lora_that_is_listed_twice_or_without_strength_is_told(plan: Plan, studio: Path) -> None:
     lora(studio, "one.safetensors")
     lora(studio, "again.safetensors")
     film = plan("shots: [{from: a, render: {loras: [one.safetensors, {path: again.safetensors, scale: 0.5}]}}]")
-    assert told(film, "listed twice: its strengths add up")
+    assert told(film, "listed twice: its scales add up")
     film = plan(shot("[{path: one.safetensors, expert: high}, {path: one.safetensors, expert: low, scale: 0.5}]"))
     assert not told(film, "listed twice")
     film = plan("shots: [{from: a, render: {loras: [{path: one.safetensors, scale: 0}]}}]")
     assert take_of(film).loras == ()
-    assert told(film, "one.safetensors is not worn: its scale is 0")
+    assert told(film, "one.safetensors is not applied: its scale is 0")
 
 
 def test_a_draft_that_brings_a_listed_lora_along_says_so(
@@ -282,7 +282,7 @@ def test_a_draft_that_brings_a_listed_lora_along_says_so(
     own = replace(distilled.I2V_2_1[0], content=digest)
     monkeypatch.setitem(official.BY_NAME, "wan2.1-i2v-14b-480p", replace(official.I2V_14B_480P, distilled=(own,)))
     film = plan(shot("distilled.safetensors", "profile: draft, i2v: {model: wan2.1-i2v-14b-480p}"))
-    assert told(film, "profile draft brings a LoRA of wan2.1-i2v-14b-480p along that is listed, too")
+    assert told(film, "profile draft already uses a LoRA of wan2.1-i2v-14b-480p that is also listed")
 
 
 def test_another_expert_is_why_a_take_is_stale(plan: Plan, studio: Path) -> None:
@@ -302,13 +302,13 @@ def test_a_draft_lists_what_it_brings_along_where_that_is_here(
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("WAN_RENDER_WEIGHTS", str(tmp_path))
     before = plan(shots)
-    assert (before.worn, before.remarks) == ((), {})
+    assert (before.applied_loras, before.remarks) == ((), {})
     high, low = distilled.I2V_2_2
     folder = tmp_path / "Wan2.2-Distill-Loras"
     written(folder / high.file, entries(square(5120)))
     written(folder / low.file, entries(square(5120, ("self_attn.q", "cross_attn.k_img"))))
     film = plan(shots)
-    assert [(worn.path, worn.wearers) for worn in film.worn] == [
+    assert [(lora.path, lora.in_words) for lora in film.applied_loras] == [
         (high.file, "high-noise expert, 1 of 1 layers"),
         (low.file, "low-noise expert, 1 of 2 layers"),
     ]
@@ -317,4 +317,4 @@ def test_a_draft_lists_what_it_brings_along_where_that_is_here(
     assert [note.found for note in film.notes if "left out" in note.found] == [text]
     assert take_of(film).key == take_of(before).key
     (folder / low.file).write_bytes(b"cut")
-    assert len(plan(shots).worn) == 1
+    assert len(plan(shots).applied_loras) == 1

@@ -272,8 +272,8 @@ def test_shots_that_joints_lengthen_are_told_once_with_their_sums(plan: Plan) ->
     assert [shot.frames for shot in film.shots] == [20, 32, 20, 21]
     (told,) = warned(film, "longer than asked")
     assert "film.yaml:5:22: shots[0].duration: 1/010 and 2 more are longer than asked" in told
-    assert "asked 3.09 s, comes to 3.75 s; a continuous joint shows the whole take" in told
-    assert "ask for steps of 1/4 s, or end a shot with `out`" in told
+    assert "3.75 s instead of 3.09 s; a continuous joint shows the whole take" in told
+    assert "write durations in steps of 1/4 s, or end a shot with `out`" in told
 
 
 @pytest.mark.parametrize(
@@ -307,8 +307,8 @@ def test_shots_that_are_as_long_as_asked_are_not_told(plan: Plan, shots: str) ->
 )
 def test_a_timecode_has_fewer_frames_than_a_second(mistakes: Mistakes, text: str, place: str) -> None:
     (mistake,) = mistakes(text)
-    assert f"{place}: frame 20 of a second that has 16 frames" in mistake
-    assert "a storyboard of 24 frames a second says film: {rate: 24}" in mistake
+    assert f"{place}: frame 20 in a second of 16 frames" in mistake
+    assert "if timecodes count 24 frames per second, write film: {rate: 24}" in mistake
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_a_rate_that_is_not_whole_counts_up_to_the_next_frame(document: Callable
     board = document("shots: [{from: a, duration: '00:00:01:23'}, {from: b, duration: '00:00:01:24'}]").storyboard
     findings = Findings(Document(storyboard=board, file=Path("x.yaml"), marks={}))
     check_timecodes(board, Fraction(24000, 1001), findings)
-    with pytest.raises(StoryboardError, match=r"frame 24 of a second that has 24 frames; .* 23\.976 frames a second"):
+    with pytest.raises(StoryboardError, match=r"frame 24 in a second of 24 frames; .* 23\.976 frames per second"):
         findings.raise_errors()
 
 
@@ -355,7 +355,7 @@ def test_in_and_out_of_the_last_shot(plan: Plan) -> None:
     [
         ("in: 6s", "in", "less than one frame"),
         ("in: 2s, out: 1s", "out", "less than one frame"),
-        ("out: 6s", "out", "6s is beyond the take; the take has 81 frames"),
+        ("out: 6s", "out", "6s is after the end of the take; the take has 81 frames"),
     ],
 )
 def test_parts_that_are_not_there_are_errors(mistakes: Mistakes, keys: str, place: str, found: str) -> None:
@@ -386,7 +386,7 @@ def test_fades_are_film_frames(plan: Plan) -> None:
 
 def test_a_fade_longer_than_the_film_is_an_error(mistakes: Mistakes) -> None:
     (mistake,) = mistakes("version: 1\nfilm: {fade_out: 9s}\nkeyframes: keyframes/\nshots: [{from: a}]")
-    assert "film.fade_out: 144 frames, and the film has 80" in mistake
+    assert "film.fade_out: 144 frames, but the film has 80" in mistake
 
 
 def test_fades_are_not_compared_with_a_film_that_a_mistake_has_made_meaningless(mistakes: Mistakes) -> None:
@@ -406,7 +406,7 @@ def test_frames_off_the_grid_are_an_error_that_names_the_nearest(mistakes: Mista
 def test_a_shot_between_two_keyframes_has_a_step_of_frames_at_least(mistakes: Mistakes, frames: int) -> None:
     (mistake,) = mistakes(f"shots: [{{from: a, to: b, render: {{frames: {frames}}}}}]")
     assert f"shots[0].render.frames: {frames} frame" in mistake
-    assert "a shot between two keyframes has 5 frames or more; write 5" in mistake
+    assert "a shot between two keyframes has at least 5 frames; write 5" in mistake
 
 
 def test_the_shortest_takes(plan: Plan) -> None:
@@ -494,14 +494,14 @@ def test_a_dissolve_of_no_frame_is_an_error(mistakes: Mistakes) -> None:
 
 def test_continuous_without_a_shared_picture_is_an_error(mistakes: Mistakes) -> None:
     (mistake,) = mistakes("shots: [{from: a, to: b, transition: continuous}, {from: c}]")
-    assert "shots[0].transition: 1/010 and 1/020 share no picture" in mistake
+    assert "shots[0].transition: 1/010 and 1/020 share no keyframe" in mistake
     (mistake,) = mistakes("shots: [{from: a, to: b, out: 2s, transition: continuous}, {from: b}]")
-    assert "cuts off the picture" in mistake
+    assert "cuts off the keyframe" in mistake
 
 
 def test_a_transition_of_the_last_shot_in_the_film_does_nothing_and_says_so(plan: Plan) -> None:
     text = "shots: [{from: a, transition: cut}, {from: b, status: omit}]"
-    assert warned(plan(text), "1/010 is the film's last shot: its transition does nothing")
+    assert warned(plan(text), "1/010 is the film's last shot: its transition is ignored")
 
 
 def test_a_film_whose_every_shot_is_omitted_is_an_error(mistakes: Mistakes) -> None:
@@ -559,11 +559,11 @@ def test_what_cannot_be_rendered_yet_is_a_slate_of_the_right_length(
         f"version: 1\nkeyframes: {{{named}, painted: {{prompt: a deer}}}}\n"
         f"shots: [{{from: a}}, {{{keys}, duration: 2s}}, {{still: b}}]"
     )
-    assert film.shots[1].content == NotYet(f"{reason}: comes with a later version")
+    assert film.shots[1].content == NotYet(f"{reason}: not available in this version")
     assert film.shots[1].frames == 32
     assert len(film.takes) == 1
     (warning,) = warned(film, "this shot will be a slate: ")
-    assert f"film.yaml:3:20: shots[1]: this shot will be a slate: {reason}: comes with a later version" in warning
+    assert f"film.yaml:3:20: shots[1]: this shot will be a slate: {reason}: not available in this version" in warning
 
 
 def test_what_comes_later_is_still_validated(mistakes: Mistakes) -> None:
@@ -592,8 +592,8 @@ scenes:
 audio: {music: water.wav, narration: water.wav}
 """
     film = plan(text)
-    later = [str(problem) for problem in film.warnings if "later version" in str(problem)]
-    for what in ("music", "narration", "sound", "subtitles", "qc", "24 frames a second"):
+    later = [str(problem) for problem in film.warnings if "not available in this version" in str(problem)]
+    for what in ("music", "narration", "sound", "subtitle:", "qc", "24 frames per second"):
         assert sum(what in line for line in later) == 1, (what, later)
     assert film.rate == 16
 
@@ -608,7 +608,7 @@ def test_frames_are_counted_at_the_rate_that_is_asked_for(plan: Plan) -> None:
 
 
 def test_nearly_equal_ends_are_a_warning(plan: Plan) -> None:
-    assert warned(plan("shots: [{from: a, to: a}]"), "shots[0].to: a and a are nearly equal")
+    assert warned(plan("shots: [{from: a, to: a}]"), "shots[0].to: a and a are nearly identical")
 
 
 def test_very_unlike_ends_are_a_warning(plan: Plan, studio: Path) -> None:
@@ -617,7 +617,7 @@ def test_very_unlike_ends_are_a_warning(plan: Plan, studio: Path) -> None:
     for name, grey in (("black", 0), ("white", 255)):
         Image.new("L", (832, 480), grey).save(studio / f"{name}.png")
     film = plan("version: 1\nkeyframes: {k: black.png, w: white.png}\nshots: [{from: k, to: w}]")
-    assert warned(film, "k and w are very unlike: 1/010")
+    assert warned(film, "k and w are very different: 1/010")
 
 
 def test_a_pair_of_pictures_is_warned_of_once_with_the_first_three_shots(plan: Plan, studio: Path) -> None:
@@ -627,8 +627,8 @@ def test_a_pair_of_pictures_is_warned_of_once_with_the_first_three_shots(plan: P
         Image.new("L", (832, 480), grey).save(studio / f"{name}.png")
     there_and_back = ", ".join(["{from: k, to: w}, {from: w, to: k}"] * 50)
     film = plan(f"version: 1\nkeyframes: {{k: black.png, w: white.png}}\nshots: [{there_and_back}]")
-    (warning,) = warned(film, "very unlike")
-    assert "shots[0].to: k and w are very unlike: 1/010, 1/020, 1/030 and 97 more; " in warning
+    (warning,) = warned(film, "very different")
+    assert "shots[0].to: k and w are very different: 1/010, 1/020, 1/030 and 97 more; " in warning
 
 
 def test_an_enlarged_picture_is_a_warning_once(plan: Plan, studio: Path) -> None:
@@ -771,8 +771,8 @@ def test_a_fit_that_does_nothing_is_told(plan: Plan, studio: Path) -> None:
     shapes(studio)
     names = "tall: {image: tall.png, fit: blur, focus: [0.5, 0.1]}, p: {prompt: a deer, fit: blur}"
     film = plan(f"version: 1\nkeyframes: {{{names}}}\nshots: [{{from: tall}}, {{from: p}}]")
-    assert warned(film, "keyframes.tall.focus: nothing is cropped with fit: blur, so focus does nothing")
-    assert warned(film, "keyframes.p.fit: p is painted at the film's own size: its fit does nothing")
+    assert warned(film, "keyframes.tall.focus: nothing is cropped with fit: blur, so focus is ignored")
+    assert warned(film, "keyframes.p.fit: p is painted at the film's raster: its fit is ignored")
     assert plates_of(film)["tall"].focus == (Fraction(1, 2), Fraction(1, 2)), "a focus that does nothing is in no key"
 
 
@@ -794,7 +794,7 @@ def test_a_size_that_the_model_is_not_documented_for_is_a_warning(plan: Plan) ->
     film = plan("version: 1\nfilm: {raster: 64x48, deliver: 64x48}\nkeyframes: keyframes/" + text)
     (warning,) = warned(film, "documented")
     assert warning.endswith(
-        "film.raster: 64x48 is not a size that all models of the film are documented for: "
+        "film.raster: 64x48 is not a documented size of all models of the film: "
         "wan2.1-flf2v-14b, wan2.1-i2v-14b-480p, wan2.1-t2v-14b"
     )
     assert not warned(plan(FOUR), "documented")

@@ -77,4 +77,4 @@ def test_what_nobody_chose_and_drafts_are_a_note(plan: Plan, render: str) -> Non
 def test_an_earlier_key_of_such_a_take_is_told_as_what_it_is(plan: Plan) -> None:
     take = take_of(plan("shots: [{from: a, render: {i2v: {guidance: 1}}}]"))
     before = json.loads(json.dumps(canonical(replace(take, negative=NEGATIVE))))
-    assert changes(before, take) == ("negative prompt (of no effect at guidance 1)",)
+    assert changes(before, take) == ("negative prompt (no effect at guidance 1)",)

@@ -49,7 +49,7 @@ shots:
   - {from: b, to: a, render: {flf2v: {model: wan2.2-ti2v-5b}}}
 """
     assert told(written(studio, text), cache, models) == [
-        "film.yaml:2:78: keyframes.gone.image: 'keyframes/gone.png' is not there",
+        "film.yaml:2:78: keyframes.gone.image: 'keyframes/gone.png' does not exist",
         "film.yaml:4:31: shots[0].render.frames: 80 frames",
         "film.yaml:5:25: shots[1].duration: 481 frames in one take",
         "film.yaml:6:22: shots[2].duratoin: unknown key",

@@ -63,11 +63,11 @@ def test_other_profiles_are_not_asked_for(planned: Planned) -> None:
 def test_the_choice_is_told_once_and_recorded_beside_every_take(planned: Planned) -> None:
     text = "defaults: {takes: 2, render: {profile: draft}}\nshots: [{from: a}, {from: b}]"
     film = planned(text, WEAK)
-    assert [warning.where.rpartition(": ")[2] for warning in film.warnings if WEAK.told in warning.found] == [
+    assert [warning.where.rpartition(": ")[2] for warning in film.warnings if WEAK.note in warning.found] == [
         "defaults.render.profile"
     ]
-    assert {take.key for take in film.takes} == {key for key, told in film.remarks.items() if WEAK.told in told}
-    assert len([w for w in planned("shots: [{from: a}]", WEAK, draft=True).warnings if WEAK.told in w.found]) == 1
+    assert {take.key for take in film.takes} == {key for key, told in film.remarks.items() if WEAK.note in told}
+    assert len([w for w in planned("shots: [{from: a}]", WEAK, draft=True).warnings if WEAK.note in w.found]) == 1
     assert not [w for w in planned(text, STRONG).warnings if "float8" in w.found]
 
 

@@ -13,7 +13,7 @@ from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.facts import FactCache
 from wan_render.media.clip import read_frames
 from wan_render.plan import FilmPlan, PinnedClips, Rendered, make_plan
-from wan_render.plan.previous import nothing_kept
+from wan_render.plan.previous import no_pinned_clips
 from wan_render.render_values import Pixels
 from wan_render.store import Clip, Store
 from wan_render.storyboard import read_storyboard
@@ -45,7 +45,7 @@ class Stage:
     def plan(
         self,
         shots: str,
-        kept: PinnedClips = nothing_kept,
+        kept: PinnedClips = no_pinned_clips,
         keyframes: str = "keyframes: keyframes/",
         *,
         draft: bool = False,

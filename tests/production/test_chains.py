@@ -107,7 +107,9 @@ def test_a_pinned_clip_is_continued_itself(stage: Stage, store: Store) -> None:
     assert [state for state, _ in whys(plan, store)] == ["kept", "found", "found"]
 
     lost = stage.plan(CHAIN.replace("action: one", "action: new, circle: 1@00000000"), kept)
-    assert lost.shots[1].content == NotYet("continues 1/010, whose circle keeps @00000000: no one such clip is there")
+    assert lost.shots[1].content == NotYet(
+        "continues 1/010, which is pinned to @00000000: no single clip has such a key"
+    )
     assert isinstance(lost.shots[2].content, NotYet)
     smaller = stage.plan(
         CHAIN.replace("action: one", pinned), lambda _: PinnedClip(old.key, 17, replace(old.size, width=32))
@@ -201,7 +203,7 @@ def test_another_keyframe_renders_only_its_two_segments(stage: Stage, store: Sto
     through = "shots: [{from: a, through: [b, c, b], to: a, duration: 2s}]"
     made(stage.plan(through), store)
     edited = stage.plan(through.replace("[b, c, b]", "[b, c, c]"))
-    assert whys(edited, store) == [("stale", "keyframes on the way changed")]
+    assert whys(edited, store) == [("stale", "keyframes in between changed")]
     assert wanted(edited, store) == [("1/010 part 3", 1), ("1/010 part 4", 1), ("1/010", 1)]
 
 

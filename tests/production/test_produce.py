@@ -412,7 +412,7 @@ def test_a_second_storyboard_with_the_slug_is_refused(store: Store, solid: Solid
     other = tmp_path / "copy.yaml"
     other.touch()
 
-    with pytest.raises(InputError, match="already that of"):
+    with pytest.raises(InputError, match="already belongs to"):
         made(replace(film(tmp_path, {"1/010": a_take("noon")}), file=other), store, solid)
 
     assert solid.noted("render") == 1

@@ -21,7 +21,7 @@ from wan_render.take import FramePlate
 
 CLOSED, OPEN = a_take("dawn"), a_take("noon")
 
-WORDS = "its take is there, but no permission to read: "
+WORDS = "its take exists, but no permission to read: "
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_outputs_of_another_user_are_named_with_both_users(
         folder.chmod(0o555)
 
     def check() -> None:
-        with pytest.raises(DiskError, match=r"no permission to write: .* may not, and .* belongs to .*, mode 0.55"):
+        with pytest.raises(DiskError, match=r"no permission to write: the user is .*, and .* belongs to .*, mode 0.55"):
             produce(film(open_folder, {"1/010": a_take("dusk")}), Solid(open_folder / "d"), Store(store.root), CPU)
 
     as_nobody(check)
@@ -138,7 +138,7 @@ def test_takes_that_may_not_be_listed_are_an_error(store: Store, open_folder: Pa
 
     def check() -> None:
         (shot,) = status(film(open_folder, {"1/010": OPEN}), Store(store.root), Solid(open_folder / "d")).shots
-        assert shot.why.startswith("whether its take is there cannot be seen: no permission to read: ")
+        assert shot.why.startswith("its take may exist, but no permission to read: ")
         assert keeper in shot.why
 
     as_nobody(check)

@@ -56,7 +56,7 @@ def test_a_file_that_may_not_grow_is_a_disk_error_that_pickles(tmp_path: Path) -
 
     error = pickle.loads((tmp_path / "error.pickle").read_bytes())  # noqa: S301 - our own, of a moment ago
     assert isinstance(error, DiskError)
-    assert error.problems[0].found == "the file would be larger than is allowed here"
+    assert error.problems[0].found == "the file would be larger than this system allows"
     assert Store(tmp_path / "outputs").find(A_TAKE.key) is None
 
 
@@ -68,7 +68,7 @@ def test_outputs_that_are_a_file_are_refused_in_four_parts(tmp_path: Path) -> No
 
     problem = caught.value.problems[0]
     assert problem.where == str(tmp_path / "outputs")
-    assert problem.found == "a file stands where a folder is needed"
+    assert problem.found == "there is a file where a folder is needed"
     assert problem.allowed
     assert problem.remedy.startswith("move the file away, or keep the outputs elsewhere: --outputs DIR")
 
@@ -78,7 +78,7 @@ def test_outputs_below_a_file_are_named_as_the_user_named_them() -> None:
         Store(Path("/dev/null/films")).prepare()
 
     assert caught.value.problems[0].where == "/dev/null/films"
-    assert caught.value.problems[0].found == "a file stands where a folder is needed"
+    assert caught.value.problems[0].found == "there is a file where a folder is needed"
 
 
 def test_a_file_within_the_outputs_is_named_itself(tmp_path: Path) -> None:

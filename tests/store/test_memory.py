@@ -136,7 +136,7 @@ def test_a_storyboard_that_may_not_be_looked_at_keeps_its_slug(
         return really(path, **options)
 
     monkeypatch.setattr(Path, "stat", closed)
-    with pytest.raises(InputError, match="already that of"):
+    with pytest.raises(InputError, match="already belongs to"):
         store.claim("river", other)
 
 

@@ -57,7 +57,7 @@ def test_a_store_that_is_here_but_not_used_is_named(storyboard: Path, tmp_path: 
     found = outputs_for(storyboard, None)
     assert found.folder == used
     assert [str(problem) for problem in found.passed_over] == [
-        f"{here}: is a store too, and {used} is used; name it if you want it: --outputs DIR, or WAN_RENDER_OUTPUTS"
+        f"{here}: is a store as well, but {used} is used; to use it, name it: --outputs DIR, or WAN_RENDER_OUTPUTS"
     ]
 
 
@@ -122,7 +122,7 @@ def test_a_marker_that_is_a_link_is_not_followed(storyboard: Path, tmp_path: Pat
 def test_a_store_in_the_working_folder_that_is_another_users_is_refused(storyboard: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere" / "outputs").mkdir()
     give_away(tmp_path / "elsewhere" / "outputs")
-    with pytest.raises(UsageError, match="it belongs to user nobody, not to you; name it if you want it"):
+    with pytest.raises(UsageError, match="it belongs to user nobody, not to you; to use it, name it"):
         outputs_for(storyboard, None)
     assert outputs_for(storyboard, Path("outputs")).folder == tmp_path / "elsewhere" / "outputs"
 

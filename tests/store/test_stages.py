@@ -39,7 +39,7 @@ def test_a_damaged_stage_is_named_removed_and_made_again(
     file.write_bytes(damage) if damage is not None else file.with_name("stage.json").write_bytes(b"{")
 
     assert stages.find(TEXT) is None
-    assert "worked out again" in caplog.text
+    assert "computed again" in caplog.text
     stages.keep(TEXT, b"numbers")
     assert stages.find(TEXT) == b"numbers"
 

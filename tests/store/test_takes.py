@@ -146,7 +146,7 @@ def test_a_record_that_is_no_json_is_named_plainly(store: Store, caplog: pytest.
     store.publish(A_TAKE, filled()).sidecar.write_bytes(b"")
 
     assert store.verify(A_TAKE.key) is None
-    assert "its record cannot be used: Invalid JSON" in caplog.text
+    assert "its record is invalid: Invalid JSON" in caplog.text
 
 
 def test_a_record_of_another_take_is_damage(store: Store) -> None:

@@ -61,7 +61,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "long number": (b"shots: [{action: a, duration: " + b"9" * FULL + b"}]", "at most 200 characters"),
     "long gain": (b"shots: [{sound: {file: x, gain: '" + b" " * FULL + b"'}}]", "at most 200 characters"),
     "long time": (b"shots: [{duration: '1" + b" " * FULL + b"x'}]", "at most 200 characters"),
-    "long path": (b"shots: [{clip: " + b"a/" * (FULL // 2) + b"}]", "longer than a path can be"),
+    "long path": (b"shots: [{clip: " + b"a/" * (FULL // 2) + b"}]", "too long for a path"),
     "empty": (b"", "is empty"),
     "only a mark": (b"\xef\xbb\xbf", "is empty"),
     "utf-16": ("shots: []".encode("utf-16"), "UTF-16"),

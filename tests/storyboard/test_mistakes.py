@@ -9,7 +9,7 @@ import pytest
 
 from tests.storyboard.conftest import Read
 from wan_render.errors import Problem, StoryboardError
-from wan_render.storyboard.mistakes import MOST_TOLD
+from wan_render.storyboard.mistakes import MOST_LISTED
 
 BROKEN = """\
 version: 1
@@ -42,17 +42,17 @@ def test_all_mistakes_of_every_kind_are_told_at_once_and_in_order(read: Read) ->
     assert [line.partition(";")[0] for line in lines] == [
         "2:18: film.rate: '23' is not a rate",
         "2:28: film.zoom: unknown key",
-        "5:3: keyframes.gone.image: 'keyframes/gone.png' is not there",
+        "5:3: keyframes.gone.image: 'keyframes/gone.png' does not exist",
         "9:10: scenes[0].shots[0].from: 'previous' in the first shot",
         "9:26: scenes[0].shots[0].duratoin: unknown key",
-        "10:19: scenes[0].shots[1].from: no keyframe is called 'dwan'",
+        "10:19: scenes[0].shots[1].from: no keyframe is named 'dwan'",
         "10:31: scenes[0].shots[1].takes: 'many' is not a whole number",
         "10:44: scenes[0].shots[1].circle: take 1 is both circled and ng",
-        "11:10: scenes[0].shots[2].shot: the shot 'a' is here twice, first in line 10",
+        "11:10: scenes[0].shots[2].shot: the shot 'a' is here twice, first on line 10",
         "11:19: scenes[0].shots[2].to: 'to' without 'from'",
-        "12:23: scenes[0].shots[3].from: 'from' beside 'still'",
-        "12:35: the key 'from' is here twice, first in line 12",
-        "13:5: scenes[1].scene: the scene '1' is here twice, first in line 7",
+        "12:23: scenes[0].shots[3].from: 'from' with 'still'",
+        "12:35: the key 'from' is here twice, first on line 12",
+        "13:5: scenes[1].scene: the scene '1' is here twice, first on line 7",
         "14:5: scenes[1].sound[0].file: missing",
         "16:10: scenes[1].shots[0].clip: '../x.mp4' is outside the storyboard's folder",
     ]
@@ -89,7 +89,7 @@ def test_what_follows_from_a_mistake_is_not_told(read: Read) -> None:
 
 
 def test_a_file_of_nothing_but_mistakes_is_told_in_part(read: Read) -> None:
-    text = "shots:\n" + "".join(f"- {{action: a, zoom{number}: 1}}\n" for number in range(2 * MOST_TOLD))
+    text = "shots:\n" + "".join(f"- {{action: a, zoom{number}: 1}}\n" for number in range(2 * MOST_LISTED))
     problems = told(read, text)
-    assert len(problems) == MOST_TOLD + 1
-    assert problems[-1].found == f"there may be more than these {MOST_TOLD:,} mistakes"
+    assert len(problems) == MOST_LISTED + 1
+    assert problems[-1].found == f"there may be more than these {MOST_LISTED:,} mistakes"

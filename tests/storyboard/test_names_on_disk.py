@@ -56,7 +56,7 @@ def test_a_folder_of_keyframes_and_its_pictures_are_too(read: Read, folder: Path
 
 def test_a_damaged_picture_of_a_folder_is_told_whatever_form_names_it(read: Read, folder: Path) -> None:
     (folder / "keyframes" / apart("ñ.png")).write_bytes(b"no picture")
-    with pytest.raises(StoryboardError, match="is not an image"):
+    with pytest.raises(StoryboardError, match="is not a picture"):
         read(apart("keyframes: keyframes\nshots: [{from: ñ}]\n"))
 
 
@@ -80,14 +80,14 @@ def test_nothing_outside_is_looked_for_by_another_form(read: Read, folder: Path)
 @pytest.mark.parametrize(
     ("file", "told"),
     [
-        ("noon.heic", "kf/noon.heic is there, but HEIC is not read; save it as JPEG or PNG"),
-        ("noon.HEIF", "kf/noon.HEIF is there, but HEIF is not read; save it as JPEG or PNG"),
-        ("noon.jxl", "kf/noon.jxl is there, but JPEG XL is not read; save it as JPEG or PNG"),
-        ("noon.dng", "kf/noon.dng is there, but a camera's raw format is not read; save it as JPEG or PNG"),
-        ("noon.mov", "kf/noon.mov is there, but is a video; save one of its frames as PNG"),
-        ("noon", "kf/noon is there, but has no ending; add the ending of its format, such as .png or .jpg"),
-        ("noon.jpg_large", "kf/noon.jpg_large is there, but files that end in '.jpg_large' are not read"),
-        (apart("nòon.heic"), "HEIC is not read"),
+        ("noon.heic", "kf/noon.heic exists, but HEIC is not supported; save it as JPEG or PNG"),
+        ("noon.HEIF", "kf/noon.HEIF exists, but HEIF is not supported; save it as JPEG or PNG"),
+        ("noon.jxl", "kf/noon.jxl exists, but JPEG XL is not supported; save it as JPEG or PNG"),
+        ("noon.dng", "kf/noon.dng exists, but a camera's raw format is not supported; save it as JPEG or PNG"),
+        ("noon.mov", "kf/noon.mov exists, but is a video; save one of its frames as PNG"),
+        ("noon", "kf/noon exists, but has no suffix; add the suffix of its format, such as .png or .jpg"),
+        ("noon.jpg_large", "kf/noon.jpg_large exists, but '.jpg_large' files are not read as pictures"),
+        (apart("nòon.heic"), "HEIC is not supported"),
     ],
 )
 @pytest.mark.parametrize("has_others", [True, False])
@@ -105,7 +105,7 @@ def test_a_picture_that_is_not_read_is_named(
         assert told in str(problem)
     elif not file.endswith(("mov", "large")):  # what is plainly no picture is not taken for a keyframe
         assert told.partition("; ")[0] in problem.found
-    assert ("no keyframe is called" if has_others else "has no picture in it") in problem.found
+    assert ("no keyframe is named" if has_others else "contains no pictures") in problem.found
 
 
 @pytest.mark.parametrize("ending", ["jfif", "JPE", "apng"])
@@ -132,7 +132,7 @@ def test_a_link_to_a_folder_of_weights_elsewhere_is_told_as_one(read: Read, fold
 def test_a_link_that_leads_nowhere_is_told_as_one(read: Read, folder: Path, text: str) -> None:
     for name in ("gone", "gone.safetensors"):
         (folder / name).symlink_to("nowhere")
-    with pytest.raises(StoryboardError, match=r"is a broken link: nowhere is not there"):
+    with pytest.raises(StoryboardError, match=r"is a broken link: nowhere does not exist"):
         read(f"shots: [{{action: go, {text}}}]\n")
 
 
@@ -142,5 +142,5 @@ def test_a_keyframe_named_by_its_file_is_told_its_name(read: Read, folder: Path,
     with pytest.raises(StoryboardError) as caught:
         read(f"keyframes: keyframes\nshots: [{{from: {name}}}]\n")
     (problem,) = caught.value.problems
-    assert problem.found == f"no keyframe is called '{name}'"
-    assert problem.remedy == "write dawn: keyframes are named without folder and ending"
+    assert problem.found == f"no keyframe is named '{name}'"
+    assert problem.remedy == "write dawn: keyframes are named without folder and suffix"

@@ -96,7 +96,7 @@ def test_pictures_of_a_folder_are_named_by_their_files(read: Read, folder: Path)
 
 def test_two_pictures_of_one_name_are_a_mistake(read: Read, folder: Path) -> None:
     (folder / "keyframes" / "dawn.webp").hardlink_to(folder / "keyframes" / "dove.webp")
-    words = "two pictures are called 'dawn': keyframes/dawn.png, keyframes/dawn.webp"
+    words = "two pictures are named 'dawn': keyframes/dawn.png, keyframes/dawn.webp"
     refused(read, "keyframes: keyframes\nshots: [{from: dawn}]\n", words)
     with pytest.raises(StoryboardError) as caught:
         read("film: {rate: 0}\nkeyframes: keyframes\nshots:\n- {from: dawn, to: nowhere, duratoin: 2s}\n")
@@ -157,10 +157,10 @@ def test_each_of_many_missing_files_is_the_same_work(read: Read) -> None:
         ("style.gguf", "LoRAs are read from safetensors only; convert it to safetensors"),
         ("style.zip", "'loras/style.zip' is not a .safetensors file; LoRAs are read from safetensors only"),
         ("", "'loras/' is a folder; LoRAs are read from safetensors only; name a file in it"),
-        ("gone.safetensors", "'loras/gone.safetensors' is not there"),
+        ("gone.safetensors", "'loras/gone.safetensors' does not exist"),
         (
             "link.safetensors",
-            "'loras/link.safetensors' is a broken link: nowhere.safetensors is not there",
+            "'loras/link.safetensors' is a broken link: nowhere.safetensors does not exist",
         ),
         ("folder.safetensors", "'loras/folder.safetensors' is a folder"),
     ],

@@ -1,4 +1,4 @@
-"""Numbers: whole ones, finite ones, decibels; always within bounds."""
+"""Numbers: whole numbers, finite numbers and decibels, all within bounds."""
 
 import re
 from fractions import Fraction
@@ -11,7 +11,7 @@ NUMBER = re.compile(r"[+-]?([0-9]{1,19}\.?[0-9]{0,19}|\.[0-9]{1,19})([eE][+-]?[0
 
 
 def whole(lowest: int, highest: int, noun: str = "a whole number") -> Spelling:
-    """A whole number within bounds, in decimal whatever zeros it begins with."""
+    """A whole number within bounds. It is decimal even if it begins with zeros."""
 
     def parse(text: str) -> int:
         if _WHOLE.fullmatch(text) and lowest <= int(text) <= highest:
@@ -23,7 +23,7 @@ def whole(lowest: int, highest: int, noun: str = "a whole number") -> Spelling:
 
 
 def number_in(text: str, lowest: float, highest: float, allowed: str) -> str:
-    """The text, if it is a number within bounds: kept as text, so that nothing of it is rounded. Raises Misspelt."""
+    """The text, if it is a number within bounds. It stays text, so that it is not rounded. Else raises Misspelt."""
     if NUMBER.fullmatch(text) and lowest <= float(text) <= highest:
         return text
     raise Misspelt(allowed)
@@ -65,7 +65,7 @@ Part = Annotated[
 
 
 def read_gain(text: str) -> float:
-    """Decibels: `-18dB`, `-18`."""
+    """Decibels, -120 to 40: `-18dB`, `-18`."""
     allowed = "allowed: decibels from -120dB to 40dB"
     return float(number_in(re.sub(r"\s*dB$", "", text, flags=re.IGNORECASE), -120, 40, allowed))
 

@@ -1,4 +1,4 @@
-"""A storyboard with the places of its keys, for messages about what is found later."""
+"""A storyboard with the places of its keys, for messages of later steps."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,14 +19,14 @@ Marks = dict[PathInFile, tuple[int, int]]
 
 
 class Document(Frozen):
-    """A storyboard with where it came from.
+    """A storyboard, and the file that it comes from.
 
-    file:   as the user named it, for messages; `folder` is where its paths start.
-    marks:  (line, column), both from 1, of every key, for messages about what is found later.
-    allow:  further folders that paths may lead to.
-    mistakes: told of the file already, each with its (line, column): the storyboard is then what was left of it, which
-            is good for finding more.
-    refused: the places of those mistakes.
+    file:     as the user named it, for messages.
+    marks:    (line, column), both from 1, of every key, for messages of later steps.
+    allow:    further folders that paths may lead to.
+    mistakes: those found while reading, each with its (line, column). With mistakes, the storyboard holds only what
+              was left of the file: enough to find more mistakes, but not to render.
+    refused:  the places of those mistakes.
     """
 
     storyboard: Storyboard
@@ -42,12 +42,12 @@ class Document(Frozen):
         return self.file.parent
 
     def where(self, *path: str | int) -> str:
-        """`river.yaml:31:9: scenes[0].shots[2].duration`, by the nearest place that the file itself has."""
+        """`river.yaml:31:9: scenes[0].shots[2].duration`, with the line and column of the nearest key in the file."""
         return place(self.file, self.marks, path)
 
 
 def place(file: Path, marks: Marks, path: PathInFile) -> str:
-    """`river.yaml:31:9: scenes[0].shots[2].duration`; shots that stand at the top are `shots[2].duration`."""
+    """`river.yaml:31:9: scenes[0].shots[2].duration`; `shots[2].duration` if the file has its shots at the top."""
     line, column = nearest(marks, path)
     written = path[2:] if path[:3] == ("scenes", 0, "shots") and ("scenes", 0) not in marks else path
     start = f"{path_name(file)}:{line}:{column}"
@@ -55,7 +55,7 @@ def place(file: Path, marks: Marks, path: PathInFile) -> str:
 
 
 def nearest(marks: Marks, path: PathInFile) -> tuple[int, int]:
-    """The mark of a place, or of the nearest one around it that the file itself has."""
+    """The mark of a place, or of the nearest enclosing place that is in the file."""
     known = path
     while known and known not in marks:
         known = known[:-1]

@@ -1,7 +1,7 @@
-"""How a scalar of the file is written: text in, value out, one parser for each type.
+"""How the scalars of the file are written: text in, value out, one parser for each type.
 
-YAML's own guesses (`010` is 8, `5:00` is 300, `no` is False) are never made: every scalar arrives here as the text
-that stands in the file. A `Spelling` is the annotation of a field; the JSON Schema takes its patterns from it too.
+YAML's own guesses (`010` is 8, `5:00` is 300, `no` is False) are avoided: every scalar arrives here as its text in the
+file. A `Spelling` annotates a field; the JSON Schema uses its patterns as well.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from wan_render.printable import LONGEST_SHOWN, shown
 
 LONGEST_SCALAR = 200
-"""Characters of anything but free text; no parser ever sees more."""
+"""Characters of any scalar that is not free text. Parsers never see more."""
 
 
 class ReferenceKind(StrEnum):
-    """What a text refers to, so that the reader can look for it."""
+    """What a text refers to, so that the reader can look it up."""
 
     START = "start"  # a keyframe's name, or `previous`
     KEYFRAME = "keyframe"
@@ -33,7 +33,7 @@ class ReferenceKind(StrEnum):
 
 
 class Misspelt(ValueError):  # noqa: N818 - it never leaves this package
-    """A text that is no value of its type: what is allowed, what to do."""
+    """A text that is not a value of its type: what is allowed, what to do."""
 
     def __init__(self, allowed: str, remedy: str = "", found: str = "") -> None:
         super().__init__(allowed, remedy, found)
@@ -42,13 +42,14 @@ class Misspelt(ValueError):  # noqa: N818 - it never leaves this package
 
 @dataclass(frozen=True)
 class Spelling:
-    """The one way from a scalar's text to a value.
+    """How a scalar's text becomes a value.
 
-    noun:   what the value is, with its article: "a time".
+    noun:   what the value is, with an article: "a time".
     parse:  text to value; raises Misspelt.
-    kind:   the type or types of the value; one that is already of it passes.
+    kind:   the type or types of the value. A value that already has this type passes.
+    schema: the JSON Schema of the allowed texts as an editor's YAML 1.2 parser reads them.
+    role:   what the text refers to, if anything.
     free:   whether any text is allowed.
-    schema: JSON Schema of what an editor's YAML 1.2 parser makes of the allowed texts.
     """
 
     noun: str
@@ -63,7 +64,7 @@ class Spelling:
         return core_schema.no_info_plain_validator_function(self.validate)
 
     def validate(self, value: Any) -> Any:
-        """The value of a text; a value of the type itself is kept. Raises PydanticCustomError `misspelt`."""
+        """The value of a text; a value that already has the type is kept. Raises PydanticCustomError `misspelt`."""
         if isinstance(value, str):
             return self._parsed(value)
         if isinstance(value, self.kind):
@@ -83,7 +84,7 @@ class Spelling:
         return self.parse(text)
 
     def _plain_digits(self, text: str) -> str:
-        """`５ｓ` was meant as 5s: a Chinese input method writes it so."""
+        """A hint for texts like `５ｓ`, which Chinese input methods produce for 5s; "" for others."""
         plain = unicodedata.normalize("NFKC", text).strip()
         if plain == text:
             return ""
@@ -99,7 +100,7 @@ def _error(found: str, allowed: str, remedy: str) -> PydanticCustomError:
 
 
 def meant(word: str, candidates: Iterable[str]) -> str:
-    """The candidate that the word was most likely meant to be, or ""."""
+    """The candidate that the word most likely stands for, or ""."""
     if not word or len(word) > LONGEST_SHOWN:
         return ""
     import difflib  # only a file with a mistake pays for it
@@ -110,7 +111,7 @@ def meant(word: str, candidates: Iterable[str]) -> str:
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """`did you mean 'duration'?`, or "" where nothing is near."""
+    """`did you mean 'duration'?`, or "" if nothing is near."""
     candidate = meant(word, candidates)
     return f"did you mean {shown(candidate)}?" if candidate else ""
 
@@ -122,9 +123,9 @@ class _OneOrMany:
 
 Item = TypeVar("Item")
 OneOrMany = Annotated[tuple[Item, ...], _OneOrMany()]
-"""A list; a single item may stand for itself."""
+"""A list. A single item may be written without brackets."""
 
 
 def is_one_or_many(mark: object) -> bool:
-    """Whether an annotation's mark is the one of OneOrMany."""
+    """Whether this part of an annotation marks a OneOrMany."""
     return isinstance(mark, _OneOrMany)

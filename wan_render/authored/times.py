@@ -1,4 +1,4 @@
-"""Times, and what is told in them: joints. Circled takes, too."""
+"""Times, joints (some have a length in time), and circled takes."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from wan_render.authored.values import Circle, Time, Transition
 from wan_render.authored.words import any_case
 
 DAY = 24 * 60 * 60
-"""The longest time of the format, in seconds; also keeps numbers short enough to compute with."""
+"""The longest time of the format, in seconds. It also keeps numbers short enough to compute with."""
 
 HIGHEST_RATE = 48
 
@@ -30,7 +30,7 @@ TIME_SCHEMA: dict[str, Any] = {
 
 
 def read_time(text: str) -> Time:
-    """`5s`, `5.0`, `81f`, `00:00:05:00`; a sign is read, whether it is allowed is the field's."""
+    """`5s`, `5.0`, `81f`, `00:00:05:00`. A sign is read; the field decides whether it is allowed."""
     for pattern, build in ((_SECONDS, _from_seconds), (_FRAMES, _from_frames), (_TIMECODE, _from_timecode)):
         if match := pattern.fullmatch(text):
             time = build(*match.groups())
@@ -86,7 +86,7 @@ JOINTS = "allowed: continuous, cut, dissolve N, fade N (N: 8f, 0.5s)"
 
 
 def read_transition(text: str) -> Transition:
-    """`continuous`, `cut`, `dissolve 8f`, `fade 0.5s`. A bare number could be either unit, so it is refused."""
+    """`continuous`, `cut`, `dissolve 8f`, `fade 0.5s`. A bare number is refused: it could be frames or seconds."""
     word, _, length = text.strip().partition(" ")
     for joint in _PLAIN_JOINTS:
         if word.lower() == joint:
@@ -133,9 +133,7 @@ def read_circle(text: str) -> Circle:
     """`2`, or `2@7f3a91`: take 2 with the first digits of its key."""
     match = _CIRCLE.fullmatch(text)
     if not match or int(match[1]) < 1:
-        raise Misspelt(
-            "allowed: a take's number (2), or one pinned by the first 6 or more digits of its key (2@7f3a91)"
-        )
+        raise Misspelt("allowed: a take's number (2), or with 6 or more digits of its key, to pin it (2@7f3a91)")
     return Circle(take=int(match[1]), pin=match[2].lower() if match[2] else None)
 
 

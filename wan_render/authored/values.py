@@ -15,29 +15,30 @@ class Frozen(BaseModel):
 
 
 class Time(Frozen):
-    """A length or a moment: seconds plus delivered frames. `5s` is (5, 0), `81f` is (0, 81),
-    the timecode `00:00:05:12` is (5, 12). Negative where a moment may lie before its shot.
+    """A length or a moment: seconds plus frames of the film. `5s` is (5, 0), `81f` is (0, 81), the timecode
+    `00:00:05:12` is (5, 12). Negative for a moment before its shot, where that is allowed.
 
-    is_timecode: whether it was written as a timecode, whose frames are fewer than a second has."""
+    is_timecode: whether it was written as a timecode. Its frames must be fewer than the frame rate.
+    """
 
     seconds: Fraction = Fraction(0)
     frames: int = 0
     is_timecode: bool = False
 
     def at(self, rate: Fraction) -> Fraction:
-        """In seconds, for a film delivered at `rate` frames per second."""
+        """The time in seconds. rate: frames per second of the film."""
         return self.seconds + Fraction(self.frames) / rate
 
 
 class Transition(Frozen):
-    """A joint to the next shot. A dissolve or a fade has a `length`, the others have none."""
+    """A joint to the next shot. Only a dissolve and a fade have a `length`."""
 
     kind: Literal["continuous", "cut", "dissolve", "fade"]
     length: Time | None = None
 
 
 class Circle(Frozen):
-    """The take that goes into the film; with `pin` (the first digits of a take's key), that very clip."""
+    """The take that goes into the film. pin: the first digits of a take's key, to keep exactly that clip."""
 
     take: int
     pin: str | None = None

@@ -1,4 +1,4 @@
-"""Texts, names and choices: what is read as it stands, or is one of some words."""
+"""Texts, names and choices."""
 
 import unicodedata
 from functools import partial
@@ -9,13 +9,13 @@ from wan_render.authored.spelling import Misspelt, ReferenceKind, Spelling, did_
 from wan_render.printable import shown
 
 SLUG_BYTES, ID_BYTES = 120, 48
-"""So that `<slug>_sc<scene>_sh<shot>_t02.mkv` stays within the 255 bytes of a file's name, in UTF-8."""
+"""With these limits, `<slug>_sc<scene>_sh<shot>_t02.mkv` stays within the 255 bytes of a file name, in UTF-8."""
 
 PREVIOUS = "previous"
-"""`from: previous`; so no keyframe can be called that."""
+"""The word in `from: previous`. No keyframe can have this name."""
 
 LONGEST_LINE, LONGEST_CARD = 200, 2000
-"""Characters of a title or slugline, and of a card."""
+"""In characters: of a title or slugline, and of a card."""
 
 ANY_SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 _ONE_LINE = {**ANY_SCALAR, "maxLength": LONGEST_LINE, "pattern": r"^[^\n\r]*$"}
@@ -27,21 +27,21 @@ def _text(noun: str = "a text", role: ReferenceKind | None = None) -> Spelling:
 
 
 def _name(noun: str, role: ReferenceKind) -> Spelling:
-    """A keyframe's name, in one Unicode form, so that equal ones are equal."""
+    """A keyframe's name, in one Unicode form, so that names that look equal are equal."""
     return Spelling(noun, partial(unicodedata.normalize, "NFC"), str, ANY_SCALAR, role, free=True)
 
 
 def read_line(text: str) -> str:
-    """A title: one line that is not endless, since it names pages, folders and the film's own tags."""
+    """A title: one line of at most LONGEST_LINE characters, since it names pages, folders and tags in the film."""
     if len(text) > LONGEST_LINE:
         raise Misspelt(f"allowed: at most {LONGEST_LINE} characters", found=f"{len(text):,} characters")
     if text.splitlines() not in ([], [text]):
-        raise Misspelt("allowed: one line", "write it in one line", f"{shown(text)} has a line break")
+        raise Misspelt("allowed: one line", "write it on one line", f"{shown(text)} has a line break")
     return text
 
 
 def read_card(text: str) -> str:
-    """What a card says: as much as can be read on one."""
+    """A card's text: at most LONGEST_CARD characters, as much as a card can show."""
     if len(text) > LONGEST_CARD:
         raise Misspelt(f"allowed: at most {LONGEST_CARD:,} characters on a card", "", f"{len(text):,} characters")
     return text
@@ -60,7 +60,7 @@ ClipPath = Annotated[str, _text("the path of a clip", ReferenceKind.CLIP)]
 
 
 def is_word(text: str) -> bool:
-    """Letters, marks and digits of any script, `-`, `_` and `.`; not dots alone."""
+    """Whether a text has only letters, marks and digits of any script, `-`, `_` and `.`, and not only dots."""
     return text.strip(".") != "" and all(c in "-_." or unicodedata.category(c)[0] in "LMN" for c in text)
 
 
@@ -69,7 +69,7 @@ def _word_rule(most: int) -> str:
 
 
 def read_id(text: str) -> str:
-    """An identifier of a scene or a shot: text, in one Unicode form, so that equal ones are equal."""
+    """An identifier of a scene or a shot, in one Unicode form, so that ids that look equal are equal."""
     name = unicodedata.normalize("NFC", text)
     if is_word(name) and len(name.encode()) <= ID_BYTES:
         return name
@@ -77,14 +77,14 @@ def read_id(text: str) -> str:
 
 
 def slug_of(title: str) -> str:
-    """A file name made of a title: its words in lower case, joined with `-`; "" where it has none."""
+    """A file name made from a title: its words in lower case, joined with `-`; "" if it has no words."""
     folded = unicodedata.normalize("NFKC", title).lower()
     words = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded).split()
     return "-".join(words).encode()[:SLUG_BYTES].decode(errors="ignore").strip("-")
 
 
 def read_slug(text: str) -> str:
-    """A slug as given: a word that does not begin with a dot or a dash."""
+    """A slug as written: a word that does not begin with a dot or a dash."""
     name = unicodedata.normalize("NFC", text)
     if is_word(name) and name[0] not in ".-" and len(name.encode()) <= SLUG_BYTES:
         return name
@@ -97,7 +97,7 @@ Slug = Annotated[str, Spelling("a slug", read_slug, str, ANY_SCALAR)]
 
 
 def read_negative(text: str) -> str:
-    """`official` and `none` in any case; every other text is the negative prompt itself."""
+    """`official` or `none`, in any case; any other text is the negative prompt itself."""
     return text.lower() if text.lower() in ("official", "none") else text
 
 
@@ -105,7 +105,7 @@ Negative = Annotated[str, Spelling("official, none or a text", read_negative, st
 
 
 def any_case(*words: str, then: str = "") -> dict[str, Any]:
-    """The JSON Schema of one of some words, in upper or lower case; patterns of JSON know no flags."""
+    """The JSON Schema of a choice of words, in upper or lower case. JSON Schema's patterns have no flags."""
     spelt = ("".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in word) for word in words)
     return {"type": "string", "pattern": f"^({'|'.join(spelt)}){then}$"}
 
@@ -117,7 +117,7 @@ def choice(noun: str, *values: str | int) -> Spelling:
     def parse(text: str) -> str | int:
         if text.lower() in by_text:
             return by_text[text.lower()]
-        near = "" if NUMBER.fullmatch(text) else did_you_mean(text, by_text)  # no number is a misspelt other one
+        near = "" if NUMBER.fullmatch(text) else did_you_mean(text, by_text)  # numbers are not misspelt
         raise Misspelt("allowed: " + ", ".join(by_text), near)
 
     return Spelling(noun, parse, (str, int), {"anyOf": [{"enum": list(values)}, any_case(*by_text)]})

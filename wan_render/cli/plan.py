@@ -88,10 +88,10 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: PlanDevice
 
 def _print_loras(plan: FilmPlan) -> None:
     """Print which experts use each LoRA, and how many layers it changes."""
-    for worn in plan.worn:
-        of_model = f" ({worn.model})" if len({each.model for each in plan.worn}) > 1 else ""
-        print(f"LoRA {worn.path}: {worn.wearers}{of_model}")
-    if plan.worn:
+    for lora in plan.applied_loras:
+        of_model = f" ({lora.model})" if len({each.model for each in plan.applied_loras}) > 1 else ""
+        print(f"LoRA {lora.path}: {lora.in_words}{of_model}")
+    if plan.applied_loras:
         print()
 
 

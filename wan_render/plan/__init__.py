@@ -1,6 +1,6 @@
-"""Storyboard + models → FilmPlan of takes. Pure: no torch, no device, nothing written.
+"""Storyboard + models → FilmPlan of takes. Pure: uses no torch and no device, writes nothing.
 
-A plan is complete: every take has its key, every shot its length, before a device is touched.
+A plan is complete: every take has its key and every shot its length before a device is used.
 """
 
 from __future__ import annotations

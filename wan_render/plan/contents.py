@@ -1,4 +1,4 @@
-"""What a shot of the plan consists of: its takes with their seeds, a still, a card, or the reason why not yet."""
+"""The content of a planned shot: its takes with their seeds, a still, a card, or why it cannot be rendered yet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from wan_render.take import AnyPlate, Leg, ShotKind, Take
 
 @dataclass(frozen=True)
 class Studio:
-    """What all takes of a film share."""
+    """What all shots of a film share while their contents are planned."""
 
     resolver: Resolver
     keyframes: Keyframes
@@ -37,39 +37,41 @@ class Studio:
         modelled: Modelled,
         length: PlannedLength,
         before: PlannedShot | None,
-        told_rate: Fraction,
+        written_rate: Fraction,
         not_yet: str,
     ) -> Content:
-        """The takes of a shot that follows `before`. All of it is checked even where `not_yet` says why it cannot be
-        rendered."""
+        """The takes of a shot that follows `before`.
+
+        The shot is checked completely, even if `not_yet` says why it cannot be rendered.
+        """
         first = self._first(inherited, before)
         if isinstance(first, NotYet):
             not_yet, first = ", ".join(filter(None, (not_yet, first.reason))), None
         self._compare(inherited)
-        through = self._through(inherited, modelled, length, told_rate)
+        through = self._through(inherited, modelled, length, written_rate)
         last = self._plate(inherited.shot.to)
-        if through is None or _lacks_plate(modelled.kind, first, last):  # after an error, or none to continue
+        if through is None or _lacks_plate(modelled.kind, first, last):  # after a mistake, or nothing to continue
             ends, not_yet = Ends(), not_yet or "after a mistake"
         else:
             ends = Ends(first, last, through)
         take = self.resolver.take(inherited, modelled, prompt(inherited), length.frames, ends)
         if not_yet:
             return NotYet(not_yet)
-        performed = self._performed(inherited, take)
-        for planned in performed.takes:
+        rendered = self._numbered(inherited, take)
+        for planned in rendered.takes:
             self.keyframes.remark(planned.take)
-        return Rendered(performed.takes, _best_of(performed, inherited)) if self.resolver.is_draft else performed
+        return Rendered(rendered.takes, _first_accepted(rendered, inherited)) if self.resolver.is_draft else rendered
 
     def unrendered(self, inherited: Inherited, role: ShotRole, not_yet: str) -> Content:
-        """A still or a card as it is."""
+        """The content of a still or a card."""
         shot = inherited.shot
         if role is ShotRole.CARD:
             return CardText(shot.card or "")
         plate = self._plate(shot.still)
         return NotYet(not_yet) if plate is None or not_yet else StillPicture(plate)
 
-    def _performed(self, inherited: Inherited, first: Take) -> Rendered:
-        """The wanted takes, of which `first` is number 1; with a pin, the circled number alone."""
+    def _numbered(self, inherited: Inherited, first: Take) -> Rendered:
+        """The wanted takes, where `first` is take 1. With a pin, only the circled number."""
         takes, circle, refused = inherited.takes, inherited.shot.circle, inherited.shot.ng
         if circle is not None and circle.pin is not None:
             numbers: tuple[int, ...] = (circle.take,)
@@ -86,17 +88,17 @@ class Studio:
         if inherited.shot.from_ != PREVIOUS:
             return self._plate(inherited.shot.from_)
         if before is None:
-            raise ValueError(f"{inherited.id} continues a shot and is the film's first: the reader refuses that")
+            raise ValueError(f"{inherited.id} continues a shot but is the film's first; the reader should refuse that")
         return end_of(before, self.resolver.size, self.kept)
 
     def _plate(self, name: str | None) -> AnyPlate | None:
-        """A keyframe by its name, from its file or painted."""
+        """The plate of a keyframe by its name, from its file or painted."""
         if name is not None and self.keyframes.painted(name):
             return self.painter.plate(name)
         return self.keyframes.plate(name)
 
     def _compare(self, inherited: Inherited) -> None:
-        """Warn of every two keyframes of a shot, one after the other, that make a poor way."""
+        """Warn about neighbouring keyframes of a shot that are too similar or too different."""
         shot = inherited.shot
         names = (shot.from_, *(waypoint.keyframe for waypoint in shot.through), shot.to)
         places = (*((*inherited.at("through"), at) for at in range(len(shot.through))), inherited.at("to"))
@@ -105,14 +107,14 @@ class Studio:
                 self.keyframes.compare(start, end, place)
 
     def _through(
-        self, inherited: Inherited, modelled: Modelled, length: PlannedLength, told_rate: Fraction
+        self, inherited: Inherited, modelled: Modelled, length: PlannedLength, written_rate: Fraction
     ) -> tuple[Leg, ...] | None:
-        """The keyframes on the way; None after a mistake."""
+        """The keyframes between the first and the last one; None after a mistake."""
         waypoints = inherited.shot.through
         plates = [self._plate(waypoint.keyframe) for waypoint in waypoints]
         if not waypoints:
             return ()
-        frames = reached(inherited, length.frames, modelled.card, told_rate, self.resolver.findings)
+        frames = reached(inherited, length.frames, modelled.card, written_rate, self.resolver.findings)
         legs = tuple(
             Leg(plate, frame, prompt(inherited, waypoint.action))
             for waypoint, plate, frame in zip(waypoints, plates, frames, strict=False)
@@ -121,9 +123,10 @@ class Studio:
         return legs if len(legs) == len(waypoints) else None
 
 
-def _best_of(performed: Rendered, inherited: Inherited) -> int:
-    """The number that goes into a draft: the first that is not refused. The circled take performs differently there."""
-    return next(take.number for take in performed.takes if take.number not in inherited.shot.ng)
+def _first_accepted(rendered: Rendered, inherited: Inherited) -> int:
+    """The number that goes into a draft: the first one that is not refused. In a draft, the circled take looks
+    different, so the circle does not count."""
+    return next(take.number for take in rendered.takes if take.number not in inherited.shot.ng)
 
 
 def _lacks_plate(kind: ShotKind, first: AnyPlate | None, last: AnyPlate | None) -> bool:

@@ -1,4 +1,4 @@
-"""The profile `draft`: few steps, by LoRAs that a model was distilled into."""
+"""The profile `draft`: few steps, with distilled LoRAs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from wan_render.take import Lora, Sampling
 DRAFT = "draft"
 
 STEPS, GUIDANCE, SHIFT = 4, 1.0, 5.0
-"""What the LoRAs were distilled for: training steps 1000, 750, 500 and 250 at shift 5, without guidance."""
+"""The numbers that the LoRAs were distilled for: time steps 1000, 750, 500 and 250 at shift 5, without guidance."""
 
 
 def draft_sampling(modelled: Modelled, settings: Settings, findings: Findings) -> Sampling:
-    """The numbers of a draft, whatever is written for other profiles; what is written for this one is told."""
+    """The numbers of a draft. Numbers that are written for other profiles are ignored; numbers for this one are warned
+    about."""
     written = settings.common("profile")
     if written is not None and written.value == DRAFT:
         for setting in (modelled.settings.steps, modelled.settings.guidance, modelled.settings.shift):
             if setting is not None and written.level <= setting.level:
                 numbers = f"{STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}"
-                findings.warn(setting.place, f"profile draft renders with {numbers}", "", "what is written is not used")
+                findings.warn(setting.place, f"profile draft renders with {numbers}", "", "this setting is ignored")
     experts = len(modelled.card.kinds[modelled.kind].sampling.guidance)
     return Sampling(STEPS, (GUIDANCE,) * experts, SHIFT, DRAFT)
 
@@ -29,16 +30,16 @@ def draft_sampling(modelled: Modelled, settings: Settings, findings: Findings) -
 def distilled(modelled: Modelled, own: tuple[Lora, ...], settings: Settings, loras: Loras) -> tuple[Lora, ...]:
     """The LoRAs of a draft: the model's published ones, then the storyboard's own.
 
-    A model without published ones needs one of the storyboard's: without it four steps give noise.
+    A model without published ones needs one from the storyboard: without it, four steps give noise.
     """
     profile, written = settings.common("profile"), settings.common("loras")
     place = profile.place if profile is not None and profile.level is not Level.NOWHERE else settings.place
     published = loras.published(modelled.card, place)
-    lists_any = written is not None and any(lora.scale for lora in written.value)  # what is wrong with it is told
+    lists_any = written is not None and any(lora.scale for lora in written.value)  # its mistakes are reported elsewhere
     if not published and not lists_any:
         found = f"no 4-step LoRA is known for {modelled.card.name}"
         loras.findings.error(place, found, "a draft needs one", "name one in render.loras, or another model")
     if applied_twice(published, own):
-        found = f"profile draft brings a LoRA of {modelled.card.name} along that is listed, too: its strengths add up"
-        loras.findings.warn(settings.place if written is None else written.place, found, "", "take it off the list")
+        found = f"profile draft already uses a LoRA of {modelled.card.name} that is also listed: its scales add up"
+        loras.findings.warn(settings.place if written is None else written.place, found, "", "delete it from the list")
     return published + own

@@ -1,4 +1,4 @@
-"""Where every text of a film was written that is drawn into it."""
+"""The texts that are drawn into a film, and where each was written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wan_render.plan.film_plan import CardText, Lettering, PlannedShot, PlannedT
 def lettering(
     opening: Sequence[PlannedTitle], shots: Sequence[PlannedShot], closing: Sequence[PlannedTitle], document: Document
 ) -> tuple[Lettering, ...]:
-    """Titles, cards, and the ids of shots, which labels and slates give."""
+    """Titles, cards, and the ids of shots, which labels and slates show."""
     texts = (*_titles("open", opening), *_titles("close", closing), *_of_shots(shots))
     return tuple(Lettering(document.where(*place), text) for place, text in texts)
 

@@ -1,4 +1,4 @@
-"""The plan as a value: what a film is made of, fully resolved."""
+"""The plan of a film as a value, fully resolved."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ class PlannedTake:
 class Rendered:
     """A shot that a model renders.
 
-    takes: the wanted ones, refused numbers left out, in order. chosen: the number that goes into the film.
-    pin: the first digits of the key of the very clip that `circle: 2@7f3a91` keeps, else None. With a pin, takes is
-    that one number as the shot is now written: it says what changed since, and is rendered only if the clip is gone.
+    takes:  the wanted takes without refused numbers, in order.
+    chosen: the number that goes into the film.
+    pin:    the first digits of the key of the exact clip that `circle: 2@7f3a91` keeps, else None. With a pin, `takes`
+            has only that number, as the shot is now written. It shows what has changed since, and is rendered only if
+            the clip is gone.
     """
 
     takes: tuple[PlannedTake, ...]
@@ -39,21 +41,21 @@ class Rendered:
 
 @dataclass(frozen=True)
 class StillPicture:
-    """A keyframe shown as it is, covering the raster."""
+    """A keyframe that is shown unchanged, fitted to the raster."""
 
     plate: AnyPlate
 
 
 @dataclass(frozen=True)
 class CardText:
-    """A text on black; "" is black."""
+    """A text on black; "" is plain black."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class NotYet:
-    """A shot that asks for what this version cannot render; it becomes a slate that says `reason`."""
+    """A shot that this version cannot render. It becomes a slate that shows `reason`."""
 
     reason: str
 
@@ -73,13 +75,13 @@ class PlannedJoint:
 class PlannedShot:
     """One shot of the film, in the film's order.
 
-    id:      "1/020", scene and shot; index: place among the file's scenes and shots.
-    where:   that place for messages, "river.yaml:31:5: scenes[0].shots[2]".
-    joint:   to the next shot of the film; None for the last one.
-    first, frames: which frames of its take are shown, half-open [first, first + frames): film frames at the film's
-             rate, without `hold` and without the frame that a continuous joint leaves to the next shot.
-    hold:    film frames for which the last picture is frozen after them.
-    from_name, to_name: the names of its keyframes, where it has them; through_names: of those on the way between them.
+    id:      "1/020", scene and shot. index: (scene, shot) in the file, from 0.
+    where:   its place for messages, "river.yaml:31:5: scenes[0].shots[2]".
+    joint:   how it meets the next shot of the film; None for the last one.
+    first, frames: which frames of its take are shown, [first, first + frames): film frames at the film's rate, without
+             `hold` and without the frame that a continuous joint leaves to the next shot.
+    hold:    film frames for which the last frame is frozen after them.
+    from_name, to_name: the names of its keyframes, if it has them. through_names: the names of those between them.
     """
 
     id: str
@@ -102,13 +104,13 @@ class PlannedShot:
 
     @property
     def keyframe_names(self) -> tuple[str, ...]:
-        """The names of all of its keyframes, in the order they are passed."""
+        """The names of all of its keyframes, in order."""
         return tuple(name for name in (self.from_name, *self.through_names, self.to_name) if name is not None)
 
 
 @dataclass(frozen=True)
 class PlannedTitle:
-    """A card before or after the shots."""
+    """A card before or after the shots. frames: film frames."""
 
     text: str
     frames: int
@@ -123,7 +125,7 @@ class Lettering:
 
 
 def every_take(shots: Sequence[PlannedShot], paintings: Mapping[str, Take]) -> tuple[Take, ...]:
-    """The takes of shots, then those that they are joined from, then painted keyframes; equal ones more than once."""
+    """The takes of shots, then their segments, then painted keyframes. Equal takes occur more than once."""
     wanted = [take.take for shot in shots if isinstance(shot.content, Rendered) for take in shot.content.takes]
     parts = [segment for take in wanted for segment in take.segments]
     return (*wanted, *parts, *paintings.values())
@@ -133,19 +135,22 @@ def every_take(shots: Sequence[PlannedShot], paintings: Mapping[str, Take]) -> t
 class FilmPlan:
     """A film, fully resolved.
 
-    shots:    those in the film. omitted: by id, the places (PlannedShot.index) of shots with `status: omit`.
-    pictures: the file of every plate's picture, by SHA-256. cropped: the share of it that its plate loses, 0 to 1,
-              where that is worth a warning.
-    models:   the card of every model used, by identity.
-    paintings: the take of every keyframe that is painted, by the keyframe's name; its frame 0 is the picture.
-    loras:    the file of every LoRA of the storyboard, by SHA-256.
-    worn:     which LoRAs of the storyboard each model wears, and how many of their layers.
-    lettering: every text that is drawn: titles, cards, ids of shots.
-    gpus:     how many devices are asked to render a take together, by its key; one that is not there leaves it open.
-    notes:    what was done right and is worth knowing, in the order of the file; `plan --notes` lists them.
-    remarks:  what is recorded beside a take (take.json), by its key.
-    size:     the raster that models render; delivery: the size of the film.
+    backend:   the backend's id, `animatic/1`.
+    size:      the raster that models render. delivery: the size of the film.
+    rate:      frames per second of the film.
     fade_in, fade_out: film frames.
+    shots:     those in the film. omitted: id → PlannedShot.index of shots with `status: omit`.
+    pictures:  SHA-256 → file of every plate's picture.
+    models:    identity → card of every model used.
+    warnings:  in the order of the file.
+    paintings: keyframe name → take of every painted keyframe; frame 0 of the take is the keyframe.
+    loras:     SHA-256 → file of every LoRA of the storyboard.
+    applied_loras: which LoRAs each model uses, and how many of their layers.
+    gpus:      key of a take → how many devices should render it together; a missing key leaves it open.
+    lettering: every text that is drawn: titles, cards, ids of shots.
+    notes:     what is correct but worth knowing, in the order of the file; `plan --notes` lists them.
+    remarks:   key of a take → what is recorded with it in take.json.
+    cropped:   SHA-256 → the share of a picture that its plate loses, 0 to 1, if that is worth a warning.
     """
 
     title: str
@@ -167,7 +172,7 @@ class FilmPlan:
     warnings: tuple[Problem, ...]
     paintings: Mapping[str, Take] = field(default_factory=dict)
     loras: Mapping[str, Path] = field(default_factory=dict)
-    worn: tuple[AppliedLora, ...] = ()
+    applied_loras: tuple[AppliedLora, ...] = ()
     gpus: Mapping[str, int] = field(default_factory=dict)
     lettering: tuple[Lettering, ...] = ()
     notes: tuple[Problem, ...] = ()
@@ -176,24 +181,23 @@ class FilmPlan:
 
     @property
     def takes(self) -> tuple[Take, ...]:
-        """Every wanted take, each key once, in the film's order; then those that others need: segments and
-        painted keyframes."""
+        """Every wanted take, each key once, in the film's order; then segments and painted keyframes."""
         return tuple(self.by_key.values())
 
     @cached_property
     def by_key(self) -> Mapping[str, Take]:
-        """`takes` by their keys."""
+        """`takes` by key."""
         return {take.key: take for take in every_take(self.shots, self.paintings)}
 
     @property
     def needed_by_stills(self) -> tuple[Take, ...]:
-        """The takes whose frames are shown as they are."""
+        """The takes whose frames are shown as stills."""
         plates = (shot.content.plate for shot in self.shots if isinstance(shot.content, StillPicture))
         keys = dict.fromkeys(plate.take for plate in plates if isinstance(plate, FramePlate))
         return tuple(self.by_key[key] for key in keys)
 
 
 def delivered_name(slug: str, shot_id: str, number: int | None = None) -> str:
-    """`river-to-dove_sc1_sh020_t02`: film, scene, shot and, where it has takes, take; without a suffix."""
+    """The file name for delivery, without a suffix: `river-to-dove_sc1_sh020_t02` (film, scene, shot, take)."""
     scene, _, name = shot_id.partition("/")
     return f"{slug}_sc{scene}_sh{name}" + (f"_t{number:02}" if number is not None else "")

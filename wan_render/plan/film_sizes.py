@@ -1,4 +1,4 @@
-"""Sizes: what models render (the raster) and what is handed over (the delivery)."""
+"""Sizes of a film: the raster that models render, and the delivery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wan_render.take import Size
 RASTER_STEP = 16
 """Width and height of a raster are multiples of this (the VAE's 8 times the DiT's patch of 2)."""
 
-# What the format's names mean for each aspect: the sizes in the tables of Wan's repositories. They enter keys.
+# The sizes that the format's names stand for in each aspect, from the tables of Wan's repositories. Part of keys.
 _SIZES_480P = (Size(832, 480), Size(480, 832), Size(624, 624), Size(704, 544), Size(544, 704))
 _SIZES_720P = (Size(1280, 720), Size(720, 1280), Size(960, 960), Size(1088, 832), Size(832, 1088))
 _ASPECTS = (Fraction(16, 9), Fraction(9, 16), Fraction(1), Fraction(4, 3), Fraction(3, 4))
@@ -24,11 +24,11 @@ _NAMED_SIZES = {
 _SHORT_SIDES = {"480p": 480, "720p": 720, "1080p": 1080, "4k": 2160}
 _WIDEST = Fraction(16, 9)
 MOST_CROPPED = Fraction(1, 20)
-"""More of a picture is not cropped without a warning."""
+"""The share of a picture that is cropped without a warning."""
 
 
 def raster(film: Film) -> Size:
-    """What models render: the size that the name means for the aspect, or the nearest of the same area on the grid."""
+    """The size that models render: the named size for the aspect, or the nearest size of the same area on the grid."""
     if isinstance(film.raster, Size):
         return film.raster
     known = _NAMED_SIZES[film.raster]
@@ -36,14 +36,14 @@ def raster(film: Film) -> Size:
 
 
 def named_aspects() -> dict[str, Size]:
-    """The aspects that these names have sizes for, as a storyboard calls them: the shape of each."""
+    """The aspects that named sizes exist for: the storyboard's name of the aspect → its shape."""
     return {f"{shape.numerator}:{shape.denominator}": Size(shape.numerator, shape.denominator) for shape in _ASPECTS}
 
 
 def delivery(film: Film, rendered: Size, findings: Findings) -> Size:
-    """What is handed over; both sides are even, as H.264 needs."""
-    told = film.deliver
-    size = told if isinstance(told, Size) else _by_short_side(_SHORT_SIDES[told], film.aspect)
+    """The size of the film. Both sides are even, as H.264 requires."""
+    written = film.deliver
+    size = written if isinstance(written, Size) else _by_short_side(_SHORT_SIDES[written], film.aspect)
     _warn_of_other_shape(film, rendered, size, findings)
     return size
 
@@ -58,7 +58,7 @@ def inside(shape: Size, frame: Size, step: int) -> Size:
 
 
 def shown_size(rendered: Size, delivered: Size) -> Size:
-    """How large the whole raster is seen in the delivery: even sides, as 4:2:0 colour asks for."""
+    """The size of the whole raster inside the delivery. Both sides are even, as 4:2:0 colour requires."""
     return inside(rendered, delivered, step=2)
 
 
@@ -101,7 +101,7 @@ def _warn_of_other_shape(film: Film, rendered: Size, delivered: Size, findings: 
 
 
 def _warn_of_bars(rendered: Size, delivered: Size, findings: Findings) -> None:
-    """However thin they are: a hairline of black at an edge is seen, and by whom it was not asked for."""
+    """Warn about black bars, however thin: even a hairline at an edge is visible, and nobody asked for it."""
     shown = shown_size(rendered, delivered)
     beside, above = delivered.width - shown.width, delivered.height - shown.height
     bars = [

@@ -1,4 +1,4 @@
-"""Mistakes, warnings and notes, gathered while a plan is made, so that all of them are reported at once."""
+"""Collects mistakes, warnings and notes while a plan is made, so that all of them are reported at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wan_render.printable import one_line
 _Mark = tuple[int, int]
 
 MOST_NAMED = 3
-"""Names that a warning which many share gives."""
+"""Names in a warning that many shots or keyframes share."""
 
 
 @dataclass
@@ -33,8 +33,8 @@ class _Shared:
 
 @dataclass
 class Findings:
-    """What was found in one document, and what was told of it before. Planning goes on after a mistake, with a value
-    that is allowed instead."""
+    """What was found in one document, including the mistakes that were found while reading it. After a mistake,
+    planning continues with an allowed value."""
 
     document: Document
     _errors: dict[Problem, _Mark] = field(default_factory=dict)
@@ -47,14 +47,16 @@ class Findings:
         self._errors.update(self.document.mistakes)
 
     def error(self, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
-        """A mistake at a place of the storyboard: there will be no plan. An inherited one is told once; one that may
-        only follow from a shot's mistake, which took the shot away from its neighbours, is not told."""
+        """Add a mistake at a place of the storyboard: there will be no plan. An inherited one is reported once.
+
+        After mistakes in shots, transitions are not reported: they may only be wrong because those shots are missing.
+        """
         if self.document.mistakes and place[-1:] == ("transition",):
             return
         self._errors[self._problem(place, found, allowed, remedy)] = self._mark(place)
 
     def warn(self, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
-        """Something that the user may not want. An inherited one is told once."""
+        """Add a warning: something that the user may not want. An inherited one is reported once."""
         self._warnings[self._problem(place, found, allowed, remedy)] = self._mark(place)
 
     def warn_for(self, who: str, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
@@ -66,11 +68,11 @@ class Findings:
         self._shared.setdefault((found, allowed, remedy), _Shared(place, None)).names[who] = None
 
     def note(self, place: PathInFile, found: str, allowed: str = "", remedy: str = "") -> None:
-        """Something that was done right and is worth knowing. `plan --notes` lists notes; nothing else prints them."""
+        """Add a note: something that is correct but worth knowing. Only `plan --notes` prints notes."""
         self._notes[self._problem(place, found, allowed, remedy)] = self._mark(place)
 
     def remark(self, take: str, text: str) -> None:
-        """Something that is recorded beside the take with this key (take.json), as well as warned of or noted."""
+        """Add a text for the take.json of the take with this key. It does not replace a warning or a note."""
         self._remarks.setdefault(take, {})[one_line(text)] = None
 
     @property
@@ -94,7 +96,7 @@ class Findings:
 
     @property
     def remarks(self) -> dict[str, tuple[str, ...]]:
-        """What is recorded beside each take, by its key."""
+        """Key of a take → the texts for its take.json."""
         return {take: tuple(texts) for take, texts in self._remarks.items()}
 
     def raise_errors(self) -> None:
@@ -103,7 +105,7 @@ class Findings:
             raise StoryboardError(*_in_order(self._errors))
 
     def _problem(self, place: PathInFile, found: str, allowed: str, remedy: str) -> Problem:
-        """A problem is one line, whatever the names in it are made of."""
+        """A problem on one line, whatever characters its names contain."""
         return Problem(*(one_line(text) for text in (self.document.where(*place), found, allowed, remedy)))
 
     def _mark(self, place: PathInFile) -> _Mark:

@@ -1,4 +1,4 @@
-"""`render.gpus`: how many devices are asked to render a take together. It changes no pixels, so no take knows it."""
+"""`render.gpus`: how many devices should render a take together. It changes no pixels, so it is not part of a take."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from wan_render.take import Take
 def asked_gpus(
     cast: Sequence[Inherited], shots: Sequence[PlannedShot], storyboard: Storyboard, paintings: Mapping[str, Take]
 ) -> dict[str, int]:
-    """The number by the take's key, for takes of shots, their segments and painted keyframes; `auto` has none.
+    """Key of a take → the number of devices, for takes of shots, their segments and painted keyframes; none for `auto`.
 
-    A take that two places ask for has the number of the first one that names any.
+    If several shots share a take, the first one that names a number counts.
     """
     settings: list[tuple[Settings, tuple[Take, ...]]] = [
         (inherited, tuple(_takes(shot))) for inherited, shot in zip(cast, shots, strict=True)
@@ -23,10 +23,10 @@ def asked_gpus(
     settings += [(PaintedKeyframe(storyboard, name), (take,)) for name, take in paintings.items()]
     asked: dict[str, int] = {}
     for setting, takes in settings:
-        told = setting.common("gpus")
-        if told is not None and told.value != "auto":
+        gpus = setting.common("gpus")
+        if gpus is not None and gpus.value != "auto":
             for take in takes:
-                asked.setdefault(take.key, told.value)
+                asked.setdefault(take.key, gpus.value)
     return asked
 
 

@@ -1,4 +1,4 @@
-"""Inheritance: film → scene → shot. Maps merge by key, the nearest value counts, `avoid` adds up.
+"""Inheritance of settings: film → scene → shot. Maps merge by key, the nearest value is used, `avoid` adds up.
 
 Every setting keeps the place where it was written, for messages.
 """
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Level(IntEnum):
-    """Where a setting was written; a greater level is nearer to the shot."""
+    """Where a setting was written. A greater level is nearer to the shot."""
 
     NOWHERE = 0
     FILM = 1
@@ -40,7 +40,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Setting(Generic[T]):
-    """A setting and where it was written; at level NOWHERE it is the built-in one, and place is the shot's."""
+    """A setting, and where it was written. At level NOWHERE it is a built-in default, and place is the shot's."""
 
     value: T
     place: PathInFile
@@ -56,7 +56,7 @@ class _Layer:
 
 @dataclass(frozen=True)
 class KindSettings:
-    """What applies to one kind of shot: numbers that were written for the model in force, and no other's."""
+    """Settings for one kind of shot. The numbers are those written for the model that is used, not for another one."""
 
     model: Setting[str] | None
     steps: Setting[int] | None
@@ -65,16 +65,16 @@ class KindSettings:
 
 
 class Settings(Protocol):
-    """What is rendered with which settings: a shot, or a keyframe that is painted."""
+    """The settings of something that is rendered: a shot, or a painted keyframe."""
 
     @property
     def place(self) -> PathInFile:
-        """Where it stands in the storyboard."""
+        """Its place in the storyboard."""
         ...
 
     @property
     def avoid(self) -> tuple[str, ...]:
-        """What every level says to avoid."""
+        """The words to avoid of all levels."""
         ...
 
     def common(self, key: str) -> Setting[Any] | None:
@@ -88,14 +88,14 @@ class Settings(Protocol):
 
 @dataclass(frozen=True)
 class PaintedKeyframe:
-    """A keyframe that is painted from a prompt, with what it inherits from the film."""
+    """A keyframe that is painted from a prompt, with the settings that it inherits from the film."""
 
     storyboard: Storyboard
     name: str
 
     @property
     def place(self) -> PathInFile:
-        """Where it stands in the storyboard."""
+        """Its place in the storyboard."""
         return ("keyframes", self.name)
 
     @property
@@ -105,7 +105,7 @@ class PaintedKeyframe:
 
     @property
     def avoid(self) -> tuple[str, ...]:
-        """What the film's look says to avoid."""
+        """The words to avoid of the film's look."""
         return _avoid(tuple(_inner((_Layer(self.storyboard, (), Level.FILM),), "look", Look)))
 
     def common(self, key: str) -> Setting[Any] | None:
@@ -127,7 +127,7 @@ class PaintedKeyframe:
 
 @dataclass(frozen=True)
 class Inherited:
-    """One shot with all that it inherits. `index`: its scene's place in the file, and its own in the scene."""
+    """One shot with all settings that it inherits. index: (scene, shot) in the file, from 0."""
 
     storyboard: Storyboard
     index: tuple[int, int]
@@ -154,21 +154,21 @@ class Inherited:
 
     @property
     def place(self) -> PathInFile:
-        """Where the shot stands in the storyboard."""
+        """The shot's place in the storyboard."""
         return ("scenes", self.index[0], "shots", self.index[1])
 
     def at(self, key: str) -> PathInFile:
-        """Where one of the shot's keys stands."""
+        """The place of one of the shot's keys."""
         return (*self.place, key)
 
     @property
     def duration(self) -> Setting[Time] | None:
-        """Screen time, where any was written."""
+        """Screen time, if any was written."""
         return _nearest(self._levels, "duration")
 
     @property
     def takes(self) -> Setting[int] | None:
-        """How many takes are wanted."""
+        """How many takes are wanted, if any number was written."""
         return _nearest(self._levels, "takes")
 
     @property
@@ -178,17 +178,17 @@ class Inherited:
 
     @property
     def qc(self) -> Setting[Qc] | None:
-        """Checks of finished takes, where they are asked for."""
+        """Checks of finished takes, if any were written."""
         return _nearest(self._levels, "qc")
 
     def look(self, key: str) -> str:
-        """`style` or `setting` of the look; "" where it is not set or cleared."""
-        told: Setting[str] | None = _nearest(self._look_layers, key)
-        return told.value if told is not None else ""
+        """`style` or `setting` of the look; "" if it is not set, or cleared."""
+        words: Setting[str] | None = _nearest(self._look_layers, key)
+        return words.value if words is not None else ""
 
     @property
     def avoid(self) -> tuple[str, ...]:
-        """What every level says to avoid, outermost first, each once; an empty list clears those before it."""
+        """The words to avoid of all levels, outermost first, each once. An empty list clears those of outer levels."""
         return _avoid(self._look_layers)
 
     def common(self, key: str) -> Setting[Any] | None:

@@ -17,22 +17,22 @@ from wan_render.plan.roles import ShotRole
 
 @dataclass(frozen=True)
 class Rates:
-    """film: frames per second of the film; told: what frames and timecodes of the storyboard count."""
+    """Frames per second: of the film, and as the frames and timecodes of the storyboard count them."""
 
     film: Fraction
-    told: Fraction
+    written: Fraction
 
 
 @dataclass(frozen=True)
 class ShotInCut:
-    """A shot of the film and how it comes to its pictures: all that joints are worked out from."""
+    """A shot of the film and its role: all that its joints depend on."""
 
     inherited: Inherited
     role: ShotRole
 
 
 def joints(meetings: Sequence[ShotInCut], rates: Rates, findings: Findings) -> tuple[PlannedJoint | None, ...]:
-    """The joint of each shot to its next; None for the last one."""
+    """The joint of each shot to the next one; None for the last shot."""
     between = tuple(_joint(this, following, rates, findings) for this, following in pairwise(meetings))
     _warn_of_idle_transition(meetings[-1].inherited, findings)
     return (*between, None)
@@ -41,36 +41,36 @@ def joints(meetings: Sequence[ShotInCut], rates: Rates, findings: Findings) -> t
 def check_room(
     shots: Sequence[PlannedShot], transitions: Sequence[Setting[Transition] | None], findings: Findings
 ) -> None:
-    """Every shot must be as long as the dissolves and fades at its two ends."""
+    """Check that every shot is long enough for the dissolves and fades at its two ends."""
     into = 0
-    for shot, following, told in zip(shots, shots[1:], transitions, strict=False):
+    for shot, following, written in zip(shots, shots[1:], transitions, strict=False):
         out, into_next = _reach(shot.joint)
-        if told is not None and (_room(shot) < into + out or _room(following) < into_next):
+        if written is not None and (_room(shot) < into + out or _room(following) < into_next):
             shorter = shot if _room(shot) < into + out else following
-            found = f"the {told.value.kind} takes {shot.joint.frames if shot.joint else 0} frames"
+            found = f"the {written.value.kind} takes {shot.joint.frames if shot.joint else 0} frames"
             allowed = f"{shorter.id} has {_room(shorter)} frames for all of its joints"
-            findings.error(told.place, found, allowed, "make the transition shorter or the shot longer")
+            findings.error(written.place, found, allowed, "make the transition shorter or the shot longer")
         into = into_next
 
 
 def _joint(this: ShotInCut, following: ShotInCut, rates: Rates, findings: Findings) -> PlannedJoint:
-    told = this.inherited.transition
-    if told is None:
+    written = this.inherited.transition
+    if written is None:
         return PlannedJoint("continuous" if _continues(this, following) else "cut")
-    transition = told.value
+    transition = written.value
     if transition.kind == "continuous":
-        _check_continuous(this, following, told, findings)
+        _check_continuous(this, following, written, findings)
     if transition.kind in ("continuous", "cut"):
         return PlannedJoint(transition.kind)
-    return PlannedJoint(transition.kind, _frames(told, rates, findings))
+    return PlannedJoint(transition.kind, _frames(written, rates, findings))
 
 
-def _frames(told: Setting[Transition], rates: Rates, findings: Findings) -> int:
-    length = told.value.length or Time()
-    frames = nearest_frame(length.at(rates.told) * rates.film)
+def _frames(written: Setting[Transition], rates: Rates, findings: Findings) -> int:
+    length = written.value.length or Time()
+    frames = nearest_frame(length.at(rates.written) * rates.film)
     if frames < 1:
-        found = f"the {told.value.kind} is shorter than one frame of the film"
-        findings.error(told.place, found, f"a frame is 1/{rates.film} s", "make it longer, or write cut")
+        found = f"the {written.value.kind} is shorter than one frame of the film"
+        findings.error(written.place, found, f"a frame is 1/{rates.film} s", "make it longer, or write cut")
     return max(1, frames)
 
 
@@ -82,7 +82,7 @@ def _shares_picture(this: ShotInCut, following: ShotInCut) -> bool:
 
 
 def _is_trimmed(this: ShotInCut, following: ShotInCut) -> bool:
-    """Whether the shared picture is cut off on either side."""
+    """Whether the shared keyframe is cut off on either side."""
     into = following.inherited.shot.in_
     return this.inherited.shot.out is not None or (into is not None and (into.seconds != 0 or into.frames != 0))
 
@@ -91,24 +91,24 @@ def _continues(this: ShotInCut, following: ShotInCut) -> bool:
     return _shares_picture(this, following) and not _is_trimmed(this, following)
 
 
-def _check_continuous(this: ShotInCut, following: ShotInCut, told: Setting[Transition], findings: Findings) -> None:
+def _check_continuous(this: ShotInCut, following: ShotInCut, written: Setting[Transition], findings: Findings) -> None:
     ids = f"{this.inherited.id} and {following.inherited.id}"
     if not _shares_picture(this, following):
         allowed = "a continuous joint is between two rendered shots that share a keyframe"
-        remedy = "leave it out: joints that can be continuous are"
-        findings.error(told.place, f"{ids} share no picture", allowed, remedy)
+        remedy = "leave it out: joints are continuous by default if they can be"
+        findings.error(written.place, f"{ids} share no keyframe", allowed, remedy)
     elif _is_trimmed(this, following):
-        findings.error(told.place, f"`in` or `out` cuts off the picture that {ids} share", "", "write cut instead")
+        findings.error(written.place, f"`in` or `out` cuts off the keyframe that {ids} share", "", "write cut instead")
 
 
 def _warn_of_idle_transition(last: Inherited, findings: Findings) -> None:
-    told = last.transition
-    if told is not None and told.level is Level.SHOT:
-        findings.warn(told.place, f"{last.id} is the film's last shot: its transition does nothing")
+    written = last.transition
+    if written is not None and written.level is Level.SHOT:
+        findings.warn(written.place, f"{last.id} is the film's last shot: its transition is ignored")
 
 
 def _reach(joint: PlannedJoint | None) -> tuple[int, int]:
-    """Film frames that a joint takes of the shot before it and of the shot after it."""
+    """Film frames that a joint uses of the shot before it and of the shot after it."""
     if joint is None:
         return 0, 0
     if joint.kind == "fade":

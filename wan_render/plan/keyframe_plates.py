@@ -1,4 +1,4 @@
-"""Keyframes by name → plates, with what is worth telling about each picture."""
+"""Keyframes by name → plates, with warnings and notes about their pictures."""
 
 from __future__ import annotations
 
@@ -18,48 +18,48 @@ MOST_ENLARGED = Fraction(3, 2)
 
 _NEARLY_EQUAL = 2.0
 _VERY_UNLIKE = 100.0
-"""Mean differences of two 16x16 thumbnails, of 255; two pictures of noise have 85, day against night about 60."""
+"""Mean difference of two 16x16 thumbnails, 0 to 255. Two pictures of noise have 85, day and night about 60."""
 
 _CENTRE = (Fraction(1, 2), Fraction(1, 2))
 
 
 class Keyframes:
-    """The keyframes of one film, looked at once each."""
+    """The keyframes of one film. Each picture is examined once."""
 
     def __init__(self, size: Size, cache: FactCache, findings: Findings) -> None:
         self._size, self._cache, self._findings = size, cache, findings
         self._named = findings.document.storyboard.keyframes
         self._seen: dict[str, PictureFacts | None] = {}
         self._files: dict[str, Path] = {}
-        self._told: dict[tuple[str, str], dict[str, None]] = {}  # by picture and fit, which every plate has
+        self._done: dict[tuple[str, str], dict[str, None]] = {}  # what was done to each (picture, fit)
 
     @property
     def files(self) -> dict[str, Path]:
-        """The file of every plate's picture, by SHA-256."""
+        """SHA-256 → file of every plate's picture."""
         return dict(self._files)
 
     def painted(self, name: str) -> bool:
-        """Whether a keyframe is to be painted from a prompt."""
+        """Whether a keyframe is painted from a prompt."""
         return name in self._named and self._named[name].image is None
 
     def plate(self, name: str | None) -> Plate | None:
-        """The keyframe conformed to the raster; None without a name, without a picture, or after an error."""
+        """The keyframe fitted to the raster; None without a name, without a picture, or after a mistake."""
         facts = None if name is None else self.facts(name)
         if name is None or facts is None:
             return None
         fit = self._fit(name, facts)
-        focus = self._named[name].focus if fit == "cover" else None  # all of it is seen: there is nothing to choose
+        focus = self._named[name].focus if fit == "cover" else None  # otherwise nothing is cropped
         return Plate(facts.digest, self._size, focus or _CENTRE, facts.conform, fit)
 
     def remark(self, take: Take) -> None:
-        """Record beside a take, and beside its segments, what was done to its pictures."""
+        """Add remarks to a take and to its segments: what was done to their pictures."""
         for one in (take, *take.segments):
             for plate in (one.first, one.last):
-                for text in self._told.get((plate.picture, plate.fit), ()) if isinstance(plate, Plate) else ():
+                for text in self._done.get((plate.picture, plate.fit), ()) if isinstance(plate, Plate) else ():
                     self._findings.remark(one.key, text)
 
     def warn_of_cropping(self) -> None:
-        """Tell of every picture that loses much, those of one shape together, and of a film's shape that suits them."""
+        """Warn about pictures that lose much, once for each shape, and suggest a better aspect."""
         shapes = {name: (facts.width, facts.height) for name, facts in self._seen.items() if facts is not None}
         covering = {name: shape for name, shape in shapes.items() if self._asked_fit(name) == "cover"}
         better = _better_aspect(list(covering.values()), self._size)
@@ -69,7 +69,7 @@ class Keyframes:
                 self._findings.warn_for(name, ("keyframes", name), found, "", self._advice(name, better))
 
     def _advice(self, name: str, better: str) -> str:
-        """What to do about cropping. The pictures of a folder have no keys of their own."""
+        """What to do about cropping. Pictures from a folder have no keys to write `focus` or `fit` in."""
         document = self._findings.document
         is_listed = ("keyframes", name) not in document.marks
         focus = "set focus" if self._named[name].focus is None else "move focus"
@@ -79,7 +79,7 @@ class Keyframes:
 
     @property
     def cropped(self) -> dict[str, Fraction]:
-        """See FilmPlan."""
+        """FilmPlan.cropped: SHA-256 → the share of a picture that is cropped, if it is worth a warning."""
         shares = {
             facts.digest: cropped_share((facts.width, facts.height), self._size)
             for name, facts in self._seen.items()
@@ -88,33 +88,33 @@ class Keyframes:
         return {digest: share for digest, share in shares.items() if share > MOST_CROPPED}
 
     def _asked_fit(self, name: str) -> str:
-        told = self._named[name].fit or self._findings.document.storyboard.defaults.fit
-        return "cover" if told is None else told
+        written = self._named[name].fit or self._findings.document.storyboard.defaults.fit
+        return "cover" if written is None else written
 
     def _fit(self, name: str, facts: PictureFacts) -> str:
-        """As asked for; a picture of the raster's shape covers it with nothing cropped, whatever is asked for."""
+        """The fit as written; `cover` for a picture of the raster's shape, since every fit then gives the same."""
         is_same = facts.width * self._size.height == facts.height * self._size.width
         return "cover" if is_same else self._asked_fit(name)
 
     def facts(self, name: str) -> PictureFacts | None:
-        """What is known of a keyframe's picture; None where it is to be painted, or after an error."""
+        """The facts of a keyframe's picture; None if it is painted, or after a mistake."""
         if name not in self._seen:
             self._seen[name] = self._look_at(name, self._named[name])
         return self._seen[name]
 
     def compare(self, first: str, last: str, place: PathInFile) -> None:
-        """Warn where the two ends of a shot, which `place` is in, make a poor one."""
+        """Warn if two neighbouring keyframes of a shot are too similar or too different. place: in that shot."""
         facts, others = self.facts(first), self.facts(last)
         if facts is None or others is None:
             return
         difference = _difference(facts.thumbnail, others.thumbnail)
         if difference < _NEARLY_EQUAL:
-            self._warn_of_pair(first, last, place, "nearly equal", "the clip will hardly move")
+            self._warn_of_pair(first, last, place, "nearly identical", "the clip will hardly move")
         elif difference > _VERY_UNLIKE:
-            self._warn_of_pair(first, last, place, "very unlike", "the model may cut or morph between them")
+            self._warn_of_pair(first, last, place, "very different", "the model may cut or morph between them")
 
     def _warn_of_pair(self, first: str, last: str, place: PathInFile, are: str, remedy: str) -> None:
-        """Once for two pictures, in whichever order and however many shots go from one to the other."""
+        """Warn once about two keyframes, in either order and for all shots between them."""
         one, other = sorted((first, last))
         self._findings.warn_for(self._shot_at(place), place, f"{one} and {other} are {are}", "", remedy)
 
@@ -142,18 +142,18 @@ class Keyframes:
             self._findings.note(("keyframes", name), f"{name} {note}")
         for warning in facts.warnings:
             self._findings.warn(("keyframes", name), f"{name} {warning}")
-        told = self._told.setdefault((facts.digest, self._fit(name, facts)), {})
-        told |= {f"{name} {text}": None for text in (*facts.notes, *facts.warnings)}
+        done = self._done.setdefault((facts.digest, self._fit(name, facts)), {})
+        done |= {f"{name} {text}": None for text in (*facts.notes, *facts.warnings)}
         lost = cropped_share((facts.width, facts.height), self._size)
         if self._asked_fit(name) == "cover" and lost > MOST_CROPPED:
-            told[f"about {float(lost):.0%} of {name} is cropped"] = None
+            done[f"about {float(lost):.0%} of {name} is cropped"] = None
         fit = self._asked_fit(name)
         if fit != "cover" and self._named[name].focus is not None:
-            found = f"nothing is cropped with fit: {fit}, so focus does nothing"
+            found = f"nothing is cropped with fit: {fit}, so focus is ignored"
             self._findings.warn(("keyframes", name, "focus"), found, "", "delete one of the two")
         fills = max if fit == "cover" else min
         scale = fills(Fraction(self._size.width, facts.width), Fraction(self._size.height, facts.height))
-        if round(scale, 2) > MOST_ENLARGED:  # as it is told
+        if round(scale, 2) > MOST_ENLARGED:  # rounded as in the message
             fills_it = "cover" if fit == "cover" else "fit into"
             who = f"{name} ({facts.width}x{facts.height}, {float(scale):.2f} times)"
             allowed = f"up to {float(MOST_ENLARGED)} times looks sharp"
@@ -161,7 +161,8 @@ class Keyframes:
 
 
 def _better_aspect(pictures: Sequence[tuple[int, int]], raster: Size) -> str:
-    """The named aspect that most pictures lose less with, at most half as much in all; "" where there is none."""
+    """The named aspect with which most pictures lose less, and all together at most half as much; "" if there is
+    none."""
     now = [cropped_share(picture, raster) for picture in pictures]
     lost = {name: [cropped_share(picture, shape) for picture in pictures] for name, shape in named_aspects().items()}
     best = min(lost, key=lambda name: sum(lost[name]))

@@ -1,6 +1,7 @@
-"""What the format has and this version cannot do yet: told in words, never left out in silence.
+"""What the format has and this version cannot do yet. It is always reported.
 
-What changes a shot's pixels makes that shot a slate that gives the reason; decorations are a warning, once each.
+If it changes a shot's pixels, the shot becomes a slate with the reason. For music, subtitles and the like, there is
+one warning each.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from wan_render.plan.joints import Rates
 from wan_render.plan.model_choice import Modelled
 from wan_render.plan.roles import ShotRole
 
-_LATER = "with a later version"
+_NOT_AVAILABLE = "not available in this version"
 
 
 def reason_not_yet(role: ShotRole, modelled: Modelled | None, rates: Rates) -> str:
     """Why a shot cannot be made by this version, or ""."""
     reasons = list(_reasons(role, modelled, rates))
-    return f"{', '.join(reasons)}: comes {_LATER}" if reasons else ""
+    return f"{', '.join(reasons)}: {_NOT_AVAILABLE}" if reasons else ""
 
 
 def _reasons(role: ShotRole, modelled: Modelled | None, rates: Rates) -> Iterator[str]:
@@ -35,7 +36,7 @@ def _reasons(role: ShotRole, modelled: Modelled | None, rates: Rates) -> Iterato
 
 
 def warn_of_slates(shots: Sequence[PlannedShot], findings: Findings) -> None:
-    """One warning for each shot that will be a slate, before anybody waits for its film."""
+    """One warning for each shot that will be a slate, before its film is rendered."""
     for shot in shots:
         if isinstance(shot.content, NotYet):
             scene, place = shot.index
@@ -44,28 +45,28 @@ def warn_of_slates(shots: Sequence[PlannedShot], findings: Findings) -> None:
 
 
 def warn_of_ignored(shots: Sequence[Inherited], rates: Rates, findings: Findings) -> None:
-    """One warning for each kind of decoration that the film asks for."""
-    if rates.told != rates.film:
-        found = f"{rates.told} frames a second come {_LATER}"
-        findings.warn(("film", "rate"), found, "", f"the film has its model's {rates.film}")
+    """One warning for each thing in the storyboard that this version ignores."""
+    if rates.written != rates.film:
+        found = f"{rates.written} frames per second: {_NOT_AVAILABLE}"
+        findings.warn(("film", "rate"), found, "", f"the film has its model's rate, {rates.film}")
     for what, place in _decorations(shots, findings):
-        findings.warn(place, f"{what} {_LATER}", "", "the film is made without")
+        findings.warn(place, f"{what}: {_NOT_AVAILABLE}", "", "the film is made without it")
 
 
 def _decorations(shots: Sequence[Inherited], findings: Findings) -> Iterator[tuple[str, PathInFile]]:
     audio = findings.document.storyboard.audio
     if audio.music:
-        yield "music comes", ("audio", "music")
+        yield "music", ("audio", "music")
     if audio.narration:
-        yield "narration comes", ("audio", "narration")
+        yield "narration", ("audio", "narration")
     yield from islice(_sounds(shots), 1)
-    yield from islice((("subtitles come", shot.at("subtitle")) for shot in shots if shot.shot.subtitle), 1)
-    yield from islice((("checks of takes (qc) come", shot.qc.place) for shot in shots if shot.qc is not None), 1)
+    yield from islice((("subtitle", shot.at("subtitle")) for shot in shots if shot.shot.subtitle), 1)
+    yield from islice((("qc (checks of takes)", shot.qc.place) for shot in shots if shot.qc is not None), 1)
 
 
 def _sounds(shots: Sequence[Inherited]) -> Iterator[tuple[str, PathInFile]]:
     for shot in shots:
         if shot.scene.sound:
-            yield "sound comes", (*shot.place[:2], "sound")
+            yield "sound", (*shot.place[:2], "sound")
         if shot.shot.sound:
-            yield "sound comes", shot.at("sound")
+            yield "sound", shot.at("sound")

@@ -1,4 +1,4 @@
-"""How long a take is: frames on its model's grid, from screen time. A neighbour never changes it."""
+"""The length of a take: frames on its model's grid, from screen time. Neighbouring shots do not change it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ DEFAULT_DURATION = Time(seconds=Fraction(5))
 
 @dataclass(frozen=True)
 class PlannedLength:
-    """seconds: screen time that is asked for. frames: of its take, both ends included; 0 where no model renders it."""
+    """seconds: the screen time as written. frames: those of its take, both ends included; 0 if no model renders it."""
 
     seconds: Fraction
     frames: int = 0
 
 
-def length(inherited: Inherited, card: ModelCard | None, told_rate: Fraction, findings: Findings) -> PlannedLength:
-    """Screen time and the frames of the take; `told_rate` is what `81f` counts, `card` is None without a model."""
+def length(inherited: Inherited, card: ModelCard | None, written_rate: Fraction, findings: Findings) -> PlannedLength:
+    """Screen time and frames of a shot. card: None without a model. written_rate: frames per second in `81f`."""
     duration = inherited.duration or Setting(DEFAULT_DURATION, inherited.place, Level.NOWHERE)
-    seconds = duration.value.at(told_rate)
+    seconds = duration.value.at(written_rate)
     if card is None:
         return PlannedLength(seconds)
     fixed: Setting[int] | None = inherited.common("frames")
@@ -36,7 +36,7 @@ def length(inherited: Inherited, card: ModelCard | None, told_rate: Fraction, fi
     else:
         frames, place = _on_grid(fixed, _fewest(inherited, card), card, findings), fixed.place
         seconds = _within(seconds, frames, fixed, duration, card, findings)
-    if not inherited.shot.through:  # then it is each way between two keyframes that counts
+    if not inherited.shot.through:  # with `through`, the length of each segment is checked instead
         _check_trained_length(frames, card, place, findings)
     return PlannedLength(seconds, frames)
 
@@ -47,14 +47,14 @@ def frames_for(seconds: Fraction, card: ModelCard) -> int:
 
 
 def _fewest(inherited: Inherited, card: ModelCard) -> int:
-    """Frames of the shortest take: its two keyframes are two pictures, and the grid goes in steps from 1."""
+    """Frames of the shortest take: two keyframes need two frames, and the grid starts at 1."""
     return card.frame_step + 1 if kind_of(inherited.shot) is ShotKind.FLF2V else 1
 
 
 def _on_grid(fixed: Setting[int], fewest: int, card: ModelCard, findings: Findings) -> int:
     step = card.frame_step
     if fixed.value < fewest:
-        allowed = f"a shot between two keyframes has {fewest} frames or more"
+        allowed = f"a shot between two keyframes has at least {fewest} frames"
         findings.error(fixed.place, f"{fixed.value} frame{'s' * (fixed.value > 1)}", allowed, f"write {fewest}")
         return fewest
     below = (fixed.value - 1) // step * step + 1
@@ -67,12 +67,12 @@ def _on_grid(fixed: Setting[int], fewest: int, card: ModelCard, findings: Findin
 def _within(
     seconds: Fraction, frames: int, fixed: Setting[int], duration: Setting[Time], card: ModelCard, findings: Findings
 ) -> Fraction:
-    """Screen time of a take of fixed length: the nearer of the two settings counts, and never more than there is."""
+    """Screen time of a take of fixed length: the setting nearer to the shot is used, up to the length of the take."""
     if fixed.level > duration.level:
         return Fraction(max(1, frames - 1)) / card.rate
     whole = Fraction(frames) / card.rate
     if seconds > whole:
-        found = f"{float(seconds):g}s is longer than the {frames} frames that `render.frames` asks for"
+        found = f"{float(seconds):g}s is longer than the {frames} frames of `render.frames`"
         findings.warn(duration.place, found, "", f"the shot is {float(whole):g}s long")
     return min(seconds, whole)
 
@@ -80,9 +80,9 @@ def _within(
 def _check_trained_length(frames: int, card: ModelCard, place: PathInFile, findings: Findings) -> None:
     trained = card.trained_frames
     if frames > 2 * trained:
-        allowed = f"{card.name} was trained on {trained}, and twice that is the most"
-        remedy = "add keyframes with `through`, or make several shots of it"
+        allowed = f"{card.name} was trained on {trained}; at most twice that is allowed"
+        remedy = "add keyframes with `through`, or split the shot"
         findings.error(place, f"{frames} frames in one take", allowed, remedy)
     elif frames > trained:
-        found = f"{frames} frames in one take, and {card.name} was trained on {trained}"
+        found = f"{frames} frames in one take, but {card.name} was trained on {trained}"
         findings.warn(place, found, "", "colours may drift; add keyframes with `through`")

@@ -1,7 +1,7 @@
-"""For which expert of a model with two a LoRA was made, by the name that it was published under.
+"""Which expert of a model with two a LoRA was made for, judged by its file name.
 
 Pairs are named in many ways: `…_high_noise_…`, `HighNoise`, `-HIGH-rank64`, `i2vHighV30`, `_HN`, `-H-e8`, a folder
-`high_noise/`, 高噪. Words are matched as words: `slow`, `yellow`, `highway` and `lowpoly` say nothing.
+`high_noise/`, 高噪. Only whole words are matched: `slow`, `yellow`, `highway` and `lowpoly` mean nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 _APART = re.compile(r"[^0-9A-Za-z]+")
 _WORD = re.compile(r"[A-Z]+(?=v\d)|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-"""A word within a name: `HIGH`, also of `HIGHv2`, `High` of `HighNoise`, `i` of `i2v`; a number is one, too."""
+"""A word in a name: `HIGH` (also in `HIGHv2`), `High` in `HighNoise`, `i` in `i2v`, or a number."""
 
 _SHORT = {"highnoise": "high", "lownoise": "low", "hinoise": "high", "lonoise": "low", "hn": "high", "ln": "low"}
 _PLAIN = {"high": "high", "low": "low"}
@@ -29,20 +29,20 @@ _DESCRIBED = frozenset({
     "exposure", "shutter", "cut", "neck", "rider", "fi", "cost", "cfg", "strength", "weight", "bit", "bits", "sky",
     "voltage", "society", "class", "level",
 })  # fmt: skip
-"""Nouns that make `high` and `low` describe a picture (`low_poly`, `high-res`, LowRA) instead of an expert."""
+"""Nouns after which `high` and `low` describe a picture (`low_poly`, `high-res`, LowRA), not an expert."""
 
 _NOT_ALONE = frozenset({"clip", "vit", "h264", "h265"})
-"""What a single letter belongs to in `clip_l` and `ViT-H`."""
+"""Words that a single letter belongs to: `clip_l`, `ViT-H`."""
 
 
 def expert_in_name(path: str) -> str:
-    """`high` or `low`, by words in the file's name, or else in that of the nearest folder that has them, or else by a
-    lone letter; "" where nothing says so."""
+    """`high` or `low`: by words in the file's name, else in the name of the nearest folder that has any, else by a
+    single letter. "" if nothing indicates an expert."""
     return _by_words_of(path) or _by_letter_of(path)
 
 
 def is_by_letter(path: str) -> bool:
-    """Whether nothing but a lone `H` or `L` says which expert is meant: it may as well be somebody's initial."""
+    """Whether only a single `H` or `L` indicates the expert. It may as well be somebody's initial."""
     return not _by_words_of(path) and bool(_by_letter_of(path))
 
 
@@ -58,7 +58,7 @@ def _by_letter_of(path: str) -> str:
 
 
 def _said(name: str, *ways: Callable[[str], Iterator[str]]) -> str:
-    """What is said most clearly counts; where both experts are named equally clearly, nothing is said."""
+    """The expert that a name indicates, by the clearest of `ways` that finds any; "" if it finds both experts."""
     for way in ways:
         if said := set(way(name)):
             return said.pop() if len(said) == 1 else ""
@@ -78,7 +78,7 @@ def _by_noise(name: str) -> Iterator[str]:
 
 
 def _by_plain_words(name: str) -> Iterator[str]:
-    """`high` or `low`, unless the next word makes it a description. `HIGH-rank64` is none: a number says how much."""
+    """`high` or `low`, unless the next word makes it a description. In `HIGH-rank64` it does not: the number does."""
     words = [*_words(name), "", ""]
     for at, word in enumerate(words[:-2]):
         after, then = words[at + 1], words[at + 2]
@@ -87,7 +87,7 @@ def _by_plain_words(name: str) -> Iterator[str]:
 
 
 def _by_letters(name: str) -> Iterator[str]:
-    """A single `H` or `L` between signs."""
+    """A single `H` or `L` between separators."""
     parts = [part.lower() for part in _APART.split(name)]
     for before, part, after in zip(["", *parts], parts, [*parts[1:], ""], strict=False):
         if part in _LETTERS and before not in _NOT_ALONE and after not in ("264", "265"):

@@ -1,4 +1,4 @@
-"""LoRAs: files by their content, which expert wears them, and whether they fit, before any weight is read."""
+"""LoRAs: files by content, which expert uses them, and whether they fit, before any weight is read."""
 
 from __future__ import annotations
 
@@ -25,76 +25,79 @@ _Fitted = tuple[str, LoraFit]
 
 @dataclass(frozen=True)
 class AppliedLora:
-    """A LoRA of the storyboard as a model wears it.
+    """A LoRA of the storyboard as a model uses it.
 
-    path:    as it is written. model: the model's name.
-    wearing: each expert that wears it, `high` or `low`, with its layers; "" of a model with one transformer.
-    by_part: the file has a part for each of two experts.
+    path:    as written. model: the model's name.
+    experts: each expert that uses it, `high` or `low`, with its layers; "" for a model with one transformer.
+    by_part: whether the file has a part for each of two experts.
     """
 
     path: str
     model: str
-    wearing: tuple[tuple[str, LoraLayers], ...]
+    experts: tuple[tuple[str, LoraLayers], ...]
     by_part: bool = False
 
     @property
-    def wearers(self) -> str:
+    def in_words(self) -> str:
         """`high-noise expert, 240 of 240 layers`."""
-        told = {expert: _counted(layers) for expert, layers in self.wearing}
-        if not self.by_part and len(told) > 1 and len(set(told.values())) == 1:
-            return f"both experts, {next(iter(told.values()))}"
+        counts = {expert: _counted(layers) for expert, layers in self.experts}
+        if not self.by_part and len(counts) > 1 and len(set(counts.values())) == 1:
+            return f"both experts, {next(iter(counts.values()))}"
         own = " of its own part" if self.by_part else ""
-        return "; ".join(f"{_expert(expert)}, {count}{own}" if expert else count for expert, count in told.items())
+        return "; ".join(f"{_expert(expert)}, {count}{own}" if expert else count for expert, count in counts.items())
 
     @property
     def left_out(self) -> str:
-        """`40 of 440 layers are left out: for pictures that CLIP sees, …`; "" where all are worn."""
-        told = dict.fromkeys(
+        """`40 of 440 layers are left out: for pictures that CLIP sees, …`; "" if all are applied."""
+        texts = dict.fromkeys(
             f"{sum(each.count for each in layers.left_out)} of {layers.total} layers are left out: "
             + ", ".join(each.why for each in layers.left_out)
-            for _, layers in self.wearing
+            for _, layers in self.experts
             if layers.left_out
         )
-        return "; ".join(told)
+        return "; ".join(texts)
 
 
 @dataclass(frozen=True)
 class Loras:
-    """The LoRAs of one film, each file looked at once for each model. files: by SHA-256. worn: as `plan` lists them."""
+    """The LoRAs of one film. Each file is examined once for each model.
+
+    files: SHA-256 → file. applied: in the order in which `plan` lists them.
+    """
 
     models: Models
     cache: FactCache
     findings: Findings
     files: dict[str, Path] = field(default_factory=dict)
-    worn: dict[AppliedLora, None] = field(default_factory=dict)
+    applied: dict[AppliedLora, None] = field(default_factory=dict)
     _fits: dict[tuple[str, str], _Fitted | InputError] = field(default_factory=dict)
     _published: dict[tuple[str, str], LoraFit | None] = field(default_factory=dict)
     _left_out: dict[tuple[str, Lora], str] = field(default_factory=dict)
 
     def of(self, settings: Settings, modelled: Modelled) -> tuple[Lora, ...]:
-        """The LoRAs of a shot or a painted keyframe, in the order written; mistakes and warnings are told."""
-        told = settings.common("loras")
-        if told is None:
+        """The LoRAs of a shot or a painted keyframe, in the order written. Adds mistakes and warnings."""
+        setting = settings.common("loras")
+        if setting is None:
             return ()
         found: list[Lora] = []
-        for at, written in enumerate(told.value):
-            place = (*told.place, at)
+        for at, written in enumerate(setting.value):
+            place = (*setting.place, at)
             if written.scale == 0:
-                self.findings.warn(place, f"{written.path} is not worn: its scale is 0", "", "delete it")
+                self.findings.warn(place, f"{written.path} is not applied: its scale is 0", "", "delete it")
             elif lora := self._lora(written, modelled, place):
                 self._check_repeated(lora, written.path, found, place)
                 found.append(lora)
         return tuple(found)
 
     def published(self, card: ModelCard, place: PathInFile) -> tuple[Lora, ...]:
-        """The LoRAs that a draft brings along. Layers that are left out are as their publisher meant it: a note."""
+        """The published LoRAs of a draft. Layers are left out as their publisher intended, so that is only a note."""
         found = tuple(Lora(lora.content, 1.0, lora.expert) for lora in card.distilled)
-        for lora, told in zip(found, card.distilled, strict=True):
-            if (fit := self._published_fit(card, told)) is not None:
-                worn = AppliedLora(told.file, card.name, _wearing(lora, fit))
-                self._list(worn, lora, card)
-                if worn.left_out:
-                    self.findings.note(place, f"{worn.path}: {worn.left_out}")
+        for lora, published in zip(found, card.distilled, strict=True):
+            if (fit := self._published_fit(card, published)) is not None:
+                applied = AppliedLora(published.file, card.name, _experts(lora, fit))
+                self._list(applied, lora, card)
+                if applied.left_out:
+                    self.findings.note(place, f"{applied.path}: {applied.left_out}")
         return found
 
     def _published_fit(self, card: ModelCard, lora: PublishedLora) -> LoraFit | None:
@@ -103,29 +106,29 @@ class Loras:
         return self._published[card.identity, lora.content]
 
     def remark_on(self, takes: Iterable[Take]) -> None:
-        """Have it recorded beside each take which layers of its LoRAs are left out."""
+        """Add remarks to each take: which layers of its LoRAs are left out."""
         for take in takes:
             for lora in take.loras:
                 if text := self._left_out.get((take.model, lora)):
                     self.findings.remark(take.key, text)
 
     def _lora(self, written: LoraFile, modelled: Modelled, place: PathInFile) -> Lora | None:
-        """None after a mistake."""
+        """The LoRA as it enters a take; None after a mistake."""
         card = modelled.card
         found = self._fit(written.path, card)
         if isinstance(found, InputError):
             for problem in found.problems:
-                of_file = problem.where == str(self._file(written.path))  # or of the configuration of a model's folder
+                of_file = problem.where == str(self._file(written.path))  # else of a model folder's configuration
                 where = written.path if of_file else problem.where
                 self.findings.error(place, f"{where} {problem.found}", problem.allowed, problem.remedy)
             return None
         digest, fit = found
         expert = self._expert(written, fit, card, place)
         lora = Lora(digest, float(written.scale), _with_parts(expert) if fit.has_parts else expert)
-        worn = AppliedLora(written.path, card.name, _wearing(lora, fit), fit.has_parts)
-        self._list(worn, lora, card)
-        if worn.left_out:
-            self.findings.warn(place, f"{worn.path}: {worn.left_out}", "", "the other layers are worn")
+        applied = AppliedLora(written.path, card.name, _experts(lora, fit), fit.has_parts)
+        self._list(applied, lora, card)
+        if applied.left_out:
+            self.findings.warn(place, f"{applied.path}: {applied.left_out}", "", "the other layers are applied")
         self.files[digest] = self._file(written.path).absolute()
         return lora
 
@@ -146,7 +149,7 @@ class Loras:
             return InputError(Problem(str(file), f"cannot be read: {error.strerror}"))
 
     def _expert(self, written: LoraFile, fit: LoraFit, card: ModelCard, place: PathInFile) -> str:
-        """What is written decides, then what the file says, then its name."""
+        """The expert of a LoRA, in this order: as written, by the tensors' names, by the file's name."""
         named = expert_in_name(written.path)
         if len(fit.layers) == 1:
             by_words = "" if is_by_letter(written.path) else named
@@ -157,57 +160,55 @@ class Loras:
         if fit.has_parts:
             return "both"
         if fit.meant_for and named not in ("", fit.meant_for) and not is_by_letter(written.path):
-            found = f"{written.path} is worn by the {_expert(fit.meant_for)}, as its tensors are named"
-            self.findings.warn(place, found, f"its own name says {named}", f"write expert: {named} if that is right")
+            found = f"{written.path} is used by the {_expert(fit.meant_for)}, by the names of its tensors"
+            self.findings.warn(place, found, f"its file name says {named}", f"write expert: {named} if that is right")
         if not (fit.meant_for or named):
-            found = f"{written.path} is worn by both experts: its name says neither high noise nor low noise"
+            found = f"{written.path} is used by both experts: its name says neither high noise nor low noise"
             self.findings.warn(place, found, "", "write expert: high, low or both")
         elif not fit.meant_for and is_by_letter(written.path):
-            found = f"{written.path} is worn by the {_expert(named)}: only the letter {named[0].upper()} says so"
+            found = f"{written.path} is used by the {_expert(named)}: only the letter {named[0].upper()} says so"
             self.findings.warn(place, found, "", "write expert: high, low or both")
         return fit.meant_for or named or "both"
 
     def _check_one_expert(self, written: LoraFile, named: str, card: ModelCard, place: PathInFile) -> None:
         if written.expert in HIGH_AND_LOW:
-            found = f"{written.path} is for the {_expert(written.expert)}, and {card.name} has one expert"
+            found = f"{written.path} is for the {_expert(written.expert)}, but {card.name} has only one expert"
             remedy = f"delete `expert`, or write other loras where {card.name} renders or paints"
             self.findings.error((*place, "expert"), found, "", remedy)
         elif named and written.expert is None:
-            found = (
-                f"{written.path} is for the {_expert(named)}, by its name; {card.name} has one expert, which wears it"
-            )
+            found = f"{written.path} is for the {_expert(named)}, by its name; the only expert of {card.name} uses it"
             self.findings.warn(place, found, "", "write expert: both if that is right")
 
     def _check_repeated(self, lora: Lora, path: str, before: Sequence[Lora], place: PathInFile) -> None:
         if any(_share_an_expert(lora, other) for other in before):
-            self.findings.warn(place, f"{path} is listed twice: its strengths add up", "", "list it once")
+            self.findings.warn(place, f"{path} is listed twice: its scales add up", "", "list it once")
 
-    def _list(self, worn: AppliedLora, lora: Lora, card: ModelCard) -> None:
-        self.worn[worn] = None
-        if worn.left_out:
-            self._left_out[card.identity, lora] = f"{worn.path}: {worn.left_out}"
+    def _list(self, applied: AppliedLora, lora: Lora, card: ModelCard) -> None:
+        self.applied[applied] = None
+        if applied.left_out:
+            self._left_out[card.identity, lora] = f"{applied.path}: {applied.left_out}"
 
 
 def applied_twice(published: Sequence[Lora], own: Sequence[Lora]) -> bool:
-    """Whether a draft brings along a LoRA that the storyboard lists for the same expert."""
+    """Whether a draft's published LoRAs include one that the storyboard lists for the same expert."""
     return any(_share_an_expert(lora, other) for lora in own for other in published)
 
 
 def _share_an_expert(one: Lora, other: Lora) -> bool:
     if one.content != other.content:
         return False
-    return any(one.is_worn_by(expert) and other.is_worn_by(expert) for expert in HIGH_AND_LOW)
+    return any(one.is_used_by(expert) and other.is_used_by(expert) for expert in HIGH_AND_LOW)
 
 
-def _wearing(lora: Lora, fit: LoraFit) -> tuple[tuple[str, LoraLayers], ...]:
+def _experts(lora: Lora, fit: LoraFit) -> tuple[tuple[str, LoraLayers], ...]:
     if len(fit.layers) == 1:
         return (("", fit.layers[0]),)
     both = zip(HIGH_AND_LOW, fit.layers, strict=True)
-    return tuple((expert, layers) for expert, layers in both if lora.is_worn_by(expert))
+    return tuple((expert, layers) for expert, layers in both if lora.is_used_by(expert))
 
 
 def _with_parts(expert: str) -> str:
-    """See take.Lora: of a file with a part for each expert."""
+    """take.Lora.expert for a file with a part for each expert."""
     return "each" if expert == "both" else f"{expert} part"
 
 
@@ -216,4 +217,4 @@ def _expert(expert: str) -> str:
 
 
 def _counted(layers: LoraLayers) -> str:
-    return f"{layers.worn} of {layers.total} layers"
+    return f"{layers.applied} of {layers.total} layers"

@@ -1,4 +1,4 @@
-"""make_plan: the stages of planning, in order. Each goes on after a mistake, so that all of them are told at once."""
+"""make_plan: the steps of planning, in order. Each continues after a mistake, so that all are reported at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wan_render.plan.loras import Loras
 from wan_render.plan.model_choice import Chooser, Modelled
 from wan_render.plan.other_syntax import warn_of_other_syntax
 from wan_render.plan.paintings import Painter
-from wan_render.plan.previous import PinnedClips, nothing_kept
+from wan_render.plan.previous import PinnedClips, no_pinned_clips
 from wan_render.plan.prompt_length import PromptLengths
 from wan_render.plan.resolve import Resolver
 from wan_render.plan.roles import ShotRole, kind_of, role_of
@@ -35,12 +35,12 @@ from wan_render.plan.timecodes import check_timecodes
 from wan_render.plan.variants import ONE_VARIANT, VariantChoice, Variants
 
 _RATE_WITHOUT_MODELS = Fraction(16)
-"""Of a film of stills and cards alone: the rate of most models."""
+"""The rate of a film of only stills and cards: that of most models."""
 
 
 @dataclass(frozen=True)
 class _ShotInProgress:
-    """A shot of the film before it has its time. modelled: None where no model renders it."""
+    """A shot of the film before its time is known. modelled: None if no model renders it."""
 
     inherited: Inherited
     role: ShotRole
@@ -53,19 +53,20 @@ def make_plan(
     models: Models,
     backend_id: str,
     cache: FactCache,
-    kept: PinnedClips = nothing_kept,
+    kept: PinnedClips = no_pinned_clips,
     draft: bool = False,
     variants: VariantChoice = ONE_VARIANT,
 ) -> FilmPlan:
-    """The whole film, planned for a backend (`animatic/1`).
+    """The plan of a whole film.
 
-    `kept` finds the clip of a pin: a shot that continues a pinned one begins on that very clip's end.
-    A `draft` has the same shots, takes and seeds at the profile `draft`, and a slug of its own; circles and pins are
-    the final film's.
-    `variants` says how profiles are computed where the film is rendered.
-    The document is one that `read_storyboard` gave: values are in range, names are known, no shot contradicts itself.
-    Raises StoryboardError with every mistake of meaning, each with its place in the file, and those that a document of
-    `read_as_far_as_possible` has.
+    document:   from `read_storyboard`: values are in range, names are known, shots are consistent; or from
+                `read_as_far_as_possible`, with mistakes.
+    backend_id: `animatic/1`.
+    kept:       finds the clip of a pin. A shot that continues a pinned one begins on that clip's last frame.
+    draft:      plans the same shots, takes and seeds with the profile `draft` and another slug. Circles and pins belong
+                to the final film and are ignored.
+    variants:   how profiles are computed where the film is rendered.
+    Raises StoryboardError with every mistake of meaning and every mistake of the document, each with its place.
     """
     findings, storyboard = Findings(document), document.storyboard
     size = raster(storyboard.film)
@@ -88,7 +89,7 @@ def make_plan(
     studio = Studio(resolver, Keyframes(size, cache, findings), Painter(resolver, chooser), kept)
     drafts = _drafts(cast, chooser)
     rates = _rates(storyboard.film, drafts)
-    check_timecodes(storyboard, rates.told, findings)
+    check_timecodes(storyboard, rates.written, findings)
     opening, shots, closing = _laid_out(storyboard, drafts, rates, studio)
     studio.keyframes.warn_of_cropping()
     warn_of_slates(shots, findings)
@@ -124,14 +125,14 @@ def make_plan(
         cropped=studio.keyframes.cropped,
         paintings=studio.painter.takes,
         loras=resolver.loras.files,
-        worn=tuple(resolver.loras.worn),
+        applied_loras=tuple(resolver.loras.applied),
         gpus=asked_gpus(cast, shots, storyboard, studio.painter.takes),
         lettering=lettering(opening, shots, closing, document),
     )
 
 
 def _cast(storyboard: Storyboard) -> tuple[tuple[Inherited, ...], dict[str, tuple[int, int]]]:
-    """The shots of the film, and the places of those that are omitted, by their ids."""
+    """The shots of the film; and id → (scene, shot) of those that are omitted."""
     written = [
         Inherited(storyboard, (at, place))
         for at, scene in enumerate(storyboard.scenes)
@@ -151,19 +152,19 @@ def _drafts(kept: Sequence[Inherited], chooser: Chooser) -> tuple[_ShotInProgres
 
 
 def _rates(film: Film, drafts: Sequence[_ShotInProgress]) -> Rates:
-    """The film's rate is the one that is asked for, where a model of the film has it, else the first model's."""
+    """The rates of the film: the written one if any of its models has it, else that of its first model."""
     native = [draft.modelled.card.rate for draft in drafts if draft.modelled is not None]
     first = native[0] if native else _RATE_WITHOUT_MODELS
     if film.rate == "native":
-        return Rates(film=first, told=first)
-    told = Fraction(film.rate)
-    return Rates(film=told if told in native or not native else first, told=told)
+        return Rates(film=first, written=first)
+    written = Fraction(film.rate)
+    return Rates(film=written if written in native or not native else first, written=written)
 
 
 def _laid_out(
     storyboard: Storyboard, drafts: Sequence[_ShotInProgress], rates: Rates, studio: Studio
 ) -> tuple[tuple[PlannedTitle, ...], tuple[PlannedShot, ...], tuple[PlannedTitle, ...]]:
-    """Titles and shots, one after the other on the film's clock."""
+    """Titles and shots, laid one after the other on the film's clock."""
     opening, clock = _titles(storyboard.titles.open, FilmClock(rates.film), rates)
     findings = studio.resolver.findings
     met = joints([ShotInCut(draft.inherited, draft.role) for draft in drafts], rates, findings)
@@ -171,7 +172,7 @@ def _laid_out(
     longer: list[tuple[_ShotInProgress, Fraction, Fraction]] = []
     for draft, joint in zip(drafts, met, strict=True):
         card = draft.modelled.card if draft.modelled is not None else None
-        timed = length(draft.inherited, card, rates.told, findings)
+        timed = length(draft.inherited, card, rates.written, findings)
         take = take_in_film_frames(timed.frames, card.rate, rates.film) if card is not None else 0
         span = Span(draft.inherited, draft.role, timed, take, joint)
         shown, clock = lay(span, clock, rates, findings)
@@ -200,7 +201,7 @@ def _planned(
     if modelled is None:
         content = studio.unrendered(inherited, draft.role, not_yet)
     else:
-        content = studio.rendered(inherited, modelled, timed, before, rates.told, not_yet)
+        content = studio.rendered(inherited, modelled, timed, before, rates.written, not_yet)
     return PlannedShot(
         id=inherited.id,
         scene=inherited.scene.id,
@@ -223,23 +224,23 @@ def _planned(
 
 
 def _warn_of_longer_shots(longer: Sequence[tuple[_ShotInProgress, Fraction, Fraction]], findings: Findings) -> None:
-    """Once for all shots, each with the seconds that were asked for and that it comes to."""
+    """Warn once for all shots that are longer than asked. longer: each with its seconds, as asked and as shown."""
     if not longer or (modelled := longer[0][0].modelled) is None:
         return
     first, card = longer[0][0].inherited, modelled.card
     place = first.place if first.duration is None else first.duration.place
     asked, comes_to = (float(sum(seconds)) for seconds in zip(*(times for _, *times in longer), strict=True))
     whose = f"{first.id} is" if len(longer) == 1 else f"{first.id} and {len(longer) - 1} more are"
-    found = f"{whose} longer than asked: asked {asked:.2f} s, comes to {comes_to:.2f} s"
+    found = f"{whose} longer than asked: {comes_to:.2f} s instead of {asked:.2f} s"
     allowed = f"a continuous joint shows the whole take, {card.frame_step}n + 1 frames"
-    remedy = f"ask for steps of {card.frame_step / card.rate} s, or end a shot with `out`"
+    remedy = f"write durations in steps of {card.frame_step / card.rate} s, or end a shot with `out`"
     findings.warn(place, found, allowed, remedy)
 
 
 def _titles(cards: Sequence[TitleCard], clock: FilmClock, rates: Rates) -> tuple[tuple[PlannedTitle, ...], FilmClock]:
     planned = []
     for card in cards:
-        seconds = card.for_.at(rates.told)
+        seconds = card.for_.at(rates.written)
         frames = max(1, clock.frames_until(seconds))
         planned.append(PlannedTitle(card.text, frames))
         clock = clock.after(seconds, frames)
@@ -251,12 +252,12 @@ def _check_fades(film: Film, rates: Rates, frames: int, findings: Findings) -> N
         return
     for key, time in (("fade_in", film.fade_in), ("fade_out", film.fade_out)):
         if (fade := _film_frames(time, rates)) > frames:
-            found = f"{fade} frames, and the film has {frames}"
-            findings.error(("film", key), found, "a fade is no longer than the film", "make it shorter")
+            found = f"{fade} frames, but the film has {frames}"
+            findings.error(("film", key), found, "a fade is at most as long as the film", "make it shorter")
 
 
 def _film_frames(time: Time | None, rates: Rates) -> int:
-    return 0 if time is None else nearest_frame(time.at(rates.told) * rates.film)
+    return 0 if time is None else nearest_frame(time.at(rates.written) * rates.film)
 
 
 def _models_used(drafts: Sequence[_ShotInProgress], shots: Sequence[PlannedShot]) -> dict[str, ModelCard]:
@@ -268,7 +269,7 @@ def _models_used(drafts: Sequence[_ShotInProgress], shots: Sequence[PlannedShot]
 
 
 def _warn_of_unused_keyframes(storyboard: Storyboard, findings: Findings) -> None:
-    """Keyframes that no shot names; an omitted shot still uses its own."""
+    """Warn about keyframes that no shot names. Omitted shots count as using theirs."""
     used = set[str | None]()
     for scene in storyboard.scenes:
         used |= _named(scene)

@@ -1,4 +1,4 @@
-"""Which model renders a shot or paints a keyframe, and how it is sampled."""
+"""Chooses the model that renders a shot or paints a keyframe, and its sampling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wan_render.take import Sampling, ShotKind, Size
 
 @dataclass(frozen=True)
 class Modelled:
-    """A shot of a kind, the model that renders it, and what was written for it."""
+    """The kind of a shot, the model that renders it, and the settings written for it."""
 
     kind: ShotKind
     settings: KindSettings
@@ -30,7 +30,7 @@ class Chooser:
     _folders: dict[str, ModelCard | None] = field(default_factory=dict)
 
     def choose(self, settled: Settings, kind: ShotKind) -> Modelled:
-        """The named model, checked against what the shot needs; else the default one of its kind."""
+        """The named model, else the default of the kind. Checks that it can render the shot."""
         settings = settled.of_kind(kind)
         default = self.models.default(kind, self.size)
         card = default if settings.model is None else self._named(settings.model, default)
@@ -68,14 +68,14 @@ class Chooser:
             allowed = f"{card.name} takes multiples of {step}"
             self.findings.error(place, f"renders at {self.size}", allowed, f"write film.raster: {fitting}")
         elif card.native_sizes and self.size not in card.native_sizes:
-            found = f"{self.size} is not a size that all models of the film are documented for"
+            found = f"{self.size} is not a documented size of all models of the film"
             self.findings.warn_for(card.name, ("film", "raster"), found)
 
 
 def sampling_of(modelled: Modelled, profile: str, findings: Findings) -> Sampling:
-    """The model's own official numbers, each replaced by what was written for it."""
+    """The model's official numbers, replaced by those that were written."""
     settings, official = modelled.settings, modelled.card.kinds[modelled.kind].sampling
-    _tell_resemblance(modelled, findings)
+    _report_resemblance(modelled, findings)
     return Sampling(
         steps=official.steps if settings.steps is None else settings.steps.value,
         guidance=_guidance(settings.guidance, official.guidance, findings),
@@ -84,9 +84,9 @@ def sampling_of(modelled: Modelled, profile: str, findings: Findings) -> Samplin
     )
 
 
-def _tell_resemblance(modelled: Modelled, findings: Findings) -> None:
-    """Of a local folder: which model it was taken for, both shifts, and which counts. Where they differ and nobody has
-    chosen, it is a warning."""
+def _report_resemblance(modelled: Modelled, findings: Findings) -> None:
+    """Report which model a local folder is built like, both shifts, and which one is used: as a warning if they differ
+    and the storyboard does not choose, else as a note."""
     settings, folder = modelled.settings, modelled.card.resembles
     if folder is None or settings.model is None:
         return
@@ -113,13 +113,13 @@ def _tell_resemblance(modelled: Modelled, findings: Findings) -> None:
 def _guidance(
     written: Setting[tuple[float, ...]] | None, official: tuple[float, ...], findings: Findings
 ) -> tuple[float, ...]:
-    """One value counts for every expert of the model."""
+    """One value for each expert of the model. A single written value is for all experts."""
     if written is None:
         return official
     values = tuple(map(float, written.value))
     if len(values) == 1:
         return values * len(official)
     if len(values) != len(official):
-        allowed = f"the model has {len(official)}: one value for each, or one for all"
+        allowed = f"the model has {len(official)}: write one value for each, or one for all"
         findings.error(written.place, f"guidance for {len(values)} experts", allowed)
     return values

@@ -1,6 +1,7 @@
-"""Signs that mean something to other tools and nothing here: a model reads them as words.
+"""Warns about prompt syntax of other tools: here, a model reads it as words.
 
-Only forms that prose does not have count: `(deer:1.4)` does, `(a deer)`, `3:4`, `[sic]` and Chinese brackets do not.
+Only forms that do not occur in prose are reported: `(deer:1.4)`, but not `(a deer)`, `3:4`, `[sic]` or Chinese
+brackets.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ _TEXTS = frozenset({"style", "setting", "avoid", "action", "prompt", "size", "an
 """The keys whose texts reach a model."""
 
 _SUSPECT = re.compile(r"[<({\[@“„]|__|--|::|BREAK|AND|embedding:")
-"""Without any of these a text has nothing of what follows."""
+"""A text without any of these contains no such syntax."""
 
 
 _Sign = tuple[str, Callable[[re.Match[str]], str]]
-"""What another tool would understand, as a pattern (compiled when a text is suspect, since few are), and what to write
-here, made of what was found."""
+"""Another tool's syntax as a pattern (compiled only for suspect texts, since few are), and what to write here instead,
+made from the match."""
 
 
 def _say(text: str) -> Callable[[re.Match[str]], str]:
@@ -46,7 +47,7 @@ def _option(found: re.Match[str]) -> str:
     return f"write {own}" if own else "delete it"
 
 
-_WEIGHTS = "say it in words: weights and schedules are not read"
+_WEIGHTS = "say it in words: weights and schedules have no effect here"
 _OPTIONS = (
     "ar aspect no neg seed style stylize chaos quality iw niji tile weird stop repeat cref sref cw sw motion raw video"
     " fps dur steps cfg rf rs wt hd ratio resolution duration camerafixed"
@@ -83,7 +84,7 @@ _SIGNS: tuple[_Sign, ...] = (
 
 
 def warn_of_other_syntax(storyboard: Storyboard, findings: Findings) -> None:
-    """Warn at every text that reaches a model of what only another tool would understand, each kind once a text."""
+    """Warn about other tools' syntax in every text that reaches a model, each kind once per text."""
     for place, text in _texts(storyboard, ()):
         if _SUSPECT.search(text) is None:
             continue
@@ -93,7 +94,7 @@ def warn_of_other_syntax(storyboard: Storyboard, findings: Findings) -> None:
 
 
 def _is_shouted(found: re.Match[str], text: str) -> bool:
-    """Whether BREAK or AND stands in a text of capitals."""
+    """Whether it is BREAK or AND in a text that is all capitals."""
     return found[0].isalpha() and text.upper() == text
 
 
@@ -102,7 +103,7 @@ def _is_rendered(shot: Shot) -> bool:
 
 
 def _texts(value: Any, place: PathInFile) -> Iterator[tuple[PathInFile, str]]:
-    """Every text that reaches a model, below a place. Only what was written is visited."""
+    """Every text below a place that reaches a model. Visits only values that were written."""
     if isinstance(value, Authored):
         if isinstance(value, Shot) and not _is_rendered(value):
             return

@@ -16,7 +16,7 @@ from wan_render.take import FramePlate, ShotKind, Take
 class Painter:
     """Plans the painted keyframes of one film, each once.
 
-    takes: of those that were asked for, by name. cards: of the models that paint them, by identity.
+    takes: keyframe name → its take. cards: identity → the card of each model that paints.
     """
 
     resolver: Resolver
@@ -25,7 +25,7 @@ class Painter:
     cards: dict[str, ModelCard] = field(default_factory=dict)
 
     def plate(self, name: str) -> FramePlate:
-        """The keyframe of this name as a plate."""
+        """The plate of a painted keyframe."""
         if name not in self.takes:
             self.takes[name] = self._take(name)
         return FramePlate(self.takes[name].key, 0, self.resolver.size)
@@ -35,7 +35,7 @@ class Painter:
         keyframe = settings.keyframe
         for key in ("focus", "fit"):
             if getattr(keyframe, key) is not None:
-                found = f"{name} is painted at the film's own size: its {key} does nothing"
+                found = f"{name} is painted at the film's raster: its {key} is ignored"
                 self.resolver.findings.warn((*settings.place, key), found, "", "delete it")
         modelled = self.chooser.choose(settings, ShotKind.T2V)
         self.cards[modelled.card.identity] = modelled.card

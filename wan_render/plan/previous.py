@@ -1,4 +1,4 @@
-"""`from: previous`: the picture that the shot before ends on."""
+"""`from: previous`: the frame on which the previous shot ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wan_render.take import FramePlate, Size
 
 @dataclass(frozen=True)
 class PinnedClip:
-    """A clip that is there and that a pin keeps in the film, whatever its shot says now."""
+    """A clip in the store that a pin keeps in the film, whatever its shot says now."""
 
     key: str
     frames: int
@@ -19,17 +19,17 @@ class PinnedClip:
 
 
 PinnedClips = Callable[[str], PinnedClip | None]
-"""The one clip whose key begins with these digits; None where there is none or more than one."""
+"""The only clip whose key begins with these digits; None if there is none, or more than one."""
 
 
-def nothing_kept(_digits: str) -> PinnedClip | None:
-    """Where no store is looked at: no clip is there."""
+def no_pinned_clips(_digits: str) -> PinnedClip | None:
+    """The PinnedClips without a store: finds none."""
     return None
 
 
 def end_of(before: PlannedShot, size: Size, kept: PinnedClips) -> FramePlate | NotYet:
-    """The last frame of the take of a shot that goes into the film (circled, else the first that is not `ng`), as the
-    plate of the shot after it; or why there is none."""
+    """The last frame of a shot's take in the film (the circled one, else the first that is not `ng`), as the first
+    plate of the next shot; or why there is none."""
     if not isinstance(before.content, Rendered):
         why = before.content.reason if isinstance(before.content, NotYet) else "is not rendered"
         return NotYet(f"continues {before.id}: {why}")
@@ -39,7 +39,7 @@ def end_of(before: PlannedShot, size: Size, kept: PinnedClips) -> FramePlate | N
         return FramePlate(take.key, take.frames - 1, size)
     clip = kept(content.pin)
     if clip is None:
-        return NotYet(f"continues {before.id}, whose circle keeps @{content.pin}: no one such clip is there")
+        return NotYet(f"continues {before.id}, which is pinned to @{content.pin}: no single clip has such a key")
     if clip.size != size:
-        return NotYet(f"continues {before.id}, whose kept clip is {clip.size}: the film's raster is {size}")
+        return NotYet(f"continues {before.id}, whose pinned clip is {clip.size}: the film's raster is {size}")
     return FramePlate(clip.key, clip.frames - 1, size)

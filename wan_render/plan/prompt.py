@@ -1,4 +1,4 @@
-"""What reaches the model in words: the prompt and the negative prompt, cleaned, and nothing else."""
+"""The texts that reach the model: the prompt and the negative prompt, cleaned."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ ENGLISH_COMMA = ", "
 
 
 def prompt(inherited: Inherited, leg: str | None = None) -> str:
-    """The prompt as written, or else composed of style, action, setting, size, angle, lens and move.
+    """The prompt as written, or composed of style, action, setting, size, angle, lens and move.
 
-    `leg` is the action on the way to one keyframe of the shot, where it has one of its own.
+    leg: the action of one segment, if it has its own.
     """
     shot = inherited.shot
     if shot.prompt and not leg:
@@ -39,7 +39,7 @@ def prompt(inherited: Inherited, leg: str | None = None) -> str:
 
 
 def negative(written: str | None, official: str, avoid: tuple[str, ...]) -> str:
-    """The negative prompt: the model's official one (also where "" clears another), none, or a text; then `avoid`."""
+    """The negative prompt: the model's official one (also if "" clears another), none, or a text; then `avoid`."""
     text = cleaned(written or "")
     base = {"official": official, "none": "", "": official}.get(text.lower(), text)
     words = _joined((base, *map(cleaned, avoid)), CHINESE_COMMA if has_han(base) else ENGLISH_COMMA)
@@ -47,7 +47,7 @@ def negative(written: str | None, official: str, avoid: tuple[str, ...]) -> str:
 
 
 def _spelt(written: str | None, table: Mapping[str, Term], *, chinese: bool) -> str:
-    """Every term of a list like `crane down, underwater`, spelt out where it is known."""
+    """A list of terms like `crane down, underwater`, with known terms spelt out."""
     terms = (term.strip() for term in _COMMA.split(written or ""))
     return _joined((_term(term, table, chinese=chinese) for term in terms), CHINESE_COMMA if chinese else ENGLISH_COMMA)
 
@@ -60,6 +60,6 @@ def _term(written: str, table: Mapping[str, Term], *, chinese: bool) -> str:
 
 
 def _joined(parts: Iterable[str], comma: str) -> str:
-    """The parts that say something, joined; a full stop before a comma goes."""
+    """The parts that are not empty, joined. Full stops before a comma are dropped."""
     said = [part.strip() for part in parts if part.strip()]
     return comma.join([part.rstrip(_ENDS) for part in said[:-1]] + said[-1:])

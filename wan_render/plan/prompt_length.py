@@ -1,7 +1,7 @@
-"""How much of a prompt a model reads: its text encoder takes so many tokens, and what follows is lost.
+"""How much of a prompt a model reads: its text encoder has a token limit, and what follows is lost.
 
-Where the model's own tokenizer is on this machine, it says which words those are (`Models.reading`). Elsewhere they
-are estimated by script.
+If the model's own tokenizer is on this machine, it determines the lost words (`Models.reading`). Otherwise they are
+estimated by script.
 """
 
 from __future__ import annotations
@@ -41,28 +41,31 @@ _TOKENS_OF = (
     ("[\u2000-\u206f\u3000-\u303f\uff00-\uffef\ufe00-\ufe0f]", 1.0),  # punctuation, joiners
     ("[\u2600-\u27bf\U0001f000-\U0001faff]", 2.0),  # emoji
 )
-"""Tokens for each character, by script; the first line that fits counts.
+"""Tokens per character, by script. The first line that matches counts.
 
-Derived from mT5, whose vocabulary is UMT5's sister: SentencePiece, 250,000 pieces, of the same corpus (mC4). Petrov et
+Derived from mT5, whose vocabulary is like UMT5's: SentencePiece, 250,000 pieces, from the same corpus (mC4). Petrov et
 al., "Language Model Tokenizers Introduce Unfairness Between Languages" (NeurIPS 2023), publish how many tokens it makes
-of the 2,009 sentences of FLORES-200 in each language, and how many characters these have. Tokens per character, blanks
-and signs included: English 0.254, French 0.298, Vietnamese 0.471, Russian 0.295, Belarusian 0.356, Greek 0.349,
+of the 2,009 sentences of FLORES-200 in each language, and how many characters they have. Tokens per character, spaces
+and punctuation included: English 0.254, French 0.298, Vietnamese 0.471, Russian 0.295, Belarusian 0.356, Greek 0.349,
 Georgian 0.358, Arabic 0.387, Hebrew 0.398, Hindi 0.405, Bengali 0.408, Punjabi 0.528, Odia 0.770, Thai 0.261,
 Lao 0.324, Tibetan 0.830, Amharic 0.652, Japanese 0.522, Korean 0.639, Chinese 0.688 (traditional 0.788). The numbers
-here give a tenth to a quarter more, and for Thai a half: a warning too many is better than words that are lost unseen.
+here are a tenth to a quarter higher, for Thai a half: an unnecessary warning is better than words lost without one.
 """
 
 
 @dataclass(frozen=True)
 class LostWords:
-    """What is lost of a text. tokens: the whole text's; lost: its end; is_exact: by the model's own tokenizer."""
+    """The end of a text that is lost.
+
+    tokens: those of the whole text. lost: its end. is_exact: whether the model's own tokenizer counted.
+    """
 
     tokens: int
     lost: str
     is_exact: bool
 
     @property
-    def told(self) -> str:
+    def in_words(self) -> str:
         """`has about 690 tokens, and about its last 120 words are lost, from 'and then …' on`."""
         about = "" if self.is_exact else "about "
         begin = f"has {about}{self.tokens} tokens, and "
@@ -72,14 +75,14 @@ class LostWords:
 
 
 def _amount(text: str) -> str:
-    """In words, or in characters where a script has no blanks between words."""
+    """The amount in words, or in characters if the script has no spaces between words."""
     words = text.split()
     return f"{len(words)} words" if len(text) < 15 * len(words) else f"{len(text)} characters"
 
 
 @dataclass(frozen=True)
 class PromptLengths:
-    """What is cut off the texts of one film. Each text is looked at once for each model."""
+    """The lost ends of the texts of one film. Each text is examined once for each model."""
 
     models: Models
     findings: Findings
@@ -87,22 +90,22 @@ class PromptLengths:
     _warned: set[tuple[str, str]] = field(default_factory=set)
 
     def lost(self, card: ModelCard, text: str) -> LostWords | None:
-        """What the model does not read of a text; None where it reads all of it."""
+        """The part of a text that the model does not read; None if it reads all of it."""
         known = (card.identity, text)
         if known not in self._found:
             self._found[known] = self._lost(card, as_read(text))
         return self._found[known]
 
     def warn(self, card: ModelCard, name: str, text: str, place: PathInFile) -> None:
-        """Warn where the end of a text, called by its name, is lost; once for a text that many shots have."""
+        """Warn if the end of a text is lost, once for all shots with this text. name: of the text, for the message."""
         lost = self.lost(card, text)
         if lost is not None and (card.identity, text) not in self._warned:
             self._warned.add((card.identity, text))
             allowed = f"{card.name} reads the first {card.prompt_tokens}"
-            self.findings.warn(place, f"the {name} {lost.told}", allowed, "say it in fewer words")
+            self.findings.warn(place, f"the {name} {lost.in_words}", allowed, "say it in fewer words")
 
     def remark(self, card: ModelCard, take: Take) -> None:
-        """Record beside a take what it was rendered without."""
+        """Add remarks to a take: which ends of its texts the model does not read."""
         for name, text in _texts(take):
             if (lost := self.lost(card, text)) is not None:
                 about = "" if lost.is_exact else "about "
@@ -111,7 +114,7 @@ class PromptLengths:
 
     def _lost(self, card: ModelCard, text: str) -> LostWords | None:
         limit = card.prompt_tokens
-        if len(text.encode()) < limit:  # no tokenizer makes more than one token of a byte
+        if len(text.encode()) < limit:  # a tokenizer makes at most one token of a byte
             return None
         own = self.models.reading(card, text)
         if own is not None:
@@ -121,12 +124,12 @@ class PromptLengths:
 
 
 def _texts(take: Take) -> Iterable[tuple[str, str]]:
-    ways = dict.fromkeys([*(leg.prompt for leg in take.through), take.prompt])
-    return (*(("prompt", way) for way in ways), ("negative prompt", take.negative))
+    prompts = dict.fromkeys([*(leg.prompt for leg in take.through), take.prompt])
+    return (*(("prompt", prompt) for prompt in prompts), ("negative prompt", take.negative))
 
 
 def about_tokens(text: str) -> int:
-    """About how many tokens a text has for UMT5, the mark at its end included; rather more than fewer."""
+    """About how many tokens a text has for UMT5, including the end-of-text token; rather too many than too few."""
     return ceil(sum(_tokens(character) * times for character, times in Counter(text).items())) + 1
 
 
@@ -138,7 +141,7 @@ def _about_lost(text: str, limit: int) -> str:
 
 
 def from_word(text: str, at: int) -> str:
-    """A text from `at` on, or from the beginning of the word that this is in."""
+    """A text from character `at` on, or from the beginning of the word around it."""
     is_within = not text[at - 1 : at + 1].count(" ")
     begin = text.rfind(" ", 0, at) + 1 if is_within else at
     return text[begin if at - begin <= LONGEST_SHOWN // 2 else at :].strip()
@@ -146,6 +149,6 @@ def from_word(text: str, at: int) -> str:
 
 @lru_cache(maxsize=4096)
 def _tokens(character: str) -> float:
-    """Of one character; those of no script above fall back on their bytes, a token each."""
-    known = (tokens for kind, tokens in _TOKENS_OF if re.match(kind, character))  # compiled late: few texts are so long
+    """The tokens of one character. In an unlisted script, each byte counts as a token."""
+    known = (tokens for kind, tokens in _TOKENS_OF if re.match(kind, character))  # compiled late: few texts need it
     return next(known, float(len(character.encode())))

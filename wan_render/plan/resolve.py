@@ -1,4 +1,4 @@
-"""Settings → a take: what a shot and a painted keyframe have in common."""
+"""Settings → a take, for shots and painted keyframes alike."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wan_render.take import AnyPlate, Leg, Lora, Sampling, Size, Take
 
 @dataclass(frozen=True)
 class Ends:
-    """What a take begins and ends on, and passes through."""
+    """The plates that a take begins on, ends on and passes through."""
 
     first: AnyPlate | None = None
     last: AnyPlate | None = None
@@ -28,7 +28,7 @@ class Ends:
 
 @dataclass(frozen=True)
 class Resolver:
-    """Makes takes of one film for one backend. is_draft: at the profile `draft`, whatever is written."""
+    """Makes takes of one film for one backend. is_draft: with the profile `draft`, whatever is written."""
 
     backend: str
     size: Size
@@ -39,16 +39,16 @@ class Resolver:
     is_draft: bool = False
 
     def settled(self, settings: Settings, take: Take) -> Take:
-        """A take in the variant of its profile that this film is rendered in; see Variants.settled."""
+        """A take in the variant of its profile that this film uses; see Variants.settled."""
         return self.variants.settled(take, self._place_of_profile(settings))
 
     def _place_of_profile(self, settings: Settings) -> PathInFile:
-        """Where the profile was written; the file as a whole for a draft that was asked for on the command line."""
-        told = settings.common("profile")
-        return () if told is None or self.is_draft else told.place
+        """Where the profile was written; the whole file if --draft sets it."""
+        written = settings.common("profile")
+        return () if written is None or self.is_draft else written.place
 
     def take(self, settings: Settings, modelled: Modelled, prompt: str, frames: int, ends: Ends) -> Take:
-        """Take 1 with every setting resolved. Mistakes and warnings about them are told."""
+        """Take 1 with every setting resolved. Adds mistakes and warnings."""
         loras, sampling = self._look(settings, modelled)
         banned = self._negative(settings, modelled, sampling)
         for text in (prompt, *(leg.prompt for leg in ends.through)):
@@ -72,7 +72,7 @@ class Resolver:
         )
 
     def _look(self, settings: Settings, modelled: Modelled) -> tuple[tuple[Lora, ...], Sampling]:
-        """LoRAs and how the model is sampled, which a draft brings along."""
+        """LoRAs and sampling. A draft has its own."""
         own = self.loras.of(settings, modelled)
         profile = DRAFT if self.is_draft else _profile(settings)
         if profile != DRAFT:
@@ -81,30 +81,31 @@ class Resolver:
         return distilled(modelled, own, settings, self.loras), sampling
 
     def _negative(self, settings: Settings, modelled: Modelled, sampling: Sampling) -> str:
-        """The negative prompt that reaches the model: none where no expert of it is guided."""
-        told, defaults = settings.common("negative"), modelled.card.kinds[modelled.kind]
-        text = negative(None if told is None else told.value, defaults.negative, settings.avoid)
+        """The negative prompt that reaches the model: "" if none of its experts is guided."""
+        written, defaults = settings.common("negative"), modelled.card.kinds[modelled.kind]
+        text = negative(None if written is None else written.value, defaults.negative, settings.avoid)
         if text and not sampling.is_guided:
-            self._tell_unused(settings, modelled, is_own=text != defaults.negative)
+            self._report_unused(settings, modelled, is_own=text != defaults.negative)
             return ""
         if text and defaults.negative_note and text.startswith(defaults.negative):
             self.findings.note(_place_of_model(settings, modelled), defaults.negative_note)
         return text
 
-    def _tell_unused(self, settings: Settings, modelled: Modelled, *, is_own: bool) -> None:
-        """A draft never has one, so there it is a note; so it is where nobody wrote the negative prompt."""
-        found = "the negative prompt is not used: guidance of 1 or less has none"
-        told, guidance = settings.common("negative"), modelled.settings.guidance
+    def _report_unused(self, settings: Settings, modelled: Modelled, *, is_own: bool) -> None:
+        """Report that the negative prompt is not used: as a note for a draft, which never uses one, and for the
+        model's default prompt; else as a warning."""
+        found = "the negative prompt is not used: it has no effect with guidance of 1 or less"
+        written, guidance = settings.common("negative"), modelled.settings.guidance
         if is_own and not self.is_draft and _profile(settings) != DRAFT:
-            place = settings.place if told is None else told.place
+            place = settings.place if written is None else written.place
             self.findings.warn(place, found, "", "write guidance above 1, or delete it")
         else:
             self.findings.note(self._place_of_profile(settings) if guidance is None else guidance.place, found)
 
 
 def _profile(settings: Settings) -> str:
-    told = settings.common("profile")
-    return "exact" if told is None else str(told.value)
+    written = settings.common("profile")
+    return "exact" if written is None else str(written.value)
 
 
 def _place_of_model(settings: Settings, modelled: Modelled) -> PathInFile:

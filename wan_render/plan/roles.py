@@ -1,4 +1,4 @@
-"""What a shot is: it follows from what it has. The reader has refused what contradicts itself."""
+"""The role and kind of a shot, which follow from its keys. The reader has refused contradictions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wan_render.take import ShotKind
 
 
 class ShotRole(StrEnum):
-    """How a shot comes to its pictures."""
+    """Where a shot's frames come from."""
 
     RENDER = "render"
     STILL = "still"
@@ -18,7 +18,7 @@ class ShotRole(StrEnum):
 
 
 def role_of(shot: Shot) -> ShotRole:
-    """A still, a card (which may be ""), a clip, or else a shot that a model renders."""
+    """A still, a card (even ""), a clip, or else a shot that a model renders."""
     for role in (ShotRole.STILL, ShotRole.CARD, ShotRole.CLIP):
         if getattr(shot, role.value) is not None:
             return role
@@ -26,7 +26,7 @@ def role_of(shot: Shot) -> ShotRole:
 
 
 def kind_of(shot: Shot) -> ShotKind:
-    """What a model is asked for: by the keyframes that the shot has."""
+    """What a model has to do, by the keyframes of the shot."""
     if shot.from_ is None:
         return ShotKind.T2V
     return ShotKind.I2V if shot.to is None else ShotKind.FLF2V

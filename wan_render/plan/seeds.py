@@ -1,5 +1,5 @@
-"""Seeds and numbers of takes. A seed follows from (seed, number) alone: renaming, moving or adding a neighbour
-re-rolls nothing, and two equal shots share their takes."""
+"""Seeds and numbers of takes. A take's seed depends only on (seed, number). So renaming, moving or adding shots changes
+no seeds, and two equal shots share their takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import count, islice
 from wan_render.keys import content_key
 
 DEFAULT_SEED = 1
-"""Where the storyboard names no seed: a constant, so that every run of every copy gives the same takes."""
+"""The seed if the storyboard names none. A constant, so that every run gives the same takes."""
 
 
 def take_seed(seed: int, number: int) -> int:

@@ -1,4 +1,4 @@
-"""Which frames of each shot are shown: takes, `in`, `out`, `hold` and joints, laid on the film's own clock."""
+"""Which frames of each shot are shown: takes, `in`, `out`, `hold` and joints on the film's clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wan_render.plan.roles import ShotRole
 
 @dataclass(frozen=True)
 class Shown:
-    """Film frames [first, first + frames) of a shot's take, then its last picture for `hold` more."""
+    """Film frames [first, first + frames) of a shot's take, then its last frame for `hold` more."""
 
     first: int
     frames: int
@@ -26,7 +26,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Span:
-    """One shot before it is laid on the clock. `take`: film frames that its take gives; 0 without a model."""
+    """One shot before it is laid on the clock. take: the length of its take in film frames; 0 without a model."""
 
     inherited: Inherited
     role: ShotRole
@@ -36,7 +36,7 @@ class Span:
 
 
 def take_in_film_frames(frames: int, rate: Fraction, film: Fraction) -> int:
-    """How many film frames a take of another rate gives, both ends included."""
+    """The length of a take in film frames, both ends included. rate, film: frames per second of take and film."""
     return nearest_frame(Fraction(frames - 1) / rate * film) + 1
 
 
@@ -53,14 +53,14 @@ def lay(span: Span, clock: FilmClock, rates: Rates, findings: Findings) -> tuple
 
 
 def _with_hold(shown: Shown, hold: int, joint: PlannedJoint | None) -> Shown:
-    """A shot that is held before a continuous joint freezes the shared picture itself, not the one before it."""
+    """Add a hold. Before a continuous joint, it freezes the shared keyframe, not the frame before it."""
     if hold and joint is not None and joint.kind == "continuous":
         return Shown(shown.first, shown.frames + 1, hold - 1)
     return Shown(shown.first, shown.frames, hold)
 
 
 def _shown(span: Span, clock: FilmClock, rates: Rates, findings: Findings) -> tuple[Shown, Fraction]:
-    """The part of a shot that is shown, without its hold, and the seconds that it stands for."""
+    """The part of a shot that is shown, without its hold, and its time in seconds."""
     begin, end = _seconds(span.inherited.shot.in_, rates), _end(span, rates)
     first = nearest_frame(begin * rates.film)
     there = span.take - first
@@ -68,21 +68,21 @@ def _shown(span: Span, clock: FilmClock, rates: Rates, findings: Findings) -> tu
         seconds = end - begin
         frames = clock.frames_until(seconds)
     elif _shows_whole_take(span):
-        frames = there if span.joint is None else there - 1  # the next shot shows the shared picture
+        frames = there if span.joint is None else there - 1  # the next shot shows the shared keyframe
         seconds = frames / rates.film
     else:
         _check_out(span, rates, findings)
         seconds = end - begin
         frames = min(there, clock.frames_until(seconds))
     if frames < 1:
-        _tell_nothing_left(span, findings)
+        _report_nothing_left(span, findings)
         return Shown(first, 1, 0), 1 / rates.film
     return Shown(first, frames, 0), seconds
 
 
 def _shows_whole_take(span: Span) -> bool:
-    """Whether it is as long as its take: up to the picture that the next shot shows, or, in the film's last shot, up to
-    the keyframe that it ends on. A last shot that ends on no keyframe is as long as asked."""
+    """Whether a shot shows its take to the end: up to the keyframe that it shares with the next shot or, for the film's
+    last shot, up to its last keyframe. A last shot without one is as long as written."""
     shot = span.inherited.shot
     if shot.out is not None:
         return False
@@ -90,8 +90,8 @@ def _shows_whole_take(span: Span) -> bool:
 
 
 def lengthened(span: Span, shown: Shown, rates: Rates) -> tuple[Fraction, Fraction] | None:
-    """(asked, shown) seconds of a shot that is longer by a frame or more because its whole take is shown; the keyframe
-    at the end of the film and `hold` come on top. None for any other."""
+    """(written, shown) seconds of a shot that is longer by a frame or more because its whole take is shown; without
+    `hold` and without the keyframe at the end of the film. None for any other shot."""
     if span.role is not ShotRole.RENDER or not _shows_whole_take(span):
         return None
     asked = _end(span, rates) - _seconds(span.inherited.shot.in_, rates)
@@ -100,7 +100,7 @@ def lengthened(span: Span, shown: Shown, rates: Rates) -> tuple[Fraction, Fracti
 
 
 def _end(span: Span, rates: Rates) -> Fraction:
-    """Where a shot's own time ends: at its `out`, else at its duration; that of a clip counts from its `in`."""
+    """Where a shot's time ends, in seconds: at its `out`, else after its duration, which for a clip starts at `in`."""
     shot = span.inherited.shot
     if shot.out is not None:
         return _seconds(shot.out, rates)
@@ -112,16 +112,16 @@ def _check_out(span: Span, rates: Rates, findings: Findings) -> None:
     if out is not None and (seconds := _seconds(out, rates)) > last:
         allowed = f"the take has {span.take} frames, {float(last):g}s"
         remedy = "write an earlier one, or a longer duration"
-        findings.error(span.inherited.at("out"), f"{float(seconds):g}s is beyond the take", allowed, remedy)
+        findings.error(span.inherited.at("out"), f"{float(seconds):g}s is after the end of the take", allowed, remedy)
 
 
-def _tell_nothing_left(span: Span, findings: Findings) -> None:
+def _report_nothing_left(span: Span, findings: Findings) -> None:
     shot = span.inherited.shot
     key = "out" if shot.out is not None else "in" if shot.in_ is not None else None
     place = span.inherited.place if key is None else span.inherited.at(key)
-    allowed = "`in` comes before `out` and before the take's end" if key is not None else "at least one frame is shown"
+    allowed = "`in` is before `out` and before the take's end" if key is not None else "at least one frame is shown"
     findings.error(place, "less than one frame of the shot is left", allowed, "show more of it")
 
 
 def _seconds(time: Time | None, rates: Rates) -> Fraction:
-    return Fraction(0) if time is None else time.at(rates.told)
+    return Fraction(0) if time is None else time.at(rates.written)

@@ -1,6 +1,6 @@
-"""Film terms as prompts spell them: the abbreviations of shot lists, in English and in Chinese.
+"""Film terms and abbreviations of shot lists, as prompts spell them, in English and in Chinese.
 
-Keys are lower case, words parted by one blank. A term that is not here reaches the prompt as it was written.
+Keys are lower case, with one space between words. An unknown term reaches the prompt as it was written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Term:
 
 
 def _table(*rows: tuple[str, str, str]) -> Mapping[str, Term]:
-    """Rows of (names parted by `|`, English, Chinese)."""
+    """Rows of (names separated by `|`, English, Chinese) → terms by name."""
     return {name: Term(english, chinese) for names, english, chinese in rows for name in names.split("|")}
 
 

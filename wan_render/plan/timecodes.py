@@ -1,4 +1,4 @@
-"""Timecodes count frames within a second: none may have more than a second of the film has."""
+"""Checks timecodes: their last field counts frames, so it must be smaller than the frame rate."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from wan_render.plan.findings import Findings
 
 
 def check_timecodes(storyboard: Storyboard, rate: Fraction, findings: Findings) -> None:
-    """Tell every timecode of the film with more frames than its `rate` has in a second, omitted shots included.
+    """Report every timecode whose last field is not smaller than the rate, in omitted shots as well.
 
-    A rate that is not whole counts up to the next whole frame, as 23.976 frames a second count 24.
+    A fractional rate is rounded up: 23.976 frames per second count as 24.
     """
     within = rate.__ceil__()
     beyond = [(place, abs(time.frames)) for place, time in _timecodes(storyboard, ()) if abs(time.frames) >= within]
@@ -21,22 +21,22 @@ def check_timecodes(storyboard: Storyboard, rate: Fraction, findings: Findings) 
         return
     remedy = _remedy(max(frames for _, frames in beyond))
     for place, frames in beyond:
-        found = f"frame {frames} of a second that has {within} frames"
-        allowed = f"the film counts {float(rate):g} frames a second, 00 to {within - 1:02}"
+        found = f"frame {frames} in a second of {within} frames"
+        allowed = f"the film has {float(rate):g} frames per second, 00 to {within - 1:02}"
         findings.error(place, found, allowed, remedy)
 
 
 def _remedy(most: int) -> str:
-    """The slowest rate of the format that has a frame of this number."""
+    """What to write instead: the slowest rate of the format that has this frame in a second, or seconds."""
     rates = [rate for rate in get_args(Film.model_fields["rate"].annotation) if rate != "native"]
     fitting = next((rate for rate in rates if rate > most), None)
     if fitting is None:
         return "write seconds: 2.5s"
-    return f"a storyboard of {fitting} frames a second says film: {{rate: {fitting}}}; or write seconds: 2.5s"
+    return f"if timecodes count {fitting} frames per second, write film: {{rate: {fitting}}}; or write seconds: 2.5s"
 
 
 def _timecodes(value: Any, place: PathInFile) -> Iterator[tuple[PathInFile, Time]]:
-    """Every timecode below a place. Only what was written is visited: a film of 1,000 shots has some 5,000 values."""
+    """Every timecode below a place. Visits only values that were written: some 5,000 in a film of 1,000 shots."""
     if isinstance(value, Time):
         if value.is_timecode:
             yield place, value

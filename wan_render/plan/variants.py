@@ -1,4 +1,5 @@
-"""In which variant of its profile a take is planned: one for the whole film, unless it is there in another already."""
+"""The variant of its profile in which a take is planned: one for the whole film, unless the store already has the take
+in another one."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from wan_render.plan.findings import Findings
 from wan_render.take import Take
 
 _PLAIN = "exact"
-"""The profile that is computed in one way, so that nobody need be asked for it."""
+"""The profile that has only one variant, so that the backend need not be asked."""
 
 
 def _the_only(_profile: str) -> Variant:
@@ -24,10 +25,10 @@ def _nothing(_key: str) -> bool:
 
 @dataclass(frozen=True)
 class VariantChoice:
-    """What a plan is told of variants.
+    """What a plan knows about variants.
 
-    of: the variant of a profile on the devices that the film is rendered on. is_there: whether a take with this key is
-    in the store.
+    of:       the variant of a profile on the devices that render the film.
+    is_there: whether the store has a take with this key.
     """
 
     of: Callable[[str], Variant] = _the_only
@@ -35,20 +36,23 @@ class VariantChoice:
 
 
 ONE_VARIANT = VariantChoice()
-"""Every profile has one, or nobody is asked."""
+"""The choice if every profile has only one variant."""
 
 
 @dataclass(frozen=True)
 class Variants:
-    """The variants of one film, each profile asked once."""
+    """The variants of one film. The backend is asked once for each profile."""
 
     choice: VariantChoice
     findings: Findings
     _known: dict[str, Variant] = field(default_factory=dict)
 
     def settled(self, take: Take, place: PathInFile) -> Take:
-        """The take in its profile's variant; in another one where it is there in that and not in this: whoever rendered
-        it elsewhere need not do so again. `place` is where the profile was written, for what is told."""
+        """The take in its profile's variant; or in another one, if the store has only that: a take that was rendered on
+        other devices is not rendered again.
+
+        place: where the profile was written, for warnings and notes.
+        """
         profile = take.sampling.profile
         if profile == _PLAIN:
             return take
@@ -58,11 +62,11 @@ class Variants:
         if there is not None and not self._is_there(chosen):
             words = f"profile {profile}, {variant.others[there.sampling.variant]}"
             self.findings.remark(there.key, words)
-            self.findings.note(place, f"a take is there already, in another variant than this film's: {words}")
+            self.findings.note(place, f"the store already has a take in another variant: {words}")
             return there
-        if variant.told:
-            self.findings.warn(place, variant.told)
-            self.findings.remark(chosen.key, variant.told)
+        if variant.note:
+            self.findings.warn(place, variant.note)
+            self.findings.remark(chosen.key, variant.note)
         return chosen
 
     def _is_there(self, take: Take) -> bool:

@@ -1,6 +1,6 @@
-"""Keyframes as pictures: what is known about a file (`picture_facts`) and how it becomes a plate (`conform`).
+"""Keyframes as pictures: the facts of a file (`picture_facts`), and how it becomes a plate (`conform`).
 
-Pillow is imported when a picture is decoded and not before: a plan whose facts are cached never loads it.
+Pillow is imported only when a picture is decoded. A plan whose facts are cached never loads it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What an AVIF states beside its pixels and Pillow does not tell: its colours (`nclx`) and its depth.
+"""What an AVIF file states and Pillow does not report: its colours (`nclx`) and its bit depth.
 
 The boxes are those of ISO/IEC 23008-12 (HEIF): `meta` has `pitm`, the primary item, and `iprp` with all properties
-(`ipco`) and whose they are (`ipma`). `colr` is ISO/IEC 14496-12, 12.1.5; `av1C` is AV1-ISOBMFF, 2.3.3.
+(`ipco`) and their items (`ipma`). `colr` is ISO/IEC 14496-12, 12.1.5; `av1C` is AV1-ISOBMFF, 2.3.3.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _MOST_BOXES = 10_000
-"""Of one box; a still has some twenty."""
+"""Boxes that are read inside one box. A still picture has about twenty."""
 
 
 @dataclass(frozen=True)
 class AvifStatement:
-    """primaries, transfer: by ITU-T H.273; None where it says nothing. bits: of a sample."""
+    """primaries, transfer: code points of ITU-T H.273; None if not stated. bits: per sample."""
 
     primaries: int | None = None
     transfer: int | None = None
@@ -24,7 +24,7 @@ class AvifStatement:
 
 
 def read_avif(data: bytes) -> AvifStatement:
-    """Of the primary item; what cannot be found is as if it were not stated."""
+    """The statement of the primary item. Values that cannot be found count as not stated."""
     try:
         properties = list(_properties(memoryview(data)))
     except (struct.error, IndexError, KeyError, ValueError):
@@ -51,7 +51,7 @@ def _properties(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def _associations(body: memoryview) -> Iterator[tuple[int, list[int]]]:
-    """Item → the numbers, from 1, of its properties."""
+    """Item → the numbers of its properties, from 1."""
     version, flags, count = body[0], body[3], struct.unpack_from(">I", body, 4)[0]
     at = 8
     for _ in range(count):

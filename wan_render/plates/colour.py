@@ -1,6 +1,6 @@
-"""Any of Pillow's modes → RGB, 8 bits, sRGB, over black.
+"""A picture in any of Pillow's modes → RGB, 8 bits, sRGB, over black.
 
-A picture with an ICC profile is converted by it; what other statements a file makes is in `stated_colours`.
+A picture with an ICC profile is converted by its profile. `stated_colours` handles all other statements of a file.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ _USABLE_MODES = frozenset(
 
 
 def unusable_mode(image: Image.Image) -> str | None:
-    """Why the picture's samples have no one meaning as a picture, or None.
+    """Why the meaning of the picture's samples is ambiguous, or None.
 
-    32-bit samples have no agreed range; Pillow opens 16-bit greyscale PNG as mode I in some versions, and
-    anything else of that mode is 32-bit.
+    32-bit samples have no agreed range. Some versions of Pillow open 16-bit greyscale PNGs as mode I; any other picture
+    in that mode has 32 bits.
     """
     if image.mode in _USABLE_MODES and not (image.mode == "I" and image.format != "PNG"):
         return None
     kind = "floating-point" if image.mode == "F" else "32-bit" if image.mode == "I" else "unknown"
-    return f"has {kind} samples, and does not say which of them is white (mode {image.mode})"
+    return f"has {kind} samples and does not say which value is white (mode {image.mode})"
 
 
 def transparency_note(image: Image.Image) -> str | None:
-    """What becomes of transparency, where some of it shows."""
+    """What is done with transparency, or None if every pixel is opaque."""
     alpha = opacity(image)
     if alpha is None:
         return None
@@ -56,16 +56,16 @@ def transparency_note(image: Image.Image) -> str | None:
 
 
 def profile_warning(image: Image.Image) -> str | None:
-    """What the user may not expect of its colours, where no statement but a profile counts."""
+    """A warning about the picture's colours if only a profile states them, or None."""
     if image.info.get("icc_profile"):
         if transform_of(image) is None:
-            return "has a colour profile that cannot be read or is for other colours: taken for sRGB"
+            return "has a colour profile that cannot be read or is for other colours: treated as sRGB"
         return None
-    return "is CMYK without a colour profile: converted by the plain formula" if image.mode == "CMYK" else None
+    return "is CMYK without a colour profile: converted by the simple formula" if image.mode == "CMYK" else None
 
 
 def profile_note(image: Image.Image) -> str | None:
-    """What is done to its colours, where no statement but a profile counts and they are not plainly sRGB."""
+    """What is done with the picture's colours if only a profile states them, or None if they are sRGB."""
     if image.mode == "LAB":
         return "is in CIELAB: converted to sRGB"
     if not image.info.get("icc_profile") or transform_of(image) is None or _says_srgb(image):
@@ -74,7 +74,7 @@ def profile_note(image: Image.Image) -> str | None:
 
 
 def flattened(image: Image.Image) -> Image.Image:
-    """Mode RGB, sRGB, composited over black; the same size."""
+    """The picture in mode RGB and sRGB, composited over black, at the same size."""
     from PIL import Image as Pillow
 
     alpha = opacity(image)
@@ -85,8 +85,8 @@ def flattened(image: Image.Image) -> Image.Image:
 
 
 def opacity(image: Image.Image) -> Image.Image | None:
-    """Its alpha channel, mode L; None where it has none."""
-    if not image.has_transparency_data or image.mode.startswith("I"):  # 16-bit greyscale knows one transparent value
+    """The alpha channel, mode L; None if there is none."""
+    if not image.has_transparency_data or image.mode.startswith("I"):  # 16-bit greyscale has one transparent value
         return None
     return image.convert("RGBA").getchannel("A")
 
@@ -103,7 +103,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
 
 
 def without_alpha(image: Image.Image) -> Image.Image:
-    """The colours alone, in the mode that a profile of the file is for: L, RGB or CMYK."""
+    """The colours without alpha, in the mode that the file's profile is for: L, RGB, CMYK or LAB."""
     if image.mode.startswith("I"):
         return _scaled_to_8_bits(image)
     mode = _profile_mode(image)
@@ -123,7 +123,7 @@ def _profile_mode(image: Image.Image) -> str:
 
 
 def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
-    """0…65535 → 0…255 to the nearest: Pillow's own conversion clips in some versions."""
+    """0…65535 → 0…255, rounded to the nearest. Pillow's own conversion clips in some versions."""
     import numpy as np
     from PIL import Image as Pillow
 
@@ -132,7 +132,7 @@ def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def transform_of(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
-    """From the picture's own profile to sRGB, perceptual intent; None without a profile that fits its colours."""
+    """The transform from the picture's own profile to sRGB, perceptual intent; None without a suitable profile."""
     from PIL import ImageCms
 
     profile = image.info.get("icc_profile")
@@ -151,7 +151,7 @@ def transform_of(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
 
 
 def _says_srgb(image: Image.Image) -> bool:
-    """Whether a profile that can be read calls itself sRGB: most cameras' do, and nothing becomes of those colours."""
+    """Whether the profile calls itself sRGB, as most cameras' profiles do. It hardly changes the colours."""
     from PIL import ImageCms
 
     return "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"])))

@@ -1,6 +1,6 @@
-"""What the samples of a picture mean, and how they become sRGB: light by a curve, a matrix, sRGB's own curve.
+"""Colour spaces, and how their samples become sRGB: to light by a curve, then by a matrix, then by sRGB's curve.
 
-Colours that sRGB does not have are clipped, channel by channel.
+Colours outside of sRGB are clipped in each channel.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Matrix = NDArray[np.float64]
 Point = tuple[float, float]
 
 ROWS_AT_ONCE = 256
-"""Rows that are converted together: their light is in float32."""
+"""Rows that are converted together, since their light takes four bytes per sample."""
 
 D65: Point = (0.3127, 0.3290)
 _D50_XYZ = np.array((0.9642, 1.0, 0.8249))
-"""The white of ICC's profile connection space: ICC.1:2022, 7.2.16."""
+"""The white point of ICC's profile connection space: ICC.1:2022, 7.2.16."""
 
 _BRADFORD = np.array(((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296)))
 """ICC.1:2022, annex E."""
@@ -45,13 +45,13 @@ class Primaries:
     white: Point = D65
 
     def near(self, other: Primaries) -> bool:
-        """Whether they are equal but for rounding (libpng takes 0.01 for that)."""
+        """Whether they are equal except for rounding (0.01, as in libpng)."""
         ours, theirs = (np.array((one.red, one.green, one.blue, one.white)) for one in (self, other))
         return bool(np.abs(ours - theirs).max() < 0.01)
 
     @property
     def to_xyz(self) -> Matrix:
-        """Linear RGB → XYZ, white at Y = 1. Raises ValueError for points that span no colours."""
+        """The matrix from linear RGB to XYZ, with white at Y = 1. Raises ValueError for points that span no colours."""
         points = np.array([(x, y, 1 - x - y) for x, y in (self.red, self.green, self.blue)]).T
         if abs(np.linalg.det(points)) < 1e-4 or min(self.white) <= 0:
             raise ValueError(f"expected three primaries and a white, got {self}")
@@ -66,8 +66,15 @@ REC_709 = Primaries((0.640, 0.330), (0.300, 0.600), (0.150, 0.060))
 
 @dataclass(frozen=True)
 class ColourSpace:
-    """What samples mean. name: for people. to_srgb: their linear RGB → linear sRGB. luminance: weights of red, green
-    and blue. hdr: light that needs tone mapping. narrow: 16/255 is black and 235/255 white."""
+    """The meaning of samples.
+
+    name:      for messages.
+    curve:     samples → light.
+    to_srgb:   the matrix from their linear RGB to linear sRGB.
+    luminance: the weights of red, green and blue.
+    hdr:       the kind of HDR that needs tone mapping; "" for SDR.
+    narrow:    whether 16/255 is black and 235/255 is white.
+    """
 
     name: str
     curve: Curve
@@ -87,7 +94,7 @@ def of_primaries(
 
 
 def of_profile(name: str, to_d50: Matrix, curve: Curve) -> ColourSpace:
-    """The space of an ICC profile. `to_d50`: its linear RGB → XYZ of the profile connection space."""
+    """The space of an ICC profile. to_d50: the matrix from its linear RGB to the profile connection space's XYZ."""
     to_srgb = np.linalg.inv(_adapted(_xyz(D65), _D50_XYZ) @ REC_709.to_xyz) @ to_d50
     return ColourSpace(name, curve, to_srgb, to_d50[1])
 
@@ -107,13 +114,13 @@ def power(gamma: float) -> Curve:
 
 
 def table(values: Sequence[float]) -> Curve:
-    """The light of evenly spread samples, the values between them on straight lines."""
+    """The curve through the light of evenly spaced samples, with linear interpolation."""
     at = np.linspace(0, 1, len(values))
     return lambda samples: np.interp(samples, at, values)
 
 
 def as_srgb(samples: NDArray[Any], most: int, space: ColourSpace | None) -> Fine:
-    """Samples 0 to `most`, (height, width, 3) or (height, width, 1) → sRGB. `space` None: they are sRGB."""
+    """Samples 0 to `most`, (height, width, 3) or (height, width, 1) → sRGB. space: None for sRGB samples."""
     if space is None:
         levels: Fine = (np.arange(most + 1) * 65535 / most + 0.5).astype(np.uint16)
         return np.asarray(levels[samples], np.uint16)
@@ -125,7 +132,7 @@ def as_srgb(samples: NDArray[Any], most: int, space: ColourSpace | None) -> Fine
 
 
 def _light_of(most: int, space: ColourSpace) -> NDArray[np.float32]:
-    """The light of every sample that there can be: a look is quicker than a power."""
+    """The light of every possible sample: a lookup is faster than a power."""
     samples = np.arange(most + 1) / most
     if space.narrow:
         samples = np.clip((samples * 255 - 16) / 219, 0, 1)
@@ -133,7 +140,7 @@ def _light_of(most: int, space: ColourSpace) -> NDArray[np.float32]:
 
 
 def _srgb_light(light: NDArray[np.float32], space: ColourSpace) -> NDArray[np.float32]:
-    """Light of the space → light of an sRGB display, 0 to 1 for what it can show."""
+    """Light of the space → light of an sRGB display, 0 to 1 for colours that it can show."""
     is_grey = light.shape[-1] == 1
     if is_grey and space.hdr:
         light = np.repeat(light, 3, axis=-1)
@@ -148,7 +155,7 @@ def _srgb_light(light: NDArray[np.float32], space: ColourSpace) -> NDArray[np.fl
 
 _STEPS = 65535
 _ENCODED = np.round(_srgb_samples((np.arange(_STEPS + 1) / _STEPS) ** 2) * 65535).astype(np.uint16)
-"""sRGB of light whose square root is evenly spread: fine where sRGB is."""
+"""The sRGB samples of light with evenly spaced square roots: as fine as sRGB in the shadows."""
 
 
 def _encoded(light: NDArray[np.float32]) -> Fine:
@@ -166,7 +173,7 @@ def _xyz(point: Point) -> NDArray[np.float64]:
 
 
 def _adapted(white: NDArray[np.float64], other: NDArray[np.float64]) -> Matrix:
-    """XYZ under one white → under another, by Bradford's cone responses."""
+    """The matrix from XYZ under one white to XYZ under another, by Bradford's cone responses."""
     scale = np.diag((_BRADFORD @ other) / (_BRADFORD @ white))
     matrix: Matrix = np.linalg.inv(_BRADFORD) @ scale @ _BRADFORD
     return matrix

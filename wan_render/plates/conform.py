@@ -1,6 +1,4 @@
-"""Keyframe + plate → pixels: one function for both ends of a shot, and for stills.
-
-The same bytes give the same pixels."""
+"""Keyframe + plate → pixels, for both ends of a shot and for stills. The same bytes give the same pixels."""
 
 from __future__ import annotations
 
@@ -17,16 +15,16 @@ from wan_render.settings import machine_settings
 from wan_render.take import CONFORM_VERSION, Plate, Size
 
 Box = tuple[Fraction, Fraction, Fraction, Fraction]
-"""left, top, right, bottom, in pixels of the source"""
+"""Left, top, right, bottom, in pixels of the source."""
 
 BLUR = Fraction(1, 16)
-"""The radius of the blurred background, by the shorter side of the plate: no shape of the picture is told apart."""
+"""The radius of the blurred background, as a part of the plate's shorter side. No shape stays recognisable."""
 
 DARKER = 4
-"""What is cropped is shown by this much darker."""
+"""Cropped parts are shown darker by this factor."""
 
 FRAME, FRAME_WIDTH = (240, 176, 76), 3
-"""Colour and pixels of the frame around what is kept: the accent of the review page."""
+"""Colour and width in pixels of the frame around the part that is kept. The colour is the review page's accent."""
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -39,9 +37,9 @@ _Part = Callable[[Box, Size], Pixels]
 def conform(file: Path, plate: Plate) -> Pixels:
     """The keyframe at the plate's size: (height, width, 3) uint8 RGB.
 
-    Upright, in sRGB, over black, scaled by Lanczos. `cover`: it fills the plate, cropped around the focus. `contain`:
-    all of it is in the middle, on black. `blur`: the same over an enlarged, blurred copy of itself.
-    Raises PictureError where the file is no longer the one that was planned, or cannot be decoded.
+    Upright, in sRGB, over black, scaled by Lanczos. With `cover` it fills the plate, cropped around the focus. With
+    `contain` all of it is in the middle, on black; with `blur`, on an enlarged, blurred copy of itself.
+    Raises PictureError if the file has changed since it was planned, or cannot be decoded.
     """
     part, source = _opened(file, plate)
     if plate.fit == "cover":
@@ -50,8 +48,8 @@ def conform(file: Path, plate: Plate) -> Pixels:
 
 
 def crop_shown(file: Path, plate: Plate, side: int) -> Pixels:
-    """All of the keyframe, no longer than `side`, with what the plate crops darkened and the rest in a frame:
-    (height, width, 3) uint8 RGB. Raises as `conform` does."""
+    """The whole keyframe, at most `side` pixels wide and high, with the cropped parts darkened and the rest framed:
+    (height, width, 3) uint8 RGB. Raises PictureError like `conform`."""
     part, source = _opened(file, plate)
     small = contained(source, Size(side, side))
     whole = (Fraction(0), Fraction(0), Fraction(source[0]), Fraction(source[1]))
@@ -67,7 +65,8 @@ def crop_shown(file: Path, plate: Plate, side: int) -> Pixels:
 
 
 def cover(source: tuple[int, int], size: Size, focus: tuple[Fraction, Fraction]) -> Box:
-    """The largest part of a (width, height) source with the shape of `size`, its middle near `focus`."""
+    """The largest part of a (width, height) source with the shape of `size`, centred as close to `focus` as
+    possible."""
     width, height = source
     scale = max(Fraction(size.width, width), Fraction(size.height, height))
     part_width, part_height = size.width / scale, size.height / scale
@@ -77,14 +76,14 @@ def cover(source: tuple[int, int], size: Size, focus: tuple[Fraction, Fraction])
 
 
 def contained(source: tuple[int, int], size: Size) -> Size:
-    """How large all of a (width, height) source is seen in `size`."""
+    """The size of a whole (width, height) source when it is fitted into `size`."""
     width, height = source
     scale = min(Fraction(size.width, width), Fraction(size.height, height))
     return Size(max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def cropped_share(source: tuple[int, int], size: Size) -> Fraction:
-    """The part of a (width, height) source that is lost where it covers `size`, 0 to 1."""
+    """The share of a (width, height) source that is cropped when it covers `size`, 0 to 1."""
     own, other = Fraction(*source), Fraction(size.width, size.height)
     return 1 - min(own, other) / max(own, other)
 
@@ -94,19 +93,19 @@ def _placed(start: Fraction, most: Fraction) -> Fraction:
 
 
 def _opened(file: Path, plate: Plate) -> tuple[_Part, tuple[int, int]]:
-    """What cuts parts out of the plate's picture, and its (width, height)."""
+    """A function that cuts parts out of the plate's picture, and the picture's (width, height)."""
     from wan_render.plates.decode import decode
 
     data = read_bytes(file)
     if hashlib.sha256(data).hexdigest() != plate.picture:
-        forget_digest(machine_settings().cache, file)  # else the same command plans with it again
+        forget_digest(machine_settings().cache, file)  # otherwise the same command would plan with it again
         raise picture_error(file, "was changed since the plan was made", "", "run the same command again")
     decoded = decode(file, data)
     return _parts_of(decoded, plate.conform), decoded.image.size
 
 
 def _parts_of(decoded: Decoded, version: str) -> _Part:
-    """What cuts a part out of a picture and scales it, as a version of conforming reads it."""
+    """A function that cuts a part out of a picture and scales it, as this version of conforming reads the picture."""
     from wan_render.plates.fine import part_of
 
     if version == CONFORM_VERSION or decoded.fine is None:
@@ -130,7 +129,7 @@ def _floats(box: Box) -> tuple[float, float, float, float]:
 
 
 def _whole(part: _Part, source: tuple[int, int], plate: Plate) -> Pixels:
-    """All of the picture in the middle of the plate."""
+    """The whole picture in the middle of the plate."""
     import numpy as np
 
     size, (width, height) = plate.size, source

@@ -1,7 +1,7 @@
-"""Bytes → an upright picture in sRGB, 8 bits, without transparency: the one way in for checks and plates alike.
+"""Decodes the bytes of a picture, upright, for checks and plates alike.
 
-Pillow's plugins raise nearly anything on a damaged file (OSError, SyntaxError, ValueError, struct.error, EOFError,
-MemoryError, …). This is the seam where all of it ends as PictureError.
+On a damaged file, Pillow's plugins raise nearly anything (OSError, SyntaxError, ValueError, struct.error, EOFError,
+MemoryError, …). This is the seam that turns all of it into PictureError.
 """
 
 from __future__ import annotations
@@ -38,24 +38,25 @@ from wan_render.plates.stated_colours import ColourStatement, stated_colours
 if TYPE_CHECKING:
     from PIL import Image
 
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Pillow's own words reach the user beside ours
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # otherwise Pillow's messages would reach the user as well
 
 MOST_PIXELS = 64_000_000
 """A decoded picture of this size takes 256 MB and about a second; 8K is 33 million."""
 
 _RUN_LENGTH = (1, 2)
-"""BI_RLE8 and BI_RLE4: Pillow decodes them in Python, 64 million pixels for minutes."""
+"""BI_RLE8 and BI_RLE4. Pillow decodes them in Python, which takes minutes for 64 million pixels."""
 
 LEAST_SIDE = 32
-"""Pixels; anything smaller is an icon, not a keyframe."""
+"""In pixels. Anything smaller is an icon, not a keyframe."""
 
 
 @dataclass(frozen=True)
 class Decoded:
     """A decoded picture, upright, in its own colours.
 
-    notes say in words what was done, warnings what the user may not expect. fine: its samples, where they have more
-    than 8 bits or colours that are converted here rather than by LittleCMS.
+    notes:    what was done, in words.
+    warnings: what the user may not expect, in words.
+    fine:     its samples, if they have more than 8 bits, or if their colours are converted here and not by LittleCMS.
     """
 
     image: Image.Image
@@ -64,17 +65,17 @@ class Decoded:
     fine: FinePicture | None = None
 
     def flat(self) -> Image.Image:
-        """In sRGB, over black, mode RGB, with 8 bits as Pillow reads them."""
+        """The picture in sRGB, over black, mode RGB, with 8 bits as Pillow reads them."""
         return flattened(self.image)
 
 
 def decode(file: Path, data: bytes) -> Decoded:
-    """Decode all of `data`, the bytes of `file`: a cut-off file is found here.
+    """Decode the picture completely, so that a cut-off file is noticed. data: the bytes of `file`.
 
-    Raises PictureError for anything that cannot be used, whatever Pillow makes of it.
+    Raises PictureError for anything that cannot be used, whatever Pillow raises.
     """
     with _pillow(file), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what matters is said in notes, in our words
+        warnings.simplefilter("ignore")  # notes and warnings say what matters
         png = read_png(data) if data.startswith(SIGNATURE) else Png(data)
         image = _opened(file, png.data)
         _check_size(file, image)
@@ -85,21 +86,22 @@ def decode(file: Path, data: bytes) -> Decoded:
         upright = _turned(image, orientation)
         _check_size(file, upright)  # a plugin may correct the size while it loads
         if (why := unusable_mode(upright)) is not None:
-            raise picture_error(file, why, "8 or 16 bits a channel are allowed", "save it as a 16-bit TIFF or PNG")
+            raise picture_error(file, why, "8 or 16 bits per channel are allowed", "save it as a 16-bit TIFF or PNG")
         statement = stated_colours(image, data, dict(png.stated))
         bits = depth(image, data)
         fine = _fine(upright, data, bits, orientation, statement)
-        too_large = "has a colour profile of more than 16 MB: taken for sRGB" if png.is_profile_too_large else None
-        told = (exif_warning, too_large, _of_several(image), transparency_note(upright), *statement.warnings)
+        too_large = "has a colour profile of more than 16 MB: treated as sRGB" if png.is_profile_too_large else None
+        found = (exif_warning, too_large, _of_several(image), transparency_note(upright), *statement.warnings)
         if not statement.decides:
-            told = (*told, profile_warning(upright))
-        return Decoded(upright, _notes(upright, statement, bits, orientation, fine), tuple(filter(None, told)), fine)
+            found = (*found, profile_warning(upright))
+        return Decoded(upright, _notes(upright, statement, bits, orientation, fine), tuple(filter(None, found)), fine)
 
 
 def _fine(
     image: Image.Image, data: bytes, bits: int, orientation: int, statement: ColourStatement
 ) -> FinePicture | None:
-    """What `Decoded.fine` is. A picture of 16 bits with a profile of tables is left to LittleCMS, at 8 bits."""
+    """The value of `Decoded.fine`. A 16-bit picture whose profile consists of tables is left to LittleCMS, at 8
+    bits."""
     samples, space = deep_samples(image, data, bits, orientation), statement.space
     if samples is not None and not statement.decides and transform_of(image) is not None:
         space = profile_space(image.info["icc_profile"], "the profile's")
@@ -127,7 +129,7 @@ def _pillow(file: Path) -> Iterator[None]:
     except PictureError:
         raise
     except MemoryError as error:
-        raise picture_error(file, "needs more memory than there is to decode", remedy="save a smaller copy") from error
+        raise picture_error(file, "needs too much memory to decode", remedy="save a smaller copy") from error
     except Exception as error:  # the seam: see the module's docstring
         raise undecodable(file, error) from error
 
@@ -135,7 +137,11 @@ def _pillow(file: Path) -> Iterator[None]:
 def _opened(file: Path, data: bytes) -> Image.Image:
     from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
-    del AvifImagePlugin, TiffImagePlugin, WebPImagePlugin  # imported to be registered: Pillow begins without them
+    del (
+        AvifImagePlugin,
+        TiffImagePlugin,
+        WebPImagePlugin,
+    )  # importing them registers their formats
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
@@ -152,7 +158,7 @@ def _check_size(file: Path, image: Image.Image) -> None:
     if width * height > MOST_PIXELS:
         raise _too_large(file, f"{width}x{height} pixels")
     if min(width, height) < LEAST_SIDE:
-        allowed = f"at least {LEAST_SIDE} pixels a side are needed"
+        allowed = f"each side needs at least {LEAST_SIDE} pixels"
         raise picture_error(file, f"is too small: {width}x{height} pixels", allowed, "use a larger picture")
 
 
@@ -161,27 +167,27 @@ def _too_large(file: Path, found: str) -> PictureError:
 
 
 def _orientation(image: Image.Image) -> tuple[int, str | None]:
-    """By Exif, 1 to 8, and what is wrong with it. Software writes 0 for "unknown"."""
+    """The Exif orientation, 1 to 8, and what is wrong with it. Software writes 0 for "unknown"."""
     from PIL import ExifTags
 
     try:
-        told = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception as error:  # noqa: BLE001 - Exif that is damaged: Pillow raises nearly anything, as in `_pillow`
-        return 1, f"has EXIF data that cannot be read ({reason(error)}): it may lie on its side"
-    if told in range(1, 9):
-        return int(told), None
-    return 1, None if told == 0 else f"has an EXIF orientation that does not exist ({told}): left as it is"
+        stated = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception as error:  # noqa: BLE001 - on damaged Exif, Pillow raises nearly anything, as in `_pillow`
+        return 1, f"has EXIF data that cannot be read ({reason(error)}): it may be rotated"
+    if stated in range(1, 9):
+        return int(stated), None
+    return 1, None if stated == 0 else f"has an invalid EXIF orientation ({stated}): not rotated"
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:
-    """The picture as a viewer shows it."""
+    """The picture, upright."""
     from PIL import ImageOps
 
     return image if orientation == 1 else ImageOps.exif_transpose(image)
 
 
 def _of_several(image: Image.Image) -> str | None:
-    """Cameras write a JPEG with a second, smaller picture or a gain map (MPO): that is a note."""
+    """A warning that a file holds several pictures. None for MPO, a JPEG with a preview or a gain map."""
     if getattr(image, "is_animated", False) and image.format != "MPO":
         return "holds several pictures or is animated: the first one is used"
     return None
@@ -195,7 +201,7 @@ def _notes(
         "was turned upright by its EXIF orientation" if orientation != 1 else None,
         *statement.notes,
         profile_note(image) if not statement.decides else None,
-        f"has {bits} bits a channel: dithered to 8" if is_deep and fine is not None and fine.most > 255 else None,
-        f"has {bits} bits a channel, of which 8 are read" if is_deep and (fine is None or fine.most == 255) else None,
+        f"has {bits} bits per channel: dithered to 8" if is_deep and fine is not None and fine.most > 255 else None,
+        f"has {bits} bits per channel; 8 of them are read" if is_deep and (fine is None or fine.most == 255) else None,
     )
     return tuple(note for note in notes if note is not None)

@@ -1,7 +1,8 @@
-"""Pictures with more than 8 bits a channel, or colours that are converted here: samples → sRGB in 16 bits → 8 bits.
+"""Pictures with more than 8 bits per channel, or with colours that are converted here: samples → sRGB in 16 bits →
+8 bits.
 
-Pillow keeps the upper 8 bits of 16-bit colour, so OpenCV reads those files too. What it reads is used only where it
-shows the picture that Pillow shows.
+Pillow keeps only the upper 8 bits of 16-bit colour, so OpenCV reads these files as well. Its result is used only if it
+shows the same picture as Pillow's.
 """
 
 from __future__ import annotations
@@ -27,20 +28,23 @@ _BAYER = np.array([[0]])
 for _ in range(3):
     _BAYER = np.block([[4 * _BAYER, 4 * _BAYER + 2], [4 * _BAYER + 3, 4 * _BAYER + 1]])
 _THRESHOLDS = ((_BAYER + 0.5) / 64).astype(np.float32)
-"""Bayer's matrix of order 8 (B. E. Bayer, 1973): every threshold between 0 and 1 once in 64 pixels. The same picture
-is always dithered alike, and a level that 8 bits have comes out as it is."""
+"""Bayer's matrix of order 8 (B. E. Bayer, 1973): each threshold between 0 and 1 once in 64 pixels. The same picture is
+always dithered in the same way, and levels that exist in 8 bits stay unchanged."""
 
 _SPOTS = 64
-"""Along each side: where two readings of a picture are compared."""
+"""Points along each side at which two readings of a picture are compared."""
 
 _MOST_UNLIKE = 2.0
-"""Mean difference of two readings, of 255: rounding of chroma is below 1."""
+"""The largest mean difference, 0 to 255, of two readings of the same picture. Rounding of chroma is below 1."""
 
 
 @dataclass(frozen=True)
 class FinePicture:
-    """Samples 0 to `most` of an upright picture, (height, width, 3) or (height, width, 1) for grey. opacity: (height,
-    width), 0 to 1. space: None for sRGB."""
+    """An upright picture with its original samples.
+
+    samples: 0 to `most`, (height, width, 3), or (height, width, 1) for grey.
+    opacity: (height, width), 0 to 1. space: None for sRGB.
+    """
 
     samples: Samples
     most: int
@@ -48,11 +52,11 @@ class FinePicture:
     space: ColourSpace | None
 
     def in_srgb(self) -> Fine:
-        """All of it in sRGB, over black."""
+        """The whole picture in sRGB, over black."""
         return _over_black(as_srgb(self.samples, self.most, self.space), self.opacity)
 
     def reduced(self, side: int) -> Pixels:
-        """All of it squeezed into (side, side, 3): samples are converted after they are averaged."""
+        """The whole picture squeezed into (side, side, 3). Samples are averaged before they are converted."""
         import cv2
 
         small = cv2.resize(self.samples, (side, side), interpolation=cv2.INTER_AREA).reshape(side, side, -1)
@@ -78,15 +82,15 @@ def part_of(picture: Fine, box: tuple[float, float, float, float], size: tuple[i
 
 
 def dithered(values: NDArray[Any]) -> Pixels:
-    """(height, width, channels) from 0 to 255 → whole levels, whose mean over 8x8 pixels is that of the values."""
+    """Values 0 to 255, (height, width, channels) → whole levels with the same mean over 8x8 pixels."""
     height, width, _ = values.shape
     tiles = np.tile(_THRESHOLDS, (-(-height // 8), -(-width // 8)))[:height, :width, None]
     return np.asarray(np.floor(np.clip(values, 0, 255) + tiles).clip(0, 255), np.uint8)
 
 
 def deep_samples(image: Image.Image, data: bytes, bits: int, orientation: int) -> Samples | None:
-    """The samples of an upright picture that has more than 8 bits a channel: (height, width, 1, 3 or 4). None where it
-    has 8 bits, or cannot be read at its full depth."""
+    """The samples of an upright picture with more than 8 bits per channel: (height, width, 1, 3 or 4). None if it has 8
+    bits, or cannot be read at full depth."""
     if bits <= 8:
         return None
     if image.mode.startswith("I"):
@@ -105,7 +109,7 @@ def deep_samples(image: Image.Image, data: bytes, bits: int, orientation: int) -
 
 
 def depth(image: Image.Image, data: bytes) -> int:
-    """Bits of a sample, as the file says."""
+    """The bits of a sample, as stated by the file."""
     if image.format == "PNG":
         return data[24]
     if image.format == "TIFF":
@@ -115,12 +119,12 @@ def depth(image: Image.Image, data: bytes) -> int:
 
 
 def _read_by_opencv(data: bytes) -> Samples | None:
-    """(height, width, 3 or 4) RGB; None where it cannot."""
+    """(height, width, 3 or 4) RGB or RGBA; None if OpenCV cannot read it."""
     import cv2
 
     if data.startswith(SIGNATURE):
         data = only_pixels(data)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what matters is said in our words
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # notes and warnings say what matters
     try:
         read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
@@ -131,7 +135,7 @@ def _read_by_opencv(data: bytes) -> Samples | None:
 
 
 def _shows(image: Image.Image, samples: Samples, bits: int) -> bool:
-    """Whether samples are those of Pillow's picture, compared at a few thousand spots."""
+    """Whether samples show Pillow's picture, compared at a few thousand points."""
     if samples.shape[:2] != (image.height, image.width):
         return False
     rows, columns = (np.linspace(0, length - 1, _SPOTS).astype(int) for length in samples.shape[:2])
@@ -158,4 +162,4 @@ _TURNS: dict[int, Callable[[Samples], Samples]] = {
     7: lambda picture: np.swapaxes(np.rot90(picture, 2), 0, 1),
     8: np.rot90,
 }
-"""Exif 2.32, Orientation: how a stored picture is made upright."""
+"""How a stored picture is turned upright, by Exif orientation (Exif 2.32)."""

@@ -1,9 +1,9 @@
 """HDR light → the light of an sRGB display.
 
-PQ and HLG are ITU-R BT.2100. Highlights are compressed by the EETF of ITU-R BT.2390 (5.4.1: a Hermite spline in PQ),
-applied to the largest of the three channels so that hues stay. White of the display is 203 cd/m², the reference white
-of ITU-R BT.2408. The peak is always taken to be 1000 cd/m²: the same mapping for every keyframe of a film, so that two
-pictures of one scene match.
+PQ and HLG are defined in ITU-R BT.2100. Highlights are compressed by the EETF of ITU-R BT.2390 (5.4.1: a Hermite spline
+in PQ), applied to the largest of the three channels, so that hues do not change. The display's white is 203 cd/m², the
+reference white of ITU-R BT.2408. The peak is always 1000 cd/m²: all keyframes of a film get the same mapping, so that
+two pictures of one scene match.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 Light = NDArray[np.float32]
 
 WHITE = 203.0
-"""cd/m² that become white on an SDR display: ITU-R BT.2408-7, table 1."""
+"""The cd/m² that become white on an SDR display: ITU-R BT.2408-7, table 1."""
 
 PEAK = 1000.0
-"""cd/m² of the brightest light that is told apart: an HLG display's nominal peak, and what most PQ is graded for."""
+"""The brightest light that stays distinct, in cd/m²: the nominal peak of an HLG display, and of most PQ grading."""
 
 _M1, _M2 = 2610 / 16384, 2523 / 4096 * 128
 _C1, _C2, _C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
@@ -31,7 +31,7 @@ _C = 0.5 - _A * np.log(4 * _A)
 """BT.2100-2, table 5."""
 
 _SYSTEM_GAMMA = 1.2
-"""BT.2100-2, note 5e: of an HLG display with a peak of 1000 cd/m²."""
+"""BT.2100-2, note 5e: for an HLG display with a peak of 1000 cd/m²."""
 
 
 def pq_light(signal: NDArray[Any]) -> NDArray[Any]:
@@ -60,13 +60,13 @@ def hlg_display_light(scene: Light, luminance: NDArray[Any]) -> Light:
 
 
 def tone_mapped(light: Light) -> Light:
-    """(…, 3) in cd/m² → light with 1 for the white of the display; what is darker than about 92 cd/m² is as it was."""
+    """(…, 3) in cd/m² → light where 1 is the display's white. Light below about 92 cd/m² is only scaled."""
     brightest = np.clip(light.max(axis=-1), 1e-4, PEAK)
     return np.asarray(light * (_compressed(brightest) / brightest / WHITE)[..., None], np.float32)
 
 
 def _compressed(light: NDArray[Any]) -> NDArray[Any]:
-    """BT.2390's EETF for one channel: cd/m² up to PEAK → up to WHITE. Blacks stay (its `b` is 0)."""
+    """BT.2390's EETF for one channel: cd/m² up to PEAK → cd/m² up to WHITE. Black is unchanged (`b` is 0)."""
     top = pq_signal(np.array(PEAK))
     most = pq_signal(np.array(WHITE)) / top
     knee = 1.5 * most - 0.5

@@ -1,8 +1,7 @@
-"""ICC profiles made of curves and a matrix, at full precision: LittleCMS as Pillow has it converts 8 bits only.
+"""ICC profiles that consist of curves and a matrix, at full precision: Pillow's LittleCMS converts only 8 bits.
 
-Such profiles are those of the working spaces that 16-bit pictures are kept in (Adobe RGB, ProPhoto, Display P3, linear
-ones). ICC.1:2022 gives the tags (9.2), the types `curv` (10.6), `para` (10.18) and `XYZ` (10.31), and what they mean
-(8.3, 8.4, F.3).
+The working spaces of 16-bit pictures have such profiles (Adobe RGB, ProPhoto, Display P3, linear spaces). ICC.1:2022
+defines the tags (9.2), the types `curv` (10.6), `para` (10.18) and `XYZ` (10.31), and their meaning (8.3, 8.4, F.3).
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from wan_render.plates.colour_space import ColourSpace, Curve, of_profile, power
 _HEADER = 128
 _MOST_TAGS = 200
 _BY_TABLES = (b"A2B0", b"A2B1", b"A2B2", b"D2B0", b"D2B1")
-"""Tags that go before curves and matrix where a profile has both."""
+"""Tags that override curves and matrix if a profile has both."""
 
 
 def profile_space(profile: bytes, name: str) -> ColourSpace | None:
-    """The space of an RGB or grey profile; None for one of tables, for other colours, or damaged."""
+    """The space of an RGB or grey profile. None if it consists of tables, is for other colours, or is damaged."""
     try:
         tags = _tags(profile)
         if any(tag in tags for tag in _BY_TABLES) or profile[20:24] != b"XYZ ":
@@ -33,7 +32,7 @@ def profile_space(profile: bytes, name: str) -> ColourSpace | None:
             return None
         columns = [_xyz(tags[tag]) for tag in (b"rXYZ", b"gXYZ", b"bXYZ")]
         curves = [tags[tag] for tag in (b"rTRC", b"gTRC", b"bTRC")]
-        if len(set(curves)) > 1:  # one curve serves all three in every working space
+        if len(set(curves)) > 1:  # all working spaces use one curve for all channels
             return None
         return of_profile(name, np.array(columns).T, _curve(curves[0]))
     except (KeyError, ValueError, struct.error, np.linalg.LinAlgError):
@@ -73,7 +72,7 @@ def _curve(tag: bytes) -> Curve:
 
 
 def _formula(tag: bytes) -> Curve:
-    """Table 68 of ICC.1:2022: Y = (aX + b)^g + e from d on, cX + f below."""
+    """The curve of a `para` tag, by table 68 of ICC.1:2022: Y = (aX + b)^g + e for X >= d, else cX + f."""
     (kind,) = struct.unpack_from(">H", tag, 8)
     count = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}.get(kind)
     if count is None:

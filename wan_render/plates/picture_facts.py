@@ -1,4 +1,4 @@
-"""What is known about a keyframe's file: decoded once in full, then remembered by its content."""
+"""The facts of a keyframe's file. It is decoded completely once; then its facts are cached by content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 KIND = "picture/3"
-"""The kind under which facts are cached: raised whenever what is found out about a picture changes."""
+"""The kind under which facts are cached. Its number goes up whenever the facts of a picture change."""
 
 THUMBNAIL_SIDE = 16
 
@@ -26,10 +26,12 @@ _REDUCIBLE = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
 class PictureFacts:
     """A usable picture.
 
-    digest: SHA-256 of the file's bytes. width, height: pixels, upright. thumbnail: 16x16 RGB, 768 bytes, the whole
-    picture squeezed into it, for rough comparisons. notes: in words, what was done (`was turned upright …`). warnings:
-    what the user may not expect (`has transparency: composited over black`). conform: how it is made into a plate; see
-    Plate.
+    digest:    SHA-256 of the file's bytes.
+    width, height: in pixels, upright.
+    thumbnail: 16x16 RGB, 768 bytes, the whole picture squeezed into it, for rough comparisons.
+    notes:     what was done, in words (`was turned upright …`).
+    warnings:  what the user may not expect (`has transparency: composited over black`).
+    conform:   the version of how it becomes a plate; see Plate.
     """
 
     digest: str
@@ -42,10 +44,10 @@ class PictureFacts:
 
 
 def picture_facts(file: Path, cache: FactCache) -> PictureFacts:
-    """The facts of a picture, decoded in full unless its bytes are known.
+    """The facts of a picture. Decodes it completely unless its bytes are known.
 
-    Raises PictureError for whatever cannot be a keyframe: missing, not a file, not a still picture, cut off,
-    damaged, too small, too large.
+    Raises PictureError for any file that cannot be a keyframe: missing, not a file, not a still picture, cut off,
+    damaged, too small or too large.
     """
     check_file(file)
     try:
@@ -90,7 +92,7 @@ def _thumbnail(image: Image.Image) -> bytes:
     from wan_render.plates.colour import flattened
 
     factor = min(image.size) // (2 * THUMBNAIL_SIDE)
-    if factor > 1 and image.mode in _REDUCIBLE:  # colours are converted after shrinking: a hundred times less work
+    if factor > 1 and image.mode in _REDUCIBLE:  # converting colours after shrinking is a hundred times faster
         profile = image.info
         image = image.reduce(factor)
         image.info = profile

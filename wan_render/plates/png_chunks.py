@@ -1,4 +1,4 @@
-"""The chunks of a PNG that Pillow does not read, or refuses a whole picture for."""
+"""The chunks of a PNG that Pillow does not read, or because of which it refuses the whole picture."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 LARGEST_PROFILE = 16 * 1024 * 1024
-"""Bytes of an ICC profile, unpacked: measured profiles of displays and cameras have 1 to 4 MB."""
+"""Bytes of an uncompressed ICC profile. Measured profiles of displays and cameras have 1 to 4 MB."""
 
 _LARGEST_TEXT = 1024 * 1024
 _MOST_TEXT = 32 * 1024 * 1024
-"""Bytes of one text and of all of them, unpacked. Pillow refuses a picture for a larger one (MAX_TEXT_CHUNK,
-MAX_TEXT_MEMORY); a text changes no pixel."""
+"""Uncompressed bytes of one text and of all texts. With larger ones, Pillow refuses the picture (MAX_TEXT_CHUNK,
+MAX_TEXT_MEMORY), although texts change no pixels."""
 
 _MOST_CHUNKS = 1_000_000
-"""256 MiB in chunks of 256 bytes; a file of smaller ones is not looked at further."""
+"""256 MiB in chunks of 256 bytes. Further chunks of a file with smaller ones are ignored."""
 
 _COLOURS = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
@@ -27,10 +27,11 @@ _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 @dataclass(frozen=True)
 class Png:
-    """A PNG's bytes for Pillow, without chunks that are too large for it, and what it states about its colours.
+    """A PNG's bytes for Pillow, without chunks that are too large for it, and its statements about colours.
 
-    stated: the bodies of cICP, sRGB, gAMA and cHRM. profile: an ICC profile that was taken out; None where there was
-    none, or a small one, which Pillow reads itself. is_profile_too_large: it unpacks to more than LARGEST_PROFILE.
+    stated:  the bodies of cICP, sRGB, gAMA and cHRM.
+    profile: a large ICC profile that was removed; None if there was none, or a small one, which Pillow reads itself.
+    is_profile_too_large: whether it has more than LARGEST_PROFILE bytes uncompressed.
     """
 
     data: bytes
@@ -48,14 +49,14 @@ class _Chunk:
 
 
 def read_png(data: bytes) -> Png:
-    """Every chunk looked at once. A file that is cut off or damaged comes back as it is: Pillow says so."""
+    """Read every chunk once. A file that is cut off or damaged is returned unchanged: Pillow reports it."""
     stated: dict[bytes, bytes] = {}
     dropped: list[_Chunk] = []
     profile, too_large, texts = None, False, 0
     has_pixels = False
     for chunk in _chunks(data):
         has_pixels = has_pixels or chunk.kind == b"IDAT"
-        if chunk.kind in _COLOURS and not has_pixels:  # after the pixels they mean nothing
+        if chunk.kind in _COLOURS and not has_pixels:  # after the pixels they have no meaning
             stated.setdefault(chunk.kind, bytes(chunk.body))
         elif chunk.kind == b"iCCP" and (unpacked := _inflated(_packed(chunk), _LARGEST_TEXT)) is None:
             profile = _inflated(_packed(chunk), LARGEST_PROFILE)
@@ -70,7 +71,7 @@ def read_png(data: bytes) -> Png:
 
 
 def only_pixels(data: bytes) -> bytes:
-    """The PNG with nothing but what its pixels need: a decoder has nothing to convert by and nothing to complain of."""
+    """The PNG with only the chunks that its pixels need, so that a decoder converts nothing and reports nothing."""
     return SIGNATURE + b"".join(data[chunk.start : chunk.end] for chunk in _chunks(data) if chunk.kind in _PIXELS)
 
 
@@ -88,7 +89,7 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
 
 
 def _packed(chunk: _Chunk) -> memoryview | None:
-    """The deflated part of an iCCP, zTXt or iTXt chunk; None where nothing is deflated."""
+    """The compressed part of an iCCP, zTXt or iTXt chunk; None if nothing is compressed."""
     body = bytes(chunk.body)
     name = body.find(b"\0")
     if chunk.kind == b"tEXt" or name < 0 or name + 2 >= len(chunk.body):
@@ -101,7 +102,7 @@ def _packed(chunk: _Chunk) -> memoryview | None:
 
 
 def _inflated(packed: memoryview | None, most: int) -> bytes | None:
-    """What is deflated, b"" where nothing is or it is broken; None where it unpacks to more than `most` bytes."""
+    """The uncompressed bytes; b"" if there are none or they are broken; None if there are more than `most`."""
     if packed is None:
         return b""
     unpacker = zlib.decompressobj()

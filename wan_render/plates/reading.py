@@ -1,4 +1,4 @@
-"""Files → bytes, bounded: nothing that is read here can hang or fill the memory."""
+"""Files → bytes, within bounds: no file can make this hang or fill the memory."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from wan_render.errors import PictureError, Problem
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
-"""Still formats that Pillow decodes by itself; none of them starts another program (EPS would start Ghostscript)."""
+"""Still formats that Pillow decodes by itself, without starting another program (EPS would start Ghostscript)."""
 
-ALLOWED = "a still picture is allowed: PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF"
+ALLOWED = "allowed: a still picture as PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF"
 
 LARGEST_FILE_BYTES = 256 * 1024 * 1024
 
@@ -21,7 +21,7 @@ _LOOKS_LIKE = (
     (b"%!PS", "a PostScript file", "export it as PNG"),
     (b"ftyphei", "a HEIC photo", "save it as JPEG or PNG"),
     (b"ftypmif1", "a HEIF photo", "save it as JPEG or PNG"),
-    (b"ftypavi", "an AVIF picture of a kind that is not read here, or damaged", "save it as PNG"),
+    (b"ftypavi", "an AVIF picture of an unsupported kind, or damaged", "save it as PNG"),
     (b"ftypjp", "a JPEG 2000 picture", "save it as PNG"),
     (b"JXL \r\n", "a JPEG XL picture", "save it as PNG"),
     (b"8BPS", "a Photoshop document", "save a flat copy as PNG"),
@@ -40,25 +40,25 @@ _BEGINS_WITH = (
     (b"SDPX", "a DPX picture", _DEEP),
     (b"XPDS", "a DPX picture", _DEEP),
     (b"\xff\x0a", "a JPEG XL picture", "save it as PNG"),
-    (b"II*\0", "a TIFF of a kind that is not read here (floating-point samples, for example)", _DEEP),
-    (b"MM\0*", "a TIFF of a kind that is not read here (floating-point samples, for example)", _DEEP),
-    (b"\xff\xd8\xff", "a JPEG that is damaged or of a kind that is not read here", "save it as PNG"),
+    (b"II*\0", "a TIFF of an unsupported kind (floating-point samples, for example)", _DEEP),
+    (b"MM\0*", "a TIFF of an unsupported kind (floating-point samples, for example)", _DEEP),
+    (b"\xff\xd8\xff", "a JPEG that is damaged or of an unsupported kind", "save it as PNG"),
     (b"\x89PNG", "a PNG that is damaged at its beginning", "save, copy or download it again"),
 )
 
 
 def picture_error(file: Path, found: str, allowed: str = ALLOWED, remedy: str = "") -> PictureError:
-    """The error that says what is wrong with a picture's file."""
+    """The error for a picture's file. found: what is wrong with it."""
     return PictureError(Problem(str(file), found, allowed, remedy))
 
 
 def check_file(file: Path) -> None:
-    """Raise PictureError unless this is a regular, readable, non-empty file of a sensible size. Opens nothing."""
+    """Raise PictureError unless this is a regular, non-empty file of a sensible size. Opens nothing."""
     try:
         found = file.stat()
     except FileNotFoundError as error:
         raise picture_error(file, "no such file", remedy="check the name, its case, and the folder") from error
-    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
+    except (OSError, ValueError) as error:  # a null byte in the name raises ValueError
         raise picture_error(file, f"cannot be read ({reason(error)})") from error
     if stat.S_ISDIR(found.st_mode):
         raise picture_error(file, "is a folder", remedy="name a picture in it")
@@ -73,7 +73,7 @@ def check_file(file: Path) -> None:
 
 
 def read_bytes(file: Path) -> bytes:
-    """The bytes of a picture's file; PictureError as `check_file`, or where reading fails."""
+    """The bytes of a picture's file. Raises PictureError like `check_file`, or if reading fails."""
     check_file(file)
     try:
         with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:  # noqa: PTH123 - no blocking on a pipe
@@ -84,23 +84,23 @@ def read_bytes(file: Path) -> bytes:
 
 _CUT_OFF = ("truncated", "unexpected end", "ended prematurely", "not enough data", "eof")
 _UNREAD = ("unsupported", "not supported", "cannot handle", "not available", "unknown", "not implemented", "no codec")
-"""What decoders say of a file that is too short, and of a kind that they do not read: they say it in words only."""
+"""Words in decoders' errors for files that are too short, and for unsupported kinds. Only their text says which."""
 
 
 def undecodable(file: Path, error: Exception) -> PictureError:
-    """The error for a picture that its decoder gave up: as much as the decoder's words say, and not more."""
+    """The error for a picture that its decoder refused. It claims no more than the decoder's text."""
     said = reason(error)
     words = said.lower()
     if isinstance(error, EOFError) or any(word in words for word in _CUT_OFF):
         return picture_error(file, f"is cut off ({said})", remedy="save, copy or download it again")
     if isinstance(error, KeyError | NotImplementedError) or any(word in words for word in _UNREAD):
-        return picture_error(file, f"is of a kind that is not read here ({said})", remedy="save it as PNG")
-    remedy = "where another program opens it, save it from there as PNG; else save, copy or download it again"
+        return picture_error(file, f"is of an unsupported kind ({said})", remedy="save it as PNG")
+    remedy = "if another program opens it, save it as PNG there; else save, copy or download it again"
     return picture_error(file, f"cannot be decoded ({said})", remedy=remedy)
 
 
 def unidentified(file: Path, data: bytes) -> PictureError:
-    """The error for bytes that none of the formats claims, by what they look like."""
+    """The error for bytes that are in none of the formats, by what they look like."""
     head = data[:512]
     for start, what, remedy in _BEGINS_WITH:
         if head.startswith(start):
@@ -108,11 +108,11 @@ def unidentified(file: Path, data: bytes) -> PictureError:
     for mark, what, remedy in _LOOKS_LIKE:
         if mark in head:
             return picture_error(file, f"is {what}", remedy=remedy)
-    return picture_error(file, "is not an image, or one of a kind that is not read here", remedy="save it as PNG")
+    return picture_error(file, "is not a picture, or one of an unsupported kind", remedy="save it as PNG")
 
 
 def reason(error: BaseException) -> str:
-    """A foreign error in one short line."""
+    """The text of a foreign error on one short line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     line = " ".join(text.split())[:160]
     return line or type(error).__name__

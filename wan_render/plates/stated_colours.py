@@ -1,7 +1,7 @@
-"""What a picture's file states about its colours beside an ICC profile, and which statement counts.
+"""What a picture's file states about its colours besides an ICC profile, and which statement is used.
 
 For PNG: cICP, else iCCP, else sRGB, else gAMA and cHRM (PNG specification, third edition, 4.3). For AVIF: an ICC
-profile, else nclx. For TIFF: a profile, else TransferFunction and PrimaryChromaticities. Last, for all, Exif.
+profile, else nclx. For TIFF: a profile, else TransferFunction and PrimaryChromaticities. For all, Exif comes last.
 """
 
 from __future__ import annotations
@@ -56,23 +56,27 @@ _CURVES: dict[int, Curve] = {
     16: pq_light,
     18: hlg_scene_light,
 } | dict.fromkeys((1, 6, 11, 13, 14, 15), srgb_light)
-"""ITU-T H.273, table 3. The curves of video (1, 6, 11, 14, 15) are a camera's: displays show those samples by one of
-their own, so they are left as they are, as browsers do."""
+"""ITU-T H.273, table 3. The curves of video (1, 6, 11, 14, 15) are those of cameras. Displays show such samples with
+their own curve, so they are treated as sRGB, as in browsers."""
 
 _HDR: dict[int, Literal["", "PQ", "HLG"]] = {16: "PQ", 18: "HLG"}
 
 _MOST_INSIGNIFICANT_GAMMA = 0.05
-"""Of a product of two gammas that should be 1: libpng's PNG_GAMMA_THRESHOLD."""
+"""How far a product of two gammas may be from 1: libpng's PNG_GAMMA_THRESHOLD."""
 
 
 _LEAST_GAMMA = 0.2
-"""Of gAMA: displays have had 1/1.8 to 1/2.8, light has 1; what is far from that is a mistake."""
+"""The least plausible gAMA; its inverse is the greatest. Displays have had 1/1.8 to 1/2.8, and light has 1."""
 
 
 @dataclass(frozen=True)
 class ColourStatement:
-    """space: what the samples are to be converted from. is_srgb: the file says that they are sRGB. Neither: what counts
-    is its ICC profile, if it has one. notes: what is done; warnings: what the user may not expect."""
+    """What a file states about its colours. Without `space` and `is_srgb`, its ICC profile is used, if it has one.
+
+    space:    the space that the samples are converted from.
+    is_srgb:  whether the file says that they are sRGB.
+    notes:    what is done. warnings: what the user may not expect.
+    """
 
     space: ColourSpace | None = None
     is_srgb: bool = False
@@ -81,7 +85,7 @@ class ColourStatement:
 
     @property
     def decides(self) -> bool:
-        """Whether no statement of less weight counts."""
+        """Whether statements of lower priority are ignored."""
         return self.space is not None or self.is_srgb
 
 
@@ -89,7 +93,7 @@ NOTHING = ColourStatement()
 
 
 def stated_colours(image: Image.Image, data: bytes, png: dict[bytes, bytes]) -> ColourStatement:
-    """What counts for a picture that Pillow opened from `data`. `png`: bodies of its chunks about colour."""
+    """The statement that is used for a picture that Pillow opened from `data`. png: bodies of its colour chunks."""
     if image.mode in ("CMYK", "LAB"):
         return NOTHING
     has_profile = bool(image.info.get("icc_profile"))
@@ -115,7 +119,7 @@ def _without_profile(image: Image.Image, data: bytes, png: dict[bytes, bytes]) -
 
 def _of_cicp(body: bytes, *, has_profile: bool) -> ColourStatement:
     if len(body) != 4:
-        return ColourStatement(warnings=("has a damaged cICP chunk: left out",))
+        return ColourStatement(warnings=("has a damaged cICP chunk: ignored",))
     primaries, transfer, matrix, full = body
     if matrix != 0:
         return _unknown(f"cICP {primaries}/{transfer}/{matrix}")
@@ -134,7 +138,8 @@ def _of_avif(data: bytes) -> ColourStatement:
 def _of_code_points(
     by: str, primaries: int, transfer: int, *, narrow: bool = False, overrides: bool = False
 ) -> ColourStatement:
-    """By ITU-T H.273. `narrow`: 16/255 is black. `overrides`: an ICC profile says something else."""
+    """The statement of code points of ITU-T H.273. narrow: whether 16/255 is black. overrides: whether the file has an
+    ICC profile, which these override."""
     if primaries not in _PRIMARIES or transfer not in _CURVES:
         return _unknown(f"{by} {primaries}/{transfer}")
     name, points = _PRIMARIES[primaries]
@@ -143,21 +148,21 @@ def _of_code_points(
         return ColourStatement(is_srgb=True)
     space = of_primaries(name, points, _CURVES[transfer], hdr, narrow=narrow)
     if hdr:
-        found = f"is HDR ({hdr}, {name}): highlights are compressed into sRGB, 1,000 cd/m² and more become white"
+        found = f"is HDR ({hdr}, {name}): highlights are compressed to sRGB; 1,000 cd/m² and more become white"
         return ColourStatement(space, warnings=(found,))
-    return ColourStatement(space, notes=(f"says by {by} that its colours are {name}: converted to sRGB",))
+    return ColourStatement(space, notes=(f"has {name} colours ({by}): converted to sRGB",))
 
 
 def _unknown(what: str) -> ColourStatement:
-    return ColourStatement(warnings=(f"states colours that are unknown here ({what}): taken for sRGB",))
+    return ColourStatement(warnings=(f"states unsupported colours ({what}): treated as sRGB",))
 
 
 def _of_gamma(png: dict[bytes, bytes]) -> ColourStatement:
-    """gAMA and cHRM. A gamma of 1/2.2 is how sRGB is said without an sRGB chunk."""
+    """The statement of gAMA and cHRM. Without an sRGB chunk, a gamma of 1/2.2 means sRGB."""
     gamma = struct.unpack(">I", png[b"gAMA"])[0] / 100_000 if len(png.get(b"gAMA", b"")) == 4 else None
     points = _chromaticities(png[b"cHRM"]) if b"cHRM" in png else REC_709
     if points is None or (gamma is not None and not _LEAST_GAMMA <= gamma <= 1 / _LEAST_GAMMA):
-        return ColourStatement(warnings=("states a gamma or primaries that are impossible: taken for sRGB",))
+        return ColourStatement(warnings=("states an impossible gamma or primaries: treated as sRGB",))
     if gamma is None or abs(gamma * 2.2 - 1) < _MOST_INSIGNIFICANT_GAMMA:
         found = _converted("cHRM", "", points, srgb_light)
         return found if gamma is None or found.decides else ColourStatement(is_srgb=True)
@@ -174,20 +179,21 @@ def _chromaticities(body: bytes) -> Primaries | None:
 
 
 def _converted(by: str, kind: str, points: Primaries, curve: Curve) -> ColourStatement:
-    """A space that a file describes by numbers. `kind` "": its curve is sRGB's."""
+    """The statement of a space that a file describes by numbers. kind: of its curve, in words; "" for sRGB's."""
     if not kind and points.near(REC_709):
         return NOTHING
     try:
         space = of_primaries("stated", points, curve)
     except ValueError:
-        return ColourStatement(warnings=(f"states primaries that are impossible ({by}): taken for sRGB",))
-    own = "" if points.near(REC_709) else "primaries of its own"
+        return ColourStatement(warnings=(f"states impossible primaries ({by}): treated as sRGB",))
+    own = "" if points.near(REC_709) else "its own primaries"
     words = " and ".join(filter(None, (kind and f"{kind} light", own)))
     return ColourStatement(space, notes=(f"states {words} ({by}): converted to sRGB",))
 
 
 def _of_tiff(image: Image.Image) -> ColourStatement:
-    """TIFF 6.0, section 20. A transfer table is for all three colours, or one for each: those of no known space."""
+    """The statement of TIFF 6.0, section 20. A transfer table is for all colours. Files with one for each colour are
+    supported only if the three are equal, as in all known spaces."""
     tags: Any = getattr(image, "tag_v2", {})
     points, kind = REC_709, ""
     curve: Curve = srgb_light
@@ -200,7 +206,7 @@ def _of_tiff(image: Image.Image) -> ColourStatement:
         values = tuple(values)
         size = 1 << (tags.get(258) or (8,))[0]
         if values not in (values[:size], 3 * values[:size]) or len(values) < size:
-            return ColourStatement(warnings=("has a TransferFunction that is not read here: taken for sRGB",))
+            return ColourStatement(warnings=("has an unsupported TransferFunction: treated as sRGB",))
         curve, kind = table([value / 65535 for value in values[:size]]), "tabulated"
     return _converted("TIFF's tags", kind, points, curve)
 
@@ -214,21 +220,23 @@ def _numbers(tags: Any, tag: int, count: int) -> tuple[float, ...] | None:
 
 
 def _of_bmp(data: bytes) -> ColourStatement:
-    """A version 5 header may bring a profile, which Pillow does not read."""
+    """A warning about a profile in a version 5 header, which Pillow does not read."""
     if len(data) > 74 and struct.unpack_from("<I", data, 14)[0] >= 124 and data[70:74] in (b"DEBM", b"KNIL"):
-        return ColourStatement(warnings=("has a colour profile, which is not read from BMP: taken for sRGB",))
+        return ColourStatement(warnings=("has a colour profile, which is not read from BMP: treated as sRGB",))
     return NOTHING
 
 
 def _of_exif(image: Image.Image) -> ColourStatement:
-    """Exif 2.32, ColorSpace and InteroperabilityIndex: cameras say Adobe RGB by "uncalibrated" and R03 (DCF 2.0)."""
+    """The statement of Exif 2.32, ColorSpace and InteroperabilityIndex. Cameras write "uncalibrated" and R03 for Adobe
+    RGB (DCF 2.0)."""
     exif = image.getexif()
     space, index = exif.get_ifd(0x8769).get(0xA001), exif.get_ifd(0xA005).get(1)
     if space in (None, 1):
         return NOTHING
     if space == 2 or str(index).startswith("R03"):
         adobe = of_primaries("Adobe RGB", _ADOBE_RGB, power(_ADOBE_GAMMA))
-        return ColourStatement(adobe, notes=("says by EXIF that its colours are Adobe RGB: converted to sRGB",))
+        return ColourStatement(adobe, notes=("has Adobe RGB colours (EXIF): converted to sRGB",))
     if space == 65535:
-        return ColourStatement(warnings=("says by EXIF that its colours are not sRGB, and not what: taken for sRGB",))
+        found = "has colours that are not sRGB, and does not say which (EXIF): treated as sRGB"
+        return ColourStatement(warnings=(found,))
     return NOTHING

@@ -1,4 +1,5 @@
-"""Plan against store: what is found, missing, stale or kept, and why; what the rest will take. It only reads."""
+"""Compares a plan with the store: what is found, missing, stale or kept, and why; and the cost of the rest. Only
+reads."""
 
 from wan_render.status.film_status import (
     FilmStatus,

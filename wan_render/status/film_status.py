@@ -19,10 +19,10 @@ from wan_render.take_changes import changes
 
 
 class State(StrEnum):
-    """What a plan finds of a shot or a take, from the best to the worst.
+    """The state of a shot or a take, from best to worst.
 
-    OMITTED: the storyboard leaves it out. FOUND: it is in the store. KEPT: a pin keeps a clip of an earlier wording.
-    STALE: something was rendered under this shot's id, not this. MISSING: nothing was.
+    OMITTED: the storyboard leaves it out. FOUND: it is in the store. KEPT: a pin keeps an earlier clip of the shot.
+    STALE: something else was rendered under this shot's id. MISSING: nothing was.
     """
 
     OMITTED = "omitted"
@@ -39,8 +39,10 @@ _FROM_BEST_TO_WORST = tuple(State)
 class TakeStatus:
     """One take of a shot.
 
-    take: what would be rendered; None for a kept clip. fields: those of the take or of the kept clip, canonical.
-    why:  why it is not found, or what changed since it was kept. clip: it, where it is in the store.
+    take:   what would be rendered; None for a kept clip.
+    fields: the canonical fields of the take or of the kept clip.
+    why:    why it is not found, or what has changed since it was kept.
+    clip:   the clip, if it is in the store.
     """
 
     number: int
@@ -54,10 +56,11 @@ class TakeStatus:
 
 @dataclass(frozen=True)
 class ShotStatus:
-    """One shot: the worst state of its takes. `planned` is None for an omitted one.
+    """The status of one shot.
 
-    chosen: key of the take that goes into the film; "" where there is none. why: for a shot without takes that is
-    missing, the reason that its slate gives.
+    planned: None for an omitted shot. state: the worst state of its takes.
+    chosen:  key of the take that goes into the film; "" if there is none.
+    why:     the reason for the state. For a missing shot without takes, its slate shows it.
     """
 
     id: str
@@ -70,13 +73,14 @@ class ShotStatus:
 
 @dataclass(frozen=True)
 class FilmStatus:
-    """A film's shots in its order, the omitted ones where they would be.
+    """The status of a film. Its shots are in the film's order, including omitted ones.
 
-    times: what each take that is to be rendered needs of one device, by its key. bytes: expected disk space.
-    to_render: the takes that are not there, each once, in the film's order, and before each those that it needs.
-    paintings: the status of every painted keyframe, by its name. Their takes are numbered 1.
-    film_seconds: from the last take to the finished film; 0 where no new one is to be made.
-    film_change: why another version of the film is made although every take is there; "" for every other case.
+    times:        key → expected device time of each take to render.
+    bytes:        expected disk space.
+    to_render:    the missing takes, each once, in the film's order; the takes that one needs come before it.
+    paintings:    keyframe name → status of its painted take, which has the number 1.
+    film_seconds: expected seconds from the last take to the finished film; 0 if no new version is made.
+    film_change:  why a new version of the film is made although no take is missing; "" in all other cases.
     """
 
     shots: tuple[ShotStatus, ...]
@@ -89,35 +93,35 @@ class FilmStatus:
 
     @property
     def seconds(self) -> float:
-        """Expected device time for what is to be rendered: as if there were one device."""
+        """Expected seconds to render everything on one device."""
         return sum(time.seconds for time in self.times.values())
 
     def shot(self, shot_id: str) -> ShotStatus:
-        """The status of a shot; KeyError for an unknown one."""
+        """The status of a shot. Raises KeyError for an unknown id."""
         return {shot.id: shot for shot in self.shots}[shot_id]
 
 
 @dataclass(frozen=True)
 class _SoundTakes:
-    """What is in the store, without the takes that count as if they were not there. spoilt: these, by key, and why."""
+    """The store without the takes that count as missing. spoilt: the keys of these takes → why."""
 
     store: Store
     spoilt: Mapping[str, str]
 
     def find(self, key: str) -> Clip | None:
-        """The take, if it is there and sound."""
+        """The clip of a take, if it is in the store and not spoilt."""
         return None if key in self.spoilt else self.store.find(key)
 
     def closed(self, key: str) -> str:
-        """Why a take that is there cannot be read; "" for every other one."""
+        """Why an existing take cannot be read; "" for any other take."""
         return unreadable_words(self.store, key)
 
     def stands(self, key: str) -> bool:
-        """Whether nothing is to be rendered under this key: the take is there and sound, or cannot be read."""
+        """Whether nothing is rendered for this key: the take is found, or exists and cannot be read."""
         return self.find(key) is not None or bool(self.closed(key))
 
     def fault(self, key: str) -> str:
-        """Why a take is not there although it was once; "" where nothing is known of it."""
+        """Why a take that existed is gone; "" if that is unknown."""
         return self.spoilt.get(key) or ("its clip was damaged" if self.store.damaged(key) else "")
 
 
@@ -128,12 +132,11 @@ def status(
     device_kind: str | None = None,
     spoilt: Mapping[str, str] = MappingProxyType({}),
 ) -> FilmStatus:
-    """Compare a plan with what is there. Nothing is written, nothing is hashed.
+    """Compare a plan with the store. Writes nothing and hashes nothing.
 
-    `device_kind` is what the expected time is for; by default the kind that the backend is best on. spoilt: takes that
-    are in the store and count as if they were not, by key, and why in words.
-    Raises InputError where the slug is another storyboard's, and
-    DiskError where the outputs folder is a file.
+    device_kind: the kind of device that the expected times are for; by default the backend's best kind.
+    spoilt:      takes in the store that count as missing: key → why, in words.
+    Raises InputError if the slug belongs to another storyboard, and DiskError if the outputs folder is a file.
     """
     store.refuse_file()
     store.refuse_rival(plan.slug, plan.file)
@@ -156,7 +159,7 @@ def status(
 
 
 def painting_label(name: str) -> str:
-    """What a painted keyframe is called where shots are called by their ids; no id has a blank."""
+    """The label of a painted keyframe among ids of shots. Ids contain no spaces."""
     return f"keyframe {name}"
 
 
@@ -210,31 +213,30 @@ def _take(
         state, why = State.STALE, _why(planned, sound, remembered)
     else:
         state, why = State.MISSING, sound.fault(take.key) or "first take"
-    if is_circled and clip is None and planned.number not in remembered:  # who circles a take has seen one
+    if is_circled and clip is None and planned.number not in remembered:  # it was circled without having been seen
         why = f"take {planned.number} is circled and does not exist yet: it will be rendered"
     return TakeStatus(planned.number, take.key, take, canonical(take), state, why, clip)
 
 
 def unreadable_words(store: Store, key: str) -> str:
-    """Why a take is not used that is there, or may be, and cannot be read; "" for every other one. Nothing is rendered
-    for it."""
+    """Why a take that exists, or may exist, cannot be read; "" for any other take. It is not rendered again."""
     problem = store.unreadable(key)
     if problem is None:
         return ""
-    there = "its take is there, but" if store.takes.has_folder(key) else "whether its take is there cannot be seen:"
+    there = "its take exists, but" if store.takes.has_folder(key) else "its take may exist, but"
     return f"{there} {problem.found}; {problem.remedy}"
 
 
 def _why(planned: PlannedTake, sound: _SoundTakes, remembered: Mapping[int, Mapping[str, Any]]) -> str:
-    """Why a take is not there although something was rendered under its shot's id."""
+    """Why a take is stale: something else was rendered under its shot's id."""
     take = planned.take
     before = remembered.get(planned.number)
     if before is None:
-        # A new number differs by its seed from its neighbours; whatever else differs was edited.
+        # A new number differs from its neighbours by its seed; any other difference is an edit.
         nearest = remembered[min(remembered, key=lambda number: abs(number - planned.number))]
         edited = changes({**nearest, "seed": take.seed}, take)
         return ", ".join(filter(None, (f"take {planned.number} is new", _changed(edited))))
-    return _changed(changes(before, take)) or sound.fault(take.key) or "its clip is no longer there"
+    return _changed(changes(before, take)) or sound.fault(take.key) or "its clip is gone"
 
 
 def _changed(words: Sequence[str]) -> str:
@@ -243,14 +245,14 @@ def _changed(words: Sequence[str]) -> str:
 
 
 def _pinned(shot: PlannedShot, pin: str, chosen: PlannedTake, sound: _SoundTakes) -> ShotStatus:
-    """A shot whose circle keeps a clip that it would not render as it is now written: that clip or none."""
+    """The status of a shot whose pin keeps another clip than it would now render. It shows that clip or a slate."""
     found = sound.store.matching(pin)
     if len(found) != 1:
         closed = next(filter(None, map(sound.closed, sound.store.keys(pin))), "")
         if not found and closed:
             why = f"circle: {chosen.number}@{pin}: {closed}"
             return ShotStatus(shot.id, shot, State.MISSING, why)
-        there = "no such clip is there" if not found else f"that fits {len(found)} clips, write more digits"
+        there = "no such clip exists" if not found else f"the digits match {len(found)} clips; write more digits"
         return ShotStatus(shot.id, shot, State.MISSING, f"circle: {chosen.number}@{pin} keeps a clip, but {there}")
     key = found[0]
     clip, fields = sound.store.find(key), sound.store.record(key).take
@@ -264,7 +266,7 @@ def _pinned(shot: PlannedShot, pin: str, chosen: PlannedTake, sound: _SoundTakes
 
 
 def _unfit(shot: PlannedShot, wanted: Take, clip: Clip) -> str:
-    """Why a kept clip cannot stand where the shot now needs one; "" where it can."""
+    """Why a kept clip does not fit its shot any more; "" if it does."""
     if clip.size != wanted.size:
         return f"it is {clip.size}, the film's raster is {wanted.size}"
     if clip.rate != wanted.rate:

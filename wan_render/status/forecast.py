@@ -1,4 +1,4 @@
-"""What a render will take: device time from what was measured in this store, disk space from measured sizes."""
+"""Forecasts of a run: device time from the times in this store, disk space from measured sizes."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ from wan_render.store import Store, TakeRecord
 from wan_render.take import Size, Take
 
 MEASURED_TAKES = 200
-"""How many of the newest takes are asked what they took."""
+"""How many of the newest takes are used for the forecast."""
 
 CLIP_BYTES_PER_PIXEL = 29e6 / (832 * 480 * 81)
 """FFV1, bgr0, every frame a key frame: 29 MB for 81 frames of 832x480, measured."""
 
 H264_BYTES_PER_PIXEL = 0.06
-"""x264 at CRF 18, 7 Mbit/s for 1280x720 at 16 frames per second: more than drawn and filmed pictures have needed."""
+"""x264 at CRF 18, 7 Mbit/s for 1280x720 at 16 frames per second: more than drawn and filmed material needed."""
 
 PLATE_BYTES_PER_PIXEL = 3
-"""A PNG is never much larger than its pixels."""
+"""A PNG is at most slightly larger than its pixels."""
 
 WRITING_SECONDS_PER_PIXEL = 3.4 / (832 * 480 * 81)
-"""FFV1, the preview and the digests of a take, whatever rendered it: 81 filmed frames of 832x480 took 2.1 s on two idle
-cores and 4.8 s on busy ones."""
+"""FFV1, the preview and the digests of a take of any backend: 81 filmed frames of 832x480 took 2.1 s on two idle cores
+and 4.8 s on busy ones."""
 
 FILM_SECONDS = 1.0
-"""Starting ffmpeg, the page, flushing: what the shortest film needs."""
+"""Starting ffmpeg, making the page, flushing: the time of the shortest film."""
 
 FILM_SECONDS_PER_PIXEL = 15 / (1280 * 720 * 321)
-"""Decoding, scaling and x264 for a delivered pixel of one frame, and its share of the page: 321 filmed frames of
-1280x720 took 21 s of CPU time, 22 s on two busy cores; 11 s is the least that two can do."""
+"""Decoding, scaling and x264 per pixel of each frame, with its share of the page. 321 filmed frames of 1280x720 took
+21 s of CPU time and 22 s on two busy cores; two idle cores need at least 11 s."""
 
 _NOT_RENDERING = (Phase.WAITING, Phase.LOADING)
 
 _Alike = tuple[str, str, int, int, str]
-"""Backend, model, width, height and kind of device: what makes two takes comparable."""
+"""Backend, model, width, height and kind of device: equal for comparable takes."""
 
 
 @dataclass(frozen=True)
 class TakeTime:
-    """What a take is expected to need of one device. is_guessed: nothing like it was measured here."""
+    """The expected time of a take on one device. is_guessed: whether the store has no comparable take."""
 
     seconds: float
     is_guessed: bool
 
 
 def expected_times(takes: Sequence[Take], store: Store, backend: Backend, device_kind: str) -> Mapping[str, TakeTime]:
-    """The time of each of these takes, by its key: the median of comparable ones in the store, scaled by steps and
-    frames; where there are none, what the backend expects and the time to write it."""
+    """Key → expected time of each take: the median of comparable takes in the store, scaled by steps and frames. If
+    there are none, the backend's estimate plus the time to write the take."""
     rates = _measured(store) if takes else {}
     return {take.key: _time(take, rates, backend, device_kind) for take in takes}
 
 
 def _time(take: Take, rates: Mapping[_Alike, float], backend: Backend, device_kind: str) -> TakeTime:
-    if take.through:  # joined from segments, which are counted themselves
+    if take.through:  # its segments are counted separately
         return TakeTime(_writing_seconds(take), is_guessed=False)
     rate = rates.get((take.backend, take.model, take.size.width, take.size.height, device_kind))
     if rate is None:
@@ -69,23 +69,23 @@ def _time(take: Take, rates: Mapping[_Alike, float], backend: Backend, device_ki
 
 
 def expected_film_seconds(plan: FilmPlan, takes: Sequence[Take], store: Store) -> float:
-    """Seconds from the last take to the finished film and its page, on the CPU; 0 where no take calls for a new one."""
+    """Seconds from the last take to the finished film and its page, on the CPU; 0 if no new version is needed."""
     return film_seconds(plan) if _is_new_film(plan, takes, store) else 0.0
 
 
 def film_seconds(plan: FilmPlan) -> float:
-    """About how long one version of the film takes to make on the CPU, its review page included."""
+    """About how many seconds one version of the film takes on the CPU, including its review page."""
     return FILM_SECONDS + _pixels(plan.delivery) * film_frames(plan) * FILM_SECONDS_PER_PIXEL
 
 
 def expected_bytes(plan: FilmPlan, takes: Sequence[Take], store: Store) -> int:
-    """Bytes for these takes, and for the film where a new one is to be made."""
+    """Bytes for these takes, and for the film if a new version is made."""
     film = film_bytes(plan) if _is_new_film(plan, takes, store) else 0
     return sum(map(_take_bytes, takes)) + film
 
 
 def film_bytes(plan: FilmPlan) -> int:
-    """About what one version of the film needs on the disk, its review page included."""
+    """About how many bytes one version of the film needs, including its review page."""
     return round(_pixels(plan.delivery) * film_frames(plan) * H264_BYTES_PER_PIXEL) + 2_000_000
 
 
@@ -111,7 +111,7 @@ def _measured(store: Store) -> Mapping[_Alike, float]:
     """Seconds per step and frame, the median over comparable takes."""
     measured: dict[_Alike, list[float]] = defaultdict(list)
     for record in store.takes.newest(MEASURED_TAKES):
-        if "through" in record.take or record.provenance.by_group:  # the time of several devices says none of one
+        if "through" in record.take or record.provenance.by_group:  # a group's time does not give that of one device
             continue
         work = record.take["sampling"]["steps"] * record.take["frames"]
         measured[_alike(record)].append(_rendering_seconds(record) / max(work, 1))

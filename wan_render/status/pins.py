@@ -1,4 +1,4 @@
-"""Pins that keep nothing: the clip that `circle: 2@7f3a91` means is not in the store, or does not fit any more."""
+"""Pins without a clip: the clip of `circle: 2@7f3a91` is not in the store, or does not fit any more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wan_render.status.film_status import FilmStatus, ShotStatus
 
 
 def pin_warnings(status: FilmStatus) -> tuple[Problem, ...]:
-    """One for each shot that will be a slate because of its pin; nothing is rendered instead of a kept clip."""
+    """A warning for each shot that will be a slate because of its pin. Nothing is rendered instead of a kept clip."""
     return tuple(_warning(shot) for shot in status.shots if _keeps_nothing(shot))
 
 
@@ -18,6 +18,4 @@ def _keeps_nothing(shot: ShotStatus) -> bool:
 
 def _warning(shot: ShotStatus) -> Problem:
     where = shot.planned.where if shot.planned is not None else shot.id
-    return Problem(
-        where, f"this shot will be a slate: {shot.why}", "", "delete the pin, or circle a take that is there"
-    )
+    return Problem(where, f"this shot will be a slate: {shot.why}", "", "delete the pin, or circle an existing take")

@@ -1,4 +1,4 @@
-"""The value that `plan --json` prints and that lies beside every film as plan.json; docs/plan-json.md describes it."""
+"""The value of `plan --json`, and of plan.json next to every film. docs/plan-json.md describes it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from wan_render.status.film_status import FilmStatus, ShotStatus, TakeStatus
 from wan_render.status.pins import pin_warnings
 
 FORM = 1
-"""Raised whenever something that a reader may rely on is renamed or removed; additions leave it."""
+"""Goes up whenever something that a reader may rely on is renamed or removed, but not for additions."""
 
 
 def plan_json(plan: FilmPlan, status: FilmStatus, lettering: Sequence[Problem] = ()) -> dict[str, Any]:
-    """One object of plain JSON values. lettering: what the font cannot draw, for who has one to ask."""
+    """One object of plain JSON values. lettering: warnings about text that the font cannot draw, if a font was
+    asked."""
     frames = film_frames(plan)
     return {
         "version": FORM,
@@ -28,7 +29,7 @@ def plan_json(plan: FilmPlan, status: FilmStatus, lettering: Sequence[Problem] =
         "expected": _expected(status),
         "warnings": [asdict(warning) for warning in (*plan.warnings, *lettering, *pin_warnings(status))],
         "notes": [asdict(note) for note in plan.notes],
-        "loras": [_worn(worn) for worn in plan.worn],
+        "loras": [_lora(lora) for lora in plan.applied_loras],
         "shots": [_shot(shot, plan) for shot in status.shots],
         "painted": [{"keyframe": name} | _take(take, take.key, plan) for name, take in status.paintings.items()],
     }
@@ -56,9 +57,11 @@ def _film(plan: FilmPlan) -> dict[str, Any]:
     }
 
 
-def _worn(worn: AppliedLora) -> dict[str, Any]:
-    experts = [{"expert": expert or None, "layers": layers.worn, "of": layers.total} for expert, layers in worn.wearing]
-    return {"path": worn.path, "model": worn.model, "worn": experts, "left_out": worn.left_out}
+def _lora(lora: AppliedLora) -> dict[str, Any]:
+    experts = [
+        {"expert": expert or None, "layers": layers.applied, "of": layers.total} for expert, layers in lora.experts
+    ]
+    return {"path": lora.path, "model": lora.model, "worn": experts, "left_out": lora.left_out}
 
 
 def _shot(shot: ShotStatus, plan: FilmPlan) -> dict[str, Any]:

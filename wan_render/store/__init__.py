@@ -1,15 +1,15 @@
 """The outputs folder: takes by content, films by version, and what was last rendered under each shot's id.
 
-    wan-render-store.json    that it is a store (see outputs.py)
+    wan-render-store.json    marks the folder as a store (see outputs.py)
     takes/<key>/             clip.mkv, preview.mp4, first.png, last.png, take.json (see record.py)
     takes/.corrupt/<key>-1/  a damaged take, set aside
-    stages/<key>/            what a renderer worked out on the way to takes (see stages.py)
-    logs/                    what was printed at each attempt at a take (see logs.py)
+    stages/<key>/            intermediate results of takes (see stages.py)
+    logs/                    the output of each attempt to render a take (see take_logs.py)
     films/<slug>/v001/       film.mp4, index.html, …, film.json (see films.py)
     films/<slug>/memory.json, storyboard.json    what was rendered last, and from which file
-    */.locks/, */.part-*     who is at work, and what is not finished
+    */.locks/, */.part-*     locks of runs, and unfinished work
 
-Everything appears whole, by rename; nothing is overwritten. Every method is safe in several processes and threads.
+Everything appears complete, by a rename; nothing is overwritten. Every method is safe in several processes and threads.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ __all__ = [
 
 
 class Store:
-    """One outputs folder. To look at it makes nothing: the folder need not be there."""
+    """One outputs folder. Reading creates nothing: the folder need not exist."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -81,58 +81,59 @@ class Store:
     # Takes
 
     def find(self, key: str) -> Clip | None:
-        """The take if it looks whole (record, sizes); cheap, for plans."""
+        """The take, if it looks complete (record and sizes). Cheap, for plans."""
         return self.takes.find(key)
 
     def verify(self, key: str) -> Clip | None:
-        """The take if every byte is as published; a damaged one is set aside in takes/.corrupt, named in a warning
-        of the logger `wan_render.store` and by `damaged`. None, too, for one that cannot be read: see `unreadable`."""
+        """The take, if every byte is as published. A damaged one is set aside in takes/.corrupt, with a warning of the
+        logger `wan_render.store`; `damaged` then finds it. Also None for a take that cannot be read: see
+        `unreadable`."""
         return self.takes.verify(key)
 
     def damaged(self, key: str) -> Path | None:
-        """Where what is left of a damaged take lies: in its place or, once verified, set aside; None for no damage."""
+        """The folder of a damaged take: its own or, once verified, the one it was set aside in. None if undamaged."""
         return self.takes.damaged(key)
 
     def set_aside(self, key: str, why: str) -> None:
-        """Treat a take like a damaged one, for a reason in words: it stays in takes/.corrupt, named in a warning."""
+        """Treat a take as damaged: move it to takes/.corrupt, with a warning. why: the reason in words."""
         self.takes.reject(key, why)
 
     def unreadable(self, key: str) -> Problem | None:
-        """Why a take that is there cannot be read by this user; None for every other one."""
+        """Why this user cannot read an existing take; None for any other take."""
         return self.takes.unreadable(key)
 
     def record(self, key: str) -> TakeRecord:
-        """The sidecar of a take that is there. Raises ValueError or OSError otherwise."""
+        """The take.json of an existing take. Raises ValueError or OSError otherwise."""
         return self.takes.record(key)
 
     def matching(self, digits: str) -> tuple[str, ...]:
-        """Keys of the whole takes that begin with these digits."""
+        """Keys of the complete takes that begin with these digits."""
         return tuple(key for key in self.keys(digits) if self.find(key))
 
     def keys(self, digits: str) -> tuple[str, ...]:
-        """Keys that begin with these digits and have a folder, whole or not."""
+        """Keys that begin with these digits and have a folder, complete or not."""
         return tuple(key for key in self.takes.keys() if key.startswith(digits))  # noqa: SIM118
 
     def lock(self, key: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
-        """Hold one take; `waiting` is called at once and then every second while another run holds it."""
+        """Hold the lock of one take. While another run holds it, `waiting` is called at once and then every second."""
         return self.takes.lock(key, waiting)
 
     def hand_over(self, key: str) -> Callable[[], None]:
-        """Let the thread that calls what is returned go on holding the take that this one holds."""
+        """Pass this thread's lock of a take to another thread: the one that calls the returned function."""
         return self.takes.hand_over(key)
 
     def publish(self, take: Take, fill: Fill) -> Clip:
-        """`fill` writes the files into a folder beside and returns the provenance; see Takes.publish."""
+        """Publish a take. `fill` writes its files into a temporary folder; see Takes.publish."""
         return self.takes.publish(take, fill)
 
     # What was rendered, and whose it is
 
     def remembered(self, slug: str) -> Remembered:
-        """Shot id → take number → the fields of the take last rendered there, in canonical form."""
+        """Shot id → take number → the canonical fields of the take that was last rendered there."""
         return self._memory.remembered(slug)
 
     def remember(self, slug: str, shot: str, number: int, take: Take) -> None:
-        """Note what was rendered under a shot's id."""
+        """Record what was rendered under a shot's id."""
         self._memory.remember(slug, {shot: {number: take}})
 
     def remember_all(self, slug: str, takes: Mapping[str, Mapping[int, Take]]) -> None:
@@ -140,36 +141,36 @@ class Store:
         self._memory.remember(slug, takes)
 
     def claim(self, slug: str, file: Path) -> None:
-        """Note that the slug is this storyboard's. Raises InputError when another storyboard, still there, has it."""
+        """Record that the slug belongs to this storyboard. Raises InputError if another existing storyboard has it."""
         self._memory.claim(slug, file)
 
     def succession(self, slug: str, file: Path) -> str:
-        """That this storyboard will take the slug over from one that is gone; "" where it will not."""
+        """A sentence that this storyboard will take over the slug from one that is gone; "" if it will not."""
         former = self._memory.predecessor(slug, file)
         return succession(slug, former, file) if former is not None else ""
 
     def refuse_rival(self, slug: str, file: Path) -> None:
-        """Raise InputError when another storyboard has the slug here; writes nothing."""
+        """Raise InputError if another storyboard has the slug in this store. Writes nothing."""
         self._memory.refuse_rival(slug, file)
 
     # The folder as a whole
 
     def in_use(self, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
-        """Hold the folder against `prune`, with any number of other runs; `waiting` is called once for a wait."""
+        """Protect the folder from `prune`, together with other runs. `waiting` is called once if it has to wait."""
         return shared(self._use, once(waiting))
 
     def alone(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
-        """Hold the folder against every run, to delete from it; `waiting` is called once for a wait."""
+        """Keep every run out of the folder, to delete from it. `waiting` is called once if it has to wait."""
         return locked(self._use, once(waiting))
 
     def prepare(self) -> None:
-        """Make the folders, remove what dead runs left and the oldest of too many logs. Raises DiskError where nothing
-        can be written."""
+        """Make the folders, and remove leftovers of dead runs and the oldest logs. Raises DiskError if nothing can be
+        written."""
         self.refuse_file()
         for folder in (self.takes.folder, self.films.folder):
             self._probe(folder, folder / ".locks")
         self._probe(self.logs.folder)
-        with suppress(OSError):  # it is recognised by its folders too
+        with suppress(OSError):  # its folders mark it as well
             mark(self.root)
         self.takes.sweep()
         self.stages.sweep()
@@ -177,13 +178,13 @@ class Store:
         self.logs.sweep()
 
     def refuse_file(self) -> None:
-        """Raise DiskError where a file stands in the folder's place or on the way to it; writes nothing."""
-        there = next(path for path in (self.root, *self.root.absolute().parents) if os.path.exists(path))  # noqa: PTH110 - False, too, where a folder on the way may not be read
+        """Raise DiskError if the folder, or one of its parents, is a file. Writes nothing."""
+        there = next(path for path in (self.root, *self.root.absolute().parents) if os.path.exists(path))  # noqa: PTH110 - also False if a parent is unreadable
         if not there.is_dir():
             raise disk_error(self.root, NotADirectoryError(errno.ENOTDIR, ""))
 
     def _probe(self, folder: Path, *others: Path) -> None:
-        """See that files can be made there. An error names what the user knows: the outputs, or a folder in them."""
+        """Check that files can be made there. Errors name the outputs folder or a folder in it, not the probe."""
         try:
             for place in (folder, *others):
                 place.mkdir(parents=True, exist_ok=True)
@@ -191,18 +192,18 @@ class Store:
                 probe.touch()
                 probe.unlink(missing_ok=True)
         except OSError as error:
-            known = folder if os.path.exists(folder) else self.root  # noqa: PTH110 - False, too, where it may not be read
+            known = folder if os.path.exists(folder) else self.root  # noqa: PTH110 - also False if it is unreadable
             raise disk_error(known, OSError(error.errno, error.strerror)) from error
 
     def need(self, size: int) -> None:
-        """Raise DiskFullError where fewer bytes than `size` are free."""
+        """Raise DiskFullError if fewer than `size` bytes are free."""
         free = free_disk_bytes(self.root)
         if free < size:
             raise DiskFullError(
                 Problem(
                     str(self.root),
                     f"{gigabytes(free)} are free",
-                    f"about {gigabytes(size)} are needed for what is to be rendered",
+                    f"about {gigabytes(size)} are needed to render the film",
                     "free some space (`wan-render prune FILE`), or choose another folder with --outputs DIR",
                 )
             )

@@ -1,4 +1,4 @@
-"""Writing so that a reader never sees half a file, and what a disk's refusals are called: truly, and for whom."""
+"""Writes files so that readers never see half of one, and turns the system's errors into DiskErrors."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Doing = Literal["write", "read"]
 
 _ELSEWHERE = "or keep the outputs elsewhere: --outputs DIR, or WAN_RENDER_OUTPUTS"
 _FREE_SOME = f"free some space (`wan-render prune FILE`), {_ELSEWHERE}"
-_WRITABLE = f"give yourself the right to write there, {_ELSEWHERE}"
+_WRITABLE = f"get write permission there, {_ELSEWHERE}"
 _MOVE = f"move the file away, {_ELSEWHERE}"
-_FOLDER = "a folder that can be written"
-_REPAIR = f"look at the disk or the network drive (`dmesg` says more), {_ELSEWHERE}"
+_FOLDER = "a writable folder"
+_REPAIR = f"check the disk or the network drive (`dmesg` says more), {_ELSEWHERE}"
 _NO_LOCKS = ("the file system has no locks", "a file system with flock", _ELSEWHERE.removeprefix("or "))
 
 _FULL = {
@@ -30,20 +30,20 @@ _FULL = {
 }
 
 _REASONS = {
-    errno.EFBIG: ("the file would be larger than is allowed here", "files of several hundred MB", _FREE_SOME),
+    errno.EFBIG: ("the file would be larger than this system allows", "files of several hundred MB", _FREE_SOME),
     errno.EROFS: ("the file system is read-only", _FOLDER, _WRITABLE),
-    errno.ENOTDIR: ("a file stands where a folder is needed", _FOLDER, _MOVE),
-    errno.EEXIST: ("a file stands where a folder is needed", _FOLDER, _MOVE),
+    errno.ENOTDIR: ("there is a file where a folder is needed", _FOLDER, _MOVE),
+    errno.EEXIST: ("there is a file where a folder is needed", _FOLDER, _MOVE),
     errno.ENAMETOOLONG: ("the name is too long for the file system", "names of 255 bytes", "choose a shorter name"),
     errno.EMFILE: ("too many files are open", "", "allow more: `ulimit -n 4096`"),
-    errno.ENFILE: ("too many files are open on this machine", "", "end other programs"),
+    errno.ENFILE: ("too many files are open on this machine", "", "close other programs"),
     errno.ENOLCK: _NO_LOCKS,
     errno.ENOTSUP: _NO_LOCKS,
-    errno.EIO: ("the disk or the network drive does not answer as it should (input/output error)", "", _REPAIR),
+    errno.EIO: ("the disk or the network drive failed (input/output error)", "", _REPAIR),
     errno.ESTALE: ("the network drive lost the file (stale file handle)", "", _REPAIR),
-    errno.ELOOP: ("symbolic links lead in a circle", _FOLDER, "correct the links"),
+    errno.ELOOP: ("symbolic links form a loop", _FOLDER, "fix the links"),
 }
-"""Facts of the system, whatever was being done. Not in it: what depends on who may do what."""
+"""Errors whose text does not depend on the operation. Permissions are handled by `_forbidden`."""
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def disk_errors(where: Path, doing: Doing = "write") -> Iterator[None]:
 
 
 def disk_error(where: Path, error: OSError, doing: Doing = "write") -> DiskError:
-    """What the operating system said, in four parts. `where`: what it is about, where the error names no file."""
+    """The operating system's error in four parts. where: what it is about, if the error names no file."""
     place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else where
     number = error.errno or 0
     if number in _FULL:
@@ -75,25 +75,25 @@ def _as_said(error: OSError, doing: Doing) -> str:
 
 
 def _forbidden(place: Path, doing: Doing) -> Problem:
-    found = f"no permission to {doing}: {user_name(os.geteuid())} may not, and {whose(place)}"
+    found = f"no permission to {doing}: the user is {user_name(os.geteuid())}, and {whose(place)}"
     if doing == "write":
         return Problem(str(place), found, _FOLDER, _WRITABLE)
-    return Problem(str(place), found, "a file that can be read", "let its owner make it readable (chmod -R a+rX)")
+    return Problem(str(place), found, "a readable file", "let its owner make it readable (chmod -R a+rX)")
 
 
 def whose(place: Path) -> str:
-    """`takes belongs to anna, mode 0700`: of the folder on the way that keeps us out, else of the file, else of the
-    nearest folder that is there."""
-    way = [*reversed(place.absolute().parents), place]
-    closed = (path for path in way[:-1] if os.path.isdir(path) and not os.access(path, os.X_OK))  # noqa: PTH112 - False, too, where it may not be read
-    there = (path for path in reversed(way) if os.path.exists(path))  # noqa: PTH110 - likewise
+    """`takes belongs to anna, mode 0700`: about the parent folder that denies access, else the file itself, else the
+    nearest existing folder."""
+    path_from_root = [*reversed(place.absolute().parents), place]
+    closed = (path for path in path_from_root[:-1] if os.path.isdir(path) and not os.access(path, os.X_OK))  # noqa: PTH112 - also False if it is unreadable
+    there = (path for path in reversed(path_from_root) if os.path.exists(path))  # noqa: PTH110 - likewise
     barrier = next(closed, None) or next(there)
     state = barrier.stat()
     return f"{barrier} belongs to {user_name(state.st_uid)}, mode {stat.S_IMODE(state.st_mode):04o}"
 
 
 def user_name(uid: int) -> str:
-    """A user as people call it; `user 1234` where nobody gave it a name."""
+    """The name of a user; `user 1234` if it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -101,7 +101,8 @@ def user_name(uid: int) -> str:
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write beside, flush to the disk, rename into place: a reader sees the former file or this one."""
+    """Write a temporary file, flush it to the disk and rename it into place. Readers see the old file or the new
+    one."""
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as stream:
@@ -115,7 +116,7 @@ def write_whole(file: Path, content: bytes) -> None:
 
 
 def flush(path: Path) -> None:
-    """Have a file's bytes, or a folder's entries, on the disk before anything that relies on them."""
+    """Flush a file's bytes, or a folder's entries, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -142,7 +143,7 @@ def gigabytes(count: int) -> str:
 
 
 def free_disk_bytes(folder: Path) -> int:
-    """What a user may still write where `folder` is, or will be."""
+    """How many bytes a user may still write where `folder` is, or will be."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     state = os.statvfs(there)
     return state.f_bavail * state.f_frsize

@@ -1,6 +1,6 @@
-"""Films by version: films/<slug>/v001/, published whole, never overwritten.
+"""Films by version: films/<slug>/v001/, published complete, never overwritten.
 
-film.json beside each film is one JSON object, form 1: `version`, `key` (of the edit and how it was finished), `slug`,
+film.json next to each film is one JSON object, form 1: `version`, `key` (of the cut and how it was finished), `slug`,
 `title`, `frames`, `rate`, `takes` (keys of the clips in it), `slates` (shot id → why it is missing), `files` (SHA-256
 and bytes), `tags`, `made` (UTC), `wan_render` (its version).
 """
@@ -32,7 +32,7 @@ LOG = logger("wan_render.store")
 VIDEO, PAGE, RECORD = "film.mp4", "index.html", "film.json"
 
 COUNTER = "versions.json"
-"""Beside the versions of a film: `last`, the highest number that was ever given."""
+"""A file next to the versions of a film. `last`: the highest number that was ever used."""
 
 _VERSION = re.compile(r"v(\d{3,})")
 
@@ -55,15 +55,19 @@ class FilmRecord:
     version: Literal[1] = 1
 
     def to_json(self) -> bytes:
-        """As it stands in film.json."""
+        """The content of film.json."""
         return printable(_adapter().dump_json(self, indent=2).decode()).encode()
 
 
 @dataclass(frozen=True)
 class FilmVersion:
-    """One version of a film, finished. `slates`: shot id → why it is missing from the film (exit code 1 if any).
-    `reused`: nothing had changed since it was made. `takes`: keys of the clips in it. `backend`: the name of what
-    rendered them, "" for a film whose tags do not say."""
+    """One finished version of a film.
+
+    slates:  shot id → why the shot is missing from the film (exit code 1 if there are any).
+    takes:   keys of the clips in it.
+    reused:  whether nothing has changed since it was made.
+    backend: the name of the backend that rendered it; "" if the film's tags do not name it.
+    """
 
     folder: Path
     frames: int
@@ -103,7 +107,7 @@ class Films:
         return tuple(sorted(path.name for path in self.folder.iterdir() if path.is_dir() and path.name[0] != "."))
 
     def versions(self, slug: str) -> tuple[FilmVersion, ...]:
-        """The finished versions, the oldest first; one whose record cannot be read is passed over."""
+        """The finished versions, oldest first. A version whose record cannot be read is skipped."""
         numbered = sorted(self._numbered(slug))
         return tuple(film for _, folder in numbered if (film := _version(folder)) is not None)
 
@@ -112,25 +116,26 @@ class Films:
         return next(reversed(self.versions(slug)), None)
 
     def unchanged(self, slug: str, key: str) -> FilmVersion | None:
-        """The newest version, if it is of this key and every file of it is as it was published."""
+        """The newest version, if it has this key and every file is as published."""
         film = self.latest(slug)
         return film if film is not None and film.key == key and _is_whole(film.folder) else None
 
     def incomplete(self, film: FilmVersion) -> str:
-        """Which file of a version is gone or of another size, "film.mp4"; "" where none is. Nothing is hashed."""
+        """The first file of a version that is gone or has another size, "film.mp4"; "" if there is none. Hashes
+        nothing."""
         return next(
             (name for name, fact in read_film(film.folder).files.items() if not _has_size(film.folder / name, fact)), ""
         )
 
     def lock(self, slug: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
-        """Hold one film; `waiting` is called once where another run is making it."""
+        """Hold the lock of one film. `waiting` is called once if another run is making it."""
         return locked(self._lock_file(slug), once(waiting))
 
     def publish(self, slug: str, fill: Callable[[Path, str], FilmRecord]) -> FilmVersion:
-        """Fill a folder beside and rename it into place as the next version.
+        """Fill a temporary folder and rename it into place as the next version.
 
         `fill` gets the folder and the version's name, writes every file, and returns the record without `files`.
-        Raises DiskError when the disk refuses; nothing of the version is visible then.
+        Raises DiskError if the disk fails; nothing of the version is visible then.
         """
         home = self.folder / slug
         with self.lock(slug, lambda: None), disk_errors(home):
@@ -153,7 +158,7 @@ class Films:
         return film
 
     def sweep(self) -> None:
-        """Remove what dead runs left unfinished."""
+        """Remove unfinished work of dead runs."""
         for folder in self.folder.glob("*/.part-*"):
             with if_free(self._lock_file(folder.parent.name)) as free:
                 if free:
@@ -164,14 +169,14 @@ class Films:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _next_number(self, slug: str) -> int:
-        """One more than was ever given: a version that somebody was sent keeps its name, wherever the folder went."""
+        """One more than was ever used, even if versions were deleted: people may have been sent them by name."""
         file, given = self.folder / slug / COUNTER, 0
         try:
             given = int(json.loads(file.read_bytes())["last"])
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError) as error:
-            LOG.warning("%s cannot be read (%s): the next version follows the newest that is there", file, error)
+            LOG.warning("%s cannot be read (%s): the next version follows the newest existing one", file, error)
         return max(given, *(number for number, _ in self._numbered(slug)), 0) + 1
 
     def _numbered(self, slug: str) -> Iterator[tuple[int, Path]]:

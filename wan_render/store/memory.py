@@ -1,4 +1,5 @@
-"""What was last rendered under each shot's id, and whose a slug is: films/<slug>/memory.json and storyboard.json."""
+"""What was last rendered under each shot's id, and which storyboard has a slug: films/<slug>/memory.json and
+storyboard.json."""
 
 from __future__ import annotations
 
@@ -21,19 +22,19 @@ LOG = logger("wan_render.store")
 MEMORY, CLAIM = "memory.json", "storyboard.json"
 
 Remembered = Mapping[str, Mapping[int, Mapping[str, Any]]]
-"""Shot id → take number → the fields of the take, in canonical form."""
+"""Shot id → take number → the canonical fields of the take."""
 
 
 class Memory:
-    """What a films folder remembers of every slug."""
+    """What a films folder remembers about every slug."""
 
     def __init__(self, films: Path) -> None:
         self.films = films
 
     def remembered(self, slug: str) -> Remembered:
-        """What was last rendered under each shot id; empty where nothing was, or where it cannot be read.
+        """What was last rendered under each shot id; empty if nothing was, or if it cannot be read.
 
-        It serves to say why, so a damaged memory costs words, not pictures; the damage is named in a warning.
+        It only explains why shots are stale, so a damaged file is a warning, not an error.
         """
         file = self.films / slug / MEMORY
         try:
@@ -42,11 +43,11 @@ class Memory:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            LOG.warning("%s cannot be read (%s): why a shot is stale is not known any more", file, error)
+            LOG.warning("%s cannot be read (%s): the reasons why shots are stale are lost", file, error)
             return {}
 
     def remember(self, slug: str, takes: Mapping[str, Mapping[int, Take]]) -> None:
-        """Note takes under their shot ids and numbers; what is noted already is not written again."""
+        """Record takes under their shot ids and numbers. Writes nothing if nothing is new."""
         with self._locked(slug):
             known = {shot: dict(numbers) for shot, numbers in self.remembered(slug).items()}
             noted = {shot: {**known.get(shot, {}), **_canonical(numbers)} for shot, numbers in takes.items()}
@@ -54,22 +55,22 @@ class Memory:
                 self._write(slug, MEMORY, {"version": 1, "shots": known | noted})
 
     def rival(self, slug: str, file: Path) -> Path | None:
-        """Another storyboard, still there, that has this slug here; None where `file` may have it."""
+        """Another existing storyboard that has this slug in this folder; None if `file` may have it."""
         owner = self._claimant(slug)
         if owner is None or not _is_there(owner):
             return None
         return None if _is_same(owner, file) else owner
 
     def predecessor(self, slug: str, file: Path) -> Path | None:
-        """The storyboard that had this slug here and is not there any more; None where `file` had it, or nobody."""
+        """The storyboard that had this slug here and no longer exists; None if `file` had it, or none did."""
         owner = self._claimant(slug)
         return owner if owner is not None and owner != file.absolute() and not _is_there(owner) else None
 
     def claim(self, slug: str, file: Path) -> None:
-        """Note that the slug is this storyboard's. A file that was renamed or moved keeps its slug, since the former
-        one is gone; a slug that the file had before is free again.
+        """Record that the slug belongs to this storyboard. A renamed or moved file keeps its slug, since the old file
+        is gone. The file's earlier slugs become free.
 
-        Raises InputError when another storyboard has it.
+        Raises InputError if another storyboard has the slug.
         """
         self.refuse_rival(slug, file)
         with self._locked(slug):
@@ -81,27 +82,27 @@ class Memory:
         self._release_others(slug, file)
 
     def refuse_rival(self, slug: str, file: Path) -> None:
-        """Raise InputError when another storyboard has the slug here; writes nothing."""
+        """Raise InputError if another storyboard has the slug in this folder. Writes nothing."""
         if (other := self.rival(slug, file)) is not None:
             raise InputError(
                 Problem(
                     str(file),
-                    f"the slug '{slug}' is already that of {other} in this outputs folder",
+                    f"the slug '{slug}' already belongs to {other} in this outputs folder",
                     "one storyboard for each slug",
-                    f"give one of them another `film: {{slug: …}}` (and render {other.name} once, if that is the one), "
+                    f"give one of them another `film: {{slug: …}}` (for {other.name}, render it once afterwards), "
                     "or another folder with --outputs DIR",
                 )
             )
 
     def _release_others(self, slug: str, file: Path) -> None:
-        """Give up the slugs that the file had before it got this one; drafts belong to their film."""
+        """Free the slugs that the file had before this one. Drafts belong to their film."""
         for path in self.films.glob(f"*/{CLAIM}"):
             other = path.parent.name
             if film_slug(other) != film_slug(slug) and self._owner(other) == file.absolute():
                 path.unlink(missing_ok=True)
 
     def _claimant(self, slug: str) -> Path | None:
-        """Whose the slug is; a draft's is its film's until it has one of its own."""
+        """The storyboard that has the slug. Until a draft's slug is claimed, it belongs to the film's storyboard."""
         film = film_slug(slug)
         return self._owner(slug) or (self._owner(film) if film != slug else None)
 
@@ -122,15 +123,15 @@ class Memory:
 
 
 def succession(slug: str, former: Path, file: Path) -> str:
-    """What is said where a storyboard takes over the films of one that was moved, renamed or deleted."""
+    """The sentence for a storyboard that takes over the films of one that was moved, renamed or deleted."""
     return (
-        f"the film '{slug}' was made from {path_name(former)}, which is no longer there; "
+        f"the film '{slug}' was made from {path_name(former)}, which no longer exists; "
         f"{path_name(file)} takes it over, with its versions and takes"
     )
 
 
 def _is_there(file: Path) -> bool:
-    """What may not be looked at counts as there: it is somebody's."""
+    """Whether a file exists. One that cannot be accessed counts as existing: it may be somebody's."""
     try:
         file.stat()
     except OSError as error:
@@ -149,4 +150,4 @@ def _canonical(takes: Mapping[int, Take]) -> dict[int, Any]:
     return {number: canonical(take) for number, take in takes.items()}
 
 
-_in_silence: Callable[[], None] = lambda: None  # noqa: E731 - held for milliseconds: nobody is told
+_in_silence: Callable[[], None] = lambda: None  # noqa: E731 - the lock is held for milliseconds

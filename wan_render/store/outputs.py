@@ -1,10 +1,12 @@
-"""Which outputs folder is meant: one that is named, else the store that is found, else `./outputs`.
+"""Which outputs folder is used: a named one, else a store that is found, else `./outputs`.
 
-A store is a folder named `outputs` with the marker of `Store.prepare` in it, or, from before there were markers, with
-`takes/` and `films/`. It is looked for as git looks for `.git`: beside the storyboard, in every folder above it, then
-in the working folder and every folder above that. Whoever can write to a folder on the way (`/tmp`, a shared disk)
-could put a store there for others to walk into, so only one of this user is used, or, upwards from a storyboard, one
-of the storyboard's owner, as git does with `safe.directory`. A named folder is used whoever owns it.
+A store is a folder named `outputs` that contains the marker of `Store.prepare` or, from an earlier version, `takes/`
+and `films/`. It is searched for as git searches for `.git`: next to the storyboard, in every folder above it, then in
+the working folder and every folder above that.
+
+Anyone who can write to one of these folders (`/tmp`, a shared disk) could put a store there for others. So a store that
+is found must belong to this user or, above a storyboard, to the storyboard's owner; compare git's `safe.directory`. A
+named folder is used whoever owns it.
 """
 
 from __future__ import annotations
@@ -23,27 +25,31 @@ from wan_render.printable import path_name, shortened
 from wan_render.store.disk import write_whole
 
 OUTPUTS = "outputs"
-"""The name of a store that nobody named otherwise."""
+"""The name of a store that was not named by the user."""
 
 MARKER = "wan-render-store.json"
-"""The file in a folder that says that it is a store."""
+"""The file that marks a folder as a store."""
 
 LONGEST_NAMED = 300
-"""Characters of a folder that cannot be one, as a message repeats it."""
+"""Characters of an impossible folder name that a message repeats."""
 
 _ROOT = 0
-"""The user who can do everything anyway."""
+"""The user who has all permissions anyway."""
 
 _NO_FOLDERS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR)
-"""What the kernel answers to a path where there is no folder, and can be none."""
+"""The kernel's errors for a path at which no folder can exist."""
 
-_NAME_IT = "name it if you want it: --outputs DIR, or WAN_RENDER_OUTPUTS"
+_NAME_IT = "to use it, name it: --outputs DIR, or WAN_RENDER_OUTPUTS"
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """folder: absolute; it need not be there. is_named: by --outputs or WAN_RENDER_OUTPUTS. passed_over: what else was
-    found, and why it is not used."""
+    """The outputs folder of a run.
+
+    folder:      absolute; it need not exist.
+    is_named:    whether --outputs or WAN_RENDER_OUTPUTS names it.
+    passed_over: other stores that were found, and why they are not used.
+    """
 
     folder: Path
     is_named: bool = False
@@ -51,15 +57,15 @@ class Outputs:
 
     @property
     def is_new(self) -> bool:
-        """Whether it is still to be made into a store."""
+        """Whether it is not a store yet."""
         return not is_store(self.folder)
 
 
 def outputs_for(storyboard: Path | None, named: Path | None) -> Outputs:
-    """The outputs folder of a storyboard; without one, that of the working folder. Nothing is written.
+    """The outputs folder of a storyboard; without a storyboard, that of the working folder. Writes nothing.
 
-    Raises UsageError where the named one cannot be a folder, where `./outputs` would be used and is another user's, or
-    where the working folder is gone.
+    Raises UsageError if the named one cannot be a folder, if `./outputs` would be used but belongs to another user, or
+    if the working folder is gone.
     """
     here = _working_folder()
     if named is not None:
@@ -70,13 +76,14 @@ def outputs_for(storyboard: Path | None, named: Path | None) -> Outputs:
         return Outputs(_default(here, refused), passed_over=tuple(refused.values()))
     default = here / OUTPUTS
     if is_store(default) and default not in refused and not default.samefile(found):
-        refused[default] = Problem(path_name(default), f"is a store too, and {path_name(found)} is used", "", _NAME_IT)
+        found_too = f"is a store as well, but {path_name(found)} is used"
+        refused[default] = Problem(path_name(default), found_too, "", _NAME_IT)
     return Outputs(found, passed_over=tuple(refused.values()))
 
 
 def is_store(folder: Path) -> bool:
-    """Whether a folder is marked as a store, or looks like one of an older version."""
-    return os.path.lexists(folder / MARKER) or all(os.path.isdir(folder / name) for name in ("takes", "films"))  # noqa: PTH112 - False, too, where a folder may not be looked into
+    """Whether a folder is marked as a store, or looks like one of an earlier version."""
+    return os.path.lexists(folder / MARKER) or all(os.path.isdir(folder / name) for name in ("takes", "films"))  # noqa: PTH112 - also False if a folder is unreadable
 
 
 def mark(folder: Path) -> None:
@@ -87,7 +94,7 @@ def mark(folder: Path) -> None:
 
 
 def _possible(named: Path) -> Path:
-    """The same path. Raises UsageError where something else stands there, or no folder can be called so."""
+    """The same path. Raises UsageError if it is not a folder, or cannot be the name of one."""
     try:
         if not stat.S_ISDIR(named.stat().st_mode):
             raise _impossible(named, "Not a directory")
@@ -101,11 +108,11 @@ def _possible(named: Path) -> Path:
 
 def _impossible(named: Path, why: str) -> UsageError:
     where = shortened(path_name(named), LONGEST_NAMED)
-    return UsageError(Problem(where, f"cannot be the outputs folder: {why}", "a folder that is there or can be made"))
+    return UsageError(Problem(where, f"cannot be the outputs folder: {why}", "a folder that exists or can be made"))
 
 
 def _default(here: Path, refused: Mapping[Path, Problem]) -> Path:
-    """`./outputs`, which need not be there. Raises UsageError where it is another user's."""
+    """`./outputs`, which need not exist. Raises UsageError if it belongs to another user."""
     default = here / OUTPUTS
     if default in refused:
         raise UsageError(refused[default])
@@ -122,12 +129,12 @@ def _working_folder() -> Path:
     try:
         return Path.cwd()
     except OSError as error:
-        problem = Problem("the working folder", f"is gone: {error.strerror}", remedy="change to one that is there: cd")
+        problem = Problem("the working folder", f"is gone: {error.strerror}", remedy="change to an existing one: cd")
         raise UsageError(problem) from error
 
 
 def _places(storyboard: Path | None, here: Path) -> Iterator[tuple[Path, int | None]]:
-    """Where a store may be, each once, the nearest first, and the user who may own it besides this one."""
+    """The places of a store, nearest first, each once, with the other user who may own it there."""
     seen: set[Path] = set()
     starts: list[tuple[Path, int | None]] = [(here, None)]
     if storyboard is not None and "\0" not in str(storyboard):
@@ -142,13 +149,13 @@ def _places(storyboard: Path | None, here: Path) -> Iterator[tuple[Path, int | N
 
 
 def _usable(places: Iterator[tuple[Path, int | None]], refused: dict[Path, Problem]) -> Iterator[Path]:
-    """The stores that may be used; the others are noted."""
+    """The stores that may be used. The others are added to `refused`."""
     for folder, owner in places:
         try:
             if not is_store(folder):
                 continue
             stranger = _stranger(folder, owner)
-        except OSError:  # a folder that may not be looked into has no store for us
+        except OSError:  # an unreadable folder has no store for this user
             continue
         if stranger is None:
             yield folder
@@ -157,7 +164,7 @@ def _usable(places: Iterator[tuple[Path, int | None]], refused: dict[Path, Probl
 
 
 def _stranger(folder: Path, owner: int | None) -> str | None:
-    """Why a store is not to be trusted; None where it is. owner: the storyboard's, None where that does not count."""
+    """Why a store is not trusted; None if it is. owner: the storyboard's owner; None if that does not matter."""
     marker = folder / MARKER
     if marker.is_symlink() or (os.path.lexists(marker) and not stat.S_ISREG(marker.lstat().st_mode)):
         return f"its {MARKER} is not a plain file"
@@ -170,7 +177,7 @@ def _stranger(folder: Path, owner: int | None) -> str | None:
 
 
 def _is_of_project(folder: Path, owner: int | None) -> bool:
-    """Whether a folder is the owner's own, so that nobody else put anything there."""
+    """Whether a folder belongs to the owner, and nobody else can write to it."""
     state = folder.stat()
     return state.st_uid == owner and not state.st_mode & stat.S_IWOTH
 

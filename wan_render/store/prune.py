@@ -1,4 +1,4 @@
-"""Which takes nothing needs any more, and their removal."""
+"""Finds and removes takes, stages and logs that nothing needs any more."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from wan_render.take import TAKE_FORM
 from wan_render.take_fields import needs_of
 
 STAGE_DAYS = 30
-"""A stage that nothing has used for so long may go: it can be worked out again."""
+"""A stage that has not been used for this long may be deleted: it can be computed again."""
 
 LOG_DAYS = 30
-"""A log that is older tells of a failure that was mended or forgotten."""
+"""A log that is older than this may be deleted."""
 
 
 class Kind(StrEnum):
-    """What may go."""
+    """What may be deleted."""
 
     TAKE = "take"
     STAGE = "stage"
@@ -35,11 +35,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Prunable:
-    """A take that may go, a stage on the way to takes, or a log.
+    """A take, a stage or a log that may be deleted.
 
-    what: the film, shot and take that it was rendered for, in words, or what stage it is, or the log's name. made:
-    when, None where its record cannot be read; of a stage, when it was used last; of a log, when it was written last.
-    folder: where it lies; of a log, the file.
+    folder: its folder; for a log, the file.
+    what:   the film, shot and take that it was rendered for, in words; or the description of the stage; or the name of
+            the log.
+    made:   when it was made; None if its record cannot be read. For a stage, when it was last used; for a log, when it
+            was last written.
     """
 
     key: str
@@ -51,13 +53,13 @@ class Prunable:
 
 
 def prunable(plan: FilmPlan, store: Store, keep: int, pins: Iterable[str] = ()) -> tuple[Prunable, ...]:
-    """The takes in the store that nothing uses, damaged ones that were set aside, stages that are for such takes or
-    were not used for a month, and logs of more than a month ago; the largest first.
+    """Everything that may be deleted, largest first: unused takes, damaged takes that were set aside, stages of unused
+    takes, stages that were not used for 30 days, and logs that are older than 30 days.
 
-    Used are: the takes of the plan; those in the newest `keep` versions of its film and in every version of every other
-    film; what was last rendered under the shots of other films and under the plan's omitted shots; whatever begins
-    with the digits of a pin, the plan's own and `pins` (those of omitted shots are not in a plan); and the takes that
-    any of these begins on, ends on or is joined from.
+    These takes are used: takes of the plan; takes in the newest `keep` versions of its film and in every version of
+    other films; takes that were last rendered under the shots of other films or under the plan's omitted shots; takes
+    whose key begins with the digits of a pin, from the plan or `pins` (a plan does not contain the pins of omitted
+    shots); and the takes that any of these begins on, ends on or is joined from.
     """
     pinned = (*pins, *_pins(plan))
     kept = (key for key in store.takes.keys() if pinned and key.startswith(pinned))  # noqa: SIM118
@@ -72,9 +74,9 @@ def prunable(plan: FilmPlan, store: Store, keep: int, pins: Iterable[str] = ()) 
 def prune(
     plan: FilmPlan, store: Store, keep: int, pins: Iterable[str] = (), *, waiting: Callable[[], None] = lambda: None
 ) -> tuple[Prunable, ...]:
-    """Delete what `prunable` finds, once no run is at work in the folder; `waiting` is called every second until then.
+    """Delete what `prunable` finds, once no run uses the folder. `waiting` is called if it has to wait.
 
-    Raises DiskError where something cannot be deleted.
+    Raises DiskError if something cannot be deleted.
     """
     store.prepare()
     with store.alone(waiting):
@@ -95,7 +97,7 @@ def _delete(store: Store, found: Prunable) -> None:
 
 
 def _with_needed(store: Store, keys: Iterable[str]) -> set[str]:
-    """Keys, and those that their records name: frames of takes and segments."""
+    """These keys and those that their records name, for plates from other takes and for segments."""
     used: set[str] = set()
     open_keys = list(keys)
     while open_keys:
@@ -110,7 +112,7 @@ def _needed(store: Store, key: str) -> tuple[str, ...]:
     try:
         return needs_of(store.record(key).take)
     except (OSError, ValueError):
-        return ()  # nothing is there that could need anything
+        return ()  # a take that does not exist needs nothing
 
 
 def _used(plan: FilmPlan, store: Store, keep: int) -> Iterator[str]:

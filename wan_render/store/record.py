@@ -1,7 +1,7 @@
-"""take.json: what is known of a finished take, beside its clip.
+"""take.json: the record of a finished take, next to its clip.
 
-The file is one JSON object, form 1: `version`, `key`, `take` (every field that decides the pixels, canonical form of
-keys.canonical), `files` (SHA-256 and bytes of each), `provenance` (for which shot, on what, how long), `made`
+The file is one JSON object, form 1: `version`, `key`, `take` (every field that determines the pixels, in the form of
+keys.canonical), `files` (SHA-256 and bytes of each), `provenance` (for which shot, on what device, how long), `made`
 (UTC), `wan_render` (its version).
 """
 
@@ -23,12 +23,12 @@ from wan_render.take import Size
 CLIP, PREVIEW, FIRST, LAST, SIDECAR = "clip.mkv", "preview.mp4", "first.png", "last.png", "take.json"
 
 TOGETHER = " + "
-"""Between the names of devices that rendered a take together."""
+"""Joins the names of devices that rendered a take together."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A finished take as files. `frames` at `rate` per second, each of `size`."""
+    """The files of a finished take: `frames` frames of `size` at `rate` frames per second."""
 
     key: str
     folder: Path
@@ -43,28 +43,28 @@ class Clip:
 
     @property
     def preview(self) -> Path:
-        """The same in H.264, for browsers."""
+        """The clip in H.264, for browsers."""
         return self.folder / PREVIEW
 
     @property
     def sidecar(self) -> Path:
-        """What is known of it."""
+        """Its take.json."""
         return self.folder / SIDECAR
 
     @property
     def first(self) -> Path | None:
-        """The plate that it begins on, where it has one."""
+        """The plate that it begins on; None if it has none."""
         return _existing(self.folder / FIRST)
 
     @property
     def last(self) -> Path | None:
-        """The plate that it ends on, where it has one."""
+        """The plate that it ends on; None if it has none."""
         return _existing(self.folder / LAST)
 
 
 @dataclass(frozen=True)
 class FileFact:
-    """A file as it was published."""
+    """The digest and size of a file when it was published."""
 
     sha256: str
     bytes: int
@@ -72,15 +72,17 @@ class FileFact:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a take came to be: recorded beside it, not in its key.
+    """How a take was made: part of its record, but not of its key.
 
-    film, shot, number: slug, shot id and take number that it was first rendered for. why: why it was rendered.
-    model: its name in the storyboard. keyframes: file names of its plates' pictures, by `first` and `last`.
-    device, device_label: `cuda:0`, or `cuda:0 + cuda:1` of a group of equal ones, and what that is.
-    versions: what Renderer.facts said.
-    seconds: of each phase; `waiting` is for another run's lock.
-    remarks: what the plan said about this take, such as words of its prompt that the model does not read.
-    frames_checked: whether its frames were looked at when it was rendered; earlier versions kept black ones.
+    film, shot, number: slug, shot id and take number that it was first rendered for.
+    why:       why it was rendered.
+    model:     its name in the storyboard.
+    keyframes: `first` and `last` → the file names of its plates' pictures.
+    device:    `cuda:0`, or `cuda:0 + cuda:1` for a group of identical devices. device_label: what device that is.
+    seconds:   for each phase; `waiting` is the time spent waiting for another run's lock.
+    versions:  the result of Renderer.facts.
+    remarks:   what the plan reported about this take, such as words of its prompt that the model does not read.
+    frames_checked: whether its frames were checked when it was rendered. Earlier versions did not notice black ones.
     """
 
     film: str
@@ -104,7 +106,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class TakeRecord:
-    """A sidecar as a value. `take` holds the fields of the Take in canonical form."""
+    """take.json as a value. take: the canonical fields of the Take."""
 
     key: str
     take: Mapping[str, Any]
@@ -115,16 +117,16 @@ class TakeRecord:
     version: Literal[1] = 1
 
     def clip(self, folder: Path) -> Clip:
-        """The clip that this is the record of."""
+        """The clip of this record. folder: where its files are."""
         return Clip(self.key, folder, self.take["frames"], Size(**self.take["size"]), Fraction(self.take["rate"]))
 
     def to_json(self) -> bytes:
-        """As it stands in take.json."""
+        """The content of take.json."""
         return printable(_adapter().dump_json(self, indent=2).decode()).encode()
 
     @staticmethod
     def read(file: Path) -> TakeRecord:
-        """Raises ValueError for anything that is not a record, OSError where there is none."""
+        """Read a take.json. Raises ValueError if it is not a record, OSError if it cannot be read."""
         try:
             return _adapter().validate_json(file.read_bytes())
         except ValidationError as error:

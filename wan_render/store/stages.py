@@ -1,10 +1,9 @@
-"""Stages by content: what a renderer worked out on the way to a take, for other takes, processes and runs.
+"""A cache of stages, the intermediate results of takes, for other takes, processes and runs.
 
-    stages/<key>/          stage (its bytes), stage.json (what it is, SHA-256 and bytes)
-    stages/<take>.<key>/   the same, for one take alone: gone when that is published
+    stages/<key>/          stage (its bytes), stage.json (its description, SHA-256 and size)
+    stages/<take>.<key>/   the same, for a single take: deleted when that take is published
 
-A cache and nothing more: everything in it can be worked out again. stage.json's modification time is that of its last
-use.
+Everything in it can be computed again. The modification time of stage.json is that of its last use.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ LOG = logger("wan_render.store")
 CONTENT, RECORD = "stage", "stage.json"
 
 MOST_BYTES = 20_000_000_000
-"""More than this is not kept from run to run: about 2,000 shots of 480p, or as many prompts again."""
+"""The size that is kept between runs: enough for about 2,000 shots of 480p with their prompts."""
 
 
 @dataclass(frozen=True)
 class StageRecord:
-    """stage.json as a value; `what` in words."""
+    """stage.json as a value. what: the stage's description."""
 
     what: str
     sha256: str
@@ -44,8 +43,11 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class KeptStage:
-    """A stage that is there. take: the key of the take that it is for, "" where others may need it; used: when it was
-    last, in seconds since 1970."""
+    """A stage in the cache.
+
+    take: the key of the only take that needs it; "" if other takes may need it. used: the time of its last use, in
+    seconds since 1970.
+    """
 
     folder: Path
     what: str
@@ -55,13 +57,13 @@ class KeptStage:
 
 
 class StageFiles:
-    """A folder of stages; a render_values.Stages. Nothing is made in it before something is kept."""
+    """A folder of stages; implements render_values.Stages. It is created when the first stage is kept."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def find(self, stage: Stage) -> bytes | None:
-        """See Stages.find. A damaged one is named in a warning and removed."""
+        """The bytes of a stage, or None. A damaged stage is removed with a warning."""
         folder = self.folder / _name(stage)
         try:
             record = _adapter().validate_json((folder / RECORD).read_bytes())
@@ -79,7 +81,7 @@ class StageFiles:
         return content
 
     def keep(self, stage: Stage, content: bytes) -> None:
-        """See Stages.keep; one that is there stays."""
+        """Keep the bytes of a stage, unless they are already kept. Raises DiskError."""
         folder = self.folder / _name(stage)
         if folder.exists():
             return
@@ -98,16 +100,16 @@ class StageFiles:
                 shutil.rmtree(part, ignore_errors=True)
 
     def drop(self, take: str) -> None:
-        """Remove what was kept for one take alone."""
+        """Remove the stages that only this take needs."""
         for folder in self.folder.glob(f"{take}.*"):
             self.delete(folder)
 
     def kept(self) -> tuple[KeptStage, ...]:
-        """All that is there, the longest unused first."""
+        """All stages, the longest unused first."""
         return tuple(sorted(self._kept(), key=lambda stage: stage.used))
 
     def delete(self, folder: Path) -> None:
-        """Remove one; out of sight first."""
+        """Remove a stage: rename it first, so that readers never see half of it."""
         with locked(self._lock_file(folder), lambda: None), disk_errors(folder):
             gone = self.folder / f".part-{folder.name}"
             shutil.rmtree(gone, ignore_errors=True)
@@ -116,7 +118,7 @@ class StageFiles:
                 shutil.rmtree(gone)
 
     def sweep(self, most: int = MOST_BYTES) -> None:
-        """Remove what dead runs left unfinished, and the longest unused until no more than `most` bytes are there."""
+        """Remove unfinished stages of dead runs, then the longest unused ones until at most `most` bytes are left."""
         for part in self.folder.glob(".part-*"):
             with if_free(self._lock_file(self.folder / part.name.removeprefix(".part-"))) as free:
                 if free:
@@ -137,7 +139,7 @@ class StageFiles:
                 yield KeptStage(file.parent, record.what, take, record.bytes, file.stat().st_mtime)
 
     def _damaged(self, folder: Path, how: str) -> None:
-        LOG.warning("a kept stage cannot be used and is worked out again: %s", how)
+        LOG.warning("a kept stage is damaged and will be computed again: %s", how)
         with suppress(OSError):
             self.delete(folder)
 

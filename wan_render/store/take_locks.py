@@ -1,4 +1,4 @@
-"""Locks by flock: the kernel frees them on any death, so none is ever left behind by a killed run."""
+"""Locks by flock. The kernel frees them when a process dies, so a killed run leaves none behind."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from wan_render.store.disk import disk_errors
 
 POLL_SECONDS = 0.1
 NOTICE_SECONDS = 1.0
-"""How often somebody who waits says so: a device process that waits must not look stalled."""
+"""How often a waiting process reports it, so that it does not look stalled."""
 
 
 class _Held(threading.local):
-    """How often this thread holds each lock, so that a holder may ask for it again."""
+    """How often this thread has entered each lock, so that it may enter one again."""
 
     def __init__(self) -> None:
         self.depth: dict[Path, int] = {}
@@ -29,9 +29,9 @@ _held = _Held()
 
 @contextmanager
 def locked(file: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold `file`'s lock, alone. While somebody else holds it, `waiting` is called at once and then every second.
+    """Hold the exclusive lock of `file`. While another holds it, `waiting` is called at once and then every second.
 
-    A thread may enter a lock that it already holds. The file is made, and removed again by the last holder.
+    A thread may enter a lock that it already holds. The file is created, and the last holder removes it.
     """
     if file in _held.depth:
         _held.depth[file] += 1
@@ -46,7 +46,7 @@ def locked(file: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 
 def hand_over(file: Path) -> Callable[[], None]:
-    """Let another thread go on holding what this one holds: whichever calls what is returned."""
+    """Pass this thread's lock to another thread: the one that calls the returned function."""
     depth = _held.depth.pop(file)
 
     def take_over() -> None:
@@ -56,7 +56,7 @@ def hand_over(file: Path) -> Callable[[], None]:
 
 
 def once(say: Callable[[], None]) -> Callable[[], None]:
-    """A `waiting` for people, who need no reminder every second: it says so once for each wait."""
+    """A `waiting` that calls `say` only once, for messages to users."""
     unsaid = [say]
 
     def waiting() -> None:
@@ -68,7 +68,7 @@ def once(say: Callable[[], None]) -> Callable[[], None]:
 
 @contextmanager
 def if_free(file: Path) -> Iterator[bool]:
-    """Hold `file`'s lock if nobody does, this thread included; else yield False."""
+    """Hold the lock of `file` and yield True if it is free; yield False if anyone holds it, even this thread."""
     handle = None if file in _held.depth else _attempt(file, fcntl.LOCK_EX)
     if handle is None:
         yield False
@@ -79,7 +79,7 @@ def if_free(file: Path) -> Iterator[bool]:
 
 @contextmanager
 def shared(file: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold `file`'s lock together with any number of others, against those who want it alone."""
+    """Hold the lock of `file` together with other sharers; exclusive holders have to wait."""
     handle = _acquire(file, waiting, fcntl.LOCK_SH)
     try:
         yield
@@ -94,7 +94,7 @@ def _holding(file: Path, handle: int) -> Iterator[None]:
         yield
     finally:
         del _held.depth[file]
-        # Removed while it is still held: whoever waits on this very file sees that it is no longer the lock.
+        # Removed while it is still held, so that a process waiting on this file sees that it is no longer the lock.
         file.unlink(missing_ok=True)
         os.close(handle)
 
@@ -127,7 +127,7 @@ def _attempt(file: Path, mode: int) -> int | None:
 
 
 def _is(handle: int, file: Path) -> bool:
-    """Whether the file that was locked is still the one that stands there."""
+    """Whether the locked file is still the one at this path."""
     try:
         there = file.stat()
     except FileNotFoundError:

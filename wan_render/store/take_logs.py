@@ -1,5 +1,5 @@
-"""Logs of attempts: logs/<shot>-take<n>-<key>-<attempt>.log, as the farm names them. They are for people: nothing reads
-them, so the old ones may go at any time."""
+"""Logs of attempts: logs/<shot>-take<n>-<key>-<attempt>.log, as the farm names them. Only people read them, so old ones
+may be deleted at any time."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 from wan_render.store.disk import disk_errors
 
 MOST_LOGS, MOST_BYTES = 2000, 200_000_000
-"""More than these are not kept from run to run: logs of some 1,000 takes, or a few that printed without end."""
+"""How many logs and bytes are kept between runs: logs of about 1,000 takes, or a few endless ones."""
 
 AT_WORK_SECONDS = 86400.0
-"""A log that was written so recently may be a running take's."""
+"""A log that was written more recently may belong to a running take."""
 
 
 @dataclass(frozen=True)
 class KeptLog:
-    """A log that is there. written: when last, in seconds since 1970."""
+    """An existing log. written: the time of the last write, in seconds since 1970."""
 
     file: Path
     bytes: int
@@ -28,23 +28,23 @@ class KeptLog:
 
 
 class Logs:
-    """A folder of logs. Nothing is made in it before a take is rendered."""
+    """A folder of logs. It is created when the first take is rendered."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def kept(self) -> tuple[KeptLog, ...]:
-        """All that is there, the oldest first."""
+        """All logs, oldest first."""
         return tuple(sorted(self._kept(), key=lambda log: (log.written, log.file)))
 
     def delete(self, file: Path) -> None:
-        """Remove one. Raises DiskError."""
+        """Remove a log. Raises DiskError."""
         with disk_errors(file):
             file.unlink(missing_ok=True)
 
     def sweep(self, most: int = MOST_LOGS, most_bytes: int = MOST_BYTES) -> None:
-        """Remove the oldest until no more than `most` are there, and no more than `most_bytes` in all; those of the
-        last day stay."""
+        """Remove the oldest logs until at most `most` logs and `most_bytes` bytes are left. Logs of the last day are
+        kept."""
         kept = self.kept()
         count, size = len(kept), sum(log.bytes for log in kept)
         for log in kept:

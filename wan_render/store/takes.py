@@ -1,4 +1,4 @@
-"""Takes by content: takes/<key>/, published whole, verified, set aside when damaged."""
+"""Takes by content: takes/<key>/. They are published complete, verified, and set aside if damaged."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from wan_render.take import TAKE_FORM, Take, short
 LOG = logger("wan_render.store")
 
 _DAMAGE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EIO)
-"""What a damaged take answers when it is read; no permission, or too many open files, is no damage."""
+"""Errors when reading a damaged take. Missing permission or too many open files is not damage."""
 
 Fill = Callable[[Path], Provenance]
-"""Writes a take's files into a folder and says how it came to be."""
+"""Writes a take's files into a folder and returns how they were made."""
 
 
 class Takes:
-    """The folder of finished takes. Nothing is made in it before something is published."""
+    """The folder of finished takes. It is created when the first take is published."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -38,13 +38,13 @@ class Takes:
         self._closed: dict[str, Problem] = {}
 
     def find(self, key: str) -> Clip | None:
-        """The take if it is there and looks whole: its record parses, every file has its recorded size."""
+        """The take, if it looks complete: its record parses, and every file has its recorded size."""
         record = self._readable(key) if key not in self._closed else None
         return record.clip(self.folder / key) if record is not None else None
 
     def unreadable(self, key: str) -> Problem | None:
-        """Why a take that is there cannot be read by this user, now or when it was verified; None for every other one,
-        damaged ones included. It is not damaged, and no other can take its place."""
+        """Why this user cannot read an existing take, now or when it was verified; None for any other take, including
+        damaged ones. Such a take is not damaged, and cannot be replaced."""
         if key in self._closed:
             return self._closed[key]
         try:
@@ -54,7 +54,7 @@ class Takes:
         return None
 
     def has_folder(self, key: str) -> bool:
-        """Whether the take's folder is seen, whatever is in it."""
+        """Whether the take has a folder, whatever it contains."""
         return os.path.lexists(self.folder / key)
 
     def record(self, key: str) -> TakeRecord:
@@ -62,17 +62,17 @@ class Takes:
         return TakeRecord.read(self.folder / key / SIDECAR)
 
     def verify(self, key: str) -> Clip | None:
-        """The take if every byte is as it was published; a damaged one is set aside, named in a warning, and one that
-        cannot be read is left as it is: `unreadable` says why.
+        """The take, if every byte is as published. A damaged one is set aside with a warning. One that cannot be read
+        is left alone: `unreadable` says why.
 
-        What this process has verified once and nobody touched since is not hashed again.
+        A take that this process has verified is not hashed again unless it was touched.
         """
         self._closed.pop(key, None)
         try:
             return self._verify(key)
         except OSError as error:
             self._closed[key] = disk_error(self.folder / key, error, "read").problems[0]
-        except DiskError as error:  # it is damaged, and somebody else's: it cannot be set aside
+        except DiskError as error:  # damaged, but another user's, so it cannot be set aside
             self._closed[key] = error.problems[0]
         return None
 
@@ -82,32 +82,33 @@ class Takes:
             return None
         if self._damage(key):
             with self.lock(key, lambda: None):
-                # Under the lock: somebody else may have set it aside and rendered it in the meantime.
+                # Checked again under the lock: another run may have set it aside and rendered it in the meantime.
                 damage = self._damage(key)
                 if damage and os.path.lexists(folder):
                     self._set_aside(key, damage)
         return self.find(key)
 
     def damaged(self, key: str) -> Path | None:
-        """Where what is left of the take lies: in its place, until `verify` looks, or where it was set aside the last
-        time; None where it never was damaged."""
-        if os.path.exists(self.folder / key) and self.find(key) is None:  # noqa: PTH110 - False, too, where it may not be read
+        """The folder of a damaged take: its own until `verify` sets it aside, then the last one that it was set aside
+        in. None if it was never damaged."""
+        if os.path.exists(self.folder / key) and self.find(key) is None:  # noqa: PTH110 - also False if it is unreadable
             return None if self.unreadable(key) else self.folder / key
         found = sorted((self.folder / ".corrupt").glob(f"{key}-*"))
         return found[-1] if found else None
 
     def lock(self, key: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
-        """Hold one take; `waiting` is called every second while another run holds it."""
+        """Hold the lock of one take. While another run holds it, `waiting` is called at once and then every second."""
         return locked(self._lock_file(key), waiting)
 
     def hand_over(self, key: str) -> Callable[[], None]:
-        """Let the thread that calls what is returned go on holding the take that this one holds."""
+        """Pass this thread's lock of a take to another thread: the one that calls the returned function."""
         return hand_over(self._lock_file(key))
 
     def publish(self, take: Take, fill: Fill) -> Clip:
-        """Fill a folder beside, record what is in it, rename it into place. A whole take that is already there wins.
+        """Fill a temporary folder, record its files and rename it into place. A complete take that already exists is
+        kept instead.
 
-        Raises DiskError when the disk refuses; nothing of the take is visible then.
+        Raises DiskError if the disk fails; nothing of the take is visible then.
         """
         key = take.key
         with self.lock(key, lambda: None), disk_errors(self.folder):
@@ -121,7 +122,7 @@ class Takes:
                 shutil.rmtree(part, ignore_errors=True)
 
     def keys(self) -> Iterator[str]:
-        """Every key that has a folder, whole or not. Raises DiskError where the takes may not be listed."""
+        """Every key that has a folder, complete or not. Raises DiskError if the takes cannot be listed."""
         try:
             names = [path.name for path in self.folder.iterdir()]
         except (FileNotFoundError, NotADirectoryError):
@@ -131,21 +132,21 @@ class Takes:
         yield from sorted(name for name in names if not name.startswith("."))
 
     def newest(self, count: int) -> Iterator[TakeRecord]:
-        """Records of the takes published last, the newest first; unreadable ones are passed over."""
+        """Records of the takes published last, newest first. Unreadable ones are skipped."""
         dated = sorted(((self.folder / key).stat().st_mtime_ns, key) for key in self.keys())
         for _, key in dated[: -count - 1 : -1]:
             if (record := self._readable(key)) is not None:
                 yield record
 
     def sweep(self) -> None:
-        """Remove what dead runs left unfinished; a running one holds its take's lock."""
+        """Remove unfinished takes of dead runs. A live run holds the lock of its take."""
         for folder in self.folder.glob(".part-*"):
             with if_free(self._lock_file(folder.name.split("-")[1])) as free:
                 if free:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def reject(self, key: str, why: str) -> None:
-        """Set a take aside that is whole but shows nothing, for a reason in words; named in a warning."""
+        """Set aside a complete take that must not be used, with a warning. why: the reason in words."""
         with self.lock(key, lambda: None):
             if (self.folder / key).exists():
                 self._set_aside(key, why)
@@ -155,7 +156,7 @@ class Takes:
         return tuple(sorted((self.folder / ".corrupt").glob("*-*")))
 
     def delete(self, key: str, folder: Path) -> None:
-        """Remove a folder of this take, whole or set aside: out of sight first."""
+        """Remove a folder of this take, its own or one set aside: rename it first, so that readers never see half."""
         with self.lock(key, lambda: None), disk_errors(folder):
             self._clear_parts(key)
             gone = self.folder / f".part-{key}-{os.getpid()}"
@@ -177,7 +178,7 @@ class Takes:
         return record if is_whole and record.key == key and CLIP in record.files else None
 
     def _damage(self, key: str) -> str:
-        """What is wrong with a take's folder, in words; "" for a whole one. Raises OSError where it cannot be read."""
+        """What is wrong with a take's folder, in words; "" if nothing is. Raises OSError if it cannot be read."""
         folder = self.folder / key
         try:
             record = self.record(key)
@@ -186,7 +187,7 @@ class Takes:
                 return ""
             changed = _changed(folder, record)
         except ValueError as error:
-            return f"its record cannot be used: {error}"
+            return f"its record is invalid: {error}"
         except OSError as error:
             if error.errno in _DAMAGE:
                 return f"{Path(error.filename or folder).name} cannot be read: {error.strerror}"
@@ -194,7 +195,7 @@ class Takes:
         if changed:
             return f"{', '.join(changed)} changed since it was published"
         if record.key != key or content_key(TAKE_FORM, record.take) != key or CLIP not in record.files:
-            return "its record is of another take"
+            return "its record belongs to another take"
         self._verified[key] = signature
         return ""
 
@@ -232,7 +233,7 @@ class Takes:
 
 
 def _readable_files(folder: Path) -> None:
-    """Raise OSError where a take is there and cannot be read; what is not there is nobody's secret."""
+    """Raise OSError if a take exists and cannot be read, or does not exist."""
     if not stat.S_ISDIR(folder.stat().st_mode):
         return
     for file in os.scandir(folder):

@@ -1,7 +1,7 @@
-"""YAML → Storyboard: every mistake of a file at once, each with its place and what to do about it.
+"""YAML → Storyboard. Reports every mistake of a file at once, each with its place and a remedy.
 
-file → source (text) → events (refused or bounded) → nodes (places) → normal (canonical form) → the models → rules
-and references → Document.
+file → source (text) → events (refused or bounded) → nodes (places) → normal (canonical form) → the types of
+`authored` → rules and references → Document.
 """
 
 from wan_render.storyboard.json_schema import json_schema

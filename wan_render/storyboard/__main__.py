@@ -1,4 +1,4 @@
-"""`python -m wan_render.storyboard > storyboards/storyboard.schema.json`: the schema, anew from the models."""
+"""`python -m wan_render.storyboard > storyboards/storyboard.schema.json` regenerates the JSON Schema."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""Keys that stand in a wrong map, or that other tools use: where the format has them.
+"""Where the format has a key that was written in the wrong map, or that other tools use.
 
-`seed` in a shot belongs in `render`; `fps` is `film.rate`. A key that is merely misspelt is left to a guess.
+`seed` in a shot belongs in `render`; `fps` is `film.rate`. Keys that are only misspelt are guessed elsewhere.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _INSIDE = {
     "path": ("render", "loras"), "scale": ("render", "loras"),
     "expert": ("render", "loras"), "retakes": ("qc",), "keyframe": ("through",),
 }  # fmt: skip
-"""Keys of maps of their own, and the way to these."""
+"""Keys of inner maps, and the path to these maps."""
 
 _OTHERS = {
     "negative": "negative_prompt neg_prompt neg negativeprompt undesired",
@@ -76,13 +76,13 @@ _NOWHERE = {
     "denoising_strength": "every take starts from noise", "output": "--outputs names the folder",
     "output_path": "--outputs names the folder", "outputs": "--outputs names the folder",
     "device": "WAN_RENDER_DEVICES names devices", "dtype": "profiles decide about precision",
-    "precision": "profiles decide about precision", "backend": "--backend names it",
+    "precision": "profiles decide about precision", "backend": "--backend names the backend",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """allowed, remedy: for the message. same_map: the key of the same map that is meant, or ""."""
+    """allowed, remedy: for the message. same_map: the key of the same map that was meant; "" if it is in another."""
 
     allowed: str
     remedy: str
@@ -92,7 +92,7 @@ class Elsewhere:
 def known_elsewhere(
     key: str, value: Node, path: PathInFile, keys: Collection[str], beside: Collection[str]
 ) -> Elsewhere | None:
-    """Where an unknown key of the map at `path` belongs; None where the format has nothing like it.
+    """Where an unknown key of the map at `path` belongs; None if the format has nothing like it.
 
     keys: those that the map may have. beside: those that it has.
     """
@@ -102,7 +102,7 @@ def known_elsewhere(
     own = _own(folded, path)
     if own is None:
         return None
-    allowed = "" if own == key else "other tools call it so"
+    allowed = "" if own == key else "this is another tool's name for it"
     if own in keys:
         return Elsewhere(allowed, f"write {own}: {_value(folded, own, value)}", own)
     is_shot = _level(path) == "shot" and len(path) == _WITHIN["shot"]
@@ -123,7 +123,7 @@ _EVERY = _KIND | _RENDER | _LOOK | _INHERITED | _FILM | _TOP | _SHOT | frozenset
 
 
 def _own(folded: str, path: PathInFile) -> str | None:
-    """The key that one is here; some mean another thing in each part of the file."""
+    """The format's key for a foreign one; some depend on the part of the file."""
     level = _level(path)
     if (level, folded) in _BY_LEVEL:
         return _BY_LEVEL[level, folded]
@@ -131,7 +131,7 @@ def _own(folded: str, path: PathInFile) -> str | None:
 
 
 def _level(path: PathInFile) -> str:
-    """Of which part of the file a map is: a shot, a scene, a keyframe, the film, or the rest."""
+    """The part of the file that a map belongs to: a shot, a scene, a keyframe, the film, or the top."""
     if path[:1] == ("scenes",):
         return "shot" if len(path) >= 4 else "scene"
     if path[:1] == ("keyframes",):
@@ -144,8 +144,8 @@ _AT_TOP = ", at the top of the file"
 
 
 def _way(own: str, path: PathInFile, kind: str) -> tuple[tuple[str, ...], str]:
-    """The maps around a key, from the part of the file that it was found in or from the top, and which that is; no
-    way where none is known."""
+    """The maps around a key, and the place that they start from, in words. The maps start from the part of the file in
+    which the key was found, or from the top. No maps if the key is unknown."""
     level = _level(path)
     deeper = len(path) > _WITHIN.get(level, len(path))
     here = f", in the {level}" if deeper else ""
@@ -164,7 +164,7 @@ def _way(own: str, path: PathInFile, kind: str) -> tuple[tuple[str, ...], str]:
 
 
 def _inherited(own: str, level: str, kind: str, path: PathInFile, here: str) -> tuple[tuple[str, ...], str]:
-    """The way to what film, scene and shot may all say: settings of rendering and words for prompts."""
+    """As `_way`, for keys that film, scene and shot share: settings of rendering and words for prompts."""
     if own in _LOOK:
         return ("look",), here if level in ("shot", "scene") else _AT_TOP if path else ""
     inner = {True: ("render", kind), False: ("render",)}[own in _KIND] if own not in _INHERITED else ()
@@ -174,14 +174,14 @@ def _inherited(own: str, level: str, kind: str, path: PathInFile, here: str) -> 
 
 
 def _kind(beside: Collection[str]) -> str:
-    """The kind of a shot with these keys, whoever's they are."""
+    """The kind of a shot with these keys, in the names of any tool."""
     if any(key in beside for key in ("to", *_OTHERS["to"].split())):
         return "flf2v"
     return "i2v" if any(key in beside for key in ("from", *_OTHERS["from"].split())) else "t2v"
 
 
 def _nested(way: tuple[str, ...], value: str) -> str:
-    """`render: {flf2v: {steps: 20}}`; shots and LoRAs are items of lists."""
+    """`render: {flf2v: {steps: 20}}`. Shots are items of a list."""
     text = f"{way[-1]}: {value}"
     for outer in reversed([step for step in way[:-1] if step]):
         text = f"{outer}: [{{{text}}}]" if outer == "shots" else f"{outer}: {{{text}}}"
@@ -189,7 +189,7 @@ def _nested(way: tuple[str, ...], value: str) -> str:
 
 
 def _value(folded: str, own: str, node: Node) -> str:
-    """The value as it would be written: as it is, where that is short and of the same meaning."""
+    """The value for the remedy: unchanged if it is short and means the same here, else an example or `…`."""
     if own in ("from", "to") and folded != own:
         return "NAME, of a keyframe"
     text = node.text if isinstance(node, ScalarNode) else ""

@@ -1,6 +1,7 @@
-"""Text → YAML events, refused before anything is built: too deep, too many values, several documents, tags, cycles.
+"""Text → YAML events. Refuses a file before anything is built from it: too deep, too many values, several documents,
+tags, cycles.
 
-libyaml's parser is a state machine and safe on any text; its composer is recursive and is never called.
+libyaml's parser is a state machine and safe on any text. Its composer is recursive and is never called.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from wan_render.storyboard.source import Source
 
 DEEPEST = 64
 MOST_VALUES = 100_000
-"""Keys, values, lists and maps, each alias counted as what it stands for. A film of 1,000 shots has 20,000."""
+"""Keys, values, lists and maps; an alias counts as all that it stands for. A film of 1,000 shots has 20,000."""
 
 MOST_DIRECTIVES = 16
 _DIRECTIVE = re.compile(r"^%", re.MULTILINE)
 
 
 def checked_events(source: Source) -> list[Any]:
-    """The events of the file's one document. Raises StoryboardError with the first thing that is refused."""
+    """The events of the file's only document. Raises StoryboardError at the first event that is refused."""
     _check_directives(source)
     limits = _Limits(source)
     events = []
@@ -37,14 +38,14 @@ def checked_events(source: Source) -> list[Any]:
 
 
 def _check_directives(source: Source) -> None:
-    """libyaml compares every %TAG line with every other one: a file of nothing else would take minutes."""
+    """Refuse many directives: libyaml compares every %TAG line with every other one, which could take minutes."""
     for number, match in enumerate(_DIRECTIVE.finditer(source.text), start=1):
         if number > MOST_DIRECTIVES:
-            raise source.error(match.start(), "too many lines that begin with %", "", "delete them")
+            raise source.error(match.start(), "too many lines that begin with %", "", "delete these lines")
 
 
 def _parsed(source: Source) -> Iterator[Any]:
-    parser = yaml.CSafeLoader(source.text)  # a CParser; what it could construct is never asked for
+    parser = yaml.CSafeLoader(source.text)  # only its C parser is used; it constructs nothing
     try:
         while (event := parser.get_event()) is not None:
             yield event
@@ -55,8 +56,11 @@ def _parsed(source: Source) -> Iterator[Any]:
 
 
 class _Limits:
-    """Counts what the events would build. `weights` has the values of each open collection, `anchors` those of
-    each anchored one, None while it is open: an alias to that would be a cycle."""
+    """Counts the values that the events would build.
+
+    weights: the values of each open collection. anchors: the values of each anchored node; None while it is open, since
+    an alias to it would be a cycle.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -125,7 +129,7 @@ class _Limits:
         if weight is None:
             raise self._error(
                 event,
-                f"*{shortened(event.anchor, LONGEST_SHOWN)} stands inside itself",
+                f"*{shortened(event.anchor, LONGEST_SHOWN)} is used inside itself",
                 "an alias repeats what is above it",
             )
         return weight

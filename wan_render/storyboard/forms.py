@@ -1,4 +1,7 @@
-"""What may stand where in the file, read off the models: the reader walks a file by it, the schema is made of it."""
+"""The form of the file: which values are allowed where, derived from the types of `authored`.
+
+The reader follows it, and the JSON Schema is made from it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Many:
-    """A list. `single`: an item may stand for itself. `length`: how many there must be, 0 for any."""
+    """A list. single: a single item may be written without brackets. length: how many items there must be; 0 for any
+    number."""
 
     item: Form
     single: bool
@@ -31,7 +35,7 @@ class Many:
 
 @dataclass(frozen=True)
 class Table:
-    """A map from names of the author's own to values."""
+    """A map from the author's names to values."""
 
     value: Form
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of the format, for editors: made of the same forms that the reader walks by."""
+"""The JSON Schema of the format, for editors. Made from the same forms that the reader follows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ IGNORED: Schema = {"^x-": {}, "^<<$": {}}
 
 
 def json_schema() -> Schema:
-    """The schema of a storyboard as an editor's YAML 1.2 parser sees it. Accepts whatever the reader accepts."""
+    """The schema of a storyboard as an editor's YAML 1.2 parser reads it. Accepts all that the reader accepts."""
     definitions: dict[str, Schema] = {}
     root = _record(Record(STORYBOARD.model), definitions)
     shots = dict(definitions["Scene"]["properties"]["shots"])
-    shots["description"] = "The shots of a film of one scene, instead of scenes."
+    shots["description"] = "The shots of a film with one scene, instead of scenes."
     root["properties"]["shots"] = shots
     root["properties"]["keyframes"] = _or_folder(root["properties"]["keyframes"])
     return {
@@ -78,20 +78,20 @@ def _record(form: Record, definitions: dict[str, Schema]) -> Schema:
 
 
 def _property(form: Record, key: str, definitions: dict[str, Schema]) -> Schema:
-    """A key's schema with its description; an empty value means not set."""
+    """A key's schema with its description. Allows an empty value, which means not set."""
     infos = {info.alias or name: info for name, info in form.model.model_fields.items()}
     schema = _schema(form.fields[key], definitions)
     return {"description": infos[key].description or "", **_either(schema, NULL)}
 
 
 def _either(*schemas: Schema) -> Schema:
-    """One of several, those that are choices themselves spread out."""
+    """A choice of schemas; nested choices are flattened."""
     flat = [part for schema in schemas for part in (schema["anyOf"] if set(schema) == {"anyOf"} else [schema])]
     return {"anyOf": flat}
 
 
 def _is_required(model: type[Authored], name: str) -> bool:
-    """Ids are required of a value but not of a file: the reader numbers what has none."""
+    """Whether a file must have the field. Ids may be missing: the reader numbers scenes and shots without one."""
     return model.model_fields[name].is_required() and name != "id"
 
 

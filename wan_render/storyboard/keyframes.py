@@ -1,4 +1,4 @@
-"""Keyframes as written: a folder is listed, a picture or a prompt is asked for."""
+"""Keyframes as written: lists a folder, and checks that each keyframe has a picture or a prompt."""
 
 from __future__ import annotations
 
@@ -23,22 +23,25 @@ _FORMATS = {
     ".cr3": "a camera's raw format", ".nef": "a camera's raw format", ".arw": "a camera's raw format",
     ".raf": "a camera's raw format", ".orf": "a camera's raw format", ".rw2": "a camera's raw format",
 }  # fmt: skip
-"""Endings of pictures that are not read here, and what they are."""
+"""Suffixes of pictures that are not supported, and the names of their formats."""
 
 _VIDEOS = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v"})
 
 
 @dataclass(frozen=True)
 class KeyframeFolder:
-    """A listed folder. keyframes: every picture in it, in canonical form, by its name without ending. others: the other
-    files, by theirs: one of them may be meant where a keyframe is missing."""
+    """A listed folder.
+
+    keyframes: every picture in it, in canonical form, by its name without suffix.
+    others:    the other files, by name without suffix. If a keyframe is missing, one of them may be meant.
+    """
 
     keyframes: dict[str, Any] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
 
 
 def listed(folder: str, grounds: Grounds, mistakes: Mistakes) -> KeyframeFolder:
-    """`keyframes: folder/` becomes every picture in it, by its name without ending."""
+    """Every picture in the folder of `keyframes: folder/`, by its name without suffix."""
     try:
         found = listed_in(grounds, folder)
     except Misspelt as error:
@@ -48,38 +51,38 @@ def listed(folder: str, grounds: Grounds, mistakes: Mistakes) -> KeyframeFolder:
         instead = next((unread(path) for path in found.others.values() if _is_picture(path)), None)
         why, remedy = instead or ("", "")
         allowed = f"pictures: {', '.join(sorted(PICTURES))}"
-        mistakes.add(_PATH, f"{shown(folder)} has no picture in it{f': {why}' if why else ''}", allowed, remedy)
+        mistakes.add(_PATH, f"{shown(folder)} contains no pictures{f': {why}' if why else ''}", allowed, remedy)
         return KeyframeFolder()
     keyframes: dict[str, Any] = {}
     for name, paths in found.pictures.items():
         if len(paths) > 1:
-            mistakes.add((*_PATH, name), f"two pictures are called {shown(name)}: {', '.join(paths)}", "", "rename one")
+            mistakes.add((*_PATH, name), f"two pictures are named {shown(name)}: {', '.join(paths)}", "", "rename one")
         elif name == PREVIOUS:
-            mistakes.add((*_PATH, name), f"{shown(name)} is a word of the format", "", f"rename {paths[0]}")
+            mistakes.add((*_PATH, name), f"{shown(name)} is a reserved word", "", f"rename {paths[0]}")
         keyframes[name] = {"image": paths[0]}
     return KeyframeFolder(keyframes, found.others)
 
 
 def unread(path: str) -> tuple[str, str]:
-    """Why a file of the folder is no keyframe, and what to do about it."""
-    ending = PurePosixPath(path).suffix
-    if not ending:
-        return f"{path} is there, but has no ending", "add the ending of its format, such as .png or .jpg"
-    if ending.lower() in _FORMATS:
-        return f"{path} is there, but {_FORMATS[ending.lower()]} is not read", "save it as JPEG or PNG"
-    if ending.lower() in _VIDEOS:
-        return f"{path} is there, but is a video", "save one of its frames as PNG"
+    """Why a file of the folder is not a keyframe, and what to do about it."""
+    suffix = PurePosixPath(path).suffix
+    if not suffix:
+        return f"{path} exists, but has no suffix", "add the suffix of its format, such as .png or .jpg"
+    if suffix.lower() in _FORMATS:
+        return f"{path} exists, but {_FORMATS[suffix.lower()]} is not supported", "save it as JPEG or PNG"
+    if suffix.lower() in _VIDEOS:
+        return f"{path} exists, but is a video", "save one of its frames as PNG"
     remedy = "save the picture as JPEG or PNG, or rename it if it is one"
-    return f"{path} is there, but files that end in {shown(ending)} are not read", remedy
+    return f"{path} exists, but {shown(suffix)} files are not read as pictures", remedy
 
 
 def _is_picture(path: str) -> bool:
-    ending = PurePosixPath(path).suffix.lower()
-    return not ending or ending in _FORMATS
+    suffix = PurePosixPath(path).suffix.lower()
+    return not suffix or suffix in _FORMATS
 
 
 def check_keyframes(data: dict[str, Any], mistakes: Mistakes) -> None:
-    """A keyframe has an image or a prompt, and not both."""
+    """Check that each keyframe has either an image or a prompt."""
     for name, keyframe in data["keyframes"].items():
         path = (*_PATH, name)
         has = [key for key in ("image", "prompt") if key in keyframe or mistakes.has((*path, key))]

@@ -1,6 +1,6 @@
-"""Write one setting of one shot into a storyboard's file: one line changes, comments and all else stay.
+"""Writes one setting of one shot into a storyboard's file. Only that line changes; comments and all else stay.
 
-Where one line cannot be changed alone (an alias shares it, the file is read-only), the error says what to write.
+If the line cannot be changed alone (an alias shares it, the file is read-only), the error says what to write.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ class Edit:
 
     @property
     def line(self) -> str:
-        """As it stands in the file."""
+        """The text in the file: `circle: 2`."""
         return f"{self.key}: {self.value}"
 
 
 def edit_shot(document: Document, edit: Edit, wanted: Shot, *, models: Models, cache: FactCache) -> None:
-    """Write the edit into the document's file, whole or not at all; the file then reads as `wanted` for that shot,
-    and as before for all else.
+    """Write the edit into the document's file, completely or not at all. The file then reads as `wanted` for that shot,
+    and as before for everything else.
 
-    Raises UsageError, which says the line to write, where that one line cannot be changed alone.
+    Raises UsageError, which gives the line to write, if that line cannot be changed alone.
     """
     file = document.file.resolve()
     changed = _changed(document, edit, read_source(document.file))
@@ -58,8 +58,8 @@ def edit_shot(document: Document, edit: Edit, wanted: Shot, *, models: Models, c
 
 
 def _reads_as(expected: tuple[Any, ...], part: Path, document: Document, models: Models, cache: FactCache) -> bool:
-    """Whether the changed text is what it should be. What is wrong with it is nobody's business: its places are those
-    of a file that the user never sees."""
+    """Whether the changed text reads as expected. Its mistakes are not reported: their places are in a file that the
+    user never sees."""
     try:
         return read_storyboard(part, models=models, cache=cache, allow=document.allow).storyboard.scenes == expected
     except StoryboardError:
@@ -75,7 +75,8 @@ def _expected(document: Document, edit: Edit, wanted: Shot) -> tuple[Any, ...]:
 
 
 def _written_beside(document: Document, edit: Edit, text: str) -> Path:
-    """In the same folder, since the file's paths start there, with the file's own permissions."""
+    """A new file with this text: in the same folder, since the text's paths are relative to it, and with the same
+    permissions."""
     file = document.file.resolve()
     if not os.access(file, os.W_OK):
         raise _refused(document, edit, "the file is read-only")
@@ -102,7 +103,7 @@ def _changed(document: Document, edit: Edit, source: Source) -> str:
     there = shot.entry(edit.key)
     if there is not None:
         if not there.on_one_line:
-            raise _refused(document, edit, f"'{edit.key}' is an alias, has an anchor, or is longer than a line")
+            raise _refused(document, edit, f"'{edit.key}' is an alias, has an anchor, or takes several lines")
         return text[: there.start] + _spaced(text, there, edit.value) + text[there.end :]
     if shot.flow:
         end = shot.entries[-1].end
@@ -111,15 +112,15 @@ def _changed(document: Document, edit: Edit, source: Source) -> str:
 
 
 def _spaced(text: str, there: _Entry, value: str) -> str:
-    """The value with a blank before it where its key has none yet: an empty value stands right after the colon."""
+    """The value, with a space before it if there is none: an empty value starts right after the colon."""
     return value if text[there.start - 1].isspace() else f" {value}"
 
 
 def _with_new_line(document: Document, edit: Edit, text: str, shot: _ShotNode) -> str:
-    """After the shot's first key that stands on a line of its own."""
+    """The text with a new line after the shot's first key that is on a line of its own."""
     before = next((entry for entry in shot.entries if entry.on_one_line), None)
     if before is None:
-        raise _refused(document, edit, "no line of that shot stands alone")
+        raise _refused(document, edit, "no key of that shot is on a line of its own")
     end = text.find("\n", before.end)
     rest = text[before.end : end] if end >= 0 else text[before.end :]
     newline = "\r\n" if rest.endswith("\r") else "\n"
@@ -131,7 +132,7 @@ def _with_new_line(document: Document, edit: Edit, text: str, shot: _ShotNode) -
 
 @dataclass(frozen=True)
 class _Entry:
-    """A key's value in the text, in characters: [start, end)."""
+    """A key, and where its value is in the text, in characters: [start, end)."""
 
     key: str
     start: int
@@ -141,7 +142,7 @@ class _Entry:
 
 @dataclass(frozen=True)
 class _ShotNode:
-    """A shot's map as it stands in the file; `column` from 0."""
+    """A shot's map in the file. flow: whether it is in braces. column: of its first key, from 0."""
 
     flow: bool
     column: int
@@ -152,7 +153,7 @@ class _ShotNode:
 
 
 def _shot_node(document: Document, source: Source, edit: Edit) -> _ShotNode | None:
-    """The map of the shot, or None where an alias or an anchor that is used elsewhere lies on the way to it."""
+    """The map of the shot; None if it is inside an alias, or inside an anchored node that is used elsewhere."""
     kept = (yaml.NodeEvent, yaml.CollectionEndEvent)
     events: list[Any] = [event for event in checked_events(source) if isinstance(event, kept)]
     aliased = {event.anchor for event in events if isinstance(event, yaml.AliasEvent)}

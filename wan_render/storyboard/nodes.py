@@ -1,4 +1,5 @@
-"""YAML events → a tree of nodes that knows its places: anchors shared, plain `<<` merged, duplicate keys told."""
+"""YAML events → a tree of nodes with their places. Anchors are shared, plain `<<` is merged, duplicate keys are
+reported."""
 
 from __future__ import annotations
 
@@ -16,8 +17,11 @@ Mark = tuple[int, int]
 
 @dataclass(frozen=True)
 class ScalarNode:
-    """A text as it stands in the file. `end` is the place after it, in characters. idle_anchor: the name of an anchor
-    at its beginning that nothing uses: it was likely meant as a part of the text."""
+    """A text of the file.
+
+    plain: whether it is written without quotes. end: the place after it, in characters.
+    idle_anchor: the name of an unused anchor at its beginning, which was probably meant as part of the text; or "".
+    """
 
     text: str
     plain: bool
@@ -27,13 +31,13 @@ class ScalarNode:
 
     @property
     def is_null(self) -> bool:
-        """An empty value, `~` and `null` mean not set."""
+        """Whether it means "not set": an empty value, `~` or `null`."""
         return self.plain and self.text in NULLS
 
 
 @dataclass
 class ListNode:
-    """A list; `marks` are the places of its items, an alias's own."""
+    """A list. marks: the places of its items; for an alias, the place of the alias."""
 
     mark: Mark
     items: list[Node] = field(default_factory=list)
@@ -42,7 +46,7 @@ class ListNode:
 
 @dataclass(frozen=True)
 class Entry:
-    """A key and its value. `bare` is a key inside {} that has no colon: a comma cut it off from its text."""
+    """A key and its value. bare: a key inside {} without a colon. It is usually text after a comma."""
 
     key: ScalarNode
     value: Node
@@ -51,7 +55,7 @@ class Entry:
 
 @dataclass
 class MapNode:
-    """A map, its merges flattened: what it has itself goes before what it merges."""
+    """A map with its merges flattened. Its own keys override merged ones."""
 
     mark: Mark
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -71,7 +75,7 @@ class Clash:
 
 
 class Tree:
-    """Builds the nodes of a document; `clashes` are its mistakes. Recursion is bounded by the depth of events."""
+    """Builds the nodes of a document. clashes: its mistakes. The depth of the events bounds the recursion."""
 
     def __init__(self, source: Source, events: list[Any]) -> None:
         self.source = source
@@ -126,11 +130,11 @@ class Tree:
 
     def _enter(self, node: MapNode, key: ScalarNode, value: Node, *, flow: bool) -> None:
         if former := node.entries.get(key.text):
-            found = f"the key {key.text!r} is here twice, first in line {former.key.mark[0]}"
+            found = f"the key {key.text!r} is here twice, first on line {former.key.mark[0]}"
             self._clash(
                 key.mark,
                 found,
-                "a key stands once in a map",
+                "each key of a map is written once",
                 f"delete one of the two (lines {former.key.mark[0]} and {key.mark[0]})",
             )
             return
@@ -139,11 +143,11 @@ class Tree:
 
     def _only(self, former: Node | None, value: Node, mark: Mark) -> Node:
         if former is not None:
-            self._clash(mark, "'<<' is here twice", "a key stands once in a map", "write <<: [*first, *second]")
+            self._clash(mark, "'<<' is here twice", "each key of a map is written once", "write <<: [*first, *second]")
         return value
 
     def _merged(self, value: Node | None) -> list[MapNode]:
-        """The maps that a `<<` names; an earlier one goes before a later one."""
+        """The maps that a `<<` names. Earlier ones override later ones."""
         if value is None:
             return []
         parents = value.items if isinstance(value, ListNode) else [value]

@@ -1,7 +1,7 @@
-"""A tree of nodes → the canonical form that the models validate: shorthand spelt out, places kept.
+"""A tree of nodes → the canonical form that the types of `authored` validate: shorthands spelt out, places kept.
 
-Shapes and keys are checked here, where the node is at hand; what a text means is left to the models, so that one
-typo is one mistake.
+Shapes and keys are checked here, where the node is available. The meaning of a text is left to the types, so that one
+typo gives one mistake.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from wan_render.storyboard.slips import FULL_WIDTH, QUOTES, cut_by_comment, full
 from wan_render.storyboard.source import Source
 
 ABSENT: Any = object()
-"""What a key that is not set, or is told to be wrong, comes to."""
+"""The value of a key that is not set, or has a mistake that is already reported."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Mention:
 
 
 class Normaliser:
-    """Walks a file once. Fills `mistakes` (its marks, too), `mentions` and `scalars`, the nodes of all texts."""
+    """Walks a file once. Fills `mistakes` and its marks, `mentions`, and `scalars`: the nodes of all texts."""
 
     def __init__(self, source: Source, mistakes: Mistakes, guesses: Guesses) -> None:
         self.source = source
@@ -63,7 +63,7 @@ class Normaliser:
         return data
 
     def _one_scene(self, shots: Entry, *, written: bool) -> list[dict[str, Any]]:
-        """A film that writes `shots:` at the top has one scene, "1"."""
+        """The scene "1" of a film with `shots:` at the top."""
         path = ("scenes", 0, "shots")
         self.mistakes.marks[path] = shots.key.mark
         if written:
@@ -73,7 +73,7 @@ class Normaliser:
         return [scene]
 
     def _keyframes(self, entry: Entry) -> Any:
-        """Keyframes by name; a text is the folder that they lie in, kept as text for the one who lists folders."""
+        """Keyframes by name; or a text, the name of their folder, which is listed later."""
         path = ("keyframes",)
         self.mistakes.marks[path] = entry.key.mark
         if isinstance(entry.value, ScalarNode):
@@ -105,15 +105,15 @@ class Normaliser:
         self._check_cut(node, path, form)
         if control := next((c for c in node.text if unicodedata.category(c) == "Cc" and c not in "\n\t"), ""):
             found = f"the control character U+{ord(control):04X} in a text"
-            self.mistakes.add(path, found, "only line ends and tabs", "delete the escape")
+            self.mistakes.add(path, found, "allowed: line breaks and tabs", "delete the escape")
         return node.text
 
     def _check_cut(self, node: ScalarNode, path: PathInFile, form: Form) -> None:
-        """`action: take #2` would lose its end without a word. A comment has a space after its `#`."""
+        """Report a text that YAML would silently shorten: `action: take #2`. A comment has a space after its `#`."""
         if not node.plain or not isinstance(form, Scalar) or not form.spelling.free:
             return
         if node.idle_anchor:
-            found = f"{shown('&' + node.idle_anchor)} is an anchor, which nothing uses, and no part of the text"
+            found = f"{shown('&' + node.idle_anchor)} is an unused anchor, not part of the text"
             self.mistakes.add(path, found, "", f"delete it, or {QUOTES}")
         if cut := cut_by_comment(self.source, node.end):
             found = f"{shown(cut)} is cut off: '#' after a space begins a comment"
@@ -159,11 +159,11 @@ class Normaliser:
     def _check_name(self, entry: Entry, path: PathInFile, *, taken: bool) -> None:
         name = str(path[-1])
         if taken:
-            self.mistakes.add(path, f"the name {shown(name)} is here twice", "a name stands once")
+            self.mistakes.add(path, f"the name {shown(name)} is here twice", "each name is used once")
         elif name == PREVIOUS:
-            self.mistakes.add(path, f"{shown(name)} is a word of the format", "any other name", "give it another name")
-        elif not name.strip() or not _can_be_seen(name):
-            self.mistakes.add(path, f"{shown(name)} is not a name", "a name that can be seen", self._key_hint(entry))
+            self.mistakes.add(path, f"{shown(name)} is a reserved word", "any other name", "give it another name")
+        elif not name.strip() or not _is_visible(name):
+            self.mistakes.add(path, f"{shown(name)} is not a name", "a visible name", self._key_hint(entry))
         elif entry.bare:
             self.mistakes.add(path, "a name without ': ' after it", "allowed: name: value", self._key_hint(entry))
 
@@ -253,6 +253,6 @@ _FOLDER = Scalar(Spelling("a folder or a map of names", str, str, {}))
 _ROOT_KEYS = (*STORYBOARD.fields, "shots")
 
 
-def _can_be_seen(name: str) -> bool:
-    """Whether every character of a name is drawn, and no blank in it is another than the space that it looks like."""
+def _is_visible(name: str) -> bool:
+    """Whether every character of a name is drawn, and its only white space is the plain space."""
     return one_line(name) == name and not any(character.isspace() and character != " " for character in name)

@@ -1,4 +1,4 @@
-"""The files that a storyboard names: within its folder unless more is allowed, there, and of the right kind."""
+"""The files that a storyboard names: they exist, have the right kind, and are in its folder or an allowed one."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from wan_render.storyboard.guesses import Guesses
 PICTURES = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
 )
-"""Endings, in lower case, of what counts as a picture in a folder of keyframes."""
+"""Suffixes, in lower case, of the files that count as pictures in a folder of keyframes."""
 
 LONGEST_PATH, DEEPEST_PATH = 1000, 32
-"""Characters and folders of a path: each folder of one costs a look at the disk."""
+"""Characters and folders of a path. Each folder costs an access to the disk."""
 
 MOST_SIBLINGS = 1000
-"""Names of a folder that a missing one is compared with."""
+"""Names of a folder that a missing name is compared with."""
 
 
 @dataclass(frozen=True)
 class Grounds:
-    """The folder that a storyboard's paths are relative to, and those they may lead to besides it."""
+    """The folder that a storyboard's paths are relative to, and further folders that they may lead to."""
 
     folder: Path
     allow: tuple[Path, ...]
@@ -38,7 +38,7 @@ class Grounds:
         return tuple(root.resolve() for root in (self.folder, *self.allow))
 
     def file(self, text: str, noun: str) -> Path:
-        """A file that is there. Raises Misspelt otherwise; whether a place outside exists is never told."""
+        """The path of an existing file. Raises Misspelt otherwise. Never reveals whether a path outside exists."""
         path = self._place(text)
         mode = _mode(path, text)
         if mode is None:
@@ -51,7 +51,7 @@ class Grounds:
         return path
 
     def directory(self, text: str, noun: str) -> Path:
-        """A folder that is there. Raises Misspelt otherwise."""
+        """The path of an existing folder. Raises Misspelt otherwise."""
         path = self._place(text)
         mode = _mode(path, text)
         if mode is None:
@@ -61,20 +61,20 @@ class Grounds:
         return path
 
     def has_folder(self, text: str) -> bool:
-        """Whether a folder of this name is there."""
+        """Whether a folder of this name exists."""
         try:
             return stat.S_ISDIR(_mode(self._place(text), text) or 0)
         except Misspelt:
             return False
 
     def has(self, name: str) -> bool:
-        """Whether something of this name lies in the storyboard's own folder, be it a link to elsewhere."""
+        """Whether the storyboard's own folder has an entry of this name, even a link to elsewhere."""
         return len(name) <= LONGEST_PATH and "/" not in name and os.path.lexists(self.folder / name)
 
     def as_on_disk(self, text: str) -> str:
-        """A path as the disk spells it: a Mac takes names apart (`é` is `e` and an accent) that others write in one.
+        """A path as the disk spells it. A Mac decomposes names that others compose: `é` becomes `e` and an accent.
 
-        The path itself where it is there as written, leads out of the allowed folders, or is there in neither form.
+        The path is unchanged if it exists as written, leads out of the allowed folders, or exists in neither form.
         """
         if text.isascii() or len(text) > LONGEST_PATH or text.count("/") > DEEPEST_PATH:
             return text
@@ -96,7 +96,7 @@ class Grounds:
         if not text.strip():
             raise Misspelt("expected a path", found="an empty path")
         if len(text) > LONGEST_PATH or text.count("/") > DEEPEST_PATH:
-            raise Misspelt("expected a path", found=f"{shown(text)} is longer than a path can be")
+            raise Misspelt("expected a path", found=f"{shown(text)} is too long for a path")
         path = self.folder / text
         try:
             real = path.resolve()
@@ -107,7 +107,7 @@ class Grounds:
         return path
 
     def _outside(self, path: Path, real: Path, text: str) -> Misspelt:
-        """The refusal of a place that may not be looked at; a link is told from a path that says so itself."""
+        """The error for a path that leads outside, either as written or through a link."""
         written = Path(os.path.normpath(path.absolute()))
         is_link = written.is_relative_to(Path(os.path.normpath(self.folder.absolute())))
         how = f"is a link to {path_name(real)}," if is_link else "is"
@@ -115,7 +115,7 @@ class Grounds:
         return Misspelt("paths stay within it", self._allowing(real.parent), found)
 
     def _allowing(self, folder: Path) -> str:
-        """What to do about a file in a folder outside: one that holds much more than the file is not proposed."""
+        """What to do about a file in an outside folder. Broad folders (/, /home, the home folder) are not suggested."""
         is_top = len(folder.parts) <= 2  # `/` and `/home`, `/mnt`
         if is_top or folder in (Path.home(), *Path.home().parents, *self._roots[0].parents):
             return "move it there"
@@ -135,21 +135,21 @@ class Grounds:
         return self._likely(PurePosixPath(text), names)
 
     def _likely(self, path: PurePosixPath, names: list[str]) -> str:
-        """Compared by their stems: folders and endings that are alike make no name likely."""
+        """A hint at the most similar name. Only stems are compared: equal folders and suffixes say nothing."""
         stem = self.guesses.meant(path.stem, [PurePosixPath(name).stem for name in names])
         name = next((name for name in names if stem and PurePosixPath(name).stem == stem), None)
         return f"did you mean {shown(str(path.parent / name))}?" if name else ""
 
 
 def _absent(path: Path, text: str) -> str:
-    """A link that leads to nothing is there itself."""
+    """What is wrong with a path that leads to nothing: it does not exist, or is a broken link."""
     if not path.is_symlink():
-        return f"{shown(text)} is not there"
-    return f"{shown(text)} is a broken link: {path_name(path.readlink())} is not there"
+        return f"{shown(text)} does not exist"
+    return f"{shown(text)} is a broken link: {path_name(path.readlink())} does not exist"
 
 
 def _mode(path: Path, text: str) -> int | None:
-    """What kind of thing lies there, None for nothing. Raises Misspelt where that cannot be told."""
+    """The st_mode of a path; None if it does not exist. Raises Misspelt if it cannot be read."""
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -159,7 +159,7 @@ def _mode(path: Path, text: str) -> int | None:
 
 
 def name_on_disk(folder: Path, name: str) -> str:
-    """A name as it is spelt in a folder, in whichever normal form of Unicode; the name itself where it is not there."""
+    """A name as a folder spells it, in any normal form of Unicode; unchanged if the folder does not have it."""
     if os.path.lexists(folder / name):
         return name
     for form in ("NFC", "NFD"):
@@ -174,7 +174,7 @@ def name_on_disk(folder: Path, name: str) -> str:
 
 
 def file_on_disk(file: Path) -> Path:
-    """A file named on the command line, as the disk spells its name and its folders."""
+    """A file from the command line, with its name and folders as the disk spells them."""
     if str(file).isascii() or file.exists():
         return file
     found = Path(file.anchor)
@@ -184,27 +184,30 @@ def file_on_disk(file: Path) -> Path:
 
 
 def names_in(folder: Path) -> list[str]:
-    """The names in a folder, sorted, hidden ones left out; those that no text can spell, too. Raises OSError."""
+    """The names in a folder, sorted, without hidden ones and without those that are not UTF-8. Raises OSError."""
     names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - names, not paths
     return [name for name in names if not any(map(_is_undecodable, name))]
 
 
 def _is_undecodable(character: str) -> bool:
-    """Whether it stands for a byte that is no UTF-8 (PEP 383)."""
+    """Whether it stands for a byte that is not UTF-8 (PEP 383)."""
     return "\ud800" <= character <= "\udfff"
 
 
 @dataclass(frozen=True)
 class Listed:
-    """What lies in a folder of keyframes, as paths relative to the storyboard, by names without ending, in one Unicode
-    form. others: files that are not taken for pictures; a picture of another format may be among them."""
+    """The contents of a folder of keyframes: paths relative to the storyboard, by name without suffix, in one Unicode
+    form.
+
+    others: files that do not count as pictures, such as pictures in other formats.
+    """
 
     pictures: dict[str, list[str]]
     others: dict[str, str]
 
 
 def listed_in(grounds: Grounds, text: str) -> Listed:
-    """The contents of a folder of keyframes. Raises Misspelt where it is not there, or cannot be read."""
+    """The contents of a folder of keyframes. Raises Misspelt if it does not exist or cannot be read."""
     folder = grounds.directory(text, "a folder of keyframes, or a map of names")
     try:
         names = names_in(folder)

@@ -1,4 +1,4 @@
-"""The way from a file to a Document."""
+"""Reads a file into a Document."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ from wan_render.storyboard.shot_rules import check_shots, number_all
 from wan_render.storyboard.source import read_source
 from wan_render.storyboard.validation import validated
 
-if TYPE_CHECKING:  # it brings numpy, which reading a storyboard does not need
+if TYPE_CHECKING:  # importing it imports numpy, which reading a storyboard does not need
     from wan_render.model_card import Models
 
 NO_SLUG = "film"
-"""The slug of a film whose title and file name have neither a letter nor a digit."""
+"""The slug of a film whose title and file name have no letters or digits."""
 
 
 def read_storyboard(file: Path, *, models: Models, cache: FactCache, allow: tuple[Path, ...] = ()) -> Document:
     """A storyboard, read, checked and in canonical form.
 
-    models: the names that it may use. cache: facts about its pictures. allow: folders, besides the file's own, that
-    its paths may lead to. Raises StoryboardError with every mistake of the file, in its order, and nothing else
-    whatever the file holds.
+    models: the models that it may name. cache: facts about its pictures. allow: folders, besides the file's own, that
+    its paths may lead to.
+    Raises StoryboardError with every mistake, in the order of the file, and no other error, whatever the file contains.
     """
     return faultless(read_as_far_as_possible(file, models=models, cache=cache, allow=allow))
 
 
 def faultless(document: Document) -> Document:
-    """The same document. Raises StoryboardError with its mistakes, in the order of the file, if it has any."""
+    """The document itself. Raises StoryboardError with its mistakes, in the order of the file, if it has any."""
     if document.mistakes:
         raise StoryboardError(*sorted(document.mistakes, key=document.mistakes.__getitem__))
     return document
 
 
 def read_as_far_as_possible(file: Path, *, models: Models, cache: FactCache, allow: tuple[Path, ...] = ()) -> Document:
-    """As `read_storyboard`, but where only shots or pictures have mistakes: a document of the rest, with these
-    mistakes. To plan it tells mistakes of meaning besides, which reading cannot see."""
+    """As `read_storyboard`, but if only shots or pictures have mistakes, returns a document of the rest with these
+    mistakes. Planning it finds further mistakes, of meaning, which reading cannot see."""
     file = file_on_disk(file)
     source = read_source(file)
     mistakes = Mistakes(file)
@@ -73,7 +73,7 @@ def read_as_far_as_possible(file: Path, *, models: Models, cache: FactCache, all
     check_keyframes(data, mistakes)
     check_shots(data, mistakes)
     References(folder, grounds, models, cache, mistakes).check(reading.mentions)
-    if mistakes.told:
+    if mistakes.problems:
         storyboard = _storyboard(remains(data, mistakes))
         if storyboard is None:
             mistakes.raise_any()
@@ -83,13 +83,13 @@ def read_as_far_as_possible(file: Path, *, models: Models, cache: FactCache, all
         file=file,
         marks=mistakes.marks,
         allow=allow,
-        mistakes=mistakes.told,
+        mistakes=mistakes.problems,
         refused=frozenset(mistakes.refused),
     )
 
 
 def _storyboard(data: dict[str, Any] | None) -> Storyboard | None:
-    """What the models make of the canonical form, or None."""
+    """The canonical form as a Storyboard; None if it is missing or invalid."""
     if data is None:
         return None
     try:
@@ -99,7 +99,7 @@ def _storyboard(data: dict[str, Any] | None) -> Storyboard | None:
 
 
 def _used(keyframes: dict[str, Any], mentions: list[Mention]) -> list[Mention]:
-    """The pictures of a folder of keyframes that the film uses: the others are nobody's business."""
+    """The pictures of a folder of keyframes that the film uses. The others are not checked."""
     names = (mention.text for mention in mentions if mention.role in (ReferenceKind.START, ReferenceKind.KEYFRAME))
     used = {unicodedata.normalize("NFC", name) for name in names}
     return [
@@ -110,7 +110,7 @@ def _used(keyframes: dict[str, Any], mentions: list[Mention]) -> list[Mention]:
 
 
 def _named(storyboard: Storyboard, file: Path) -> Storyboard:
-    """With a title and a slug: the file's name, where it has none of its own."""
+    """The storyboard with a title and a slug. The default for both is the file's name."""
     stem = path_name(Path(file.stem))
     film = storyboard.film
     title = film.title or stem

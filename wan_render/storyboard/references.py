@@ -18,11 +18,11 @@ from wan_render.storyboard.normal import Mention
 from wan_render.storyboard.paths import Grounds
 from wan_render.storyboard.slips import full_width
 
-if TYPE_CHECKING:  # it brings numpy, which reading a storyboard does not need
+if TYPE_CHECKING:  # importing it imports numpy, which reading a storyboard does not need
     from wan_render.model_card import Models
 
 MOST_FOUND = 10_000
-"""Different names and paths of one file; a film of 1,000 shots has some 2,000."""
+"""Different names and paths in one file. A film of 1,000 shots has about 2,000."""
 
 _FILES = {
     ReferenceKind.SOUND: "a sound file",
@@ -39,8 +39,8 @@ _PATHS = frozenset(
 
 
 def spell_as_on_disk(data: dict[str, Any], mentions: list[Mention], grounds: Grounds) -> None:
-    """Write every path that is not ASCII as the disk spells it, into the canonical form and into its mention: an accent
-    can be written in two ways that look alike."""
+    """Replace every path that is not ASCII by the disk's spelling, both in the canonical form and in its mention. An
+    accented letter has two encodings that look the same."""
     for at, mention in enumerate(mentions):
         if mention.role in _PATHS and (spelt := grounds.as_on_disk(mention.text)) != mention.text:
             *way, last = mention.path
@@ -52,8 +52,11 @@ def spell_as_on_disk(data: dict[str, Any], mentions: list[Mention], grounds: Gro
 
 
 class References:
-    """Looks up what is mentioned. `keyframes` are the storyboard's own, by name, in canonical form; `others` the files
-    of their folder that are not read, by name."""
+    """Looks up everything that is mentioned.
+
+    keyframes: those of the storyboard, by name, in canonical form. others: files of their folder that are not read, by
+    name.
+    """
 
     def __init__(
         self, keyframes: KeyframeFolder, grounds: Grounds, models: Models, cache: FactCache, mistakes: Mistakes
@@ -64,7 +67,7 @@ class References:
         self.cache, self.mistakes, self.guesses = cache, mistakes, grounds.guesses
 
     def check(self, mentions: list[Mention]) -> None:
-        """Tell every mention that leads nowhere."""
+        """Report every mention that leads nowhere."""
         for mention in mentions:
             if self.mistakes.covers(mention.path) or (mention.role, mention.text) in self.found:
                 continue
@@ -83,7 +86,8 @@ class References:
 
     def _too_many(self, mention: Mention) -> bool:
         if len(self.found) >= MOST_FOUND:
-            self.mistakes.add(mention.path, "the file names too many things", f"allowed: {MOST_FOUND:,} different ones")
+            allowed = f"allowed: {MOST_FOUND:,} different ones"
+            self.mistakes.add(mention.path, "the file has too many different names and paths", allowed)
         return len(self.found) >= MOST_FOUND
 
     def _check(self, mention: Mention) -> None:
@@ -115,19 +119,19 @@ class References:
         if name == PREVIOUS:
             if mention.role is ReferenceKind.START:
                 return
-            raise Misspelt("the name of a keyframe", found="'previous' stands only after 'from'")
+            raise Misspelt("the name of a keyframe", found="'previous' is only allowed in 'from'")
         stem = PurePosixPath(name).stem
         if stem in self.keyframes and stem != name:  # `from: kf/b.png`
-            remedy = f"write {stem}: keyframes are named without folder and ending"
-            raise Misspelt("", remedy, found=f"no keyframe is called {shown(name)}")
+            remedy = f"write {stem}: keyframes are named without folder and suffix"
+            raise Misspelt("", remedy, found=f"no keyframe is named {shown(name)}")
         if (path := self._other(name)) is not None:
             why, remedy = unread(path)
-            raise Misspelt("", remedy, found=f"no keyframe is called {shown(name)}: {why}")
+            raise Misspelt("", remedy, found=f"no keyframe is named {shown(name)}: {why}")
         near = full_width(name) or self.guesses.did_you_mean(name, self.keyframes)
-        raise Misspelt(self._known(), near, found=f"no keyframe is called {shown(name)}")
+        raise Misspelt(self._known(), near, found=f"no keyframe is named {shown(name)}")
 
     def _other(self, name: str) -> str | None:
-        """A file of this name that is not read, also where the name has its ending: `from: noon.heic`."""
+        """A file of this name, with or without suffix, that is not read: `from: noon.heic`."""
         stems = (name, PurePosixPath(name).stem)
         return next((path for stem, path in self.others.items() if stem in stems), None)
 
@@ -145,7 +149,7 @@ class References:
             return
         known = f"models: {', '.join(self.models.names)}, or a folder of weights"
         raise Misspelt(
-            known, self.guesses.did_you_mean(name, self.models.names), found=f"no model is called {shown(name)}"
+            known, self.guesses.did_you_mean(name, self.models.names), found=f"no model is named {shown(name)}"
         )
 
     def _check_picture(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What can still be planned of a storyboard that has mistakes, so that those of meaning are told with them."""
+"""The part of a faulty storyboard that can still be planned, so that mistakes of meaning are reported as well."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SHOT = 4
 
 
 def remains(data: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any] | None:
-    """The canonical form without the shots that have mistakes, nor those that continue them; they are omitted.
+    """The canonical form with `status: omit` for the shots that have mistakes and those that continue them.
 
-    None where something else is wrong that every shot may follow from; only pictures may be.
+    None if there are mistakes outside of shots and pictures, since any shot may depend on these.
     """
     if mistakes.full or mistakes.elsewhere or not all(_is_local(path) for path in mistakes.refused):
         return None
@@ -32,6 +32,6 @@ def remains(data: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any] | Non
 
 
 def _is_local(path: PathInFile) -> bool:
-    """Whether a mistake is one of a shot, or of a picture."""
+    """Whether a mistake is in a shot or a picture."""
     in_shot = len(path) >= _SHOT and path[0] == "scenes" and path[2] == "shots"
     return in_shot or (len(path) == 3 and path[0] == "keyframes" and path[2] == "image")

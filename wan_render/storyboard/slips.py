@@ -1,4 +1,4 @@
-"""Frequent slips in writing YAML, recognised by what stands at the place, and said in words."""
+"""Frequent slips in writing YAML: recognises them by the text at the place, and explains them."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ FULL_WIDTH = {
 }
 _OWN_LINE = "a list begins on a line of its own"
 _WORDS = {
-    "mapping values are not allowed in this context": ("a second ': ' in one value, or a key at a wrong indent", ""),
-    "did not find expected ',' or '}'": ("a map in { } that does not go on with ',' or end with '}'", ""),
-    "did not find expected ',' or ']'": ("a list in [ ] that does not go on with ',' or end with ']'", ""),
+    "mapping values are not allowed in this context": ("a second ': ' in one value, or a wrongly indented key", ""),
+    "did not find expected ',' or '}'": ("a map in { } that does not continue with ',' or end with '}'", ""),
+    "did not find expected ',' or ']'": ("a list in [ ] that does not continue with ',' or end with ']'", ""),
     "could not find expected ':'": ("a key without ': ' after it", "allowed: key: value"),
-    "did not find expected key": ("no key where one must be", "the keys of one map begin in the same column"),
-    "did not find expected '-' indicator": ("no '- ' where one must be", "a list's items begin in the same column"),
-    "did not find expected node content": ("no value where one must be", ""),
+    "did not find expected key": ("expected a key here", "the keys of one map begin in the same column"),
+    "did not find expected '-' indicator": ("expected '- ' here", "a list's items begin in the same column"),
+    "did not find expected node content": ("expected a value here", ""),
     "found unexpected end of stream": ("a quote that is never closed", ""),
     "found unexpected ':'": ("a ':' without a space after it", "allowed: key: value"),
     "found unknown escape character": (
-        "a backslash in double quotes that means nothing",
+        "an unknown escape in double quotes",
         r"allowed: \n \t \" \\ \u4e00",
     ),
-    "block sequence entries are not allowed in this context": ("'- ' where no list can begin", _OWN_LINE),
+    "block sequence entries are not allowed in this context": ("a '- ' where no list can begin", _OWN_LINE),
     "did not find expected alphabetic or numeric character": ("'*' or '&' without a name", ""),
-    "did not find expected <document start>": ("text where the file must end, or no key where one must be", ""),
+    "did not find expected <document start>": ("text after the end of the file's map, or a missing key", ""),
     "found incompatible YAML document": ("a YAML version other than 1.1 or 1.2", ""),
     "found a tab character that violates indentation": ("a tab", "YAML is indented with spaces"),
     "did not find expected whitespace or line break": ("a tag", "a storyboard has no YAML tags"),
@@ -54,11 +54,11 @@ _INDENTED = ("did not find expected key", "did not find expected '-' indicator")
 
 
 def syntax_error(source: Source, error: yaml.YAMLError) -> StoryboardError:
-    """What libyaml says, in the words of this format and with what was probably meant."""
+    """libyaml's error in the words of this format, with what was probably meant."""
     from wan_render.storyboard.unquoted import recognised  # late: only a file with a mistake pays for it
 
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    problem = getattr(error, "problem", None) or "is no YAML"
+    problem = getattr(error, "problem", None) or "is not YAML"
     if mark is None:
         return source.error(0, problem, "a storyboard is YAML")
     found, allowed = _WORDS.get(problem, (problem, ""))
@@ -80,23 +80,23 @@ def _bad_start(character: str) -> tuple[str, str]:
 
 
 def _since(source: Source, error: Any) -> str:
-    """What was open: a quote or a bracket is mostly forgotten where it begins, not where that shows."""
+    """Where an open quote or bracket begins, if that is on another line: that is usually where the mistake is."""
     begun = getattr(error, "context_mark", None)
     context = getattr(error, "context", None) or ""
     if begun is None or not any(word in context for word in ("flow", "quoted")):
         return ""
     line = source.mark(begun.index)[0]
-    return f" (it begins in line {line})" if line != source.mark(error.problem_mark.index)[0] else ""
+    return f" (it begins on line {line})" if line != source.mark(error.problem_mark.index)[0] else ""
 
 
 def _commented(source: Source, error: Any) -> str:
-    """A '#' right before a word, in what an open bracket holds so far: it took the bracket's rest with it."""
+    """A hint at a '#' right before a word inside an open bracket: it made the rest of the line a comment."""
     begun = getattr(error, "context_mark", None)
     if begun is None or "flow" not in (getattr(error, "context", None) or ""):
         return ""
     bare = _outside_quotes(source.text[begun.index : error.problem_mark.index])
     match = re.search(r"[ \t](#[^\s#!][^\s,\]}]*)", bare)
-    return f"{match[1]!r} is a comment, and all that follows in its line: {QUOTES}" if match else ""
+    return f"{match[1]!r} and the rest of its line are a comment: {QUOTES}" if match else ""
 
 
 def _remedy(source: Source, index: int, problem: str) -> str:
@@ -118,13 +118,13 @@ def _remedy(source: Source, index: int, problem: str) -> str:
 
 
 def _wide_nearby(source: Source, index: int) -> str:
-    """What an input method may have left in the line of a place, or in the one above."""
+    """A hint at full-width characters of an input method on the line of a place, or on the line above."""
     line = source.mark(index)[0]
     return full_width(source.line(line)) or full_width(source.line(line - 1))
 
 
 def full_width(line: str) -> str:
-    """What an input method may have left in the YAML of a line, outside of quotes; "" where there is nothing."""
+    """A hint at full-width characters of an input method in the YAML of a line, outside of quotes; "" without any."""
     bare = _outside_quotes(line)
     for character, hint in FULL_WIDTH.items():
         if character in bare:
@@ -137,13 +137,13 @@ def _outside_quotes(text: str) -> str:
 
 
 def tight_colon(text: str) -> str:
-    """What to write for `from:dawn`, which YAML takes for one word; "" for another text."""
+    """A hint for `from:dawn`, which is one word in YAML; "" for other texts."""
     match = re.match(r"([a-z_0-9]+):([^\s/:].{0,30})", text)
-    return f"a blank follows a key's colon: {match[1]}: {match[2]}" if match else ""
+    return f"write a space after a key's colon: {match[1]}: {match[2]}" if match else ""
 
 
 def cut_by_comment(source: Source, end: int) -> str:
-    """The rest of the line, where `#` right before a word cut a plain text off: `take #2 of the deer`; else ""."""
+    """The rest of the line, if `#` right before a word cuts off a plain text: `take #2 of the deer`; else ""."""
     rest = source.text[end : end + 200].partition("\n")[0].rstrip("\r")
     match = re.match(r"[ \t]+(#[^\s#!].*)", rest)
     return match[1] if match else ""

@@ -1,4 +1,4 @@
-"""A file of any kind → its text, or a message that says why it cannot be a storyboard."""
+"""Any file → its text, or an error that says why it cannot be a storyboard."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wan_render.printable import path_name
 
 LARGEST_BYTES = 2 * 1024 * 1024
 SIBLINGS_READ = 20
-"""Of a folder with a thousand YAML files so many are looked into for a storyboard."""
+"""YAML files in a folder that are searched for a storyboard: a folder may have thousands."""
 
 _OF_A_STORYBOARD = re.compile(rb"^(film|shots|scenes|keyframes)[ \t]*:", re.MULTILINE)
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -33,7 +33,7 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Source:
-    """A storyboard's text, and where it came from, as the user named it."""
+    """A storyboard's text, and its file as the user named it."""
 
     file: Path
     text: str
@@ -43,30 +43,30 @@ class Source:
         return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
 
     def mark(self, index: int) -> tuple[int, int]:
-        """(line, column), from 1, as an editor counts them, of a character; past the end: the last one's."""
+        """(line, column) of a character, both from 1, as an editor counts them. Past the end, that of the last one."""
         index = min(index, max(len(self.text) - 1, 0))
         line = bisect.bisect_right(self._starts, index)
         return line, index - self._starts[line - 1] + 1
 
     def begin(self, number: int) -> int:
-        """The place where a line begins, by its number from 1, in characters."""
+        """Where a line begins, in characters. number: from 1."""
         return self._starts[number - 1]
 
     def line(self, number: int) -> str:
-        """A line by its number from 1, without its end; "" outside."""
+        """A line without its line break; "" outside of the text. number: from 1."""
         if not 1 <= number <= len(self._starts):
             return ""
         end = self._starts[number] if number < len(self._starts) else len(self.text)
         return self.text[self._starts[number - 1] : end].rstrip("\r\n")
 
     def error(self, index: int, found: str, allowed: str = "", remedy: str = "") -> StoryboardError:
-        """The one mistake that keeps the rest of the file from being read."""
+        """An error at a character, after which the rest of the file cannot be read."""
         line, column = self.mark(index)
         return StoryboardError(Problem(f"{path_name(self.file)}:{line}:{column}", found, allowed, remedy))
 
 
 def read_source(file: Path) -> Source:
-    """The text of a file. Raises StoryboardError for whatever is not a UTF-8 text of at most 2 MiB."""
+    """The text of a file. Raises StoryboardError unless it is a UTF-8 text of at most 2 MiB."""
     return Source(file, _decoded(file, _bytes(file)))
 
 
@@ -103,7 +103,7 @@ def _too_large(file: Path) -> StoryboardError:
 
 
 def _siblings(file: Path) -> str:
-    """Where the storyboard may be instead."""
+    """Which storyboards are in the file's folder, as a hint; "" if there are none."""
     try:
         found = sorted(path for path in file.parent.iterdir() if path.suffix in (".yaml", ".yml"))
         names = [path.name for path in found[:SIBLINGS_READ] if _may_be_a_storyboard(path)][:3]
@@ -113,7 +113,7 @@ def _siblings(file: Path) -> str:
 
 
 def _may_be_a_storyboard(file: Path) -> bool:
-    """Whether a line begins as a storyboard's does: a prefect.yaml or a compose.yaml is no help to anybody."""
+    """Whether the file has a storyboard's key at the top. Suggesting a prefect.yaml would not help."""
     if not file.is_file():
         return False
     with suppress(OSError), file.open("rb") as opened:
@@ -123,7 +123,7 @@ def _may_be_a_storyboard(file: Path) -> bool:
 
 def _decoded(file: Path, data: bytes) -> str:
     if data.startswith(_UTF16_MARKS) or b"\x00" in data[:4]:
-        raise _refused(file, "is saved as UTF-16 or is no text", "a storyboard is UTF-8 text", "save it as UTF-8")
+        raise _refused(file, "is UTF-16 or not a text file", "a storyboard is UTF-8 text", "save it as UTF-8")
     data = data.removeprefix(_UTF8_MARK)
     try:
         source = Source(file, data.decode("utf-8"))

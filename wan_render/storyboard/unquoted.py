@@ -1,4 +1,4 @@
-"""Texts that needed quotes: what YAML made of them, told where the text was cut and not where that shows."""
+"""Texts that need quotes: reports where YAML cut the text, not where libyaml noticed it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OR_BLOCK = "put the text in quotes, or write | after its key and the text below"
 
 @dataclass(frozen=True)
 class Slip:
-    """A mistake recognised. index: its place in the text, in characters."""
+    """A recognised mistake. index: its place in the text, in characters."""
 
     index: int
     found: str
@@ -24,7 +24,7 @@ class Slip:
 
 
 def recognised(source: Source, index: int, problem: str) -> Slip | None:
-    """What was probably meant where libyaml found a problem at a place; None where nothing is known of it."""
+    """The mistake behind libyaml's problem at a place; None if it is not recognised."""
     return next((slip for see in _RECOGNISERS if (slip := see(source, index, problem)) is not None), None)
 
 
@@ -34,7 +34,7 @@ _BROKEN_OFF = ("did not find expected key", "did not find expected '-' indicator
 
 
 def _ended_by_comment(source: Source, index: int, problem: str) -> Slip | None:
-    """`through fog # and then`, and the text goes on in the next line, which fits nowhere now."""
+    """`through fog # and then`, with a text that continues on the next line."""
     if not problem.startswith((*_BROKEN_OFF, "did not find expected ','", "mapping values")):
         return None
     number = source.mark(index)[0]
@@ -74,12 +74,12 @@ def _beside_block_sign(source: Source, index: int, problem: str) -> Slip | None:
         return None
     line, column = source.mark(index)
     sign = re.search(r"[|>]", source.line(line)[: column - 1])
-    found = f"text beside {sign[0] if sign else '|'}"
-    return Slip(index, found, "the text begins in the next line, indented", f"write it there, or {QUOTES}")
+    found = f"text after {sign[0] if sign else '|'}"
+    return Slip(index, found, "the text begins on the next line, indented", f"write it there, or {QUOTES}")
 
 
 def _block_not_indented(source: Source, index: int, problem: str) -> Slip | None:
-    """`action: |`, and the text below it as far left as its key."""
+    """`action: |`, with a text below it that is indented no more than its key."""
     if not problem.startswith(_BROKEN_OFF):
         return None
     above = next(_lines_above(source, source.mark(index)[0]), None)
@@ -89,22 +89,22 @@ def _block_not_indented(source: Source, index: int, problem: str) -> Slip | None
 
 
 def _not_indented(_source: Source, index: int, problem: str) -> Slip | None:
-    """A second line of a text that stands as far left as its key."""
+    """A second line of a text that is indented no more than its key."""
     if problem != "could not find expected ':'":
         return None
-    remedy = f"if it goes on from the line above, indent it more than its key, or {QUOTES}"
+    remedy = f"if it continues the line above, indent it more than its key, or {QUOTES}"
     return Slip(index, "a key without ': ' after it", "allowed: key: value", remedy)
 
 
 _BEGINS = {
     "mapping keys are not allowed in this context": "a text that begins with '? '",
-    "block sequence entries are not allowed in this context": "'- ' where no list can begin",
+    "block sequence entries are not allowed in this context": "a '- ' where no list can begin",
     "found unknown directive name": "a line that begins with %",
 }
 
 
 def _begins_with_sign(source: Source, index: int, problem: str) -> Slip | None:
-    """A text that begins with a sign of YAML: `? who`, `- a deer`, `%d`, `, and then`."""
+    """A text that begins with a YAML indicator: `? who`, `- a deer`, `%d`, `, and then`."""
     if problem == "did not find expected node content" and source.text[index : index + 1] == ",":
         return Slip(index, "a text that begins with ','", "", QUOTES)
     if problem == "found unexpected ':'":
@@ -123,10 +123,11 @@ def _begins_with_sign(source: Source, index: int, problem: str) -> Slip | None:
 
 
 def _never_closed(_source: Source, index: int, problem: str) -> Slip | None:
-    """`'tis the deer`, and no second apostrophe."""
+    """`'tis the deer`, without a second apostrophe."""
     if problem != "found unexpected end of stream":
         return None
-    return Slip(index, "a quote that is never closed", "", "close it; a text with an apostrophe goes in double quotes")
+    remedy = "close it; put a text with an apostrophe in double quotes"
+    return Slip(index, "a quote that is never closed", "", remedy)
 
 
 _RECOGNISERS: tuple[Callable[[Source, int, str], Slip | None], ...] = (
@@ -160,7 +161,7 @@ def _indent(line: str) -> int:
 
 
 def _comment(line: str) -> re.Match[str] | None:
-    """The comment of a line, outside of quotes."""
+    """The comment on a line, if it has one outside of quotes."""
     bare = re.sub(r'"[^"]*"|(?<![^\s\[{,:])\'[^\']*\'', lambda quoted: "x" * len(quoted[0]), line)
     match = re.search(r"(?:^|(?<=[ \t]))#.*", bare)
     return re.compile(r"\s#.*|^#.*").search(line, max(0, match.start() - 1)) if match else None

@@ -1,4 +1,4 @@
-"""The canonical form → a Storyboard, every refusal of the models told at its place."""
+"""The canonical form → a Storyboard. Reports every invalid value at its place."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from wan_render.storyboard.slips import QUOTES, cut_by_comment, full_width
 
 
 def validated(data: dict[str, Any], reading: Normaliser) -> Storyboard | None:
-    """The storyboard, or None after telling what is wrong. Keys are those of the file (`from`), never attributes'."""
+    """The storyboard; None if it is invalid, with the mistakes added. Keys are those of the file: `from`, not
+    `from_`."""
     try:
         return Storyboard.model_validate(data, by_alias=True, by_name=False)
     except ValidationError as error:
         for details in error.errors(include_url=False, include_input=False):
             if reading.mistakes.full:
                 break
-            _tell(details, reading)
+            _report(details, reading)
         return None
 
 
-def _tell(details: ErrorDetails, reading: Normaliser) -> None:
+def _report(details: ErrorDetails, reading: Normaliser) -> None:
     path = details["loc"]
     if reading.mistakes.covers(path):
         return

@@ -100,7 +100,7 @@ def test_of_unlike_gpus_one_that_can_is_enough(smi: Smi, flash3: str, listed: st
         ("CUDA_VISIBLE_DEVICES", "1", "compute capability 8.9"),
         ("CUDA_VISIBLE_DEVICES", "0", ""),
         ("WAN_RENDER_KERNELS", "stock", "WAN_RENDER_KERNELS is 'stock'; allowed: exact; set WAN_RENDER_KERNELS=auto"),
-        ("WAN_RENDER_DEVICES", "cuda:7", "WAN_RENDER_DEVICES: no device is called 'cuda:7'; allowed: auto, or some of"),
+        ("WAN_RENDER_DEVICES", "cuda:7", "WAN_RENDER_DEVICES: unknown device 'cuda:7'; allowed: auto, or some of"),
     ],
 )
 @pytest.mark.parametrize("flash3", ["with"], indirect=True)
@@ -159,7 +159,7 @@ def test_a_draft_is_computed_as_exact_is_on_any_other_gpu(smi: Smi, name: str) -
     found = variant("draft", gpus())
     assert (found.name, found.others) == ("exact", {"": "in float8"})
     words = "profile 'draft' is computed like exact; float8 needs a Hopper GPU with FlashAttention 3"
-    assert found.told == f"{words} (cuda:0: the device has compute capability {CAPABILITIES[name]})"
+    assert found.note == f"{words} (cuda:0: the device has compute capability {CAPABILITIES[name]})"
     assert unable("draft", gpus(), found.name) == {}
     assert missing_for("draft", KINDS, found.name) is None
 
@@ -169,16 +169,16 @@ def test_a_draft_is_computed_as_exact_is_on_any_other_gpu(smi: Smi, name: str) -
 def test_a_draft_has_one_variant_on_unlike_devices(smi: Smi) -> None:
     smi(H200 + RTX, capabilities=HOPPER + ADA)
     assert variant("draft", gpus()).name == "exact"
-    assert "cuda:1: the device has compute capability 8.9" in variant("draft", gpus()).told
+    assert "cuda:1: the device has compute capability 8.9" in variant("draft", gpus()).note
 
 
 @pytest.mark.usefixtures("smi")
 def test_a_draft_on_a_cpu_and_where_nobody_knows() -> None:
     assert variant("draft", (cpu(),)).name == "exact"
-    assert "cpu: the device is not an NVIDIA GPU" in variant("draft", (cpu(),)).told
+    assert "cpu: the device is not an NVIDIA GPU" in variant("draft", (cpu(),)).note
     elsewhere = variant("draft", ())
     assert (elsewhere.name, elsewhere.others) == ("", {"exact": "computed like exact"})
-    assert "is planned in float8, for a Hopper GPU" in elsewhere.told
+    assert "is planned in float8, for a Hopper GPU" in elsewhere.note
 
 
 @pytest.mark.parametrize("flash3", ["with"], indirect=True)
@@ -187,7 +187,7 @@ def test_a_draft_with_stock_kernels_is_computed_as_exact_is(smi: Smi, monkeypatc
     smi(H200, capabilities=HOPPER)
     monkeypatch.setenv("WAN_RENDER_KERNELS", "stock")
     assert variant("draft", gpus()).name == "exact"
-    assert "WAN_RENDER_KERNELS is 'stock'" in variant("draft", gpus()).told
+    assert "WAN_RENDER_KERNELS is 'stock'" in variant("draft", gpus()).note
 
 
 def test_a_gpu_that_does_not_answer_gets_the_variant_that_every_one_can(smi: Smi) -> None:
@@ -203,7 +203,7 @@ def test_other_profiles_have_one_variant(smi: Smi, profile: str) -> None:
 
 def test_devices_that_do_not_answer_cannot(smi: Smi) -> None:
     smi(H200, capabilities="GPU-aaaa-1, [N/A]\n")
-    assert unable("fast", gpus())["cuda:0"].found.startswith("its abilities are unknown: nvidia-smi says [N/A]")
+    assert unable("fast", gpus())["cuda:0"].found.startswith("its abilities are unknown: nvidia-smi reports [N/A]")
 
 
 def test_a_broken_driver_is_said_and_what_to_do(smi: Smi) -> None:

@@ -70,7 +70,7 @@ def test_every_way_of_naming_means_the_same_layer(tmp_path: Path, naming: str) -
     changes = lora_changes(tmp_path / "a")
     assert list(changes.parts[""]) == ["blocks.3.attn1.to_out.0.weight"]
     (high, low) = lora_fit(A14B, tmp_path / "a").layers
-    assert (high.worn, high.total) == (low.worn, low.total) == (1, 1)
+    assert (high.applied, high.total) == (low.applied, low.total) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_file_of_both_experts_has_a_part_for_each(tmp_path: Path, high: str, l
     assert parts["high"] != parts["low"]
     assert lora_fit(A14B, tmp_path / "a").has_parts
     (only,) = lora_fit(FLF2V, tmp_path / "a").layers
-    assert (only.worn, only.total) == (1, 2)
+    assert (only.applied, only.total) == (1, 2)
     written(tmp_path / "b", entries(pair(low, 5120)))
     assert lora_fit(A14B, tmp_path / "b").meant_for == "low"
 
@@ -103,10 +103,10 @@ def test_layers_for_pictures_are_left_out_where_a_model_does_without_clip(tmp_pa
     layers = ("self_attn.q", "cross_attn.k_img", "cross_attn.v_img")
     written(tmp_path / "a", entries(square(5120, layers, blocks=40)))
     for fit in lora_fit(A14B, tmp_path / "a").layers:
-        assert (fit.worn, fit.total) == (40, 120)
+        assert (fit.applied, fit.total) == (40, 120)
         assert "pictures that CLIP sees" in fit.left_out[0].why
     (fit,) = lora_fit(FLF2V, tmp_path / "a").layers
-    assert (fit.worn, fit.total, fit.left_out) == (120, 120, ())
+    assert (fit.applied, fit.total, fit.left_out) == (120, 120, ())
 
 
 FAMILIES: dict[str, dict[str, tuple[int, ...]]] = {
@@ -186,7 +186,7 @@ def test_what_would_be_applied_wrongly_is_refused(tmp_path: Path, header: dict[s
 @pytest.mark.parametrize("dtype", ["F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"])
 def test_every_floating_point_type_is_read(tmp_path: Path, dtype: str) -> None:
     written(tmp_path / "a", entries(pair(Q, 5120), dtype))
-    assert lora_fit(FLF2V, tmp_path / "a").layers[0].worn == 1
+    assert lora_fit(FLF2V, tmp_path / "a").layers[0].applied == 1
 
 
 def test_differences_of_norms_biases_and_tables_are_layers_too(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_differences_of_norms_biases_and_tables_are_layers_too(tmp_path: Path) -
     }
     written(tmp_path / "a", entries(tensors))
     (layers,) = lora_fit(FLF2V, tmp_path / "a").layers
-    assert (layers.worn, layers.total) == (9, 9)
+    assert (layers.applied, layers.total) == (9, 9)
 
 
 def test_each_part_has_the_scale_that_is_declared_for_it(tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ def for_expert(loras: tuple[Lora, ...], files: Mapping[str, Path], component: st
     """The LoRAs of a take that a transformer wears: `transformer` is the high-noise expert, `transformer_2` the low.
     Of a file with a part for each it wears its own, and `expert` then names that part."""
     own = LOW if component == "transformer_2" else HIGH
-    worn = (lora for lora in loras if lora.is_worn_by(own))
+    worn = (lora for lora in loras if lora.is_used_by(own))
     return tuple((_of_part(lora, own), files[lora.content]) for lora in worn)
 
 

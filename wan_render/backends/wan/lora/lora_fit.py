@@ -30,7 +30,7 @@ def lora_fit(card: ModelCard, file: Path) -> LoraFit:
     layers = [_layers(changes, part, own, file, card) for part, own in parts]
     if len(transformers) == 1:
         others = LayersLeftOut(FOR_ANOTHER_EXPERT, len(layers_of(changes.parts[LOW])))
-        layers = [LoraLayers(layers[0].worn, (*layers[0].left_out, others))]
+        layers = [LoraLayers(layers[0].applied, (*layers[0].left_out, others))]
     return LoraFit(tuple(layers), has_parts=True)
 
 
