@@ -52,6 +52,16 @@ def file_names_used_twice(checkout: Path) -> list[str]:
     return sorted(name for name, count in Counter(file.name for file in files).items() if count > 1)
 
 
+def misleading_file_names(checkout: Path) -> list[str]:
+    """Modules and packages that have the name of the package they are in, or of a module of Python's library."""
+    places = {place for file in sources(checkout) for place in (file, file.parent)}
+    return sorted(
+        str(place.relative_to(checkout))
+        for place in places
+        if place.stem == place.parent.name or place.stem in sys.stdlib_module_names
+    )
+
+
 def loose_files(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.glob("*.py"))
 
@@ -172,6 +182,7 @@ def report(checkout: Path) -> Iterator[tuple[str, int, str]]:
     counted = {
         "public names defined twice": names_defined_twice(checkout),
         "file names used twice": file_names_used_twice(checkout),
+        "file names of the package or of Python": misleading_file_names(checkout),
         "files at the top of backends/wan": loose_files(checkout / "wan_render" / "backends" / "wan"),
         "imports of wan_render.cli by flows": imports_of(checkout / "flows", "wan_render.cli"),
         "imports of backends.wan by cli": imports_of(checkout / "wan_render" / "cli", "wan_render.backends.wan"),
