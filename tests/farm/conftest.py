@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.farm.orders import WORK
+from tests.farm.orders import HANDLER
 from wan_render.farm.farm_settings import FarmSettings, Stall
 from wan_render.farm.local import LocalFarm
 from wan_render.render_values import Device
@@ -18,11 +18,11 @@ OpenFarm = Callable[..., LocalFarm]
 
 @pytest.fixture
 def open_farm(tmp_path: Path) -> Iterator[OpenFarm]:
-    """`open_farm("cpu", "cuda:0", work=…, stall=…)`; all are stopped in the end."""
+    """`open_farm("cpu", "cuda:0", handler=…, stall=…)`; all are stopped in the end."""
     with ExitStack() as farms:
 
         def make(
-            *names: str, work: str = WORK, stall: Stall | None = None, quarantine: int = 2, groups: str = "asked"
+            *names: str, work: str = HANDLER, stall: Stall | None = None, quarantine: int = 2, groups: str = "asked"
         ) -> LocalFarm:
             devices = [Device(name, "under test", 0, pin="" if name == "cpu" else f"GPU-{name}") for name in names]
             settings = FarmSettings(stall or Stall(), tmp_path / "locks", quarantine, work, groups)

@@ -43,31 +43,31 @@ class OddError(WanRenderError):
 def scripted(device: Device, store: Path) -> OrderHandler:
     """`<action>` at every attempt, or `<action> once` at the first one only, or `<action> on <device>`."""
 
-    def work(order: RenderOrder, listen: Listen) -> Clip:
+    def handle(order: RenderOrder, listen: Listen) -> Clip:
         action, _, condition = order.take.prompt.partition(" ")
         if _applies(condition, order, device, store):
             ACTIONS[action](store, listen)
         return Clip(order.take.key, Path(f"/{device.name}/{os.getpid()}"), 1, Size(64, 48), Fraction(16))
 
-    return work
+    return handle
 
 
 def foreseeing(device: Device, store: Path) -> OrderHandler:
     """As `scripted`; a line of the file `foreseen` says which shots an order has after it."""
 
-    def work(order: RenderOrder, listen: Listen) -> Clip | Write | None:
+    def handle(order: RenderOrder, listen: Listen) -> Clip | Write | None:
         with (store / "foreseen").open("a") as foreseen:
             foreseen.write(f"{device.name}: {' '.join(later.shot for later in order.later)}\n")
         return scripted(device, store)(order, listen)
 
-    return work
+    return handle
 
 
 def overlapping(device: Device, store: Path) -> OrderHandler:
     """`render <name> [then <action>]`: rendered at once, written only when `<name>` lies in the store; the action is
     what the writing does in the end."""
 
-    def work(order: RenderOrder, listen: Listen) -> Clip | Write | None:
+    def handle(order: RenderOrder, listen: Listen) -> Clip | Write | None:
         words = order.take.prompt.split()
         if words[0] != "render":
             return scripted(device, store)(order, listen)
@@ -83,7 +83,7 @@ def overlapping(device: Device, store: Path) -> OrderHandler:
 
         return write
 
-    return work
+    return handle
 
 
 def together(device: Device, store: Path) -> OrderHandler:
@@ -93,7 +93,7 @@ def together(device: Device, store: Path) -> OrderHandler:
     <name> <action>` then does that in the leader. A line for every order that is begun goes to the file `begun`."""
     alone = overlapping(device, store)
 
-    def work(order: RenderOrder, listen: Listen) -> Clip | Write | None:
+    def handle(order: RenderOrder, listen: Listen) -> Clip | Write | None:
         group, words = order.group, order.take.prompt.split()
         _note(store, order, device)
         if words[0] == "hold":
@@ -122,7 +122,7 @@ def together(device: Device, store: Path) -> OrderHandler:
             ACTIONS[words[2]](store, listen)
         return _clip(order, device)
 
-    return work
+    return handle
 
 
 def _note(store: Path, order: RenderOrder, device: Device) -> None:

@@ -16,7 +16,7 @@ from wan_render.render_values import ALONE, Device, Frames, Group, Listen, Phase
 from wan_render.store import Clip
 from wan_render.take import Sampling, ShotKind, Size, Take
 
-WORK = "tests.farm.duties:scripted"
+HANDLER = "tests.farm.duties:scripted"
 
 
 def order(prompt: str, shot: str = "1/010", model: str = "a model@1") -> RenderOrder:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.farm.orders import Grouping, grouped
 from wan_render.farm.groups.expected_time import expected_seconds
 from wan_render.farm.groups.formation import MARGIN, Coming, formation
-from wan_render.farm.groups.formation import simulated_end as expected_night
+from wan_render.farm.groups.formation import simulated_end as expected_end
 from wan_render.farm.groups.simulation import SimulatedRun
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
@@ -129,19 +129,19 @@ def test_a_night_that_goes_as_estimated_does_not_end_later_than_alone(coming: li
 
 @given(st.lists(comings, min_size=1, max_size=16), st.integers(1, 8))
 def test_a_night_is_expected_as_it_is_decided_take_by_take(coming: list[Coming], devices: int) -> None:
-    assert expected_night(coming, [0.0] * devices, 5.0) == pytest.approx(night(coming, devices, joining=5.0)[0])
+    assert expected_end(coming, [0.0] * devices, 5.0) == pytest.approx(night(coming, devices, joining=5.0)[0])
 
 
 def test_takes_that_each_need_the_one_before_are_expected_in_groups() -> None:
     chain = [Coming({1: 600.0, 2: 300.0}, needs=(place - 1,) if place else ()) for place in range(40)]
-    assert expected_night(chain, [0.0, 0.0], 5.0) == 40 * 305.0
+    assert expected_end(chain, [0.0, 0.0], 5.0) == 40 * 305.0
     alone = [replace(take, seconds={1: 600.0}) for take in chain]
-    assert expected_night(alone, [0.0, 0.0], 5.0) == 40 * 600.0
+    assert expected_end(alone, [0.0, 0.0], 5.0) == 40 * 600.0
 
 
 def test_a_take_that_joins_others_comes_after_them() -> None:
     joined = Coming({1: 10.0}, needs=(0, 1))
-    assert expected_night([Coming({1: 600.0}), Coming({1: 400.0}), joined], [0.0] * 3) == 610.0
+    assert expected_end([Coming({1: 600.0}), Coming({1: 400.0}), joined], [0.0] * 3) == 610.0
 
 
 # What a farm knows
@@ -164,29 +164,29 @@ def clock() -> Clock:
 
 
 def test_takes_that_are_slower_than_estimated_are_expected_to_be_so(clock: Clock) -> None:
-    outlook, first, second = SimulatedRun("cuda", clock), grouped("a", "1"), grouped("b", "2")
-    outlook.begins(first, 1)
-    assert outlook.left(first.take.key) == 600.0
+    simulated, first, second = SimulatedRun("cuda", clock), grouped("a", "1"), grouped("b", "2")
+    simulated.begins(first, 1)
+    assert simulated.left(first.take.key) == 600.0
     clock.now = 1200.0
-    outlook.rendered(first)
-    assert outlook.left(first.take.key) == 0.0
-    outlook.begins(second, 2)
-    assert outlook.left(second.take.key) == 600.0
+    simulated.rendered(first)
+    assert simulated.left(first.take.key) == 0.0
+    simulated.begins(second, 2)
+    assert simulated.left(second.take.key) == 600.0
 
 
 def test_a_take_that_is_late_is_not_taken_for_done(clock: Clock) -> None:
-    outlook, late = SimulatedRun("cuda", clock), grouped("a")
-    outlook.begins(late, 1)
+    simulated, late = SimulatedRun("cuda", clock), grouped("a")
+    simulated.begins(late, 1)
     clock.now = 900.0
-    assert outlook.left(late.take.key) == 300.0
+    assert simulated.left(late.take.key) == 300.0
 
 
 def test_the_end_of_a_night_is_known_from_what_is_expected(clock: Clock) -> None:
-    outlook, orders = SimulatedRun("cuda", clock), [grouped(str(shot), str(shot)) for shot in range(4)]
-    outlook.expect(orders)
-    assert outlook.devices(orders[0], [], [0.0, 0.0], all_sizes) == 1
-    outlook.expect(orders[:1])
-    assert outlook.devices(orders[0], [], [0.0, 0.0], all_sizes) == 2
+    simulated, orders = SimulatedRun("cuda", clock), [grouped(str(shot), str(shot)) for shot in range(4)]
+    simulated.expect(orders)
+    assert simulated.devices(orders[0], [], [0.0, 0.0], all_sizes) == 1
+    simulated.expect(orders[:1])
+    assert simulated.devices(orders[0], [], [0.0, 0.0], all_sizes) == 2
 
 
 def test_a_helper_that_has_to_load_the_model_first_is_worth_it_for_long_takes_only(clock: Clock) -> None:
@@ -197,11 +197,11 @@ def test_a_helper_that_has_to_load_the_model_first_is_worth_it_for_long_takes_on
 
 
 def test_a_decision_stands_until_something_happens(clock: Clock) -> None:
-    outlook, one, two = SimulatedRun("cuda", clock), grouped("a", "1"), grouped("b", "2")
-    assert outlook.devices(one, [], [0.0, 0.0], all_sizes) == 2
-    assert outlook.devices(one, [], [0.0, 900.0], all_sizes) == 2
-    outlook.begins(two, 1)
-    assert outlook.devices(one, [], [0.0, 900.0], all_sizes) == 1
+    simulated, one, two = SimulatedRun("cuda", clock), grouped("a", "1"), grouped("b", "2")
+    assert simulated.devices(one, [], [0.0, 0.0], all_sizes) == 2
+    assert simulated.devices(one, [], [0.0, 900.0], all_sizes) == 2
+    simulated.begins(two, 1)
+    assert simulated.devices(one, [], [0.0, 900.0], all_sizes) == 1
 
 
 def test_a_shot_that_continues_another_waits_for_it(clock: Clock) -> None:
@@ -209,11 +209,11 @@ def test_a_shot_that_continues_another_waits_for_it(clock: Clock) -> None:
     plate = FramePlate(first.take.key, 8, first.take.size)
     following = grouped("c", "3", backend=Grouping(seconds=1200.0))
     following = replace(following, take=replace(following.take, first=plate))
-    outlook = SimulatedRun("cuda", clock)
-    outlook.expect([first, following, free])
-    assert outlook.devices(first, [], [0.0, 0.0], all_sizes) == 2
-    outlook.begins(first, 2)
-    coming = outlook._coming(free, [], all_sizes)
+    simulated = SimulatedRun("cuda", clock)
+    simulated.expect([first, following, free])
+    assert simulated.devices(first, [], [0.0, 0.0], all_sizes) == 2
+    simulated.begins(first, 2)
+    coming = simulated._coming(free, [], all_sizes)
     assert [(take.after, take.needs) for take in coming] == [(0.0, ()), (300.0, ())]
 
 

@@ -33,7 +33,7 @@ from wan_render.settings import MachineSettings
 from wan_render.store import Clip
 from wan_render.take import Take
 
-WORK = "tests.farm.duties:together"
+HANDLER = "tests.farm.duties:together"
 FOUR = ("cuda:0", "cuda:1", "cuda:2", "cuda:3")
 
 
@@ -71,7 +71,7 @@ def begins(folder: Path, shot: str) -> list[str]:
 
 def held(farm: LocalFarm) -> list[str]:
     """The devices that no other run can have."""
-    return [slot.device.name for slot in farm._slots if slot.lock.held]
+    return [held.device.name for held in farm._held_devices if held.lock.held]
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def a_group_waits(farm: LocalFarm, folder: Path, threads: ThreadPoolExecutor) ->
 
 def is_free(farm: LocalFarm) -> bool:
     """Nobody works, and nothing of a group is left."""
-    idle = not any(slot.busy or slot.writing for slot in farm._slots)
+    idle = not any(held.busy or held.writing for held in farm._held_devices)
     locks = farm._settings.locks
     assert locks is not None
     return idle and not list(locks.glob("wan-render-group-*"))
@@ -96,7 +96,7 @@ def is_free(farm: LocalFarm) -> bool:
 
 @pytest.mark.parametrize("size", [2, 4])
 def test_as_many_devices_as_are_asked_for_render_a_take(open_farm: OpenFarm, tmp_path: Path, size: int) -> None:
-    farm = open_farm(*FOUR, work=WORK)
+    farm = open_farm(*FOUR, handler=HANDLER)
     heard: list[Progress] = []
     clip = farm.render(grouped("nothing", gpus=size), heard.append)
     assert sorted(begun(tmp_path)) == [f"1/010 on cuda:{rank} {rank} of {size}" for rank in range(size)]
@@ -109,20 +109,20 @@ def test_as_many_devices_as_are_asked_for_render_a_take(open_farm: OpenFarm, tmp
 
 
 def test_a_group_stays_warm(open_farm: OpenFarm, tmp_path: Path) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     first = farm.render(grouped("nothing", gpus=2), nobody)
     until(lambda: is_free(farm))
-    processes = [slot.process for slot in farm._slots]
+    processes = [held.process for held in farm._held_devices]
     second = farm.render(grouped("nothing", "1/020", gpus=2), nobody)
     assert pid(first) == pid(second)
-    assert [slot.process for slot in farm._slots] == processes
+    assert [held.process for held in farm._held_devices] == processes
     assert len(begins(tmp_path, "1/020")) == 2
 
 
 def test_a_device_that_has_helped_renders_another_take_while_the_leader_decodes(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     with released(tmp_path / "go"):
         first = threads.submit(farm.render, grouped("decode go", gpus=2), nobody)
         until(lambda: len(begins(tmp_path, "1/010")) == 2)
@@ -135,7 +135,7 @@ def test_a_device_that_has_helped_renders_another_take_while_the_leader_decodes(
 def test_what_is_asked_for_and_not_there_is_said_once(
     open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    farm = open_farm("cuda:0", "cuda:1", "cuda:2", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", "cuda:2", handler=HANDLER)
     for shot in ("1/010", "1/020"):
         farm.render(grouped("nothing", shot, gpus=4), nobody)
         until(lambda: is_free(farm))
@@ -146,13 +146,13 @@ def test_what_is_asked_for_and_not_there_is_said_once(
 
 def test_a_backend_that_renders_alone_says_so(open_farm: OpenFarm, caplog: pytest.LogCaptureFixture) -> None:
     asked = grouped("nothing", gpus=2, backend=order("nothing").backend)
-    open_farm("cuda:0", "cuda:1", work=WORK).render(asked, nobody)
+    open_farm("cuda:0", "cuda:1", handler=HANDLER).render(asked, nobody)
     (told,) = said(caplog, "asks for")
     assert told.endswith("asks for 2 devices and is rendered by 1: animatic/1 renders such a take on no more")
 
 
 def test_off_is_off(open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK, groups="off")
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER, groups="off")
     farm.render(grouped("nothing", gpus=2), nobody)
     assert begun(tmp_path) == ["1/010 on cuda:0 alone"]
     assert said(caplog, "is rendered by 1: WAN_RENDER_GROUPS is off")
@@ -162,7 +162,7 @@ def test_off_is_off(open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptu
 def test_one_take_that_asks_for_nothing_gets_both_devices_only_where_that_is_the_farms_choice(
     open_farm: OpenFarm, tmp_path: Path, groups: str, size: int
 ) -> None:
-    render_all([grouped("nothing")], open_farm("cuda:0", "cuda:1", work=WORK, groups=groups))
+    render_all([grouped("nothing")], open_farm("cuda:0", "cuda:1", handler=HANDLER, groups=groups))
     assert len(begun(tmp_path)) == size
 
 
@@ -176,7 +176,7 @@ def test_where_one_device_is_nothing_is_asked_of_groups_and_nothing_said(
     open_farm: OpenFarm, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "wan_render")
-    farm = open_farm("cuda:0", work=WORK, groups="auto")
+    farm = open_farm("cuda:0", handler=HANDLER, groups="auto")
     caplog.clear()  # of where its lock is
     alone = [grouped("nothing", shot, backend=NotAsked()) for shot in "123"]
     assert all(isinstance(outcome, Clip) for outcome in render_all(alone, farm).values())
@@ -185,7 +185,7 @@ def test_where_one_device_is_nothing_is_asked_of_groups_and_nothing_said(
 
 
 def test_one_that_asks_for_one_device_gets_one(open_farm: OpenFarm, tmp_path: Path) -> None:
-    open_farm("cuda:0", "cuda:1", work=WORK, groups="auto").render(grouped("nothing", gpus=1), nobody)
+    open_farm("cuda:0", "cuda:1", handler=HANDLER, groups="auto").render(grouped("nothing", gpus=1), nobody)
     assert begun(tmp_path) == ["1/010 on cuda:0 alone"]
 
 
@@ -194,7 +194,7 @@ def test_the_last_wave_of_a_night_takes_groups(
 ) -> None:
     """Three on two: two alone, and when they end, about the same time, the third by both."""
     monkeypatch.setattr(simulation, "JOINING_SECONDS", 0.0)
-    farm = open_farm("cuda:0", "cuda:1", work=WORK, groups="auto")
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER, groups="auto")
     orders = [grouped("hold go", "1"), grouped("hold go", "2"), grouped("nothing", "3")]
     with released(tmp_path / "go"):
         night = threads.submit(render_all, orders, farm)
@@ -209,7 +209,7 @@ def test_the_last_wave_of_a_night_takes_groups(
 def test_a_group_that_nobody_asked_for_has_four_at_most(
     open_farm: OpenFarm, tmp_path: Path, gpus: int | None, size: int
 ) -> None:
-    farm = open_farm(*FOUR, "cuda:4", "cuda:5", "cuda:6", "cuda:7", work=WORK, groups="auto")
+    farm = open_farm(*FOUR, "cuda:4", "cuda:5", "cuda:6", "cuda:7", handler=HANDLER, groups="auto")
     farm.render(grouped("nothing", gpus=gpus, backend=Wide()), nobody)
     assert len(begun(tmp_path)) == size
 
@@ -217,7 +217,7 @@ def test_a_group_that_nobody_asked_for_has_four_at_most(
 def test_idle_devices_that_a_group_waits_with_are_not_taken_by_those_who_come_later(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     with a_group_waits(farm, tmp_path, threads) as second:
         until(lambda: len(farm._dispatch._requests) == 1)
         third = threads.submit(farm.render, grouped("nothing", "3"), nobody)
@@ -230,7 +230,7 @@ def test_idle_devices_that_a_group_waits_with_are_not_taken_by_those_who_come_la
 
 
 def test_a_device_that_another_run_holds_is_not_waited_for(open_farm: OpenFarm, tmp_path: Path) -> None:
-    other, farm = open_farm("cuda:1", work=WORK), open_farm("cuda:0", "cuda:1", "cuda:2", work=WORK)
+    other, farm = open_farm("cuda:1", handler=HANDLER), open_farm("cuda:0", "cuda:1", "cuda:2", handler=HANDLER)
     other.render(order("nothing"), nobody)
     farm.render(grouped("nothing", "2", gpus=4), nobody)
     assert sorted(begins(tmp_path, "2")) == ["cuda:0 0 of 2", "cuda:2 1 of 2"]
@@ -240,7 +240,7 @@ def test_a_device_that_was_kept_for_a_group_and_never_used_is_given_back(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
     """Three are kept for a group of four; the fourth fails, gets no more, and the group is one of two."""
-    farm = open_farm(*FOUR, work=WORK, quarantine=1, stall=Stall(step=1.0))
+    farm = open_farm(*FOUR, handler=HANDLER, quarantine=1, stall=Stall(step=1.0))
     failing = threads.submit(farm.render, grouped("hang on cuda:0", "1"), nobody)
     until(lambda: begun(tmp_path))
     grouping = threads.submit(farm.render, grouped("nothing", "2", gpus=4), nobody)
@@ -249,13 +249,13 @@ def test_a_device_that_was_kept_for_a_group_and_never_used_is_given_back(
     grouping.result(20)
     assert sorted(begins(tmp_path, "2")) == ["cuda:1 0 of 2", "cuda:2 1 of 2"]
     assert held(farm) == ["cuda:1", "cuda:2"], "what was used stays ours, warm as it is"
-    open_farm("cuda:3", work=WORK).render(order("nothing", "3"), nobody)
+    open_farm("cuda:3", handler=HANDLER).render(order("nothing", "3"), nobody)
 
 
 def test_a_device_that_is_kept_for_a_group_that_still_waits_is_not_given_back(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     with a_group_waits(farm, tmp_path, threads) as second:
         until(lambda: held(farm) == ["cuda:0", "cuda:1"])
         for _ in range(5):
@@ -279,7 +279,7 @@ def test_a_rank_that_fails_costs_that_attempt_only_and_the_next_is_alone(
     rank: int,
 ) -> None:
     stall = Stall(step=0.5) if action == "hang" else Stall()
-    farm = open_farm("cuda:0", "cuda:1", "cuda:2", work=WORK, stall=stall)
+    farm = open_farm("cuda:0", "cuda:1", "cuda:2", handler=HANDLER, stall=stall)
     with released(tmp_path / "go"):
         other = threads.submit(farm.render, grouped("hold go", "1"), nobody)
         until(lambda: begun(tmp_path))
@@ -297,7 +297,7 @@ def test_a_rank_that_fails_costs_that_attempt_only_and_the_next_is_alone(
 
 def test_the_first_cause_is_told_and_not_what_it_did_to_the_others(open_farm: OpenFarm, tmp_path: Path) -> None:
     """Out of memory on one; the other has lost its peer, and says so first. Alone it may fit as it is."""
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     crowded = grouped("crowded by rank 1", gpus=2)
     with pytest.raises(OutOfMemoryError, match="out of memory"):
         farm.render(crowded, nobody)
@@ -307,21 +307,21 @@ def test_the_first_cause_is_told_and_not_what_it_did_to_the_others(open_farm: Op
 
 def test_who_has_lost_another_is_neither_the_cause_nor_blamed(open_farm: OpenFarm) -> None:
     """One finds that the pixels are wrong; the three others have lost it, and say so first."""
-    farm = open_farm(*FOUR, work=WORK)
+    farm = open_farm(*FOUR, handler=HANDLER)
     with pytest.raises(DeviceError, match="black frames"):
         farm.render(grouped("blame by rank 2", gpus=4), nobody)
     for shot in ("1/020", "1/030"):
         with pytest.raises(LostPeerError):
             farm.render(grouped("apart", shot, gpus=2), nobody)
         until(lambda: is_free(farm))
-    assert all(map(farm._dispatch.allows, farm._slots))
+    assert all(map(farm._dispatch.allows, farm._held_devices))
 
 
 def test_where_no_group_ever_renders_anything_there_are_no_more(
     open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As where NCCL does not work: every take of the night would be tried in vain first."""
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     farm.render(grouped("nothing", "0", gpus=2), nobody)
     apart = [grouped("apart by rank 1", shot, gpus=2) for shot in "12345"]
     assert all(isinstance(outcome, Clip) for outcome in render_all(apart, farm).values())
@@ -334,7 +334,7 @@ def test_where_the_first_group_that_nobody_asked_for_fails_there_is_no_other(
     open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """But those that a storyboard asks for are tried."""
-    farm = open_farm("cuda:0", "cuda:1", work=WORK, groups="auto")
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER, groups="auto")
     apart = [grouped("apart by rank 1", shot) for shot in "12"]
     for each in apart:
         assert all(isinstance(outcome, Clip) for outcome in render_all((each,), farm).values())
@@ -348,7 +348,7 @@ def test_where_the_first_group_that_nobody_asked_for_fails_there_is_no_other(
 def test_a_take_that_cannot_be_written_is_not_the_fault_of_who_failed_when_its_part_was_done(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     with released(tmp_path / "late"):
         rendering = threads.submit(farm.render, grouped("late late full", gpus=2), nobody)
         until(lambda: said(caplog, "cuda:1 failed when its part of 1/010 was done"))
@@ -357,7 +357,7 @@ def test_a_take_that_cannot_be_written_is_not_the_fault_of_who_failed_when_its_p
 
 
 def test_what_would_end_alike_by_one_device_is_no_worse_for_having_been_tried_by_two(open_farm: OpenFarm) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     failing = grouped("blame", gpus=2)
     with pytest.raises(DeviceError, match="black frames"):
         farm.render(failing, nobody)
@@ -366,23 +366,23 @@ def test_what_would_end_alike_by_one_device_is_no_worse_for_having_been_tried_by
 
 
 def test_the_rank_that_failed_is_blamed(open_farm: OpenFarm) -> None:
-    farm = open_farm(*FOUR, work=WORK)
+    farm = open_farm(*FOUR, handler=HANDLER)
     for shot in ("1", "2"):
         with pytest.raises(DeviceError, match=r"on cuda:1: was killed \(signal 9\)"):
             farm.render(grouped("kill on cuda:1", shot, gpus=4), nobody)
         until(lambda: is_free(farm))
-    assert [farm._dispatch.allows(slot) for slot in farm._slots] == [True, False, True, True]
+    assert [farm._dispatch.allows(held) for held in farm._held_devices] == [True, False, True, True]
 
 
 def test_a_leader_that_fails_before_its_helpers_begin_leaves_them_as_they_are(open_farm: OpenFarm) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     farm.render(grouped("nothing", "1", gpus=2), nobody)
     until(lambda: is_free(farm))
-    helper = farm._slots[1].process
+    helper = farm._held_devices[1].process
     with pytest.raises(DeviceError, match="KeyError: 'early'"):
         farm.render(grouped("early", "2", gpus=2), nobody)
     until(lambda: is_free(farm))
-    assert farm._slots[1].process is helper
+    assert farm._held_devices[1].process is helper
     assert helper is not None
     assert helper.alive
 
@@ -390,27 +390,27 @@ def test_a_leader_that_fails_before_its_helpers_begin_leaves_them_as_they_are(op
 def test_a_helper_that_fails_when_its_part_is_done_costs_no_take(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     with released(tmp_path / "late"):
         rendering = threads.submit(farm.render, grouped("late late", gpus=2), nobody)
         until(lambda: said(caplog, "cuda:1 failed when its part of 1/010 was done"))
     assert device(rendering.result(20)) == "cuda:0"
     until(lambda: is_free(farm))
-    assert farm._slots[1].process is None
+    assert farm._held_devices[1].process is None
 
 
 def test_a_take_that_is_written_on_a_rank_that_has_to_go_is_written(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     with released(tmp_path / "go"):
         written = [threads.submit(farm.render, grouped("render go", shot), nobody) for shot in ("1", "2")]
-        until(lambda: [slot.writing for slot in farm._slots] == [1, 1])
+        until(lambda: [held.writing for held in farm._held_devices] == [1, 1])
         failing = threads.submit(farm.render, grouped("hang by rank 0", "3", gpus=2), nobody)
         until(lambda: len(begins(tmp_path, "3")) == 2)
-        helper = farm._slots[1].process
+        helper = farm._held_devices[1].process
         assert helper is not None
-        leader = farm._slots[0].process
+        leader = farm._held_devices[0].process
         assert leader is not None
         threading.Timer(0.3, leader.kill).start()  # as when it dies: what it writes is lost, the helper's is not
         time.sleep(2)
@@ -426,7 +426,7 @@ def test_a_take_that_is_written_on_a_rank_that_has_to_go_is_written(
 def test_stop_while_a_group_waits_for_its_devices(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     with a_group_waits(farm, tmp_path, threads) as waiting:
         until(lambda: farm._dispatch._requests)
         stop(farm, waiting)
@@ -434,10 +434,10 @@ def test_stop_while_a_group_waits_for_its_devices(
 
 
 def test_stop_while_a_group_renders(open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor) -> None:
-    farm = open_farm(*FOUR, work=WORK)
+    farm = open_farm(*FOUR, handler=HANDLER)
     rendering = threads.submit(farm.render, grouped("hang", gpus=4), nobody)
     until(lambda: len(begun(tmp_path)) == 4)
-    processes = [slot.process.pid for slot in farm._slots if slot.process is not None]
+    processes = [held.process.pid for held in farm._held_devices if held.process is not None]
     assert len(processes) == 4
     stop(farm, rendering)
     assert not any(map(runs, processes))
@@ -454,7 +454,7 @@ from wan_render.render_values import Device
 
 root = Path(sys.argv[1])
 devices = [Device(name, "under test", 0, pin=f"GPU-{name}") for name in ("cuda:0", "cuda:1")]
-farm = LocalFarm(devices, root, FarmSettings(locks=root / "locks", work="tests.farm.duties:together"))
+farm = LocalFarm(devices, root, FarmSettings(locks=root / "locks", handler="tests.farm.duties:together"))
 farm.render(grouped("hang", gpus=2), nobody)
 """
 
@@ -474,7 +474,7 @@ def test_a_run_that_is_killed_takes_its_groups_along(open_farm: OpenFarm, tmp_pa
 
 
 def test_close_lets_a_group_end(open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     with released(tmp_path / "go"):
         rendering = threads.submit(farm.render, grouped("hold go", gpus=2), nobody)
         until(lambda: len(begun(tmp_path)) == 2)
@@ -488,7 +488,7 @@ def test_close_lets_a_group_end(open_farm: OpenFarm, tmp_path: Path, threads: Th
 
 
 def test_a_listener_that_fails_ends_the_whole_group(open_farm: OpenFarm) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
 
     def fail(_progress: Progress) -> None:
         raise LookupError("the bar is gone")
@@ -500,7 +500,7 @@ def test_a_listener_that_fails_ends_the_whole_group(open_farm: OpenFarm) -> None
 
 
 def test_folders_of_killed_runs_go_when_they_are_old(open_farm: OpenFarm, tmp_path: Path) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work=WORK)
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     old, new = (tmp_path / "locks" / f"wan-render-group-{name}" for name in ("old", "new"))
     for folder in (old, new):
         folder.mkdir()

@@ -160,14 +160,14 @@ def test_a_phase_without_progress_ends_the_attempt(open_farm: OpenFarm, prompt: 
 
 
 def test_a_process_that_never_starts_is_a_stall_too(open_farm: OpenFarm) -> None:
-    farm = open_farm("cpu", work="tests.farm.duties:slow_start", stall=Stall(starting=0.2))
+    farm = open_farm("cpu", handler="tests.farm.duties:slow_start", stall=Stall(starting=0.2))
     with pytest.raises(DeviceError, match=r"showed no progress for 0.2 s while starting"):
         farm.render(order("nothing"), nobody)
 
 
 def test_a_process_that_cannot_start_says_why(open_farm: OpenFarm) -> None:
     with pytest.raises(RenderError, match=r"the process on cpu: ImportError: libcudart.so.12"):
-        open_farm("cpu", work="tests.farm.duties:broken_start").render(order("nothing"), nobody)
+        open_farm("cpu", handler="tests.farm.duties:broken_start").render(order("nothing"), nobody)
 
 
 def test_an_error_of_the_listener_is_raised_and_frees_the_device(open_farm: OpenFarm) -> None:

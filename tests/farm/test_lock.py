@@ -76,7 +76,7 @@ from wan_render.render_values import Device
 lock_place._home = lambda: Path(sys.argv[1])
 lock_place._former_folder = lambda: Path(sys.argv[1]) / "no-run-of-0.1"
 lock = DeviceLock(None, Device("cpu", "", 0))
-assert lock.take()
+assert lock.acquire()
 lock.describe("river-to-dove", 3600)
 print("held", flush=True)
 time.sleep(60)
@@ -99,28 +99,28 @@ def other_run(home: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_two_runs_of_a_user_share_the_cpus_lock_whatever_tmpdir_is(other_run: subprocess.Popen[str]) -> None:
     lock = DeviceLock(None, CPU)
-    assert not lock.take()
+    assert not lock.acquire()
     end = time.strftime("%H:%M", time.localtime(time.time() + 3600))
     who = f"film river-to-dove (process {other_run.pid} of {user_name(os.getuid())}) uses it, about until "
     assert lock.holder().startswith(who)
     assert lock.holder()[-5:-3] == end[:2] or end[3:] < "02"
     other_run.kill()
     other_run.wait()
-    until(lock.take, seconds=2)
+    until(lock.acquire, seconds=2)
     lock.release()
 
 
 def test_a_folder_that_is_removed_is_made_again(home: Path) -> None:
     holder, waiter = DeviceLock(None, CPU), DeviceLock(None, CPU)
-    assert holder.take()
-    assert not waiter.take()
+    assert holder.acquire()
+    assert not waiter.acquire()
     shutil.rmtree(home)
-    assert holder.take(), "asked for again, it is locked at its new place as well"
-    assert not waiter.take()
+    assert holder.acquire(), "asked for again, it is locked at its new place as well"
+    assert not waiter.acquire()
     assert len(holder.files) == 2
     holder.release()
     shutil.rmtree(home)
-    assert waiter.take()
+    assert waiter.acquire()
     waiter.release()
 
 
@@ -128,10 +128,10 @@ def test_a_lock_is_free_when_its_holder_let_go(home: Path) -> None:
     first, second = DeviceLock(None, CPU), DeviceLock(None, CPU)
     assert first.obtainable()
     assert second.obtainable()
-    assert first.take()
+    assert first.acquire()
     assert not second.obtainable()
     first.release()
-    assert second.take()
+    assert second.acquire()
     second.release()
     assert list(home.rglob("*.lock"))
 
@@ -157,7 +157,7 @@ def test_nobody_can_block_it_by_preparing_a_place(home: Path, tmp_path: Path, ho
         pytest.skip("only root may give a folder away")
     prepared(lock_place._former_folder(), how)
     lock = DeviceLock(None, CPU)
-    assert (lock.take(), lock.weakness) == (True, "")
+    assert (lock.acquire(), lock.weakness) == (True, "")
     assert next(home.rglob("*.lock"))
     lock.release()
     assert {path.name for path in tmp_path.iterdir()} == {"home", "tmp"}
@@ -168,8 +168,8 @@ def test_where_the_home_folder_cannot_hold_it_another_place_does_and_that_is_sai
     prepared(home, how)
     first, second = DeviceLock(None, CPU), DeviceLock(None, CPU)
     assert "set WAN_RENDER_LOCKS to a folder that all your runs share" in first.weakness
-    assert first.take()
-    assert not second.take()
+    assert first.acquire()
+    assert not second.acquire()
     first.release()
     shutil.rmtree(lock_place._former_folder(), ignore_errors=True)
 
@@ -180,7 +180,7 @@ def test_where_nothing_can_hold_it_the_night_goes_on_and_that_is_said(
     assert home
     monkeypatch.setattr(lock_place, "_is_usable", lambda _: False)
     lock = DeviceLock(None, CPU)
-    assert (lock.take(), lock.files) == (True, ())
+    assert (lock.acquire(), lock.files) == (True, ())
     lock.release()
     assert lock.weakness == "there is no lock of cpu: set WAN_RENDER_LOCKS to a folder of your own"
     monkeypatch.undo()
@@ -218,9 +218,9 @@ def test_a_run_of_version_0_1_is_waited_for(home: Path) -> None:
         file.write(str(os.getpid()))
         file.flush()
         lock = DeviceLock(None, CPU)
-        assert not lock.take()
+        assert not lock.acquire()
         assert lock.holder() == f"process {os.getpid()} of {user_name(os.getuid())} uses it"
-    assert lock.take()
+    assert lock.acquire()
     assert (former / "cpu.lock").read_text() == str(os.getpid())
     with (former / "cpu.lock").open() as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -236,7 +236,7 @@ def test_a_gpu_is_locked_on_its_node_for_every_user(
 ) -> None:
     assert place_for(GPU, tmp_path / "unused").path == node
     lock = DeviceLock(None, GPU)
-    assert (lock.take(), lock.weakness) == (True, "")
+    assert (lock.acquire(), lock.weakness) == (True, "")
     lock.describe("river", 600)
     theirs = place_for(GPU, None)
 
@@ -245,10 +245,10 @@ def test_a_gpu_is_locked_on_its_node_for_every_user(
         assert holder(theirs).startswith(words), holder(theirs)
 
     as_nobody(check)
-    assert not DeviceLock(None, GPU).take()
+    assert not DeviceLock(None, GPU).acquire()
     lock.release()
     other = DeviceLock(None, GPU)
-    assert other.take()
+    assert other.acquire()
     other.release()
     assert not list(tmp_path.glob("unused"))
     assert list(shared.iterdir()) == []
@@ -280,7 +280,7 @@ FORGED: dict[str, Callable[[Path], object]] = {
 def test_a_forged_record_neither_breaks_nor_misleads(node: Path, shared: Path, what: str) -> None:
     lock, waiter = DeviceLock(None, GPU), DeviceLock(None, GPU)
     assert node
-    assert lock.take()
+    assert lock.acquire()
     lock.describe("river", 600)
     (record,) = shared.iterdir()
     FORGED[what](record)
@@ -296,7 +296,7 @@ def test_a_forged_record_neither_breaks_nor_misleads(node: Path, shared: Path, w
 def test_a_record_of_another_user_does_not_count(node: Path, shared: Path) -> None:
     lock = DeviceLock(None, GPU)
     assert node
-    assert lock.take()
+    assert lock.acquire()
     (record,) = shared.iterdir()
     record.write_text(json.dumps({"process": os.getpid(), "film": "theirs", "until": time.time() + 600}))
     os.chown(record, NOBODY, NOBODY)

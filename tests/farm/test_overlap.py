@@ -24,12 +24,12 @@ from wan_render.render_values import Device, Listen, Phase, Progress
 from wan_render.store import Clip
 from wan_render.take import Size
 
-WORK = "tests.farm.duties:overlapping"
+HANDLER = "tests.farm.duties:overlapping"
 
 
 @pytest.fixture
 def farm(open_farm: OpenFarm) -> LocalFarm:
-    return open_farm("cpu", work=WORK)
+    return open_farm("cpu", handler=HANDLER)
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def test_a_render_that_fails_lets_what_is_written_end(farm: LocalFarm, tmp_path:
 
 
 def test_a_death_costs_both_attempts_and_blames_the_device_for_one(open_farm: OpenFarm, tmp_path: Path) -> None:
-    farm = open_farm("cpu", "cuda:0", work=WORK, quarantine=2)
+    farm = open_farm("cpu", "cuda:0", handler=HANDLER, quarantine=2)
     with writing(farm, "render first") as first:
         with pytest.raises(DeviceError):
             farm.render(order("kill on cpu", "1/020", model="a model@1"), nobody)
@@ -145,18 +145,18 @@ def test_a_write_that_is_worth_another_attempt_gets_a_turn_again(farm: LocalFarm
 def large(device: Device, store: Path) -> OrderHandler:
     """Runs out of memory until it is told to use less, twice; the clip's frames say how tight it was."""
 
-    def work(order: RenderOrder, listen: Listen) -> Clip:
+    def handle(order: RenderOrder, listen: Listen) -> Clip:
         if order.tighter < 2 and order.take.prompt == "large":
             ACTIONS["crowded"](store, listen)
         return Clip(order.take.key, Path(f"/{device.name}/1"), order.tighter, Size(64, 48), Fraction(16))
 
-    return work
+    return handle
 
 
 @pytest.mark.parametrize("shots", [1, 4])
 def test_running_out_of_memory_is_tried_again_with_less_on_a_fresh_process(open_farm: OpenFarm, shots: int) -> None:
     """For this model only, on every device with as much memory; and it is no device's fault."""
-    farm = open_farm("cpu", "cuda:0", work="tests.farm.test_overlap:large", quarantine=1)
+    farm = open_farm("cpu", "cuda:0", handler="tests.farm.test_overlap:large", quarantine=1)
     orders = [order("large", str(shot)) for shot in range(shots)]
     outcomes = render_all(orders, farm, attempts=Attempts(limit=5))
     assert [outcome.frames for outcome in outcomes.values() if isinstance(outcome, Clip)] == [2] * shots

@@ -28,7 +28,7 @@ from wan_render.status import status
 from wan_render.store import Clip, Store
 from wan_render.take import FramePlate
 
-WORK = "tests.farm.duties:together"
+HANDLER = "tests.farm.duties:together"
 
 Caller = Callable[[Sequence[RenderOrder], Farm], Mapping[RenderOrder, Outcome]]
 
@@ -143,7 +143,7 @@ def clips(outcomes: Mapping[RenderOrder, Outcome]) -> dict[str, str]:
 def test_orders_are_rendered_as_they_are_given_and_the_farm_knows_what_is_to_come(
     caller: Caller, open_farm: OpenFarm, tmp_path: Path
 ) -> None:
-    farm = Noting(open_farm("cpu", work=WORK))
+    farm = Noting(open_farm("cpu", handler=HANDLER))
     outcomes = caller([order("nothing", "1"), order("blame", "2"), order("nothing", "3")], farm)
     assert [type(outcome) for outcome in outcomes.values()] == [Clip, RenderError, Clip]
     assert begun(tmp_path) == ["1 on cpu alone", "2 on cpu alone", "3 on cpu alone"]
@@ -160,13 +160,13 @@ def test_what_continues_another_waits_for_it_and_keeps_no_device_idle(
     """However many do."""
     orders = [*chain("hold go", *["nothing"] * 6), order("nothing", "8"), order("nothing", "9")]
     with released_once(tmp_path, lambda: begins(tmp_path, "8") and begins(tmp_path, "9")):
-        outcomes = caller(orders, open_farm("cpu", "cuda:0", work=WORK))
+        outcomes = caller(orders, open_farm("cpu", "cuda:0", handler=HANDLER))
     assert clips(outcomes).keys() == set("123456789")
     assert [line[0] for line in begun(tmp_path) if line[0] < "8"] == list("1234567")
 
 
 def test_what_needs_a_failed_take_is_not_tried(caller: Caller, open_farm: OpenFarm) -> None:
-    farm, orders = Noting(open_farm("cpu", work=WORK)), chain("blame", "nothing", "nothing")
+    farm, orders = Noting(open_farm("cpu", handler=HANDLER)), chain("blame", "nothing", "nothing")
     outcomes = caller([*orders, order("nothing", "4")], farm)
     assert farm.asked == ["1", "4"]
     assert str(outcomes[orders[1]]) == "2: needs 1 take 1, which could not be rendered: black frames"
@@ -178,7 +178,7 @@ def test_orders_for_some_devices_keep_no_others_idle(caller: Caller, open_farm: 
     first, others = frozenset({"cuda:0", "cuda:1"}), frozenset({"cuda:2", "cuda:3"})
     orders = [replace(order("hold go", shot), barred=others if shot < "6" else first) for shot in "1234567"]
     with released_once(tmp_path, lambda: all(begins(tmp_path, shot) for shot in "1267")):
-        outcomes = caller(orders, open_farm(*sorted(first | others), work=WORK))
+        outcomes = caller(orders, open_farm(*sorted(first | others), handler=HANDLER))
     assert {shot: name in first for shot, name in clips(outcomes).items()} == {shot: shot < "6" for shot in "1234567"}
 
 
@@ -189,7 +189,7 @@ def test_what_no_device_can_render_is_a_failure(caller: Caller, open_farm: OpenF
 
 def test_the_next_is_rendered_while_one_is_written(caller: Caller, open_farm: OpenFarm, tmp_path: Path) -> None:
     with released_once(tmp_path, lambda: begins(tmp_path, "2")):
-        outcomes = caller([order("render go", "1"), order("nothing", "2")], open_farm("cpu", work=WORK))
+        outcomes = caller([order("render go", "1"), order("nothing", "2")], open_farm("cpu", handler=HANDLER))
     assert clips(outcomes).keys() == set("12")
 
 
@@ -197,7 +197,7 @@ def test_the_next_is_rendered_while_one_is_written(caller: Caller, open_farm: Op
 
 
 def test_what_is_worth_retrying_is_retried_before_others_begin(caller: Caller, open_farm: OpenFarm) -> None:
-    farm = Noting(open_farm("cpu", work=WORK))
+    farm = Noting(open_farm("cpu", handler=HANDLER))
     orders = [order("kill once", "1"), order("kill", "2"), order("nothing", "3")]
     outcomes = caller(orders, farm)
     assert farm.asked == ["1", "1", "2", "2", "2", "3"]
@@ -210,7 +210,7 @@ def test_a_retry_waits_for_another_device_and_leaves_the_one_that_failed_to_othe
 ) -> None:
     orders = [order("hold go", "1"), order("kill once", "2"), order("nothing", "3")]
     with released_once(tmp_path, lambda: begins(tmp_path, "3")):
-        outcomes = caller(orders, open_farm("cuda:0", "cuda:1", work=WORK))
+        outcomes = caller(orders, open_farm("cuda:0", "cuda:1", handler=HANDLER))
     where = clips(outcomes)
     assert where["1"] == where["2"] != where["3"]
 
@@ -224,7 +224,7 @@ def test_a_device_on_which_several_takes_fail_gets_no_more(caller: Caller, open_
     busy = replace(order("hold go", "0"), barred=frozenset({"cuda:0"}))
     failing = [order("kill on cuda:0", shot) for shot in "12345"]
     with released_once(tmp_path, lambda: len(on_first()) == 2):
-        outcomes = caller([busy, *failing], open_farm("cuda:0", "cuda:1", work=WORK, quarantine=2))
+        outcomes = caller([busy, *failing], open_farm("cuda:0", "cuda:1", handler=HANDLER, quarantine=2))
     assert clips(outcomes) == dict.fromkeys("012345", "cuda:1")
     assert len(on_first()) == 2
 

@@ -28,13 +28,13 @@ CPU = Device("cpu", "under test", 0)
 A_RUN = """
 import sys
 from pathlib import Path
-from tests.farm.orders import WORK, nobody, order
+from tests.farm.orders import HANDLER, nobody, order
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.farm.local import LocalFarm
 from wan_render.render_values import Device
 
 root = Path(sys.argv[1])
-farm = LocalFarm([Device("cpu", "under test", 0)], root, FarmSettings(locks=root / "locks", work=WORK))
+farm = LocalFarm([Device("cpu", "under test", 0)], root, FarmSettings(locks=root / "locks", handler=HANDLER))
 farm.render(order("load"), nobody)
 """
 
@@ -49,7 +49,7 @@ def test_stop_during_a_load_that_hears_nothing(open_farm: OpenFarm, tmp_path: Pa
 
 
 def test_stop_while_a_process_starts(open_farm: OpenFarm, tmp_path: Path) -> None:
-    farm = open_farm("cpu", work="tests.farm.duties:slow_start")
+    farm = open_farm("cpu", handler="tests.farm.duties:slow_start")
     with ThreadPoolExecutor(1) as threads:
         rendering = threads.submit(farm.render, order("nothing"), nobody)
         child = psutil.Process(int(appears(tmp_path / "pid")))
@@ -79,11 +79,11 @@ def test_close_lets_what_is_rendered_end_and_frees_the_device(open_farm: OpenFar
     with ThreadPoolExecutor(1) as threads:
         rendering = threads.submit(farm.render, order("briefly"), lambda _: began.set())
         assert began.wait(20)
-        assert not lock.take()
+        assert not lock.acquire()
         farm.close()
         child = pid(rendering.result())
     until(lambda: not psutil.pid_exists(child))
-    assert lock.take()
+    assert lock.acquire()
     lock.release()
 
 
@@ -92,11 +92,11 @@ def test_a_run_that_is_killed_takes_its_device_processes_along_and_frees_the_dev
     run = a_run(tmp_path)
     child, grandchild = pids(tmp_path)
     lock = DeviceLock(tmp_path / "locks", CPU)
-    assert not lock.take()
+    assert not lock.acquire()
     run.kill()
     run.wait()
     assert_gone(child, grandchild)
-    until(lock.take)
+    until(lock.acquire)
     lock.release()
 
 

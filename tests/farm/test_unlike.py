@@ -20,7 +20,7 @@ from wan_render.production.render_order import RenderOrder
 from wan_render.store import Clip
 from wan_render.take import FramePlate
 
-WORK = "tests.farm.duties:together"
+HANDLER = "tests.farm.duties:together"
 WEAK = frozenset(FOUR[:3])
 """Of four devices the last alone can render what is barred from these."""
 
@@ -46,7 +46,7 @@ def test_of_four_devices_the_one_that_can_gets_every_attempt(open_farm: OpenFarm
     orders = [barred("kill once", "1"), *(barred("nothing", shot) for shot in "234")]
     outcomes = render_all(
         orders,
-        open_farm(*FOUR, work=WORK),
+        open_farm(*FOUR, handler=HANDLER),
         lambda _, event: failed.append(event) if isinstance(event, AttemptFailed) else None,
         Attempts(limit=2),
     )
@@ -59,7 +59,7 @@ def test_takes_that_wait_for_one_device_keep_no_other_idle(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
     """More of them, and earlier ones, than there are threads for one kind of take."""
-    farm = open_farm(*FOUR, work=WORK)
+    farm = open_farm(*FOUR, handler=HANDLER)
     waiting = [barred("hold go", f"{shot}w") for shot in range(9)]
     others = [grouped("nothing", shot) for shot in "abcdef"]
     with released(tmp_path / "go"):
@@ -76,7 +76,7 @@ def test_the_only_device_for_a_take_is_left_to_it(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
     """The first device in the list would be the first that any take gets."""
-    farm, only = open_farm("cuda:0", "cuda:1", work=WORK), frozenset({"cuda:1"})
+    farm, only = open_farm("cuda:0", "cuda:1", handler=HANDLER), frozenset({"cuda:1"})
     coming = [grouped("hold go", "a"), barred("hold go", "b", only)]
     farm.expect(coming)
     with released(tmp_path / "go"):
@@ -91,7 +91,7 @@ def test_the_only_device_for_a_take_is_left_to_it(
 def test_a_device_is_not_kept_for_a_take_that_waits_for_another(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
-    farm, only = open_farm("cuda:0", "cuda:1", work=WORK), frozenset({"cuda:1"})
+    farm, only = open_farm("cuda:0", "cuda:1", handler=HANDLER), frozenset({"cuda:1"})
     first, second, later = grouped("hold go", "a"), grouped("nothing", "b"), barred("nothing", "c", only)
     plate = FramePlate(first.take.key, 8, first.take.size)
     farm.expect([first, second, replace(later, take=replace(later.take, first=plate))])
@@ -106,7 +106,7 @@ def test_a_device_is_not_kept_for_a_take_that_waits_for_another(
 def test_a_group_is_made_of_devices_that_can(
     open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture, groups: str
 ) -> None:
-    farm, weak = open_farm(*FOUR, work=WORK, groups=groups), frozenset({"cuda:0", "cuda:2"})
+    farm, weak = open_farm(*FOUR, handler=HANDLER, groups=groups), frozenset({"cuda:0", "cuda:2"})
     asked = 4 if groups == "asked" else None
     clip = render_all([asked_for := barred("nothing", "1", weak, asked)], farm)[asked_for]
     assert isinstance(clip, Clip)
@@ -118,7 +118,7 @@ def test_a_group_is_made_of_devices_that_can(
 def test_no_group_that_nobody_asked_for_takes_a_device_that_others_could_have(
     open_farm: OpenFarm, tmp_path: Path
 ) -> None:
-    farm, weak = open_farm(*FOUR, work=WORK, groups="auto"), frozenset({"cuda:0", "cuda:2"})
+    farm, weak = open_farm(*FOUR, handler=HANDLER, groups="auto"), frozenset({"cuda:0", "cuda:2"})
     first, short = barred("nothing", "1", weak), grouped("nothing", "2", backend=Grouping(seconds=10.0))
     farm.expect([first, short])
     farm.render(first, nobody)
@@ -128,7 +128,7 @@ def test_no_group_that_nobody_asked_for_takes_a_device_that_others_could_have(
 def test_where_every_device_that_can_has_failed_again_and_again_it_is_used_all_the_same(
     open_farm: OpenFarm, caplog: pytest.LogCaptureFixture
 ) -> None:
-    farm, weak = open_farm("cuda:0", "cuda:1", work=WORK), frozenset({"cuda:0"})
+    farm, weak = open_farm("cuda:0", "cuda:1", handler=HANDLER), frozenset({"cuda:0"})
     for shot in ("1", "2"):
         with pytest.raises(DeviceError):
             farm.render(barred("kill", shot, weak), nobody)
@@ -141,7 +141,7 @@ def test_where_every_device_that_can_has_failed_again_and_again_it_is_used_all_t
 
 
 def test_what_no_device_of_a_farm_can_render_is_refused_and_not_waited_for(open_farm: OpenFarm) -> None:
-    farm, impossible = open_farm("cuda:0", "cuda:1", work=WORK), barred("nothing", "1")
+    farm, impossible = open_farm("cuda:0", "cuda:1", handler=HANDLER), barred("nothing", "1")
     with pytest.raises(MachineError, match="1: can be rendered on none of cuda:0, cuda:1"):
         farm.render(impossible, nobody)
     assert isinstance(render_all([impossible], farm)[impossible], MachineError)
@@ -150,7 +150,7 @@ def test_what_no_device_of_a_farm_can_render_is_refused_and_not_waited_for(open_
 def test_a_device_that_others_hold_and_that_cannot_render_it_is_not_waited_for(
     open_farm: OpenFarm, caplog: pytest.LogCaptureFixture, threads: ThreadPoolExecutor
 ) -> None:
-    other, farm = open_farm("cuda:0", "cuda:1", work=WORK), open_farm("cuda:0", "cuda:1", work=WORK)
+    other, farm = open_farm("cuda:0", "cuda:1", handler=HANDLER), open_farm("cuda:0", "cuda:1", handler=HANDLER)
     for name in ("cuda:0", "cuda:1"):
         other.render(barred("nothing", name, frozenset({name})), nobody)
     waiting = threads.submit(farm.render, barred("nothing", "2", frozenset({"cuda:0"})), nobody)
@@ -161,7 +161,7 @@ def test_a_device_that_others_hold_and_that_cannot_render_it_is_not_waited_for(
 
 
 def test_a_device_prepares_nothing_that_it_cannot_render(open_farm: OpenFarm, tmp_path: Path) -> None:
-    farm = open_farm("cuda:0", "cuda:1", work="tests.farm.duties:foreseeing")
+    farm = open_farm("cuda:0", "cuda:1", handler="tests.farm.duties:foreseeing")
     later = (barred("nothing", "2", frozenset({"cuda:0"})), order("nothing", "3"))
     for shot, weak in (("1", frozenset({"cuda:1"})), ("4", frozenset({"cuda:0"}))):
         farm.render(replace(order("nothing", shot), later=later, barred=weak), nobody)

@@ -77,7 +77,7 @@ def _takes(farm: Farm) -> set[Path]:
 def _is_free(farm: Farm) -> bool:
     """Whether nobody holds the device, or has a process on it."""
     lock = DeviceLock(Path(farm.environment["WAN_RENDER_LOCKS"]), cpu())
-    if not lock.take():
+    if not lock.acquire():
         return False
     lock.release()
     return not farm.devices()

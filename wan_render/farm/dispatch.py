@@ -32,7 +32,7 @@ class Request:
 class _Choice:
     """What a request gets now, or, as long as that is not all, what is kept for it."""
 
-    slots: tuple[HeldDevice, ...] = ()
+    held_devices: tuple[HeldDevice, ...] = ()
     is_all: bool = False
 
 
@@ -47,18 +47,18 @@ class Dispatch:
     fails. groups: see MachineSettings.
     """
 
-    def __init__(self, slots: Sequence[HeldDevice], quarantine: int, groups: str) -> None:
-        self._slots, self._groups = slots, groups
+    def __init__(self, held_devices: Sequence[HeldDevice], quarantine: int, groups: str) -> None:
+        self._held_devices, self._groups = held_devices, groups
         self._requests: list[Request] = []
         self._kept: dict[Request, tuple[HeldDevice, ...]] = {}
-        self._quarantine = Quarantine(tuple(slot.device.name for slot in slots), quarantine)
+        self._quarantine = Quarantine(tuple(held.device.name for held in held_devices), quarantine)
         self._failed: defaultdict[str, set[str]] = defaultdict(set)
         self._alone: set[str] = set()
         self._failed_by_groups: set[str] = set()
         self._limit, self._are_given_up = quarantine, False
         self._have_worked, self._forms_unasked = False, groups == "auto"
         self._said: set[str] = set()
-        self.outlook = SimulatedRun(slots[0].device.kind)
+        self.simulation = SimulatedRun(held_devices[0].device.kind)
 
     def enter(self, request: Request) -> None:
         """It waits from now on."""
@@ -70,42 +70,42 @@ class Dispatch:
         self._kept.pop(request, None)
         self._give_back()
 
-    def allows(self, slot: HeldDevice) -> bool:
+    def allows(self, held: HeldDevice) -> bool:
         """Whether a device gets takes: it is not in quarantine."""
-        return self._quarantine.allows(slot.device.name)
+        return self._quarantine.allows(held.device.name)
 
     def able(self, order: RenderOrder) -> list[HeldDevice]:
         """The devices that get such takes: those that can render them and are not in quarantine; where all that can are
         in it, these all the same, as there is no other."""
-        able = [slot for slot in self._slots if slot.device.name not in order.barred]
-        return [slot for slot in able if self.allows(slot)] or able
+        able = [held for held in self._held_devices if held.device.name not in order.barred]
+        return [held for held in able if self.allows(held)] or able
 
-    def take(self, request: Request, slots: Sequence[HeldDevice]) -> None:
+    def begin(self, request: Request, held_devices: Sequence[HeldDevice]) -> None:
         """It has its devices from now on."""
         order = request.order
-        for slot in slots:
-            slot.busy, slot.was_used, slot.take = True, True, request.key
-        self.outlook.begins(order, len(slots))
-        self._tell_fewer(order, len(slots))
-        self._tell_suspected(order, slots)
+        for held in held_devices:
+            held.busy, held.was_used, held.take_key = True, True, request.key
+        self.simulation.begins(order, len(held_devices))
+        self._tell_fewer(order, len(held_devices))
+        self._tell_suspected(order, held_devices)
 
-    def finished(self, order: RenderOrder, slots: Sequence[HeldDevice]) -> None:
+    def finished(self, order: RenderOrder, held_devices: Sequence[HeldDevice]) -> None:
         """A take is there, and these devices have shown that they work."""
-        self.outlook.done(order)
+        self.simulation.done(order)
         self._failed.pop(order.take.key, None)
         self._alone.discard(order.take.key)
-        if len(slots) > 1:
+        if len(held_devices) > 1:
             self._have_worked = True
             self._failed_by_groups.clear()
-        for slot in slots:
-            self._quarantine.finished(slot.device.name)
+        for held in held_devices:
+            self._quarantine.finished(held.device.name)
 
-    def blame(self, order: RenderOrder, slot: HeldDevice) -> None:
+    def blame(self, order: RenderOrder, held: HeldDevice) -> None:
         """An attempt failed by a device's fault."""
-        self._failed[order.take.key].add(slot.device.name)
-        if self._quarantine.failed(slot.device.name, order.take.key):
-            slot.lock.release()
-            _log.warning("%s gets no more shots: several different ones failed on it", slot.device.name)
+        self._failed[order.take.key].add(held.device.name)
+        if self._quarantine.failed(held.device.name, order.take.key):
+            held.lock.release()
+            _log.warning("%s gets no more shots: several different ones failed on it", held.device.name)
 
     def failed_by_group(self, order: RenderOrder, *, is_of_devices: bool) -> None:
         """From now on one device renders it. is_of_devices: whether the take itself may be right."""
@@ -126,48 +126,48 @@ class Dispatch:
         taken: set[HeldDevice] = set()
         for earlier in self._requests:
             choice = self._choice(earlier, taken)
-            self._kept[earlier] = choice.slots
+            self._kept[earlier] = choice.held_devices
             if earlier is request:
                 self._give_back()
-                return choice.slots if choice.is_all else ()
-            taken.update(choice.slots)
+                return choice.held_devices if choice.is_all else ()
+            taken.update(choice.held_devices)
         return ()
 
     def _give_back(self) -> None:
         """To other runs: what was kept for a group and is for none any more, as no attempt was made on it."""
-        kept = {slot for slots in self._kept.values() for slot in slots}
-        for slot in self._slots:
-            if slot.lock.held and not slot.was_used and slot not in kept:
-                slot.lock.release()
+        kept = {held for held_devices in self._kept.values() for held in held_devices}
+        for held in self._held_devices:
+            if held.lock.held and not held.was_used and held not in kept:
+                held.lock.release()
 
     def _choice(self, request: Request, taken: set[HeldDevice]) -> _Choice:
         size = self._size(request, taken)
         if size == 0:
             return _NOTHING_YET
         if size > 1:
-            slots = _idle(self._equal(request.order), request, taken, size)
-            return _Choice(slots, len(slots) == size)
-        slots = self._one(request, taken)
-        return _Choice(slots, bool(slots))
+            held_devices = _idle(self._equal(request.order), request, taken, size)
+            return _Choice(held_devices, len(held_devices) == size)
+        held_devices = self._one(request, taken)
+        return _Choice(held_devices, bool(held_devices))
 
     def _one(self, request: Request, taken: set[HeldDevice]) -> tuple[HeldDevice, ...]:
         """An idle device on which this take has not failed and which no other needs more; another one only where there
         is none to wait for."""
         allowed = self.able(request.order)
-        untried = [slot for slot in allowed if slot.device.name not in self._failed[request.key]]
+        untried = [held for held in allowed if held.device.name not in self._failed[request.key]]
         needed = self._needed_more(request.order)
-        for slots in ([slot for slot in untried if slot not in needed], untried):
-            if found := _idle(slots, request, taken, 1):
+        for held_devices in ([held for held in untried if held not in needed], untried):
+            if found := _idle(held_devices, request, taken, 1):
                 return found
-            if any(slot.busy or slot in taken for slot in slots):
+            if any(held.busy or held in taken for held in held_devices):
                 return ()
         return _idle(allowed, request, taken, 1)
 
     def _needed_more(self, order: RenderOrder) -> set[HeldDevice]:
         """The devices of takes that could begin now and can be rendered on no others, while this one can."""
-        pickier = (each for each in self.outlook.open if each.barred > order.barred)
-        fewer = {each.barred for each in pickier if self.outlook.is_ready(each)}
-        return {slot for slot in self._slots if any(slot.device.name not in barred for barred in fewer)}
+        pickier = (each for each in self.simulation.open if each.barred > order.barred)
+        fewer = {each.barred for each in pickier if self.simulation.is_ready(each)}
+        return {held for held in self._held_devices if any(held.device.name not in barred for barred in fewer)}
 
     # How many
 
@@ -179,17 +179,17 @@ class Dispatch:
         sizes = self._sizes(request.order, len(equal))
         if len(sizes) == 1:
             return sizes[0]
-        if len(equal) < len(here) or all(slot.busy or slot in taken for slot in equal):
+        if len(equal) < len(here) or all(held.busy or held in taken for held in equal):
             return 1  # of unlike devices nobody knows how much longer some take; or none is to be had
         if not taken.isdisjoint(equal):
             return 0
         waiting = [each.order for each in self._requests if each is not request]
-        if not self._are_all_for(equal, (*waiting, *filter(self.outlook.is_ready, self.outlook.open))):
+        if not self._are_all_for(equal, (*waiting, *filter(self.simulation.is_ready, self.simulation.open))):
             return 1  # others could have these devices, and more: nobody knows when
-        free = [self.outlook.left(slot.take) if slot.busy else 0.0 for slot in equal]
-        warm = [slot.model == model_of(request.order) for slot in equal]
+        free = [self.simulation.left(held.take_key) if held.busy else 0.0 for held in equal]
+        warm = [held.model == model_of(request.order) for held in equal]
         loads = any(warm) and not all(warm)  # where none is warm, they load side by side
-        return self.outlook.devices(
+        return self.simulation.devices(
             request.order, waiting, free, lambda order: self._sizes(order, len(equal)), helpers_load=loads
         )
 
@@ -203,7 +203,7 @@ class Dispatch:
 
     def _here(self, order: RenderOrder) -> list[HeldDevice]:
         """The devices that this farm has or can have for an order: no other run holds them."""
-        return [slot for slot in self.able(order) if slot.busy or slot.lock.obtainable()]
+        return [held for held in self.able(order) if held.busy or held.lock.obtainable()]
 
     def _are_all_for(self, equal: Sequence[HeldDevice], orders: Sequence[RenderOrder]) -> bool:
         """Whether each of the orders is rendered on these devices only; what is joined of others needs none."""
@@ -213,16 +213,16 @@ class Dispatch:
     def _equal(self, order: RenderOrder) -> list[HeldDevice]:
         """Those that are here for it, of the make of which there are most."""
         makes: dict[object, list[HeldDevice]] = {}
-        for slot in self._here(order):
-            makes.setdefault(slot.make, []).append(slot)
+        for held in self._here(order):
+            makes.setdefault(held.make, []).append(held)
         return max(makes.values(), key=len, default=[])
 
-    def _tell_suspected(self, order: RenderOrder, slots: Sequence[HeldDevice]) -> None:
+    def _tell_suspected(self, order: RenderOrder, held_devices: Sequence[HeldDevice]) -> None:
         """Say once of each why a device in quarantine gets takes."""
-        for slot in slots:
-            reason = f"{slot.device.name} gets {order.shot} all the same: no other device can render it"
-            if not self.allows(slot) and slot.device.name not in self._said:
-                self._said.add(slot.device.name)
+        for held in held_devices:
+            reason = f"{held.device.name} gets {order.shot} all the same: no other device can render it"
+            if not self.allows(held) and held.device.name not in self._said:
+                self._said.add(held.device.name)
                 _log.warning(reason)
 
     def _tell_fewer(self, order: RenderOrder, devices: int) -> None:
@@ -243,12 +243,14 @@ class Dispatch:
             _log.warning("%s take %d %s", order.shot, order.number, reason)
 
 
-def _idle(slots: Sequence[HeldDevice], request: Request, taken: set[HeldDevice], count: int) -> tuple[HeldDevice, ...]:
+def _idle(
+    held_devices: Sequence[HeldDevice], request: Request, taken: set[HeldDevice], count: int
+) -> tuple[HeldDevice, ...]:
     """Up to so many idle ones, those that suit best, of those that no other run holds; locked."""
-    idle = [slot for slot in slots if not slot.busy and slot not in taken]
-    best_first = sorted(idle, key=lambda slot: slot.suits(model_of(request.order)), reverse=True)
+    idle = [held for held in held_devices if not held.busy and held not in taken]
+    best_first = sorted(idle, key=lambda held: held.suits(model_of(request.order)), reverse=True)
     found: list[HeldDevice] = []
-    for slot in best_first:
-        if len(found) < count and slot.lock.take():
-            found.append(slot)
+    for held in best_first:
+        if len(found) < count and held.lock.acquire():
+            found.append(held)
     return tuple(found)

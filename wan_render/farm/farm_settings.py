@@ -45,5 +45,5 @@ class FarmSettings:
     stall: Stall = Stall()
     locks: Path | None = field(default_factory=lambda: machine_settings().locks)
     quarantine: int = 2
-    work: str = "wan_render.farm.process.order_handler:render_takes"
+    handler: str = "wan_render.farm.process.order_handler:render_takes"
     groups: str = field(default_factory=lambda: machine_settings().groups)

@@ -29,10 +29,10 @@ class HeldDevice:
     lock: DeviceLock
     process: DeviceProcess | None = None
     model: Model | None = None
-    take: str = ""
+    take_key: str = ""
     busy: bool = False
     writing: int = 0
-    told: bool = False
+    wait_was_logged: bool = False
     was_used: bool = False
 
     def suits(self, model: Model) -> int:
@@ -49,20 +49,20 @@ class HeldDevice:
 class DeviceHold:
     """An attempt's hold on a device: while it renders, alone; while it is written, beside the next."""
 
-    slot: HeldDevice
+    held: HeldDevice
     process: DeviceProcess | None = None
     renders: bool = True
 
     def leave(self) -> None:
         """What is left needs no device."""
         if self.renders:
-            self.renders, self.slot.busy = False, False
-            self.slot.writing += 1
+            self.renders, self.held.busy = False, False
+            self.held.writing += 1
 
     def end(self) -> None:
         """Over."""
         self.leave()
-        self.slot.writing -= 1
+        self.held.writing -= 1
 
 
 def model_of(order: RenderOrder) -> Model:

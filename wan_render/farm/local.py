@@ -52,47 +52,49 @@ class LocalFarm:
             raise ValueError(f"expected one device or several different ones, got {devices}")
         self._settings = settings or FarmSettings()
         self._store_root = store_root.absolute()
-        self._slots = [HeldDevice(device, DeviceLock(self._settings.locks, device)) for device in devices]
-        self._dispatch = Dispatch(self._slots, self._settings.quarantine, self._settings.groups)
+        self._held_devices = [HeldDevice(device, DeviceLock(self._settings.locks, device)) for device in devices]
+        self._dispatch = Dispatch(self._held_devices, self._settings.quarantine, self._settings.groups)
         self._tighter: Counter[tuple[Model, int]] = Counter()
         self._stopped = self._closing = False
         self._changed = threading.Condition()
-        for slot in self._slots:
-            if slot.lock.weakness:
-                _log.warning("%s", slot.lock.weakness)
-        self._ground = AttemptContext(self._settings, self._changed, self._warm, self._clear, lambda: self._stopped)
+        for held in self._held_devices:
+            if held.lock.weakness:
+                _log.warning("%s", held.lock.weakness)
+        self._context = AttemptContext(
+            self._settings, self._changed, self._process_for, self._discard, lambda: self._stopped
+        )
 
     @property
     def devices(self) -> tuple[Device, ...]:
         """What it renders on."""
-        return tuple(slot.device for slot in self._slots)
+        return tuple(held.device for held in self._held_devices)
 
     def expect(self, orders: Sequence[RenderOrder]) -> None:
         """See Farm.expect."""
         with self._changed:
-            self._dispatch.outlook.expect(orders)
+            self._dispatch.simulation.expect(orders)
             self._describe_use(orders)
             self._changed.notify_all()
 
     def render(self, order: RenderOrder, listen: Listen) -> Clip:
         """See Farm.render. Raises DiskError where its log cannot be written."""
-        with self._devices_for(order) as slots, self._team(order, slots) as team:
+        with self._devices_for(order) as held_devices, self._attempt(order, held_devices) as attempt:
             try:
-                clip = team.render(self._heard(order, listen))
+                clip = attempt.render(self._heard(order, listen))
             except BaseException as error:
-                meaning = self._account_for(team, order, slots, error)
+                meaning = self._account_for(attempt, order, held_devices, error)
                 if meaning is error:
                     raise
                 raise meaning from error
             with self._changed:
-                self._dispatch.finished(order, slots)
+                self._dispatch.finished(order, held_devices)
             return clip
 
     def stop(self) -> None:
         """See Farm.stop. Returns when the device processes are gone."""
         with self._changed:
             self._stopped = self._closing = True
-            processes = [slot.process for slot in self._slots if slot.process is not None]
+            processes = [held.process for held in self._held_devices if held.process is not None]
             for process in processes:
                 process.kill()
             self._changed.notify_all()
@@ -105,8 +107,8 @@ class LocalFarm:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not any(slot.busy or slot.writing for slot in self._slots))
-        processes = [slot.process for slot in self._slots if slot.process is not None]
+            self._changed.wait_for(lambda: not any(held.busy or held.writing for held in self._held_devices))
+        processes = [held.process for held in self._held_devices if held.process is not None]
         for process in processes:
             process.dismiss()
         for process in processes:
@@ -127,79 +129,79 @@ class LocalFarm:
     # One attempt
 
     @contextmanager
-    def _team(self, order: RenderOrder, slots: Sequence[HeldDevice]) -> Iterator[RunningAttempt]:
+    def _attempt(self, order: RenderOrder, held_devices: Sequence[HeldDevice]) -> Iterator[RunningAttempt]:
         """One attempt on these devices, which are free when each has done its part."""
-        turns = [DeviceHold(slot) for slot in slots]
+        holds = [DeviceHold(held) for held in held_devices]
         try:
             log = new_log(self._store_root, order)
-            later = tuple(each for each in order.later if slots[0].device.name not in each.barred)
-            order = replace(order, later=later, tighter=self._tighter[_memory(order, slots[0])])
-            team = RunningAttempt(self._ground, order, turns, log)
+            later = tuple(each for each in order.later if held_devices[0].device.name not in each.barred)
+            order = replace(order, later=later, tighter=self._tighter[_memory(order, held_devices[0])])
+            attempt = RunningAttempt(self._context, order, holds, log)
         except BaseException:
             with self._changed:
-                for turn in turns:
-                    turn.end()
+                for hold in holds:
+                    hold.end()
                 if self._stopped:
                     self._release()
                 self._changed.notify_all()
             raise
-        _log.info("%s take %d on %s, log %s", order.shot, order.number, _names(slots), log)
+        _log.info("%s take %d on %s, log %s", order.shot, order.number, _names(held_devices), log)
         try:
-            yield team
+            yield attempt
         finally:
-            team.settle()
+            attempt.settle()
 
     def _heard(self, order: RenderOrder, listen: Listen) -> Listen:
         def heard(progress: Progress) -> None:
             if progress.phase is Phase.WRITING:
                 with self._changed:
-                    self._dispatch.outlook.rendered(order)
+                    self._dispatch.simulation.rendered(order)
             listen(progress)
 
         return heard
 
-    def _warm(self, turn: DeviceHold, order: RenderOrder, log: Path) -> DeviceProcess:
+    def _process_for(self, hold: DeviceHold, order: RenderOrder, log: Path) -> DeviceProcess:
         """The device's process, a new one where there is none or it died while idle; known to `stop` at once."""
-        slot = turn.slot
+        held = hold.held
         with self._changed:
             self._refuse_if_closing("the farm", stopping_only=True)
-            if slot.process is None or not slot.process.alive:
-                if slot.process is not None:
-                    slot.process.kill()
-                start = Start(self._settings.work, slot.device, self._store_root)
-                slot.process = DeviceProcess(start, slot.lock.files, log)
-            turn.process, slot.model = slot.process, model_of(order)
-            return slot.process
+            if held.process is None or not held.process.alive:
+                if held.process is not None:
+                    held.process.kill()
+                start = Start(self._settings.handler, held.device, self._store_root)
+                held.process = DeviceProcess(start, held.lock.files, log)
+            hold.process, held.model = held.process, model_of(order)
+            return held.process
 
-    def _clear(self, turn: DeviceHold) -> None:
+    def _discard(self, hold: DeviceHold) -> None:
         """After a failure the process goes, unless it may be used again."""
-        slot, process = turn.slot, turn.process
+        held, process = hold.held, hold.process
         if process is None or process.alive:
             return
         process.kill()
         if not self._stopped:  # its successor needs the device's memory
             process.wait()
         with self._changed:
-            if slot.process is process:
-                slot.process = slot.model = None
+            if held.process is process:
+                held.process = held.model = None
 
     def _account_for(
-        self, team: RunningAttempt, order: RenderOrder, slots: Sequence[HeldDevice], error: BaseException
+        self, attempt: RunningAttempt, order: RenderOrder, held_devices: Sequence[HeldDevice], error: BaseException
     ) -> BaseException:
         """Note whose fault a failure was; the error to raise for it."""
         with self._changed:
             if self._stopped:
                 return _stopped(order.shot) if isinstance(error, WanRenderError) else error
-            failed, cause = team.cause, team.cause.error or error
+            failed, cause = attempt.cause, attempt.cause.error or error
             if isinstance(cause, OutOfMemoryError):
-                if len(slots) > 1:  # which takes memory for exchanges: alone it may fit as it is
+                if len(held_devices) > 1:  # which takes memory for exchanges: alone it may fit as it is
                     self._dispatch.failed_by_group(order, is_of_devices=True)
                     return _of_group(cause)
-                memory = _memory(order, failed.turn.slot)
+                memory = _memory(order, failed.hold.held)
                 self._tighter[memory] = max(self._tighter[memory], failed.order.tighter + 1)
-            elif _is_of_device(cause) and failed.turn.renders:
-                self._dispatch.blame(order, failed.turn.slot)
-            if len(slots) > 1:
+            elif _is_of_device(cause) and failed.hold.renders:
+                self._dispatch.blame(order, failed.hold.held)
+            if len(held_devices) > 1:
                 self._dispatch.failed_by_group(order, is_of_devices=isinstance(cause, DeviceError))
                 return _of_group(cause)
             return cause
@@ -210,24 +212,24 @@ class LocalFarm:
     def _devices_for(self, order: RenderOrder) -> Iterator[tuple[HeldDevice, ...]]:
         """The devices that render it, taken."""
         self._refuse_if_none_is_able(order)
-        slots = self._wait_for_devices(Request(order), order.shot)
+        held_devices = self._wait_for_devices(Request(order), order.shot)
         try:
-            yield slots
+            yield held_devices
         finally:
             with self._changed:
-                self._dispatch.outlook.ends(order)
+                self._dispatch.simulation.ends(order)
 
     def _wait_for_devices(self, request: Request, shot: str) -> tuple[HeldDevice, ...]:
         with self._changed:
             self._dispatch.enter(request)
             try:
-                while not (slots := self._dispatch.assigned(request)):
+                while not (held_devices := self._dispatch.assigned(request)):
                     self._refuse_if_closing(shot)
                     self._tell_waiting(request.order)
                     self._changed.wait(_POLL_SECONDS)
                 self._refuse_if_closing(shot)
-                self._dispatch.take(request, slots)
-                return slots
+                self._dispatch.begin(request, held_devices)
+                return held_devices
             finally:
                 self._dispatch.leave(request)
                 self._changed.notify_all()
@@ -239,20 +241,20 @@ class LocalFarm:
 
     def _tell_waiting(self, order: RenderOrder) -> None:
         """Say once which devices other runs hold, and who they are; devices of one run in one sentence."""
-        held: dict[str, list[str]] = {}
-        for slot in self._dispatch.able(order):
-            if not (slot.busy or slot.told or slot.lock.obtainable()):
-                slot.told = True
-                held.setdefault(slot.lock.holder(), []).append(slot.device.name)
-        for who, names in held.items():
+        names_by_holder: dict[str, list[str]] = {}
+        for held in self._dispatch.able(order):
+            if not (held.busy or held.wait_was_logged or held.lock.obtainable()):
+                held.wait_was_logged = True
+                names_by_holder.setdefault(held.lock.holder(), []).append(held.device.name)
+        for who, names in names_by_holder.items():
             _log.warning("waiting for %s: %s", ", ".join(names), who)
 
     def _describe_use(self, orders: Sequence[RenderOrder]) -> None:
         """Tell who waits for our devices what they are held for."""
         if orders:
-            seconds = self._dispatch.outlook.remaining(len(self._slots))
-            for slot in self._slots:
-                slot.lock.describe(orders[0].film, seconds)
+            seconds = self._dispatch.simulation.remaining_seconds(len(self._held_devices))
+            for held in self._held_devices:
+                held.lock.describe(orders[0].film, seconds)
 
     def _refuse_if_closing(self, shot: str, *, stopping_only: bool = False) -> None:
         if self._stopped or (self._closing and not stopping_only):
@@ -260,18 +262,18 @@ class LocalFarm:
 
     def _release(self) -> None:
         with self._changed:
-            for slot in self._slots:
-                if not (slot.busy or slot.writing):
-                    slot.lock.release()
+            for held in self._held_devices:
+                if not (held.busy or held.writing):
+                    held.lock.release()
 
 
-def _names(slots: Sequence[HeldDevice]) -> str:
-    return TOGETHER.join(slot.device.name for slot in slots)
+def _names(held_devices: Sequence[HeldDevice]) -> str:
+    return TOGETHER.join(held.device.name for held in held_devices)
 
 
-def _memory(order: RenderOrder, slot: HeldDevice) -> tuple[Model, int]:
+def _memory(order: RenderOrder, held: HeldDevice) -> tuple[Model, int]:
     """What an order found out about memory holds for this model on every device with as much of it."""
-    return model_of(order), slot.device.memory_bytes
+    return model_of(order), held.device.memory_bytes
 
 
 def _is_of_device(cause: BaseException) -> bool:

@@ -36,7 +36,7 @@ class Rank:
     """A device's part. error: of a failed one; was_ended: since another rank failed before it; was_needless: when it
     failed the leader seemed to do without it."""
 
-    turn: DeviceHold
+    hold: DeviceHold
     order: RenderOrder
     log: Path
     error: BaseException | None = None
@@ -47,34 +47,34 @@ class Rank:
     @property
     def device(self) -> str:
         """Its device's name."""
-        return self.turn.slot.device.name
+        return self.hold.held.device.name
 
 
 @dataclass(frozen=True)
 class AttemptContext:
     """What a farm and its teams share.
 
-    changed: the farm's lock. start: the process on a turn's device, warm or new. is_stopped: whether the farm was.
+    changed: the farm's lock. start: the process on a hold's device, warm or new. is_stopped: whether the farm was.
     clear:   takes away a process that failed; its device can then be used again.
     """
 
     settings: FarmSettings
     changed: threading.Condition
     start: Callable[[DeviceHold, RenderOrder, Path], DeviceProcess]
-    clear: Callable[[DeviceHold], None]
+    discard: Callable[[DeviceHold], None]
     is_stopped: Callable[[], bool]
 
 
 class RunningAttempt:
-    """The ranks of one attempt, whose turns it ends: `render` once, then `settle`."""
+    """The ranks of one attempt, whose holds it ends: `render` once, then `settle`."""
 
-    def __init__(self, ground: AttemptContext, order: RenderOrder, turns: Sequence[DeviceHold], log: Path) -> None:
+    def __init__(self, context: AttemptContext, order: RenderOrder, holds: Sequence[DeviceHold], log: Path) -> None:
         """order: as for one device. log: the leader's. Raises MachineError or DiskError where a group cannot meet."""
-        self._ground = ground
-        self._group = Group(0, len(turns), make_rendezvous(ground.settings.locks)) if len(turns) > 1 else None
-        names = tuple(turn.slot.device.name for turn in turns)
+        self._context = context
+        self._group = Group(0, len(holds), make_rendezvous(context.settings.locks)) if len(holds) > 1 else None
+        names = tuple(hold.held.device.name for hold in holds)
         self._ranks = [
-            Rank(turn, self._order(order, rank, names), log_of_rank(log, rank)) for rank, turn in enumerate(turns)
+            Rank(hold, self._order(order, rank, names), log_of_rank(log, rank)) for rank, hold in enumerate(holds)
         ]
         self._failures: list[Rank] = []
         self._is_ending = self._is_settled = self._are_released = False
@@ -88,9 +88,9 @@ class RunningAttempt:
         try:
             clip: Clip = self._attempt(self._leader, self._heard(listen))
         except BaseException:
-            with self._ground.changed:
-                self._ground.changed.wait_for(lambda: all(rank.is_over for rank in self._ranks))
-            self._ground.clear(self._leader.turn)
+            with self._context.changed:
+                self._context.changed.wait_for(lambda: all(rank.is_over for rank in self._ranks))
+            self._context.discard(self._leader.hold)
             raise
         return clip
 
@@ -101,10 +101,10 @@ class RunningAttempt:
         return min((rank for rank in self._failures if not rank.was_ended), key=_likeliness)
 
     def settle(self) -> None:
-        """What a failure means was noted: its devices may be used again. Ends the leader's turn."""
-        with self._ground.changed:
+        """What a failure means was noted: its devices may be used again. Ends the leader's hold."""
+        with self._context.changed:
             self._is_settled = True
-            self._ground.changed.notify_all()
+            self._context.changed.notify_all()
         self._leave(self._leader)
 
     @property
@@ -121,17 +121,17 @@ class RunningAttempt:
         def heard(progress: Progress) -> None:
             if progress.phase is Phase.WRITING:
                 self._release_helpers()
-                with self._ground.changed:
-                    self._leader.turn.leave()
-                    self._ground.changed.notify_all()
+                with self._context.changed:
+                    self._leader.hold.leave()
+                    self._context.changed.notify_all()
             listen(progress)
 
         return heard
 
     def _attempt(self, rank: Rank, listen: Listen) -> Any:
         try:
-            job = OrderMessage(rank.order, f"shot {rank.order.shot}", rank.log)
-            result = self._start(rank).attempt(job, listen, self._ground.settings.stall)
+            message = OrderMessage(rank.order, f"shot {rank.order.shot}", rank.log)
+            result = self._start(rank).attempt(message, listen, self._context.settings.stall)
         except BaseException as error:
             self._failed(rank, error)
             raise
@@ -142,37 +142,37 @@ class RunningAttempt:
         return result
 
     def _start(self, rank: Rank) -> DeviceProcess:
-        with self._ground.changed:
+        with self._context.changed:
             if rank.was_ended:
                 raise LostProcessError(Problem(rank.device, "was stopped"))
-            return self._ground.start(rank.turn, rank.order, rank.log)
+            return self._context.start(rank.hold, rank.order, rank.log)
 
     def _over(self, rank: Rank) -> None:
-        with self._ground.changed:
+        with self._context.changed:
             rank.is_over = True
-            self._ground.changed.notify_all()
+            self._context.changed.notify_all()
 
     def _help(self, rank: Rank) -> None:
         """A thread of a rank that does not lead. After a failure it keeps its device until that is settled."""
         with suppress(Exception):  # it is noted, and the leader's thread raises it where it is the cause
             self._attempt(rank, _to_nobody)
         if rank.error is not None:
-            with self._ground.changed:
-                self._ground.changed.wait_for(lambda: self._is_settled)
-            self._ground.clear(rank.turn)
+            with self._context.changed:
+                self._context.changed.wait_for(lambda: self._is_settled)
+            self._context.discard(rank.hold)
         self._leave(rank)
 
     def _leave(self, rank: Rank) -> None:
-        with self._ground.changed:
+        with self._context.changed:
             self._left += 1
             is_last = self._left == len(self._ranks)
         if is_last and self._group is not None:
             remove_rendezvous(self._group.rendezvous)
-        with self._ground.changed:
-            rank.turn.end()
-            if self._ground.is_stopped() and not rank.turn.slot.busy:
-                rank.turn.slot.lock.release()
-            self._ground.changed.notify_all()
+        with self._context.changed:
+            rank.hold.end()
+            if self._context.is_stopped() and not rank.hold.held.busy:
+                rank.hold.held.lock.release()
+            self._context.changed.notify_all()
 
     # Failures
 
@@ -180,10 +180,10 @@ class RunningAttempt:
         """Note it, and end the others: they may wait for this one without end."""
         if rank is self._leader:
             self._release_helpers()
-        with self._ground.changed:
+        with self._context.changed:
             rank.error, rank.is_over = error, True
             self._failures.append(rank)
-            self._ground.changed.notify_all()
+            self._context.changed.notify_all()
             if self._is_ending:
                 return
             self._is_ending = True
@@ -193,19 +193,19 @@ class RunningAttempt:
                 self._is_ending, rank.was_needless = False, True
                 _log.warning("%s failed when its part of %s was done: %s", rank.device, rank.order.shot, error)
             else:
-                self._end(self._at_work())
+                self._end(self._unfinished())
 
     def _give_time(self, failed: Rank) -> None:
-        """To the others, unless the farm is stopped or the leader turns out to do without the failed one."""
+        """To the others, unless the farm is stopped or the leader holds out to do without the failed one."""
 
         def wait(condition: Callable[[], bool], seconds: float) -> None:
             def is_time() -> bool:
-                return self._ground.is_stopped() or self._is_needless(failed) or condition()
+                return self._context.is_stopped() or self._is_needless(failed) or condition()
 
-            self._ground.changed.wait_for(is_time, seconds)
+            self._context.changed.wait_for(is_time, seconds)
 
-        wait(lambda: not self._at_work(), GRACE_SECONDS)
-        wait(lambda: not any(rank.turn.slot.writing for rank in self._at_work()), WRITING_SECONDS)
+        wait(lambda: not self._unfinished(), GRACE_SECONDS)
+        wait(lambda: not any(rank.hold.held.writing for rank in self._unfinished()), WRITING_SECONDS)
 
     def _is_needless(self, rank: Rank) -> bool:
         """Whether the leader does without it: the take is not lost."""
@@ -213,7 +213,7 @@ class RunningAttempt:
             return False
         return self._are_released or self._group.is_over
 
-    def _at_work(self) -> list[Rank]:
+    def _unfinished(self) -> list[Rank]:
         return [rank for rank in self._ranks if not rank.is_over]
 
     @staticmethod
@@ -221,12 +221,12 @@ class RunningAttempt:
         """Now; one that has not begun will not."""
         for rank in ranks:
             rank.was_ended = True
-            if rank.turn.process is not None:
-                rank.turn.process.kill()
+            if rank.hold.process is not None:
+                rank.hold.process.kill()
 
     def _release_helpers(self) -> None:
         """Who waits for the leader leaves; where that cannot be told, it is killed."""
-        with self._ground.changed:
+        with self._context.changed:
             self._are_released = True
         if self._group is None:
             return
@@ -234,8 +234,8 @@ class RunningAttempt:
             self._group.end()
         except OSError as error:
             _log.warning("%s: cannot be written to: %s", self._group.rendezvous, error.strerror)
-            with self._ground.changed:
-                self._end([rank for rank in self._at_work() if rank is not self._leader])
+            with self._context.changed:
+                self._end([rank for rank in self._unfinished() if rank is not self._leader])
 
 
 def _likeliness(rank: Rank) -> int:

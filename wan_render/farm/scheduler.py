@@ -57,7 +57,7 @@ def render_all(
     """
     scheduler, telling = Scheduler(orders, farm, attempts), threading.Lock()
 
-    def see_to_its_end(order: RenderOrder) -> None:
+    def finish(order: RenderOrder) -> None:
         def tell(event: Event) -> None:
             with telling:
                 on_event(order, event)
@@ -65,7 +65,7 @@ def render_all(
         while not isinstance(scheduler.attempt(order, tell), Ended):
             pass
 
-    scheduler.run(see_to_its_end)
+    scheduler.run(finish)
     return scheduler.outcomes
 
 
@@ -93,17 +93,17 @@ class Scheduler:
         with self._changed:
             return dict(self._outcomes)
 
-    def run(self, see_to_its_end: Callable[[RenderOrder], object]) -> None:
+    def run(self, finish: Callable[[RenderOrder], object]) -> None:
         """Have every order seen to its end; return when the last has ended. Call it once.
 
-        A failed take raises nothing. Anything else that is raised, here (by a signal's handler) or in `see_to_its_end`,
+        A failed take raises nothing. Anything else that is raised, here (by a signal's handler) or in `finish`,
         stops the farm and is raised here when every thread has ended. So is Stopped, if somebody else stops the farm.
         """
         self._farm.expect(tuple(self._not_ended.values()))
         with ThreadPoolExecutor(max(1, len(self._not_ended)), "renders") as threads:
             try:
                 while (order := self._next()) is not None:
-                    threads.submit(self._see, order, see_to_its_end)
+                    threads.submit(self._finish, order, finish)
             except BaseException as cause:
                 self._stop(cause)
                 raise
@@ -153,9 +153,9 @@ class Scheduler:
         """How many can render it. If none can, it begins all the same, and the farm raises the error."""
         return max(1, len(order.able(self._farm.devices)))
 
-    def _see(self, order: RenderOrder, see_to_its_end: Callable[[RenderOrder], object]) -> None:
+    def _finish(self, order: RenderOrder, finish: Callable[[RenderOrder], object]) -> None:
         try:
-            see_to_its_end(order)
+            finish(order)
             if order.take.key in self._not_ended:
                 raise RuntimeError(f"{order.shot} take {order.number} was left without an outcome")
         except BaseException as cause:  # noqa: BLE001 - `run` raises it

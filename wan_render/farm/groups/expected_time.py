@@ -21,15 +21,17 @@ def expected_seconds(
     groups: see MachineSettings. alone: seconds of each take on one device, by its key.
     """
     able = {order: order.able(devices) or tuple(devices) for order in orders}
-    nights = {some: [order for order in orders if set(able[order]) <= set(some)] for some in able.values()}
-    return max((_night(those, some, groups, alone) for some, those in nights.items()), default=0.0)
+    runs = {some: [order for order in orders if set(able[order]) <= set(some)] for some in able.values()}
+    return max((_seconds(those, some, groups, alone) for some, those in runs.items()), default=0.0)
 
 
-def _night(orders: Sequence[RenderOrder], devices: Sequence[Device], groups: str, alone: Mapping[str, float]) -> float:
+def _seconds(
+    orders: Sequence[RenderOrder], devices: Sequence[Device], groups: str, alone: Mapping[str, float]
+) -> float:
     """Of orders that can be rendered on no others."""
     equal = max(Counter(map(make_of, devices)).values())
     # Of unlike devices a farm forms no group that nobody asked for.
     allowed = "asked" if groups == "auto" and equal < len(devices) else groups
-    outlook = SimulatedRun(devices[0].kind, alone=alone)
-    outlook.expect(orders)
-    return outlook.night(len(devices), lambda order: sizes_of(order, equal, allowed))
+    simulated = SimulatedRun(devices[0].kind, alone=alone)
+    simulated.expect(orders)
+    return simulated.total_seconds(len(devices), lambda order: sizes_of(order, equal, allowed))

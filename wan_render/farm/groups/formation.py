@@ -71,10 +71,10 @@ def formation(coming: Sequence[Coming], free: Sequence[float], joining: float = 
 def simulated_end(coming: Sequence[Coming], free: Sequence[float], joining: float = JOINING_SECONDS) -> float:
     """Seconds until the last take ends, where each gets what `formation` decides when it can begin."""
 
-    def most(at: int, begin: float, play: _Play, waiting: Mapping[int, Coming]) -> int:
-        return _decided(at, begin, play, waiting, joining)
+    def most(at: int, begin: float, simulation: _Simulation, waiting: Mapping[int, Coming]) -> int:
+        return _decided(at, begin, simulation, waiting, joining)
 
-    return _played(coming, free, joining, most)
+    return _simulated(coming, free, joining, most)
 
 
 def _seconds(plan: Formation) -> float:
@@ -97,7 +97,7 @@ def _plans(coming: Sequence[Coming], devices: int) -> Iterator[list[int]]:
 
 
 @dataclass
-class _Play:
+class _Simulation:
     """A night that is played through. free: when each device is; ends: when takes have ended, by their place."""
 
     free: list[float]
@@ -110,45 +110,47 @@ class _Play:
         return max([take.after, *(self.ends[need] for need in take.needs)])
 
 
-_Most = Callable[[int, float, _Play, Mapping[int, Coming]], int]
+_Most = Callable[[int, float, _Simulation, Mapping[int, Coming]], int]
 """The most devices for a take, by its place; when it can begin, the night until then, and what waits, with it."""
 
 
 def _end(coming: Sequence[Coming], sizes: Sequence[int], free: Sequence[float], joining: float) -> float:
     """When the last take ends, with at most so many devices for each."""
-    return _played(coming, free, joining, lambda at, _begin, _play, _waiting: sizes[at])
+    return _simulated(coming, free, joining, lambda at, _begin, _play, _waiting: sizes[at])
 
 
-def _played(coming: Sequence[Coming], free: Sequence[float], joining: float, most: _Most) -> float:
+def _simulated(coming: Sequence[Coming], free: Sequence[float], joining: float, most: _Most) -> float:
     """When the last take ends. Whenever a device is free the first take that is ready gets it, and, for a group, those
     that are free next; until then they wait for each other."""
-    play, waiting = _Play(sorted(free)), dict(enumerate(coming))
+    simulation, waiting = _Simulation(sorted(free)), dict(enumerate(coming))
     while waiting:
         begins = (
-            (max(ready, play.free[0]), at) for at, take in waiting.items() if (ready := play.ready(take)) is not None
+            (max(ready, simulation.free[0]), at)
+            for at, take in waiting.items()
+            if (ready := simulation.ready(take)) is not None
         )
         asked, at = min(begins)
-        size = waiting[at].size(most(at, asked, play, waiting))
+        size = waiting[at].size(most(at, asked, simulation, waiting))
         take = waiting.pop(at)
-        devices = min(size, len(play.free))
-        begin = max(asked, play.free[devices - 1]) + (joining if devices > 1 else 0.0)
-        play.ends[at] = begin + take.seconds[size]
-        play.free = sorted([play.ends[at]] * devices + play.free[devices:])
-    return max(play.ends.values())
+        devices = min(size, len(simulation.free))
+        begin = max(asked, simulation.free[devices - 1]) + (joining if devices > 1 else 0.0)
+        simulation.ends[at] = begin + take.seconds[size]
+        simulation.free = sorted([simulation.ends[at]] * devices + simulation.free[devices:])
+    return max(simulation.ends.values())
 
 
-def _decided(at: int, begin: float, play: _Play, waiting: Mapping[int, Coming], joining: float) -> int:
+def _decided(at: int, begin: float, simulation: _Simulation, waiting: Mapping[int, Coming], joining: float) -> int:
     """How many devices `formation` gives to a take that can begin now, while the others wait."""
     if len(waiting[at].seconds) == 1:
         return waiting[at].size(1)
     rest = [at, *(place for place in waiting if place != at)]
     places = {place: index for index, place in enumerate(rest)}
-    left = [_seen_from(begin, waiting[place], play, places) for place in rest]
-    return formation(left, [max(0.0, free - begin) for free in play.free], joining).devices
+    left = [_seen_from(begin, waiting[place], simulation, places) for place in rest]
+    return formation(left, [max(0.0, free - begin) for free in simulation.free], joining).devices
 
 
-def _seen_from(now: float, take: Coming, play: _Play, places: Mapping[int, int]) -> Coming:
+def _seen_from(now: float, take: Coming, simulation: _Simulation, places: Mapping[int, int]) -> Coming:
     """A take as it stands later in the night: some of what it needs is there, or has begun."""
-    after = max([take.after, *(play.ends[need] for need in take.needs if need in play.ends)])
+    after = max([take.after, *(simulation.ends[need] for need in take.needs if need in simulation.ends)])
     needs = tuple(places[need] for need in take.needs if need in places)
     return Coming(take.seconds, max(0.0, after - now), needs)

@@ -105,15 +105,15 @@ class SimulatedRun:
             decided = self._decided[order.take.key] = self._clock() + KEPT_SECONDS, found.devices
         return decided[1]
 
-    def night(self, devices: int, sizes: Sizes) -> float:
+    def total_seconds(self, devices: int, sizes: Sizes) -> float:
         """Seconds until the last of the orders is rendered, where all begins now and so many devices are free."""
         orders = tuple(self._expected.values())
         return simulated_end(self._coming(orders[0], (), sizes), [0.0] * devices) if orders else 0.0
 
-    def remaining(self, devices: int) -> float:
+    def remaining_seconds(self, devices: int) -> float:
         """Seconds until the last order is rendered, where each takes one of so many devices."""
         running = max(map(self.left, self._running), default=0.0)
-        return running + (self.night(devices, lambda _: (1,)) if self.open else 0.0)
+        return running + (self.total_seconds(devices, lambda _: (1,)) if self.open else 0.0)
 
     def _coming(self, order: RenderOrder, waiting: Sequence[RenderOrder], sizes: Sizes) -> list[Coming]:
         """This one, then those that can begin as well, then the rest as it will be asked for."""

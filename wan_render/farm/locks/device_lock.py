@@ -52,7 +52,7 @@ class DeviceLock:
         """Who does not see this lock, in words; "" where every run on this machine does."""
         return self._place.weakness
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """Whether it is ours now; never waits."""
         if self._held:
             self._renew()

@@ -24,7 +24,7 @@ _LENGTH = struct.Struct(">Q")
 class Start:
     """To the child, once. `work` is `module:function`; see farm.work."""
 
-    work: str
+    handler: str
     device: Device
     store: Path
 
@@ -60,7 +60,7 @@ class Logged:
 class ProgressMessage:
     """From the child: an attempt's progress."""
 
-    job: int
+    number: int
     progress: Progress
 
 
@@ -68,18 +68,18 @@ class ProgressMessage:
 class Done:
     """From the child: an attempt's result."""
 
-    job: int
+    number: int
     result: Any
 
 
 @dataclass(frozen=True)
 class Failed:
-    """From the child: an attempt's error; job 0: that of every attempt, since the child itself failed.
+    """From the child: an attempt's error; number 0: that of every attempt, since the child itself failed.
 
     usable: whether the child can be used again: what failed had nothing to do with the device.
     """
 
-    job: int
+    number: int
     error: WanRenderError
     usable: bool = False
 

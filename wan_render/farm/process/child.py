@@ -96,55 +96,55 @@ def _serve(channel: Channel) -> None:
     """Work off orders until the farm closes the channel (ClosedError)."""
     start: Start = channel.receive()
     try:
-        work = handler_named(start.work)(start.device, start.store)
+        handler = handler_named(start.handler)(start.device, start.store)
     except Exception as error:  # noqa: BLE001 - the top of a device process
         channel.send(Failed(0, _portable(error, f"the process on {start.device.name}", "this attempt's log")))
         return
     channel.send(Ready())
     writer = Writer()
-    while (job := _next(channel)) is not None:
-        _answer(job, channel, work, writer)
+    while (message := _next(channel)) is not None:
+        _answer(message, channel, handler, writer)
 
 
 def _next(channel: Channel) -> OrderMessage | None:
     """The next order; None, and the farm told, for one that does not unpickle here."""
     try:
-        job: OrderMessage = channel.receive()
+        message: OrderMessage = channel.receive()
     except ClosedError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a foreign class does when it is unpickled
         channel.send(Failed(0, _portable(error, "an order", "this attempt's log")))
         return None
-    return job
+    return message
 
 
-def _answer(job: OrderMessage, channel: Channel, work: OrderHandler, writer: Writer) -> None:
+def _answer(message: OrderMessage, channel: Channel, handler: OrderHandler, writer: Writer) -> None:
     """Render one order. Its end is sent now, or by the writer once it is written, while the next is rendered."""
     try:
-        _print_to(job.log)
-        result = work(job.order, lambda progress: channel.send(ProgressMessage(job.number, progress)))
+        _print_to(message.log)
+        result = handler(message.order, lambda progress: channel.send(ProgressMessage(message.number, progress)))
     except Exception as error:  # noqa: BLE001 - the top of a device process
         writer.wait()  # this process is not used again: the order before this one ends first
-        channel.send(Failed(job.number, _portable(error, job.name, str(job.log))))
+        channel.send(Failed(message.number, _portable(error, message.name, str(message.log))))
         return
     if callable(result):
-        writer.start(lambda: _write(job, channel, result))
+        writer.start(lambda: _write(message, channel, result))
     else:
-        channel.send(_end(job, lambda: result))
+        channel.send(_end(message, lambda: result))
 
 
-def _write(job: OrderMessage, channel: Channel, write: Write) -> None:
+def _write(message: OrderMessage, channel: Channel, write: Write) -> None:
     with suppress(OSError):  # the farm is gone, and this process about to be
-        channel.send(_end(job, write, usable=True))
+        channel.send(_end(message, write, usable=True))
 
 
-def _end(job: OrderMessage, result: Callable[[], Clip | None], *, usable: bool = False) -> Done | Failed:
+def _end(message: OrderMessage, result: Callable[[], Clip | None], *, usable: bool = False) -> Done | Failed:
     """How it ends; what does not pickle is found here, not by the channel."""
     try:
-        done = Done(job.number, result())
+        done = Done(message.number, result())
         pickle.dumps(done)
     except Exception as error:  # noqa: BLE001 - the top of a device process
-        return Failed(job.number, _portable(error, job.name, str(job.log)), usable)
+        return Failed(message.number, _portable(error, message.name, str(message.log)), usable)
     return done
 
 

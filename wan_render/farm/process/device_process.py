@@ -84,12 +84,12 @@ class DeviceProcess:
         """Whether it can take an order."""
         return not self._killed and not self._spent and self._process.poll() is None
 
-    def attempt(self, job: OrderMessage, listen: Listen, stall: Stall) -> Any:
-        """The job's result. `listen` is called in this thread.
+    def attempt(self, message: OrderMessage, listen: Listen, stall: Stall) -> Any:
+        """The message's result. `listen` is called in this thread.
 
-        Raises what the job raised; LostProcessError where the process died or stalled.
+        Raises what the message raised; LostProcessError where the process died or stalled.
         """
-        with self._inbox_of(job) as inbox:
+        with self._inbox_of(message) as inbox:
             try:
                 end = self._end(inbox, listen, stall)
             except BaseException:  # it died, it hangs, or nobody listens any more
@@ -117,15 +117,15 @@ class DeviceProcess:
                     raise self._death()
 
     @contextmanager
-    def _inbox_of(self, job: OrderMessage) -> Iterator[Inbox]:
-        """Sends the job; what the process says of it arrives in the inbox."""
+    def _inbox_of(self, message: OrderMessage) -> Iterator[Inbox]:
+        """Sends the message; what the process says of it arrives in the inbox."""
         number, inbox = next(self._numbers), Inbox()
         with self._routing:
-            self._log = job.log
+            self._log = message.log
             self._inboxes[number] = inbox
             if self._over is not None:
                 inbox.put(self._over)
-        self._send(replace(job, number=number))
+        self._send(replace(message, number=number))
         try:
             yield inbox
         finally:
@@ -178,7 +178,7 @@ class DeviceProcess:
         """To the attempt that it is about; to the last one, what is about none; to all, what is about the process."""
         with self._routing:
             match message:
-                case ProgressMessage(job=number) | Done(job=number) | Failed(job=number) if number:
+                case ProgressMessage(number=number) | Done(number=number) | Failed(number=number) if number:
                     inboxes = [self._inboxes[number]] if number in self._inboxes else []
                 case Logged():
                     inboxes = list(self._inboxes.values())[-1:]

@@ -25,14 +25,14 @@ def render_takes(device: Device, store: Path) -> OrderHandler:
     takes = Store(store)
     warm = WarmRenderer(takes.stages)
 
-    def work(order: RenderOrder, listen: Listen) -> Clip | Write | None:
+    def handle(order: RenderOrder, listen: Listen) -> Clip | Write | None:
         if order.group is not None and order.group.rank:
             assist_take(order, warm, device, listen)
             return None
         begun = begin_take(order, warm, device, takes, listen)
         return begun if isinstance(begun, Clip) else begun.write
 
-    return work
+    return handle
 
 
 def handler_named(name: str) -> Callable[[Device, Path], OrderHandler]:

@@ -14,18 +14,18 @@ class WorkClock:
 
     work: float = 0.0
     waiting: float = 0.0
-    works: bool = False
+    is_working: bool = False
     _since: float = field(default_factory=lambda: time.monotonic())
 
     def hear(self, phase: Phase) -> None:
         """From now on it is this phase."""
         self.stop()
-        self.works = phase is not Phase.WAITING
+        self.is_working = phase is not Phase.WAITING
 
     def stop(self) -> None:
         """Count what has passed until now."""
         now = time.monotonic()
-        if self.works:
+        if self.is_working:
             self.work += now - self._since
         else:
             self.waiting += now - self._since
