@@ -22,10 +22,10 @@ def open_farm(tmp_path: Path) -> Iterator[OpenFarm]:
     with ExitStack() as farms:
 
         def make(
-            *names: str, work: str = HANDLER, stall: Stall | None = None, quarantine: int = 2, groups: str = "asked"
+            *names: str, handler: str = HANDLER, stall: Stall | None = None, quarantine: int = 2, groups: str = "asked"
         ) -> LocalFarm:
             devices = [Device(name, "under test", 0, pin="" if name == "cpu" else f"GPU-{name}") for name in names]
-            settings = FarmSettings(stall or Stall(), tmp_path / "locks", quarantine, work, groups)
+            settings = FarmSettings(stall or Stall(), tmp_path / "locks", quarantine, handler, groups)
             farm = LocalFarm(devices, tmp_path, settings)
             farms.callback(farm.stop)
             return farm

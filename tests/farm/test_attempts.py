@@ -83,7 +83,7 @@ def test_after_a_stop_nothing_is_tried_again_and_what_failed_says_how() -> None:
     assert attempts.failed(tried.take.key, failure) is Verdict.AGAIN
     assert attempts.failed("b", RenderError(Problem("3", "black"))) is Verdict.STOP
     assert attempts.refusal(tried) is failure
-    assert str(attempts.refusal(untried)) == "2: was not tried, as others before it failed alike (black)"
+    assert str(attempts.refusal(untried)) == "2: was not tried: takes before it failed for the same reason (black)"
 
 
 def test_a_take_that_is_finished_clears_the_rest_of_suspicion() -> None:

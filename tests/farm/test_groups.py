@@ -140,7 +140,7 @@ def test_what_is_asked_for_and_not_there_is_said_once(
         farm.render(grouped("nothing", shot, gpus=4), nobody)
         until(lambda: is_free(farm))
         assert len(begins(tmp_path, shot)) == 2
-    words = "1/010 take 1 asks for 4 devices and is rendered by 2: no more equal ones are here and free of other runs"
+    words = "1/010 take 1 asks for 4 devices but gets 2: no more identical devices are available"
     assert said(caplog, "asks for") == [words]
 
 
@@ -148,7 +148,7 @@ def test_a_backend_that_renders_alone_says_so(open_farm: OpenFarm, caplog: pytes
     asked = grouped("nothing", gpus=2, backend=order("nothing").backend)
     open_farm("cuda:0", "cuda:1", handler=HANDLER).render(asked, nobody)
     (told,) = said(caplog, "asks for")
-    assert told.endswith("asks for 2 devices and is rendered by 1: animatic/1 renders such a take on no more")
+    assert told.endswith("asks for 2 devices but gets 1: animatic/1 cannot use more for such a take")
 
 
 def test_off_is_off(open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -291,7 +291,7 @@ def test_a_rank_that_fails_costs_that_attempt_only_and_the_next_is_alone(
     ranks = begins(tmp_path, "2")
     assert sorted(ranks[:2]) == ["cuda:1 0 of 2", "cuda:2 1 of 2"]
     assert [words.split(maxsplit=1)[1] for words in ranks[2:]] == ["alone"]
-    assert said(caplog, "2 take 1 failed on several devices together: one alone tries it next")
+    assert said(caplog, "2 take 1 failed on a group of devices: retrying on one")
     until(lambda: is_free(farm))
 
 
@@ -326,7 +326,7 @@ def test_where_no_group_ever_renders_anything_there_are_no_more(
     apart = [grouped("apart by rank 1", shot, gpus=2) for shot in "12345"]
     assert all(isinstance(outcome, Clip) for outcome in render_all(apart, farm).values())
     assert sorted(len(begins(tmp_path, shot)) for shot in "12345") == [1, 1, 3, 3, 3]
-    assert len(said(caplog, "no more takes are rendered by several devices together")) == 1
+    assert len(said(caplog, "no more groups are formed")) == 1
     assert not said(caplog, "asks for")
 
 

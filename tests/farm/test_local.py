@@ -38,7 +38,7 @@ def test_progress_is_heard_in_the_thread_that_renders(open_farm: OpenFarm) -> No
     [
         ("kill", r"on cpu: was killed \(signal 9\); the kernel's log says whether memory ran out"),
         ("segfault", r"on cpu: was killed \(signal 11: Segmentation fault\)"),
-        ("alien", r"on cpu: sent what cannot be read: ModuleNotFoundError"),
+        ("alien", r"on cpu: sent an unreadable message: ModuleNotFoundError"),
         ("exit", r"on cpu: ended by itself with code 3"),
         ("memory", r"shot 1/020: MemoryError, in <lambda> \(duties.py:\d+\)"),
     ],
@@ -73,7 +73,7 @@ def test_our_own_errors_arrive_as_they_are_and_the_process_is_replaced(open_farm
 @pytest.mark.parametrize(
     ("action", "words"),
     [
-        ("bug", r"shot 1/010: KeyError: 'weight', in action \(duties.py:\d+\); the whole story is in (.*\.log)"),
+        ("bug", r"shot 1/010: KeyError: 'weight', in action \(duties.py:\d+\); details are in (.*\.log)"),
         ("eof", r"shot 1/010: EOFError"),
         ("odd", r"shot 1/010: OddError: here: an error with a constructor of its own"),
         ("lambda", r"shot 1/010: RenderError: <function"),
@@ -82,7 +82,7 @@ def test_our_own_errors_arrive_as_they_are_and_the_process_is_replaced(open_farm
 def test_foreign_and_unpicklable_errors_arrive_as_words(open_farm: OpenFarm, action: str, words: str) -> None:
     with pytest.raises(RenderError, match=words) as failure:
         open_farm("cpu").render(order(action), nobody)
-    log = Path(failure.value.problems[0].remedy.removeprefix("the whole story is in "))
+    log = Path(failure.value.problems[0].remedy.removeprefix("details are in "))
     assert "Traceback" in log.read_text()
 
 

@@ -182,10 +182,10 @@ def test_where_nothing_can_hold_it_the_night_goes_on_and_that_is_said(
     lock = DeviceLock(None, CPU)
     assert (lock.acquire(), lock.files) == (True, ())
     lock.release()
-    assert lock.weakness == "there is no lock of cpu: set WAN_RENDER_LOCKS to a folder of your own"
+    assert lock.weakness == "cpu has no lock: set WAN_RENDER_LOCKS to a folder of your own"
     monkeypatch.undo()
     assert open_farm("cuda:0")
-    assert said(caplog, "the driver names no device node of cuda:0: only this user's runs see that it is used")
+    assert said(caplog, "cuda:0 has no device node: only this user's runs see that it is in use")
 
 
 def test_a_folder_of_the_settings_that_cannot_hold_it_is_an_error(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_death_costs_both_attempts_and_blames_the_device_for_one(open_farm: Op
         with pytest.raises(DeviceError, match="was killed"):
             first.result(20)
     (tmp_path / "first").touch()
-    assert all(map(farm._dispatch.allows, farm._slots))
+    assert all(map(farm._dispatch.allows, farm._held_devices))
 
 
 def test_stop_while_one_is_written_stops_both(farm: LocalFarm) -> None:
@@ -161,4 +161,4 @@ def test_running_out_of_memory_is_tried_again_with_less_on_a_fresh_process(open_
     outcomes = render_all(orders, farm, attempts=Attempts(limit=5))
     assert [outcome.frames for outcome in outcomes.values() if isinstance(outcome, Clip)] == [2] * shots
     assert farm.render(order("small", model="another@1"), nobody).frames == 0
-    assert all(map(farm._dispatch.allows, farm._slots))
+    assert all(map(farm._dispatch.allows, farm._held_devices))

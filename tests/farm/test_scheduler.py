@@ -233,7 +233,7 @@ def test_a_film_whose_takes_fail_alike_is_stopped(caller: Caller, open_farm: Ope
     farm, orders = Noting(open_farm("cpu")), [order("bug", shot) for shot in "12345"]
     outcomes = caller(orders, farm)
     assert farm.asked == ["1", "2", "3"]
-    assert "was not tried, as others before it failed alike (KeyError: 'weight'" in str(outcomes[orders[4]])
+    assert "was not tried: takes before it failed for the same reason (KeyError: 'weight'" in str(outcomes[orders[4]])
     assert farm.expected[-1] == ""
 
 

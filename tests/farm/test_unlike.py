@@ -111,7 +111,7 @@ def test_a_group_is_made_of_devices_that_can(
     clip = render_all([asked_for := barred("nothing", "1", weak, asked)], farm)[asked_for]
     assert isinstance(clip, Clip)
     assert sorted(begins(tmp_path, "1")) == ["cuda:1 0 of 2", "cuda:3 1 of 2"]
-    told = "1 take 1 asks for 4 devices and is rendered by 2: no more equal ones that can render it are here and free"
+    told = "1 take 1 asks for 4 devices but gets 2: no more identical devices that can render it are available"
     assert bool(said(caplog, told)) == (groups == "asked")
 
 
@@ -135,8 +135,8 @@ def test_where_every_device_that_can_has_failed_again_and_again_it_is_used_all_t
     for shot in ("3", "4"):
         assert device(farm.render(barred("nothing", shot, weak), nobody)) == "cuda:1"
     assert said(caplog, "cuda:1 gets") == [
-        "cuda:1 gets no more shots: several different ones failed on it",
-        "cuda:1 gets 3 all the same: no other device can render it",
+        "cuda:1 is quarantined: several different shots failed on it",
+        "cuda:1 gets 3 despite its quarantine: no other device can render it",
     ]
 
 

@@ -113,5 +113,5 @@ def test_a_device_that_dies_amid_the_steps_costs_the_attempt_alone(
         outcome = render_all((order,), farm, kill)[order]
     assert killed
     assert isinstance(outcome, Clip), outcome
-    assert "failed on several devices together" in caplog.text
+    assert "failed on a group of devices" in caplog.text
     assert " + " not in device_of(outcome)

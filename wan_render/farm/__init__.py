@@ -1,6 +1,6 @@
-"""Where takes are rendered: one warm process for each device.
+"""Where takes are rendered: one warm process per device.
 
-`devices.local_devices` finds this machine's devices, `LocalFarm` renders orders on them one attempt at a time, a
-`Scheduler` sees every order of a film to its end; `render_all` is one in a loop. Nothing is imported here: a device
-process loads only what renders a take.
+`devices.local_devices` finds this machine's devices. `LocalFarm` makes attempts at orders on them. A `Scheduler` repeats
+attempts until every order of a film has ended; `render_all` runs one. Nothing is imported here, so a device process
+loads only what it needs to render a take.
 """

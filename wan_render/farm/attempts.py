@@ -10,7 +10,7 @@ from wan_render.errors import DiskFullError, FfmpegMissingError, InputError, Pro
 from wan_render.production.render_order import RenderOrder
 
 ATTEMPTS = 3
-"""At one take, the first included."""
+"""The most attempts at one take, including the first."""
 
 
 class Verdict(Enum):
@@ -22,13 +22,12 @@ class Verdict(Enum):
 
 
 class Attempts:
-    """The failed attempts of one film. Not for several threads: the scheduler has a lock.
+    """The failed attempts of one film. Not thread-safe: the scheduler holds a lock.
 
-    limit: attempts at one take, the first included; only a failure that is worth retrying gets a second one.
-    alike: rendering stops after this many consecutive takes were given up for the same cause. The next would end
-           alike, and a night's electricity is worth more than a row of equal slates. What is wrong with a take's own
-           input (a picture that changed) does not count; a full disk and a missing ffmpeg stop it at once. The film is
-           made of what is there.
+    limit: the most attempts at one take, including the first. Only failures that are worth retrying are retried.
+    alike: rendering stops after this many consecutive takes were given up for the same cause. The next one would fail
+           too. A fault in a take's own input (a picture that changed) does not count. A full disk or a missing ffmpeg
+           stops rendering at once. The film is made from the takes that exist.
     """
 
     def __init__(self, limit: int = ATTEMPTS, alike: int = 3) -> None:
@@ -39,24 +38,24 @@ class Attempts:
         self._stopped_by: WanRenderError | None = None
 
     def number(self, key: str) -> int:
-        """Which attempt at the take `key` is the next, from 1."""
+        """The number of the next attempt at the take `key`, from 1."""
         return len(self._errors[key]) + 1
 
     def failed(self, key: str, error: WanRenderError) -> Verdict:
-        """One attempt at the take `key` has failed."""
+        """Note a failed attempt at the take `key`; what follows from it."""
         self._errors[key].append(error)
         if error.worth_retrying and len(self._errors[key]) < self._limit and self._stopped_by is None:
             return Verdict.AGAIN
         return self._give_up(key, error)
 
     def finished(self, key: str) -> None:
-        """The take is there; what is wrong is not wrong with everything."""
+        """Note that the take was rendered: not every take fails."""
         self._errors.pop(key, None)
         self._given_up.clear()
 
     def refusal(self, order: RenderOrder) -> WanRenderError | None:
-        """Why no further attempt is made at a take: the film was stopped. The take's own failure where it had one.
-        None while attempts are made."""
+        """Why the take gets no further attempt once rendering was stopped: its own last failure, else what stopped the
+        rendering. None while rendering goes on."""
         if self._stopped_by is None:
             return None
         errors = self._errors[order.take.key]
@@ -78,10 +77,10 @@ class Attempts:
 def _not_tried(shot: str, cause: WanRenderError) -> RenderError:
     first = cause.problems[0]
     return RenderError(
-        Problem(shot, f"was not tried, as others before it failed alike ({first.found})", remedy=first.remedy)
+        Problem(shot, f"was not tried: takes before it failed for the same reason ({first.found})", remedy=first.remedy)
     )
 
 
 def _cause(error: WanRenderError) -> object:
-    """Equal for two errors that differ in numbers and places only."""
+    """Equal for two errors that differ only in numbers and places."""
     return type(error), tuple(re.sub(r"\d+", "#", problem.found) for problem in error.problems)

@@ -1,4 +1,4 @@
-"""Which devices a take gets: one, or several equal ones that render it together."""
+"""Which devices a take gets: one, or several identical ones that render it together."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Request:
 
     @property
     def key(self) -> str:
-        """The take's."""
+        """The key of its take."""
         return self.order.take.key
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """What a request gets now, or, as long as that is not all, what is kept for it."""
+    """The devices of a request. While some are missing (not is_all), they are kept for it."""
 
     held_devices: tuple[HeldDevice, ...] = ()
     is_all: bool = False
@@ -40,11 +40,11 @@ _NOTHING_YET = _Choice()
 
 
 class Dispatch:
-    """Requests in the order in which they came, and the devices for them. Not for several threads: the farm has a lock.
+    """Requests, first come first served, and the devices for them. Not thread-safe: the farm holds a lock.
 
-    quarantine: see FarmSettings; where groups fail at more different takes than that, with none rendered between, it is
-    not a device's fault, and there are no more of them; nor are there any that nobody asked for, where the first of all
-    fails. groups: see MachineSettings.
+    quarantine: see FarmSettings. If groups fail at more different takes than that, with no success between, no more
+                groups are formed. If the very first group fails, groups are only formed for takes that ask for one.
+    groups:     see MachineSettings.
     """
 
     def __init__(self, held_devices: Sequence[HeldDevice], quarantine: int, groups: str) -> None:
@@ -61,27 +61,26 @@ class Dispatch:
         self.simulation = SimulatedRun(held_devices[0].device.kind)
 
     def enter(self, request: Request) -> None:
-        """It waits from now on."""
+        """Let a request wait."""
         self._requests.append(request)
 
     def leave(self, request: Request) -> None:
-        """It waits no longer."""
+        """End a request's wait: it has its devices, or it was given up."""
         self._requests.remove(request)
         self._kept.pop(request, None)
         self._give_back()
 
     def allows(self, held: HeldDevice) -> bool:
-        """Whether a device gets takes: it is not in quarantine."""
+        """Whether a device may get takes: it is not quarantined."""
         return self._quarantine.allows(held.device.name)
 
     def able(self, order: RenderOrder) -> list[HeldDevice]:
-        """The devices that get such takes: those that can render them and are not in quarantine; where all that can are
-        in it, these all the same, as there is no other."""
+        """The devices that can render an order. Quarantined ones are left out, unless there are no others."""
         able = [held for held in self._held_devices if held.device.name not in order.barred]
         return [held for held in able if self.allows(held)] or able
 
     def begin(self, request: Request, held_devices: Sequence[HeldDevice]) -> None:
-        """It has its devices from now on."""
+        """An attempt at the request begins on these devices."""
         order = request.order
         for held in held_devices:
             held.busy, held.was_used, held.take_key = True, True, request.key
@@ -90,7 +89,7 @@ class Dispatch:
         self._tell_suspected(order, held_devices)
 
     def finished(self, order: RenderOrder, held_devices: Sequence[HeldDevice]) -> None:
-        """A take is there, and these devices have shown that they work."""
+        """The take was rendered on these devices, so they work."""
         self.simulation.done(order)
         self._failed.pop(order.take.key, None)
         self._alone.discard(order.take.key)
@@ -101,28 +100,28 @@ class Dispatch:
             self._quarantine.finished(held.device.name)
 
     def blame(self, order: RenderOrder, held: HeldDevice) -> None:
-        """An attempt failed by a device's fault."""
+        """Note that an attempt failed and its device may be at fault."""
         self._failed[order.take.key].add(held.device.name)
         if self._quarantine.failed(held.device.name, order.take.key):
             held.lock.release()
-            _log.warning("%s gets no more shots: several different ones failed on it", held.device.name)
+            _log.warning("%s is quarantined: several different shots failed on it", held.device.name)
 
     def failed_by_group(self, order: RenderOrder, *, is_of_devices: bool) -> None:
-        """From now on one device renders it. is_of_devices: whether the take itself may be right."""
+        """Retry the take on one device. is_of_devices: whether devices may be at fault, rather than the take."""
         self._alone.add(order.take.key)
-        _log.warning("%s take %d failed on several devices together: one alone tries it next", order.shot, order.number)
+        _log.warning("%s take %d failed on a group of devices: retrying on one", order.shot, order.number)
         if is_of_devices:
             self._failed_by_groups.add(order.take.key)
         if is_of_devices and order.gpus is None and not self._have_worked and self._forms_unasked:
             self._forms_unasked = False
-            _log.warning("only takes that ask for it are rendered by several devices from now on: the first try failed")
+            _log.warning("the first group failed: from now on groups are formed only for takes that ask for one")
         if len(self._failed_by_groups) > self._limit and not self._are_given_up:
             self._are_given_up = True
-            _log.warning("no more takes are rendered by several devices together: several in a row failed so")
+            _log.warning("no more groups are formed: several takes in a row failed on one")
 
     def assigned(self, request: Request) -> tuple[HeldDevice, ...]:
-        """All devices for this request, locked, after those who came earlier have had their choice; none as long as
-        it has to wait. What is kept for a group that is not complete, nobody else gets."""
+        """All devices for this request, locked; empty while it has to wait. Earlier requests choose first. Devices that
+        are kept for an incomplete group go to no other request."""
         taken: set[HeldDevice] = set()
         for earlier in self._requests:
             choice = self._choice(earlier, taken)
@@ -134,7 +133,7 @@ class Dispatch:
         return ()
 
     def _give_back(self) -> None:
-        """To other runs: what was kept for a group and is for none any more, as no attempt was made on it."""
+        """Unlock, for other runs, devices that are no longer kept for a group and that no attempt has used."""
         kept = {held for held_devices in self._kept.values() for held in held_devices}
         for held in self._held_devices:
             if held.lock.held and not held.was_used and held not in kept:
@@ -151,8 +150,8 @@ class Dispatch:
         return _Choice(held_devices, bool(held_devices))
 
     def _one(self, request: Request, taken: set[HeldDevice]) -> tuple[HeldDevice, ...]:
-        """An idle device on which this take has not failed and which no other needs more; another one only where there
-        is none to wait for."""
+        """An idle device for the take. Preferred is one on which it has not failed and that no pickier take needs. Any
+        other is used only if waiting would not help."""
         allowed = self.able(request.order)
         untried = [held for held in allowed if held.device.name not in self._failed[request.key]]
         needed = self._needed_more(request.order)
@@ -164,15 +163,15 @@ class Dispatch:
         return _idle(allowed, request, taken, 1)
 
     def _needed_more(self, order: RenderOrder) -> set[HeldDevice]:
-        """The devices of takes that could begin now and can be rendered on no others, while this one can."""
+        """The devices that a take which could begin now, and which can use fewer devices than this one, depends on."""
         pickier = (each for each in self.simulation.open if each.barred > order.barred)
         fewer = {each.barred for each in pickier if self.simulation.is_ready(each)}
         return {held for held in self._held_devices if any(held.device.name not in barred for barred in fewer)}
 
-    # How many
+    # How many devices
 
     def _size(self, request: Request, taken: set[HeldDevice]) -> int:
-        """How many devices a request gets; 0 where that cannot be told before who came earlier has theirs."""
+        """How many devices a request gets; 0 if earlier requests must get theirs first."""
         if self._sizes(request.order, len(self.able(request.order))) == (1,):
             return 1
         here, equal = self._here(request.order), self._equal(request.order)
@@ -180,64 +179,63 @@ class Dispatch:
         if len(sizes) == 1:
             return sizes[0]
         if len(equal) < len(here) or all(held.busy or held in taken for held in equal):
-            return 1  # of unlike devices nobody knows how much longer some take; or none is to be had
+            return 1  # nobody knows how the speeds of different devices compare; or none of the identical ones is free
         if not taken.isdisjoint(equal):
             return 0
         waiting = [each.order for each in self._requests if each is not request]
         if not self._are_all_for(equal, (*waiting, *filter(self.simulation.is_ready, self.simulation.open))):
-            return 1  # others could have these devices, and more: nobody knows when
+            return 1  # other orders may use these devices and further ones: nobody knows when they will be free
         free = [self.simulation.left(held.take_key) if held.busy else 0.0 for held in equal]
         warm = [held.model == model_of(request.order) for held in equal]
-        loads = any(warm) and not all(warm)  # where none is warm, they load side by side
+        loads = any(warm) and not all(warm)  # if none is warm, they load in parallel
         return self.simulation.devices(
             request.order, waiting, free, lambda order: self._sizes(order, len(equal)), helpers_load=loads
         )
 
     def _sizes(self, order: RenderOrder, devices: int) -> tuple[int, ...]:
-        """How many of so many equal devices may render an order: several numbers where it is to be chosen, by how
-        soon the night ends; else one."""
+        """The group sizes to choose from for an order, given this many identical devices."""
         if self._are_given_up or order.take.key in self._alone:
             return (1,)
         is_asked_only = self._groups == "auto" and not self._forms_unasked
         return sizes_of(order, devices, "asked" if is_asked_only else self._groups)
 
     def _here(self, order: RenderOrder) -> list[HeldDevice]:
-        """The devices that this farm has or can have for an order: no other run holds them."""
+        """The devices that can render an order and that no other run holds."""
         return [held for held in self.able(order) if held.busy or held.lock.obtainable()]
 
     def _are_all_for(self, equal: Sequence[HeldDevice], orders: Sequence[RenderOrder]) -> bool:
-        """Whether each of the orders is rendered on these devices only; what is joined of others needs none."""
+        """Whether each order can be rendered only on these devices. Takes joined from others need no device."""
         unlike = {order.barred: order for order in orders if not order.take.through}
         return all(set(self._here(order)) <= set(equal) for order in unlike.values())
 
     def _equal(self, order: RenderOrder) -> list[HeldDevice]:
-        """Those that are here for it, of the make of which there are most."""
+        """The largest set of identical devices that are here for an order."""
         makes: dict[object, list[HeldDevice]] = {}
         for held in self._here(order):
             makes.setdefault(held.make, []).append(held)
         return max(makes.values(), key=len, default=[])
 
     def _tell_suspected(self, order: RenderOrder, held_devices: Sequence[HeldDevice]) -> None:
-        """Say once of each why a device in quarantine gets takes."""
+        """Log, once for each device, why a quarantined device gets a take."""
         for held in held_devices:
-            reason = f"{held.device.name} gets {order.shot} all the same: no other device can render it"
+            reason = f"{held.device.name} gets {order.shot} despite its quarantine: no other device can render it"
             if not self.allows(held) and held.device.name not in self._said:
                 self._said.add(held.device.name)
                 _log.warning(reason)
 
     def _tell_fewer(self, order: RenderOrder, devices: int) -> None:
-        """Say, each reason once, why an order gets fewer devices than it asks for."""
+        """Log, once for each reason, why an order gets fewer devices than it asks for."""
         asked = order.gpus or 1
         if devices >= asked or order.take.through or order.take.key in self._alone or self._are_given_up:
             return
         if self._groups == "off":
             why = "WAN_RENDER_GROUPS is off"
         elif devices == max(size for size in possible_sizes(order) if size <= asked):
-            why = f"{order.backend.id} renders such a take on no more"
+            why = f"{order.backend.id} cannot use more for such a take"
         else:
             able = " that can render it" if order.barred else ""
-            why = f"no more equal ones{able} are here and free of other runs"
-        reason = f"asks for {asked} devices and is rendered by {devices}: {why}"
+            why = f"no more identical devices{able} are available"
+        reason = f"asks for {asked} devices but gets {devices}: {why}"
         if reason not in self._said:
             self._said.add(reason)
             _log.warning("%s take %d %s", order.shot, order.number, reason)
@@ -246,7 +244,7 @@ class Dispatch:
 def _idle(
     held_devices: Sequence[HeldDevice], request: Request, taken: set[HeldDevice], count: int
 ) -> tuple[HeldDevice, ...]:
-    """Up to so many idle ones, those that suit best, of those that no other run holds; locked."""
+    """Up to `count` idle devices that no other run holds, locked. Those with the right model loaded come first."""
     idle = [held for held in held_devices if not held.busy and held not in taken]
     best_first = sorted(idle, key=lambda held: held.suits(model_of(request.order)), reverse=True)
     found: list[HeldDevice] = []

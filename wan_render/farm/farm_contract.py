@@ -1,4 +1,4 @@
-"""The seam between who wants takes rendered and the machines that render them."""
+"""The seam between the caller who wants takes rendered and the devices that render them."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ class Farm(Protocol):
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """What it renders on; so many orders are rendered at once, and as many may be written meanwhile."""
+        """The devices that it renders on. As many orders are rendered at once, and as many more may be written."""
         ...
 
     def expect(self, orders: Sequence[RenderOrder]) -> None:
-        """These orders of the night have no outcome yet, and no others, in the order in which they will be asked for:
-        tells the farm what is still to come, and replaces what it was told before. Promises nothing: it may be left."""
+        """Tell the farm which orders of the run have no outcome yet, in the order in which they will be rendered. Each
+        call replaces the one before. It is a forecast, not a promise."""
         ...
 
     def render(self, order: RenderOrder, listen: Listen) -> Clip:
-        """One attempt at an order, on a device that is idle or will be, or on several equal ones together; blocks
-        until it ends.
+        """Make one attempt at an order, on one device or on a group; block until it ends.
 
-        `listen` is called in this thread; from its first WRITING on, the device takes another order. Raises the
-        attempt's own error, whose `worth_retrying` says whether another one may succeed: it then goes to another
-        device where there is one. Raises Stopped once `stop` or `close` was called.
+        `listen` is called in this thread. From its first WRITING on, the device can render another order. Raises the
+        attempt's error; its `worth_retrying` says whether another attempt may succeed. The next attempt goes to another
+        device if there is one. Raises Stopped after `stop` or `close`.
         """
         ...
 
     def stop(self) -> None:
-        """Now: kill what is rendered; every `render` in flight raises Stopped. Again: nothing."""
+        """Kill all attempts now; every `render` in flight raises Stopped. Idempotent."""
         ...
 
     def close(self) -> None:
-        """After what is rendered now: free the devices."""
+        """Let the current attempts end, then free the devices."""
         ...

@@ -1,4 +1,4 @@
-"""What a farm on one machine is told."""
+"""Settings of a farm on one machine."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from wan_render.settings import machine_settings
 
 @dataclass(frozen=True)
 class Stall:
-    """Seconds without any event after which a device process counts as stuck, by what it is doing.
+    """Seconds without an event after which a device process counts as stalled, by what it is doing.
 
-    starting:  from the process's start until it takes orders: Python's imports.
-    beginning: from the order until the first event: what is there is verified, the plates are conformed.
-    The others follow a phase's own event. Generous: a stall is noticed late rather than a slow device shot.
+    starting:  from the start of the process until it takes orders: Python's imports.
+    beginning: from an order until its first event: the store is checked and the plates are fitted.
+    The others apply after an event of that phase. The limits are generous, so that no slow device is killed.
     """
 
     starting: float = 300.0
@@ -28,7 +28,7 @@ class Stall:
     writing: float = 900.0
 
     def of(self, phase: Phase) -> float:
-        """The limit after an event of this phase."""
+        """Seconds after an event of this phase."""
         seconds: float = getattr(self, phase.value)
         return seconds
 
@@ -37,9 +37,10 @@ class Stall:
 class FarmSettings:
     """How a LocalFarm watches its devices.
 
-    quarantine: a device on which this many different shots failed in a row gets no more, while there is another one.
-    locks, groups: see MachineSettings; its own by default.
-    work: what a device process runs, `module:function`; see farm.work.
+    quarantine: a device is quarantined after this many different shots in a row failed on it. It then gets no takes
+                that another device can render.
+    locks, groups: see MachineSettings, which is the default.
+    handler: `module:function` that makes a device process's OrderHandler.
     """
 
     stall: Stall = Stall()

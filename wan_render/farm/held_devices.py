@@ -1,4 +1,4 @@
-"""What a farm keeps of its devices and of the attempts on them."""
+"""The state of a farm's devices, and the attempts' holds on them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 
 Model = tuple[str, str]
-"""A backend and a model: what a process is warm with."""
+"""A backend's id and a model's identity: what a warm process has loaded."""
 
 Make = tuple[str, str, int]
-"""The same for two devices that may be in one group."""
+"""Kind, name and memory in bytes. Devices of one make are identical and may form a group."""
 
 
 @dataclass(eq=False)
 class HeldDevice:
-    """One device: who works on it, and with which model its process is warm.
+    """One device of a farm: its lock, its process, and the model that the process has loaded.
 
-    busy: an attempt renders on it, at the take `take`. writing: attempts that its process writes; they do not keep it
-    from the next. told: whether it was said that another run holds it. was_used: whether an attempt was ever made on
-    it: the device then stays this run's, as do the model that is loaded there and, after a failure, the next attempt.
+    busy:            whether an attempt renders on it, at the take with `take_key`.
+    writing:         how many rendered takes its process is still writing. They do not block the next attempt.
+    wait_was_logged: whether the log already says that another run holds it.
+    was_used:        whether an attempt was ever made on it. The device then stays locked by this run.
     """
 
     device: Device
@@ -36,40 +37,40 @@ class HeldDevice:
     was_used: bool = False
 
     def suits(self, model: Model) -> int:
-        """Larger where less has to be loaded, or thrown away."""
+        """How well it suits a take of this model: 2 if the model is loaded, 1 if none is, 0 if another one is."""
         return 2 if self.model == model else 1 if self.model is None else 0
 
     @property
     def make(self) -> Make:
-        """Of its device."""
+        """The make of its device."""
         return make_of(self.device)
 
 
 @dataclass(eq=False)
 class DeviceHold:
-    """An attempt's hold on a device: while it renders, alone; while it is written, beside the next."""
+    """An attempt's hold on a device: exclusive while it renders; shared with the next attempt while it is written."""
 
     held: HeldDevice
     process: DeviceProcess | None = None
     renders: bool = True
 
     def leave(self) -> None:
-        """What is left needs no device."""
+        """Rendering is done: the next attempt may begin on the device."""
         if self.renders:
             self.renders, self.held.busy = False, False
             self.held.writing += 1
 
     def end(self) -> None:
-        """Over."""
+        """The attempt has ended."""
         self.leave()
         self.held.writing -= 1
 
 
 def model_of(order: RenderOrder) -> Model:
-    """What a process that renders it is warm with."""
+    """The model that an order needs."""
     return order.backend.id, order.card.identity
 
 
 def make_of(device: Device) -> Make:
-    """Kind, name and memory."""
+    """The make of a device."""
     return device.kind, device.label, device.memory_bytes

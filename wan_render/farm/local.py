@@ -1,4 +1,4 @@
-"""The farm of one machine: a warm process for each device, started when it is first needed."""
+"""The farm of one machine: one warm process per device, started when it is first needed."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from wan_render.render_values import Device, Listen, Phase, Progress
 from wan_render.store import TOGETHER, Clip
 
 _POLL_SECONDS = 0.2
-"""How often a device that another run holds is asked for."""
+"""Seconds between two tries to lock a device that another run holds."""
 
 _log = logger(__name__)
 
 
 class LocalFarm:
-    """A Farm of this machine's devices. A context: leaves by `close`, or by `stop` when an error leaves it.
+    """A Farm of this machine's devices. As a context manager it ends with `close`, or with `stop` after an error.
 
-    A device is locked against other runs from its first order until the farm ends; one that is kept for a group, until
-    the group is formed without it. A process that failed is replaced, never used again.
+    A device is locked against other runs from its first attempt until the farm ends. One that is only kept for a group
+    is unlocked if the group forms without it. A process that failed is replaced, never reused.
     """
 
     def __init__(self, devices: Sequence[Device], store_root: Path, settings: FarmSettings | None = None) -> None:
@@ -66,7 +66,7 @@ class LocalFarm:
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """What it renders on."""
+        """See Farm.devices."""
         return tuple(held.device for held in self._held_devices)
 
     def expect(self, orders: Sequence[RenderOrder]) -> None:
@@ -77,7 +77,7 @@ class LocalFarm:
             self._changed.notify_all()
 
     def render(self, order: RenderOrder, listen: Listen) -> Clip:
-        """See Farm.render. Raises DiskError where its log cannot be written."""
+        """See Farm.render. Raises DiskError if its log cannot be written."""
         with self._devices_for(order) as held_devices, self._attempt(order, held_devices) as attempt:
             try:
                 clip = attempt.render(self._heard(order, listen))
@@ -130,7 +130,7 @@ class LocalFarm:
 
     @contextmanager
     def _attempt(self, order: RenderOrder, held_devices: Sequence[HeldDevice]) -> Iterator[RunningAttempt]:
-        """One attempt on these devices, which are free when each has done its part."""
+        """One attempt on these devices. Each is free again when its part is done."""
         holds = [DeviceHold(held) for held in held_devices]
         try:
             log = new_log(self._store_root, order)
@@ -161,7 +161,7 @@ class LocalFarm:
         return heard
 
     def _process_for(self, hold: DeviceHold, order: RenderOrder, log: Path) -> DeviceProcess:
-        """The device's process, a new one where there is none or it died while idle; known to `stop` at once."""
+        """The process on the held device; a new one if there is none or it died while idle. `stop` sees it at once."""
         held = hold.held
         with self._changed:
             self._refuse_if_closing("the farm", stopping_only=True)
@@ -174,7 +174,7 @@ class LocalFarm:
             return held.process
 
     def _discard(self, hold: DeviceHold) -> None:
-        """After a failure the process goes, unless it may be used again."""
+        """Remove a hold's process after a failure, unless it can be used again."""
         held, process = hold.held, hold.process
         if process is None or process.alive:
             return
@@ -188,13 +188,13 @@ class LocalFarm:
     def _account_for(
         self, attempt: RunningAttempt, order: RenderOrder, held_devices: Sequence[HeldDevice], error: BaseException
     ) -> BaseException:
-        """Note whose fault a failure was; the error to raise for it."""
+        """Note whose fault a failure was; return the error to raise."""
         with self._changed:
             if self._stopped:
                 return _stopped(order.shot) if isinstance(error, WanRenderError) else error
             failed, cause = attempt.cause, attempt.cause.error or error
             if isinstance(cause, OutOfMemoryError):
-                if len(held_devices) > 1:  # which takes memory for exchanges: alone it may fit as it is
+                if len(held_devices) > 1:  # a group needs memory for exchanges: one device may fit as it is
                     self._dispatch.failed_by_group(order, is_of_devices=True)
                     return _of_group(cause)
                 memory = _memory(order, failed.hold.held)
@@ -210,7 +210,7 @@ class LocalFarm:
 
     @contextmanager
     def _devices_for(self, order: RenderOrder) -> Iterator[tuple[HeldDevice, ...]]:
-        """The devices that render it, taken."""
+        """The devices that render an order, marked as busy."""
         self._refuse_if_none_is_able(order)
         held_devices = self._wait_for_devices(Request(order), order.shot)
         try:
@@ -240,7 +240,7 @@ class LocalFarm:
             raise MachineError(Problem(order.shot, f"can be rendered on none of {names}"))
 
     def _tell_waiting(self, order: RenderOrder) -> None:
-        """Say once which devices other runs hold, and who they are; devices of one run in one sentence."""
+        """Log once which devices other runs hold, and which runs: one line for each run."""
         names_by_holder: dict[str, list[str]] = {}
         for held in self._dispatch.able(order):
             if not (held.busy or held.wait_was_logged or held.lock.obtainable()):
@@ -250,7 +250,7 @@ class LocalFarm:
             _log.warning("waiting for %s: %s", ", ".join(names), who)
 
     def _describe_use(self, orders: Sequence[RenderOrder]) -> None:
-        """Tell who waits for our devices what they are held for."""
+        """Let other runs see what our devices are held for."""
         if orders:
             seconds = self._dispatch.simulation.remaining_seconds(len(self._held_devices))
             for held in self._held_devices:
@@ -272,18 +272,18 @@ def _names(held_devices: Sequence[HeldDevice]) -> str:
 
 
 def _memory(order: RenderOrder, held: HeldDevice) -> tuple[Model, int]:
-    """What an order found out about memory holds for this model on every device with as much of it."""
+    """The key of `_tighter`: a shortage of memory holds for a model on every device with as much memory."""
     return model_of(order), held.device.memory_bytes
 
 
 def _is_of_device(cause: BaseException) -> bool:
-    """Whether it may be the fault of the device that it was raised on."""
+    """Whether the device on which it was raised may be at fault."""
     return isinstance(cause, WanRenderError) and cause.worth_retrying and not isinstance(cause, LostPeerError)
 
 
 def _of_group(cause: BaseException) -> BaseException:
-    """What would end alike is worth another attempt where a group failed, since one device makes it; but for what is
-    wrong with the input, the weights or the disk."""
+    """The error to raise for a failed group. Since one device makes the next attempt, errors become worth retrying,
+    except those of the input, the weights or the disk."""
     if type(cause) in (RenderError, MachineError) and isinstance(cause, WanRenderError):
         return DeviceError(*cause.problems)
     return cause

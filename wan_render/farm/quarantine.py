@@ -1,4 +1,4 @@
-"""Which devices get no more work. Pure."""
+"""Which devices are quarantined. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections import defaultdict
 
 
 class Quarantine:
-    """Devices on which `shots` different takes failed with nothing finished between are suspected, not the takes.
+    """A device is quarantined if `shots` different takes failed on it with no success between.
 
-    Where that is true of every device, it is true of none: the fault is elsewhere.
+    If that is true of every device, none is quarantined: the fault is elsewhere.
     """
 
     def __init__(self, devices: tuple[str, ...], shots: int) -> None:
@@ -16,17 +16,17 @@ class Quarantine:
         self._failures: defaultdict[str, set[str]] = defaultdict(set)
 
     def failed(self, device: str, key: str) -> bool:
-        """Note a failure that was not the take's fault; whether the device now goes into quarantine."""
+        """Note a failure that was not the take's fault; whether the device is quarantined from now on."""
         before = self.allows(device)
         self._failures[device].add(key)
         return before and not self.allows(device)
 
     def finished(self, device: str) -> None:
-        """The device has shown that it works."""
+        """Note that the device rendered a take."""
         self._failures[device].clear()
 
     def allows(self, device: str) -> bool:
-        """Whether the device gets work."""
+        """Whether the device may get takes."""
         return not self._suspected(device) or all(map(self._suspected, self._devices))
 
     def _suspected(self, device: str) -> bool:

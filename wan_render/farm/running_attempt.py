@@ -1,5 +1,5 @@
-"""One attempt at a take, by one device or by a group of them: the first leads, in the thread that renders; each other
-one helps in a thread of its own, and is free for other takes when its part is done."""
+"""One attempt at a take, by one device or a group. Rank 0 leads, in the caller's thread. Each other rank helps, in a
+thread of its own; its device is free for other takes when its part is done."""
 
 from __future__ import annotations
 
@@ -23,18 +23,22 @@ from wan_render.render_values import Group, Listen, Phase, Progress
 from wan_render.store import Clip
 
 GRACE_SECONDS = 2.0
-"""After a rank failed: whoever fails alike may say more of the cause, and who still waits for the leader leaves."""
+"""How long the other ranks may go on after a failure: their errors may tell more about the cause."""
 
 WRITING_SECONDS = 30.0
-"""So long a rank that is to be killed may go on writing the take before this one. Writing takes seconds."""
+"""How long a rank that will be killed may go on writing the take before this one. Writing takes seconds."""
 
 _log = logger(__name__)
 
 
 @dataclass(eq=False)
 class Rank:
-    """A device's part. error: of a failed one; was_ended: since another rank failed before it; was_needless: when it
-    failed the leader seemed to do without it."""
+    """One device's part in an attempt.
+
+    error:        why it failed; None if it did not.
+    was_ended:    whether it was killed because another rank had failed.
+    was_needless: whether the leader no longer needed it when it failed.
+    """
 
     hold: DeviceHold
     order: RenderOrder
@@ -46,16 +50,18 @@ class Rank:
 
     @property
     def device(self) -> str:
-        """Its device's name."""
+        """The name of its device."""
         return self.hold.held.device.name
 
 
 @dataclass(frozen=True)
 class AttemptContext:
-    """What a farm and its teams share.
+    """What a farm shares with its attempts.
 
-    changed: the farm's lock. start: the process on a hold's device, warm or new. is_stopped: whether the farm was.
-    clear:   takes away a process that failed; its device can then be used again.
+    changed:    the farm's lock.
+    start:      returns the process on a hold's device, warm or new.
+    discard:    removes a failed process, so that its device can be used again.
+    is_stopped: whether the farm was stopped.
     """
 
     settings: FarmSettings
@@ -66,10 +72,10 @@ class AttemptContext:
 
 
 class RunningAttempt:
-    """The ranks of one attempt, whose holds it ends: `render` once, then `settle`."""
+    """The ranks of one attempt. Call `render` once, then `settle`. It ends its holds."""
 
     def __init__(self, context: AttemptContext, order: RenderOrder, holds: Sequence[DeviceHold], log: Path) -> None:
-        """order: as for one device. log: the leader's. Raises MachineError or DiskError where a group cannot meet."""
+        """order: as for one device. log: the leader's. Raises MachineError or DiskError if a group cannot meet."""
         self._context = context
         self._group = Group(0, len(holds), make_rendezvous(context.settings.locks)) if len(holds) > 1 else None
         names = tuple(hold.held.device.name for hold in holds)
@@ -81,8 +87,8 @@ class RunningAttempt:
         self._left = 0
 
     def render(self, listen: Listen) -> Clip:
-        """The leader's clip; `listen` hears the leader, in this thread. Raises what the leader raised; `cause` then
-        says why, and nobody is at work any more."""
+        """The leader's clip. `listen` gets the leader's progress, in this thread. Raises what the leader raised, once
+        every rank has ended; `cause` then is the rank that failed first."""
         for rank in self._ranks[1:]:
             threading.Thread(target=self._help, args=(rank,), name=f"helps {rank.order.shot}", daemon=True).start()
         try:
@@ -96,12 +102,12 @@ class RunningAttempt:
 
     @property
     def cause(self) -> Rank:
-        """The rank that failed first, as far as can be told: those that were ended are not it; to be out of memory is
-        no consequence of anything, and the death of a process rarely; to have lost another rank always is."""
+        """The rank that most likely failed first. Ranks that were killed by us are left out. Running out of memory is
+        never a consequence of another failure, the death of a process rarely is, the loss of another rank always is."""
         return min((rank for rank in self._failures if not rank.was_ended), key=_likeliness)
 
     def settle(self) -> None:
-        """What a failure means was noted: its devices may be used again. Ends the leader's hold."""
+        """End the leader's hold. The farm has noted what a failure means, so the devices can be used again."""
         with self._context.changed:
             self._is_settled = True
             self._context.changed.notify_all()
@@ -153,8 +159,8 @@ class RunningAttempt:
             self._context.changed.notify_all()
 
     def _help(self, rank: Rank) -> None:
-        """A thread of a rank that does not lead. After a failure it keeps its device until that is settled."""
-        with suppress(Exception):  # it is noted, and the leader's thread raises it where it is the cause
+        """The thread of a rank that does not lead. After a failure it keeps its device until `settle`."""
+        with suppress(Exception):  # it is noted; if it is the cause, the leader's thread raises it
             self._attempt(rank, _to_nobody)
         if rank.error is not None:
             with self._context.changed:
@@ -177,7 +183,7 @@ class RunningAttempt:
     # Failures
 
     def _failed(self, rank: Rank, error: BaseException) -> None:
-        """Note it, and end the others: they may wait for this one without end."""
+        """Note a failure and kill the other ranks: they might wait for this one forever."""
         if rank is self._leader:
             self._release_helpers()
         with self._context.changed:
@@ -196,7 +202,7 @@ class RunningAttempt:
                 self._end(self._unfinished())
 
     def _give_time(self, failed: Rank) -> None:
-        """To the others, unless the farm is stopped or the leader holds out to do without the failed one."""
+        """Give the other ranks time, unless the farm is stopped or the leader does not need the failed one."""
 
         def wait(condition: Callable[[], bool], seconds: float) -> None:
             def is_time() -> bool:
@@ -208,7 +214,7 @@ class RunningAttempt:
         wait(lambda: not any(rank.hold.held.writing for rank in self._unfinished()), WRITING_SECONDS)
 
     def _is_needless(self, rank: Rank) -> bool:
-        """Whether the leader does without it: the take is not lost."""
+        """Whether the leader no longer needs this rank: the take is not lost."""
         if rank is self._leader or self._group is None or self._leader.error is not None:
             return False
         return self._are_released or self._group.is_over
@@ -218,14 +224,14 @@ class RunningAttempt:
 
     @staticmethod
     def _end(ranks: Sequence[Rank]) -> None:
-        """Now; one that has not begun will not."""
+        """Kill these ranks now. One that has not begun does not begin."""
         for rank in ranks:
             rank.was_ended = True
             if rank.hold.process is not None:
                 rank.hold.process.kill()
 
     def _release_helpers(self) -> None:
-        """Who waits for the leader leaves; where that cannot be told, it is killed."""
+        """Let the ranks that wait for the leader go. If the rendezvous cannot be written to, they are killed."""
         with self._context.changed:
             self._are_released = True
         if self._group is None:
@@ -239,9 +245,9 @@ class RunningAttempt:
 
 
 def _likeliness(rank: Rank) -> int:
-    """Of being the cause, the likeliest first."""
+    """Sorts failed ranks: the likeliest cause first."""
     if not isinstance(rank.error, WanRenderError):
-        return 0  # nobody listens any more
+        return 0  # raised in this process, by a listener
     if isinstance(rank.error, LostPeerError):
         return 5
     if rank.was_needless:
@@ -250,4 +256,4 @@ def _likeliness(rank: Rank) -> int:
 
 
 def _to_nobody(_progress: Progress) -> None:
-    """What a rank that does not lead says of its progress: the leader says as much."""
+    """Ignores the progress of a rank that does not lead: the leader reports the same."""

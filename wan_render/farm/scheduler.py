@@ -1,6 +1,6 @@
 """Which take is tried next, and what the end of an attempt means: one scheduler for the terminal and for the flow.
 
-`Scheduler.run` hands every order to its caller, in a thread of its own; the caller calls `Scheduler.attempt` until the
+`Scheduler.run` gives every order to its caller, in a thread of its own. The caller calls `Scheduler.attempt` until the
 order has ended. The terminal does so in a loop (`render_all`), the flow in a Prefect task (flows/take_tasks.py).
 """
 
@@ -22,7 +22,7 @@ from wan_render.render_values import Phase, Progress
 
 @dataclass(frozen=True)
 class Began:
-    """An attempt at a take begins: it may still wait for a device. Counted from 1."""
+    """An attempt at a take begins. It may still wait for a device. Attempts count from 1."""
 
     attempt: int
 
@@ -51,9 +51,9 @@ Tell = Callable[[Event], None]
 def render_all(
     orders: Sequence[RenderOrder], farm: Farm, on_event: OnEvent = lambda *_: None, attempts: Attempts | None = None
 ) -> Mapping[RenderOrder, Outcome]:
-    """Render every order; one outcome for each. Raises as Scheduler.run.
+    """Render every order; return an outcome for each. Raises what Scheduler.run raises.
 
-    `on_event` is called from several threads, one call at a time, in the order of each take's events.
+    `on_event` is called from several threads, but never by two at once. A take's events come in order.
     """
     scheduler, telling = Scheduler(orders, farm, attempts), threading.Lock()
 
@@ -70,15 +70,15 @@ def render_all(
 
 
 class Scheduler:
-    """The orders of one run, and what became of them. Safe for several threads.
+    """The orders of one run and their outcomes. Thread-safe.
 
-    An order begins when the takes that it needs have ended and a device is free for it: fewer orders for the same
-    devices are being rendered than there are devices. The first such order begins first. While one take is written, the
-    next one is rendered. Orders for different devices do not wait for each other.
+    An order begins when the takes that it needs have ended and one of its devices is free. If several can begin, the
+    first one does. The next take is rendered while the last one is written. Orders for different devices do not wait
+    for each other.
     """
 
     def __init__(self, orders: Sequence[RenderOrder], farm: Farm, attempts: Attempts | None = None) -> None:
-        """orders: each after those that it needs; what else it needs is in the store."""
+        """orders: each after those that it needs. Any other take that it needs is in the store."""
         self._farm, self._attempts = farm, attempts or Attempts()
         self._not_begun = list(orders)
         self._not_ended = {order.take.key: order for order in orders}
@@ -89,15 +89,16 @@ class Scheduler:
 
     @property
     def outcomes(self) -> Mapping[RenderOrder, Outcome]:
-        """Of every order that has ended."""
+        """The outcome of each order that has ended."""
         with self._changed:
             return dict(self._outcomes)
 
     def run(self, finish: Callable[[RenderOrder], object]) -> None:
-        """Have every order seen to its end; return when the last has ended. Call it once.
+        """Call `finish` for every order, each in a thread; return when the last order has ended. Call it once.
 
-        A failed take raises nothing. Anything else that is raised, here (by a signal's handler) or in `finish`,
-        stops the farm and is raised here when every thread has ended. So is Stopped, if somebody else stops the farm.
+        `finish` calls `attempt` until the order has ended. A failed take raises nothing. Any other exception, here
+        (from a signal handler) or in `finish`, stops the farm and is raised here after all threads have ended. So is
+        Stopped if somebody else stops the farm.
         """
         self._farm.expect(tuple(self._not_ended.values()))
         with ThreadPoolExecutor(max(1, len(self._not_ended)), "renders") as threads:
@@ -111,9 +112,9 @@ class Scheduler:
             raise self._stopped_by
 
     def attempt(self, order: RenderOrder, tell: Tell) -> AttemptFailed | Ended:
-        """One attempt at an order that `run` handed out; its last event. After AttemptFailed, attempt it again.
+        """Make one attempt at an order that `run` gave out; return its last event. After AttemptFailed, call it again.
 
-        `tell` hears every event, in this thread. Raises Stopped once the farm is stopped.
+        `tell` gets every event, in this thread. Raises Stopped after the farm was stopped.
         """
         with self._changed:
             refusal = unmet_need(order, self._outcomes) or self._attempts.refusal(order)
@@ -133,7 +134,7 @@ class Scheduler:
         return self._end(order, clip, tell)
 
     def _next(self) -> RenderOrder | None:
-        """The next order, which begins now; waits until one can. None when all have ended, or everything stopped."""
+        """The next order, which begins now. Waits until one can. None when all have ended or the run was stopped."""
         with self._changed:
             while self._not_ended and self._stopped_by is None:
                 if (order := self._first_that_can_begin()) is not None:
@@ -150,7 +151,7 @@ class Scheduler:
         return next((order for order in ready if order.barred not in busy), None)
 
     def _devices(self, order: RenderOrder) -> int:
-        """How many can render it. If none can, it begins all the same, and the farm raises the error."""
+        """How many devices can render it, at least 1. If none can, it begins anyway, and the farm raises the error."""
         return max(1, len(order.able(self._farm.devices)))
 
     def _finish(self, order: RenderOrder, finish: Callable[[RenderOrder], object]) -> None:
@@ -170,7 +171,7 @@ class Scheduler:
         return heard
 
     def _leave(self, order: RenderOrder) -> None:
-        """It keeps no other order waiting any longer."""
+        """Its device is free for the next order."""
         with self._changed:
             self._rendering.discard(order)
             self._changed.notify_all()
@@ -181,7 +182,7 @@ class Scheduler:
         tell(failed)
         if failed.verdict is not Verdict.AGAIN:
             return self._end(order, error, tell)
-        if self._devices(order) > 1:  # it may wait for another device while the one that it failed on is idle
+        if self._devices(order) > 1:  # it may wait for another device; the one on which it failed is free
             self._leave(order)
         return failed
 
@@ -195,7 +196,7 @@ class Scheduler:
         return ended
 
     def _stop(self, cause: BaseException) -> None:
-        """Nothing more begins, and what is being rendered is given up. `run` raises the first cause."""
+        """Begin nothing more and give up what is being rendered. `run` raises the first cause."""
         with self._changed:
             self._stopped_by = self._stopped_by or cause
             self._changed.notify_all()

@@ -1,1 +1,1 @@
-"""Several devices that render one take together: when, how many, and how they meet."""
+"""Groups of devices that render one take: when they form, how large they are, how they meet."""

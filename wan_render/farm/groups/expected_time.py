@@ -1,4 +1,4 @@
-"""How long a farm is expected to render, said before it begins: by the rules that it decides by about groups."""
+"""How long a farm is expected to render, before it begins. It uses the farm's own rules for groups."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from wan_render.render_values import Device
 def expected_seconds(
     orders: Sequence[RenderOrder], devices: Sequence[Device], groups: str, alone: Mapping[str, float]
 ) -> float:
-    """Seconds until the last order is rendered, where these devices begin now and nothing fails. Unlike devices count
-    as equally fast; what none of them can render, as if all could.
+    """Seconds until the last order is rendered, if these devices begin now and nothing fails. Different devices count
+    as equally fast. An order that no device can render counts as if all could.
 
     groups: see MachineSettings. alone: seconds of each take on one device, by its key.
     """
@@ -28,9 +28,9 @@ def expected_seconds(
 def _seconds(
     orders: Sequence[RenderOrder], devices: Sequence[Device], groups: str, alone: Mapping[str, float]
 ) -> float:
-    """Of orders that can be rendered on no others."""
+    """Seconds for orders that only these devices can render."""
     equal = max(Counter(map(make_of, devices)).values())
-    # Of unlike devices a farm forms no group that nobody asked for.
+    # If the devices differ, a farm forms only the groups that a storyboard asks for.
     allowed = "asked" if groups == "auto" and equal < len(devices) else groups
     simulated = SimulatedRun(devices[0].kind, alone=alone)
     simulated.expect(orders)

@@ -1,7 +1,7 @@
-"""How many devices the next take gets, so that the night ends soonest. Pure: numbers in, a number out.
+"""How many devices the next take gets, so that the run ends soonest. Pure: numbers in, a number out.
 
-A take alone on each device wastes nothing, so it is the rule; only what comes last leaves devices idle that could have
-helped. The rest of a night is played through by list scheduling: the first few takes alone, the others in groups.
+One take per device wastes nothing, so that is the rule. Only the last takes of a run leave devices idle that could
+help. The rest of a run is simulated by list scheduling: the first few takes on one device each, the others in groups.
 """
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 JOINING_SECONDS = 5.0
-"""What it costs to form a group: finding each other, and buffers for what is exchanged. In a benchmark two H200s took
-0.25 s and four 0.8 (docs/benchmarks.md); what else the farm does for it comes on top, and was not measured."""
+"""The cost of forming a group: connecting, and allocating buffers for exchanges. In a benchmark two H200s took 0.25 s
+and four took 0.8 s (docs/benchmarks.md). The farm's own overhead was not measured."""
 
 LOADING_SECONDS = 40.0
-"""What it costs where a helper has another model or none: on an H200 the 14B took 20 s from the page cache, and the
-helper's own model is gone afterwards."""
+"""The cost if a helper has to load the model. On an H200 the 14B took 20 s from the page cache; afterwards the helper
+has lost its own model."""
 
 MARGIN = 0.03
-"""So much of the rest of the night a group has to save: estimates are rough, and one device is simpler."""
+"""The share of the remaining time that a group has to save. Estimates are rough, and one device is simpler."""
 
 WAVES = 2
-"""Where more takes than so many for each device could begin, the next one goes alone: the end is not near."""
+"""If more takes per device than this could begin, the next one gets one device: the end is not near."""
 
 HORIZON = 4
-"""So many takes for each device are looked at: enough to tell, and a decision costs milliseconds."""
+"""How many takes per device are simulated. It is enough for a decision, which then costs milliseconds."""
 
 
 @dataclass(frozen=True)
 class Coming:
-    """A take that is still to come.
+    """A take that has not begun.
 
-    seconds: what it takes, by the number of devices that may render it.
-    after:   seconds from now until what it needs is there, as far as that is rendered already.
-    needs:   places in the list of the takes that it also needs.
+    seconds: how long it takes, by the number of devices; the keys are the allowed numbers.
+    after:   seconds from now until the takes that it needs and that are being rendered have ended.
+    needs:   the indices of the other takes that it needs.
     """
 
     seconds: Mapping[int, float]
@@ -41,23 +41,24 @@ class Coming:
     needs: tuple[int, ...] = ()
 
     def size(self, most: int) -> int:
-        """The largest number of devices up to `most`; its smallest where that is larger."""
+        """The largest allowed number of devices up to `most`, or the smallest allowed one if all are larger."""
         return max((size for size in self.seconds if size <= most), default=min(self.seconds))
 
 
 @dataclass(frozen=True)
 class Formation:
-    """devices: how many the next take gets. seconds: until the last take ends then, by the estimate."""
+    """devices: how many the next take gets. seconds: the estimated time until the last take ends."""
 
     devices: int
     seconds: float
 
 
 def formation(coming: Sequence[Coming], free: Sequence[float], joining: float = JOINING_SECONDS) -> Formation:
-    """Decide for the first of the takes still to come, of which each comes after those that it needs.
+    """Decide for the first of the coming takes. Each comes after those that it needs.
 
-    free: seconds from now until each usable device is free. `joining` seconds are spent by every group.
-    A smaller group goes before an equally quick larger one.
+    free:    seconds from now until each usable device is free.
+    joining: seconds that forming a group costs.
+    Of two equally quick groups the smaller one wins.
     """
     near, smallest = coming[: HORIZON * len(free)], coming[0].size(1)
     if _beginnings(coming) > WAVES * len(free) or coming[0].size(len(free)) == smallest:
@@ -69,7 +70,7 @@ def formation(coming: Sequence[Coming], free: Sequence[float], joining: float = 
 
 
 def simulated_end(coming: Sequence[Coming], free: Sequence[float], joining: float = JOINING_SECONDS) -> float:
-    """Seconds until the last take ends, where each gets what `formation` decides when it can begin."""
+    """Seconds until the last take ends, if `formation` decides for each take when it can begin."""
 
     def most(at: int, begin: float, simulation: _Simulation, waiting: Mapping[int, Coming]) -> int:
         return _decided(at, begin, simulation, waiting, joining)
@@ -82,12 +83,12 @@ def _seconds(plan: Formation) -> float:
 
 
 def _beginnings(coming: Sequence[Coming]) -> int:
-    """How many takes wait for no other that is still to come."""
+    """How many takes need none of the others."""
     return sum(not take.needs for take in coming)
 
 
 def _plans(coming: Sequence[Coming], devices: int) -> Iterator[list[int]]:
-    """The most devices for each take: all alone, then the first few alone and the rest in groups of one size."""
+    """The most devices for each take. First plan: one each. Others: one for the first few, a group size for the rest."""
     count = len(coming)
     yield [1] * count
     sizes = {size for take in coming for size in take.seconds if 1 < size <= devices}
@@ -98,30 +99,30 @@ def _plans(coming: Sequence[Coming], devices: int) -> Iterator[list[int]]:
 
 @dataclass
 class _Simulation:
-    """A night that is played through. free: when each device is; ends: when takes have ended, by their place."""
+    """A simulated run. free: when each device is free. ends: when takes have ended, by index."""
 
     free: list[float]
     ends: dict[int, float] = field(default_factory=dict)
 
     def ready(self, take: Coming) -> float | None:
-        """When all that it needs is there; None as long as that is not known."""
+        """When everything that it needs has ended; None if that is not known yet."""
         if any(need not in self.ends for need in take.needs):
             return None
         return max([take.after, *(self.ends[need] for need in take.needs)])
 
 
 _Most = Callable[[int, float, _Simulation, Mapping[int, Coming]], int]
-"""The most devices for a take, by its place; when it can begin, the night until then, and what waits, with it."""
+"""The most devices for a take. Arguments: its index, when it can begin, the simulation so far, all waiting takes."""
 
 
 def _end(coming: Sequence[Coming], sizes: Sequence[int], free: Sequence[float], joining: float) -> float:
-    """When the last take ends, with at most so many devices for each."""
+    """When the last take ends, with at most `sizes` devices for each."""
     return _simulated(coming, free, joining, lambda at, _begin, _play, _waiting: sizes[at])
 
 
 def _simulated(coming: Sequence[Coming], free: Sequence[float], joining: float, most: _Most) -> float:
-    """When the last take ends. Whenever a device is free the first take that is ready gets it, and, for a group, those
-    that are free next; until then they wait for each other."""
+    """When the last take ends. The first take that is ready gets the first free device. A group also gets the devices
+    that are free next, and waits for them."""
     simulation, waiting = _Simulation(sorted(free)), dict(enumerate(coming))
     while waiting:
         begins = (
@@ -140,7 +141,7 @@ def _simulated(coming: Sequence[Coming], free: Sequence[float], joining: float, 
 
 
 def _decided(at: int, begin: float, simulation: _Simulation, waiting: Mapping[int, Coming], joining: float) -> int:
-    """How many devices `formation` gives to a take that can begin now, while the others wait."""
+    """How many devices `formation` gives to a take that can begin at `begin`, while the others wait."""
     if len(waiting[at].seconds) == 1:
         return waiting[at].size(1)
     rest = [at, *(place for place in waiting if place != at)]
@@ -150,7 +151,7 @@ def _decided(at: int, begin: float, simulation: _Simulation, waiting: Mapping[in
 
 
 def _seen_from(now: float, take: Coming, simulation: _Simulation, places: Mapping[int, int]) -> Coming:
-    """A take as it stands later in the night: some of what it needs is there, or has begun."""
+    """A take at a later time of the run: some of the takes that it needs have begun or ended."""
     after = max([take.after, *(simulation.ends[need] for need in take.needs if need in simulation.ends)])
     needs = tuple(places[need] for need in take.needs if need in places)
     return Coming(take.seconds, max(0.0, after - now), needs)

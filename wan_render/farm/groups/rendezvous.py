@@ -1,4 +1,4 @@
-"""The folder in which the ranks of a group find each other: private, its own for each attempt, removed afterwards."""
+"""The folder in which the ranks of a group meet: private, a new one for each attempt, removed afterwards."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from wan_render.errors import MachineError, Problem
 _BEGINNING = "wan-render-group-"
 
 _STALE_SECONDS = 7 * 86400.0
-"""What is older belongs to a run that was killed: no take is rendered for a week."""
+"""An older folder was left by a run that was killed: no take takes a week."""
 
 
 def make_rendezvous(folder: Path | None = None) -> Path:
-    """A new, empty folder for this user alone, in the machine's own TMPDIR unless another is named: ranks wait for each
-    other's files there, which a home folder on a network does not show at once. Stale ones are removed.
+    """A new, empty, private folder, in TMPDIR by default. Removes stale ones.
 
-    Raises MachineError where there can be none.
+    It should be on a local disk: ranks wait for each other's files, which a network file system may show late. Raises
+    MachineError if it cannot be made.
     """
     place = folder or Path(tempfile.gettempdir())
     try:
@@ -34,13 +34,13 @@ def make_rendezvous(folder: Path | None = None) -> Path:
 
 
 def remove_rendezvous(folder: Path) -> None:
-    """With all that is in it. What cannot be removed is harmless: its name is not used again."""
+    """Remove the folder and its content. A remainder is harmless: its name is not reused."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_stale(place: Path) -> None:
     for folder in place.glob(f"{_BEGINNING}*"):
-        with suppress(FileNotFoundError):  # another run was quicker
+        with suppress(FileNotFoundError):  # another run has removed it
             state = folder.lstat()
             if state.st_uid == os.getuid() and time.time() - state.st_mtime > _STALE_SECONDS:
                 remove_rendezvous(folder)

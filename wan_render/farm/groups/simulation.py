@@ -1,4 +1,4 @@
-"""What is still to come in a night and how long it takes: what a farm knows when it decides about groups."""
+"""What a farm knows when it decides about groups: the orders of the run that are left, and how long they take."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from wan_render.farm.groups.formation import JOINING_SECONDS, LOADING_SECONDS, C
 from wan_render.production.render_order import RenderOrder
 
 KEPT_SECONDS = 2.0
-"""A decision stands so long, unless something begins or ends: whoever waits asks again and again."""
+"""How long a decision is kept, unless a take begins or ends. Waiting requests ask several times a second."""
 
 Sizes = Callable[[RenderOrder], Sequence[int]]
-"""How many devices may render an order."""
+"""The group sizes to choose from for an order."""
 
 
 @dataclass(frozen=True)
 class _Running:
-    """A take that is being rendered: since when, and how long the backend says that it takes."""
+    """A take that is being rendered: when it began, and the backend's estimate in seconds."""
 
     since: float
     seconds: float
 
 
 class SimulatedRun:
-    """The orders of the night, of which some are being rendered. Not for several threads: the farm has a lock.
+    """The orders of a run; some are being rendered. Not thread-safe: the farm holds a lock.
 
-    Times are the backend's estimates, times what the take that ended last took of its own: so they need only be right
-    in proportion. alone: what is known better of takes on one device, by their keys: seconds.
+    Times are the backend's estimates, scaled by measured / estimated time of the take that was rendered last. So only
+    their ratios have to be right. alone: better known seconds of takes on one device, by key.
     """
 
     def __init__(
@@ -45,17 +45,17 @@ class SimulatedRun:
         self._decided: dict[str, tuple[float, int]] = {}
 
     def expect(self, orders: Sequence[RenderOrder]) -> None:
-        """These have no outcome yet, and no others; in the order of the night."""
+        """These orders, and no others, have no outcome yet. They are in the order of the run."""
         self._expected = {order.take.key: order for order in orders}
         self._decided.clear()
 
     def begins(self, order: RenderOrder, devices: int) -> None:
-        """So many devices render it from now on."""
+        """An attempt on this many devices begins."""
         self._running[order.take.key] = _Running(self._clock(), self._estimate(order, devices))
         self._decided.clear()
 
     def rendered(self, order: RenderOrder) -> None:
-        """Its devices have done their part."""
+        """Its frames are rendered; its devices are free."""
         running = self._running[order.take.key]
         if running.seconds:
             self._pace = (self._clock() - running.since) / running.seconds
@@ -63,25 +63,25 @@ class SimulatedRun:
         self._decided.clear()
 
     def ends(self, order: RenderOrder) -> None:
-        """Its attempt is over. Until it is expected no more, it is still to come."""
+        """Its attempt has ended. Unless it is done, it is still to be rendered."""
         self._running.pop(order.take.key, None)
         self._decided.clear()
 
     def done(self, order: RenderOrder) -> None:
-        """It is there."""
+        """It is rendered and needs no further attempt."""
         self._expected = {key: expected for key, expected in self._expected.items() if key != order.take.key}
 
     @property
     def open(self) -> tuple[RenderOrder, ...]:
-        """What is still to come and not being rendered."""
+        """The expected orders that are not being rendered."""
         return tuple(order for key, order in self._expected.items() if key not in self._running)
 
     def is_ready(self, order: RenderOrder) -> bool:
-        """Whether it waits for no other that is still to come: somebody asks for it, or is about to."""
+        """Whether it needs no expected order, so that it can begin."""
         return self._expected.keys().isdisjoint(order.needs)
 
     def left(self, key: str) -> float:
-        """Seconds until a take is rendered; one that is late takes as long again as it is late."""
+        """Seconds until a take is rendered. One that is late by some time is expected to need that time again."""
         running = self._running.get(key)
         if running is None or not running.seconds:
             return 0.0
@@ -96,8 +96,12 @@ class SimulatedRun:
         *,
         helpers_load: bool = False,
     ) -> int:
-        """How many devices an order gets that can begin now, as `waiting` can, too. free: seconds until each is.
-        helpers_load: whether some of them would have to load the model first, while others have it."""
+        """How many devices an order gets.
+
+        order, waiting: can begin now.
+        free:           seconds until each device is free.
+        helpers_load:   whether some devices would have to load the model while others have it.
+        """
         decided = self._decided.get(order.take.key)
         if decided is None or self._clock() >= decided[0]:
             joining = JOINING_SECONDS + (LOADING_SECONDS if helpers_load else 0.0)
@@ -106,17 +110,17 @@ class SimulatedRun:
         return decided[1]
 
     def total_seconds(self, devices: int, sizes: Sizes) -> float:
-        """Seconds until the last of the orders is rendered, where all begins now and so many devices are free."""
+        """Seconds until the last order is rendered, if the run begins now on this many free devices."""
         orders = tuple(self._expected.values())
         return simulated_end(self._coming(orders[0], (), sizes), [0.0] * devices) if orders else 0.0
 
     def remaining_seconds(self, devices: int) -> float:
-        """Seconds until the last order is rendered, where each takes one of so many devices."""
+        """Seconds until the last order is rendered, if each gets one of this many devices."""
         running = max(map(self.left, self._running), default=0.0)
         return running + (self.total_seconds(devices, lambda _: (1,)) if self.open else 0.0)
 
     def _coming(self, order: RenderOrder, waiting: Sequence[RenderOrder], sizes: Sizes) -> list[Coming]:
-        """This one, then those that can begin as well, then the rest as it will be asked for."""
+        """This order, then the others that can begin, then the rest in the order of the run."""
         first = {each.take.key: each for each in (order, *waiting)}
         coming = {key: each for key, each in (first | self._expected).items() if key not in self._running}
         places = {key: place for place, key in enumerate(coming)}
@@ -130,7 +134,7 @@ class SimulatedRun:
         ]
 
     def _estimate(self, order: RenderOrder, devices: int) -> float:
-        """Seconds, as the backend has it; a take that is joined from others takes next to nothing."""
+        """The backend's estimate in seconds. A take that is joined from others takes almost no time."""
         alone = self._alone.get(order.take.key)
         if order.take.through:
             return alone or 0.0

@@ -1,1 +1,1 @@
-"""One lock for each device of this machine, and who holds it."""
+"""A lock per device of this machine, and who holds it."""

@@ -1,8 +1,8 @@
-"""One lock for each device of this machine, by flock, so that the kernel frees it on any death.
+"""A lock per device of this machine, by flock, so that the kernel frees it however its holder dies.
 
-A GPU is locked on its device node, /dev/nvidia0: every user has that one file, whatever TMPDIR and a private /tmp are,
-and only root can make another. Where there is none (a CPU, WSL), the lock is a file of this user's own; see lock_place.
-The farm hands its open files to the device process; the lock is free when both are gone.
+A GPU is locked on its device node, /dev/nvidia0. Every user sees that same file, whatever TMPDIR is, and only root can
+make another. Without a node (a CPU, WSL), the lock is a file of this user; see lock_place. The device process inherits
+the farm's open files, so the lock is free when both have ended.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _log = logger(__name__)
 
 
 class DeviceLock:
-    """The lock of one device, for one farm. Not safe for several threads: the farm calls it under its own lock."""
+    """The lock of one device, for one farm. Not thread-safe: the farm holds a lock."""
 
     def __init__(self, folder: Path | None, device: Device) -> None:
-        """folder: for the lock of a device without a node, instead of this user's own. Raises MachineError where it
-        cannot hold a lock."""
+        """folder: where the lock of a device without a node goes, instead of the default. Raises MachineError if it
+        cannot hold locks."""
         self._device, self._folder = device, folder
         self._place = place_for(device, folder)
         self._files: dict[Path, list[_LockFile]] = {}
@@ -37,23 +37,23 @@ class DeviceLock:
 
     @property
     def held(self) -> bool:
-        """Whether it is ours."""
+        """Whether this farm holds it."""
         return self._held
 
     @property
     def files(self) -> tuple[int, ...]:
-        """The open files that are the lock, to be inherited by the device process. Held only."""
+        """The open files of the lock, which the device process inherits. Raises ValueError unless it is held."""
         if not self._held:
             raise ValueError("the lock is not held")
         return tuple(file.number for files in self._files.values() for file in files)
 
     @property
     def weakness(self) -> str:
-        """Who does not see this lock, in words; "" where every run on this machine does."""
+        """Who does not see this lock, in words; "" if every run on this machine does."""
         return self._place.weakness
 
     def acquire(self) -> bool:
-        """Whether it is ours now; never waits."""
+        """Try to lock it; whether this farm holds it now. Never blocks."""
         if self._held:
             self._renew()
             return True
@@ -66,7 +66,7 @@ class DeviceLock:
         return True
 
     def obtainable(self) -> bool:
-        """Whether it is ours or could be."""
+        """Whether this farm holds it or could."""
         if self._held:
             return True
         free = all(map(self._lock, self._places()))
@@ -83,13 +83,13 @@ class DeviceLock:
         return "another run used it until now"
 
     def describe(self, film: str, seconds: float) -> None:
-        """Let those who wait know what it is held for, and about how much longer."""
+        """Record what it is held for and about how long, for runs that wait. film: its slug."""
         self._use = Use(film, time.time() + seconds)
         if self._held:
             self._note()
 
     def release(self) -> None:
-        """Let go; a device process that still lives keeps it. Closes what was opened to look at it, too."""
+        """Unlock it and close all its files. A device process that still lives keeps it locked."""
         if self._held:
             erase_record(self._place)
         self._held = False
@@ -99,14 +99,14 @@ class DeviceLock:
         self._files.clear()
 
     def _places(self) -> Iterator[LockPlace]:
-        """All of them must be ours. In one order, so that two runs never hold one each."""
+        """The places, all of which must be locked. The order is fixed, so that two runs never hold one each."""
         if self._place.path is not None:
             yield self._place
         if self._folder is None:
             yield from former_places(self._device)
 
     def _lock(self, place: LockPlace) -> bool:
-        """Whether it is locked by us; what cannot be a lock keeps nobody, and that is said."""
+        """Whether we have locked it. A place that cannot be locked counts as locked, with one warning."""
         opened = self._files.setdefault(_path(place), [])
         try:
             if opened and not opened[-1].is_there:
@@ -117,11 +117,11 @@ class DeviceLock:
         except OSError as error:
             if not self._said:
                 self._said = True
-                _log.warning("%s cannot be locked (%s): another run may use it, too", self._device.name, error)
+                _log.warning("%s cannot be locked (%s): another run may use it as well", self._device.name, error)
             return True
 
     def _unlock(self) -> None:
-        """What no device process has inherited. A GPU's node stays open: to open it can take a second."""
+        """Undo `_lock`; no device process has inherited the files. A GPU's node stays open: opening it can take 1 s."""
         for path, files in list(self._files.items()):
             if all(file.is_node for file in files):
                 for file in files:
@@ -131,7 +131,7 @@ class DeviceLock:
                     file.close()
 
     def _renew(self) -> None:
-        """Where somebody removed a file that we hold, the one that stands there now is locked as well."""
+        """If a file that we hold was removed, also lock the one that is there now."""
         for place in self._places():
             files = self._files.setdefault(_path(place), [])
             if not files or not files[-1].is_there:
@@ -146,7 +146,7 @@ class DeviceLock:
 
 
 class _LockFile:
-    """One file, opened and perhaps locked. Raises OSError where it cannot be opened, or is not what it should be."""
+    """An open file that may be locked. Raises OSError if it cannot be opened or has the wrong type."""
 
     def __init__(self, place: LockPlace) -> None:
         self._path, self.is_node = _path(place), not place.is_own
@@ -157,17 +157,17 @@ class _LockFile:
         mode = os.fstat(self.number).st_mode
         if not (stat.S_ISREG(mode) if place.is_own else stat.S_ISCHR(mode)):
             self.close()
-            raise OSError(f"{self._path} is no {'file' if place.is_own else 'device'}")
+            raise OSError(f"{self._path} is not a {'regular file' if place.is_own else 'device'}")
 
     @property
     def is_there(self) -> bool:
-        """Whether it still stands where others look for it."""
+        """Whether its path still leads to it."""
         with suppress(OSError):
             return os.path.samestat(os.fstat(self.number), self._path.lstat())
         return False
 
     def lock(self) -> bool:
-        """Whether it is locked by us. One that was removed between opening and locking is no lock."""
+        """Try to lock it; whether that succeeded. A file that was removed before it was locked does not count."""
         try:
             fcntl.flock(self.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -175,11 +175,11 @@ class _LockFile:
         return self.is_there
 
     def unlock(self) -> None:
-        """Let go, but keep it open."""
+        """Unlock it, but keep it open."""
         fcntl.flock(self.number, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Let go."""
+        """Unlock and close it."""
         os.close(self.number)
 
 

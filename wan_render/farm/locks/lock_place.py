@@ -1,12 +1,11 @@
-"""Where the lock of a device is: one place for everybody who could use the device at the same time.
+"""Where the lock of a device is: a place that all possible users of the device share.
 
-- **A GPU: its device node**, /dev/nvidia<minor>, found by its UUID in /proc/driver/nvidia. Whoever can use the GPU can
-  read it; nobody but root can put something else there. Containers share it where their runtime binds the node in.
-- **A CPU, and a GPU without a node (WSL): a file of this user's own**, ~/.local/state/wan-render/locks, with the home
-  folder of the user database: a run from cron, a service with PrivateTmp and a job of SLURM have the same. A home
-  folder may be shared by several machines, so the file's name has the running kernel's in it.
-- Where that cannot be written: /run/user/<uid>, then the folder of version 0.1. Where nothing can: no lock, and it is
-  said.
+- **A GPU: its device node**, /dev/nvidia<minor>, found by its UUID in /proc/driver/nvidia. Everyone who can use the GPU
+  can read it, and only root can replace it. Containers share it if their runtime binds the node.
+- **A CPU, or a GPU without a node (WSL): a file of this user** in ~/.local/state/wan-render/locks. The home folder is
+  that of the user database, so that cron jobs, services with PrivateTmp and SLURM jobs agree. Several machines may
+  share a home folder, so the file's name contains the boot id of the running kernel.
+- If that cannot be written: /run/user/<uid>, then the folder of version 0.1. If none can: no lock, with a warning.
 """
 
 from __future__ import annotations
@@ -32,8 +31,13 @@ SETTING = "WAN_RENDER_LOCKS"
 
 @dataclass(frozen=True)
 class LockPlace:
-    """A file to be locked. path: None where there is none. is_own: whether it is this user's, made where it is absent.
-    weakness: who does not see the lock, in words. is_former: whether version 0.1 looks there."""
+    """A file to lock.
+
+    path:      None if there is no place for a lock.
+    is_own:    whether it is a file of this user, made if absent; else it is a device node.
+    weakness:  who does not see the lock, in words; "" if everyone does.
+    is_former: whether version 0.1 looks there.
+    """
 
     path: Path | None
     is_own: bool = True
@@ -42,14 +46,14 @@ class LockPlace:
 
 
 def place_for(device: Device, folder: Path | None) -> LockPlace:
-    """The place of a device's lock. folder: for a device without a node, instead of this user's own.
+    """The place of a device's lock. folder: for a device without a node, instead of the default.
 
-    Raises MachineError where a folder is given and cannot hold locks.
+    Raises MachineError if a given folder cannot hold locks.
     """
     if device.pin and (node := _node(device.pin)) is not None:
         return LockPlace(node, is_own=False)
     name = f"{_word(device.pin or device.name)}-{_machine()}.lock"
-    alone = f"the driver names no device node of {device.name}: only this user's runs see that it is used"
+    alone = f"{device.name} has no device node: only this user's runs see that it is in use"
     weakness = alone if device.pin else ""
     if folder is not None:
         if not _is_usable(folder):
@@ -62,11 +66,11 @@ def place_for(device: Device, folder: Path | None) -> LockPlace:
                 f"the lock of {device.name} is in {candidate}: set {SETTING} to a folder that all your runs share"
             )
             return LockPlace(candidate / name, weakness=elsewhere if number else weakness)
-    return LockPlace(None, weakness=f"there is no lock of {device.name}: set {SETTING} to a folder of your own")
+    return LockPlace(None, weakness=f"{device.name} has no lock: set {SETTING} to a folder of your own")
 
 
 def former_places(device: Device) -> Iterator[LockPlace]:
-    """The locks of version 0.1, where its folder is there and ours: it may be at work at this moment."""
+    """The locks of version 0.1, if its folder exists and is ours: that version may be running now."""
     for folder in dict.fromkeys((_former_folder(), Path("/tmp") / _former_folder().name)):  # noqa: S108 - where it was
         if _is_ours(folder):
             yield LockPlace(folder / f"{_word(device.pin or device.name)}.lock", is_former=True)
@@ -82,7 +86,7 @@ def _folders() -> Iterator[Path]:
 
 
 def _home() -> Path | None:
-    """Of the user database; HOME where that does not know the user, as in many containers."""
+    """The home folder in the user database, or HOME if the user is not in it, as in many containers."""
     with suppress(KeyError):
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
     home = os.environ.get("HOME", "")
@@ -94,7 +98,7 @@ def _former_folder() -> Path:
 
 
 def _is_usable(folder: Path) -> bool:
-    """Whether it is, or could be made, a folder that this user alone writes."""
+    """Whether the folder is, or could be made, private to this user and writable."""
     with suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return _is_ours(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK)
@@ -102,7 +106,7 @@ def _is_usable(folder: Path) -> bool:
 
 
 def _is_ours(folder: Path) -> bool:
-    """A real folder, no link to one, of this user."""
+    """Whether it is a folder of this user, and not a link."""
     with suppress(OSError):
         state = folder.lstat()
         return stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid()
@@ -110,7 +114,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _node(uuid: str) -> Path | None:
-    """The device node of a GPU; None where the driver does not say, or it cannot be opened."""
+    """The device node of a GPU; None if the driver does not name it or it is not readable."""
     for file in sorted(_GPUS.glob("*/information")):
         with suppress(OSError):
             facts = dict(re.findall(r"^(.*?):\s*(.*?)\s*$", file.read_text(encoding="utf-8", errors="replace"), re.M))
@@ -125,7 +129,7 @@ def _word(name: str) -> str:
 
 
 def _machine() -> str:
-    """The running kernel: the same in every container on it, another on every machine."""
+    """A name for the running kernel: the same in all its containers, different on every machine."""
     try:
         return _BOOT.read_text(encoding="utf-8").strip().partition("-")[0]
     except OSError:

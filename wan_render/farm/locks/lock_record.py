@@ -1,7 +1,7 @@
-"""Who holds a device's lock: from the kernel (/proc/locks) the process and its user, from a record the film.
+"""Who holds a device's lock. The process and its user come from the kernel (/proc/locks), the film from a record.
 
-A record is what somebody wrote: it counts only where it is of the very process that the kernel names, and of its user;
-and it is shown as foreign text.
+Anyone may write a record. It only counts if it is by the process that the kernel names, and by its user. It is printed
+as foreign text.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from wan_render.store.disk import user_name
 _SHARED = Path("/dev/shm")  # noqa: S108 - meant to be shared; every record is read as foreign text
 
 _LONGEST = 4096
-"""Bytes of a record that are read."""
+"""The most bytes of a record that are read."""
 
 _LONGEST_FILM = 80
 
 _FARTHEST_SECONDS = 60 * 86400
-"""An end that is farther away is not told: nobody renders for so long, and no calendar needs to hold it."""
+"""A later end is not printed: no run takes that long."""
 
 
 @dataclass(frozen=True)
 class Use:
-    """What a device is held for. film: its slug, "" where that is not known; until: seconds since 1970."""
+    """What a device is held for. film: its slug, "" if unknown. until: seconds since 1970."""
 
     film: str
     until: float
 
 
 def write_record(place: LockPlace, use: Use) -> None:
-    """Say what a held lock is for: in the lock's own file, or for a device node beside. It costs nothing but words
-    where that cannot be."""
+    """Record what a held lock is for: in the lock's file, or in a separate file for a device node. Errors are ignored:
+    only the text for other runs is lost."""
     whole = json.dumps({"process": os.getpid(), "film": use.film, "until": use.until})
     text = str(os.getpid()) if place.is_former else whole  # all that version 0.1 understands
     with suppress(OSError):
@@ -51,14 +51,14 @@ def write_record(place: LockPlace, use: Use) -> None:
 
 
 def erase_record(place: LockPlace) -> None:
-    """The lock is let go: what was written beside a node goes; in a lock's own file it does no harm."""
+    """Remove the record of a released lock if it is a separate file. In the lock's own file it does no harm."""
     if place.path is not None and not place.is_own:
         with suppress(OSError):
             _beside(place.path, os.getuid()).unlink()
 
 
 def holder(place: LockPlace) -> str:
-    """Who holds a lock that is not ours, in words."""
+    """Who holds a lock that we do not, in words."""
     if place.path is None:
         return "another run uses it"
     process = _process(place.path)
@@ -70,7 +70,7 @@ def holder(place: LockPlace) -> str:
     if process is None:
         return "another run uses it"
     who = f"process {process}" + (
-        f" of {user_name(user)}" if user is not None else ", which has ended but for its device,"
+        f" of {user_name(user)}" if user is not None else ", which has ended but whose device process has not,"
     )
     if record.get("process") != process:
         return f"{who} uses it"
@@ -92,7 +92,7 @@ def _until(until: object) -> str:
 
 
 def _process(path: Path) -> int | None:
-    """The process that locked a file; None where the kernel does not say, as of a process in another container."""
+    """The process that locked a file; None if the kernel does not name it, as for one in another container."""
     with suppress(OSError, ValueError):
         state = path.stat()
         file = f"{os.major(state.st_dev):02x}:{os.minor(state.st_dev):02x}:{state.st_ino}"
@@ -110,18 +110,18 @@ def _user(process: int) -> int | None:
 
 
 def _record(file: Path, user: int) -> dict[str, object]:
-    """What a user wrote there; nothing where it is not a small, regular file of that user with a record in it."""
+    """The record in a user's file; empty unless it is a regular file of that user with a valid record."""
     with suppress(OSError, ValueError, RecursionError):
         found = json.loads(_content(file, user))
         if isinstance(found, dict):
             return found
-        if isinstance(found, int):  # version 0.1 wrote its process, and no more
+        if isinstance(found, int):  # version 0.1 wrote only its process
             return {"process": found}
     return {}
 
 
 def _content(file: Path, user: int) -> bytes:
-    """Raises OSError where it is no regular file of that user."""
+    """The first bytes of the file. Raises OSError unless it is a regular file of that user."""
     handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         state = os.fstat(handle)
@@ -137,7 +137,7 @@ def _whole(value: object) -> int | None:
 
 
 def _overwrite(file: Path, text: str) -> None:
-    """In place: a lock is a file, not a name."""
+    """Overwrite the file in place: replacing it would lose the lock."""
     handle = os.open(file, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(handle, "wb") as stream:
         stream.truncate(0)
@@ -151,11 +151,12 @@ def _replace(file: Path, text: str) -> None:
         stream.write(text.encode())
     try:
         Path(part).replace(file)
-    except OSError:  # somebody else's file has the name
+    except OSError:  # another user's file has the name
         Path(part).unlink(missing_ok=True)
 
 
 def _beside(node: Path, user: int) -> Path:
-    """Where a user says what he uses a GPU for: memory that every user reads, and a private /tmp does not hide."""
+    """The file of a user's record for a GPU. It is in shared memory, which every user can read and PrivateTmp does not
+    hide."""
     folder = _SHARED if _SHARED.is_dir() else Path(tempfile.gettempdir())
     return folder / f"wan-render-{node.name}-{user}.json"

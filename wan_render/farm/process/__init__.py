@@ -1,1 +1,1 @@
-"""One device process: seen from the farm, from inside, and the messages between the two."""
+"""A device process: the farm's side, the child's side, and the messages between them."""

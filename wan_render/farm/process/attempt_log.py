@@ -12,7 +12,7 @@ from wan_render.take import short
 
 
 def new_log(store: Path, order: RenderOrder) -> Path:
-    """A new, empty file `<shot>-take<n>-<key>-<attempt>.log`, absolute; attempts are counted over all runs.
+    """The absolute path of a new, empty file `<shot>-take<n>-<key>-<attempt>.log`. Attempts count over all runs.
 
     Raises DiskError.
     """
@@ -32,7 +32,7 @@ def new_log(store: Path, order: RenderOrder) -> Path:
 
 
 def log_of_rank(log: Path, rank: int) -> Path:
-    """The leader's own log for rank 0; a new one for another rank, `…-<attempt>-rank1.log`. Raises DiskError."""
+    """The leader's log for rank 0; for another rank a new file, `…-<attempt>-rank1.log`. Raises DiskError."""
     if rank:
         log = log.with_stem(f"{log.stem}-rank{rank}")
         with disk_errors(log):

@@ -1,6 +1,6 @@
-"""Messages between a farm and a device process: pickles, each with its length before it, over a socket.
+"""Messages between a farm and a device process: pickles over a socket, each after its length.
 
-Both ends are this package, started by the same user, over a socket that has no address.
+Pickle is safe here: both ends are this package, run by the same user, and the socket has no address.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LENGTH = struct.Struct(">Q")
 
 @dataclass(frozen=True)
 class Start:
-    """To the child, once. `work` is `module:function`; see farm.work."""
+    """To the child, once. handler: `module:function`, which makes an OrderHandler."""
 
     handler: str
     device: Device
@@ -31,9 +31,9 @@ class Start:
 
 @dataclass(frozen=True)
 class OrderMessage:
-    """To the child: one attempt at an order. From now on it prints to the file `log`.
+    """To the child: make one attempt at an order. From now on the child prints to the file `log`.
 
-    number: tells the attempts in one process apart, from 1: one may be written while the next is rendered.
+    number: of the attempt in this process, from 1. One may be written while the next is rendered.
     """
 
     order: Any
@@ -44,7 +44,7 @@ class OrderMessage:
 
 @dataclass(frozen=True)
 class Ready:
-    """From the child: it has started."""
+    """From the child: it takes orders now."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """From the child: an attempt's error; number 0: that of every attempt, since the child itself failed.
+    """From the child: an attempt's error. Number 0 means all its attempts: the child itself failed.
 
-    usable: whether the child can be used again: what failed had nothing to do with the device.
+    usable: whether the child can be used again, because the failure had nothing to do with the device.
     """
 
     number: int
@@ -89,25 +89,25 @@ class ClosedError(Exception):
 
 
 class Channel:
-    """One end. `send` may be called from any thread, `receive` from one."""
+    """One end of the connection. Any thread may call `send`; only one may call `receive`."""
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         self._sending = threading.Lock()
 
     def send(self, message: object) -> None:
-        """Raises OSError when the other end is gone. What does not pickle raises before anything is sent."""
+        """Raises OSError if the other end is gone. If the message cannot be pickled, nothing is sent."""
         body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
         with self._sending:
             self._end.sendall(_LENGTH.pack(len(body)) + body)
 
     def receive(self) -> Any:
-        """The next message. Raises ClosedError when there is none to come."""
+        """The next message. Raises ClosedError if none will come."""
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
         return pickle.loads(self._exactly(length))  # noqa: S301 - from our own process, see above
 
     def close(self) -> None:
-        """`receive` raises ClosedError on this end at once, on the other after what was sent."""
+        """`receive` raises ClosedError: on this end at once, on the other after the messages that were sent."""
         with suppress(OSError):
             self._end.shutdown(socket.SHUT_RDWR)
 

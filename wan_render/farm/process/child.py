@@ -1,7 +1,7 @@
 """The main program of a device process: `python -m wan_render.farm.process.child CHANNEL LOCK…`, all open files.
 
-It lives as long as its farm. It ignores SIGINT and SIGTERM: the farm stops it, by killing it; were it to go by
-itself on a cancel, that would look like a crash. All that it prints goes to the log of the attempt.
+It lives as long as its farm. It ignores SIGINT and SIGTERM: the farm stops it by killing it, and an exit of its own
+would look like a crash. Everything that it prints goes to the attempt's log.
 """
 
 from __future__ import annotations
@@ -38,13 +38,12 @@ from wan_render.printable import PrintableFormatter, printable
 from wan_render.store import Clip
 
 _WATCHER = ("/bin/sh", "-c", "read -r _; kill -KILL 0")
-"""Waits for the end of stdin, then kills the process group that it is in. A process of its own, since a thread here
-would wait for the interpreter while a C library (CUDA, loading) holds it; and unlike PR_SET_PDEATHSIG it follows the
-farm's life, not that of the thread that started us, and takes ffmpeg along."""
+"""Waits until stdin ends, then kills its own process group. It is a process because a thread here could not run while a
+C library (CUDA, loading) holds the interpreter. PR_SET_PDEATHSIG would follow the thread that started us instead of the
+farm, and would spare ffmpeg."""
 
 _OOM_SCORE = 800
-"""Of 1000: where memory runs out, the kernel ends the attempt rather than the farm or the user's desktop."""
-
+"""Out of 1000. If memory runs out, the kernel kills the attempt rather than the farm or the user's desktop."""
 
 _OOM_FILE = Path("/proc/self/oom_score_adj")
 
@@ -81,7 +80,7 @@ def _forward_logs(channel: Channel) -> None:
 
 
 class _Forward(logging.Handler):
-    """Sends what wan-render logs to the farm, where a person may read it now."""
+    """Sends wan-render's log records to the farm, which logs them at once."""
 
     def __init__(self, channel: Channel) -> None:
         super().__init__()
@@ -93,7 +92,7 @@ class _Forward(logging.Handler):
 
 
 def _serve(channel: Channel) -> None:
-    """Work off orders until the farm closes the channel (ClosedError)."""
+    """Handle orders until the farm closes the channel (ClosedError)."""
     start: Start = channel.receive()
     try:
         handler = handler_named(start.handler)(start.device, start.store)
@@ -107,7 +106,7 @@ def _serve(channel: Channel) -> None:
 
 
 def _next(channel: Channel) -> OrderMessage | None:
-    """The next order; None, and the farm told, for one that does not unpickle here."""
+    """The next order. If it cannot be unpickled here: None, and the farm gets the error."""
     try:
         message: OrderMessage = channel.receive()
     except ClosedError:
@@ -119,12 +118,12 @@ def _next(channel: Channel) -> OrderMessage | None:
 
 
 def _answer(message: OrderMessage, channel: Channel, handler: OrderHandler, writer: Writer) -> None:
-    """Render one order. Its end is sent now, or by the writer once it is written, while the next is rendered."""
+    """Render one order. Its result is sent now, or by the writer, while the next order is rendered."""
     try:
         _print_to(message.log)
         result = handler(message.order, lambda progress: channel.send(ProgressMessage(message.number, progress)))
     except Exception as error:  # noqa: BLE001 - the top of a device process
-        writer.wait()  # this process is not used again: the order before this one ends first
+        writer.wait()  # this process will not be reused, so the order before this one must end first
         channel.send(Failed(message.number, _portable(error, message.name, str(message.log))))
         return
     if callable(result):
@@ -134,12 +133,12 @@ def _answer(message: OrderMessage, channel: Channel, handler: OrderHandler, writ
 
 
 def _write(message: OrderMessage, channel: Channel, write: Write) -> None:
-    with suppress(OSError):  # the farm is gone, and this process about to be
+    with suppress(OSError):  # the farm is gone, and this process will be killed
         channel.send(_end(message, write, usable=True))
 
 
 def _end(message: OrderMessage, result: Callable[[], Clip | None], *, usable: bool = False) -> Done | Failed:
-    """How it ends; what does not pickle is found here, not by the channel."""
+    """The message that ends an attempt. A result that cannot be pickled is found here, before it is sent."""
     try:
         done = Done(message.number, result())
         pickle.dumps(done)
@@ -149,7 +148,7 @@ def _end(message: OrderMessage, result: Callable[[], Clip | None], *, usable: bo
 
 
 def _print_to(log: Path) -> None:
-    """Whatever prints from here on, C libraries and ffmpeg included, prints to this file."""
+    """Redirect stdout and stderr to this file, also those of C libraries and of ffmpeg."""
     sys.stdout.flush()
     sys.stderr.flush()
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -159,11 +158,11 @@ def _print_to(log: Path) -> None:
 
 
 def _portable(error: Exception, name: str, log: str) -> WanRenderError:
-    """The error if it is one of ours and crosses the channel whole; else one that says the same."""
+    """The error itself if it is one of ours and survives pickling; else one that says the same."""
     sys.stderr.write(printable("".join(traceback.format_exception(error))))
     if isinstance(error, WanRenderError) and _pickles(error):
         return error
-    problem = Problem(name, f"{_words(error)}, {_place(error)}", remedy=f"the whole story is in {log}")
+    problem = Problem(name, f"{_words(error)}, {_place(error)}", remedy=f"details are in {log}")
     if isinstance(error, MemoryError) or getattr(error, "worth_retrying", False):
         return DeviceError(problem)
     return RenderError(problem)

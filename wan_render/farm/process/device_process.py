@@ -1,8 +1,8 @@
-"""A device process, seen from the farm: started, given orders, watched, killed.
+"""The farm's side of a device process: start it, give it orders, watch it, kill it.
 
 It is a plain `python -m wan_render.farm.process.child` in a session of its own, with its GPU pinned in the environment.
-Its stdin is its lifeline: when our end closes, whether we close it or die, a watcher in its session kills that whole
-session, ffmpeg included, whatever Python is doing there.
+Its stdin is a lifeline. When our end closes, because we close it or die, a watcher in its session kills the whole
+session, including ffmpeg, whatever Python is doing there.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from wan_render.printable import logger
 from wan_render.render_values import Device, Listen
 
 _GRACE_SECONDS = 1.0
-"""After a stall: a farm that was itself asleep (Ctrl-Z) has events to read first."""
+"""A stalled process gets this much longer: if the farm itself was suspended (Ctrl-Z), it has events to read first."""
 
 _EXIT_SECONDS = 10.0
 
 
 class LostProcessError(DeviceError):
-    """The process died or stalled: the farm saw it, the process itself said nothing."""
+    """The process died or stalled. The farm noticed; the process reported no error."""
 
 
 class _Gone:
@@ -52,9 +52,9 @@ class _Gone:
 
 
 class DeviceProcess:
-    """One process. It renders one attempt at a time: the next may begin once the former is being written.
+    """One process. It renders one attempt at a time. The next may begin while the last one is written.
 
-    `kill` from any thread. Where it is not `alive` any more after a failure it must be killed, never reused.
+    `kill` is thread-safe. If the process is not `alive` after a failure, it must be killed, not reused.
     """
 
     def __init__(self, start: Start, locks: tuple[int, ...], log: Path) -> None:
@@ -76,7 +76,7 @@ class DeviceProcess:
 
     @property
     def pid(self) -> int:
-        """The process's id, also that of its session and group."""
+        """The id of the process, of its session and of its process group."""
         return self._process.pid
 
     @property
@@ -85,14 +85,14 @@ class DeviceProcess:
         return not self._killed and not self._spent and self._process.poll() is None
 
     def attempt(self, message: OrderMessage, listen: Listen, stall: Stall) -> Any:
-        """The message's result. `listen` is called in this thread.
+        """The result of one attempt. `listen` is called in this thread.
 
-        Raises what the message raised; LostProcessError where the process died or stalled.
+        Raises the attempt's error, or LostProcessError if the process died or stalled.
         """
         with self._inbox_of(message) as inbox:
             try:
                 end = self._end(inbox, listen, stall)
-            except BaseException:  # it died, it hangs, or nobody listens any more
+            except BaseException:  # it died, it stalled, or `listen` raised
                 self._spent = True
                 raise
         if isinstance(end, Failed):
@@ -118,7 +118,7 @@ class DeviceProcess:
 
     @contextmanager
     def _inbox_of(self, message: OrderMessage) -> Iterator[Inbox]:
-        """Sends the message; what the process says of it arrives in the inbox."""
+        """Send the order; the process's messages about it arrive in the inbox."""
         number, inbox = next(self._numbers), Inbox()
         with self._routing:
             self._log = message.log
@@ -133,24 +133,24 @@ class DeviceProcess:
                 del self._inboxes[number]
 
     def kill(self) -> None:
-        """Now, with all that it started. An attempt in flight raises at once; does not wait for the death itself."""
+        """Kill the process and everything that it started. An attempt in flight raises at once. Does not wait."""
         self._killed = True
         self._process.kill()
         self._cut()
 
     def dismiss(self) -> None:
-        """Tell it to leave; `close` waits for that."""
+        """Ask the process to exit; `close` waits for that."""
         self._channel.close()
 
     def close(self) -> None:
-        """Let it leave by itself; kill it if it does not."""
+        """Let the process exit by itself; kill it if it does not."""
         self.dismiss()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_EXIT_SECONDS)
         self.kill()
 
     def wait(self) -> None:
-        """Until a killed process has given the device back. One stuck in its driver is left behind, with its lock."""
+        """Wait until a killed process has freed the device. One that is stuck in its driver is left, with its lock."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_EXIT_SECONDS)
 
@@ -164,7 +164,7 @@ class DeviceProcess:
             self._channel.send(message)
 
     def _read(self) -> None:
-        """Empty the socket always, so that the device never waits for whoever listens."""
+        """Keep the socket empty, so that the device never waits for a listener."""
         while True:
             try:
                 self._deliver(self._channel.receive())
@@ -172,10 +172,10 @@ class DeviceProcess:
                 self._deliver(_Gone())
                 return
             except Exception as error:  # noqa: BLE001 - the seam to another process: whatever unpickling raised
-                self._deliver(Failed(0, self._failure(f"sent what cannot be read: {error!r}")))
+                self._deliver(Failed(0, self._failure(f"sent an unreadable message: {error!r}")))
 
     def _deliver(self, message: Message) -> None:
-        """To the attempt that it is about; to the last one, what is about none; to all, what is about the process."""
+        """Deliver a message to its attempt; a log record to the newest one; a message about the process to all."""
         with self._routing:
             match message:
                 case ProgressMessage(number=number) | Done(number=number) | Failed(number=number) if number:
@@ -230,6 +230,6 @@ def _spawn(device: Device, channel: int, locks: tuple[int, ...], log: Path) -> s
 
 
 def _environment(device: Device) -> dict[str, str]:
-    """Ours, with the GPU pinned, and modules found where we find them."""
+    """Our environment with the GPU pinned and our module search path."""
     modules = os.pathsep.join(folder for folder in sys.path if folder)
     return {**os.environ, "CUDA_VISIBLE_DEVICES": device.pin, "PYTHONPATH": modules, "PYTHONUNBUFFERED": "1"}

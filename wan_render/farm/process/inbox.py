@@ -1,4 +1,4 @@
-"""Messages that arrived from a device process and wait for the thread that renders."""
+"""Messages from a device process that wait for the thread that renders."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Message = object
 
 
 class Inbox:
-    """A queue in which a newer progress of the same phase takes the place of one that nobody has read yet.
+    """A queue in which newer progress replaces unread progress of the same phase.
 
-    So a listener that is slower than the device neither holds it up nor fills the memory.
+    So a listener that is slower than the device neither delays it nor fills the memory.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Inbox:
         self._arrived = threading.Condition()
 
     def put(self, message: Message) -> None:
-        """Never waits."""
+        """Append a message. Never blocks."""
         with self._arrived:
             if self._messages and _supersedes(message, self._messages[-1]):
                 self._messages.pop()
@@ -29,7 +29,7 @@ class Inbox:
             self._arrived.notify()
 
     def get(self, timeout: float) -> Message | None:
-        """The oldest message; None when none came within `timeout` seconds."""
+        """The oldest message, or None if none came within `timeout` seconds."""
         with self._arrived:
             self._arrived.wait_for(lambda: bool(self._messages), timeout)
             return self._messages.popleft() if self._messages else None

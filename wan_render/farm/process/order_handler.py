@@ -1,4 +1,4 @@
-"""What a device process does with an order: `render_takes` makes the real thing; tests name their own."""
+"""What a device process does with an order. `render_takes` makes the real handler; tests name their own."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from wan_render.render_values import Device, Listen
 from wan_render.store import Clip, Store
 
 Write = Callable[[], Clip]
-"""What is left of an order when the device has done its part. May be called in another thread."""
+"""The rest of an order, when the device has done its part: encode and write. May be called in another thread."""
 
 OrderHandler = Callable[[RenderOrder, Listen], Clip | Write | None]
-"""One attempt at an order. Called for one order after another in one process, always in the same thread. None comes
-of the order of a group's later rank."""
+"""Makes one attempt at an order. One process calls it for order after order, always in the same thread. Ranks of a
+group other than 0 return None."""
 
 
 def render_takes(device: Device, store: Path) -> OrderHandler:
-    """Render takes into the store whose root is given; the model stays loaded between orders that share one."""
+    """Renders takes into the store with this root. The model stays loaded between orders that share it."""
     takes = Store(store)
     warm = WarmRenderer(takes.stages)
 
@@ -36,7 +36,7 @@ def render_takes(device: Device, store: Path) -> OrderHandler:
 
 
 def handler_named(name: str) -> Callable[[Device, Path], OrderHandler]:
-    """The maker of work called `module:function`."""
+    """The function `module:function`, which makes an OrderHandler."""
     module, _, function = name.partition(":")
     maker: Callable[[Device, Path], OrderHandler] = getattr(import_module(module), function)
     return maker

@@ -1,4 +1,4 @@
-"""How long a take was worked on, as against how long it waited."""
+"""How long a take was rendered, and how long it waited."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wan_render.render_values import Phase
 
 @dataclass
 class WorkClock:
-    """Seconds of work and of waiting. It waits until a phase of work is heard: before that, a device was not free."""
+    """Seconds of work and of waiting. Until the first phase of work it waits: no device was free."""
 
     work: float = 0.0
     waiting: float = 0.0
@@ -18,12 +18,12 @@ class WorkClock:
     _since: float = field(default_factory=lambda: time.monotonic())
 
     def hear(self, phase: Phase) -> None:
-        """From now on it is this phase."""
+        """This phase begins now."""
         self.stop()
         self.is_working = phase is not Phase.WAITING
 
     def stop(self) -> None:
-        """Count what has passed until now."""
+        """Count the time until now."""
         now = time.monotonic()
         if self.is_working:
             self.work += now - self._since
