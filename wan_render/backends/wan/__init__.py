@@ -23,21 +23,21 @@ from wan_render.take import Take
 
 @dataclass(frozen=True)
 class WanBackend:
-    """The Wan models, described."""
+    """The Wan models as a Backend."""
 
     @property
     def id(self) -> str:
-        """Name and pixel version: raised whenever the same take would come out otherwise."""
+        """Name and pixel version. The version goes up whenever the same take would get other pixels."""
         return "wan/1"
 
     @property
     def is_preview(self) -> bool:
-        """This is the real thing."""
+        """False: it renders final frames."""
         return False
 
     @property
     def device_kinds(self) -> tuple[str, ...]:
-        """A CPU renders too, for tests and the very patient."""
+        """NVIDIA GPUs, and CPUs for tests."""
         return opening.KINDS
 
     @property
@@ -52,7 +52,7 @@ class WanBackend:
     def missing(
         self, card: ModelCard, loras: Sequence[PublishedLora] = (), profile: str = "exact", variant: str = ""
     ) -> Problem | None:
-        """Packages, a setting, a device or weights that are not here, with what to do."""
+        """The first missing package, setting, device or file of weights, with what to do."""
         return (
             location.missing_packages()
             or ability.missing_for(profile, opening.KINDS, variant)  # before 47 GB are downloaded for it
@@ -61,27 +61,27 @@ class WanBackend:
         )
 
     def variant(self, profile: str, devices: Sequence[Device]) -> Variant:
-        """A draft is computed in float8 where all of the devices can, else as `exact` is."""
+        """A draft is computed in float8 if all devices can, else like `exact`."""
         return ability.variant(profile, devices)
 
     def unable(self, profile: str, devices: Sequence[Device], variant: str = "") -> Mapping[str, Problem]:
-        """What is computed in float8 asks for a Hopper GPU and FlashAttention 3."""
+        """Float8 needs a Hopper GPU and FlashAttention 3."""
         return ability.unable(profile, devices, variant)
 
     def group_sizes(self, take: Take, card: ModelCard) -> tuple[int, ...]:
-        """1, 2, 4 and 8, as far as its heads and the take's tokens can be shared equally."""
+        """Those of 1, 2, 4 and 8 that divide the model's heads and the take's tokens."""
         return layout.group_sizes(take, card)
 
     def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:
-        """A rough time for one take, from measurements on one H200; see estimate for what several are taken to gain."""
+        """A rough time for one take, from measurements on an H200. The gain of several devices is in `estimate`."""
         return estimate.estimated_seconds(take, device_kind, devices)
 
     def timed_on(self, device_kind: str) -> str:
-        """All were measured on it; those for a CPU are reckoned from its cores."""
+        """The GPU of the measurements; "" for a CPU, whose times follow from its number of cores."""
         return estimate.TIMED_ON if device_kind == "cuda" else ""
 
     def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
-        """Find a model's weights; each component is loaded when it is first needed.
+        """A renderer for a model. Each component is loaded when it is first needed.
 
         Raises WeightsError, DeviceError, MachineError or RenderError.
         """

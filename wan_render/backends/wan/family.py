@@ -34,7 +34,7 @@ class WanFamily:
         return Weights(folder, _bytes_in(folder), problem, location.resolved(card, folder))
 
     def pull(self, request: PullRequest, watch: PullWatch) -> PulledWeights:
-        """From Hugging Face or ModelScope; see weights.pull."""
+        """Download weights from Hugging Face or ModelScope; see weights.pull."""
         from wan_render.backends.wan.weights.pull import pull  # late: only this command needs it
 
         return pull(request, watch)

@@ -15,17 +15,17 @@ from wan_render.model_family import WEIGHTS_FACT
 from wan_render.render_values import Device, Listen, Phase, Progress, Workspace
 
 KINDS = ("cuda", "cpu")
-"""Kinds of devices, the best first."""
+"""Supported kinds of devices, the best first."""
 
 ALLOCATOR_SETTINGS = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF")
-"""torch's own variables: the name that all versions read, and the newer one."""
+"""torch's variables: the name that all versions read, and the newer one."""
 
 
 def open_renderer(card: ModelCard, device: Device, listen: Listen, workspace: Workspace) -> Renderer:
-    """A renderer for a model that lies on this machine. Raises WeightsError, DeviceError, MachineError."""
+    """A renderer for a model on this machine. Raises WeightsError, DeviceError, MachineError."""
     listen(Progress(Phase.LOADING))
     if device.kind not in KINDS:
-        raise MachineError(Problem(device.name, "is no device that Wan renders on", f"allowed: {', '.join(KINDS)}"))
+        raise MachineError(Problem(device.name, "unsupported device type", f"allowed: {', '.join(KINDS)}"))
     if (problem := missing_packages()) is not None:
         raise MachineError(problem)
     folder = weights_folder(card)
@@ -35,7 +35,7 @@ def open_renderer(card: ModelCard, device: Device, listen: Listen, workspace: Wo
 
 
 def _whole_checkpoint(folder: Path) -> Checkpoint:
-    """At this point the user's input was accepted: what is wrong with the files now is the machine's fault."""
+    """The checkpoint in a folder. The user's input was accepted before, so errors now are WeightsErrors."""
     try:
         return read_checkpoint(folder)
     except InputError as fault:
@@ -54,7 +54,7 @@ def _renderer(card: ModelCard, checkpoint: Checkpoint, device: Device, workspace
 
         without_bars()
         place = torch.device(torch_device_name(device))
-        torch.zeros(1, device=place)  # a device that cannot be used says so before anything is loaded
+        torch.zeros(1, device=place)  # an unusable device fails here, before anything is loaded
         loader = FolderLoader(checkpoint, EXACT[device.kind])
         precision = {name: str(dtype).removeprefix("torch.") for name, dtype in asdict(loader.precision).items()}
         weights = {WEIGHTS_FACT: resolved(card, checkpoint.folder), **{f"{k} dtype": v for k, v in precision.items()}}
@@ -62,14 +62,15 @@ def _renderer(card: ModelCard, checkpoint: Checkpoint, device: Device, workspace
 
 
 def torch_device_name(device: Device) -> str:
-    """torch's name of a device: a process that sees only its own GPU has it as the first."""
+    """torch's name for a device. A process that sees only its own GPU calls it cuda:0."""
     is_pinned = bool(device.pin) and os.environ.get("CUDA_VISIBLE_DEVICES") == device.pin
     return "cuda:0" if device.kind == "cuda" and is_pinned else device.name
 
 
 def hold_memory_in_growing_segments() -> None:
-    """How torch's allocator is to hold a GPU's memory in this process, unless the user has said how; before its first
-    use. Without, 3.6 of 11.5 GB were reserved and of no use when a decode after a denoising ran out of memory (measured
-    on an H200, a card of 12 GB emulated)."""
+    """Let torch's allocator use expandable segments, unless the user has configured it. Call it before the GPU is used.
+
+    With fixed segments a decode after a denoising ran out of memory while 3.6 of 11.5 GB were reserved but unusable
+    (measured on an H200, limited to 12 GB)."""
     if os.environ.keys().isdisjoint(ALLOCATOR_SETTINGS):
         os.environ[ALLOCATOR_SETTINGS[0]] = "expandable_segments:True"

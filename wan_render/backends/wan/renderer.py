@@ -1,7 +1,7 @@
-"""One Wan model on one device: takes become frames, and what one take has loaded or encoded serves the next.
+"""One Wan model on one device: renders takes to frames. Loaded components and encodings are reused for later takes.
 
-The stages of a take are in `wan_pipeline`, what it needs on the device in `components`, what follows from the take
-itself in `take_setup`. Nothing is rounded, stretched or ignored.
+The stages of a take are in `wan_pipeline`, the components on the device in `components`, and what follows from the take
+alone in `take_setup`. Nothing is rounded, stretched or ignored.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _log = logger(__name__)
 
 
 class WanRenderer:
-    """A model whose components come from `loader`; `weights` says in words which they are, for the record."""
+    """A model on a device. `loader` gives its components; `weights` names them, for the take's record."""
 
     def __init__(
         self,
@@ -64,8 +64,8 @@ class WanRenderer:
         self._is_closed = False
 
     def prepare(self, takes: Sequence[Take], plates: Callable[[Take], TakeInputs], listen: Listen) -> None:
-        """Where the components do not fit together, encode for all takes what each encoder can, before the next one
-        needs its memory. What is wrong with a later take is left for its own turn."""
+        """If the components do not fit on the device together, encode for all takes with one encoder after the other,
+        so that each is loaded once. Errors of a later take are left until it is rendered."""
         self._components.expect(lora for take in takes for lora in take.loras)
         with self._at_work(listen):
             new = [take for take in takes if take.key not in self._prepared]
@@ -76,7 +76,7 @@ class WanRenderer:
             self._prepared.update(take.key for take in lacking)
 
     def _encode_ahead(self, setups: Sequence[Setup], plates: Callable[[Take], TakeInputs]) -> None:
-        """One encoder after the other, each for all takes."""
+        """Use one encoder after the other, each for all takes."""
         for setup in setups:
             with self._ahead_of(setup.take):
                 self._pipeline.encode_text(setup)
@@ -88,12 +88,12 @@ class WanRenderer:
                         encode(replace(setup, inputs=plates(setup.take)))
 
     def assist(self, take: Take, plates: TakeInputs, listen: Listen, group: Group) -> None:
-        """Denoise a take along with the leader of a group, who sends what it is made from. Only errors of
-        wan_render.errors leave it."""
+        """Denoise a take together with the leader of a group, who sends the encodings. Raises only errors of
+        wan_render.errors."""
         self._require_open()
         company = _company(take, group, self._model.card, self._device)
         self._components.require(profile_of(take.sampling))
-        if group.is_over:  # before anything is loaded for it
+        if group.is_over:  # nothing is loaded in vain
             return
         with self._at_work(listen), company.attended():
             setup = self._setup(take, plates)
@@ -106,7 +106,7 @@ class WanRenderer:
                     self._pipeline.denoise(context, setup, parallel)
 
     def render(self, take: Take, plates: TakeInputs, listen: Listen, group: Group | None = None) -> Frames:
-        """Render a take, with a group as its leader. Only errors of wan_render.errors leave it."""
+        """Render a take; in a group, as its leader. Raises only errors of wan_render.errors."""
         self._require_open()
         require_possible(take, plates, self._model.card)
         self._components.require(profile_of(take.sampling))
@@ -124,7 +124,7 @@ class WanRenderer:
         return self._latents(self._setup(take, plates))
 
     def facts(self) -> Mapping[str, str]:
-        """Versions, device, exactly which weights, in what precision, and how the last take was computed."""
+        """Versions, device, weights with their precision, and how the last take was computed."""
         is_cuda = self._device.type == "cuda"
         return {
             "torch": torch.__version__,
@@ -154,7 +154,7 @@ class WanRenderer:
         return self._cache.of(setup.key, lambda: self._denoised(setup, company)).to(self._device)
 
     def _denoised(self, setup: Setup, company: GroupMember | None) -> torch.Tensor:
-        _ = setup.lora_files  # raises for one that is missing, before minutes go into encoding
+        _ = setup.lora_files  # raises if one is missing, before the encoding takes minutes
         context = self._pipeline.context(setup)
         if company is None:
             return self._pipeline.denoise(context, setup)
@@ -165,7 +165,7 @@ class WanRenderer:
 
     @contextmanager
     def _ahead_of(self, take: Take) -> Iterator[None]:
-        """What is wrong with a later take is said when it is rendered."""
+        """Log errors of a later take; they are raised when it is rendered."""
         self._progress.say(Progress(Phase.ENCODING))
         try:
             yield
@@ -174,7 +174,7 @@ class WanRenderer:
 
     @contextmanager
     def _at_work(self, listen: Listen) -> Iterator[None]:
-        """For one listener: only errors of wan_render.errors leave it."""
+        """Report progress to `listen` and translate exceptions."""
         self._progress.tell(listen)
         with translated(f"{self._model.card.name} on {self._device}"), torch.no_grad():
             yield
@@ -182,11 +182,11 @@ class WanRenderer:
     def _require_open(self) -> None:
         if self._is_closed:
             found = "is closed"
-            raise RenderError(Problem(self._model.card.name, found, "a renderer that is open", "open another"))
+            raise RenderError(Problem(self._model.card.name, found, "expected an open renderer", "open another"))
 
 
 def _company(take: Take, group: Group, card: ModelCard, device: torch.device) -> GroupMember:
-    """Raises RenderError where so many devices cannot share the take."""
-    from wan_render.backends.wan.parallel.group_member import GroupMember  # one device alone needs nothing of groups
+    """This process's part in the group. Raises RenderError if this many devices cannot share the take."""
+    from wan_render.backends.wan.parallel.group_member import GroupMember  # late: only groups need it
 
     return GroupMember(group, require_group(take, card, group), device)

@@ -1,4 +1,4 @@
-"""The backend's own seam: whatever torch, diffusers or transformers raise leaves it as an error of wan-render."""
+"""Translates the exceptions of torch, diffusers and transformers into errors of wan-render."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _log = logger(__name__)
 
 @dataclass(frozen=True)
 class Rule:
-    """A foreign exception, by type and by a phrase of its message, and what it means here."""
+    """Translates an exception, known by its type and a phrase of its message, into an error of wan-render."""
 
     raised: type[BaseException]
     phrase: str
@@ -42,7 +42,7 @@ _FABRIC = "start nvidia-fabricmanager"
 _OTHER_TORCH = "install a build of torch that supports this GPU, or render on another one"
 _BUSY = "end what else uses it, or look at its compute mode (nvidia-smi -q -d COMPUTE)"
 _FAULTY = "render on another one; nvidia-smi -q -d ECC shows the errors, and a restart may clear them"
-_OTHERS = "the log of their processes says why; the take is tried again"
+_OTHERS = "the log of their processes says why; the take is retried"
 
 _NO_DRIVER = "install NVIDIA's driver, or render without a GPU: WAN_RENDER_DEVICES=cpu"
 _OLD_DRIVER = "update NVIDIA's driver, or install a build of torch for an older CUDA"
@@ -54,9 +54,9 @@ RULES = (
     Rule(RuntimeError, "can't allocate memory", OutOfMemoryError, "out of memory", _SMALLER),
     Rule(RuntimeError, "CUDA error: out of memory", OutOfMemoryError, "out of memory", _SMALLER),
     Rule(RuntimeError, "STATUS_ALLOC_FAILED", OutOfMemoryError, "out of memory", _SMALLER),
-    # What a GPU cannot be used for from the beginning: no attempt in this process or another ends otherwise.
-    Rule(Exception, "Found no NVIDIA driver", MachineError, "no NVIDIA driver is here", _NO_DRIVER),
-    Rule(Exception, "libcuda.so", MachineError, "no NVIDIA driver is here", _NO_DRIVER),
+    # The GPU cannot be used at all: every attempt would fail the same way.
+    Rule(Exception, "Found no NVIDIA driver", MachineError, "no NVIDIA driver is installed", _NO_DRIVER),
+    Rule(Exception, "libcuda.so", MachineError, "no NVIDIA driver is installed", _NO_DRIVER),
     Rule(Exception, "driver on your system is too old", MachineError, "the NVIDIA driver is too old", _OLD_DRIVER),
     Rule(Exception, "driver version is insufficient", MachineError, "the NVIDIA driver is too old", _OLD_DRIVER),
     Rule(Exception, "unsupported toolchain", MachineError, "the NVIDIA driver is too old", _OLD_DRIVER),
@@ -72,7 +72,7 @@ RULES = (
     Rule(Exception, "invalid device ordinal", MachineError, "there is no such GPU", _VISIBLE),
     Rule(Exception, "no kernel image is available", MachineError, "this torch has no code for the GPU", _OTHER_TORCH),
     Rule(AssertionError, "CUDA", MachineError, "this torch has no CUDA", "install a CUDA build of torch"),
-    # What may be over, or not be so on another device.
+    # The failure may pass, or not occur on another device.
     Rule(Exception, "devices are busy", DeviceError, "the GPU is busy or in exclusive mode", _BUSY),
     Rule(Exception, "ECC error", DeviceError, "the GPU's memory has a fault (ECC)", _FAULTY),
     Rule(torch.AcceleratorError, "", DeviceError, "the device failed", _DRIVER),
@@ -82,15 +82,15 @@ RULES = (
     Rule(RuntimeError, "NCCL", LostPeerError, "lost the other devices of its group", _OTHERS),
     Rule(ImportError, "", MachineError, "a package is missing or broken", install_command("wan")),
 )
-"""The first rule that fits counts. Phrases are those of torch 2.13 (c10/cuda, torch/cuda) and of cudaGetErrorString;
-its builds raise RuntimeError, AcceleratorError or AssertionError for them."""
+"""The first matching rule applies. The phrases are from torch 2.13 (c10/cuda, torch/cuda) and cudaGetErrorString.
+Builds of torch raise RuntimeError, AcceleratorError or AssertionError for them."""
 
 
 @contextmanager
 def translated(where: str, otherwise: type[WanRenderError] = RenderError) -> Iterator[None]:
-    """Turn foreign exceptions into errors of wan-render: by RULES, or else into `otherwise`.
+    """Translate exceptions inside by RULES; if no rule matches, into `otherwise`.
 
-    `where` names what was being done. Interrupts and our own errors pass.
+    `where` names what was being done. Interrupts and our own errors pass through.
     """
     try:
         yield

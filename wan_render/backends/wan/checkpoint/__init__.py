@@ -1,1 +1,1 @@
-"""A folder of weights: where it is, what it holds, whether it is whole, and its components, loaded."""
+"""Folders of weights: where they are, what they hold, whether they are complete, and loading their components."""

@@ -1,4 +1,4 @@
-"""A folder with a Wan model in diffusers' layout: what is in it, and whether all of it is there. Needs no torch."""
+"""A folder with a Wan model in diffusers' layout: what it holds, and whether it is complete. Needs no torch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WEIGHTS = {
     "transformer": DIFFUSERS_WEIGHTS,
     "transformer_2": DIFFUSERS_WEIGHTS,
 }
-"""The components that have weights, and the name of their file where it is not sharded."""
+"""The components that have weights, and the names of their files if they are not sharded."""
 
 CLASSES = {
     "text_encoder": ("UMT5EncoderModel",),
@@ -44,7 +44,7 @@ CLASSES = {
     "tokenizer": ("T5Tokenizer", "T5TokenizerFast", "ByT5Tokenizer"),
     "scheduler": ("UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"),
 }
-"""The classes that each component may have: those of the published checkpoints, and one tokenizer without files."""
+"""The allowed classes of each component: those of the published checkpoints, and a tokenizer without files."""
 
 SCHEDULER_FORMS: dict[str, type[UniPCConfig | FlowMatchEulerConfig]] = {
     "UniPCMultistepScheduler": UniPCConfig,
@@ -54,9 +54,9 @@ SCHEDULER_FORMS: dict[str, type[UniPCConfig | FlowMatchEulerConfig]] = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole checkpoint: every component that its kind needs is there, complete, and fits the others.
+    """A complete checkpoint: it has every component that its kind needs, and they fit together.
 
-    classes: the class of each component in use. flow_shift: what its scheduler says; None where it says nothing.
+    classes: the class of each component in use. flow_shift: its scheduler's; None if that has none.
     """
 
     folder: Path
@@ -73,17 +73,17 @@ class Checkpoint:
 
     @property
     def has_two_experts(self) -> bool:
-        """Whether one transformer works on high noise and another on low."""
+        """Whether it has one transformer for high noise and one for low noise."""
         return "transformer_2" in self.components
 
     @property
     def has_image_encoder(self) -> bool:
-        """Whether its transformer looks at pictures through CLIP, as well as at their latents."""
+        """Whether its transformer gets CLIP's view of pictures in addition to their latents."""
         return "image_encoder" in self.components
 
     @property
     def size_multiple(self) -> int:
-        """Width and height must be multiples of this; 16 is the least that diffusers' pipeline takes."""
+        """Width and height must be multiples of this. diffusers' pipeline requires at least 16."""
         return max(16, self.vae.scale_factor_spatial * max(self.transformer.patch_size[1:]))
 
     def class_of(self, component: str) -> str:
@@ -98,7 +98,8 @@ class Checkpoint:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """What the folder holds. Raises InputError with all that is missing, broken, pickled, or of another model."""
+    """The checkpoint in a folder. Raises InputError with everything that is missing, broken, pickled or of another
+    model."""
     index = _read_index(folder)
     classes = tuple((name, _class_of(folder, index, name)) for name in ("transformer", "vae", "scheduler"))
     transformer = read_config(folder / "transformer" / "config.json", TransformerConfig)
@@ -121,7 +122,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 
 def component_files(folder: Path, weights: str | None) -> list[Path]:
-    """The files of one component that are read: its JSON, its tokenizer's model, its weights."""
+    """The files of one component that are read: JSON, tokenizer model, weights."""
     names = {file.name for file in folder.iterdir() if file.suffix in (".json", ".model", ".txt") and file.is_file()}
     if weights is not None:
         names |= set(weight_files(folder, weights))
@@ -129,9 +130,9 @@ def component_files(folder: Path, weights: str | None) -> list[Path]:
 
 
 def weight_files(folder: Path, weights: str) -> tuple[str, ...]:
-    """The names of a component's safetensors files, whether or not they are there.
+    """The names of a component's safetensors files, whether or not they exist.
 
-    Raises InputError for an index of shards that is broken or leads out of the folder.
+    Raises InputError if an index of shards is broken or points out of the folder.
     """
     index = folder / f"{weights}.index.json"
     if (folder / weights).exists() or not index.exists():
@@ -199,7 +200,7 @@ def _missing(folder: Path, name: str) -> Problem:
 
 
 def _fit_problems(checkpoint: Checkpoint) -> Iterator[Problem]:
-    """Whether the components fit each other: a mismatch would only show once gigabytes are loaded."""
+    """Mismatches between components, which would otherwise only fail after gigabytes were loaded."""
     folder, transformer, vae = checkpoint.folder, checkpoint.transformer, checkpoint.vae
     text = read_config(folder / "text_encoder" / "config.json", TextEncoderConfig)
     if text.d_model != transformer.text_dim:

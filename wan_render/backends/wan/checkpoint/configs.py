@@ -1,4 +1,4 @@
-"""The parts of a checkpoint's JSON configurations that decide what it can do. Everything else is left to diffusers."""
+"""The parts of a checkpoint's JSON configurations that decide what it can do. diffusers reads all else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wan_render.errors import InputError, Problem
 
 
 class Config(BaseModel):
-    """A JSON object of which only the named keys matter."""
+    """A JSON object. Other keys are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 
@@ -22,7 +22,7 @@ class Config(BaseModel):
 class Index(Config):
     """`model_index.json`: the pipeline's class and its components as [library, class]; [null, null] is none.
 
-    boundary_ratio: share of the training timesteps above which the first of two transformers is used.
+    boundary_ratio: the share of the training timesteps above which the first of two transformers is used.
     """
 
     class_name: Literal["WanPipeline", "WanImageToVideoPipeline"] = Field(alias="_class_name")
@@ -30,7 +30,7 @@ class Index(Config):
     expand_timesteps: bool = False
 
     def component(self, name: str) -> str | None:
-        """The class of a component, None where the checkpoint has none."""
+        """The class of a component; None if the checkpoint has no such component."""
         entry = (self.model_extra or {}).get(name)
         match entry:
             case [str(), str(class_name)]:
@@ -39,7 +39,7 @@ class Index(Config):
 
 
 class TransformerConfig(Config):
-    """Of a WanTransformer3DModel; the defaults are that class's."""
+    """The configuration of a WanTransformer3DModel. Defaults are those of the class."""
 
     patch_size: tuple[int, int, int] = (1, 2, 2)
     num_attention_heads: int = Field(default=40, gt=0)
@@ -57,12 +57,12 @@ class TransformerConfig(Config):
 
     @property
     def width(self) -> int:
-        """Features of one token."""
+        """The number of features of a token."""
         return self.num_attention_heads * self.attention_head_dim
 
 
 class VaeConfig(Config):
-    """Of an AutoencoderKLWan; the defaults are that class's."""
+    """The configuration of an AutoencoderKLWan. Defaults are those of the class."""
 
     z_dim: int = Field(default=16, gt=0)
     scale_factor_temporal: int = Field(default=4, gt=0)
@@ -70,17 +70,17 @@ class VaeConfig(Config):
 
 
 Shift = Annotated[float, Field(ge=0.01, le=1000, allow_inf_nan=False)]
-"""Within the bounds that a storyboard has for it."""
+"""A shift, with the same limits as in a storyboard."""
 
 
 class SchedulerConfig(Config):
-    """Of the two flow-matching schedulers. A dynamic shift would silently replace the shift of a shot."""
+    """What the two flow-matching schedulers share. A dynamic shift is refused: it would replace a shot's shift."""
 
     use_dynamic_shifting: Literal[False] = False
 
 
 class UniPCConfig(SchedulerConfig):
-    """Of a UniPCMultistepScheduler, whose `flow_shift` acts only on flow sigmas."""
+    """The configuration of a UniPCMultistepScheduler, whose `flow_shift` only affects flow sigmas."""
 
     use_flow_sigmas: Literal[True]
     prediction_type: Literal["flow_prediction"]
@@ -88,24 +88,24 @@ class UniPCConfig(SchedulerConfig):
 
 
 class FlowMatchEulerConfig(SchedulerConfig):
-    """Of a FlowMatchEulerDiscreteScheduler."""
+    """The configuration of a FlowMatchEulerDiscreteScheduler."""
 
     shift: Shift | None = None
 
     @property
     def flow_shift(self) -> float | None:
-        """By the name that the other scheduler has for it."""
+        """The shift, under the name that the other scheduler uses."""
         return self.shift
 
 
 class TextEncoderConfig(Config):
-    """Of a UMT5EncoderModel."""
+    """The configuration of a UMT5EncoderModel."""
 
     d_model: int
 
 
 class ImageEncoderConfig(Config):
-    """Of a CLIPVisionModel."""
+    """The configuration of a CLIPVisionModel."""
 
     hidden_size: int
 
@@ -114,7 +114,7 @@ C = TypeVar("C", bound=Config)
 
 
 def read_config(file: Path, form: type[C]) -> C:
-    """A configuration file as a value. Raises InputError with every mistake in it."""
+    """A configuration file as a value. Raises InputError with all mistakes in it."""
     try:
         return form.model_validate(read_object(file))
     except ValidationError as fault:
@@ -122,7 +122,7 @@ def read_config(file: Path, form: type[C]) -> C:
 
 
 def read_object(file: Path) -> dict[str, Any]:
-    """A JSON file that holds one object. Raises InputError."""
+    """The object in a JSON file. Raises InputError if it is unreadable or holds something else."""
     try:
         value = json.loads(file.read_bytes())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A checkpoint's components, read from its folder: safetensors only, every weight accounted for."""
+"""Loads a checkpoint's components from its folder: only safetensors, and every weight is accounted for."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ LIBRARIES: dict[str, Any] = {
 }
 
 WHOLE = frozenset({"vae", "transformer", "transformer_2"})
-"""Components whose files hold nothing that is not used: a weight left over means another model's weights. The
-encoders are parts of larger models, and their files may hold the rest of them."""
+"""Components whose files hold only used weights: an unused one means that they are of another model. The encoders are
+parts of larger models, and their files may hold the rest of those."""
 
 
 @dataclass(frozen=True)
 class LoadForm:
-    """The type of each component's weights."""
+    """The types of the components' weights."""
 
     transformer: torch.dtype
     text_encoder: torch.dtype
@@ -38,7 +38,7 @@ class LoadForm:
     vae: torch.dtype
 
     def of(self, component: str) -> torch.dtype:
-        """The type of a component; both transformers have the same."""
+        """The type of a component. Both transformers have the same."""
         found: torch.dtype = getattr(self, component.removesuffix("_2"))
         return found
 
@@ -47,27 +47,27 @@ EXACT = {
     "cuda": LoadForm(torch.bfloat16, torch.bfloat16, torch.float32, torch.float32),
     "cpu": LoadForm(torch.float32, torch.float32, torch.float32, torch.float32),
 }
-"""By kind of device, as Wan's authors and diffusers recommend: the VAE and CLIP in float32."""
+"""The types by kind of device, as Wan's authors and diffusers recommend: VAE and CLIP in float32."""
 
 
 class Loader(Protocol):
-    """Where a renderer's components come from."""
+    """Loads a renderer's components."""
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """What the components are."""
+        """The checkpoint of the components."""
         ...
 
     def module(self, component: str) -> torch.nn.Module:
-        """A component with weights, in host memory, in eval mode. Raises WeightsError."""
+        """A component that has weights, in host memory, in eval mode. Raises WeightsError."""
         ...
 
     def weights_bytes(self, component: str) -> int:
-        """About how many bytes a component's weights take once they are loaded; known without loading them."""
+        """About how many bytes a component's weights take when loaded. Does not load them."""
         ...
 
     def dtype(self, component: str) -> str:
-        """The type of a component's weights, `bfloat16`."""
+        """The type of a component's weights, such as `bfloat16`."""
         ...
 
     def tokenizer(self) -> Any:
@@ -75,7 +75,7 @@ class Loader(Protocol):
         ...
 
     def image_processor(self) -> Any:
-        """The image encoder's preparation of pictures."""
+        """The processor that prepares pictures for the image encoder."""
         ...
 
     def scheduler(self, shift: float) -> Any:
@@ -85,13 +85,13 @@ class Loader(Protocol):
 
 @dataclass(frozen=True)
 class FolderLoader:
-    """Components from a whole checkpoint on disk; nothing is looked up on any hub."""
+    """Loads components from a complete checkpoint on disk. No hub is asked."""
 
     checkpoint: Checkpoint
     precision: LoadForm
 
     def module(self, component: str) -> torch.nn.Module:
-        """Load one component. Raises WeightsError where weights are missing, misshapen or left over."""
+        """Load one component. Raises WeightsError if weights are missing, have a wrong shape, or are unused."""
         cls = getattr(LIBRARIES[component], self.checkpoint.class_of(component))
         folder = self.checkpoint.folder / component
         with translated(str(folder), otherwise=WeightsError):
@@ -107,14 +107,14 @@ class FolderLoader:
         return found
 
     def weights_bytes(self, component: str) -> int:
-        """By the headers of its files, in its precision here. Raises WeightsError."""
+        """Bytes of a component's weights in its type here, from the headers of its files. Raises WeightsError."""
         folder = self.checkpoint.folder / component
         with translated(str(folder), otherwise=WeightsError):
             files = (folder / name for name in weight_files(folder, WEIGHTS[component]))
             return sum(map(element_count, files)) * self.precision.of(component).itemsize
 
     def dtype(self, component: str) -> str:
-        """As asked for; some layers of a transformer stay float32."""
+        """The type of a component's weights. Some layers of a transformer stay float32."""
         return str(self.precision.of(component)).removeprefix("torch.")
 
     def tokenizer(self) -> Any:
@@ -141,13 +141,13 @@ class FolderLoader:
 
 
 def without_bars() -> None:
-    """Keep the libraries' own progress bars out of the log: what loads is told through the render seam."""
+    """Keep the libraries' progress bars out of the log: loading is reported as Progress."""
     for library in (diffusers, transformers):
         library.utils.logging.disable_progress_bar()
 
 
 def _account_for(folder: Path, info: dict[str, Any], *, is_whole: bool) -> None:
-    """Raise WeightsError for what the libraries only warn about: they fill a missing weight with noise."""
+    """Raise WeightsError for what the libraries only warn about; they fill a missing weight with noise."""
     faults = {"missing_keys": "lacks", "mismatched_keys": "has another shape of"}
     if is_whole:
         faults["unexpected_keys"] = "has no place for"

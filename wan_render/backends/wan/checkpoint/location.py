@@ -1,4 +1,4 @@
-"""Where a model's weights are on this machine, and how to get them. Needs no torch; nothing is downloaded."""
+"""Where a model's weights are on this machine, and how to get them. Needs no torch and downloads nothing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "
 
 
 def weights_folder(card: ModelCard) -> Path | None:
-    """The folder of a model's weights: its own, or one below WAN_RENDER_WEIGHTS, or a snapshot in Hugging Face's
-    cache; None where there is none."""
+    """The folder of a model's weights: its own, one below WAN_RENDER_WEIGHTS, or a snapshot in Hugging Face's cache.
+    None if there is none."""
     if card.folder is not None:
         return card.folder
     repository, _, revision = card.identity.partition("@")
@@ -25,12 +25,12 @@ def weights_folder(card: ModelCard) -> Path | None:
 
 
 def pulled_folder(card: ModelCard, root: Path) -> Path:
-    """Where the weights of a published model lie, or would, below a folder of weights."""
+    """The place of a published model's weights below a folder of weights, whether or not they are there."""
     return root / card.identity.partition("@")[0].rpartition("/")[2]
 
 
 def missing_packages() -> Problem | None:
-    """What is not installed that rendering needs."""
+    """A problem that names the packages that rendering needs and that are not installed."""
     absent = [name for name in PACKAGES if find_spec(name) is None]
     if not absent:
         return None
@@ -38,7 +38,7 @@ def missing_packages() -> Problem | None:
 
 
 def missing_weights(card: ModelCard) -> Problem | None:
-    """Why the model cannot be loaded: not downloaded, or the first of what is wrong with its files."""
+    """Why the model cannot be loaded: not downloaded, or the first fault of its files. None if it can."""
     folder = weights_folder(card)
     if folder is None:
         return Problem(card.name, "its weights are not on this machine", remedy=download_command(card))
@@ -52,15 +52,15 @@ def missing_weights(card: ModelCard) -> Problem | None:
 
 
 def download_command(card: ModelCard) -> str:
-    """The command that brings a published model to where it is looked for."""
+    """The command that downloads a published model."""
     return f"run: wan-render models pull {card.name}"
 
 
 def resolved(card: ModelCard, folder: Path) -> str:
-    """Exactly which weights: the commit that a download resolved to, or a local folder's digest.
+    """The exact version of weights: the commit of a download, or the digest of a local folder.
 
-    A pulled folder has its manifest; Hugging Face's cache names a snapshot's folder by its commit, and its own
-    download to a folder notes it.
+    The commit is in the manifest of a pulled folder, in the name of a snapshot in Hugging Face's cache, and in a note
+    of `hf download --local-dir`.
     """
     if card.folder is not None:
         return card.identity
@@ -79,7 +79,7 @@ def _snapshot(repository: str, revision: str) -> Path | None:
 
 
 def cached_file(repository: str, file: str, revision: str) -> Path | None:
-    """A file in Hugging Face's cache; None where it is not there."""
+    """A file in Hugging Face's cache; None if it is not there."""
     if find_spec("huggingface_hub") is None:
         return None
     from huggingface_hub import constants, try_to_load_from_cache  # constants: a module, not an attribute until then

@@ -1,4 +1,4 @@
-"""Are a model's safetensors files whole, and of types that are read as plain numbers? No weight is read for that."""
+"""Whether a model's safetensors files are complete and hold plain numbers. Reads headers, not weights."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from wan_render.errors import Problem
 from wan_render.safetensors_header import NotSafetensors, read_header
 
 FLOATS_AND_COUNTERS = frozenset({"F64", "F32", "F16", "BF16", "I64", "I32", "BOOL"})
-"""Other types (fp8, packed integers) mean weights that need scales: read as plain numbers they are noise."""
+"""The supported types. Others (fp8, packed integers) need scales; read as plain numbers they would be noise."""
 
 AGAIN = "download the model again"
 
 
 def safetensors_problem(file: Path) -> Problem | None:
-    """What is wrong with the file: truncated, no safetensors, or quantised; None where it is whole."""
+    """The fault of a file: unreadable, truncated, not safetensors, or quantised. None if it has none."""
     try:
         header = read_header(file)
     except OSError as fault:
@@ -29,5 +29,5 @@ def safetensors_problem(file: Path) -> Problem | None:
 
 
 def element_count(file: Path) -> int:
-    """How many numbers the tensors of a whole file hold, by its header."""
+    """How many numbers a complete file holds, from its header."""
     return sum(facts.elements for facts in read_header(file).tensors.values())

@@ -1,4 +1,4 @@
-"""In what precision the parts of a block are computed: as the weights were loaded, or in float8."""
+"""The parts of a block that depend on the precision: as the weights were loaded, or float8."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from wan_render.backends.wan.kernels.rows import LARGEST, Activation
 from wan_render.backends.wan.profiles.exchange import UNDIVIDED, Exchange
 
 MEAN_FROM_EVERY = 16
-"""The mean of the keys is taken over every 16th token. Softmax does not see what is subtracted from every key alike,
-whatever it is, so an estimate serves as well as the mean."""
+"""The mean of the keys is taken over every 16th token. Softmax does not change if the same vector is subtracted from
+every key, so an estimate is as good as the mean."""
 
 
 @dataclass(frozen=True)
 class Heads:
-    """What a self-attention knows about its queries and keys: norms' weights (features,), and how many heads."""
+    """The norms' weights (features,) of a self-attention's queries and keys, and its number of heads."""
 
     query_norm: torch.Tensor
     key_norm: torch.Tensor
@@ -31,7 +31,7 @@ class Heads:
 
 
 class Arithmetic(Protocol):
-    """The parts of a block that a precision decides about."""
+    """The parts of a block that depend on the precision."""
 
     @property
     def takes_rows(self) -> bool:
@@ -51,15 +51,15 @@ class Arithmetic(Protocol):
         rope: Rope,
         exchange: Exchange = UNDIVIDED,
     ) -> Activation:
-        """Attention of all tokens to all, of (own tokens, features) that are neither normed nor rotated yet."""
+        """Self-attention of (own tokens, features) that are neither normed nor rotated yet."""
         ...
 
     def summed(self, one: torch.Tensor, other: torch.Tensor | None) -> Activation:
-        """The sum, as the next linear layer takes it."""
+        """The sum, in the form that the next linear layer takes."""
         ...
 
     def widened(self, layer: Any, inputs: Activation) -> Activation:
-        """The first linear layer of a feed-forward, and GELU."""
+        """The first linear layer of a feed-forward, followed by GELU."""
         ...
 
 
@@ -72,7 +72,7 @@ class Loaded:
 
     @property
     def takes_rows(self) -> bool:
-        """No."""
+        """False."""
         return False
 
     def layer(self, layer: torch.nn.Linear, device: torch.device) -> torch.nn.Module:
@@ -99,7 +99,7 @@ class Loaded:
         return one if other is None else one + other
 
     def widened(self, layer: Any, inputs: Activation) -> Activation:
-        """With GELU inside the product's kernel on CUDA, which spares a pass over the widest tensor."""
+        """The product with GELU. On CUDA one kernel does both, which saves a pass over the widest tensor."""
         if isinstance(inputs, torch.Tensor) and inputs.is_cuda:
             return torch._addmm_activation(layer.bias, inputs, layer.weight.t(), use_gelu=True)
         return functional.gelu(layer(inputs), approximate="tanh")
@@ -114,11 +114,11 @@ class Float8:
 
     @property
     def takes_rows(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     def layer(self, layer: torch.nn.Linear, device: torch.device) -> torch.nn.Module:
-        """The layer quantised; the one given is used up."""
+        """The layer, quantised. `layer` cannot be used afterwards."""
         return Float8Linear(layer, device)
 
     def self_attention(
@@ -130,10 +130,10 @@ class Float8:
         rope: Rope,
         exchange: Exchange = UNDIVIDED,
     ) -> Activation:
-        """Attention in float8 of keys and values from which what all tokens have in common was taken.
+        """Attention in float8, with the mean subtracted from keys and values.
 
-        The weights of an attention sum to one: what is subtracted from every value is added to every result. What goes
-        to other devices is float8 already, by scales that are the same on all of them.
+        The weights of an attention sum to one, so the mean of the values is added to every result. Data for other
+        devices is float8 already, with scales that are the same on all devices.
         """
         operations, eps = self.operations, heads.eps
         of_query = HeadScales(None, safe_scales(heads.query_norm, heads.count))
@@ -158,11 +158,11 @@ class Float8:
 
 
 def safe_scales(norm: torch.Tensor, heads: int) -> torch.Tensor:
-    """Scales (heads,) with which nothing that an RMS norm can give overflows float8, rotated or not.
+    """Scales (heads,) with which no output of an RMS norm can overflow float8, rotated or not.
 
     A normed vector of n features has the length sqrt(n), so no pair of features is longer than sqrt(n) times the larger
-    weight. A typical feature then lies near 6, 400 times above the numbers at which float8 begins to lose bits: in a
-    floating format a tighter scale would gain nothing, and the largest number need not be looked for.
+    weight. A typical feature then is near 6, which is 400 times larger than the numbers at which float8 loses bits. A
+    tighter scale would gain nothing in a floating-point format, so the largest number is not needed.
     """
     largest = norm.detach().float().abs().view(heads, -1).amax(dim=1)
     return (largest * math.sqrt(norm.numel()) / LARGEST).clamp(min=1e-12)
@@ -181,7 +181,7 @@ def common_key(operations: Operations, key: torch.Tensor, heads: Heads, rope: Ro
 
 
 def value_scales(operations: Operations, value: torch.Tensor, heads: int, exchange: Exchange = UNDIVIDED) -> HeadScales:
-    """The mean as the shift, and the tightest scale of each head without it."""
+    """Scales with the mean as shift, and the tightest scale for each head after the shift."""
     mean, low, high = operations.extremes(value)
     mean = exchange.mean(mean)
     peaks = exchange.largest(torch.maximum(high - mean, mean - low).view(heads, -1).amax(dim=1))
@@ -194,5 +194,5 @@ def split(features: torch.Tensor, heads: int) -> torch.Tensor:
 
 
 def joined_heads(heads: torch.Tensor) -> torch.Tensor:
-    """The way back."""
+    """(1, tokens, heads, features of a head) as (tokens, features)."""
     return heads[0].flatten(1)

@@ -17,19 +17,19 @@ from wan_render.backends.wan.profiles import render_profile
 Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 FLASH3 = "fa3-fwd"
-"""FlashAttention 3's forward kernels for Hopper, by their distribution's name."""
+"""The name of the distribution with FlashAttention 3's forward kernels for Hopper."""
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A way to compute exact attention: `name` as it is recorded beside a take."""
+    """A kernel for exact attention. name: as in a take's record."""
 
     name: str
     attend: Attend
 
 
 class Chosen:
-    """Attends by a kernel that can be changed: which is the fastest depends on the shape of a shot."""
+    """Attention by a kernel that can be changed: the fastest one depends on the shape of a take."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
@@ -73,7 +73,7 @@ BY_NAME = {kernel.name: kernel for kernel in (SDPA, CUDNN, FLASH_3)}
 
 
 def candidates(device: torch.device) -> tuple[Kernel, ...]:
-    """The exact kernels that are here for a device."""
+    """The exact kernels that are available on a device."""
     if device.type != "cuda":
         return (SDPA,)
     return (SDPA, CUDNN, FLASH_3) if runs_flash3(device) else (SDPA, CUDNN)
@@ -85,7 +85,7 @@ def runs_flash3(device: torch.device) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """What decides how fast each kernel is, apart from the device."""
+    """The versions of the software that decide, with the device, how fast each kernel is."""
     try:
         flash3 = version(FLASH3)
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Which exact attention kernel is the fastest here: measured once for a device and a shape, and remembered."""
+"""Finds the fastest exact attention kernel for a device and a shape. Measurements are cached."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from wan_render.printable import logger
 _log = logger(__name__)
 
 MEASURED = "attention/1"
-"""Kind of the remembered facts."""
+"""The kind of the cached facts."""
 
 REPEATS = 3
 
 ALLOWED = 0.02
-"""Relative error of an exact kernel in bfloat16 against float32: about 0.004."""
+"""The largest relative error of an exact kernel in bfloat16 against float32. About 0.004 is usual."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Of one attention: tokens of queries and of keys, heads, features of a head."""
+    """The shape of one attention: tokens of queries and keys, heads, features of a head."""
 
     tokens: int
     heads: int
@@ -34,11 +34,11 @@ class Shape:
 
 
 Timer = Callable[[Kernel, Shape, torch.device], float]
-"""Seconds of one attention by a kernel; RuntimeError where it cannot do the shape."""
+"""Seconds of one attention by a kernel. Raises RuntimeError if it does not support the shape."""
 
 
 def fastest(shape: Shape, device: torch.device, cache: FactCache, timer: Timer | None = None) -> Kernel:
-    """The fastest kernel for a shape on a device, by measurement or by memory of one with the same versions."""
+    """The fastest kernel for a shape on a device: measured, or cached from a measurement with the same versions."""
     here = candidates(device)
     if len(here) == 1:
         return here[0]
@@ -49,14 +49,14 @@ def fastest(shape: Shape, device: torch.device, cache: FactCache, timer: Timer |
         return BY_NAME[known]
     seconds = _measured(here, shape, device, timer or time_kernel)
     best = min(seconds, key=lambda name: seconds[name])
-    told = ", ".join(f"{name} {1000 * time:.1f} ms" for name, time in seconds.items())
-    _log.info("attention at %d tokens: %s: %s", shape.tokens, best, told)
+    times = ", ".join(f"{name} {1000 * time:.1f} ms" for name, time in seconds.items())
+    _log.info("attention at %d tokens: %s: %s", shape.tokens, best, times)
     cache.put(MEASURED, digest, best)
     return BY_NAME[best]
 
 
 def time_kernel(kernel: Kernel, shape: Shape, device: torch.device) -> float:
-    """The median of a few runs on random numbers, by the device's clock. Raises RuntimeError for a kernel that errs."""
+    """The median seconds of a few runs on random numbers. Raises RuntimeError if the kernel's results are wrong."""
     few = [torch.randn(1, 1024, shape.heads, shape.features, device=device, dtype=torch.bfloat16) for _ in range(3)]
     wanted = SDPA.attend(few[0].float(), few[1].float(), few[2].float())
     error = float((kernel.attend(few[0], few[1], few[2]).float() - wanted).norm() / wanted.norm())
@@ -77,15 +77,15 @@ def time_kernel(kernel: Kernel, shape: Shape, device: torch.device) -> float:
 
 
 def _measured(here: tuple[Kernel, ...], shape: Shape, device: torch.device, timer: Timer) -> dict[str, float]:
-    """Seconds of every kernel that can do the shape; the first one always can."""
+    """Seconds of every kernel that supports the shape. The first one always does."""
     found: dict[str, float] = {}
     for kernel in here:
         try:
             found[kernel.name] = timer(kernel, shape, device)
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError as fault:  # cuDNN and the like refuse a shape so; another kernel does it
-            _log.info("attention by %s is not to be had at %s: %s", kernel.name, shape, str(fault).splitlines()[0])
+        except RuntimeError as fault:  # cuDNN and others raise it for unsupported shapes
+            _log.info("attention by %s does not support %s: %s", kernel.name, shape, str(fault).splitlines()[0])
     return found or {here[0].name: 0.0}
 
 

@@ -1,8 +1,8 @@
-"""diffusers' VAE decoder in fewer passes over memory: half of its time on a GPU goes into norms, additions, padding and
-changes of layout between its convolutions, which are left to cuDNN.
+"""diffusers' VAE decoder with fewer passes over memory. On a GPU it spends half of its time on norms, additions,
+padding and changes of layout between its convolutions. The convolutions are left to cuDNN.
 
-Channels lie beside each other throughout, as cuDNN's kernels want them. A residual block norms straight into the input
-of its convolution, behind the two frames that it remembers; the convolution pads; its bias is added by what follows.
+All tensors are channels-last, which suits cuDNN's kernels. A residual block writes its norm directly into the input of
+its convolution, after the two frames that it remembers. The convolution pads. Its bias is added by the next operation.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import torch
 from torch.nn import functional
 
 Cache = list[Any]
-"""What diffusers' causal layers keep of the frames before: a tensor each, None before the first, or a word."""
+"""What diffusers' causal layers remember of the frames before: for each a tensor, None before the first, or a str."""
 
 REMEMBERED = 2
-"""Frames before its own that a convolution over three of them sees."""
+"""How many earlier frames a convolution over three frames needs."""
 
 
 class DecoderOperations(Protocol):
-    """What a decoder does between convolutions, on (1, channels, frames, height, width) with channels last."""
+    """The operations of a decoder between convolutions, on (1, channels, frames, height, width), channels-last."""
 
     def norm_silu(
         self, pixels: torch.Tensor, bias: torch.Tensor | None, gamma: torch.Tensor, out: torch.Tensor
@@ -35,7 +35,7 @@ class DecoderOperations(Protocol):
 
 
 class TorchDecoderOperations:
-    """On any device: what the fused kernels are held against."""
+    """The reference for the fused kernels, in plain torch, on any device."""
 
     def norm_silu(
         self, pixels: torch.Tensor, bias: torch.Tensor | None, gamma: torch.Tensor, out: torch.Tensor
@@ -51,22 +51,22 @@ class TorchDecoderOperations:
 
 
 def fuse(vae: Any, operations: DecoderOperations) -> None:
-    """Have the decoder of diffusers' AutoencoderKLWan compute so, in the precision that it has. It stays so."""
+    """Replace the decoder of diffusers' AutoencoderKLWan permanently, in the precision that it has."""
     vae.decoder = Decoder(vae.decoder, operations)
 
 
 def channels_last(module: torch.nn.Module) -> None:
-    """Lay out the weights of 3D convolutions as cuDNN's kernels want them: an eighth less time in bfloat16."""
+    """Make the weights of 3D convolutions channels-last, for cuDNN: an eighth less time in bfloat16."""
     for weight in module.parameters():
         if weight.dim() == 5:
             weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
 
 
 class Decoder(torch.nn.Module):
-    """diffusers' WanDecoder3d."""
+    """Replaces diffusers' WanDecoder3d."""
 
     def __init__(self, decoder: Any, operations: DecoderOperations) -> None:
-        """Take over its layers, which are changed."""
+        """Take over the decoder's layers and change them."""
         super().__init__()
         self._operations = operations
         self.gamma, self.conv_out = _gamma(decoder.norm_out), Taken(decoder.conv_out)
@@ -86,7 +86,7 @@ class Decoder(torch.nn.Module):
         feat_idx[0] += 1
         before = feat_cache[place]
         feat_cache[place] = (x if before is None else torch.cat([before, x], dim=2))[:, :, -REMEMBERED:].clone()
-        # Nobody but a block holds its input, so that it is freed when its first layer has done with it, 0.6 GB at
+        # Only the block holds its input, so that it is freed after the block's first layer: 0.6 GB at
         # 832x480 in float32; a call of the module itself, not of its forward, would hold it to the end.
         passed = [self.mid_block(self.conv_in(x, before), feat_cache=feat_cache, feat_idx=feat_idx)]
         for block in self.up_blocks:
@@ -99,7 +99,7 @@ class Decoder(torch.nn.Module):
 
 
 def _replace(decoder: Any, operations: DecoderOperations) -> None:
-    """Its residual blocks first: they take over convolutions of theirs."""
+    """Replace the decoder's modules. Residual blocks come first, since they take over their convolutions."""
     from diffusers.models.autoencoders import autoencoder_kl_wan as stock
 
     makers: tuple[tuple[type, Callable[[Any], torch.nn.Module]], ...] = (
@@ -115,10 +115,10 @@ def _replace(decoder: Any, operations: DecoderOperations) -> None:
 
 
 class ResidualBlock(torch.nn.Module):
-    """diffusers' WanResidualBlock."""
+    """Replaces diffusers' WanResidualBlock."""
 
     def __init__(self, block: Any, operations: DecoderOperations) -> None:
-        """Take over its layers."""
+        """Take over the block's layers."""
         super().__init__()
         self._operations = operations
         self.conv_shortcut = block.conv_shortcut
@@ -126,7 +126,7 @@ class ResidualBlock(torch.nn.Module):
         self.gamma2, self.conv2 = _gamma(block.norm2), Taken(block.conv2)
 
     def forward(self, x: torch.Tensor, feat_cache: Cache, feat_idx: list[int]) -> torch.Tensor:
-        """(1, channels, frames, height, width) to the same with this block's number of channels."""
+        """(1, channels, frames, height, width) to the same shape, with this block's number of output channels."""
         x = x.contiguous(memory_format=torch.channels_last_3d)
         shown = _shown(self._operations, x, None, self.gamma1, feat_cache, feat_idx)
         found = self.conv1(shown)
@@ -147,7 +147,7 @@ def _shown(
     feat_cache: Cache,
     feat_idx: list[int],
 ) -> torch.Tensor:
-    """What a convolution is shown: the frames that it remembers, then SiLU of the norm of x + bias."""
+    """The input of a convolution: the remembered frames, then SiLU of the norm of x + bias."""
     place = feat_idx[0]
     feat_idx[0] += 1
     x = x.contiguous(memory_format=torch.channels_last_3d)
@@ -160,14 +160,14 @@ def _shown(
     )
     shown[:, :, :REMEMBERED] = 0 if feat_cache[place] is None else feat_cache[place]
     operations.norm_silu(x, bias, gamma, shown[:, :, REMEMBERED:])
-    feat_cache[place] = None  # freed before what takes its place
+    feat_cache[place] = None  # freed before its successor is allocated
     feat_cache[place] = shown[:, :, -REMEMBERED:].clone()
     return shown
 
 
 class Taken(torch.nn.Module):
-    """The weights of a convolution over three frames, three rows and three columns, of which the first two frames are
-    remembered ones."""
+    """A convolution over three frames, rows and columns, with the weights of diffusers' one. The first two frames of
+    its input are remembered ones."""
 
     def __init__(self, convolution: torch.nn.Conv3d) -> None:
         """Take over diffusers' WanCausalConv3d."""
@@ -177,13 +177,14 @@ class Taken(torch.nn.Module):
         self.weight, self.bias = convolution.weight, convolution.bias
 
     def forward(self, shown: torch.Tensor, *, adds_bias: bool = False) -> torch.Tensor:
-        """Of frames with those before them; rows and columns are padded. The bias may be left to what follows."""
+        """Convolve frames, with two earlier ones before them. Rows and columns are padded. The bias may be left to the
+        next operation."""
         found = functional.conv3d(shown, self.weight, self.bias if adds_bias else None, 1, (0, 1, 1))
         return found.contiguous(memory_format=torch.channels_last_3d)
 
 
 class CausalConvolution(torch.nn.Module):
-    """diffusers' WanCausalConv3d, which has its padding in time before its frames only."""
+    """Replaces diffusers' WanCausalConv3d, which pads time only before its frames."""
 
     def __init__(self, convolution: Any) -> None:
         """Take over its weights."""
@@ -193,7 +194,7 @@ class CausalConvolution(torch.nn.Module):
         self._padding, self._stride = (0, top, left), convolution.stride
 
     def forward(self, x: torch.Tensor, cache_x: torch.Tensor | None = None) -> torch.Tensor:
-        """cache_x: frames before x; where they are too few, there are black ones before them."""
+        """Convolve x. cache_x: the frames before x; missing ones are black."""
         missing = self._before - (0 if cache_x is None else cache_x.shape[2])
         parts = [x] if cache_x is None or not self._before else [cache_x, x]
         if self._before and missing > 0:
@@ -203,10 +204,10 @@ class CausalConvolution(torch.nn.Module):
 
 
 class Upsample(torch.nn.Module):
-    """diffusers' WanUpsample without its way through float32: it copies, and copies are exact."""
+    """Replaces diffusers' WanUpsample. It does not convert to float32, because copies are exact in any type."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(frames, channels, height, width), twice as high and wide."""
+        """(frames, channels, height, width) to (frames, channels, 2 · height, 2 · width)."""
         return functional.interpolate(x, scale_factor=(2.0, 2.0), mode="nearest-exact")
 
 

@@ -1,4 +1,4 @@
-"""Linear layers in float8: a scale for every row of the input and for every output."""
+"""Linear layers in float8, with a scale for every row of the input and every output feature."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from wan_render.backends.wan.kernels.rows import Rows, quantised
 
 
 class Float8Linear(torch.nn.Module):
-    """A linear layer whose weights are float8; half the memory of bfloat16, and up to twice its speed."""
+    """A linear layer with float8 weights: half the memory of bfloat16, and up to twice the speed."""
 
     weight: torch.Tensor
     scales: torch.Tensor
     bias: torch.Tensor
 
     def __init__(self, layer: torch.nn.Linear, device: torch.device) -> None:
-        """Take over a layer: its own weight is freed, so that a model never lies in memory twice."""
+        """Take over a layer. Its weight is freed, so that a model is never in memory twice."""
         super().__init__()
         rows = quantised(layer.weight.detach().to(device))
         bias = layer.bias if layer.bias is not None else layer.weight.new_zeros(layer.out_features)
@@ -25,7 +25,7 @@ class Float8Linear(torch.nn.Module):
         layer.weight = torch.nn.Parameter(layer.weight.new_empty(0), requires_grad=False)
 
     def hold(self, weight: torch.Tensor) -> None:
-        """Have another weight (out, in) in the place of this one."""
+        """Replace the weight (out, in)."""
         rows = quantised(weight)
         self.weight.copy_(rows.values)
         self.scales.copy_(rows.scales.t())

@@ -1,6 +1,6 @@
-"""What lies between the matrix products of a transformer block, as few passes over memory as can be.
+"""The operations between the matrix products of a transformer block, in few passes over memory.
 
-`Operations` is the seam; `TorchOperations` says in plain torch what each is. Tokens come first: (tokens, features),
+`Operations` is the interface; `TorchOperations` is the reference in plain torch. Tensors are (tokens, features), for a
 batch of one. Everything is computed in float32 and rounded once, when it is stored.
 """
 
@@ -23,13 +23,13 @@ class Rope:
     sin: torch.Tensor
 
     def every(self, step: int) -> Rope:
-        """Of every step-th token."""
+        """The positions of every step-th token."""
         return Rope(self.cos[::step].contiguous(), self.sin[::step].contiguous())
 
 
 @dataclass(frozen=True)
 class Update:
-    """What is to be added to the stream of tokens: (tokens, features), times a gate (1 or tokens, features) float32."""
+    """A value to add to the stream of tokens: (tokens, features), times a gate (1 or tokens, features) float32."""
 
     value: torch.Tensor
     gate: torch.Tensor | None
@@ -37,7 +37,7 @@ class Update:
 
 @dataclass(frozen=True)
 class HeadScales:
-    """How a tensor of heads becomes float8: (number - shift) / scale, clipped.
+    """How a tensor of heads is converted to float8: (number - shift) / scale, clipped.
 
     shift: (features,) float32, or None. scale: (heads,) float32.
     """
@@ -47,7 +47,7 @@ class HeadScales:
 
 
 class Operations(Protocol):
-    """The operations, by one implementation or another."""
+    """The operations; implemented in plain torch and in Triton."""
 
     def norm(
         self,
@@ -59,25 +59,26 @@ class Operations(Protocol):
         *,
         to_rows: bool,
     ) -> tuple[torch.Tensor, Activation]:
-        """The stream with the update added, and the layer norm of that sum, before it is rounded to the stream's type,
-        times scale plus shift (1 or tokens, features).
+        """The stream with the update added, and its layer norm times scale plus shift (1 or tokens, features). The norm
+        uses the sum before it is rounded to the stream's type.
 
-        The stream given may be overwritten with the one returned.
+        The given stream may be overwritten with the returned one.
         """
         ...
 
     def rms_rope(
         self, numbers: torch.Tensor, weight: torch.Tensor, rope: Rope | None, eps: float, to: HeadScales | None
     ) -> torch.Tensor:
-        """RMS norm over all features times weight, then rotated; float8 by `to`, else in the type of the numbers."""
+        """RMS norm over all features times weight, then rotated. In float8 with scales `to`, else in the input's
+        type."""
         ...
 
     def head_float8(self, numbers: torch.Tensor, to: HeadScales) -> torch.Tensor:
-        """The numbers in float8."""
+        """The numbers in float8, with scales `to`."""
         ...
 
     def extremes(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Mean, smallest and largest over all tokens, each (features,) float32."""
+        """Mean, minimum and maximum over all tokens, each (features,) float32."""
         ...
 
     def to_rows(self, numbers: torch.Tensor, more: torch.Tensor | None) -> Rows:
@@ -85,13 +86,13 @@ class Operations(Protocol):
         ...
 
     def gelu_rows(self, numbers: torch.Tensor) -> Rows:
-        """GELU by its tanh formula, as rows."""
+        """GELU with the tanh approximation, as rows."""
         ...
 
 
 @dataclass(frozen=True)
 class TorchOperations:
-    """The reference."""
+    """The reference in plain torch, on any device."""
 
     def norm(
         self,

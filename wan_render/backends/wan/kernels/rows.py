@@ -1,4 +1,4 @@
-"""Rows of float8 numbers, each row with its own scale."""
+"""Rows of float8 numbers, with a scale for each row."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 
 FLOAT8 = torch.float8_e4m3fn
 LARGEST = 448.0
-"""The largest number of float8 e4m3. Its smallest normal one is 2^-6, so that numbers down to 1/28,672 of a row's
-largest keep all of their three bits."""
+"""The largest number of float8 e4m3. The smallest normal number is 2^-6, so numbers down to 1/28,672 of a row's largest
+keep all three bits."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ Activation = torch.Tensor | Rows
 
 
 def quantised(numbers: torch.Tensor) -> Rows:
-    """Rows (rows, features) of any type, scaled so that the largest of each row is the largest of float8."""
+    """Numbers (rows, features) as float8, scaled so that the largest of each row is the largest of float8."""
     wide = numbers.float()
     scales = wide.abs().amax(dim=-1, keepdim=True).clamp(min=1e-12) / LARGEST
     return Rows((wide / scales).clamp(-LARGEST, LARGEST).to(FLOAT8), scales)

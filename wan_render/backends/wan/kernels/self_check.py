@@ -1,4 +1,4 @@
-"""Whether the fused kernels compute on this device what plain torch does: Triton, drivers and devices differ."""
+"""Checks the fused kernels on this device against plain torch: Triton, drivers and devices differ."""
 
 from __future__ import annotations
 
@@ -22,23 +22,25 @@ _log = logger(__name__)
 TOKENS = 256
 
 ALLOWED = 0.01
-"""Relative error: of bfloat16 it is under 0.003, and a float8 that was rounded the other way is rare."""
+"""The largest relative error. In bfloat16 it is below 0.003; float8 values rarely round differently."""
 
 DECODER_CHANNELS = (96, 192, 256, 384, 512, 1024)
-"""Of the layers of Wan's two VAEs."""
+"""The numbers of channels in the layers of Wan's two VAEs."""
 
 ALLOWED_FLOAT8_PRODUCT = 0.06
-"""Two numbers rounded to three bits: 0.037."""
+"""The largest relative error of a product of two numbers, each rounded to three bits: 0.037 is usual."""
 
 ALLOWED_FLOAT8_ATTENTION = 0.12
-"""Queries, keys, values and probabilities, each rounded to three bits: 0.054 on random numbers."""
+"""The largest relative error with queries, keys, values and probabilities rounded to three bits. On random numbers it
+is 0.054."""
 
 Work = Callable[[Operations], Any]
 
 
 @torch.no_grad()
 def wrong_operations(fused: Operations, width: int, heads: int, linears: Precision, device: torch.device) -> list[str]:
-    """Names of what comes out otherwise; the kernels of a width are compiled on the way, which a render needs too."""
+    """The names of the operations with wrong results. This also compiles the kernels for a width, which a render
+    needs."""
     numbers = _Numbers(width, heads, device)
     checks = _checks(numbers, fused, is_float8=linears is Precision.FLOAT8)
     return [name for name, check in checks if not _holds(name, check)]
@@ -46,7 +48,7 @@ def wrong_operations(fused: Operations, width: int, heads: int, linears: Precisi
 
 @torch.no_grad()
 def wrong_decoder_operations(fused: DecoderOperations, device: torch.device) -> list[str]:
-    """The same of what a VAE's decoder does between its convolutions, in both of its precisions."""
+    """The same for the operations of a VAE's decoder between its convolutions, in both precisions."""
     return [
         f"{name} of {channels} channels in {dtype}"
         for channels in DECODER_CHANNELS
@@ -69,7 +71,7 @@ def _decoder_checks(
 
     def normed(operations: DecoderOperations, bias: torch.Tensor | None) -> torch.Tensor:
         out = torch.zeros_like(one)
-        operations.norm_silu(one[:, :, 2:], bias, gamma, out[:, :, 2:])  # behind two frames, as it is used
+        operations.norm_silu(one[:, :, 2:], bias, gamma, out[:, :, 2:])  # after two frames, as the decoder uses it
         return out
 
     def added(operations: DecoderOperations) -> torch.Tensor:
@@ -85,7 +87,7 @@ def _decoder_checks(
 
 
 def _holds(name: str, check: Callable[[], bool]) -> bool:
-    """A kernel that cannot be compiled or run is as wrong as one that errs."""
+    """Whether a check passes. A kernel that cannot be compiled or run counts as wrong."""
     try:
         return check()
     except torch.OutOfMemoryError:
@@ -154,7 +156,7 @@ def _tensors(result: Any) -> list[torch.Tensor]:
 
 
 def _gelu_holds(n: _Numbers, fused: Operations) -> bool:
-    """By whichever formula of GELU: in bfloat16 they are one."""
+    """Whether GELU is right. In bfloat16 both of its formulas give the same."""
     inside = Loaded(fused, SDPA.attend).widened(n.layer, n.stream)
     return _alike(inside, functional.gelu(n.layer(n.stream).float(), approximate="tanh"))
 

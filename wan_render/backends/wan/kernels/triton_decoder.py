@@ -1,4 +1,4 @@
-"""The operations of `decoder` as Triton kernels: a program for some pixels, whose channels lie beside each other."""
+"""The operations of `decoder` as Triton kernels. A program handles some pixels, whose channels are contiguous."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import triton
 from triton import language as tl
 
 NUMBERS = 4096
-"""Of one program: 32 a thread."""
+"""The numbers that one program handles: 32 per thread."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _places(pixels, channels, rows: tl.constexpr, block: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Of this program's pixels: their channels, which of these there are, and where each number is, and whether."""
+    """The channels of this program's pixels and their mask; the offsets of all numbers and their mask."""
     row = tl.program_id(0).to(tl.int64) * rows + tl.arange(0, rows)
     col = tl.arange(0, block)
     is_channel = col < channels
@@ -67,7 +67,7 @@ class TritonDecoderOperations:
         )
 
     def add(self, pixels: torch.Tensor, bias: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        """See DecoderOperations; the first is overwritten."""
+        """See DecoderOperations. Overwrites `pixels`."""
         channels = len(bias)
         count = pixels.numel() // channels
         rows, block = _shape(channels)
@@ -83,7 +83,7 @@ def _shape(channels: int) -> tuple[int, int]:
 
 
 def _lined_up(pixels: torch.Tensor) -> torch.Tensor:
-    """Itself: pixel after pixel without a gap, each channel beside the one before."""
+    """`pixels` itself. Raises ValueError unless it is one dense, channels-last video."""
     if not pixels[0].permute(1, 2, 3, 0).is_contiguous() or len(pixels) != 1:
         raise ValueError(f"expected one video with its channels last, got strides {pixels.stride()}")
     return pixels

@@ -1,11 +1,12 @@
-"""Triton kernels of the operations: each is one pass over memory, a program for a row.
+"""Triton kernels of the operations. Each makes one pass over memory, with one program per row.
 
-At 32,760 tokens of 5,120 features a tensor is 335 MB in bfloat16, more than any cache holds; a row is 10 KB and stays
-in registers. Compiled for a width, not for a number of tokens: another length or raster compiles nothing.
+At 32,760 tokens of 5,120 features a tensor is 335 MB in bfloat16, more than any cache holds. A row is 10 KB and stays
+in registers. Kernels are compiled for a width, not for a number of tokens, so another length or raster compiles
+nothing.
 
-A block of columns is a power of two, 8,192 for 5,120: what lies beyond a width that the compiler knows, it leaves out.
-What remains must take fewer instructions than memory leaves time for, about 20 a number on an H200: a scale is inverted
-once for a row or a head, and a head's place in the tile says which scale, cosine and sine are its own.
+A block of columns is a power of two, 8,192 for 5,120. The width is a constant, so the compiler skips columns beyond it.
+To be limited by memory alone, a kernel may use about 20 instructions per number on an H200. So a scale is inverted once
+per row or head, and a head's position in the tile selects its scale, cosine and sine.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from wan_render.backends.wan.kernels.rows import LARGEST
 LARGEST_FLOAT8: Any = tl.constexpr(LARGEST)
 
 NEIGHBOURS: Any = tl.constexpr(8)
-"""Columns that lie in one thread: 16 bytes of bfloat16. Of float8 Triton would take 16, and then move numbers between
+"""Columns per thread: 16 bytes of bfloat16. For float8 Triton would take 16 columns, and then move numbers between
 threads before each store."""
 
 
@@ -35,7 +36,7 @@ def _store_row(x, mask, cols, out, scales, row, width: tl.constexpr, to_rows: tl
     if to_rows:
         largest = tl.maximum(tl.max(tl.where(mask, tl.abs(x), 0.0), axis=0), 1e-12)
         tl.store(scales + row, largest / LARGEST_FLOAT8)
-        x = x * (LARGEST_FLOAT8 / largest)  # at most a rounding above the largest, to which it is then rounded
+        x = x * (LARGEST_FLOAT8 / largest)  # may exceed the largest by rounding; the conversion rounds it back
     tl.store(out + row * width + cols, x.to(out.dtype.element_ty), mask=mask)
 
 
@@ -58,7 +59,7 @@ def norm_kernel(  # type: ignore[no-untyped-def]
     to_rows: tl.constexpr,
     block: tl.constexpr,
 ):
-    """Operations.norm of one token: the update is added, the sum is kept, normed and modulated."""
+    """Operations.norm for one token: add the update, store the sum, norm and modulate it."""
     row = tl.program_id(0).to(tl.int64)
     cols, mask = _columns(width, block)
     stored = tl.load(stream + row * width + cols, mask=mask, other=0.0)
@@ -67,7 +68,7 @@ def norm_kernel(  # type: ignore[no-untyped-def]
         y = tl.load(update + row * width + cols, mask=mask, other=0.0).to(tl.float32)
         if has_gate:
             y = y * tl.load(gate + row * gate_stride + cols, mask=mask, other=0.0)
-        x = x + y  # normed as it is, and rounded only where it is kept
+        x = x + y  # the norm uses the unrounded sum; only the stored one is rounded
         tl.store(stream + row * width + cols, x.to(stored.dtype), mask=mask)
     x = tl.where(mask, x, 0.0)
     centred = tl.where(mask, x - tl.sum(x, axis=0) / width, 0.0)
@@ -112,7 +113,7 @@ def rms_rope_kernel(  # type: ignore[no-untyped-def]
     blocks: tl.constexpr,
     block: tl.constexpr,
 ):
-    """Operations.rms_rope of one token: all heads are normed together, and each is rotated."""
+    """Operations.rms_rope for one token: norm all heads together and rotate each."""
     row = tl.program_id(0).to(tl.int64)
     heads, cols, mask = _heads(count, head, blocks, block)
     x = tl.load(numbers + row * row_stride + cols, mask=mask, other=0.0).to(tl.float32)
@@ -143,7 +144,7 @@ def head_float8_kernel(  # type: ignore[no-untyped-def]
     blocks: tl.constexpr,
     block: tl.constexpr,
 ):
-    """Operations.head_float8 of one token."""
+    """Operations.head_float8 for one token."""
     row = tl.program_id(0).to(tl.int64)
     heads, cols, mask = _heads(count, head, blocks, block)
     x = tl.load(numbers + row * row_stride + cols, mask=mask, other=0.0).to(tl.float32)
@@ -164,7 +165,7 @@ def extremes_kernel(  # type: ignore[no-untyped-def]
     at_once: tl.constexpr,
     block: tl.constexpr,
 ):
-    """Operations.extremes: sums and extremes of one block of columns over some of the tokens."""
+    """Operations.extremes: sums and extremes of one block of columns, over some tokens."""
     part = tl.program_id(0)
     cols = tl.program_id(1) * block + tl.max_contiguous(tl.arange(0, block), NEIGHBOURS)
     mask = cols < width
@@ -173,7 +174,7 @@ def extremes_kernel(  # type: ignore[no-untyped-def]
     high = tl.full([block], float("-inf"), tl.float32)
     for first in range(0, tokens_here, at_once):
         token = part * tokens_here + first + tl.arange(0, at_once)[:, None]
-        row = tl.minimum(token, tokens - 1).to(tl.int64)  # the last one again: no extreme changes
+        row = tl.minimum(token, tokens - 1).to(tl.int64)  # beyond the end the last token again: extremes stay the same
         x = tl.load(numbers + row * row_stride + cols[None, :], mask=mask[None, :], other=0.0).to(tl.float32)
         total += tl.sum(tl.where(token < tokens, x, 0.0), axis=0)
         low = tl.minimum(low, tl.min(x, axis=0))
@@ -196,7 +197,7 @@ def rows_kernel(  # type: ignore[no-untyped-def]
     has_gelu: tl.constexpr,
     block: tl.constexpr,
 ):
-    """Operations.to_rows and gelu_rows of one token."""
+    """Operations.to_rows and gelu_rows for one token."""
     row = tl.program_id(0).to(tl.int64)
     cols, mask = _columns(width, block)
     x = tl.load(numbers + row * width + cols, mask=mask, other=0.0).to(tl.float32)

@@ -1,4 +1,4 @@
-"""The operations of `operations` on a CUDA device, launched as the kernels of `triton_kernels`."""
+"""The operations of `operations` on a CUDA device, by the kernels of `triton_kernels`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from wan_render.backends.wan.kernels.triton_kernels import (
 )
 
 NUMBERS_PER_WARP = 2048
-"""At most: 64 a thread. Of 5,120 numbers each of four warps then has five times 256, and none is idle."""
+"""The most numbers per warp: 64 per thread. With 5,120 numbers each of four warps has five times 256, and none
+idles."""
 
 TOKENS_PER_PARTIAL = 128
-"""Tokens that one program of `extremes` goes through."""
+"""Tokens that one program of `extremes` handles."""
 
 TOKENS_AT_ONCE = 8
-"""Of them, so many are on their way from memory together."""
+"""How many of these tokens are loaded at once."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class TritonOperations:
         *,
         to_rows: bool,
     ) -> tuple[torch.Tensor, Activation]:
-        """See Operations; the stream is overwritten."""
+        """See Operations. Overwrites the stream."""
         tokens, width = stream.shape
         out = torch.empty_like(stream, dtype=FLOAT8 if to_rows else stream.dtype)
         scales = stream.new_empty(tokens if to_rows else 1, 1, dtype=torch.float32)
@@ -71,7 +72,7 @@ class TritonOperations:
         """See Operations."""
         tokens, width = numbers.shape
         out = numbers.new_empty(tokens, width, dtype=numbers.dtype if to is None else FLOAT8)
-        head = width  # where it does not matter
+        head = width  # unused in this case
         if rope is not None:
             head = 2 * rope.cos.shape[-1]
         elif to is not None:
@@ -156,7 +157,7 @@ class TritonOperations:
 
 
 def _row_stride(modulation: torch.Tensor) -> int:
-    """0 where one row counts for all tokens."""
+    """The stride between rows; 0 if one row applies to all tokens."""
     return modulation.stride(0) if modulation.shape[0] > 1 else 0
 
 

@@ -1,9 +1,9 @@
-"""LoRAs in a transformer's weights: fused before anything is quantised, changed without reading the model again, and
-taken out bit for bit.
+"""Applies LoRAs to a transformer's weights, before any quantisation, and removes them bit for bit, without loading the
+model again.
 
-What is changed is computed on the device from the weights as they were read, in float32, and rounded once. Those
-weights are kept while they are changed: on the device where it has the room, else in host memory. A transformer in
-float8 keeps them on the device, or is read again.
+Changed weights are computed on the device from the original ones, in float32, and rounded once. The originals are kept
+meanwhile: on the device if there is room, else in host memory. For a float8 transformer they are kept on the device, or
+the transformer is loaded again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from wan_render.take import Lora, Take
 _log = logger(__name__)
 
 CHANGEABLE = frozenset({"as loaded", "accelerated, as loaded"})
-"""Forms of a component on the device whose weights are those that were read, or copies of them."""
+"""Forms of a component whose weights on the device are the loaded ones, or copies of them."""
 
 _LAYERS_WEIGHTS = tuple(f".{name}.weight" for name in LAYERS.values())
 
@@ -43,7 +43,7 @@ Weights = Mapping[str, torch.Tensor]
 
 
 class AppliedLoras:
-    """The LoRAs of one renderer's transformers."""
+    """The LoRAs that are applied to one renderer's transformers."""
 
     def __init__(self) -> None:
         self._read: dict[tuple[str, str], dict[str, Change]] = {}
@@ -52,21 +52,21 @@ class AppliedLoras:
 
     @property
     def device_bytes(self) -> int:
-        """What the former weights take on the device."""
+        """Bytes of the original weights on the device."""
         return sum(patched.device_bytes for patched in self._patched.values())
 
     def expect(self, loras: Iterable[Lora]) -> None:
-        """Takes with these follow: from now on a transformer comes so that it can be changed."""
+        """Takes with these LoRAs follow: if there are any, transformers are placed so that they can be changed."""
         self._is_used |= any(True for _ in loras)
 
     def with_loras(
         self, placement: ComponentPlacement, wanted: LoraFiles, *, is_roomy: bool = False
     ) -> ComponentPlacement:
-        """How a transformer comes onto the device for a take with the LoRAs `wanted`.
+        """The placement of a transformer for a take with the LoRAs `wanted`.
 
-        Where they can be put on later its form says nothing of them. Otherwise they are part of its form: it is read
-        again when they change. is_roomy: the device has room for all weights as they were read, besides everything
-        else. Raises InputError for a LoRA of another model, or RenderError where a file is not what was planned.
+        If LoRAs can be changed later, they are not part of its form. Otherwise they are, and the transformer is loaded
+        again when they change. is_roomy: whether the device has room for all original weights besides everything else.
+        Raises InputError for a LoRA of another model, or RenderError if a file is not the planned one.
         """
         self.expect(lora for lora, _ in wanted)
         if placement.form in CHANGEABLE:
@@ -76,7 +76,7 @@ class AppliedLoras:
         return self._fused(placement, wanted) if wanted else placement
 
     def activate(self, transformer: torch.nn.Module, wanted: LoraFiles, *, is_roomy: bool = False) -> bool:
-        """Have exactly these in a transformer that came by `with_loras`; whether that changed it."""
+        """Apply exactly these LoRAs to a transformer placed by `with_loras`; whether that changed it."""
         patched = self._patched.get(transformer)
         if patched is None or patched.active == wanted:
             return False
@@ -85,7 +85,7 @@ class AppliedLoras:
         patched.change(together, is_roomy=is_roomy)
         patched.active = wanted
         _log.info(
-            "%s: %d weights are changed; what they were takes %.1f GB on the device and %.1f in host memory",
+            "%s: %d weights are changed; their originals take %.1f GB on the device and %.1f in host memory",
             _named(wanted) or "no LoRA",
             len(together),
             patched.device_bytes / 1e9,
@@ -95,19 +95,19 @@ class AppliedLoras:
         return True
 
     def make_room(self) -> None:
-        """Have former weights in host memory from now on, but for those of float8, which go with their transformer."""
+        """Move original weights to host memory, except those of float8 transformers."""
         for patched in self._patched.values():
             patched.make_room()
 
     def _placed(self, placement: ComponentPlacement, module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
-        """The weights keep their identity on the way to the device, whoever takes them over."""
+        """Place a transformer and remember its weights, which are the same objects before and after."""
         weights = dict(module.named_parameters())
         placed = placement.place(module, device)
         self._patched[placed] = PatchedTransformer(places_of(weights, placed))
         return placed
 
     def _to_be_changed(self, placement: ComponentPlacement, place_patched: PlacePatched) -> ComponentPlacement:
-        """In float8, with the weights of before on the device as well."""
+        """The placement in float8 that also keeps the original weights on the device."""
 
         def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
             originals: dict[str, torch.Tensor] = {}
@@ -130,7 +130,7 @@ class AppliedLoras:
         return replace(placement, form=f"{placement.form}, to be changed", place=place, size=size)
 
     def _fused(self, placement: ComponentPlacement, wanted: LoraFiles) -> ComponentPlacement:
-        """With LoRAs that stay until it is read again."""
+        """The placement with LoRAs that stay until the transformer is loaded again."""
 
         def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
             together = self._together(wanted, dict(module.named_parameters()))
@@ -149,7 +149,7 @@ class AppliedLoras:
         return replace(placement, form=f"{placement.form}, with LoRAs {_named(wanted)}", place=place)
 
     def _together(self, wanted: LoraFiles, weights: Weights) -> dict[str, Changes]:
-        """What LoRAs add to each weight. Raises InputError where one is another model's."""
+        """The changes of each weight by all LoRAs. Raises InputError if one is of another model."""
         together: defaultdict[str, list[tuple[float, Change]]] = defaultdict(list)
         for lora, file in wanted:
             for name, change in self._fitting(lora, file, weights).items():
@@ -157,14 +157,14 @@ class AppliedLoras:
         return dict(together)
 
     def _fitting(self, lora: Lora, file: Path, weights: Weights) -> dict[str, Change]:
-        """The changes of a LoRA to a transformer. Raises InputError where it is another model's."""
+        """The changes of one LoRA to a transformer. Raises InputError if it is of another model."""
         changes = self._changes(lora, file)
         shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
         fit = fitting(changes, shapes, str(file), "this model")
         if fit.for_pictures:
             left_out = len(layers_of(fit.for_pictures))
             _log.warning("%s: %d layers are left out: they are for pictures that CLIP sees", file.name, left_out)
-        return {name: changes[name] for name in fit.worn}
+        return {name: changes[name] for name in fit.applied}
 
     def _changes(self, lora: Lora, file: Path) -> dict[str, Change]:
         if (wanted := _read_as(lora)) not in self._read:
@@ -172,16 +172,16 @@ class AppliedLoras:
             self._read[wanted] = read_changes(file, wanted[1])
         return self._read[wanted]
 
-    def _forget_all_but(self, worn: LoraFiles) -> None:
-        """Other experts may wear others: they are read again when their turn comes."""
-        kept = {_read_as(lora) for lora, _ in worn}
+    def _forget_all_but(self, loras: LoraFiles) -> None:
+        """Keep the changes of these LoRAs and of applied ones. Others are read again when an expert needs them."""
+        kept = {_read_as(lora) for lora, _ in loras}
         for patched in self._patched.values():
             kept |= {_read_as(lora) for lora, _ in patched.active or ()}
         self._read = {part: changes for part, changes in self._read.items() if part in kept}
 
 
 def _read_as(lora: Lora) -> tuple[str, str]:
-    """Which part of which file an expert reads: the one for it, where the file has parts; else the whole."""
+    """The file, by its SHA-256, and the part of it that an expert reads; "" for the whole file."""
     return lora.content, lora.expert.removesuffix(" part") if lora.by_part else ""
 
 
@@ -192,21 +192,21 @@ def _put_on(
     device: torch.device,
     home: torch.device | None = None,
 ) -> None:
-    """Change the weights of a part. The device computes it, however they come there: a product in host memory is
-    rounded otherwise. home: where they lie then; on the device by default."""
+    """Change the weights of a module. The device always computes it, because products in host memory round differently.
+    home: where the changed weights go; the device by default."""
     for name, weight in part.named_parameters(prefix):
         if name in together:
             weight.data = changed(weight.data, together[name], device).to(weight.dtype).to(home or device)
 
 
-def _named(worn: LoraFiles) -> str:
-    """Strengths to the last bit: what is read again when they change is told by it."""
-    return ", ".join(f"{lora.content[:8]} at {str(lora.scale).removesuffix('.0')}" for lora, _ in worn)
+def _named(loras: LoraFiles) -> str:
+    """LoRAs in words. Scales are exact, because this is part of a transformer's form."""
+    return ", ".join(f"{lora.content[:8]} at {str(lora.scale).removesuffix('.0')}" for lora, _ in loras)
 
 
 def for_expert(loras: tuple[Lora, ...], files: Mapping[str, Path], component: str) -> LoraFiles:
-    """The LoRAs of a take that a transformer wears: `transformer` is the high-noise expert, `transformer_2` the low.
-    Of a file with a part for each it wears its own, and `expert` then names that part."""
+    """The LoRAs of a take that a transformer uses: `transformer` is the high-noise expert, `transformer_2` the
+    low-noise one. If a file has a part for each, it uses its own, and `expert` names that part."""
     own = LOW if component == "transformer_2" else HIGH
     worn = (lora for lora in loras if lora.is_used_by(own))
     return tuple((_of_part(lora, own), files[lora.content]) for lora in worn)
@@ -217,8 +217,8 @@ def _of_part(lora: Lora, expert: str) -> Lora:
 
 
 def files_of(take: Take, given: Mapping[str, Path], card: ModelCard) -> Mapping[str, Path]:
-    """The file of every LoRA of a take: as given, or where a published one lies. Raises WeightsError where it does
-    not."""
+    """The file of every LoRA of a take, by SHA-256: as given, or the published one on this machine. Raises WeightsError
+    if it is missing."""
     return {lora.content: given.get(lora.content) or _published(lora, card) for lora in take.loras}
 
 
@@ -236,7 +236,7 @@ def _check(lora: Lora, file: Path) -> None:
     with translated(f"the LoRA {file}"), file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if digest != lora.content:
-        forget_digest(machine_settings().cache, file)  # else the same command plans with it again
+        forget_digest(machine_settings().cache, file)  # else the same command would plan with it again
         raise RenderError(
             Problem(
                 str(file),

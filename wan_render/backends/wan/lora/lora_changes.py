@@ -1,4 +1,4 @@
-"""What a LoRA's file changes, read from its header alone. Needs no torch."""
+"""The weights that a LoRA file changes, from its header alone. Needs no torch."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from wan_render.safetensors_header import (
 )
 
 FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
-"""Types of matrices and differences. Those in float8 are plain numbers: files with scales have tensors for them."""
+"""Types of matrices and differences. Float8 values are plain numbers: scales would be separate tensors."""
 
 COUNTERS = frozenset({"I64", "I32", "I16", "U8"})
-"""Types that an alpha may have as well."""
+"""Further types that an alpha may have."""
 
 
 @dataclass(frozen=True)
 class LoraChanges:
-    """All that a file changes, by the names that diffusers' transformer has for its weights.
+    """The changes in a file, by the names of weights in diffusers' transformer.
 
-    parts: one for the whole file, under "", or one for each of two experts, under `high` and `low`.
-    meant_for: the expert that the names of a whole file's tensors say it is for, or "".
-    idle: by part, how many layers have only an alpha, which changes nothing.
+    parts:     one for the whole file, under "", or one for each of two experts, under `high` and `low`.
+    meant_for: the expert that all tensors of a file without parts are named for, or "".
+    idle:      by part, how many layers have only an alpha, which changes nothing.
     """
 
     parts: Mapping[str, Mapping[str, ChangeForm]]
@@ -44,24 +44,24 @@ class LoraChanges:
 
     @property
     def has_parts(self) -> bool:
-        """Whether it holds a part for each of two experts."""
+        """Whether the file has a part for each of two experts."""
         return "" not in self.parts
 
 
 def lora_changes(file: Path) -> LoraChanges:
-    """What a file changes. Raises InputError where it is no LoRA, or one that would be applied wrongly."""
+    """The changes in a file. Raises InputError if it is not a LoRA, or of a kind that is not supported."""
     try:
         header = read_header(file)
     except OSError as fault:
         raise InputError(Problem(str(file), f"cannot be read: {fault.strerror}")) from None
     except NotSafetensors as fault:
-        _refuse_other_kinds(fault.names, str(file))  # what a file is matters more than how it is broken
+        _refuse_other_kinds(fault.names, str(file))  # the kind of file is the more useful message
         raise InputError(Problem(str(file), fault.found, fault.allowed, "download or save the file again")) from None
     return changes_of(header, str(file))
 
 
 def changes_of(header: SafetensorsHeader, file: str) -> LoraChanges:
-    """What a file with this header changes; `file` is its name in messages. Raises as `lora_changes`."""
+    """The changes in a file with this header. file: its name in messages. Raises what `lora_changes` raises."""
     _refuse_other_kinds(header.tensors, file)
     if not any(map(place_of, header.tensors)):
         raise _refused(file, "holds no LoRA")
@@ -85,7 +85,7 @@ def changes_of(header: SafetensorsHeader, file: str) -> LoraChanges:
 
 @dataclass(frozen=True)
 class _Tensors:
-    """The tensors of one file. Each refusal names the file."""
+    """The tensors of one file. Errors name the file."""
 
     file: str
     header: SafetensorsHeader
@@ -94,7 +94,7 @@ class _Tensors:
         return self.header.tensors[name]
 
     def floats(self, name: str) -> TensorFacts:
-        """Of a matrix or a difference."""
+        """The facts of a matrix or a difference. Raises InputError if it is empty or not floating-point."""
         facts = self.facts(name)
         if facts.dtype not in FLOATS:
             raise _refused(self.file, f"holds {quoted(name)} as {facts.dtype}", "its numbers must be floating-point")
@@ -124,7 +124,7 @@ def _by_layer(header: SafetensorsHeader, file: str) -> dict[tuple[str, str], dic
 def _place(file: str, name: str) -> TensorPlace:
     place = place_of(name)
     if place is None:
-        raise _refused(file, f"holds {quoted(name)}, which is no part of a LoRA that is known here")
+        raise _refused(file, f"holds {quoted(name)}, which is not part of a known LoRA format")
     return place
 
 
@@ -166,8 +166,8 @@ def _difference(tensors: _Tensors, name: str) -> DifferenceForm:
 
 
 def _in_parts(found: Mapping[str, dict[str, ChangeForm]], idle: Counter[str], file: str) -> LoraChanges:
-    """Tensors without the name of an expert are the high-noise one's where others name the low-noise one: that is
-    how diffusers' pipeline calls its two transformers."""
+    """The changes by part. If some tensors name the low-noise expert, those that name none are for the high-noise one:
+    diffusers' pipeline names its two transformers this way."""
     unnamed, high, low = (found.get(expert, {}) for expert in ("", HIGH, LOW))
     if twice := unnamed.keys() & high.keys():
         raise _refused(file, f"changes {shortened_name(min(twice))} in two ways")
@@ -178,16 +178,16 @@ def _in_parts(found: Mapping[str, dict[str, ChangeForm]], idle: Counter[str], fi
 
 
 def _refuse_other_kinds(names: Iterable[str], file: str) -> None:
-    """By the names of its tensors."""
+    """Raise InputError for a DoRA, LoKr or LoHa, known by the names of its tensors."""
     small = [name.lower() for name in names]
     if any("dora_scale" in name for name in small):
-        raise _refused(file, "is a DoRA, which is not rendered")
+        raise _refused(file, "is a DoRA, which is not supported")
     if any("lokr_" in name or "hada_" in name for name in small):
-        raise _refused(file, "is a LoKr or LoHa, which is not rendered")
+        raise _refused(file, "is a LoKr or LoHa, which is not supported")
 
 
 def _declared_scale(tensors: _Tensors, expert: str) -> float:
-    """alpha / rank, where the file's metadata declare them as diffusers saves them: for each transformer."""
+    """alpha / rank from the metadata that diffusers saves for each transformer; 1 if there are none."""
     text = tensors.header.metadata.get("lora_adapter_metadata")
     if text is None:
         return 1.0
@@ -205,15 +205,15 @@ def _declared_scale(tensors: _Tensors, expert: str) -> float:
 
 
 def _settings(file: str, text: str, expert: str) -> dict[str, Any]:
-    """What the metadata declare for one transformer, by the last word of each name."""
+    """The settings in the metadata for one transformer, by the last part of each name."""
     try:
-        told = json.loads(text)
+        declared = json.loads(text)
     except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
+        declared = None
+    if not isinstance(declared, dict):
         raise _refused(file, "declares settings (lora_adapter_metadata) that are not a JSON object")
-    of_low = {key for key in told if key.startswith("transformer_2.")}
-    own = {key: value for key, value in told.items() if (key in of_low) == (expert == LOW)} or told
+    of_low = {key for key in declared if key.startswith("transformer_2.")}
+    own = {key: value for key, value in declared.items() if (key in of_low) == (expert == LOW)} or declared
     return {key.rpartition(".")[2]: value for key, value in own.items()}
 
 

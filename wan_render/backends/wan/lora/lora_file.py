@@ -1,4 +1,4 @@
-"""A LoRA's file as changes of a transformer's weights; which they are, lora_changes tells by the file's header."""
+"""Reads the tensors of a LoRA file as changes of a transformer's weights; lora_changes finds them in its header."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wan_render.errors import InputError, Problem
 
 @dataclass(frozen=True)
 class Product:
-    """A change of a matrix by scale · up @ down; down is (rank, in), up (out, rank), flat where it is a convolution."""
+    """A change of a matrix by scale · up @ down. down: (rank, in), up: (out, rank); kernels of convolutions follow."""
 
     down: torch.Tensor
     up: torch.Tensor
@@ -34,7 +34,7 @@ class Product:
 
     @property
     def shape(self) -> Shape:
-        """Of the matrix; a convolution's kernels are flattened."""
+        """The shape of the matrix, with a convolution's kernels flattened."""
         return self.up.shape[0], prod(self.down.shape[1:])
 
     def fits(self, weight: Shape) -> bool:
@@ -49,13 +49,13 @@ class Product:
 
 @dataclass(frozen=True)
 class Difference:
-    """A change that is added as it is, to a bias, a norm or a table."""
+    """A value that is added to a bias, a norm or a table."""
 
     value: torch.Tensor
 
     @property
     def shape(self) -> Shape:
-        """Of the weight; a table may have further dimensions of 1."""
+        """The shape of the value; a table may have additional dimensions of 1."""
         return tuple(self.value.shape)
 
     def fits(self, weight: Shape) -> bool:
@@ -71,10 +71,10 @@ Change = Product | Difference
 
 
 def read_changes(file: Path, part: str = "") -> dict[str, Change]:
-    """Every change of a part of a file, by the name of the weight that it changes, as diffusers' transformer calls it.
+    """The changes in one part of a file, by the names of weights in diffusers' transformer.
 
-    part: `high` or `low` of a file that has a part for each of two experts, else "". Raises InputError for what is no
-    LoRA, is one of a kind that would be applied wrongly, or has no such part; RenderError for what fails in reading.
+    part: `high` or `low` if the file has a part for each of two experts, else "". Raises InputError if the file is not
+    a LoRA, is of an unsupported kind, or has no such part; RenderError if reading fails.
     """
     with translated(f"the LoRA {file}"):
         forms = _part(lora_changes(file).parts, part, file)
@@ -85,7 +85,7 @@ def read_changes(file: Path, part: str = "") -> dict[str, Change]:
 def _part(parts: Mapping[str, Mapping[str, ChangeForm]], part: str, file: Path) -> Mapping[str, ChangeForm]:
     if part in parts:
         return parts[part]
-    found = "holds a part for each of two experts" if part == "" else f"holds no part for the {part}-noise expert alone"
+    found = "has a part for each of two experts" if part == "" else f"has no separate part for the {part}-noise expert"
     raise InputError(
         Problem(str(file), found, "the file is not the one that was planned", "run the same command again")
     )

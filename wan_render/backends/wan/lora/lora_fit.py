@@ -1,4 +1,4 @@
-"""How a LoRA fits a model, known before anything is loaded: from the file's header and the model's configuration."""
+"""Whether a LoRA fits a model, from the file's header and the model's configuration, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ONLY_ALPHA = "an alpha without matrices"
 
 
 def lora_fit(card: ModelCard, file: Path) -> LoraFit:
-    """See model_card.Models. A model of the hub is built as it was published, whether or not it is on this machine."""
+    """See model_card.Models. A model of the hub need not be on this machine: its published configuration is used."""
     changes, transformers = lora_changes(file), _transformers(card)
     if not changes.has_parts:
         return LoraFit(tuple(_layers(changes, "", own, file, card) for own in transformers), changes.meant_for)
@@ -37,7 +37,7 @@ def lora_fit(card: ModelCard, file: Path) -> LoraFit:
 def _layers(
     changes: LoraChanges, part: str, transformer: Mapping[str, Shape], file: Path, card: ModelCard
 ) -> LoraLayers:
-    """Raises InputError where a layer is another model's, or none is for this one; it names the models that it fits."""
+    """How a part's layers fit a transformer. Raises InputError if they do not; it names the models that they fit."""
     try:
         fit = fitting(changes.parts[part], transformer, str(file), card.name)
     except InputError as error:
@@ -46,12 +46,12 @@ def _layers(
         raise InputError(*problems) from None
     left_out = {FOR_PICTURES: len(layers_of(fit.for_pictures)), ONLY_ALPHA: changes.idle[part]}
     return LoraLayers(
-        len(layers_of(fit.worn)), tuple(LayersLeftOut(why, count) for why, count in left_out.items() if count)
+        len(layers_of(fit.applied)), tuple(LayersLeftOut(why, count) for why, count in left_out.items() if count)
     )
 
 
 def _models_that_fit(part: Mapping[str, ChangeForm]) -> Iterator[str]:
-    """The names of the published models that can wear all of a part's layers, or all but those for pictures."""
+    """The names of the published models that all layers of a part fit, apart from those for pictures."""
     for model in official.ALL:
         with suppress(InputError):
             fitting(part, weight_shapes(PUBLISHED_BUILDS[model.identity]), "", model.name)

@@ -1,6 +1,6 @@
-"""What a LoRA changes of a transformer, as values, and whether a transformer has all of that. Needs no torch.
+"""A LoRA's changes of a transformer, as values, and whether they fit one. Needs no torch.
 
-A plan and a renderer ask the same functions here, so that they cannot disagree on a file.
+A plan and a renderer use the same functions, so they cannot disagree about a file.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from wan_render.errors import InputError, Problem
 from wan_render.safetensors_header import shortened_name
 
 NAMED = 3
-"""Layers that a message names."""
+"""How many layers a message names."""
 
 _PICTURES = ("add_k_proj", "add_v_proj", "norm_added_k", "image_embedder")
-"""Layers that only models with an image encoder have: a LoRA of such a model is used without them elsewhere, as the
-published low-noise LoRA of Wan 2.2 is, which is the one made for Wan 2.1."""
+"""Layers that only models with an image encoder have. In other models a LoRA is used without them. An example is the
+published low-noise LoRA of Wan 2.2, which was made for Wan 2.1."""
 
 
 class ShapedChange(Protocol):
@@ -27,7 +27,7 @@ class ShapedChange(Protocol):
 
     @property
     def shape(self) -> Shape:
-        """Of what is added."""
+        """The shape of the values that are added."""
         ...
 
     def fits(self, weight: Shape) -> bool:
@@ -37,10 +37,11 @@ class ShapedChange(Protocol):
 
 @dataclass(frozen=True)
 class ProductForm:
-    """A change of a matrix by scale · up @ down: the names of the two tensors, (rank, in) and (out, rank). Those of a
-    convolution have its kernel after `in` and ones after `rank`.
+    """A change of a matrix by scale · up @ down.
 
-    alpha: the name of the tensor that is divided by the rank and is then the scale; "": declared is the scale.
+    down, up: the names of the tensors, (rank, in) and (out, rank). For a convolution its kernel follows `in`, and ones
+              follow `rank`.
+    alpha:    the name of the tensor whose value / rank is the scale; "" if `declared` is the scale.
     """
 
     down: str
@@ -57,7 +58,7 @@ class ProductForm:
 
 @dataclass(frozen=True)
 class DifferenceForm:
-    """A change by the tensor of this name, which is added as it is."""
+    """A change by adding a tensor. tensor: its name."""
 
     tensor: str
     shape: Shape
@@ -71,26 +72,30 @@ ChangeForm = ProductForm | DifferenceForm
 
 
 def product_fits(shape: Shape, weight: Shape) -> bool:
-    """Whether a matrix (out, in) can be added to a weight; a convolution's kernels are flattened."""
+    """Whether a matrix (out, in) can be added to a weight. A convolution's kernels are flattened."""
     return len(weight) >= 2 and (weight[0], prod(weight[1:])) == shape
 
 
 def difference_fits(shape: Shape, weight: Shape) -> bool:
-    """Whether a tensor can be added to a weight; a table may have further dimensions of 1."""
+    """Whether a tensor can be added to a weight. A table may have additional dimensions of 1."""
     return [side for side in shape if side != 1] == [side for side in weight if side != 1]
 
 
 @dataclass(frozen=True)
 class Fitting:
-    """How the changes of a part meet a transformer: the names of the weights, of each change once."""
+    """The names of the weights that a part of a LoRA changes.
 
-    worn: tuple[str, ...]
+    applied:      those that the transformer has.
+    for_pictures: those that it lacks because it has no image encoder; they are left out.
+    """
+
+    applied: tuple[str, ...]
     for_pictures: tuple[str, ...]
 
 
 def fitting(changes: Mapping[str, ShapedChange], weights: Mapping[str, Shape], file: str, model: str) -> Fitting:
-    """How changes meet the weights of a transformer. Raises InputError where any of them is another model's, or none
-    is for this one."""
+    """How changes fit the weights of a transformer. Raises InputError if one is for another model, or none is for this
+    one."""
     absent = [name for name in changes if name not in weights]
     pictures = [name for name in absent if any(part in name for part in _PICTURES)]
     strange = [name for name in absent if name not in set(pictures)]
@@ -112,7 +117,7 @@ def fitting(changes: Mapping[str, ShapedChange], weights: Mapping[str, Shape], f
 
 
 def layers_of(weights: Iterable[str]) -> tuple[str, ...]:
-    """The layers that weights belong to, each once: a weight, its bias and a table are one layer each."""
+    """The layers of the weights, each once. A weight and its bias are one layer; a table is one of its own."""
     return tuple(dict.fromkeys(name.removesuffix(".weight").removesuffix(".bias") for name in weights))
 
 

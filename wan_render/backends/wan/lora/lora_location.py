@@ -1,4 +1,4 @@
-"""Where the LoRAs of drafts are on this machine, and how to get them. Nothing is downloaded."""
+"""Where the LoRAs of drafts are on this machine, and how to get them. Downloads nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wan_render.settings import machine_settings
 
 
 def missing_loras(loras: Iterable[PublishedLora]) -> Problem | None:
-    """The first published LoRA that is not on this machine."""
+    """A problem for the first of these published LoRAs that is not on this machine; None if all are."""
     for lora in loras:
         if lora_file(lora) is None:
             folder = _lora_folder(lora)

@@ -1,6 +1,6 @@
-"""The names that tensors of a LoRA are saved under, and which layer of a transformer each of them means.
+"""The names of a LoRA's tensors, and the layer of a transformer that each belongs to.
 
-These ways of naming are in use, alone and mixed:
+These conventions are in use, alone and mixed:
 - Wan's own: `diffusion_model.blocks.0.self_attn.q.lora_down.weight`
 - diffusers' and peft's: `transformer.blocks.0.attn1.to_q.lora_A.default.weight`
 - Kohya's, musubi's, Wan-Fun's, with underscores for dots: `lora_unet_blocks_0_self_attn_q.alpha`, `lora_unet__blocks_…`
@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 
 HIGH, LOW = "high", "low"
-"""The expert for high noise, which is `transformer` in a checkpoint, and the one for low noise, `transformer_2`."""
+"""The experts: for high noise, `transformer` in a checkpoint, and for low noise, `transformer_2`."""
 
 _DOTTED = {
     "base_model.model.": "",
@@ -38,7 +38,7 @@ _UNDERSCORED = {
     "lora_transformer_2_": LOW,
     "lora_transformer_": "",
 }
-"""Prefixes, and the expert that each of them names. A longer one goes before its own beginning."""
+"""Prefixes, and the expert that each names. A longer prefix comes before a shorter one that it begins with."""
 
 _OF_BLOCKS = {
     **{f"self_attn.{part}": f"attn1.to_{part}" for part in "qkv"},
@@ -78,7 +78,7 @@ _FLAT_BLOCK = re.compile(r"blocks_(\d+)_(.+)$")
 
 
 def _flattened(names: dict[str, str]) -> dict[str, str]:
-    """Diffusers' names by either naming with underscores for dots."""
+    """diffusers' names, by Wan's and by diffusers' names with underscores for dots."""
     return {own.replace(".", "_"): theirs for pair in names.items() for own, theirs in (pair, (pair[1], pair[1]))}
 
 
@@ -94,8 +94,8 @@ _SUFFIX = re.compile(
 class TensorPlace:
     """What a tensor is for.
 
-    expert: `high` or `low` where its prefix names one; else "".
-    layer:  as diffusers' transformer calls it; a name that is not known stays as it is.
+    expert: `high` or `low` if its prefix names one, else "".
+    layer:  its name in diffusers' transformer. An unknown name is left as it is.
     role:   down, up, alpha, diff, diff_b, diff_m or up_bias.
     """
 
@@ -105,19 +105,19 @@ class TensorPlace:
 
 
 def place_of(key: str) -> TensorPlace | None:
-    """What a tensor of this name is for; None for what is no part of a LoRA."""
+    """What a tensor of this name is for; None if it is not part of a LoRA."""
     match = _SUFFIX.search(key)
     if match is None or match.lastgroup is None:
         return None
     expert, name = _without_prefixes(key[: match.start()])
     layer, role = _layer(name), match.lastgroup
-    if role == "diff_m":  # of a block, or of the head: a table that no module holds
+    if role == "diff_m":  # a table of a block or of the head, which is not in a module of its own
         layer = "scale_shift_table" if layer == "head" else f"{layer}.scale_shift_table".removeprefix(".")
     return TensorPlace(expert, layer, role)
 
 
 def _without_prefixes(name: str) -> tuple[str, str]:
-    """The expert that prefixes name, and the rest with dots."""
+    """The expert that prefixes name, and the rest of the name with dots."""
     expert = ""
     while prefix := next((prefix for prefix in _DOTTED if name.startswith(prefix)), ""):
         expert, name = _DOTTED[prefix] or expert, name.removeprefix(prefix)
@@ -128,7 +128,7 @@ def _without_prefixes(name: str) -> tuple[str, str]:
 
 
 def _with_dots(name: str) -> str:
-    """Diffusers' name of a layer whose dots became underscores; one that is not known stays as it is."""
+    """diffusers' name of a layer with underscores for dots. An unknown name is left as it is."""
     if match := _FLAT_BLOCK.match(name):
         layer = _FLAT_OF_BLOCKS.get(match[2])
         return f"blocks.{match[1]}.{layer}" if layer else name

@@ -1,4 +1,4 @@
-"""A transformer on a device whose weights are changed and are, later, what they were, bit for bit."""
+"""A transformer on a device whose weights can be changed and restored, bit for bit."""
 
 from __future__ import annotations
 
@@ -15,34 +15,33 @@ from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
 from wan_render.take import Lora
 
 Changes = Sequence[tuple[float, Change]]
-"""What is added to one weight, each with its strength."""
-
+"""The changes of one weight, each with its strength."""
 
 LoraFiles = tuple[tuple[Lora, Path], ...]
 """LoRAs with their files, in order."""
 
 
 class Place(Protocol):
-    """Where a weight lies that a forward computes with."""
+    """A weight on the device, in the form that the forward uses."""
 
     @property
     def tensor(self) -> torch.Tensor:
-        """What lies there, in the weight's shape."""
+        """The tensor on the device, in the weight's shape."""
         ...
 
     def write(self, values: torch.Tensor) -> None:
-        """Have other values there, given in float32."""
+        """Replace its values. values: float32."""
         ...
 
 
 @dataclass(frozen=True)
 class InPlace:
-    """A weight that the forward uses as it was read, or its bias."""
+    """A weight or bias that the forward uses as it was loaded."""
 
     tensor: torch.Tensor
 
     def write(self, values: torch.Tensor) -> None:
-        """Rounded to its type."""
+        """Replace the values, rounded to the tensor's type."""
         self.tensor.copy_(values)
 
 
@@ -54,33 +53,37 @@ class Quantised:
 
     @property
     def tensor(self) -> torch.Tensor:
-        """Its rows, without their scales."""
+        """The float8 values, without their scales."""
         return self.layer.weight
 
     def write(self, values: torch.Tensor) -> None:
-        """Rounded as a weight that is read, and quantised."""
+        """Replace the values: round them as a loaded weight is rounded, then quantise."""
         self.layer.hold(values.to(self.layer.bias.dtype))
 
 
 @dataclass(frozen=True)
 class Copied:
-    """A table of which the forward has a copy in a form of its own. tensor: as it was read, wherever it lies."""
+    """A table that the forward has copied in its own form. tensor: the original. hold: updates the copy."""
 
     tensor: torch.Tensor
     hold: Callable[[torch.Tensor], None]
 
     def write(self, values: torch.Tensor) -> None:
-        """Rounded to the type of what was read."""
+        """Replace the values, rounded to the original's type, and update the copy."""
         self.tensor.copy_(values)
         self.hold(self.tensor)
 
 
 @dataclass
 class PatchedTransformer:
-    """places: of the weights, by their names in diffusers' transformer.
-    originals: of those that are changed, what they were, on the device or in host memory; of a transformer in float8 of
-    all that are quantised, always, since they cannot be had back from there.
-    active: the LoRAs that are in the weights; None while they are changed, and after a change that was cut short."""
+    """A transformer with its weights' places and originals.
+
+    places:    the weights, by their names in diffusers' transformer.
+    originals: the original values of changed weights, on the device or in host memory; of quantised weights always,
+               because float8 values do not give them back.
+    changed:   the names of the weights that are changed now.
+    active:    the LoRAs that are applied; None during a change and after an interrupted one.
+    """
 
     places: Mapping[str, Place]
     originals: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -89,18 +92,18 @@ class PatchedTransformer:
 
     @property
     def device_bytes(self) -> int:
-        """What the originals take on the device."""
+        """Bytes of the originals on the device."""
         return sum(original.nbytes for name, original in self.originals.items() if self._is_beside(name))
 
     def change(self, changes: Mapping[str, Changes], *, is_roomy: bool) -> None:
-        """Have these changes, and no others. is_roomy: originals are kept on the device, else in host memory."""
+        """Apply these changes, and no others. is_roomy: keep originals on the device, not in host memory."""
         for name in self.changed - changes.keys():
             self.places[name].write(widened(self.originals[name], self._device(name)))
         for name, each in changes.items():
             if name not in self.originals:
                 where = self._device(name) if is_roomy else torch.device("cpu")
                 self.originals[name] = self.places[name].tensor.detach().to(where, copy=True)
-            self.changed |= {name}  # from now on: what follows may be cut short
+            self.changed |= {name}  # noted before the write, which may be interrupted
             self.places[name].write(changed(self.originals[name], each, self._device(name)))
         self.changed = frozenset(changes)
         for name in [name for name in self.originals if name not in changes]:
@@ -108,7 +111,7 @@ class PatchedTransformer:
                 del self.originals[name]
 
     def make_room(self) -> None:
-        """Have originals in host memory from now on, but for those that came with the transformer."""
+        """Move originals to host memory, except those of quantised weights."""
         for name, original in self.originals.items():
             if not isinstance(self.places[name], Quantised):
                 self.originals[name] = original.cpu()
@@ -121,7 +124,7 @@ class PatchedTransformer:
 
 
 def changed(original: torch.Tensor, changes: Changes, device: torch.device) -> torch.Tensor:
-    """A weight with changes, float32, on the device: summed before anything is rounded."""
+    """A weight with its changes, float32, on the device. Everything is summed before it is rounded."""
     total = widened(original, device)
     for strength, change in changes:
         total += strength * change.delta(device).reshape(total.shape)
@@ -129,14 +132,14 @@ def changed(original: torch.Tensor, changes: Changes, device: torch.device) -> t
 
 
 def widened(original: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """A copy in float32 on the device, widened there: in one step torch would do it in host memory and copy twice as
-    much."""
+    """A float32 copy on the device. It is widened there: in one step torch would widen in host memory and copy twice as
+    many bytes."""
     return original.to(device).to(torch.float32, copy=True)
 
 
 def places_of(weights: Mapping[str, torch.nn.Parameter], placed: torch.nn.Module) -> dict[str, Place]:
-    """weights: of diffusers' transformer, which keep their identity when another takes them over, but for those that
-    are quantised by then, and for tables."""
+    """The places of a transformer's weights. weights: of diffusers' transformer, by name. An accelerated transformer
+    takes over the same tensors, except quantised weights and tables."""
     places: dict[str, Place] = {name: InPlace(weight.data) for name, weight in weights.items()}
     if isinstance(placed, AcceleratedTransformer):
         places |= {name: Copied(weights[name].data, hold) for name, hold in placed.tables()}

@@ -1,1 +1,1 @@
-"""What is kept on the device, what waits in host memory, and how both are decided."""
+"""Which components are on the device, which wait in host memory, and how that is decided."""

@@ -15,47 +15,48 @@ from wan_render.backends.wan.profiles.render_profile import Precision, profile_o
 from wan_render.take import Take
 
 ENCODER_WORKING_BYTES = 1_000_000_000
-"""Beside the weights of the text and the image encoder: less than this."""
+"""What the text and the image encoder need besides their weights, at most."""
 
 VAE_WORKING_BYTES_PER_PIXEL = 23_500
-"""Float32 decode by diffusers: 21.6 GB at 1280x720, measured on an H200; wan-render's passes need a third less, and so
-does encoding, where nothing is kept for frames that stand still (latents.STEADY_BYTES_PER_PIXEL)."""
+"""For a float32 decode by diffusers: 21.6 GB at 1280x720, measured on an H200. wan-render's passes need a third less.
+So does encoding without the cache for still frames (latents.STEADY_BYTES_PER_PIXEL)."""
 
 ATTENTION_BYTES = 24
-"""Of every token and feature while a block attends, in bf16: 22.3 were measured (stock diffusers on an H200: 3.74 GB at
-32,760 tokens of 5,120 features)."""
+"""Per token and feature during the attention of a block, in bf16. 22.3 were measured: stock diffusers on an H200 took
+3.74 GB at 32,760 tokens of 5,120 features."""
 
 FEED_FORWARD_BYTES, WIDENED_BYTES = 8, 5
-"""Of every token, for each of its features and for each of those that a feed-forward has inside, while that works. A
-1.3B (1,536 and 8,960) ran out of memory with 1.6 GB."""
+"""Per token during the feed-forward: for each of its features, and for each inner feature of the feed-forward. The 1.3B
+(1,536 and 8,960 features) ran out of memory with 1.6 GB."""
 
 PER_TOKEN_BYTES = 36
-"""Of every token and feature where each token has a timestep of its own: six modulations in float32, and in bf16."""
+"""Per token and feature if each token has its own timestep: six modulations in float32 and in bf16."""
 
 CONTEXTS, ELEMENT_BYTES = 2, 2
-"""wan-render's forward keeps the keys and values of the cross-attention, in bf16, for the text and for the negative
-text (profiles.context). diffusers' forward keeps nothing, and needs a quarter more for its work: ATTENTION_BYTES
-covers both."""
+"""wan-render's forward keeps the keys and values of the cross-attention in bf16, for the prompt and the negative prompt
+(profiles.context). diffusers' forward keeps nothing and needs a quarter more for its work; ATTENTION_BYTES covers
+both."""
 
 FIRST_BLOCK_BYTES = 2 * CONTEXTS * ELEMENT_BYTES
-"""Of every token and feature where blocks behind the first may be skipped: what the first block and what the others
-added in the last step, for both texts (profiles.first_block)."""
+"""Per token and feature if blocks after the first may be skipped: what the first block and the others added in the last
+step, for both texts (profiles.first_block)."""
 
 CLIP_TOKENS = 257
-"""Of a picture that a ViT-H/14 saw at 224x224, in transformers whose configuration does not count them."""
+"""Tokens of a picture from a ViT-H/14 at 224x224, for transformers whose configuration does not give the number."""
 
 FLOAT8_WEIGHTS_SHARE = 0.6
-"""Of a transformer's bf16 weights, where its blocks' layers are float8: 21 GB of 33 were measured, work included."""
+"""The size of a transformer with float8 layers relative to bf16: 21 GB of 33 were measured, including working
+memory."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Estimates for one model."""
+    """Estimates of the memory that one model needs."""
 
     loader: Loader
 
     def needs(self, take: Take) -> tuple[Need, ...]:
-        """Of each component that the take needs."""
+        """The need of each of the model's components for a take."""
         return tuple(
             Need(
                 name,
@@ -70,12 +71,12 @@ class Budget:
 
     @cached_property
     def transformers_bytes(self) -> int:
-        """Of their weights, all of them, as they are read."""
+        """Bytes of the weights of all transformers, as they are loaded."""
         names = (name for name in self.loader.checkpoint.components if name.startswith("transformer"))
         return sum(map(self.loader.weights_bytes, names))
 
     def working(self, component: str, take: Take) -> int:
-        """Bytes that a component's work needs besides its weights."""
+        """Bytes that a component needs besides its weights while it computes."""
         if component.startswith("transformer"):
             config = self.loader.checkpoint.transformer
             widened = FEED_FORWARD_BYTES * config.width + WIDENED_BYTES * config.ffn_dim
@@ -87,7 +88,7 @@ class Budget:
         return ENCODER_WORKING_BYTES
 
     def kept(self, component: str, take: Take) -> int:
-        """Bytes that a component keeps of a shot while others work."""
+        """Bytes of results that a component keeps for a take while others compute."""
         if not component.startswith("transformer"):
             return 0
         config = self.loader.checkpoint.transformer
@@ -98,7 +99,7 @@ class Budget:
         return CONTEXTS * keys_and_values * ELEMENT_BYTES + remembered
 
     def beside_weights(self, component: str, take: Take) -> int:
-        """Bytes that a component needs beside its weights while it works."""
+        """Bytes that a component needs besides its weights: `kept` and `working`."""
         return self.kept(component, take) + self.working(component, take)
 
     def _weights(self, component: str, take: Take) -> int:
@@ -106,7 +107,7 @@ class Budget:
         return int(read * FLOAT8_WEIGHTS_SHARE) if component.startswith("transformer") and _is_float8(take) else read
 
     def _can_stream(self, component: str, take: Take) -> bool:
-        """What is quantised as it arrives stays on the device."""
+        """Whether its blocks can be streamed. Weights that are quantised on the device stay there."""
         return component in BLOCKS and not (component.startswith("transformer") and _is_float8(take))
 
 
@@ -119,7 +120,7 @@ def latent_shape(checkpoint: Checkpoint, take: Take) -> tuple[int, ...]:
 
 
 def tokens_of(checkpoint: Checkpoint, take: Take) -> int:
-    """Of a take, as a transformer counts them."""
+    """The number of tokens of a take."""
     vae, patch = checkpoint.vae, checkpoint.transformer.patch_size
     return token_count(take, vae.scale_factor_spatial * patch[1], vae.scale_factor_temporal)
 

@@ -1,4 +1,4 @@
-"""Which components are on the device: loaded when needed, kept while there is room, freed when there is not."""
+"""The components on the device: loaded when needed, kept while there is room."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _log = logger(__name__)
 class LoadedComponents:
     """The components of one model on one device.
 
-    Where memory is short the component that was used longest ago is freed, and read again from its file, which the
-    system keeps in its cache, when it is needed: the text encoder is gone before the transformer comes, and of two
-    experts one is there at a time. What fits stays, so a second take loads nothing.
+    If memory is short, the least recently used component is freed. It is read again when it is needed, usually from the
+    system's page cache. So the text encoder makes room for the transformer, and one expert for the other. What fits
+    stays, so a second take loads nothing.
     """
 
     def __init__(self, loader: Loader, device: torch.device) -> None:
@@ -32,15 +32,15 @@ class LoadedComponents:
         self._forms: dict[str, str] = {}
 
     def holds(self, component: str, placement: ComponentPlacement = AS_LOADED) -> bool:
-        """Whether a component is on the device now, in the form in which it would arrive."""
+        """Whether a component is on the device in the form of `placement`."""
         return component in self._modules and self._forms[component] == placement.form
 
     def module(
         self, component: str, working_bytes: int, listen: Listen, placement: ComponentPlacement = AS_LOADED
     ) -> torch.nn.Module:
-        """A component on the device, with room for `working_bytes` of what its work needs besides weights.
+        """A component on the device, with room for `working_bytes` besides its weights.
 
-        One that is there in another form is freed and read again.
+        If it is there in another form, it is freed and loaded again.
         """
         if component in self._modules and not self.holds(component, placement):
             del self._modules[component]
@@ -52,7 +52,7 @@ class LoadedComponents:
 
     @property
     def bytes(self) -> int:
-        """What its components take on the device; float8 weights are buffers."""
+        """The bytes of all components on the device, including buffers: float8 weights are buffers."""
         return sum(
             tensor.nbytes
             for module in self._modules.values()
@@ -61,7 +61,7 @@ class LoadedComponents:
         )
 
     def free(self, *components: str) -> None:
-        """Have these no longer on the device."""
+        """Free these components."""
         for component in components:
             self._modules.pop(component, None)
         self._return_memory()
@@ -87,7 +87,7 @@ class LoadedComponents:
         while (free := free_device_bytes(self.device)) < needed:
             oldest = next((name for name in self._modules if name != component), None)
             if oldest is None:
-                return  # it may still fit: the need is an estimate
+                return  # it may fit anyway: `needed` is an estimate
             del self._modules[oldest]
             self._return_memory()
             _log.info("%s is freed: %s needs %.1f GB, %.1f GB were free", oldest, component, needed / 1e9, free / 1e9)
@@ -98,14 +98,14 @@ class LoadedComponents:
             torch.cuda.empty_cache()
 
 
-def available_bytes(device: torch.device, residence: LoadedComponents) -> int:
-    """What a model could have: what is free, and what its components have already; 0 where that is unknown."""
+def available_bytes(device: torch.device, loaded: LoadedComponents) -> int:
+    """Bytes that a model can use: free ones, and those of its loaded components. 0 if unknown."""
     free = free_device_bytes(device)
-    return free + residence.bytes if free else 0
+    return free + loaded.bytes if free else 0
 
 
 def free_device_bytes(device: torch.device) -> int:
-    """Bytes that can still be had on the device; 0 where a system does not say, so that one component is kept."""
+    """Free bytes on the device. 0 if the system does not report them; then only one component is kept."""
     if device.type == "cuda":
         allocated, reserved = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
         free, total = torch.cuda.mem_get_info(device)

@@ -1,4 +1,4 @@
-"""How a model is fitted into a device's memory: chosen from estimates before anything is loaded. Needs no torch."""
+"""Chooses how a model is fitted into a device's memory, from estimates, before anything is loaded. Needs no torch."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 RESERVE = 0.05
-"""Share of the free memory that is left alone: allocators do not fill it to the last byte."""
+"""The share of free memory that is left unused: allocators cannot fill it completely."""
 
 
 class MemoryStep(StrEnum):
-    """What is given up for memory, the least first.
+    """Levels of saving memory, the cheapest first.
 
-    RESIDENT: nothing; every component stays on the device.
-    FREED:    the component that was used longest ago makes room for the next: the text encoder is gone before the
-              transformer comes.
-    STREAMED: the blocks of transformers and text encoder stay in host memory and come to the device one by one, each
-              copied while the one before it works.
-    The first three compute the same, but that a streamed transformer is diffusers' own: where wan-render's forward is
-    used for a resident one (WAN_RENDER_KERNELS=auto), the two differ by rounding.
-    TILED:    as STREAMED, and the VAE works on overlapping tiles. It changes pixels (see docs/memory.md), so it is
-              used only where it is asked for by name.
+    RESIDENT: every component stays on the device.
+    FREED:    the least recently used component makes room for the next.
+    STREAMED: the blocks of transformers and text encoder stay in host memory. Each is copied to the device while the
+              one before it computes.
+    TILED:    like STREAMED, and the VAE works on overlapping tiles. It changes pixels (see docs/memory.md), so it is
+              only used if it is set by name.
+    The first three give the same pixels, with one exception: a streamed transformer uses diffusers' forward. If a
+    resident one would use wan-render's (WAN_RENDER_KERNELS=auto), the two differ by rounding.
     """
 
     RESIDENT = "resident"
@@ -35,9 +34,12 @@ LOSSLESS = (MemoryStep.RESIDENT, MemoryStep.FREED, MemoryStep.STREAMED)
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes of a component's weights on the device, and of what its work needs besides. can_stream: it has blocks.
+    """The memory that a component needs, in bytes.
 
-    kept: bytes of what it computes once for a shot, which stay while other components work.
+    weights:    of its weights on the device.
+    working:    besides the weights, while it computes.
+    can_stream: whether its blocks can be streamed.
+    kept:       of results that stay for a take while other components compute.
     """
 
     component: str
@@ -48,14 +50,14 @@ class Need:
 
     @property
     def alone(self) -> int:
-        """Bytes that it needs at once with no other component on the device."""
+        """Bytes that it needs if no other component is on the device."""
         return self.weights + self.kept + self.working
 
 
 @dataclass(frozen=True)
 class MemoryFit:
-    """What was chosen. streamed: the components whose blocks stay in host memory. spare: bytes of the device that are
-    left over where everything is resident."""
+    """The chosen level. streamed: the components whose blocks stay in host memory. spare: bytes of the device that are
+    left if everything is resident, else 0."""
 
     step: MemoryStep
     streamed: frozenset[str] = frozenset()
@@ -69,10 +71,10 @@ class MemoryFit:
 def choose(
     asked: MemoryStep | None, tighter: int, needs: Sequence[Need], free: int, *, may_stream: bool = True
 ) -> MemoryFit:
-    """The fit that is asked for by name, or else the first that the estimates allow in `free` bytes (0: unknown);
-    then `tighter` steps further, as far as there are lossless ones.
+    """The level `asked` for, or else the first that fits into `free` bytes (0: unknown) by the estimates. Then
+    `tighter` levels further, but at most STREAMED.
 
-    may_stream: whether blocks may be streamed without being asked for: not where the device is the host.
+    may_stream: whether blocks may be streamed automatically. False if the device is the CPU.
     """
     usable = int(free * (1 - RESERVE))
     step = asked or _first_that_fits(needs, usable, may_stream=may_stream)
@@ -84,7 +86,7 @@ def choose(
         return MemoryFit(step)
     with_blocks = [need for need in needs if need.can_stream]
     too_large = [need for need in with_blocks if need.alone > usable]
-    # By name, or after the estimates proved wrong, everything is streamed that can be.
+    # If the level is set by name, or the estimates were too low, stream every component that can be streamed.
     streamed = too_large if asked is None and not tighter else with_blocks
     return MemoryFit(step, frozenset(need.component for need in streamed))
 
@@ -97,5 +99,5 @@ def _first_that_fits(needs: Sequence[Need], usable: int, *, may_stream: bool) ->
 
 
 def _together(needs: Sequence[Need]) -> int:
-    """Bytes that all of them need at once, of which one works at a time."""
+    """Bytes that all components need together, if one of them computes at a time."""
     return sum(need.weights + need.kept for need in needs) + max(need.working for need in needs)

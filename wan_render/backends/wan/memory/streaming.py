@@ -1,6 +1,6 @@
-"""A component whose blocks stay in host memory: each comes to the device while the one before it works.
+"""Streams a component: its blocks stay in host memory, and each is copied to the device while the one before computes.
 
-The same weights, in the same layers, in the same order: the numbers are those of the component as a whole.
+Weights, layers and their order are the same, so the results are the same as without streaming.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import torch
 from wan_render.backends.wan.profiles.accelerator import ComponentPlacement, component_bytes
 
 BLOCKS = {"transformer": "blocks", "transformer_2": "blocks", "text_encoder": "encoder.block"}
-"""Where the blocks of a component are, one called after the other by a loop over them."""
+"""Where a component has its blocks, over which its forward loops."""
 
 _ALIGNMENT = 256
-"""Bytes: of each tensor in a block's memory; enough for every kernel."""
+"""Alignment of each tensor in a block's memory, in bytes. Enough for every kernel."""
 
 
 def streamed(component: str) -> ComponentPlacement:
-    """How a component comes when its blocks are streamed."""
+    """The placement of a component with streamed blocks."""
     path = BLOCKS[component]
     return ComponentPlacement(
         "streamed",
@@ -31,9 +31,9 @@ def streamed(component: str) -> ComponentPlacement:
 
 
 class StreamedBlocks(torch.nn.ModuleList):
-    """Blocks in host memory. A loop over them finds each on the device, in one of two slots that they take in turn.
+    """Blocks in host memory. A loop over them finds each on the device, in one of two alternating buffers.
 
-    To be looped over from its first to its last block by one thread, on one stream of the device.
+    Loop over all blocks in order, in one thread, on one stream of the device.
     """
 
     def __init__(self, blocks: torch.nn.ModuleList, device: torch.device) -> None:
@@ -46,7 +46,7 @@ class StreamedBlocks(torch.nn.ModuleList):
         self._copies = cuda.Stream(device) if device.type == "cuda" else None
 
     def __iter__(self) -> Iterator[torch.nn.Module]:
-        """Each block with its weights on the device; they leave it when the next is asked for."""
+        """Yield each block with its weights on the device, until the next is requested."""
         self._fetch(0)
         for index, block in enumerate(self._modules.values()):
             if block is None:
@@ -66,13 +66,13 @@ class StreamedBlocks(torch.nn.ModuleList):
 
 @dataclass(frozen=True)
 class _Packed:
-    """A block's tensors in one piece of host memory, each with its place in it."""
+    """A block's tensors packed into one piece of host memory, each with its offset."""
 
     host: torch.Tensor
     places: tuple[tuple[torch.Tensor, int], ...]
 
     def lie_in(self, memory: torch.Tensor) -> None:
-        """Let the block use what lies at these places of `memory`."""
+        """Point the block's tensors to their offsets in `memory`."""
         for tensor, offset in self.places:
             part = memory[offset : offset + tensor.nbytes]
             tensor.data = part.view(tensor.dtype).view(tensor.shape)
@@ -80,7 +80,7 @@ class _Packed:
 
 @dataclass(frozen=True)
 class _Slot:
-    """Memory of the device for one block. copied: what lies in it is whole; used: nobody needs it any more."""
+    """Device memory for one block. copied: event after a copy to it. used: event after the last use of its content."""
 
     memory: torch.Tensor
     copied: Any
@@ -88,17 +88,17 @@ class _Slot:
 
     @classmethod
     def on(cls, device: torch.device, size: int) -> _Slot:
-        """A slot of `size` bytes."""
+        """A buffer of `size` bytes."""
         memory = torch.empty(size, dtype=torch.uint8, device=device)
         if device.type != "cuda":
             return cls(memory, None, None)
         cuda: Any = torch.cuda
         slot = cls(memory, cuda.Event(), cuda.Event())
-        slot.released()  # work that was given this memory before may not have ended yet
+        slot.released()  # earlier work may still use this memory
         return slot
 
     def fill(self, host: torch.Tensor, stream: torch.cuda.Stream | None) -> None:
-        """Begin to copy, once what used the slot before is done."""
+        """Start to copy when the last use of the buffer has ended."""
         part = self.memory[: host.numel()]
         if stream is None:
             part.copy_(host)
@@ -109,18 +109,18 @@ class _Slot:
             self.copied.record(stream)
 
     def arrived(self) -> None:
-        """Have the work that follows wait for the copy."""
+        """Let later work on the device wait for the copy."""
         if self.copied is not None:
             torch.cuda.current_stream(self.memory.device).wait_event(self.copied)
 
     def released(self) -> None:
-        """The slot may be filled again once the work so far is done."""
+        """Allow the buffer to be filled when the work so far has ended."""
         if self.used is not None:
             self.used.record(torch.cuda.current_stream(self.memory.device))
 
 
 def _placed(module: Any, path: str, device: torch.device) -> torch.nn.Module:
-    """All but the blocks on the device; the blocks in host memory, to be streamed."""
+    """The module with its blocks in host memory, to be streamed, and the rest on the device."""
     owner_path, _, name = path.rpartition(".")
     owner, blocks = module.get_submodule(owner_path), module.get_submodule(path)
     setattr(owner, name, torch.nn.ModuleList())
@@ -131,7 +131,8 @@ def _placed(module: Any, path: str, device: torch.device) -> torch.nn.Module:
 
 
 def _packed(block: torch.nn.Module, *, pin: bool) -> _Packed:
-    """The block's tensors moved together, so that one copy takes them all; pinned, so that it runs beside the work."""
+    """The block with its tensors packed, so that one copy moves them all. Pinned memory lets it overlap with the
+    work."""
     places, size = [], 0
     for tensor in (*block.parameters(), *block.buffers()):
         places.append((tensor, size))
@@ -145,6 +146,6 @@ def _packed(block: torch.nn.Module, *, pin: bool) -> _Packed:
 
 
 def _device_bytes(blocks: torch.nn.Module, whole: int) -> int:
-    """What is on the device: all but the blocks, and two slots."""
+    """Bytes on the device: everything except the blocks, and two buffers."""
     sizes = [component_bytes(block) for block in blocks.children()]
     return whole - sum(sizes) + 2 * max(sizes)

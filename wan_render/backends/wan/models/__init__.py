@@ -1,1 +1,1 @@
-"""What is known of each Wan model without loading it: numbers, sizes, limits. Needs no torch."""
+"""What is known about each Wan model without loading it: numbers, sizes, limits. Needs no torch."""

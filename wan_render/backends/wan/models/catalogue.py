@@ -1,4 +1,4 @@
-"""The Wan models that a storyboard may name, and the models used where it names none. Needs no torch."""
+"""The Wan models that a storyboard may name, and the default models. Needs no torch."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:  # few texts are long enough to be read
     from wan_render.backends.wan.models.text_reading import TextReader
 
 BETWEEN_480P_AND_720P = sqrt(832 * 480 * 1280 * 720)
-"""Pixels: below it a raster is nearer to 480p, in proportion, above it to 720p."""
+"""The geometric mean of the pixels of 480p and 720p. A raster is closer to one of them below, to the other above it."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The published models; local folders are identified by what `cache` knows of their files."""
+    """The published models and local folders. cache: remembers the digests of folders' files."""
 
     cache: FactCache
     _readers: dict[str, TextReader] = field(default_factory=dict, repr=False, compare=False)
@@ -41,11 +41,11 @@ class Catalogue:
         return official.BY_NAME[name].card()
 
     def folder(self, folder: Path) -> ModelCard:
-        """The card of a local folder of weights. Raises InputError where it is no whole model of a known kind."""
+        """The card of a local folder of weights. Raises InputError unless it is a complete model of a known kind."""
         return folder_card(folder, self.cache)
 
     def default(self, kind: ShotKind, size: Size) -> ModelCard:
-        """The model for a shot that names none; I2V has one for each raster."""
+        """The default model for a kind of shot. I2V has one for 480p and one for 720p."""
         if kind is ShotKind.FLF2V:
             return official.FLF2V_14B.card()
         if kind is ShotKind.T2V:
@@ -54,7 +54,7 @@ class Catalogue:
         return (official.I2V_14B_480P if is_small else official.I2V_14B_720P).card()
 
     def reading(self, card: ModelCard, text: str) -> TextReading | None:
-        """By the tokenizer in the model's folder, where it is here."""
+        """How the model's tokenizer reads a text; None if the tokenizer is not on this machine."""
         from wan_render.backends.wan.models.text_reading import TextReader
 
         if card.identity not in self._readers:
@@ -62,11 +62,12 @@ class Catalogue:
         return self._readers[card.identity].reading(text)
 
     def lora_fit(self, card: ModelCard, file: Path) -> LoraFit:
-        """How a LoRA's file fits a model. Raises InputError where it does not."""
+        """How a LoRA file fits a model. Raises InputError if it does not."""
         return lora_fit(card, file)
 
     def published_fit(self, card: ModelCard, lora: PublishedLora) -> LoraFit | None:
-        """How a published LoRA fits a model, where its file is here; a damaged one is told when it is read."""
+        """How a published LoRA fits a model; None if its file is not here or is damaged. Damage raises an error when
+        the file is applied."""
         file = lora_file(lora)
         with suppress(InputError):
             return lora_fit(card, file) if file is not None else None

@@ -1,7 +1,7 @@
-"""Published LoRAs that models were distilled into, to be sampled in 4 steps without guidance: for drafts.
+"""Published distilled LoRAs for drafts: 4 steps without guidance.
 
-From LightX2V, Apache-2.0. Commits and SHA-256 are those that the hub shows for the files; the I2V one for Wan 2.1 and
-the low-noise I2V one for Wan 2.2 are one file under two names.
+By LightX2V, Apache-2.0. Commits and SHA-256 are those on the hub. The I2V LoRA for Wan 2.1 and the low-noise I2V LoRA
+for Wan 2.2 are the same file under two names.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ I2V_2_1 = (
         "wan2.1_i2v_lora_rank64_lightx2v_4step.safetensors",
     ),
 )
-"""Made for I2V-14B at 480p. None is published for the 720p model and for FLF2V-14B, whose layers are the same, one by
-one: their drafts use it too."""
+"""Made for I2V-14B at 480p. None is published for the 720p model and for FLF2V-14B. Their layers are the same, so their
+drafts use it as well."""
 
 T2V_2_1 = (
     PublishedLora(

@@ -1,5 +1,5 @@
-"""What a take must be for a model: refused in words here, where diffusers would round, stretch or ignore. And how many
-tokens it then has. Needs no torch."""
+"""The limits of a model's takes, and their number of tokens. A take beyond a limit is refused; diffusers would round,
+stretch or ignore something. Needs no torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wan_render.take import ShotKind, Take
 
 
 def require_possible(take: Take, plates: TakeInputs, card: ModelCard) -> None:
-    """Raise RenderError with everything about the take that the model cannot do as asked."""
+    """Raise RenderError with everything in the take that the model cannot do."""
     if problems := [*_take_problems(take, card), *_plate_problems(take, plates)]:
         raise RenderError(*problems)
 
@@ -51,7 +51,7 @@ def _sampling_problems(take: Take, card: ModelCard) -> Iterator[Problem]:
         yield Problem(card.name, f"shift is {sampling.shift}", "expected more than 0")
     if sampling.profile not in VARIANTS:
         allowed = f"allowed: {', '.join(VARIANTS)}"
-        yield Problem(card.name, f"there is no profile '{sampling.profile}'", allowed)
+        yield Problem(card.name, f"unknown profile '{sampling.profile}'", allowed)
     elif sampling.variant not in VARIANTS[sampling.profile]:
         yield Problem(card.name, f"profile '{sampling.profile}' has no variant '{sampling.variant}'")
 
@@ -70,6 +70,7 @@ def _is_strange(picture: Pixels, take: Take) -> bool:
 
 
 def token_count(take: Take, cell: int, frame_step: int = 4) -> int:
-    """Of one prediction. cell: edge of a token in pixels; frame_step: frames in a latent frame, one deep in a token."""
+    """The number of tokens of a prediction. cell: the edge of a token in pixels. frame_step: frames per latent
+    frame."""
     latent_frames = (take.frames - 1) // frame_step + 1
     return latent_frames * (take.size.height // cell) * (take.size.width // cell)

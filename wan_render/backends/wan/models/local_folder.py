@@ -1,4 +1,4 @@
-"""The card of a local folder of weights: which published model it is like, and its identity."""
+"""The card of a local folder of weights: the published model that it resembles, and its identity."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from wan_render.model_card import KindDefaults, ModelCard, Resemblance
 from wan_render.take import ShotKind
 
 WEIGHTS_FORM = "wan-weights/1"
-"""Tag and version of the identity of a folder of weights."""
+"""Tag and version of the digest of a folder of weights."""
 
 HASHED_AT_ONCE = 4
-"""Files of a folder: four threads took 12.7 s for 49 GB."""
+"""How many files are hashed at once. Four threads took 12.7 s for 49 GB."""
 
 WIDTH_OF_1_3B = 1536
 SHIFT_OF_480P = 3.0
 
 CONVERTERS_SHIFT = 3.0
-"""What diffusers' converter of Wan's checkpoints saves with every model but FLF2V, whatever the model's own shift is
-(scripts/convert_wan_to_diffusers.py): it says nothing of a model."""
+"""The shift that diffusers' converter saves with every model except FLF2V, whatever the model's own shift is
+(scripts/convert_wan_to_diffusers.py). So it says nothing about a model."""
 
 
 def folder_card(folder: Path, cache: FactCache) -> ModelCard:
-    """The card of a folder; its numbers are those of the published model it is built like, but for a shift of its own:
-    one that is neither that model's nor the converter's.
+    """The card of a folder. Its numbers are those of the published model that it resembles. The shift is the folder's
+    own if it is neither that model's nor the converter's.
 
-    Every file that decides pixels is hashed once (`cache`), tens of gigabytes for a real model.
-    Raises InputError where the folder holds no whole model of a known kind.
+    Every file that decides pixels is hashed once and cached: tens of gigabytes for a real model. Raises InputError
+    unless the folder holds a complete model of a known kind.
     """
     checkpoint = read_checkpoint(folder)
     published = resembled(checkpoint)
@@ -67,7 +67,7 @@ def _with_shift(kinds: Mapping[ShotKind, KindDefaults], resembles: Resemblance) 
 
 
 def weights_digest(checkpoint: Checkpoint, cache: FactCache) -> str:
-    """64 hex digits over the bytes of every file that decides pixels, and their places in the folder."""
+    """SHA-256 over the contents and relative paths of all files that decide pixels: 64 hex digits."""
     try:
         files = list(checkpoint.files())
         with ThreadPoolExecutor(HASHED_AT_ONCE) as threads:
@@ -79,7 +79,7 @@ def weights_digest(checkpoint: Checkpoint, cache: FactCache) -> str:
 
 
 def resembled(checkpoint: Checkpoint) -> Official:
-    """The published model that the checkpoint is built like. Raises InputError for an unknown build."""
+    """The published model that the checkpoint resembles. Raises InputError if there is none."""
     index, transformer = checkpoint.index, checkpoint.transformer
     if index.expand_timesteps and not checkpoint.has_two_experts and not checkpoint.has_image_encoder:
         return official.TI2V_5B
@@ -102,9 +102,9 @@ def resembled(checkpoint: Checkpoint) -> Official:
 
 
 def _with_clip(checkpoint: Checkpoint) -> Official:
-    """Only FLF2V has position embeddings over two pictures' tokens. The two I2V models are built alike: the shift that
-    their scheduler was saved with is all that may tell them apart, and diffusers' converter saves 3 with both. A
-    storyboard that wants 5 for a 720p folder says so."""
+    """The published model with CLIP that a checkpoint resembles. Only FLF2V has position embeddings for two pictures.
+    The two I2V models differ only in the shift of their scheduler, and diffusers' converter saves 3 for both. A
+    storyboard can set the shift 5 for a 720p folder."""
     if checkpoint.transformer.pos_embed_seq_len is not None:
         return official.FLF2V_14B
     is_480p = checkpoint.flow_shift is None or checkpoint.flow_shift <= SHIFT_OF_480P

@@ -17,11 +17,11 @@ NEGATIVE = (
     "丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，手指融合，静止不动的画面，"
     "杂乱的背景，三条腿，背景人很多，倒着走"
 )
-"""`sample_neg_prompt` of both repositories' shared_config.py. Wan 2.1 puts words before it for shots with keyframes;
-Wan 2.2 takes it over as it is for every kind of shot."""
+"""`sample_neg_prompt` in shared_config.py of both repositories. Wan 2.1 prepends words to it for shots with keyframes;
+Wan 2.2 uses it unchanged."""
 
 SHAKING, CUTTING = "镜头晃动，", "镜头切换，"
-"""What Wan 2.1 puts before it: the former in wan_i2v_14B.py, both in wan_flf2v_14B.py."""
+"""What Wan 2.1 prepends to it: the first in wan_i2v_14B.py, both in wan_flf2v_14B.py."""
 
 NO_FLF2V_NEGATIVE = "Wan 2.2 publishes no negative prompt for shots between two keyframes: the shared one is used"
 
@@ -38,16 +38,17 @@ SIZES_704P = frozenset({Size(1280, 704), Size(704, 1280)})
 class Official:
     """One published model.
 
-    repository: on the hub; ModelScope has it under the same name.
+    repository: on the hub. ModelScope has it under the same name.
     guidance:   one value for each expert, high noise first: two values mean two transformers.
-    disk_bytes: of its weights, after `models pull`; the tokenizer adds some megabytes.
-    sizes:      what Wan's own code accepts for it. FLF2V-14B is documented for 720p only and accepts 480p; rendering
-                it at 480p is this project's default, and a warning that everybody gets is read by nobody.
-    work:       (linear, attention) work of one forward against the 14B at equal tokens: layers·width² and layers·width.
-    heads:      of its attention; several devices share them.
-    distilled:  LoRAs for drafts; none is known for the small models.
-    before_negative: what its configuration puts before the shared negative prompt.
-    lacks_negative: kinds of shots for which no negative prompt is published.
+    disk_bytes: of its weights, after `models pull`. The tokenizer adds some megabytes.
+    sizes:      the sizes that Wan's code accepts. FLF2V-14B is documented only for 720p, but accepts 480p. Since 480p
+                is this project's default, there is no warning about it.
+    work:       linear and attention work of one forward relative to the 14B at the same number of tokens: layers·width²
+                and layers·width.
+    heads:      the number of its attention's heads; several devices share them.
+    distilled:  LoRAs for drafts. None is known for the small models.
+    before_negative: what its configuration prepends to the shared negative prompt.
+    lacks_negative:  kinds of shots for which no negative prompt is published.
     """
 
     name: str
@@ -69,7 +70,7 @@ class Official:
 
     @property
     def identity(self) -> str:
-        """`repo@revision` as declared; the commit that it resolves to is recorded beside a take."""
+        """`repo@revision` as declared. The commit that it resolves to is in a take's record."""
         return f"{self.repository}@main"
 
     def card(self) -> ModelCard:
@@ -94,7 +95,7 @@ class Official:
 
     @property
     def licence(self) -> Licence:
-        """Of its weights, as its page on the hub says; the README of its code says the same of code and models."""
+        """The licence of its weights, from its page on the hub. The README of its code says the same."""
         generation = self.name.partition("-")[0].capitalize()
         said_in = (f"https://huggingface.co/{self.repository}", f"https://github.com/Wan-Video/{generation}")
         return Licence("Apache-2.0", said_in)
@@ -182,7 +183,7 @@ T2V_A14B = Official(
     sizes=SIZES_480P | SIZES_720P,
     distilled=distilled.T2V_2_2,
 )
-TI2V_5B = Official(  # its pipeline takes a last image and ignores it without a word: no FLF2V
+TI2V_5B = Official(  # no FLF2V: its pipeline accepts a last image but silently ignores it
     "wan2.2-ti2v-5b",
     "Wan-AI/Wan2.2-TI2V-5B-Diffusers",
     (ShotKind.T2V, ShotKind.I2V),
@@ -193,7 +194,7 @@ TI2V_5B = Official(  # its pipeline takes a last image and ignores it without a 
     sizes=SIZES_704P,
     rate=Fraction(24),
     trained_frames=121,
-    size_multiple=32,  # its VAE is 16 times smaller each way, and the transformer joins 2x2 of its pixels
+    size_multiple=32,  # its VAE scales by 1/16, and the transformer patches 2x2 latent pixels
     work=(0.27, 0.45),
     heads=24,
 )

@@ -1,4 +1,4 @@
-"""How a model's own tokenizer reads a text, where it is on this machine. Needs no torch."""
+"""How a model's tokenizer reads a text, if the tokenizer is on this machine. Needs no torch."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from wan_render.model_card import ModelCard, TextReading
 from wan_render.plan.prompt_length import about_tokens, from_word
 
 KIND = "text-reading/1"
-"""The kind under which the reading of a text by a tokenizer is cached."""
+"""The kind of the cached readings of texts."""
 
 FAR_BELOW = 3
-"""A tokenizer of 256,000 words takes half a second to load. It is not asked where the estimate is this many times
-below the limit: no text in words is so far off."""
+"""Loading a tokenizer of 256,000 words takes half a second. It is skipped if the estimate is this many times below the
+limit: no real text is that far off."""
 
 _BYTES = "ByT5Tokenizer"
-"""The one class that has no vocabulary: a token is a byte."""
+"""The only class without a vocabulary: a token is a byte."""
 
 
 @dataclass(frozen=True)
 class TextReader:
-    """Reads texts for one model. folder: of its tokenizer; None where that is not on this machine."""
+    """Reads texts for one model. folder: of its tokenizer; None if it is not on this machine."""
 
     folder: Path | None
     limit: int
@@ -36,13 +36,13 @@ class TextReader:
 
     @classmethod
     def of(cls, card: ModelCard, cache: FactCache) -> TextReader:
-        """The reader of a model, wherever its weights lie."""
+        """The reader for a model, in its folder of weights if it has one."""
         weights = weights_folder(card)
         return cls(weights / "tokenizer" if weights is not None else None, card.prompt_tokens, cache)
 
     def reading(self, text: str) -> TextReading | None:
-        """What the tokenizer makes of a text; None where it is not here or cannot be read, and where the text is
-        plainly short enough. What it once said is remembered."""
+        """How the tokenizer reads a text. None if the tokenizer is missing or unreadable, or if the text is clearly
+        short enough. Readings are cached."""
         if self.folder is None:
             return None
         if self._class == _BYTES:
@@ -91,14 +91,14 @@ def _read_words(file: Path, text: str, limit: int) -> TextReading | None:
 
 @lru_cache(maxsize=4)
 def _tokenizer(file: Path) -> Any | None:
-    """A tokenizer that neither cuts nor pads; None where there is no library for it, or it is damaged."""
+    """A tokenizer without truncation and padding. None if its library is missing or its file is damaged."""
     if find_spec("tokenizers") is None:
         return None
     from tokenizers import Tokenizer
 
     try:
         tokenizer = Tokenizer.from_file(str(file))
-    except Exception:  # noqa: BLE001 - the library raises nothing narrower; the renderer says what is wrong with the file
+    except Exception:  # noqa: BLE001 - the library raises nothing narrower; the renderer reports the fault of the file
         return None
     tokenizer.no_truncation()
     tokenizer.no_padding()

@@ -1,8 +1,8 @@
-"""The weights of a Wan transformer and their shapes, from its configuration alone: no torch, no weights. And how the
-transformers of the published models are configured, which a plan knows without their files.
+"""The names and shapes of a Wan transformer's weights, from its configuration, and the configurations of the published
+models. Needs no torch and no weights.
 
-As diffusers' WanTransformer3DModel builds them (`models/transformers/transformer_wan.py`); a test holds every name and
-shape against that class, for every published model.
+They follow diffusers' WanTransformer3DModel (`models/transformers/transformer_wan.py`). A test compares all names and
+shapes with that class, for every published model.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ PUBLISHED_BUILDS = {
     official.T2V_A14B.identity: T2V_14B,
     official.TI2V_5B.identity: TI2V_5B,
 }
-"""By the identity of each published model; a model with two transformers has two of one build.
+"""By the identity of each published model. If a model has two transformers, both have the same configuration.
 
 Sources: `wan/configs` of Wan-Video/Wan2.1 and Wan2.2, and `scripts/convert_wan_to_diffusers.py` of diffusers.
 """
 
 
 def weight_shapes(config: TransformerConfig) -> Mapping[str, Shape]:
-    """The shape of every weight, by diffusers' name of it."""
+    """The shape of every weight, by its name in diffusers' transformer."""
     block = dict(_block(config))
     blocks = {f"blocks.{number}.{name}": shape for number in range(config.num_layers) for name, shape in block.items()}
     return dict(_outside(config)) | blocks
 
 
 def _outside(config: TransformerConfig) -> Iterator[tuple[str, Shape]]:
-    """What is not in a block."""
+    """The weights outside the blocks."""
     width, out = config.width, config.out_channels or config.in_channels
     yield "scale_shift_table", (1, 2, width)
     yield "patch_embedding.weight", (width, config.in_channels, *config.patch_size)
@@ -63,7 +63,7 @@ def _outside(config: TransformerConfig) -> Iterator[tuple[str, Shape]]:
 
 
 def _image_embedder(name: str, seen: int, config: TransformerConfig) -> Iterator[tuple[str, Shape]]:
-    """What CLIP sees, `seen` features, on its way to the blocks."""
+    """The weights that project CLIP's `seen` features for the blocks."""
     if config.pos_embed_seq_len is not None:
         yield f"{name}.pos_embed", (1, config.pos_embed_seq_len, seen)
     yield from _norm(f"{name}.norm1", seen)

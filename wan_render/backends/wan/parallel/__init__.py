@@ -1,3 +1,3 @@
-"""Several devices render one take: the two predictions of a guided step on two halves of them (`layout.Layout`), the
-tokens of a prediction on the devices of a half (`ulysses`, `sharding`). They meet in a folder (`meeting`) and speak
-through torch.distributed (`joined`)."""
+"""Several devices render one take. Each half of them makes one of the two predictions of a guided step
+(`layout.Layout`), and the devices of a half share its tokens (`ulysses`, `sharding`). They meet in a folder (`meeting`)
+and communicate through torch.distributed (`joined`)."""

@@ -1,4 +1,4 @@
-"""A process's part in a group, from its coming until the take is denoised."""
+"""A process's part in a group, from joining it until the take is denoised."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wan_render.render_values import Group
 
 @dataclass(frozen=True)
 class GroupMember:
-    """The others of a group, for the process whose device this is."""
+    """This process as a member of a group."""
 
     group: Group
     layout: Layout
@@ -26,7 +26,7 @@ class GroupMember:
 
     @contextmanager
     def attended(self) -> Iterator[None]:
-        """Be there for the others. When the leader leaves, it needs nobody any more."""
+        """Inside, the others see this process as present. When the leader leaves, it ends the group."""
         with Meeting(self.group).present():
             try:
                 yield
@@ -36,9 +36,10 @@ class GroupMember:
 
     @contextmanager
     def led(self, context: Context, waiting: Say, joining: Say) -> Iterator[Parallel]:
-        """As the leader: have the others come, and send them what the take is made from. Raises LostPeerError.
+        """The leader's part: wait for the others, join, and send them the encodings. Raises LostPeerError.
 
-        joining: told when all have come; then nothing is, until the last has joined.
+        waiting: called regularly while others are not ready. joining: called once when all are; then nothing is called
+        until the last has joined.
         """
         Meeting(self.group).begin(waiting)
         joining()
@@ -48,8 +49,8 @@ class GroupMember:
 
     @contextmanager
     def followed(self, waiting: Say, joining: Say, *, per_token: bool) -> Iterator[tuple[Context, Parallel] | None]:
-        """As one of the others: what the leader sends; None where it needs nobody. joining: as of `led`.
-        Raises LostPeerError."""
+        """The part of the other members: yields what the leader sends; None if it does not need them. waiting, joining:
+        see `led`. Raises LostPeerError."""
         if not Meeting(self.group).await_leader(waiting):
             yield None
             return

@@ -1,4 +1,4 @@
-"""Several devices as one, for one take: by NCCL between GPUs, by Gloo between CPUs, on this machine only."""
+"""Connects the devices of a group for one take: with NCCL between GPUs, Gloo between CPUs, on this machine only."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from wan_render.errors import MachineError, Problem
 from wan_render.render_values import Group
 
 TIMEOUT = timedelta(seconds=600)
-"""Of one transfer. On a GPU those of a whole step are asked for at once, so it is to be longer than a step; the farm
-takes a step for stalled after as long."""
+"""The time limit of one transfer. On a GPU the transfers of a whole step are queued at once, so it must be longer than
+a step. It equals the farm's limit for a step."""
 
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
@@ -32,7 +32,7 @@ LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 class Joined:
     """The devices of a group while they denoise; see denoise.Parallel.
 
-    everyone: in the order of their ranks. sequence: those that share a prediction with this one; None for nobody.
+    everyone: all of them. sequence: those that share a prediction with this one; None if no other does.
     """
 
     layout: Layout
@@ -42,7 +42,7 @@ class Joined:
     def both(
         self, towards: Callable[[], torch.Tensor], away: Callable[[], torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Each half makes one of them. All get those of the halves' first ranks, so that nobody drifts away."""
+        """Each half makes one prediction. All devices use those of the halves' first ranks, so that none diverges."""
         if self.layout.guidance == 1:
             return towards(), away()
         is_first_half = self.everyone.rank < self.layout.sequence
@@ -50,20 +50,20 @@ class Joined:
         return found[0], found[self.layout.sequence]
 
     def sharded(self, transformer: Any) -> AbstractContextManager[None]:
-        """Within it a prediction is shared with the devices of a half."""
+        """Inside, the tokens of a prediction are shared with the devices of a half."""
         return nullcontext() if self.sequence is None else sharded(transformer, Ulysses(self.sequence))
 
 
 @contextmanager
 def joined(group: Group, layout: Layout, device: torch.device) -> Iterator[Joined]:
-    """Join the others of a group, all of whom are about to; leave them at its end, however that comes about.
+    """Connect to the other devices of a group, which all do the same; disconnect at the end, also after an error.
 
-    Raises LostPeerError where they cannot be reached, MachineError where this torch cannot speak to other processes.
+    Raises LostPeerError if they cannot be reached, MachineError if this build of torch lacks torch.distributed.
     """
     if not distributed.is_available():
         raise MachineError(Problem("torch", "is built without torch.distributed", remedy="install another build"))
     _stay_on_this_machine()
-    hook = sys.excepthook  # which torch wraps, once more for every group
+    hook = sys.excepthook  # torch wraps it, again for every group
     try:
         _join(group, device)
         yield _joined(group, layout, device)
@@ -110,13 +110,13 @@ def _joined(group: Group, layout: Layout, device: torch.device) -> Joined:
 
 
 def _give_up(device: torch.device) -> None:
-    """After a failure the others may never answer: NCCL would wait for them."""
+    """Abort NCCL after a failure: it would wait for others that may never answer."""
     if device.type == "cuda" and distributed.is_initialized():
         distributed.distributed_c10d._abort_process_group()
 
 
 def _stay_on_this_machine() -> None:
-    """Unless the user has said by which network processes are to find each other. NCCL takes a name after = as it is,
-    and one without as a beginning."""
+    """Use the loopback interface, unless the user has set another. NCCL takes a name after = literally, else as a
+    prefix."""
     os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK)
     os.environ.setdefault("NCCL_SOCKET_IFNAME", f"={LOOPBACK}")

@@ -16,18 +16,18 @@ from wan_render.render_values import Group
 from wan_render.take import Take
 
 SEQUENCES = (2, 4, 8)
-"""Over how many devices the tokens of a prediction may be spread."""
+"""The numbers of devices that may share the tokens of a prediction."""
 
 LARGEST = 8
-"""Devices of one group: those of one machine."""
+"""The most devices in a group: those of one machine."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Who does what among `guidance * sequence` devices, by rank.
+    """How `guidance * sequence` devices share a step.
 
-    guidance: 2, where the first half predicts with the prompt and the second with the negative one; else 1.
-    sequence: devices that share the tokens of one prediction: neighbours by rank.
+    guidance: 2 if the first half of the ranks predicts with the prompt and the second with the negative prompt, else 1.
+    sequence: how many neighbouring ranks share the tokens of one prediction.
     """
 
     guidance: int
@@ -35,7 +35,7 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """How many devices there are."""
+        """The number of devices."""
         return self.guidance * self.sequence
 
     def __str__(self) -> str:
@@ -46,24 +46,24 @@ class Layout:
 def layout(take: Take, size: int) -> Layout:
     """How `size` devices, one of `group_sizes`, share a take.
 
-    Guidance is shared first where every expert is guided: each half then computes what one device computes alone, bit
-    for bit, and they exchange one prediction a step.
+    If every expert is guided, the two predictions are shared first. Each half then computes the same bits as a single
+    device, and the halves exchange one prediction per step.
     """
     is_guided = min(take.sampling.guidance) > 1
     return Layout(2, size // 2) if is_guided and size > 1 else Layout(1, size)
 
 
 def group_sizes(take: Take, card: ModelCard) -> tuple[int, ...]:
-    """How many devices can render a take together, ascending: the tokens are spread where each device then has as many
-    of them, and of the heads, as the others."""
+    """The numbers of devices that can render a take, ascending. All devices must get the same number of tokens and of
+    heads."""
     heads = _heads(card)
-    if take.through or heads is None:  # no model renders it; a model that nobody knows
+    if take.through or heads is None:  # joined from other takes, or an unknown model
         return (1,)
     return (1, *_sizes(take, heads, token_count(take, card.size_multiple, card.frame_step)))
 
 
 def require_group(take: Take, card: ModelCard, group: Group) -> Layout:
-    """The layout of a group. Raises RenderError where so many devices cannot share the take."""
+    """The layout of a group. Raises RenderError if this many devices cannot share the take."""
     allowed = group_sizes(take, card)
     if group.size not in allowed or not 0 <= group.rank < group.size:
         found = f"cannot be rendered by device {group.rank} of {group.size}"
@@ -80,7 +80,7 @@ def _sizes(take: Take, heads: int, count: int) -> Iterator[int]:
 
 
 def _heads(card: ModelCard) -> int | None:
-    """Heads of the model's attention. None for a folder that cannot be read: opening it says what is wrong with it."""
+    """The number of heads of the model's attention. None for an unreadable folder; opening it raises the error."""
     if card.folder is None:
         known = official.BY_IDENTITY.get(card.identity)
         return known.heads if known else None
@@ -89,7 +89,8 @@ def _heads(card: ModelCard) -> int | None:
 
 @cache
 def _heads_in(folder: Path) -> int | None:
-    """Read once: a farm asks for every take that is still to come whenever it decides about one."""
+    """The heads of a model in a folder. Cached: whenever a farm decides about one take, it asks for all that are
+    left."""
     try:
         return read_checkpoint(folder).transformer.num_attention_heads
     except InputError:

@@ -1,5 +1,5 @@
-"""How the processes of a group find each other, by files in its folder, before they speak through torch.distributed:
-until then each may load for minutes, fail, or die, and the others are to know."""
+"""How the processes of a group meet, through files in its folder, before they use torch.distributed. Until then each
+may load for minutes, fail or die, and the others must notice."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from wan_render.render_values import Group
 from wan_render.store.take_locks import NOTICE_SECONDS, POLL_SECONDS, if_free, locked
 
 PATIENCE_SECONDS = 900.0
-"""For a device that has not even come: its process may still have to be started, or to free another model."""
+"""How long to wait for a device that has not come: its process may have to start, or to free another model."""
 
 Say = Callable[[], None]
-"""Told at once and then every second by whoever waits."""
+"""Called at once and then every second while waiting."""
 
 
 @dataclass(frozen=True)
 class Meeting:
-    """The group as seen by one of its processes, which is `present`."""
+    """The group as seen by one of its processes. Call the methods inside `present`."""
 
     group: Group
     patience_seconds: float = PATIENCE_SECONDS
 
     @contextmanager
     def present(self) -> Iterator[None]:
-        """Be there, until the end of this or of the process: the others see it by a lock that the kernel frees."""
+        """Inside, the others see this process as present, by a lock that the kernel frees when the process ends."""
         with locked(self._lock(self.group.rank), lambda: None):
             self._mark("came", self.group.rank).touch()
             yield
 
     def begin(self, say: Say) -> None:
-        """The leader is about to denoise: wait until the others are ready, then let all begin.
+        """The leader is ready to denoise: wait until the others are ready, then let all begin.
 
-        Raises LostPeerError where one of them has gone, or does not come.
+        Raises LostPeerError if one of them has gone or does not come.
         """
         deadline = time.monotonic() + self.patience_seconds
         _until(lambda: self._are_ready(deadline), say)
         self._begun.touch()
 
     def await_leader(self, say: Say) -> bool:
-        """Ready: wait until the leader begins; False where it needs nobody, or the whole attempt is over and its folder
-        removed. Raises LostPeerError where the leader has gone."""
+        """This process is ready: wait until the leader begins. False if the leader does not need it, or the attempt is
+        over and its folder removed. Raises LostPeerError if the leader has gone."""
         self._mark("ready", self.group.rank).touch()
         return _until(self._leader_begins, say)
 
@@ -63,7 +63,7 @@ class Meeting:
         return None
 
     def _leader_begins(self) -> bool | None:
-        gone = self._has_gone(0)  # looked at first: a leader says that it is over before it goes
+        gone = self._has_gone(0)  # checked first: a leader marks the group as over before it goes
         if self.group.is_over or not self.group.rendezvous.exists():
             return False
         if gone:
@@ -88,7 +88,7 @@ class Meeting:
 
 
 def _until(look: Callable[[], bool | None], say: Say) -> bool:
-    """What is found by looking again and again."""
+    """Poll until `look` returns a bool; call `say` meanwhile."""
     notice = 0.0
     while (found := look()) is None:
         if time.monotonic() >= notice:
@@ -99,12 +99,12 @@ def _until(look: Callable[[], bool | None], say: Say) -> bool:
 
 
 def lost(group: Group, found: str) -> LostPeerError:
-    """An error that is worth another attempt. found: what is known of the others."""
+    """An error that is worth retrying. found: what is known about the other devices."""
     where = f"device {group.rank} of a group of {group.size}"
-    return LostPeerError(Problem(where, found, remedy="the log of their processes says why; the take is tried again"))
+    return LostPeerError(Problem(where, found, remedy="the log of their processes says why; the take is retried"))
 
 
 def unreachable(group: Group, fault: Exception) -> LostPeerError:
-    """The same, for what torch.distributed has raised."""
+    """The same, for an exception of torch.distributed."""
     said = " ".join(f"{type(fault).__name__}: {fault}".split())[:300]
     return lost(group, f"lost the others ({said})")

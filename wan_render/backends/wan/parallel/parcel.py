@@ -1,4 +1,4 @@
-"""What the leader of a group worked out, as bytes for the others: tensors by name, nothing that could run a program."""
+"""The encodings of a take as bytes, for the other devices of a group: named tensors, no pickles."""
 
 from __future__ import annotations
 

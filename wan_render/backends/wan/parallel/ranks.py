@@ -1,5 +1,5 @@
-"""Processes between which tensors go. Bits are moved and numbers are not added up on the way, so what arrives is the
-same everywhere, whatever the transport."""
+"""Exchanges tensors between processes. Bits are only moved, never summed on the way, so all processes get the same
+values with every transport."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from wan_render.render_values import Group
 
 @dataclass(frozen=True)
 class Ranks:
-    """Some of a group's processes, this one among them, in the order of their ranks.
+    """All or some of a group's processes, including this one, in the order of their ranks.
 
-    group: the whole, of which they may be a part.
-    All of them have to ask for the same, in the same order, with tensors of one shape and type. Where one has died the
-    others get a LostPeerError: at once by Gloo; NCCL notices after `joined.TIMEOUT`, and may end the process instead.
+    All must make the same calls, in the same order, with tensors of one shape and type. If one has died, the others get
+    a LostPeerError: at once with Gloo; with NCCL after `joined.TIMEOUT`, and NCCL may end the process instead.
     """
 
     handle: distributed.ProcessGroup
@@ -29,23 +28,23 @@ class Ranks:
 
     @property
     def rank(self) -> int:
-        """This process's place among them."""
+        """This process's index among them."""
         return self.handle.rank()
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """The number of processes."""
         return self.handle.size()
 
     def gathered(self, own: torch.Tensor) -> torch.Tensor:
-        """(size, …): what each of them gave."""
+        """(size, …): the tensors of all processes."""
         found = own.new_empty((self.size, *own.shape))
         with self._reached():
             distributed.all_gather([_bits(each) for each in found], _bits(own.contiguous()), group=self.handle)
         return found
 
     def exchanged(self, parts: torch.Tensor) -> torch.Tensor:
-        """(size, …) to (size, …): the part that each of them had for this one."""
+        """(size, …) to (size, …): the parts that all processes have for this one."""
         parts = parts.contiguous()
         found = torch.empty_like(parts)
         with self._reached():
@@ -53,7 +52,7 @@ class Ranks:
         return found
 
     def given(self, content: bytes | None) -> bytes:
-        """The content that the first of them gives; the others give None."""
+        """The content from the first process. The others pass None."""
         length = torch.tensor([len(content or b"")], device=self.device)
         with self._reached():
             distributed.broadcast(length, group=self.handle, group_src=0)
@@ -66,7 +65,7 @@ class Ranks:
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
-        """What torch.distributed raises, in our words."""
+        """Translate exceptions of torch.distributed."""
         try:
             yield
         except (torch.OutOfMemoryError, torch.AcceleratorError):  # this device's own
@@ -76,5 +75,5 @@ class Ranks:
 
 
 def _bits(numbers: torch.Tensor) -> torch.Tensor:
-    """The memory of a contiguous tensor; transports know few types."""
+    """The bytes of a contiguous tensor: transports support few types."""
     return numbers.view(-1).view(torch.uint8)

@@ -1,6 +1,6 @@
-"""A transformer that shares its tokens with other devices for one forward, and is as before after it.
+"""Lets a transformer share its tokens with other devices for one forward, and restores it afterwards.
 
-diffusers' own `enable_parallelism` has no way back, and a warm model renders its next take alone.
+diffusers' `enable_parallelism` cannot be undone, and a warm model may render its next take on one device.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from wan_render.backends.wan.profiles.exchange import UNDIVIDED, Exchange
 from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
 
 Rotation = tuple[torch.Tensor, torch.Tensor]
-"""Cosines and sines (1, tokens, 1, features of a head); each number is there twice."""
+"""Cosines and sines (1, tokens, 1, features of a head). Each number occurs twice."""
 
 
 @contextmanager
 def sharded(transformer: Any, exchange: Exchange) -> Iterator[None]:
-    """Within it a forward, called with the same inputs on all devices, gives on all of them what it gives alone."""
+    """Inside, a forward that all devices call with the same inputs gives all of them the result of a single device."""
     if isinstance(transformer, AcceleratedTransformer):
         transformer.exchange = exchange
         try:
@@ -32,7 +32,7 @@ def sharded(transformer: Any, exchange: Exchange) -> Iterator[None]:
     with ExitStack() as undo:
         for hook in _hooks(transformer, exchange):
             undo.callback(hook.remove)
-        for block in transformer.blocks.children():  # a loop over the list itself would fetch streamed blocks
+        for block in transformer.blocks.children():  # a loop over `blocks` would fetch streamed blocks
             own = block.attn1
             undo.callback(own.set_processor, own.processor)
             own.set_processor(ExchangingProcessor(exchange, own.processor))
@@ -40,8 +40,8 @@ def sharded(transformer: Any, exchange: Exchange) -> Iterator[None]:
 
 
 def _hooks(transformer: Any, exchange: Exchange) -> Iterator[Any]:
-    """On diffusers' transformer, where its tokens come in and go out: a timestep of every token, the positions, what
-    the first block is given, and what the last layer gives."""
+    """Hooks on diffusers' transformer where tokens enter and leave it: timesteps of tokens, positions, the input of the
+    first block, and the output of the last layer."""
 
     def own(of_all: torch.Tensor) -> torch.Tensor:
         return exchange.own_tokens(of_all, 1)
@@ -66,10 +66,10 @@ def _hooks(transformer: Any, exchange: Exchange) -> Iterator[Any]:
 
 
 class ExchangingProcessor:
-    """Self-attention as diffusers' WanAttnProcessor computes it, of tokens that other devices have, too."""
+    """Self-attention as in diffusers' WanAttnProcessor, over tokens that are spread over several devices."""
 
     def __init__(self, exchange: Exchange, former: Any) -> None:
-        """former: the processor in whose place this is; its kernel is used."""
+        """former: the processor that this one replaces; its kernel is used."""
         self._exchange = exchange
         self._backend = former._attention_backend
 
@@ -81,7 +81,7 @@ class ExchangingProcessor:
         attention_mask: torch.Tensor | None = None,
         rotary_emb: Rotation | None = None,
     ) -> torch.Tensor:
-        """(1, own tokens, features) of both, by the layers of `attn`."""
+        """(1, own tokens, features) to the same shape, by the layers of `attn`."""
         if encoder_hidden_states is not None or attention_mask is not None or rotary_emb is None:
             raise ValueError("expected a self-attention with positions and no mask")
 
@@ -93,11 +93,11 @@ class ExchangingProcessor:
         query, key, value = (self._exchange.to_heads(part) for part in (query, key, heads(attn.to_v)))
         found = self._exchange.to_tokens(dispatch_attention_fn(query, key, value, backend=self._backend))
         projected: torch.Tensor = attn.to_out[0](found.flatten(2).type_as(hidden_states))
-        return projected  # what follows in diffusers' module is a dropout, which does nothing in eval mode
+        return projected  # diffusers' dropout after it does nothing in eval mode
 
 
 def _rotated(numbers: torch.Tensor, rotation: Rotation) -> torch.Tensor:
-    """Pairs of features, turned by their position's angles."""
+    """Pairs of features, rotated by the angles of their position."""
     cos, sin = rotation[0][..., 0::2], rotation[1][..., 1::2]
     one, other = numbers.view(*numbers.shape[:-1], -1, 2).unbind(-1)
     return torch.stack([one * cos - other * sin, one * sin + other * cos], dim=-1).flatten(-2).type_as(numbers)

@@ -1,5 +1,5 @@
-"""The tokens of a prediction on several devices, after DeepSpeed Ulysses (Jacobs et al. 2023, arXiv:2309.14509):
-between attentions each has an equal run of the tokens, for an attention each has an equal share of the heads."""
+"""Shares the tokens of a prediction as DeepSpeed Ulysses does (Jacobs et al. 2023, arXiv:2309.14509). Between
+attentions each device has an equal run of the tokens; during an attention it has an equal share of the heads."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ class Ulysses:
         return torch.cat(self.ranks.gathered(own).unbind(), dim=dim)
 
     def to_heads(self, part: torch.Tensor) -> torch.Tensor:
-        """See Exchange. Every rank is sent the heads that it attends for."""
+        """See Exchange. Each rank gets its share of the heads."""
         _, tokens, heads, features = part.shape
         by_rank = part[0].view(tokens, self.ranks.size, heads // self.ranks.size, features).transpose(0, 1)
         return self.ranks.exchanged(by_rank).flatten(0, 1).unsqueeze(0)
 
     def to_tokens(self, part: torch.Tensor) -> torch.Tensor:
-        """See Exchange. Every rank is sent its tokens."""
+        """See Exchange. Each rank gets its tokens."""
         _, tokens, heads, features = part.shape
         by_rank = part[0].reshape(self.ranks.size, tokens // self.ranks.size, heads, features)
         return self.ranks.exchanged(by_rank).transpose(0, 1).flatten(1, 2).unsqueeze(0)
 
     def own_heads(self, of_all: torch.Tensor) -> torch.Tensor:
-        """Those that this rank attends for."""
+        """This rank's share of the heads."""
         return self._share(of_all, 0)
 
     def mean(self, of_own: torch.Tensor) -> torch.Tensor:
-        """Of equally many tokens each: the mean of the means, added up here in the order of the ranks."""
+        """The mean of the ranks' means, summed in the order of the ranks. All ranks have equally many tokens."""
         return self.ranks.gathered(of_own).mean(dim=0)
 
     def largest(self, of_own: torch.Tensor) -> torch.Tensor:
-        """The largest of the largest."""
+        """The maximum of the ranks' maxima."""
         return self.ranks.gathered(of_own).amax(dim=0)
 
     def _share(self, of_all: torch.Tensor, dim: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Progress on its way to whoever asked for a take."""
+"""Reports the progress of a take to its listener."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ from wan_render.render_values import Listen, Phase, Progress
 
 
 class Announcer:
-    """Tells one listener what is being done. What interrupts that, such as loading, is followed by saying it again."""
+    """Reports the current phase to one listener. After an interruption, such as loading, the phase is reported
+    again."""
 
     def __init__(self) -> None:
         self._listen: Listen = _ignored
         self._under_way = Progress(Phase.LOADING)
 
     def tell(self, listen: Listen) -> None:
-        """Tell this listener from now on."""
+        """Report to this listener from now on."""
         self._listen = listen
 
     def say(self, progress: Progress) -> None:
-        """This is under way now."""
+        """Report the phase that begins now."""
         self._under_way = progress
         self._listen(progress)
 
     def interrupt(self, progress: Progress) -> None:
-        """This comes between; `resume` follows."""
+        """Report an interruption of the phase. Call `resume` after it."""
         self._listen(progress)
 
     def resume(self) -> None:
-        """What was under way goes on."""
+        """Report that the interrupted phase goes on."""
         self._listen(self._under_way)
 
     def wait(self) -> None:
-        """Others of a group are not ready."""
+        """Report that this rank waits for others of its group."""
         self.say(Progress(Phase.WAITING))
 
     def join(self, steps: int) -> None:
-        """All of a group have come, and join: a part of the first step, for which a farm gives a step's time. One that
-        waits may be silent for less."""
+        """Report that all ranks have come and connect. It counts as a part of the first step: the farm's time limit for
+        a step is longer than that for waiting."""
         self.say(Progress(Phase.STEP, 0, steps))
 
 
 def _ignored(_: Progress) -> None:
-    """Before anybody listens."""
+    """The listener before the first take."""

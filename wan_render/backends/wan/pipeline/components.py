@@ -1,4 +1,4 @@
-"""A model's encoders, VAE and transformers on one device, each as a take needs it."""
+"""A model's encoders, VAE and transformers on one device, each in the form that a take needs."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _log = logger(__name__)
 
 
 class Components:
-    """What a model computes with, on one device. A component is loaded when a take first needs it, in the form that
-    the take's profile, LoRAs and memory fit ask for, and stays while there is room."""
+    """The components of a model on one device. Each is loaded when a take first needs it, in the form that the take's
+    profile, LoRAs and memory fit require, and stays while there is room."""
 
     def __init__(self, model: OpenModel, device: torch.device, progress: Announcer, tighter: int = 0) -> None:
         """tighter: see Workspace."""
@@ -45,44 +45,43 @@ class Components:
         return self._accelerator.leaves_all_to_diffusers
 
     def require(self, profile: Profile) -> None:
-        """Raise DeviceError or MachineError where this device cannot compute a profile."""
+        """Raise DeviceError or MachineError if this device cannot compute a profile."""
         self._accelerator.require(profile)
 
     def expect(self, loras: Iterable[Lora]) -> None:
-        """Takes with these LoRAs follow: transformers then come so that they can be changed."""
+        """Takes with these LoRAs follow, so transformers are loaded in a form that LoRAs can be applied to."""
         self._loras.expect(loras)
 
     def begin_take(self) -> None:
-        """What is recorded from now on is another take's."""
+        """A new take begins; `facts` describes it from now on."""
         self._accelerator.begin_take()
 
     def fit_to(self, take: Take) -> MemoryFit:
-        """How the model is fitted into memory for a take: chosen once for each size and length, since estimates depend
-        on them."""
+        """How the model is fitted into memory for a take. It is chosen once per size, length and profile."""
         shape = (take.size, take.frames, take.sampling.way)
         if shape != self._fitted:
             self._fit, self._fitted = self._chosen(take), shape
         return self._fit
 
     def text_encoder(self, fit: MemoryFit) -> torch.nn.Module:
-        """T5 as diffusers has it."""
+        """The text encoder (UMT5), as diffusers has it."""
         placement = streamed("text_encoder") if "text_encoder" in fit.streamed else AS_LOADED
         return self._on_device("text_encoder", ENCODER_WORKING_BYTES, placement)
 
     def image_encoder(self) -> torch.nn.Module:
-        """CLIP's vision model, for models that have it."""
+        """CLIP's vision model. Only for models that have one."""
         return self._on_device("image_encoder", ENCODER_WORKING_BYTES)
 
     def vae(self, setup: Setup) -> Any:
-        """The VAE, whose decoder is as the profile says."""
+        """The VAE, with its decoder in the form of the profile."""
         placement = self._accelerator.vae(setup.profile)
         vae: Any = self._on_device("vae", self._budget.beside_weights("vae", setup.take), placement)
         vae.use_tiling = setup.fit.step is MemoryStep.TILED
         return vae
 
     def transformer(self, component: str, setup: Setup) -> Any:
-        """One of the transformers with exactly the take's LoRAs. Cheap where it is there and has them: it is asked for
-        at every step. Raises InputError for a LoRA of another model, WeightsError for one that is not here."""
+        """One of the transformers, with exactly the take's LoRAs applied. Called at every step, so it is cheap if
+        nothing changes. Raises InputError for a LoRA of another model, WeightsError for a missing one."""
         loras, is_roomy = setup.loras_of(component), self._is_roomy(setup.fit)
         placement = self._loras.with_loras(self._placement(component, setup), loras, is_roomy=is_roomy)
         found = self._on_device(component, self._budget.beside_weights(component, setup.take), placement)
@@ -92,7 +91,7 @@ class Components:
         return found
 
     def free_encoders(self) -> None:
-        """After all is encoded, where estimates proved too low before."""
+        """Free the encoders after encoding, if an earlier attempt ran out of memory."""
         if self._tighter:
             self._resident.free("text_encoder", "image_encoder")
 
@@ -124,11 +123,11 @@ class Components:
         needs, may_stream = self._budget.needs(take), self._device.type == "cuda"
         fit = choose(self._asked, self._tighter, needs, free, may_stream=may_stream)
         if not self._is_roomy(fit):
-            self._loras.make_room()  # before anything is encoded: the fit counts on it
+            self._loras.make_room()  # before encoding, since the fit counts on that memory
         asked = "WAN_RENDER_MEMORY_FIT" if self._asked else f"{free / 1e9:.1f} GB are free"
         _log.info("memory fit of %s at %s: %s, as %s", self._model.card.name, take.size, fit, asked)
         return fit
 
     def _is_roomy(self, fit: MemoryFit) -> bool:
-        """Whether there is room for the transformers' weights as they were read, beside changed ones."""
+        """Whether the transformers' original weights fit on the device next to the changed ones."""
         return fit.spare >= self._budget.transformers_bytes

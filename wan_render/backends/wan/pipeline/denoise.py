@@ -1,4 +1,4 @@
-"""The loop: noise becomes latents, one expert and one step at a time."""
+"""The denoising loop."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from wan_render.render_values import Listen, Phase, Progress
 
 @dataclass(frozen=True)
 class Expert:
-    """A transformer, by its component's name, and the guidance it is used with.
+    """A transformer, by its component's name, and its guidance.
 
-    With a guidance of 1 or less the unconditional prediction has no part in the result and is left out.
+    With a guidance of 1 or less the unconditional prediction is not computed: it would not change the result.
     """
 
     component: str
@@ -32,7 +32,7 @@ class Expert:
 
 @dataclass(frozen=True)
 class Experts:
-    """Who works on which timestep: `low` below `boundary` (a timestep), `high` from there up."""
+    """Which expert handles which timestep: `low` those below `boundary` (a timestep), `high` the others."""
 
     high: Expert
     low: Expert | None = None
@@ -50,9 +50,9 @@ class Experts:
 
 @dataclass(frozen=True)
 class Context:
-    """What stays the same over the steps; once it is `moved`, on the device, in the transformer's type.
+    """What stays the same over the steps.
 
-    text, negative: (1, 512, features); negative is None where no expert is guided.
+    text, negative: (1, 512, features); negative is None if no expert is guided.
     pictures: (pictures, tokens, features) of CLIP, for models that have it.
     """
 
@@ -62,7 +62,7 @@ class Context:
     pictures: torch.Tensor | None
 
     def moved(self, device: torch.device, dtype: torch.dtype) -> Context:
-        """On a device, in a type, but for the condition, which is there already, in float32."""
+        """The embeddings on a device, in a type. The condition stays as it is: on the device, in float32."""
         return Context(
             self.condition,
             self.text.to(device, dtype),
@@ -72,16 +72,16 @@ class Context:
 
 
 class Parallel(Protocol):
-    """How the work of a step is shared with other devices, which are all asked for the same."""
+    """Shares a step with other devices, which all make the same calls."""
 
     def both(
         self, towards: Callable[[], torch.Tensor], away: Callable[[], torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The two predictions of a guided step, whoever makes them."""
+        """The two predictions of a guided step: with the prompt, with the negative prompt."""
         ...
 
     def sharded(self, transformer: Any) -> AbstractContextManager[None]:
-        """Within it a transformer may make a prediction together with others."""
+        """Inside, the transformer may share the tokens of a prediction with other devices."""
         ...
 
 
@@ -92,11 +92,11 @@ class OneDevice:
     def both(
         self, towards: Callable[[], torch.Tensor], away: Callable[[], torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One after the other."""
+        """Both, one after the other."""
         return towards(), away()
 
     def sharded(self, transformer: Any) -> AbstractContextManager[None]:  # noqa: ARG002 - part of the seam
-        """By itself."""
+        """The transformer stays as it is."""
         return nullcontext()
 
 
@@ -112,10 +112,10 @@ def denoise(
     listen: Listen,
     parallel: Parallel = ONE_DEVICE,
 ) -> torch.Tensor:
-    """Noise (float32) through all timesteps of a prepared scheduler. `transformer` gives a component by name.
+    """Denoise float32 noise through all timesteps of a prepared scheduler. `transformer` gives a component by name.
 
-    Raises NotFiniteError after the first step whose latents are not finite: every step after it would be wasted. In a
-    group each device has the same latents, so all of them stop at the same step.
+    Raises NotFiniteError after the first step with latents that are not finite. In a group all devices have the same
+    latents, so all stop at the same step.
     """
     timesteps = scheduler.timesteps.cpu()
     scheduler.set_begin_index(0)
@@ -126,8 +126,8 @@ def denoise(
         latents = scheduler.step(prediction, t, latents, return_dict=False)[0]
         all_finite = is_finite(latents)
         if latents.is_cuda:
-            torch.cuda.synchronize(latents.device)  # a step is finished when the device has finished it
-        if not all_finite:  # costs no wait of its own: the device has just been waited for
+            torch.cuda.synchronize(latents.device)  # progress is reported when the device has finished the step
+        if not all_finite:  # does not wait: the device was synchronised just before
             raise NotFiniteError(f"step {done} of {len(timesteps)}")
         listen(Progress(Phase.STEP, done, len(timesteps)))
     return context.condition.finish(latents)
@@ -141,7 +141,7 @@ def predict(
     transformer: Any,
     parallel: Parallel = ONE_DEVICE,
 ) -> torch.Tensor:
-    """One prediction, guided away from the negative prompt where the expert is guided."""
+    """One prediction; guided away from the negative prompt if the expert is guided."""
     seen = context.condition.model_input(latents).to(transformer.dtype)
     timestep = context.condition.timestep(t, latents)
 

@@ -1,4 +1,4 @@
-"""Words and pictures as what the transformer reads."""
+"""Encodes texts and pictures for the transformer."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from PIL import Image
 from wan_render.render_values import Pixels
 
 TEXT_TOKENS = 512
-"""Every text is padded to this: the transformer takes all that comes before the last 512 tokens for pictures."""
+"""Every text is padded to this: the transformer takes tokens before the last 512 for those of pictures."""
 
 
 def encode_text(text: str, tokenizer: Any, encoder: Any) -> torch.Tensor:
-    """One text through tokenizer and encoder: (1, its tokens, features) in the encoder's type.
+    """The embedding of a text: (1, its tokens, features) in the encoder's type.
 
-    Cleaned as diffusers does; a text of a plan is cleaned already (`wan_render.cleaning`), and only its full-width
-    commas change here. Longer texts end at 512 tokens, which the plan has warned about.
+    The text is cleaned as in diffusers. A plan's texts are clean already (`wan_render.cleaning`), except for full-width
+    commas. Texts are cut at 512 tokens; the plan warns about that.
     """
     cleaned = prompt_clean(text)  # type: ignore[no-untyped-call]  # diffusers types some of its functions
     tokens = tokenizer(
@@ -38,13 +38,13 @@ def encode_text(text: str, tokenizer: Any, encoder: Any) -> torch.Tensor:
 
 
 def padded(hidden: torch.Tensor) -> torch.Tensor:
-    """An embedding with zeros after its own tokens, up to 512."""
+    """An embedding padded with zeros to 512 tokens: (1, 512, features)."""
     _, length, features = hidden.shape
     return torch.cat([hidden, hidden.new_zeros(1, TEXT_TOKENS - length, features)], dim=1)
 
 
 def encode_pictures(pictures: Sequence[Pixels], processor: Any, encoder: Any) -> torch.Tensor:
-    """(pictures, tokens, features), in one batch: the last but one layer of CLIP, as Wan 2.1 was trained with."""
+    """The penultimate layer of CLIP, as in Wan 2.1's training: (pictures, tokens, features), computed in one batch."""
     prepared = processor(images=[Image.fromarray(picture) for picture in pictures], return_tensors="pt")
     found: torch.Tensor = encoder(**prepared.to(encoder.device), output_hidden_states=True).hidden_states[-2]
     return found

@@ -1,4 +1,4 @@
-"""Between pixels and latents: the VAE, and the noise that a take starts from."""
+"""Encoding and decoding with the VAE, and the noise that a take starts from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wan_render.backends.wan.pipeline.steady import steadily
 from wan_render.render_values import Pixels
 
 STEADY_BYTES_PER_PIXEL = 40_000
-"""Float32 encode, and one more activation of each layer beside it: 16 GB at 832x480, where 11.3 were measured."""
+"""Memory for a float32 encode that keeps one more activation of each layer: 16 GB at 832x480; 11.3 were measured."""
 
 
 def noise(shape: tuple[int, ...], seed: int, device: torch.device) -> torch.Tensor:
@@ -37,18 +37,18 @@ def encode_video(video: torch.Tensor, vae: Any) -> torch.Tensor:
 def decode_video(latents: torch.Tensor, vae: Any) -> Pixels:
     """Normalised latents as uint8 frames (frames, height, width, 3).
 
-    As `vae.decode` does, but that each part of the frames leaves the device when it is there: all of them in float
-    take as much memory again as the decoder's largest layers. Raises NotFiniteError.
+    The same as `vae.decode`, but each part of the frames leaves the device at once: all frames in float would take as
+    much memory as the decoder's largest layers. Raises NotFiniteError.
     """
     latents = latents.to(vae.device, vae.dtype)
     mean, inverse_std = _statistics(vae, latents)
     unnormalised = latents / inverse_std + mean
-    weights = next(vae.decoder.parameters()).dtype  # a profile may have it decode in bfloat16
+    weights = next(vae.decoder.parameters()).dtype  # bfloat16 in some profiles
     parts = _in_tiles if vae.use_tiling else _part_by_part
     frames, (height, width) = latents.shape[2], latents.shape[3:]
     space, time = vae.config.scale_factor_spatial, vae.config.scale_factor_temporal
     size = (1 + (frames - 1) * time, height * space, width * space, 3)
-    found = torch.empty(size, dtype=torch.uint8, pin_memory=latents.is_cuda)  # which the device writes to by itself
+    found = torch.empty(size, dtype=torch.uint8, pin_memory=latents.is_cuda)  # pinned: the device copies asynchronously
     end = 0
     with watched(vae.decoder, latents.device) as all_finite:
         for part in parts(unnormalised.to(weights), vae):
@@ -64,7 +64,7 @@ def decode_video(latents: torch.Tensor, vae: Any) -> Pixels:
 
 
 def _part_by_part(latents: torch.Tensor, vae: Any) -> Iterator[torch.Tensor]:
-    """Frames (1, 3, frames, height, width) from -1 to 1, of one latent frame after the other."""
+    """Frames (1, 3, frames, height, width) from -1 to 1, for one latent frame after the other."""
     remembered: list[Any] = [None] * sum(1 for _ in vae.decoder.modules())  # one for each causal layer, and more
     shown = vae.post_quant_conv(latents)
     for index in range(shown.shape[2]):
@@ -76,7 +76,7 @@ def _part_by_part(latents: torch.Tensor, vae: Any) -> Iterator[torch.Tensor]:
 
 
 def _in_tiles(latents: torch.Tensor, vae: Any) -> Iterator[torch.Tensor]:
-    """All frames at once: tiles lie beside each other in space."""
+    """All frames at once: the tiles are spatial."""
     yield vae.decode(latents, return_dict=False)[0]
 
 
@@ -87,7 +87,7 @@ def _rounded(video: torch.Tensor) -> torch.Tensor:
 
 
 def _without_repetition(vae: Any, video: torch.Tensor) -> AbstractContextManager[None]:
-    """Frames that stand still are encoded once where there is memory for it; the latents are the same, bit for bit."""
+    """Encode repeated frames once if there is enough memory. The latents are the same, bit for bit."""
     needed = STEADY_BYTES_PER_PIXEL * video.shape[3] * video.shape[4]
     return steadily(vae) if free_device_bytes(vae.device) >= needed else nullcontext()
 

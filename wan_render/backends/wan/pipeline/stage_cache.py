@@ -1,5 +1,5 @@
-"""The stages on the way to a clip, each named by what decides it and kept: words, CLIP's and the VAE's view of the
-keyframes, latents. What one take has worked out serves the next, in this process and in others.
+"""A cache of the stages of a take: embeddings of texts and keyframes, and latents. Each has a key of everything that
+decides it, so later takes reuse it, in this process and in others.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from wan_render.render_values import Pixels, Stage, Stages
 from wan_render.take import short
 
 MEMORY_BYTES = 1_000_000_000
-"""Stages kept in this process's memory as well: 200 prompts, or 100 shots' keyframes at 480p."""
+"""The most bytes of stages that are also kept in this process: 200 prompts, or the keyframes of 100 shots at 480p."""
 
 
 @dataclass(frozen=True)
 class StageModel:
-    """What a stage is computed by. model: its identity; weights: exactly which (location.resolved); dtype: of the
+    """What computes a stage. model: its identity. weights: their exact version (location.resolved). dtype: of the
     component, as torch calls it."""
 
     model: str
@@ -32,7 +32,7 @@ class StageModel:
 
 
 class StageKey(Protocol):
-    """Everything that decides a stage's numbers, as a value."""
+    """Everything that decides the numbers of a stage."""
 
     TAG: ClassVar[str]
     MADE_BY: ClassVar[str]
@@ -40,18 +40,18 @@ class StageKey(Protocol):
 
     @property
     def what(self) -> str:
-        """In words, for listings."""
+        """A description for listings."""
         ...
 
     @property
     def take(self) -> str:
-        """The key of the take that it is for, "" where others may need it."""
+        """The key of the only take that can use it; "" if others can."""
         ...
 
 
 @dataclass(frozen=True)
 class TextKey:
-    """A text's embedding: (1, its tokens, features), without the padding."""
+    """The embedding of a text: (1, its tokens, features), not padded."""
 
     TAG: ClassVar[str] = "stage/text/1"
     MADE_BY: ClassVar[str] = "text encoder"
@@ -67,7 +67,8 @@ class TextKey:
 
 @dataclass(frozen=True)
 class PictureKey:
-    """CLIP's view of one picture: (1, tokens, features). picture: digest of its pixels; processor: what scales it."""
+    """CLIP's view of one picture: (1, tokens, features). picture: digest of its pixels. processor: class that scales
+    it."""
 
     TAG: ClassVar[str] = "stage/picture/1"
     MADE_BY: ClassVar[str] = "image encoder (CLIP)"
@@ -78,7 +79,7 @@ class PictureKey:
 
     @property
     def what(self) -> str:
-        """Which picture."""
+        """The picture, by its digest."""
         return f"CLIP's view of picture {short(self.picture)}"
 
 
@@ -96,14 +97,14 @@ class PairKey:
 
     @property
     def what(self) -> str:
-        """Which pictures."""
+        """The pictures, by their digests."""
         return f"CLIP's view of pictures {short(self.first)} and {short(self.last)}"
 
 
 @dataclass(frozen=True)
 class ConditionKey:
-    """The VAE's view of a shot's keyframes, in their places in `frames` frames: normalised latents. first, last:
-    digests of their pixels, "" for none."""
+    """The normalised latents of a video of `frames` frames with the keyframes at its ends. first, last: digests of
+    their pixels, "" for none."""
 
     TAG: ClassVar[str] = "stage/condition/1"
     MADE_BY: ClassVar[str] = "VAE"
@@ -115,15 +116,14 @@ class ConditionKey:
 
     @property
     def what(self) -> str:
-        """Which pictures, and in how many frames."""
+        """The pictures, and the number of frames."""
         pictures = " and ".join(short(digest) for digest in (self.first, self.last) if digest)
         return f"VAE's view of {pictures} in {self.frames} frames"
 
 
 @dataclass(frozen=True)
 class LatentsKey:
-    """The denoised latents of a take, whose key covers everything that decides them but exactly which weights, and
-    their types."""
+    """The denoised latents of a take. The take's key decides them together with the exact weights and their types."""
 
     TAG: ClassVar[str] = "stage/latents/1"
     MADE_BY: ClassVar[str] = "transformer"
@@ -132,24 +132,24 @@ class LatentsKey:
 
     @property
     def what(self) -> str:
-        """Of which take."""
+        """The take, by its key."""
         return f"latents of take {short(self.take)}"
 
 
 class StageCache:
-    """Stages in memory and in `stages`, made where they are not there. For one thread."""
+    """Stages in memory and in `stages`. Not thread-safe."""
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
         self._memory: dict[str, torch.Tensor] = {}  # the one used longest ago first
 
     def knows(self, key: StageKey) -> bool:
-        """Whether it need not be made."""
+        """Whether the stage is cached."""
         return self.find(key) is not None
 
     def find(self, key: StageKey) -> torch.Tensor | None:
-        """A stage that was made before, in host memory. One that is not finite, as earlier versions kept them, is not
-        there."""
+        """A cached stage, in host memory; None if there is none. Stages that are not finite, which earlier versions
+        kept, are ignored."""
         stage = _stage(key)
         found = self._memory.pop(stage.key, None)
         if found is None and (content := self._stages.find(stage)) is not None:
@@ -163,8 +163,8 @@ class StageCache:
     def of(
         self, key: StageKey, make: Callable[[], torch.Tensor], maker: Callable[[], torch.nn.Module] | None = None
     ) -> torch.Tensor:
-        """A stage, in host memory, bit for bit as `make` made it. Raises RenderError for values that are not finite:
-        they are not kept. maker: gives what makes it, in whose weights the cause is then looked for."""
+        """A stage, in host memory, bit for bit as `make` made it. Values that are not finite are not kept; they raise
+        RenderError. maker: gives the component that makes it; the cause is looked for in its weights."""
         found = self.find(key)
         if found is None:
             found = make().detach().cpu().contiguous()
@@ -175,7 +175,7 @@ class StageCache:
         return found
 
     def _remember(self, stage: Stage, tensor: torch.Tensor) -> None:
-        if stage.take:  # of no use for the takes that follow
+        if stage.take:  # later takes cannot use it
             return
         self._memory[stage.key] = tensor
         size = sum(each.nbytes for each in self._memory.values())

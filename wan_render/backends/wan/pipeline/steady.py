@@ -1,9 +1,9 @@
-"""Encoding a video that stands still without computing the same frames again: a shot's condition is its keyframes with
-seventy-nine grey frames between them, of which most leave the encoder's layers as those before them did.
+"""Encodes a still video without computing the same frames again. A take's condition is its keyframes with 79 grey
+frames between them, and most of these give the same activations.
 
-The VAE works on four frames at a time, and each layer sees two frames back. Once a layer is shown bit for bit what it
-was shown the time before, now and in what it remembers, it gives what it gave: the result is the same to the last bit,
-on GPUs too, since cuDNN chooses by shape and the parts of a video have one (seen at full size on an H200).
+The VAE encodes four frames at a time, and each layer remembers two frames. If a layer's input and memory equal those of
+its last call bit for bit, its last output is reused. The result is the same to the last bit, also on GPUs: cuDNN
+chooses by shape, and all parts of a video have one shape (tested at full size on an H200).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 import torch
 
 Remembered = torch.Tensor | str | None
-"""What a causal layer keeps of the frames before: see diffusers' autoencoder_kl_wan."""
+"""What a causal layer remembers of the frames before; see diffusers' autoencoder_kl_wan."""
 
 
 @dataclass(frozen=True)
 class _Call:
-    """One call of a layer: what it was shown, what it remembered before and after, and what it gave."""
+    """One call of a layer: its input, its memory before and after, and its output."""
 
     frames: torch.Tensor
     before: tuple[Remembered, ...]
@@ -31,8 +31,8 @@ class _Call:
 
 @contextmanager
 def steadily(vae: Any) -> Iterator[None]:
-    """Within it `vae.encode` computes nothing twice in a row. Takes memory for one more activation of every layer."""
-    layers = list(vae.encoder.down_blocks)  # where nine tenths of the work are
+    """Inside, `vae.encode` skips repeated work. It needs memory for one more activation of every layer."""
+    layers = list(vae.encoder.down_blocks)  # nine tenths of the work
     for layer in layers:
         layer.forward = _remembering(layer.forward)
     try:

@@ -1,5 +1,4 @@
-"""What a take is rendered from besides noise, each worked out once and kept: its words, and CLIP's and the VAE's view
-of its keyframes."""
+"""The encodings of a take, cached: its texts, and CLIP's and the VAE's view of its keyframes."""
 
 from __future__ import annotations
 
@@ -24,12 +23,11 @@ from wan_render.render_values import Pixels, TakeInputs
 from wan_render.take import Take
 
 Component = Callable[[], Any]
-"""Gives a component on its device; called only where something new has to be encoded."""
+"""Gives a component on its device. Called only if something new has to be encoded."""
 
 
 class Encodings:
-    """Everything that is encoded for the takes of one model. Tensors are given in host memory, the condition on the
-    device."""
+    """The encodings for the takes of one model. Tensors are in host memory, the condition is on the device."""
 
     def __init__(
         self,
@@ -40,8 +38,8 @@ class Encodings:
         *,
         as_stock: bool,
     ) -> None:
-        """source: by what a component is identified. as_stock: two keyframes go through CLIP in one batch, as in
-        diffusers' pipeline, where one by one a CPU may round otherwise; else each is encoded once for all of its shots.
+        """source: gives a component's identity. as_stock: encode two keyframes with CLIP in one batch, like diffusers'
+        pipeline, because a CPU may round differently one by one. Otherwise each keyframe is encoded once for all shots.
         """
         self._as_stock = as_stock
         self._checkpoint = loader.checkpoint
@@ -53,16 +51,16 @@ class Encodings:
 
     @property
     def processor(self) -> str:
-        """The class that prepares pictures for CLIP; "" without it."""
+        """The class that prepares pictures for CLIP; "" for a model without CLIP."""
         return type(self._processor).__name__ if self._processor is not None else ""
 
     def text(self, text: str, encoder: Component) -> torch.Tensor:
-        """(1, 512, features): zeros after the text's own tokens."""
+        """The embedding of a text, padded with zeros: (1, 512, features)."""
         key = TextKey(self._source("text_encoder"), text)
         return padded(self._kept.of(key, lambda: encode_text(text, self._tokenizer, encoder()), encoder))
 
     def pictures(self, plates: TakeInputs, encoder: Component) -> torch.Tensor | None:
-        """(pictures, tokens, features) of CLIP; None for a model without it."""
+        """CLIP's view of the keyframes: (pictures, tokens, features). None for a model without CLIP."""
         if self._processor is None:
             return None
         if self._as_stock and plates.first is not None and plates.last is not None:
@@ -71,7 +69,7 @@ class Encodings:
         return torch.cat([self._picture(plate, encoder) for plate in shown])
 
     def condition(self, take: Take, plates: TakeInputs, shape: tuple[int, ...], vae: Component) -> Condition:
-        """What the transformer is shown of the keyframes; `shape` is that of the take's latents."""
+        """The transformer's condition on the keyframes. shape: of the take's latents."""
         is_per_token = self._checkpoint.index.expand_timesteps
         if plates.first is None:
             return TextOnly(per_token=is_per_token)

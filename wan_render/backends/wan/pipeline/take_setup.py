@@ -1,4 +1,4 @@
-"""All that follows from a take and its model, decided once for each take; nothing here is loaded or encoded."""
+"""Everything that follows from a take and its model, decided once per take. Nothing is loaded or encoded here."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ NO_INPUTS = TakeInputs(None, None)
 
 @dataclass(frozen=True)
 class Setup:
-    """A take, ready to be rendered.
+    """Everything that is known about a take before it is rendered.
 
     inputs:       its pictures, and the LoRA files that were given.
     profile:      how it is computed.
-    experts:      which transformer works on which timestep, with which guidance.
+    experts:      which transformer handles which timestep, with which guidance.
     fit:          how the model is fitted into the device's memory.
     key:          of its denoised latents.
     latent_shape: (1, z, latent frames, height, width).
@@ -49,23 +49,23 @@ class Setup:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What the text encoder reads: the prompt, and the negative prompt where an expert is guided."""
+        """The texts to encode: the prompt, and the negative prompt if an expert is guided."""
         return (self.take.prompt, self.take.negative) if self.experts.are_guided else (self.take.prompt,)
 
     @cached_property
     def lora_files(self) -> Mapping[str, Path]:
-        """The file of each of its LoRAs, by SHA-256. Looked for when a transformer needs them: latents that are kept
-        need none. Raises WeightsError where one is not on this machine."""
+        """The file of each of its LoRAs, by SHA-256. Evaluated when a transformer needs them: cached latents need none.
+        Raises WeightsError if one is not on this machine."""
         return files_of(self.take, self.inputs.loras, self.card)
 
     def loras_of(self, component: str) -> LoraFiles:
-        """The LoRAs that are active in one of its transformers. Raises WeightsError."""
+        """The LoRAs that one of its transformers uses. Raises WeightsError."""
         return for_expert(self.take.loras, self.lora_files, component)
 
 
 @dataclass(frozen=True)
 class OpenModel:
-    """A model on this machine. loader: where its components come from. weights: exactly which they are, in words."""
+    """A model on this machine. loader: loads its components. weights: their exact version, in words."""
 
     card: ModelCard
     loader: Loader
@@ -73,11 +73,11 @@ class OpenModel:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """What its components are."""
+        """The checkpoint of its components."""
         return self.loader.checkpoint
 
     def setup(self, take: Take, fit: MemoryFit, inputs: TakeInputs = NO_INPUTS) -> Setup:
-        """Everything about a take of this model. Raises RenderError for an unknown profile, or WeightsError."""
+        """The setup of a take of this model. Raises RenderError for an unknown profile, or WeightsError."""
         config = self.checkpoint.transformer
         return Setup(
             take=take,
@@ -92,11 +92,11 @@ class OpenModel:
         )
 
     def source(self, component: str) -> StageModel:
-        """What identifies a component where its results are kept."""
+        """The identity of a component in the keys of stages."""
         return StageModel(self.card.identity, self.weights.get("weights", ""), self.loader.dtype(component))
 
     def latents_key(self, take: Take) -> LatentsKey:
-        """Of a take's denoised latents."""
+        """The key of a take's denoised latents."""
         components = (name for name in WEIGHTS if name in self.checkpoint.components)
         return LatentsKey(take.key, tuple(map(self.source, components)))
 

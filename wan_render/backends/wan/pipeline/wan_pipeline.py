@@ -1,14 +1,14 @@
-"""The stages of a Wan take, in order, with what each reads and gives.
+"""The stages of a take, in order.
 
 | stage            | component     | reads                            | gives                                         |
 |------------------|---------------|----------------------------------|-----------------------------------------------|
 | encode_text      | text encoder  | prompt, negative prompt          | embeddings, (1, 512, features) each           |
 | encode_pictures  | image encoder | keyframes                        | CLIP's view, (pictures, tokens, features)     |
-| encode_condition | VAE           | keyframes and their places       | the VAE's view, as its model family wants it  |
+| encode_condition | VAE           | keyframes and their positions    | latents of the keyframes, as a Condition      |
 | denoise          | transformers  | noise (from the seed), the above | latents, (1, z, latent frames, height, width) |
 | decode           | VAE           | latents                          | frames, (frames, height, width, 3) uint8      |
 
-The arithmetic is that of diffusers' pipelines, in the same order, so that the pixels are theirs bit for bit.
+The arithmetic and its order are those of diffusers' pipelines, so the pixels are the same bit for bit.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class WanPipeline:
         self._device, self._progress = device, progress
 
     def context(self, setup: Setup) -> Context:
-        """All that is encoded for a take, before the transformer comes."""
+        """Encode everything that a take needs, then load the transformer."""
         parts = 1 + self._model.checkpoint.has_image_encoder + (setup.inputs.first is not None)
         self._progress.say(Progress(Phase.ENCODING, 0, parts))
         text, negative = self.encode_text(setup)
@@ -57,24 +57,26 @@ class WanPipeline:
         return Context(condition, text, negative, pictures).moved(self._device, dtype)
 
     def encode_text(self, setup: Setup) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The prompt; the negative prompt where an expert is guided."""
+        """The embeddings of the prompt and of the negative prompt, (1, 512, features) each. The latter is None if no
+        expert is guided."""
         text, *negative = (
             self._encodings.text(text, lambda: self._components.text_encoder(setup.fit)) for text in setup.texts
         )
         return text, negative[0] if negative else None
 
     def encode_pictures(self, setup: Setup) -> torch.Tensor | None:
-        """The keyframes for models with an image encoder."""
+        """CLIP's view of the keyframes; None for a model without an image encoder."""
         return self._encodings.pictures(setup.inputs, self._components.image_encoder)
 
     def encode_condition(self, setup: Setup) -> Condition:
-        """The keyframes for the transformer's input."""
+        """The condition on the keyframes, for the transformer's input."""
         return self._encodings.condition(
             setup.take, setup.inputs, setup.latent_shape, lambda: self._components.vae(setup)
         )
 
     def denoise(self, context: Context, setup: Setup, parallel: Parallel = ONE_DEVICE) -> torch.Tensor:
-        """All steps; `parallel` shares them with other devices. Raises RenderError for values that are not finite."""
+        """The take's latents. `parallel` shares each step with other devices. Raises RenderError for values that are
+        not finite."""
         take, used = setup.take, list[Any]()
         scheduler = prepared_scheduler(setup.profile, take.sampling, self._model.loader.scheduler, self._device)
         start = noise(setup.latent_shape, take.seed, self._device)
@@ -87,7 +89,7 @@ class WanPipeline:
             return denoise(start, context, setup.experts, scheduler, transformer, self._progress.say, parallel)
 
     def decode(self, latents: torch.Tensor, setup: Setup) -> Pixels:
-        """Raises RenderError for values that are not finite."""
+        """The frames (frames, height, width, 3) uint8. Raises RenderError for values that are not finite."""
         self._progress.say(Progress(Phase.DECODING))
         vae = self._components.vae(setup)
         with explained(setup.take, lambda: setup.lora_files, "VAE", lambda: vae):

@@ -1,1 +1,1 @@
-"""Profiles (`exact`, `fast`, …): what each needs of a device, and how it prepares a transformer."""
+"""Profiles (`exact`, `fast`, …): what each needs from a device, and how it prepares a transformer."""

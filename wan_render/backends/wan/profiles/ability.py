@@ -1,4 +1,4 @@
-"""Which devices can render a profile, asked before anything is rendered. Needs no torch."""
+"""Which devices can render a profile. Needs no torch and loads nothing."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _FLOAT8 = "float8 needs a Hopper GPU with FlashAttention 3"
 
 
 def variant(profile: str, devices: Sequence[Device]) -> Variant:
-    """See Backend.variant: the strongest that all of the devices can compute, so that a film has one; where none can be
-    asked, the strongest of all."""
+    """See Backend.variant: the strongest variant that all devices can compute, so that a film has one. Without devices:
+    the strongest of all."""
     names = tuple(VARIANTS.get(profile, {"": EXACT}))
     if len(names) == 1:
         return THE_ONLY_VARIANT
@@ -43,10 +43,10 @@ def _others(names: Sequence[str], chosen: str) -> Mapping[str, str]:
 
 
 def missing_for(profile: str, kinds: tuple[str, ...], variant: str = "") -> Problem | None:
-    """What every device of this machine's settings lacks for a variant of a profile; None where one has it all.
-    kinds: of the devices that are rendered on, the best first."""
+    """What all devices of this machine's settings lack for a variant of a profile; None if one of them can render it.
+    kinds: the kinds of devices that are used, the best first."""
     asked = profile_named(profile, variant)
-    if not asked.needs_own_kernels or len(VARIANTS[profile]) > 1:  # there it is computed in another variant
+    if not asked.needs_own_kernels or len(VARIANTS[profile]) > 1:  # such a profile has another variant
         return None
     try:
         devices = local_devices(machine_settings(), kinds)
@@ -57,7 +57,7 @@ def missing_for(profile: str, kinds: tuple[str, ...], variant: str = "") -> Prob
 
 
 def unable(profile: str, devices: Sequence[Device], variant: str = "") -> Mapping[str, Problem]:
-    """See Backend.unable. Of all that a device lacks it is the last, which is the most."""
+    """See Backend.unable. If a device lacks several things, the last one is named, which demands the most."""
     asked = profile_named(profile, variant)
     if not asked.needs_own_kernels:
         return {}
@@ -72,7 +72,7 @@ def unable(profile: str, devices: Sequence[Device], variant: str = "") -> Mappin
 
 
 def _machines(devices: Sequence[Device]) -> Iterator[tuple[str, Machine]]:
-    """What each can do, by its name."""
+    """Each device's name and abilities."""
     here = [device for device in devices if device.kind == "cuda"]
     found = {device.name: capability for device, capability in zip(here, capabilities(here), strict=True)}
     for device in devices:

@@ -1,4 +1,4 @@
-"""What a renderer asks: how a component comes onto the device for a take, and by which kernels it then computes."""
+"""How components are placed on the device for a take, and with which kernels they compute."""
 
 from __future__ import annotations
 
@@ -43,9 +43,12 @@ PlacePatched = Callable[[Any, torch.device, PatchBlock], torch.nn.Module]
 
 @dataclass(frozen=True)
 class ComponentPlacement:
-    """How a component comes from host memory onto the device. `form` tells apart what a component there is good for.
+    """How a component is moved from host memory to the device.
 
-    place_patched: the same for one that comes block by block, each of which may be changed before.
+    form:          its form on the device. A component can only be reused in the same form.
+    place:         moves it.
+    size:          its bytes on the device.
+    place_patched: moves it block by block; each block may be changed before.
     """
 
     form: str = "as loaded"
@@ -58,10 +61,10 @@ AS_LOADED = ComponentPlacement()
 
 
 class Accelerator:
-    """For one renderer on one device.
+    """Chooses forms and kernels for one renderer on one device.
 
-    kernels: `stock` leaves transformers and VAE to diffusers, so that `exact` is its result bit for bit.
-    folder: of the machine's cache; what was measured and compiled is remembered there.
+    kernels: with `stock` diffusers computes transformers and VAE, so that `exact` is its result bit for bit.
+    folder:  the machine's cache, for measurements and compiled kernels.
     """
 
     def __init__(self, device: torch.device, folder: Path, kernels: Kernels = "auto") -> None:
@@ -73,15 +76,16 @@ class Accelerator:
         self._facts: dict[str, str] = {}
         self._skips = SkipCount()
         self._decoder = ""
-        self._fuses: bool | None = None  # decoders; None until the kernels were looked at
+        self._fuses: bool | None = None  # of decoders; None until the kernels were checked
 
     @property
     def leaves_all_to_diffusers(self) -> bool:
-        """Whether `exact` is diffusers' result bit for bit: asked for, or as there are no kernels of ours for a CPU."""
+        """Whether `exact` is diffusers' result bit for bit: because of `stock`, or on a CPU, which has no own
+        kernels."""
         return machine(self._device).kind != "cuda" or self._kernels == "stock"
 
     def require(self, profile: Profile) -> None:
-        """Raise DeviceError or MachineError where this machine cannot do a profile."""
+        """Raise DeviceError or MachineError if this machine cannot compute a profile."""
         require_profile(profile, machine(self._device))
         if profile.needs_own_kernels and self._kernels == "stock":
             found = "WAN_RENDER_KERNELS is 'stock'"
@@ -90,19 +94,19 @@ class Accelerator:
             )
 
     def begin_take(self) -> None:
-        """What `facts` says from now on is another take's."""
+        """A new take begins; `facts` describes it from now on."""
         self._facts, self._skips = {}, SkipCount()
 
     def transformer(self, profile: Profile, width: int, heads: int) -> ComponentPlacement:
-        """How a transformer of this width comes for a profile."""
+        """The placement of a transformer of this width for a profile."""
         if self.leaves_all_to_diffusers:
             return AS_LOADED
         linears = profile.linears
         if not self._holds(width, heads, linears):
             if not profile.needs_own_kernels:
                 return AS_LOADED
-            found = "its kernels are not to be had on this device, or compute otherwise than they should (see the log)"
-            remedy = "render with profile: exact, which diffusers' own forward then does"
+            found = "its kernels are unavailable on this device, or give wrong results (see the log)"
+            remedy = "render with profile: exact, which then uses diffusers' forward"
             raise MachineError(Problem(f"profile '{profile.name}'", found, remedy=remedy))
         return ComponentPlacement(
             f"accelerated, {linears.value}",
@@ -112,13 +116,13 @@ class Accelerator:
         )
 
     def vae(self, profile: Profile) -> ComponentPlacement:
-        """How the VAE comes: its encoder always as loaded."""
+        """The placement of the VAE for a profile. Its encoder is always as loaded."""
         decoder = DecoderForm(profile.decodes_in_bfloat16, is_fused=self._fuses_decoders())
         self._decoder = str(decoder)
         return decoder.placement()
 
     def adopt(self, transformer: torch.nn.Module, profile: Profile, shape: Shape) -> None:
-        """Make a transformer on the device compute as a profile says, at a shape; cheap when it already does."""
+        """Set up a transformer on the device for a profile and a shape. Cheap if it is set up already."""
         named = {"profile": profile.name} | ({"variant": AS_EXACT} if profile is DRAFT_AS_EXACT else {})
         self._facts = {**named, "transformer": "diffusers", "attention": "torch sdpa"}
         if not isinstance(transformer, AcceleratedTransformer):
@@ -138,12 +142,12 @@ class Accelerator:
         }
 
     def forget(self, transformer: torch.nn.Module) -> None:
-        """After a change of its weights: what it computed with the former ones is no longer true."""
+        """Forget what a transformer has cached. Call it after its weights were changed."""
         if isinstance(transformer, AcceleratedTransformer):
             transformer.forget()
 
     def facts(self) -> Mapping[str, str]:
-        """How the last take was computed, in words, for the record beside it."""
+        """How the last take was computed, in words, for its record."""
         skipped = {"first-block cache": str(self._skips)} if self._skips.predictions else {}
         return self._facts | skipped | ({"decoder": self._decoder} if self._decoder else {})
 
@@ -153,7 +157,7 @@ class Accelerator:
         return self._chosen[shape]
 
     def _holds(self, width: int, heads: int, linears: Precision) -> bool:
-        """Whether the fused kernels are right on this device, looked at once in a process."""
+        """Whether the fused kernels are right on this device. Checked once per process."""
         key = (width, linears)
         if key not in self._is_sound:
             self._is_sound[key] = self._are_right(
@@ -162,7 +166,7 @@ class Accelerator:
         return self._is_sound[key]
 
     def _fuses_decoders(self) -> bool:
-        """Whether those of a VAE's decoder are, looked at once in a process."""
+        """Whether the fused kernels of a VAE's decoder are right on this device. Checked once per process."""
         if self.leaves_all_to_diffusers:
             return False
         if self._fuses is None:
@@ -172,20 +176,20 @@ class Accelerator:
         return self._fuses
 
     def _are_right(self, wrong_ones: Callable[[], list[str]]) -> bool:
-        """Whether no kernel is wrong; the log says which are, or that there are none."""
+        """Whether all kernels are right. Wrong or missing kernels are logged."""
         os.environ.setdefault("TRITON_CACHE_DIR", str(self._folder / "triton"))
         try:
             wrong = wrong_ones()
         except ImportError as fault:
-            _log.warning("there are no fused kernels: %s; Triton comes with torch's CUDA builds for Linux", fault)
+            _log.warning("fused kernels are unavailable: %s; Triton comes with torch's CUDA builds for Linux", fault)
             return False
         if wrong:
-            _log.warning("these fused kernels are wrong on this device: %s", ", ".join(wrong))
+            _log.warning("these fused kernels give wrong results on this device: %s", ", ".join(wrong))
         return not wrong
 
 
 def float8_bytes(module: torch.nn.Module) -> int:
-    """Bytes of a transformer whose blocks' layers are float8, but for the keys and values of the cross-attention."""
+    """Bytes of a transformer whose blocks' layers are float8, except keys and values of the cross-attention."""
     kept = ("attn2.to_k", "attn2.to_v", "attn2.add_k_proj", "attn2.add_v_proj")
     quantised = sum(
         weight.numel() * (weight.element_size() - 1)
@@ -197,18 +201,18 @@ def float8_bytes(module: torch.nn.Module) -> int:
 
 @dataclass(frozen=True)
 class DecoderForm:
-    """How a VAE's decoder computes: in bfloat16 or as it was loaded; in diffusers' passes or in fewer."""
+    """How a VAE's decoder computes: in bfloat16 or as loaded, with diffusers' passes or with fused kernels."""
 
     in_bfloat16: bool
     is_fused: bool
 
     def __str__(self) -> str:
-        """In words."""
+        """The form in words, for the take's record."""
         passes = "wan-render's passes, fused kernels" if self.is_fused else "diffusers"
         return f"{passes}, bfloat16" if self.in_bfloat16 else passes
 
     def placement(self) -> ComponentPlacement:
-        """How it comes so."""
+        """The placement of a VAE with this decoder."""
         is_changed = self.in_bfloat16 or self.is_fused
         return ComponentPlacement(f"decoder of {self}", self._place) if is_changed else AS_LOADED
 

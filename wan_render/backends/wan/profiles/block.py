@@ -1,4 +1,4 @@
-"""One transformer block, as diffusers' WanTransformerBlock computes it, in other operations."""
+"""One transformer block: the function of diffusers' WanTransformerBlock, in other operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wan_render.backends.wan.profiles.context import Crossed
 from wan_render.backends.wan.profiles.exchange import Exchange
 
 SCALES = (1, 4)
-"""Which of a block's six modulations are scales: shift, scale, gate of the attention, then of the feed-forward."""
+"""The scales among a block's six modulations: shift, scale, gate of the attention, then of the feed-forward."""
 
 LAYERS = {
     "to_q": "attn1.to_q",
@@ -25,16 +25,16 @@ LAYERS = {
     "widen": "ffn.net.0.proj",
     "narrow": "ffn.net.2",
 }
-"""A block's linear layers, and what they are called in diffusers'."""
+"""A block's linear layers, and their names in diffusers' block."""
 
 TABLES = {"modulation": "scale_shift_table", "cross_scale": "norm2.weight", "cross_shift": "norm2.bias"}
-"""What it has in float32 and in a form of its own, (rows, features), and what that is called in diffusers'."""
+"""A block's float32 tables, here as (rows, features), and their names in diffusers' block."""
 
 
 class Block(torch.nn.Module):
     """The weights of a block, and its forward in an arithmetic.
 
-    The last addition of a block is left to the norm that follows it, which passes over the same numbers.
+    The last addition of a block is left to the next norm, which reads the same numbers.
     """
 
     to_q: torch.nn.Module
@@ -68,7 +68,7 @@ class Block(torch.nn.Module):
         self._qk_eps = own.norm_q.eps
 
     def hold(self, name: str, table: torch.Tensor) -> None:
-        """Have another table, one of TABLES, in the place of this one."""
+        """Replace a table. name: one of TABLES."""
         held = self.get_buffer(name)
         held.copy_(table.detach().view(held.shape))
         if name == "modulation":
@@ -84,9 +84,13 @@ class Block(torch.nn.Module):
         attend: Attend,
         exchange: Exchange,
     ) -> tuple[torch.Tensor, Update]:
-        """The stream (tokens, features), an update of it that is still to be added, and time's modulation
-        (1 or tokens, 6, features) float32; gives the stream and its next update. `attend`: of the cross-attention,
-        which asks for nothing of other devices' tokens; `exchange`: of the self-attention, which does."""
+        """The stream and its next update.
+
+        stream:   (tokens, features). update: to be added to it first.
+        time:     modulation by the timestep, (1 or tokens, 6, features) float32.
+        attend:   computes the cross-attention, which needs no tokens of other devices.
+        exchange: for the self-attention, which needs them.
+        """
         shift, scale, gate, shift_wide, scale_wide, gate_wide = (time + self.modulation).unbind(1)
         rows = self._arithmetic.takes_rows
         stream, inputs = self._operations.norm(stream, update, scale, shift, self._eps, to_rows=rows)

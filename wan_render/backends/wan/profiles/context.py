@@ -1,4 +1,4 @@
-"""What a transformer computes from words and pictures alone: once for a shot, not once for a step."""
+"""What a transformer computes from text and pictures alone: once per take, not once per step."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ KEPT = 2
 """With the negative prompt and without."""
 
 KeysAndValues = tuple[torch.Tensor, torch.Tensor]
-"""Each (1, tokens, heads, features of a head), normed."""
+"""Both are (1, tokens, heads, features of a head). Keys are normed."""
 
 
 @dataclass(frozen=True)
 class Crossed:
-    """Keys and values of one block's cross-attention: of the words, and of the pictures where a model sees them."""
+    """Keys and values of one block's cross-attention: of the text, and of the pictures if the model has CLIP."""
 
     words: KeysAndValues
     pictures: KeysAndValues | None
@@ -28,9 +28,9 @@ class Crossed:
 
 @dataclass
 class ShotContext:
-    """Of one text with its pictures: for every block what it attends to, and what the first-block cache remembers.
+    """The context of one text with its pictures: keys and values for every block, and the first-block cache.
 
-    Predictions with and without the negative prompt have a context each, so they cannot be mixed up.
+    Predictions with the prompt and with the negative prompt have a context each, so they cannot be mixed up.
     """
 
     text: torch.Tensor
@@ -40,8 +40,8 @@ class ShotContext:
 
 
 class Contexts:
-    """The contexts in use. A text is known by being the same tensor, which is kept so that no other can take its
-    place."""
+    """The contexts in use. A text is recognised by the identity of its tensor, which is kept so that its id stays
+    unique."""
 
     def __init__(self, embedder: Any, attentions: tuple[Any, ...]) -> None:
         """embedder: diffusers' condition embedder. attentions: the cross-attention of each block."""
@@ -50,7 +50,7 @@ class Contexts:
         self._known: deque[ShotContext] = deque(maxlen=KEPT)
 
     def of(self, text: torch.Tensor, pictures: torch.Tensor | None) -> ShotContext:
-        """The context of a text (1, 512, features) and CLIP's view of the keyframes."""
+        """The context of a text (1, 512, features) and CLIP's view of the keyframes; computed if it is new."""
         for known in self._known:
             if known.text is text and known.pictures is pictures:
                 return known

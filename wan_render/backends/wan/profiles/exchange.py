@@ -1,4 +1,4 @@
-"""Where the tokens of a prediction are: all on this device, or some here and the others on other devices."""
+"""How a forward accesses the tokens of a prediction, which are all on this device or spread over several."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 
 
 class Exchange(Protocol):
-    """What a forward asks where a device has some of the tokens. Alike on all devices: they ask together.
+    """Exchanges between devices that each have some of the tokens. All devices make the same calls together.
 
-    Between `to_heads` and `to_tokens` a device has all tokens of some heads, in which attention is what it is alone.
+    Between `to_heads` and `to_tokens` a device has all tokens of some heads, so attention needs no other device.
     """
 
     def own_tokens(self, of_all: torch.Tensor, dim: int) -> torch.Tensor:
-        """This device's tokens of all, which are numbered by a dimension."""
+        """This device's tokens of all. dim: the dimension of the tokens."""
         ...
 
     def all_tokens(self, own: torch.Tensor, dim: int) -> torch.Tensor:
@@ -27,7 +27,7 @@ class Exchange(Protocol):
         ...
 
     def to_tokens(self, part: torch.Tensor) -> torch.Tensor:
-        """The way back."""
+        """(1, all tokens, own heads, features) to (1, own tokens, all heads, features)."""
         ...
 
     def own_heads(self, of_all: torch.Tensor) -> torch.Tensor:
@@ -39,13 +39,13 @@ class Exchange(Protocol):
         ...
 
     def largest(self, of_own: torch.Tensor) -> torch.Tensor:
-        """The largest over all tokens, number by number, from each device's largest over its own."""
+        """The elementwise maximum over all tokens, from each device's maximum over its own."""
         ...
 
 
 @dataclass(frozen=True)
 class Undivided:
-    """Every token is here."""
+    """All tokens are on this device."""
 
     def own_tokens(self, of_all: torch.Tensor, dim: int) -> torch.Tensor:  # noqa: ARG002 - part of the seam
         """All."""

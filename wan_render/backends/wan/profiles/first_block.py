@@ -1,7 +1,7 @@
-"""The first-block cache: where a step changes little, what the other blocks did in the last one is used again.
+"""The first-block cache: if a step changes little, the result of the other blocks is reused from an earlier step.
 
-The idea is that of ParaAttention's First Block Cache, which diffusers has as hooks too; those cannot run here, where
-blocks share their kernels.
+The idea is ParaAttention's First Block Cache. diffusers has it as hooks, which cannot be used here because blocks share
+kernels.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from wan_render.backends.wan.profiles.exchange import Exchange
 
 @dataclass
 class SkipCount:
-    """For one take: its predictions, and in how many of them the blocks behind the first were skipped. A guided step
-    has two predictions."""
+    """Counts the predictions of one take, and those in which the blocks after the first were skipped. A guided step has
+    two predictions."""
 
     predictions: int = 0
     skipped: int = 0
 
     def note(self, *, is_skipped: bool) -> None:
-        """One more prediction."""
+        """Count one prediction."""
         self.predictions += 1
         self.skipped += is_skipped
 
@@ -32,9 +32,9 @@ class SkipCount:
 
 @dataclass
 class FirstBlock:
-    """What is remembered from the last step that was computed in full.
+    """What is remembered of the last step that was computed in full.
 
-    contribution: what the first block added to the tokens. rest: what all the others did.
+    contribution: what the first block added to the tokens. rest: what all other blocks added.
     """
 
     timestep: float | None = None
@@ -42,20 +42,20 @@ class FirstBlock:
     rest: torch.Tensor | None = None
 
     def at(self, timestep: float) -> None:
-        """Go to a timestep: they fall within a shot, so one that does not begins another."""
+        """Begin a timestep. Timesteps fall within a take, so one that does not begins a new take."""
         if self.timestep is not None and timestep >= self.timestep:
             self.contribution = self.rest = None
         self.timestep = timestep
 
     def skips(self, contribution: torch.Tensor, threshold: float, exchange: Exchange) -> bool:
-        """Whether the other blocks are skipped in this step: by all devices or by none, since those that went on would
-        wait for the others. If not, `computed` follows."""
+        """Whether the other blocks can be skipped in this step. If not, call `computed` afterwards. All devices of a
+        group decide alike; else some would wait for the others."""
         if self.contribution is None or self.rest is None:
             return False
         return relative_change(self.contribution, contribution, exchange) < threshold
 
     def computed(self, contribution: torch.Tensor, rest: torch.Tensor) -> None:
-        """Remember a step."""
+        """Remember a step that was computed in full."""
         self.contribution, self.rest = contribution, rest
 
 

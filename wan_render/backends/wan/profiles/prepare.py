@@ -1,4 +1,4 @@
-"""A transformer made ready for a profile on a device."""
+"""Prepares a transformer for a profile on a device."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer,
 
 
 def machine(device: torch.device) -> Machine:
-    """What a device and what is installed for it can do."""
+    """The abilities of a device and of the software that is installed for it."""
     if device.type != "cuda":
         return Machine(device.type)
     return Machine("cuda", torch.cuda.get_device_capability(device), attention.runs_flash3(device))
@@ -29,10 +29,10 @@ def accelerated(
     kernel: Kernel = SDPA,
     patch_block: PatchBlock = no_patch,
 ) -> AcceleratedTransformer:
-    """Take over diffusers' transformer, wherever it lies, onto a CUDA device; `kernel` computes exact attention.
+    """Take over diffusers' transformer onto a CUDA device. `kernel` computes exact attention.
 
-    As loaded, its weights are used as they are. In float8 they are quantised one by one as they arrive, so that the
-    device never holds more than the result and one layer, and `transformer` is used up.
+    As loaded, its weights are used as they are. In float8, weights are quantised one by one, so that the device never
+    holds more than the result and one layer; `transformer` cannot be used afterwards.
     """
     operations, attend = fused_operations(), Chosen(kernel)
     arithmetic: Arithmetic = Loaded(operations, attend)
@@ -43,14 +43,14 @@ def accelerated(
 
 
 def fused_operations() -> Operations:
-    """The operations as Triton kernels, which come with every CUDA build of torch for Linux."""
+    """The operations as Triton kernels. Triton comes with every CUDA build of torch for Linux."""
     from wan_render.backends.wan.kernels.triton_operations import TritonOperations
 
     return TritonOperations()
 
 
 def fused_decoder_operations() -> DecoderOperations:
-    """What a VAE's decoder does between its convolutions, as Triton kernels."""
+    """The operations of a VAE's decoder between its convolutions, as Triton kernels."""
     from wan_render.backends.wan.kernels.triton_decoder import TritonDecoderOperations
 
     return TritonDecoderOperations()
@@ -59,7 +59,8 @@ def fused_decoder_operations() -> DecoderOperations:
 def reference(
     transformer: Any, profile: Profile, attend_float8: Any = None, patch_block: PatchBlock = no_patch
 ) -> AcceleratedTransformer:
-    """The same on any device in plain torch: what the fused kernels are held against. Float8 uses it up."""
+    """The same in plain torch, on any device: the reference for the fused kernels. In float8, `transformer` cannot be
+    used afterwards."""
     operations, attend = TorchOperations(), Chosen(SDPA)
     arithmetic: Arithmetic = Loaded(operations, attend)
     if profile.linears is Precision.FLOAT8:

@@ -1,4 +1,4 @@
-"""Profiles: how a shot is computed where that changes its pixels. Importing this needs no torch."""
+"""Profiles: the choices of computation that change pixels. Needs no torch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wan_render.take import Sampling
 
 
 class Precision(StrEnum):
-    """Of matrix products, and of what goes into them."""
+    """The precision of matrix products and of their inputs."""
 
     LOADED = "as loaded"
     FLOAT8 = "float8 e4m3"
 
 
 class Schedule(StrEnum):
-    """Which noise levels a shot is sampled at."""
+    """The noise levels at which a take is sampled."""
 
     MODEL = "model"
     DISTILLED = "distilled"
@@ -28,10 +28,10 @@ class Schedule(StrEnum):
 
 @dataclass(frozen=True)
 class Profile:
-    """What is computed how; `exact` is what the weights say, every other profile is an approximation of it.
+    """How a take is computed. `exact` follows the weights; every other profile is an approximation of it.
 
-    linears:    of the transformer blocks' linear layers, but for the keys and values of the cross-attention, which are
-                computed once for a shot.
+    linears:    precision of the transformer blocks' linear layers, except the keys and values of the cross-attention,
+                which are computed once per take.
     attention:  of the self-attention; the cross-attention is always as loaded.
     first_block_threshold: with a value, the blocks behind the first are skipped in steps in which the first one's
                 contribution changed by less than this share since the last step that was computed in full.
@@ -48,8 +48,8 @@ class Profile:
 
     @property
     def needs_own_kernels(self) -> bool:
-        """Whether anything of it is computed otherwise than `exact` is, which diffusers' forward cannot do. A schedule
-        is no such thing."""
+        """Whether it needs wan-render's kernels, because diffusers' forward cannot compute it. Other schedules need
+        none."""
         return replace(self, name=EXACT.name, schedule=EXACT.schedule) != EXACT
 
 
@@ -61,7 +61,7 @@ DRAFT = Profile("draft", Precision.FLOAT8, Precision.FLOAT8, schedule=Schedule.D
 DRAFT_AS_EXACT = Profile("draft", schedule=Schedule.DISTILLED)
 
 AS_EXACT = "exact"
-"""The variant of a profile whose shots are computed as those of `exact` are."""
+"""The name of the variant that computes like `exact`."""
 
 VARIANTS: Mapping[str, Mapping[str, Profile]] = {
     "exact": {"": EXACT},
@@ -69,8 +69,8 @@ VARIANTS: Mapping[str, Mapping[str, Profile]] = {
     "balanced": {"": BALANCED},
     "draft": {"": DRAFT, AS_EXACT: DRAFT_AS_EXACT},
 }
-"""Every profile by its name, and every variant of it, the strongest first. What "" names is what the profile was before
-it had variants: keys of takes count on it."""
+"""The variants of every profile, the strongest first. The variant "" is what the profile was before it had variants;
+keys of takes rely on that."""
 
 ALL = tuple(profile for variants in VARIANTS.values() for profile in variants.values())
 BY_NAME = {name: variants[""] for name, variants in VARIANTS.items()}
@@ -78,7 +78,7 @@ BY_NAME = {name: variants[""] for name, variants in VARIANTS.items()}
 
 @dataclass(frozen=True)
 class Machine:
-    """What a profile may ask of a device and of what is installed.
+    """The abilities of a device that profiles may need.
 
     capability: CUDA's compute capability, (0, 0) for a CPU.
     has_float8_attention: FlashAttention 3 for Hopper, from the wheel `fa3-fwd`.
@@ -90,14 +90,14 @@ class Machine:
 
 
 def require_profile(profile: Profile, machine: Machine) -> None:
-    """Raise DeviceError with all that the machine lacks for a profile: nothing falls back to another one, but where
-    unlike devices are, another one may render it."""
+    """Raise DeviceError with everything that the device lacks for a profile. There is no fallback to another profile,
+    but another device of the farm may render it."""
     if problems := tuple(problems_of(profile, machine)):
         raise DeviceError(*problems)
 
 
 def problems_of(profile: Profile, machine: Machine) -> Iterator[Problem]:
-    """What the machine lacks for a profile."""
+    """What the device lacks for a profile."""
     where = f"profile '{profile.name}'"
     use_exact = "render with profile: exact, or on another machine"
     if profile.needs_own_kernels and machine.kind != "cuda":
@@ -113,28 +113,28 @@ def problems_of(profile: Profile, machine: Machine) -> Iterator[Problem]:
 def _attention_problems(where: str, machine: Machine, use_exact: str) -> Iterator[Problem]:
     if machine.capability[0] != 9:
         found = f"the device has compute capability {'.'.join(map(str, machine.capability))}"
-        yield Problem(where, found, "float8 attention is there for Hopper (9.0) only", use_exact)
+        yield Problem(where, found, "float8 attention needs a Hopper GPU (9.0)", use_exact)
     elif not machine.has_float8_attention:
         yield Problem(where, "FlashAttention 3 is not installed", "it needs fa3-fwd", install_command("hopper"))
 
 
 def has_flash3(capability: tuple[int, int]) -> bool:
-    """Whether FlashAttention 3 is installed for a GPU of this compute capability, which it takes a Hopper for."""
+    """Whether the GPU is a Hopper, by its compute capability, and FlashAttention 3 is installed."""
     return capability[0] == 9 and find_spec("fa3_fwd") is not None
 
 
 def profile_of(sampling: Sampling) -> Profile:
-    """The profile that a take is sampled at, in its variant. Raises RenderError."""
+    """The profile of a take, in its variant. Raises RenderError if it is unknown."""
     return profile_named(sampling.profile, sampling.variant)
 
 
 def profile_named(name: str, variant: str = "") -> Profile:
-    """The profile of this name, in a variant of it. Raises RenderError."""
+    """The profile of this name, in one of its variants. Raises RenderError if it is unknown."""
     try:
         return VARIANTS[name][variant]
     except KeyError:
         if name in VARIANTS:
             allowed = f"allowed: {', '.join(map(repr, VARIANTS[name]))}"
-            raise RenderError(Problem(f"profile '{name}'", f"there is no variant '{variant}'", allowed)) from None
+            raise RenderError(Problem(f"profile '{name}'", f"unknown variant '{variant}'", allowed)) from None
         allowed = f"allowed: {', '.join(BY_NAME)}"
-        raise RenderError(Problem("render.profile", f"there is no profile '{name}'", allowed)) from None
+        raise RenderError(Problem("render.profile", f"unknown profile '{name}'", allowed)) from None

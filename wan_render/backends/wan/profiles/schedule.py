@@ -1,4 +1,4 @@
-"""Which noise levels a take is sampled at."""
+"""The noise levels at which a take is sampled."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from wan_render.take import Sampling
 def prepared_scheduler(
     profile: Profile, sampling: Sampling, models_own: Callable[[float], Any], device: torch.device
 ) -> Any:
-    """A scheduler with its timesteps set. `models_own` makes a model's own one for a shift.
+    """A scheduler with its timesteps set. models_own: makes the model's own scheduler for a shift.
 
-    A distilled LoRA was trained at evenly spaced training steps, for four 1000, 750, 500 and 250, which the shift then
-    moves; it is followed from one to the next by a plain Euler step. `set_timesteps(4)` would ask for others.
+    A distilled LoRA was trained at evenly spaced training steps (for four: 1000, 750, 500, 250), which the shift then
+    moves, with plain Euler steps between them. `set_timesteps(4)` would choose other timesteps.
     """
     if profile.schedule is Schedule.MODEL:
         scheduler = models_own(sampling.shift)
@@ -30,5 +30,5 @@ def prepared_scheduler(
 
 
 def distilled_levels(steps: int) -> list[float]:
-    """Noise levels before the shift, from 1 down, evenly spaced; the last step goes to 0."""
+    """Evenly spaced noise levels before the shift, from 1 down. The last step ends at 0."""
     return [1.0 - step / steps for step in range(steps)]

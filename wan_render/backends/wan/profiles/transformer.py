@@ -1,4 +1,4 @@
-"""A Wan transformer over diffusers' weights: the same function, with fewer passes over memory and nothing twice."""
+"""A Wan transformer with diffusers' weights: the same function, with fewer passes over memory."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from wan_render.backends.wan.profiles.exchange import UNDIVIDED, Exchange
 from wan_render.backends.wan.profiles.first_block import SkipCount
 
 PatchBlock = Callable[[str, torch.nn.Module], None]
-"""Called with the name of each of diffusers' blocks and the block, before it is taken over: its weights may be changed
-or moved by then."""
+"""Called with the name of each of diffusers' blocks and the block, before it is taken over. It may change or move the
+block's weights."""
 
 
 def no_patch(_: str, __: torch.nn.Module) -> None:
-    """Leaves a block's weights as they are."""
+    """Leave a block's weights as they are."""
 
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What all blocks are given. time: (1 or own tokens, 6, features) float32."""
+    """The inputs that all blocks share. time: (1 or own tokens, 6, features) float32."""
 
     context: ShotContext
     rope: Rope
@@ -37,10 +37,10 @@ class _Inputs:
 
 
 class AcceleratedTransformer(torch.nn.Module):
-    """Called as diffusers' WanTransformer3DModel is, with a batch of one, under no_grad.
+    """Called like diffusers' WanTransformer3DModel, with a batch of one, under no_grad.
 
-    exchange: with which devices it shares its tokens: they are called with the same inputs, and give the same.
-    skips: counts what first_block_threshold saves; another one may be put in its place.
+    exchange: shares its tokens with other devices, which are called with the same inputs and give the same result.
+    skips:    counts what first_block_threshold saves; may be replaced.
     """
 
     table: torch.Tensor
@@ -56,7 +56,7 @@ class AcceleratedTransformer(torch.nn.Module):
     ) -> None:
         """Take over diffusers' transformer, block by block, onto the device.
 
-        attend: what computes exact attention, and may be told to do so by another kernel. patch_block: see PatchBlock.
+        attend: computes exact attention; its kernel may be changed later. patch_block: see PatchBlock.
         """
         super().__init__()
         self.config = transformer.config
@@ -79,19 +79,19 @@ class AcceleratedTransformer(torch.nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the inputs."""
+        """The type of the inputs."""
         found: torch.dtype = self.patch_embedding.weight.dtype
         return found
 
     def linear_layers(self) -> Iterator[tuple[str, torch.nn.Module]]:
-        """Those that a precision decides about, by their names in diffusers' transformer."""
+        """The linear layers that a profile's precision applies to, by their names in diffusers' transformer."""
         for place, block in enumerate(self.blocks):
             for name, theirs in LAYERS.items():
                 yield f"blocks.{place}.{theirs}", block.get_submodule(name)
 
     def tables(self) -> Iterator[tuple[str, Callable[[torch.Tensor], None]]]:
-        """What has a form of its own here: its name in diffusers' transformer, and what has another be held, which
-        keeps a part of this transformer alive and never all of it."""
+        """The tables with a form of their own here: their names in diffusers' transformer, and functions that replace
+        them. A function keeps a part of this transformer alive, never all of it."""
         yield "scale_shift_table", partial(_hold, self.table)
         for place, block in enumerate(self.blocks):
             if isinstance(block, Block):
@@ -99,7 +99,7 @@ class AcceleratedTransformer(torch.nn.Module):
                     yield f"blocks.{place}.{theirs}", partial(block.hold, name)
 
     def forget(self) -> None:
-        """Free what was computed for the shots so far."""
+        """Free everything that was cached for takes so far."""
         self._contexts.clear()
 
     def forward(
@@ -111,7 +111,7 @@ class AcceleratedTransformer(torch.nn.Module):
         *,
         return_dict: bool = False,
     ) -> tuple[torch.Tensor]:
-        """A prediction (1, channels, frames, height, width) of the same type as the input, as a tuple of one."""
+        """A prediction (1, channels, frames, height, width) in the type of the input, as a tuple of one."""
         if hidden_states.shape[0] != 1 or return_dict:
             raise ValueError(f"expected a batch of one and return_dict=False, got {tuple(hidden_states.shape)}")
         of_tokens = timestep if timestep.dim() == 1 else self.exchange.own_tokens(timestep, 1)
@@ -120,7 +120,7 @@ class AcceleratedTransformer(torch.nn.Module):
             self._contexts.of(encoder_hidden_states, encoder_hidden_states_image),
             self._rope(hidden_states),
             time,
-            0.0 if self.first_block_threshold is None else float(timestep.max()),  # which waits for the device
+            0.0 if self.first_block_threshold is None else float(timestep.max()),  # this waits for the device
         )
         stream = self.exchange.own_tokens(self.patch_embedding(hidden_states).flatten(2)[0].t(), 0).contiguous()
         stream, update = self._through(stream, inputs)
@@ -129,7 +129,7 @@ class AcceleratedTransformer(torch.nn.Module):
         return (self._unpatched(self.exchange.all_tokens(self.proj_out(normed), 0), hidden_states.shape),)
 
     def _through(self, stream: torch.Tensor, inputs: _Inputs) -> tuple[torch.Tensor, Update | None]:
-        """The stream behind the last block. Blocks are looped over, never indexed: they may be streamed."""
+        """The stream after the last block. Blocks are looped over, never indexed: they may be streamed."""
         if self.first_block_threshold is not None:
             return self._through_cached(stream, inputs, self.first_block_threshold), None
         update: Update | None = None
@@ -173,8 +173,8 @@ class AcceleratedTransformer(torch.nn.Module):
         return embedded, modulation.unflatten(1, (6, -1)).float()
 
     def _rope(self, hidden_states: torch.Tensor) -> Rope:
-        """The rotary positions of this device's tokens, computed once for a shape; each number is there twice in
-        diffusers' form."""
+        """The rotary positions of this device's tokens, computed once for a shape. diffusers' form has each number
+        twice."""
         shape = tuple(hidden_states.shape[2:])
         if shape not in self._ropes:
             cos, sin = self.rope(hidden_states)
@@ -183,7 +183,7 @@ class AcceleratedTransformer(torch.nn.Module):
         return Rope(self.exchange.own_tokens(of_all.cos, 0), self.exchange.own_tokens(of_all.sin, 0))
 
     def _unpatched(self, tokens: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-        """Tokens of patches as a video of latents."""
+        """Tokens of patches as latents (1, channels, frames, height, width)."""
         patch = self.config.patch_size
         counts = tuple(extent // size for extent, size in zip(shape[2:], patch, strict=True))
         patches = tokens.view(*counts, *patch, -1)  # frames, rows, columns, within a patch alike, channels
@@ -195,7 +195,8 @@ def _hold(held: torch.Tensor, table: torch.Tensor) -> None:
 
 
 def _settled(stream: torch.Tensor, update: Update | None) -> torch.Tensor:
-    """The stream with its update added, rounded as it is kept; a norm that adds it by itself sees it unrounded."""
+    """The stream with its update added, rounded to its type. A norm that adds the update itself reads the unrounded
+    sum."""
     if update is None:
         return stream
     value = update.value.float() if update.gate is None else update.value.float() * update.gate
