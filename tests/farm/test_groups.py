@@ -155,7 +155,7 @@ def test_off_is_off(open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptu
     farm = open_farm("cuda:0", "cuda:1", handler=HANDLER, groups="off")
     farm.render(grouped("nothing", gpus=2), nobody)
     assert begun(tmp_path) == ["1/010 on cuda:0 alone"]
-    assert said(caplog, "is rendered by 1: WAN_RENDER_GROUPS is off")
+    assert said(caplog, "but gets 1: WAN_RENDER_GROUPS is off")
 
 
 @pytest.mark.parametrize(("groups", "size"), [("asked", 1), ("auto", 2), (MachineSettings().groups, 2)])
@@ -340,7 +340,7 @@ def test_where_the_first_group_that_nobody_asked_for_fails_there_is_no_other(
         assert all(isinstance(outcome, Clip) for outcome in render_all((each,), farm).values())
         until(lambda: is_free(farm))
     assert [len(begins(tmp_path, shot)) for shot in "12"] == [3, 1]
-    assert len(said(caplog, "the first try failed")) == 1
+    assert len(said(caplog, "the first group failed")) == 1
     assert isinstance(farm.render(grouped("nothing", "3", gpus=2), nobody), Clip)
     assert len(begins(tmp_path, "3")) == 2
 

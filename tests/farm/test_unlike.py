@@ -134,7 +134,7 @@ def test_where_every_device_that_can_has_failed_again_and_again_it_is_used_all_t
             farm.render(barred("kill", shot, weak), nobody)
     for shot in ("3", "4"):
         assert device(farm.render(barred("nothing", shot, weak), nobody)) == "cuda:1"
-    assert said(caplog, "cuda:1 gets") == [
+    assert said(caplog, "quarantine") == [
         "cuda:1 is quarantined: several different shots failed on it",
         "cuda:1 gets 3 despite its quarantine: no other device can render it",
     ]

@@ -79,8 +79,8 @@ def test_a_hopper_needs_flash_attention_3(smi: Smi, flash3: str, profile: str) -
 def test_another_gpu_is_refused_by_what_it_can_do(smi: Smi, capability: str) -> None:
     smi(RTX, capabilities=f"GPU-aabb-2, {capability}\n")
     assert said() == (
-        f"profile 'fast': cuda:0: the device has compute capability {capability}; float8 attention is there for "
-        "Hopper (9.0) only; render with profile: exact, or on another machine"
+        f"profile 'fast': cuda:0: the device has compute capability {capability}; float8 attention needs a "
+        "Hopper GPU (9.0); render with profile: exact, or on another machine"
     )
 
 
@@ -135,7 +135,7 @@ def test_where_none_can_all_are_named_with_their_reasons(smi: Smi) -> None:
     smi(H200 + RTX + third, capabilities=HOPPER + ADA + "GPU-aacc-3, 8.9\n")
     assert said() == (
         "profile 'fast': cuda:0: FlashAttention 3 is not installed; cuda:1, cuda:2: the device has compute capability "
-        "8.9; it needs fa3-fwd, float8 attention is there for Hopper (9.0) only; "
+        "8.9; it needs fa3-fwd, float8 attention needs a Hopper GPU (9.0); "
         f"{INSTALL}, or render with "
         "profile: exact, or on another machine"
     )

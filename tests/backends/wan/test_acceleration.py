@@ -188,7 +188,7 @@ def test_exact_and_what_is_computed_as_exact_is_need_nothing(machine: Machine) -
 
 
 def test_an_unknown_variant_is_named_with_those_there_are() -> None:
-    with pytest.raises(RenderError, match="no variant 'ada'; allowed: '', 'exact'"):
+    with pytest.raises(RenderError, match="unknown variant 'ada'; allowed: '', 'exact'"):
         profiles.profile_named("draft", "ada")
 
 

@@ -76,7 +76,7 @@ def test_a_lora_that_is_sound_and_too_strong_is_told_to_be_worn(tiny: Tinies, tm
     lora, file = own(tmp_path)
     strong = replace(lora, scale=1e38)
     said = failure(model, replace(model.take(ShotKind.FLF2V), loras=(strong,)), shelf, loras={lora.content: file})
-    assert f"the take wears {file.name} at 1e+38" in said
+    assert f"the take uses {file.name} at 1e+38" in said
     assert "at a smaller scale" in said
 
 

@@ -159,7 +159,7 @@ Q = "diffusion_model.blocks.0.self_attn.q"
         (entries({**pair(Q, 5120), **pair("blocks.0.attn1.to_q", 5120)}), "twice"),
         (entries({f"{Q}.alpha": ()}), "holds no LoRA"),
         (entries({f"{Q}.weight": (5120, 5120)}, "U8"), "holds no LoRA"),
-        (entries({**pair(Q, 5120), f"{Q}.scale_weight": ()}), "no part of a LoRA"),
+        (entries({**pair(Q, 5120), f"{Q}.scale_weight": ()}), "not part of a known LoRA format"),
         (entries({**pair(Q, 5120), f"{Q}.dora_scale": (5120,)}), "is a DoRA"),
         (entries({f"{Q}.lokr_w1": (4, 4)}), "is a LoKr or LoHa"),
         (entries({f"{Q}.diff_b": (1536,)}), "(1536,) for (5120,)"),

@@ -283,8 +283,12 @@ CUDA = "CUDA error: "
 @pytest.mark.parametrize(
     ("said", "meaning", "found"),
     [
-        ("Found no NVIDIA driver on your system. Please check that you have", MachineError, "no NVIDIA driver is here"),
-        ("libcuda.so cannot found! Possible files are located at", MachineError, "no NVIDIA driver is here"),
+        (
+            "Found no NVIDIA driver on your system. Please check that you have",
+            MachineError,
+            "no NVIDIA driver is installed",
+        ),
+        ("libcuda.so cannot found! Possible files are located at", MachineError, "no NVIDIA driver is installed"),
         ("The NVIDIA driver on your system is too old (found version 11040).", MachineError, "driver is too old"),
         (CUDA + "CUDA driver version is insufficient for CUDA runtime version", MachineError, "driver is too old"),
         (CUDA + "the provided PTX was compiled with an unsupported toolchain.", MachineError, "driver is too old"),

@@ -88,7 +88,7 @@ def _beginnings(coming: Sequence[Coming]) -> int:
 
 
 def _plans(coming: Sequence[Coming], devices: int) -> Iterator[list[int]]:
-    """The most devices for each take. First plan: one each. Others: one for the first few, a group size for the rest."""
+    """Plans with the most devices for each take: one each; or one for the first few and a group for each other."""
     count = len(coming)
     yield [1] * count
     sizes = {size for take in coming for size in take.seconds if 1 < size <= devices}
