@@ -65,7 +65,7 @@ def in_folder(folder: Path, *arguments: str | Path) -> subprocess.CompletedProce
 def test_a_warning_that_the_newest_film_had_is_only_counted(wan_render: Run, harbour: Path) -> None:
     first = wan_render("render", harbour, "--backend", "animatic")
     assert first.stderr.count("warning: ") == 1
-    assert "film.raster: 64x64 is not a size" in first.stderr
+    assert "film.raster: 64x64 is not a documented size" in first.stderr
     harbour.write_text(harbour.read_text() + "  - {shot: '030', card: 🦌}\n")
     again = wan_render("render", harbour, "--backend", "animatic")
     said = [line for line in again.stderr.splitlines() if line.startswith("warning: ")]
@@ -73,4 +73,4 @@ def test_a_warning_that_the_newest_film_had_is_only_counted(wan_render: Run, har
         True,
         [f"warning: 1 warning unchanged since v001: `wan-render plan {harbour}` prints all"],
     ]
-    assert "film.raster: 64x64 is not a size" in wan_render("plan", harbour, "--backend", "animatic").stdout
+    assert "film.raster: 64x64 is not a documented size" in wan_render("plan", harbour, "--backend", "animatic").stdout
