@@ -17,7 +17,7 @@ from flows.ended import ended_before
 from flows.film import film
 from flows.names import batch_run_name
 from flows.requested import nothing_in, storyboards
-from flows.run_logs import no_alarms, no_walls
+from flows.run_logs import no_alarms, no_repetition, no_walls
 from wan_render.session.wording import counted
 
 
@@ -43,6 +43,7 @@ def batch(
     """
     no_walls()
     no_alarms()
+    no_repetition()
     if (state := ended_before(flow_run.id)) is not None:
         return state
     found = storyboards(folder)

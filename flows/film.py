@@ -17,9 +17,9 @@ from flows.artifacts import show_review
 from flows.cancel_watch import CancelWatch
 from flows.ended import ended_before
 from flows.names import film_run_name, name_run
-from flows.progress import Bar
+from flows.progress import FilmProgress
 from flows.requested import session
-from flows.run_logs import no_alarms, no_walls
+from flows.run_logs import no_alarms, no_repetition, no_walls
 from flows.take_tasks import TakeTasks, run_take_tasks
 from wan_render.devices import local_devices
 from wan_render.errors import Stopped, WanRenderError
@@ -30,7 +30,7 @@ from wan_render.production.film_warnings import film_warnings, warnings_of
 from wan_render.production.finish import finish
 from wan_render.production.run import Run, begin
 from wan_render.session.film_session import Session
-from wan_render.session.forecast_text import forecast
+from wan_render.session.forecast_text import expected, forecast
 from wan_render.session.shot_selection import selected
 from wan_render.store import FilmVersion
 
@@ -57,6 +57,7 @@ def film(
     """
     no_walls()
     no_alarms()
+    no_repetition()
     if (state := ended_before(flow_run.id)) is not None:
         return state
     with CancelWatch(flow_run.id) as watch:
@@ -88,28 +89,30 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
         log.info("%s", sentence)
         if approval:
             wait_for_approval(run, sentence, (*film_warnings(plan, run.before), *run.confined))
-        with LocalFarm(devices, store.root) as farm:
-            tasks = run_take_tasks(run, farm)
-        version = _finishing(run, tasks)
+        with FilmProgress(run.orders, expected(run.before, run.orders, devices, session.settings.groups)) as progress:
+            with LocalFarm(devices, store.root) as farm:
+                tasks = run_take_tasks(run, farm, progress.hear)
+            version = _finishing(run, tasks, progress)
         show_review(run, tasks, version)
         return version
 
 
-def _finishing(run: Run, tasks: TakeTasks) -> FilmVersion:
+def _finishing(run: Run, tasks: TakeTasks, progress: FilmProgress) -> FilmVersion:
     """`finish` as a task of the run, in this thread, where a cancel can interrupt it."""
     failed = failures(tasks.outcomes)
-    outcome: FilmVersion | WanRenderError | None = None
+    outcome: FilmVersion | WanRenderError | TerminationSignal | None = None
 
     @task(name="film", task_run_name="film", cache_policy=NO_CACHE, persist_result=False)
     def make_film() -> State[None]:
         nonlocal outcome
-        bar = Bar("film")
         try:
-            outcome = finish(run, failed, progress=bar.show, waiting=get_run_logger().warning)
+            outcome = finish(run, failed, progress=progress.finishing, waiting=get_run_logger().warning)
         except WanRenderError as error:
             outcome = error
             return Failed(message=str(error))
-        bar.end()
+        except TerminationSignal as signal:  # raised by a task, it would be called a crash
+            outcome = signal
+            return Cancelled(message="was stopped")
         return Completed(message=str(outcome.video))
 
     make_film()
@@ -124,5 +127,4 @@ def _ended(version: FilmVersion) -> State[None]:
         slates = "; ".join(f"{shot}: {reason}" for shot, reason in version.slates.items())
         get_run_logger().warning("film with slates: %s (%s)", path, slates)
         return Failed(name="Partial", message=f"{path}, with slates: {slates}")
-    get_run_logger().info("film: %s", path)
     return Completed(message=f"{path}{' (unchanged)' if version.reused else ''}")

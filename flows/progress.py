@@ -1,44 +1,96 @@
-"""How far a task is, as a bar in the UI, and how long it took."""
+"""How far a whole film is, and when it will be there: one progress artifact of its run."""
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import cast
+from collections.abc import Sequence
+from contextvars import copy_context
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self, cast
 from uuid import UUID
 
 import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.exceptions import PrefectException
 
+from wan_render.farm.scheduler import Ended, Event
+from wan_render.production.render_order import RenderOrder
+from wan_render.render_values import Progress
+from wan_render.session.countdown import Countdown, Expected, RunCountdown
+from wan_render.session.wording import counted, lasting
+
 SECONDS = 3.0
-"""No bar is written more often: each time is an event that whoever watches sees go by."""
+"""It is not written more often: each time is an event that whoever watches sees go by. A shorter film has none."""
 
 
-class Bar:
-    """One progress artifact of the task in whose thread it is used; none is made for a shorter task."""
+class FilmProgress:
+    """Publishes the progress of a run; a context, for the run's own thread. What hears may be any thread.
 
-    def __init__(self, description: str) -> None:
-        self._description = description
+    A thread of its own writes it: a server that is away costs the progress, and delays no take.
+    """
+
+    def __init__(self, orders: Sequence[RenderOrder], expected: Expected) -> None:
+        self._takes, self._film = RunCountdown(orders, expected), Countdown(expected.film)
+        self._orders, self._ended = len(orders), 0
+        self._frames: tuple[int, int] | None = None
+        self._began = time.monotonic()
         self._artifact: UUID | None = None
-        self._told = time.monotonic()
+        self._changing, self._over = threading.Lock(), threading.Event()
 
-    def show(self, done: int, total: int, doing: str = "") -> None:
-        """`done` of `total`."""
-        now = time.monotonic()
-        if total and now - self._told >= SECONDS:
-            self._told = now
-            self._write(100 * done / total, f"{self._description} {doing}".strip())
+    def __enter__(self) -> Self:
+        context = copy_context()  # the run's: in a task's, the artifact would be the task's
+        self._writer = threading.Thread(target=context.run, args=(self._write_until_over,), name="tells the progress")
+        self._writer.start()
+        return self
 
-    def end(self) -> None:
-        """All is done."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._writer.join()
         if self._artifact is not None:
-            self._write(100.0, self._description)
+            done, words = self.shown()
+            self._write(done if error is not None else 1.0, words if error is not None else "finished")
 
-    def _write(self, percent: float, description: str) -> None:
+    def hear(self, order: RenderOrder, event: Event) -> None:
+        """An event of a take."""
+        with self._changing:
+            match event:
+                case Progress():
+                    self._takes.hear(order, event)
+                case Ended():
+                    self._takes.ended(order)
+                    self._ended += 1
+
+    def finishing(self, done: int, total: int) -> None:
+        """The film is being encoded: frames done, and their total."""
+        with self._changing:
+            self._frames = done, total
+            self._film.reached(done / max(total, 1))
+
+    def shown(self) -> tuple[float, str]:
+        """The share of the time that has passed, from 0 to 1; what is done, and when the rest will be."""
+        with self._changing:
+            if self._frames is None:
+                left, what = self._takes.seconds, f"{self._ended} of {counted(self._orders, 'take')}"
+            else:
+                left, what = self._film.seconds, f"the film: frame {self._frames[0]} of {self._frames[1]}"
+        passed = time.monotonic() - self._began
+        until = datetime.now().astimezone() + timedelta(seconds=left)
+        return passed / max(passed + left, 1e-9), f"{what}; about {lasting(left)} left, until {until:%a %H:%M}"
+
+    def _write_until_over(self) -> None:
+        while not self._over.wait(SECONDS):
+            self._write(*self.shown())
+
+    def _write(self, share: float, words: str) -> None:
+        percent = round(100 * share, 1)
         try:
             if self._artifact is None:
-                self._artifact = cast("UUID", create_progress_artifact(percent, description=description))
+                self._artifact = cast("UUID", create_progress_artifact(percent, description=words))
             else:
-                update_progress_artifact(self._artifact, percent, description)
+                update_progress_artifact(self._artifact, percent, words)
         except (httpx.HTTPError, PrefectException):
-            pass  # a server that is away costs the bar, not the take
+            pass  # it is written again in a moment

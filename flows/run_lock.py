@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 
 FOLDER = "runs"
 """In the farm's folder: an empty file for each run that has a process."""
+
+ATTEMPTS, ATTEMPT_SECONDS = 10, 0.1
+"""The farm takes the lock for a moment when it looks (`is_held`); another process keeps it."""
 
 
 def hold(home: Path, run: str) -> bool:
@@ -19,12 +24,13 @@ def hold(home: Path, run: str) -> bool:
     file = home / FOLDER / run
     file.parent.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)  # not inherited by what this one starts
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return False
-    return True
+    for _ in range(ATTEMPTS):
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(ATTEMPT_SECONDS)
+    os.close(descriptor)
+    return False
 
 
 def is_held(home: Path, run: str) -> bool:

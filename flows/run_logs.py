@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from prefect.exceptions import CancelledRun, FailedRun
 
+SILENT_STATES = ("Reused", "Shared", "Skipped", "Running")
+"""Of takes for which a run has nothing to do (flows/take_tasks.py), and of a run that has not finished at all."""
+
 
 def no_walls() -> None:
     """Keep Prefect from adding its own traceback to a run whose message says all that there is to say."""
@@ -19,6 +22,13 @@ def no_alarms() -> None:
         _filter(name, _calmed)
 
 
+def no_repetition() -> None:
+    """Keep Prefect from a line for each take that the run does not render, because its tasks say so; and from the last
+    line of a run that was cancelled, which would be `Finished in state Running()`."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        _filter(name, _is_news)
+
+
 def _filter(name: str, said: Callable[[logging.LogRecord], bool]) -> None:
     log = logging.getLogger(name)
     if said not in log.filters:
@@ -28,6 +38,10 @@ def _filter(name: str, said: Callable[[logging.LogRecord], bool]) -> None:
 def _says_more(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     return not (isinstance(error, FailedRun | CancelledRun) and record.levelno == logging.ERROR)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(tuple(f"Finished in state {name}(" for name in SILENT_STATES))
 
 
 def _calmed(record: logging.LogRecord) -> bool:

@@ -11,12 +11,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Cancelled, Completed, Failed
 
-from flows.progress import Bar
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm.attempts import ATTEMPTS
 from wan_render.farm.farm_contract import Farm
 from wan_render.farm.process.work_clock import WorkClock
-from wan_render.farm.scheduler import AttemptFailed, Event, Scheduler
+from wan_render.farm.scheduler import AttemptFailed, Event, OnEvent, Scheduler
 from wan_render.printable import logger
 from wan_render.production.failures import Outcome
 from wan_render.production.render_order import RenderOrder
@@ -34,10 +33,10 @@ _Place = tuple[str, int]
 """A take's shot and number."""
 
 
-def run_take_tasks(run: Run, farm: Farm) -> TakeTasks:
-    """A task for every planned take, those that are there first; returns when the last has ended. Raises as
-    Scheduler.run."""
-    tasks = TakeTasks(Scheduler(run.orders, farm))
+def run_take_tasks(run: Run, farm: Farm, on_event: OnEvent) -> TakeTasks:
+    """A task for every planned take, those that are there first; returns when the last has ended. `on_event` hears the
+    events of every take, from several threads. Raises as Scheduler.run."""
+    tasks = TakeTasks(Scheduler(run.orders, farm), on_event)
     orders = {_place(order): order for order in run.orders}
     others = {place: take for place, take in _planned(run).items() if place not in orders}
     take = _task(orders, lambda place: _instead(others[place], run), tasks)
@@ -62,6 +61,7 @@ class TakeTasks:
     """
 
     scheduler: Scheduler
+    on_event: OnEvent = lambda *_: None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -72,8 +72,13 @@ class TakeTasks:
     def attempt(self, order: RenderOrder) -> State[None]:
         """One attempt, as the state of its task. Raises only what is worth another one."""
         heard = _Heard(f"{order.shot} take {order.number}")
+
+        def tell(event: Event) -> None:
+            heard(event)
+            self.on_event(order, event)
+
         try:
-            ended = self.scheduler.attempt(order, heard)
+            ended = self.scheduler.attempt(order, tell)
         except Stopped as error:
             return Cancelled(message=str(error))
         if isinstance(ended, AttemptFailed):
@@ -88,10 +93,10 @@ class TakeTasks:
 
 
 class _Heard:
-    """One attempt as its task shows it: its bar, its log and its clock."""
+    """One attempt as its task shows it: its log and its clock."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._bar, self.clock = name, Bar(name), WorkClock()
+        self._name, self.clock = name, WorkClock()
         self._phases: set[Phase] = set()
 
     def __call__(self, event: Event) -> None:
@@ -101,7 +106,6 @@ class _Heard:
             _log.info("%s waits: another run renders it, or devices of its group are not ready", self._name)
         self._phases.add(event.phase)
         self.clock.hear(event.phase)
-        self._bar.show(event.done, event.total, event.phase)
 
     @property
     def is_written(self) -> bool:
@@ -110,7 +114,6 @@ class _Heard:
 
     def end(self) -> str:
         """The take is there; ` after 12 s of waiting`, if it is worth telling."""
-        self._bar.end()
         self.clock.stop()
         return f" after {lasting(self.clock.waiting)} of waiting" if self.clock.waiting >= TOLD_SECONDS else ""
 

@@ -207,6 +207,11 @@ class Farm:
         found = self.ask("POST", "/artifacts/filter", flow_runs={"id": {"any_": [run]}}, sort="CREATED_DESC")
         return str(next(each["data"] for each in found if each["key"] == key))
 
+    def progress(self, run: str) -> list[dict[str, Any]]:
+        """The progress artifacts of a run and of its tasks."""
+        found: list[dict[str, Any]] = self.ask("POST", "/artifacts/filter", flow_runs={"id": {"any_": [run]}})
+        return [each for each in found if each["type"] == "progress"]
+
     def takes(self) -> int:
         """How many takes are in the store."""
         return len(list(self.outputs.glob("takes/*/take.json")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,9 +60,13 @@ def test_films_and_batches_start_in_the_order_in_which_they_were_asked_for(
     assert [(str(film.run), film.slug, film.standing) for film in waiting] == [
         (run, name, Standing.WAITING) for run, name in zip(asked, names, strict=True)
     ]
+    (progress,) = until(30, lambda: farm.progress(long))
+    assert progress["task_run_id"] is None, "it is of the whole film"
+    assert re.match(r"\d of 8 takes; about .* left, until ... \d\d:\d\d", progress["description"])
     farm.ask("POST", f"/flow_runs/{long}/set_state", state={"type": "CANCELLING"}, force=True)
     for run in asked:
-        assert farm.ended(run)["name"] == "Completed"
+        state = farm.ended(run)
+        assert state["name"] == "Completed", state["message"]
     runs = [farm.ask("GET", f"/flow_runs/{run}") for run in asked]
     assert sorted(runs, key=lambda run: str(run["start_time"])) == runs
     ends = [run["end_time"] for run in runs]
