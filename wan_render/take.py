@@ -113,7 +113,7 @@ class Sampling:
     variant: str = field(default="", metadata=ADDED_LATER)
 
     @property
-    def way(self) -> ProfileVariant:
+    def profile_variant(self) -> ProfileVariant:
         """The profile and its variant."""
         return self.profile, self.variant
 

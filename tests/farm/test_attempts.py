@@ -76,8 +76,8 @@ def test_different_causes_do_not_stop_a_film() -> None:
     assert attempts.refusal(order("nothing")) is None
 
 
-def test_after_a_stop_nothing_is_tried_again_and_what_failed_says_how() -> None:
-    """A take that failed once, and was to be tried again, is no other's victim."""
+def test_after_a_stop_nothing_is_retried_and_a_failed_take_keeps_its_error() -> None:
+    """A take that failed once and was to be retried is reported with its own failure."""
     attempts, tried, untried = Attempts(alike=1), order("kill", "1"), order("nothing", "2")
     failure = device_error("was killed")
     assert attempts.failed(tried.take.key, failure) is Verdict.AGAIN

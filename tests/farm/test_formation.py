@@ -1,4 +1,4 @@
-"""How many devices the next take gets: the decision alone, and nights that are played by it."""
+"""How many devices the next take gets: single decisions, and simulated runs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def equal(count: int, seconds: float = 600.0, share: float = 1.0) -> list[Coming
     return [Coming({size: seconds / (1 + share * (size - 1)) for size in SIZES})] * count
 
 
-def night(coming: Sequence[Coming], devices: int, joining: float = 0.0) -> tuple[float, list[int]]:
-    """When a night ends that asks again for each take, and how many devices each of them got. No take needs others."""
+def run_time(coming: Sequence[Coming], devices: int, joining: float = 0.0) -> tuple[float, list[int]]:
+    """When a run ends that decides again for each take, and how many devices each take got. No take needs others."""
     free, sizes = [0.0] * devices, []
     for place in range(len(coming)):
         now = min(free)
@@ -41,7 +41,7 @@ def night(coming: Sequence[Coming], devices: int, joining: float = 0.0) -> tuple
 
 
 def test_twenty_on_eight_are_two_waves_alone_and_four_groups_of_two() -> None:
-    assert night(equal(20), 8) == (1500.0, [1] * 16 + [2] * 4)
+    assert run_time(equal(20), 8) == (1500.0, [1] * 16 + [2] * 4)
 
 
 def test_one_on_two_is_a_group() -> None:
@@ -49,11 +49,11 @@ def test_one_on_two_is_a_group() -> None:
 
 
 def test_the_third_of_three_on_two_is_a_group() -> None:
-    assert night(equal(3), 2) == (900.0, [1, 1, 2])
+    assert run_time(equal(3), 2) == (900.0, [1, 1, 2])
 
 
 def test_full_waves_are_alone() -> None:
-    assert night(equal(16), 8)[1] == [1] * 16
+    assert run_time(equal(16), 8)[1] == [1] * 16
 
 
 def test_a_take_too_short_to_be_worth_joining_is_alone() -> None:
@@ -77,11 +77,11 @@ def test_no_more_devices_than_there_are_and_than_the_take_can_use() -> None:
 
 def test_a_long_take_that_comes_last_is_a_group() -> None:
     long = Coming({1: 2000.0, 2: 1000.0})
-    assert night([*equal(2), long], 2) == (1600.0, [1, 1, 2])
+    assert run_time([*equal(2), long], 2) == (1600.0, [1, 1, 2])
 
 
 def test_takes_that_each_need_the_one_before_are_groups_however_many_they_are() -> None:
-    """Only one can be rendered at a time: without groups the other device has nothing to do all night."""
+    """Only one can be rendered at a time: without groups the other device has nothing to do for the whole run."""
     chain = [Coming({1: 600.0, 2: 300.0}, needs=(place - 1,) if place else ()) for place in range(40)]
     assert formation(chain, [0.0, 0.0]).devices == 2
 
@@ -112,7 +112,7 @@ def alone(coming: Sequence[Coming]) -> list[Coming]:
 
 
 @given(st.lists(comings, min_size=1, max_size=20), devices_free)
-def test_by_its_own_estimate_the_night_never_ends_later_than_alone(coming: list[Coming], free: list[float]) -> None:
+def test_by_its_own_estimate_a_run_never_ends_later_than_alone(coming: list[Coming], free: list[float]) -> None:
     found = formation(coming, free)
     assert found.devices in coming[0].seconds
     assert found.devices <= max(len(free), 1)
@@ -120,16 +120,16 @@ def test_by_its_own_estimate_the_night_never_ends_later_than_alone(coming: list[
 
 
 @given(st.lists(comings, min_size=1, max_size=16), st.integers(1, 8))
-def test_a_night_that_goes_as_estimated_does_not_end_later_than_alone(coming: list[Coming], devices: int) -> None:
-    assert night(coming, devices, joining=5.0)[0] <= night(alone(coming), devices)[0] * (1 + MARGIN)
+def test_a_run_that_goes_as_estimated_does_not_end_later_than_alone(coming: list[Coming], devices: int) -> None:
+    assert run_time(coming, devices, joining=5.0)[0] <= run_time(alone(coming), devices)[0] * (1 + MARGIN)
 
 
-# The whole night
+# The whole run
 
 
 @given(st.lists(comings, min_size=1, max_size=16), st.integers(1, 8))
-def test_a_night_is_expected_as_it_is_decided_take_by_take(coming: list[Coming], devices: int) -> None:
-    assert expected_end(coming, [0.0] * devices, 5.0) == pytest.approx(night(coming, devices, joining=5.0)[0])
+def test_a_run_is_expected_as_it_is_decided_take_by_take(coming: list[Coming], devices: int) -> None:
+    assert expected_end(coming, [0.0] * devices, 5.0) == pytest.approx(run_time(coming, devices, joining=5.0)[0])
 
 
 def test_takes_that_each_need_the_one_before_are_expected_in_groups() -> None:
@@ -181,7 +181,7 @@ def test_a_take_that_is_late_is_not_taken_for_done(clock: Clock) -> None:
     assert simulated.left(late.take.key) == 300.0
 
 
-def test_the_end_of_a_night_is_known_from_what_is_expected(clock: Clock) -> None:
+def test_the_end_of_a_run_is_known_from_what_is_expected(clock: Clock) -> None:
     simulated, orders = SimulatedRun("cuda", clock), [grouped(str(shot), str(shot)) for shot in range(4)]
     simulated.expect(orders)
     assert simulated.devices(orders[0], [], [0.0, 0.0], all_sizes) == 1

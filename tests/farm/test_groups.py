@@ -147,8 +147,8 @@ def test_what_is_asked_for_and_not_there_is_said_once(
 def test_a_backend_that_renders_alone_says_so(open_farm: OpenFarm, caplog: pytest.LogCaptureFixture) -> None:
     asked = grouped("nothing", gpus=2, backend=order("nothing").backend)
     open_farm("cuda:0", "cuda:1", handler=HANDLER).render(asked, nobody)
-    (told,) = said(caplog, "asks for")
-    assert told.endswith("asks for 2 devices but gets 1: animatic/1 cannot use more for such a take")
+    (warning,) = said(caplog, "asks for")
+    assert warning.endswith("asks for 2 devices but gets 1: animatic/1 cannot use more for such a take")
 
 
 def test_off_is_off(open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -189,7 +189,7 @@ def test_one_that_asks_for_one_device_gets_one(open_farm: OpenFarm, tmp_path: Pa
     assert begun(tmp_path) == ["1/010 on cuda:0 alone"]
 
 
-def test_the_last_wave_of_a_night_takes_groups(
+def test_the_last_wave_of_a_run_takes_groups(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three on two: two alone, and when they end, about the same time, the third by both."""
@@ -197,10 +197,10 @@ def test_the_last_wave_of_a_night_takes_groups(
     farm = open_farm("cuda:0", "cuda:1", handler=HANDLER, groups="auto")
     orders = [grouped("hold go", "1"), grouped("hold go", "2"), grouped("nothing", "3")]
     with released(tmp_path / "go"):
-        night = threads.submit(render_all, orders, farm)
+        run = threads.submit(render_all, orders, farm)
         until(lambda: len(begun(tmp_path)) == 2)
         time.sleep(1)
-    assert all(isinstance(outcome, Clip) for outcome in night.result(20).values())
+    assert all(isinstance(outcome, Clip) for outcome in run.result(20).values())
     assert sorted(begun(tmp_path)[:2]) == ["1 on cuda:0 alone", "2 on cuda:1 alone"]
     assert [line.partition(" on ")[0] for line in begun(tmp_path)[2:]] == ["3", "3"]
 
@@ -295,7 +295,7 @@ def test_a_rank_that_fails_costs_that_attempt_only_and_the_next_is_alone(
     until(lambda: is_free(farm))
 
 
-def test_the_first_cause_is_told_and_not_what_it_did_to_the_others(open_farm: OpenFarm, tmp_path: Path) -> None:
+def test_the_first_cause_is_raised_and_not_its_consequences(open_farm: OpenFarm, tmp_path: Path) -> None:
     """Out of memory on one; the other has lost its peer, and says so first. Alone it may fit as it is."""
     farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     crowded = grouped("crowded by rank 1", gpus=2)
@@ -320,7 +320,7 @@ def test_who_has_lost_another_is_neither_the_cause_nor_blamed(open_farm: OpenFar
 def test_where_no_group_ever_renders_anything_there_are_no_more(
     open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As where NCCL does not work: every take of the night would be tried in vain first."""
+    """As where NCCL does not work: every take of the run would be tried in vain first."""
     farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     farm.render(grouped("nothing", "0", gpus=2), nobody)
     apart = [grouped("apart by rank 1", shot, gpus=2) for shot in "12345"]

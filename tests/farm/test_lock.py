@@ -174,7 +174,7 @@ def test_where_the_home_folder_cannot_hold_it_another_place_does_and_that_is_sai
     shutil.rmtree(lock_place._former_folder(), ignore_errors=True)
 
 
-def test_where_nothing_can_hold_it_the_night_goes_on_and_that_is_said(
+def test_without_a_place_for_a_lock_the_run_goes_on_with_a_warning(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, open_farm: OpenFarm
 ) -> None:
     assert home
@@ -316,7 +316,7 @@ def test_a_node_that_is_no_device_or_of_another_gpu_is_not_used(node: Path, home
 # What is said
 
 
-def test_who_waits_is_told_the_film_and_the_end_once(open_farm: OpenFarm, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_that_waits_logs_the_film_and_the_end_once(open_farm: OpenFarm, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     first, second = open_farm("cuda:0", "cuda:1"), open_farm("cuda:0", "cuda:1")
     orders = [replace(order("briefly", shot), film="river-to-dove") for shot in ("1", "2")]

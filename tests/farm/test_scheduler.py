@@ -72,7 +72,7 @@ def in_a_flow(folder: Path) -> Caller:
 
 
 class Noting:
-    """A farm, with what it is told and asked; `hear` hears what an attempt does."""
+    """A farm that records its calls; `hear` gets the progress of attempts."""
 
     def __init__(self, farm: Farm, hear: Listen = nobody) -> None:
         self._farm, self._hear = farm, hear

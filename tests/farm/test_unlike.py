@@ -63,12 +63,12 @@ def test_takes_that_wait_for_one_device_keep_no_other_idle(
     waiting = [barred("hold go", f"{shot}w") for shot in range(9)]
     others = [grouped("nothing", shot) for shot in "abcdef"]
     with released(tmp_path / "go"):
-        night = threads.submit(render_all, [*waiting, *others], farm)
+        run = threads.submit(render_all, [*waiting, *others], farm)
         until(lambda: all(begins(tmp_path, shot) for shot in "abcdef"))
         until(lambda: any("w on" in line for line in begun(tmp_path)))
         assert len([line for line in begun(tmp_path) if "w on" in line]) == 1
         assert places(tmp_path, "abcdef") <= WEAK
-    assert all(isinstance(outcome, Clip) for outcome in night.result(20).values())
+    assert all(isinstance(outcome, Clip) for outcome in run.result(20).values())
     assert all(" on cuda:3 " in line for line in begun(tmp_path) if "w on" in line)
 
 

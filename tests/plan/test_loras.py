@@ -227,7 +227,7 @@ def test_a_file_of_both_experts_is_worn_by_part(plan: Plan, studio: Path) -> Non
     film = plan("shots: [{from: a, render: {loras: both_high_noise.safetensors}}]")
     assert experts(film) == ["each"]
     (warning,) = told(film, "left out")
-    assert "1 of 2 layers are left out: for a second expert, which this model has not" in warning
+    assert "1 of 2 layers are left out: for a second expert, which this model does not have" in warning
 
 
 def test_layers_that_are_left_out_are_told_and_recorded_beside_every_take(plan: Plan, studio: Path) -> None:
@@ -235,7 +235,7 @@ def test_layers_that_are_left_out_are_told_and_recorded_beside_every_take(plan: 
     film = plan(
         f"shots: [{{from: a, to: c, through: b, takes: 2, render: {{flf2v: {A14B}, loras: a_low.safetensors}}}}]"
     )
-    text = "a_low.safetensors: 3 of 6 layers are left out: for pictures that CLIP sees, which this model does without"
+    text = "a_low.safetensors: 3 of 6 layers are left out: for pictures that CLIP sees, which this model does not use"
     assert [lora.in_words for lora in film.applied_loras] == ["low-noise expert, 3 of 6 layers"]
     assert len(told(film, text)) == 1
     assert len(film.by_key) == 6  # two takes, each joined from two

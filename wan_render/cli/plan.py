@@ -115,8 +115,8 @@ def _print_notes(plan: FilmPlan, *, shown: bool) -> None:
 def _lacking(plan: FilmPlan, backend: Backend) -> Iterator[str]:
     """What this machine lacks to render the plan's models. Only warnings, because the plan may be rendered
     elsewhere."""
-    needed = dict.fromkeys((take.model, take.sampling.way) for take in plan.takes)
-    problems = (backend.missing(plan.models[model], (), *way) for model, way in needed)
+    needed = dict.fromkeys((take.model, take.sampling.profile_variant) for take in plan.takes)
+    problems = (backend.missing(plan.models[model], (), *variant) for model, variant in needed)
     yield from dict.fromkeys(str(problem) for problem in problems if problem is not None)
 
 

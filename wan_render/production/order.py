@@ -63,7 +63,7 @@ def orders(
 
 def _barred(order: RenderOrder, unable: Mapping[ProfileVariant, Collection[str]]) -> frozenset[str]:
     """The devices that cannot render it. Any device can join segments."""
-    return frozenset() if order.take.through else frozenset(unable.get(order.take.sampling.way, ()))
+    return frozenset() if order.take.through else frozenset(unable.get(order.take.sampling.profile_variant, ()))
 
 
 def _followed(found: Sequence[RenderOrder]) -> Iterator[RenderOrder]:
@@ -158,7 +158,7 @@ class _Ready:
 
 def _loaded(take: Take) -> tuple[str, ProfileVariant]:
     """What requires reloading when it differs: the model, and the profile, which may need its own weights."""
-    return take.model, take.sampling.way
+    return take.model, take.sampling.profile_variant
 
 
 def _place(

@@ -90,11 +90,13 @@ def _inspected(plan: FilmPlan, backend: Backend, store: Store, device_kind: str 
 
 def _require_everything(wanted: tuple[RenderOrder, ...], unable: Unable, devices: Sequence[Device]) -> None:
     rendered = (order for order in wanted if not order.take.through)
-    different = {(order.card.identity, order.published, order.take.sampling.way): order for order in rendered}
+    different = {
+        (order.card.identity, order.published, order.take.sampling.profile_variant): order for order in rendered
+    }
     problems: list[Problem] = []
     for order in different.values():
-        way = order.take.sampling.way
-        problem = order.backend.missing(order.card, order.published, *way) or refusal(unable[way], devices)
+        variant = order.take.sampling.profile_variant
+        problem = order.backend.missing(order.card, order.published, *variant) or refusal(unable[variant], devices)
         if problem is not None and problem not in problems:
             problems.append(problem)
     if problems:

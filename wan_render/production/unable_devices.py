@@ -16,8 +16,8 @@ Unable = Mapping[ProfileVariant, Mapping[str, Problem]]
 
 def unable_devices(takes: Sequence[Take], backend: Backend, devices: Sequence[Device]) -> Unable:
     """The devices that cannot render the profiles and variants of these takes."""
-    ways = dict.fromkeys(take.sampling.way for take in takes)
-    return {(profile, variant): backend.unable(profile, devices, variant) for profile, variant in ways}
+    variants = dict.fromkeys(take.sampling.profile_variant for take in takes)
+    return {(profile, variant): backend.unable(profile, devices, variant) for profile, variant in variants}
 
 
 def refusal(unable: Mapping[str, Problem], devices: Sequence[Device]) -> Problem | None:
@@ -27,8 +27,8 @@ def refusal(unable: Mapping[str, Problem], devices: Sequence[Device]) -> Problem
 
 def confinements(takes: Sequence[Take], unable: Unable, devices: Sequence[Device]) -> tuple[Problem, ...]:
     """A warning for each profile that only some of the devices can render: which can, which cannot, and why."""
-    ways = dict.fromkeys(take.sampling.way for take in takes if not take.through)
-    found = (confinement(unable[way], devices) for way in ways)
+    variants = dict.fromkeys(take.sampling.profile_variant for take in takes if not take.through)
+    found = (confinement(unable[variant], devices) for variant in variants)
     return tuple(problem for problem in found if problem is not None)
 
 

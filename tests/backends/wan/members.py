@@ -1,4 +1,4 @@
-"""Device processes for tests of groups: real ones, each with warm renderers as a farm's has, told what to do."""
+"""Real device processes for tests of groups, each with warm renderers like a farm's. A test sends them orders."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DEVICE = torch.device("cpu")
 
 
 class Members:
-    """So many device processes; one that was killed is started again."""
+    """A number of device processes. One that was killed is started again."""
 
     def __init__(self, count: int) -> None:
         self._processes = [_process() for _ in range(count)]
@@ -69,9 +69,13 @@ def _get_ready() -> None:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a process tells of a take. latents: but for those that were found. phases: in order, without repetition.
-    joined: whether it was in a group already when it told of the first step."""
+class TakeReport:
+    """What a process reports of a take.
+
+    latents: None if they were cached.
+    phases:  in order, without repetition.
+    joined:  whether it was connected to its group when it reported the first step.
+    """
 
     phases: list[Phase]
     joined: bool = False
@@ -143,22 +147,24 @@ def renderer_of(card: ModelCard) -> tuple[Any, Recording]:
     return _warm[card.identity]
 
 
-def render(card: ModelCard, take: Take, plates: TakeInputs, group: Group | None, finds: bool = False) -> Told:  # noqa: FBT001, FBT002 - sent to a process
+def render(card: ModelCard, take: Take, plates: TakeInputs, group: Group | None, finds: bool = False) -> TakeReport:  # noqa: FBT001, FBT002 - sent to a process
     """Render alone, or lead."""
     renderer, recording = renderer_of(card)
     recording.finds = finds
     listener = Listener()
     with _closed_after_failure(card):
         pixels = renderer.render(take, plates, listener, group).pixels
-    return Told(listener.phases, listener.joined, pixels, load(recording.latents[take.key])["stage"], renderer.facts())
+    return TakeReport(
+        listener.phases, listener.joined, pixels, load(recording.latents[take.key])["stage"], renderer.facts()
+    )
 
 
-def assist(card: ModelCard, take: Take, group: Group, loras: Mapping[str, Path], listener: Listener) -> Told:
+def assist(card: ModelCard, take: Take, group: Group, loras: Mapping[str, Path], listener: Listener) -> TakeReport:
     """Be one of the others."""
     renderer, _ = renderer_of(card)
     with _closed_after_failure(card):
         renderer.assist(take, TakeInputs(None, None, loras), listener, group)
-    return Told(listener.phases, listener.joined)
+    return TakeReport(listener.phases, listener.joined)
 
 
 def lose_patience(seconds: float) -> None:

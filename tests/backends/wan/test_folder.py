@@ -142,12 +142,12 @@ def test_a_plan_says_what_a_folder_was_taken_for_and_which_shift_is_used(
     cache = FactCache(tmp_path / "facts")
     models = catalogue(cache)
     plan = make_plan(read_storyboard(file, models=models, cache=cache), models=models, backend_id="wan/1", cache=cache)
-    told = [each for each in (plan.warnings if as_what == "warning" else plan.notes) if "is built like" in each.found]
-    assert len(told) == 1
-    assert "mine" in told[0].found
-    assert "wan2.1-t2v-1.3b" in told[0].found
-    assert said in told[0].found
-    assert told[0].where.endswith("defaults.render.t2v.model")
+    found = [each for each in (plan.warnings if as_what == "warning" else plan.notes) if "is built like" in each.found]
+    assert len(found) == 1
+    assert "mine" in found[0].found
+    assert "wan2.1-t2v-1.3b" in found[0].found
+    assert said in found[0].found
+    assert found[0].where.endswith("defaults.render.t2v.model")
     cache.close()
 
 

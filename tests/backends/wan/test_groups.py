@@ -20,7 +20,7 @@ import torch
 from tests.backends.wan import members
 from tests.backends.wan.conftest import Tiny, plates_of
 from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, relative_error
-from tests.backends.wan.members import Listener, Members, Told
+from tests.backends.wan.members import Listener, Members, TakeReport
 from tests.backends.wan.test_lora import own, saved
 from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backends.wan.kernels.arithmetic import Float8, Loaded
@@ -70,13 +70,13 @@ class Stage:
         folder.mkdir(mode=0o700)
         return [Group(rank, size, folder) for rank in range(size)]
 
-    def alone(self, model: Tiny, take: Take, loras: Loras = NONE) -> Told:
-        told: Told = self.processes.start(0, members.render, model.card, take, plates(take, loras), None).result(
-            PATIENCE
-        )
-        return told
+    def alone(self, model: Tiny, take: Take, loras: Loras = NONE) -> TakeReport:
+        report: TakeReport = self.processes.start(
+            0, members.render, model.card, take, plates(take, loras), None
+        ).result(PATIENCE)
+        return report
 
-    def together(self, model: Tiny, take: Take, size: int, loras: Loras = NONE) -> list[Told]:
+    def together(self, model: Tiny, take: Take, size: int, loras: Loras = NONE) -> list[TakeReport]:
         return [future.result(PATIENCE) for future in self.begun(model, take, size, loras)]
 
     def begun(
@@ -88,7 +88,7 @@ class Stage:
         last: Listener = QUIET,
         *,
         finds: bool = False,
-    ) -> list[Future[Told]]:
+    ) -> list[Future[TakeReport]]:
         """By rank. last: what listens to the last of them. finds: whether the leader finds what was kept."""
         groups = self.group(size)
         shown = plates(take, loras)
@@ -112,20 +112,20 @@ def plates(take: Take, loras: Loras) -> TakeInputs:
     return replace(plates_of(take), loras=loras)
 
 
-def latents(told: Told) -> torch.Tensor:
-    assert told.latents is not None
-    return told.latents
+def latents(report: TakeReport) -> torch.Tensor:
+    assert report.latents is not None
+    return report.latents
 
 
-def assert_same(found: Told, wanted: Told) -> None:
+def assert_same(found: TakeReport, wanted: TakeReport) -> None:
     assert torch.equal(latents(found), latents(wanted))
     assert np.array_equal(found.pixels, wanted.pixels)  # type: ignore[arg-type]
 
 
-def assert_near(found: Told, wanted: Told) -> None:
+def assert_near(found: TakeReport, wanted: TakeReport) -> None:
     """A number of a frame may fall on the other side of a half."""
     assert relative_error(latents(found), latents(wanted)) < TOLERANCE
-    one, other = (np.asarray(told.pixels, dtype=np.int16) for told in (found, wanted))
+    one, other = (np.asarray(report.pixels, dtype=np.int16) for report in (found, wanted))
     assert np.abs(one - other).max() <= 1
 
 
@@ -149,7 +149,7 @@ def test_a_group_renders_what_one_device_renders(tiny: Tinies, stage: Stage, nam
     assert_same(stage.alone(model, take), alone)
     assert (two[0].facts["devices"], four[0].facts["devices"]) == ("2: guidance x2", "4: guidance x2, sequence x2")
     assert "devices" not in alone.facts
-    assert all(Phase.STEP in told.phases and Phase.DECODING not in told.phases for told in (*two[1:], *four[1:]))
+    assert all(Phase.STEP in report.phases and Phase.DECODING not in report.phases for report in (*two[1:], *four[1:]))
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def test_blocks_in_host_memory_share_their_tokens(tiny: Tinies, stage: Stage) ->
     assert_near(streamed, alone)
 
 
-def test_all_wear_the_takes_loras(tiny: Tinies, stage: Stage) -> None:
+def test_all_ranks_apply_the_takes_loras(tiny: Tinies, stage: Stage) -> None:
     model = tiny("flf2v-2.1")
     lora, file = own(stage.folder)
     plain = model.take(ShotKind.FLF2V)
@@ -207,12 +207,12 @@ def test_values_that_are_not_finite_stop_all_of_a_group_at_the_same_step(tiny: T
     assert_same(stage.together(model, plain := model.take(ShotKind.FLF2V), 2)[0], stage.alone(model, plain))
 
 
-def test_to_join_is_told_as_a_step(tiny: Tinies, stage: Stage) -> None:
+def test_joining_is_reported_as_a_step(tiny: Tinies, stage: Stage) -> None:
     """Or a farm takes a process that joins for one that waits, and for stalled after a minute."""
     model = tiny("ti2v-5b")
-    for told in stage.together(model, model.take(ShotKind.T2V), 2):
-        assert Phase.STEP in told.phases
-        assert not told.joined
+    for report in stage.together(model, model.take(ShotKind.T2V), 2):
+        assert Phase.STEP in report.phases
+        assert not report.joined
 
 
 def test_where_latents_were_kept_nobody_is_needed(tiny: Tinies, stage: Stage) -> None:
@@ -258,7 +258,7 @@ def test_a_device_that_sleeps_does_not_stop_the_others_for_ever(tiny: Tinies, st
     assert_same(stage.together(model, take, 2)[0], stage.alone(model, take))
 
 
-def test_a_fault_of_this_device_is_not_told_as_the_loss_of_another(tmp_path: Path) -> None:
+def test_a_fault_of_this_device_is_not_reported_as_the_loss_of_another(tmp_path: Path) -> None:
     """CUDA tells of a fault at whatever it is asked next, which may be a transfer."""
     alone = Ranks(None, Group(0, 2, tmp_path), torch.device("cpu"))  # type: ignore[arg-type]  # speaks to nobody here
     with pytest.raises(torch.AcceleratorError), alone._reached():

@@ -77,7 +77,7 @@ def test_where_an_expert_has_no_guidance_tokens_are_shared_alone(guidance: tuple
     assert [layout(take, size) for size in (1, 2, 8)] == [Layout(1, 1), Layout(1, 2), Layout(1, 8)]
 
 
-def test_a_layout_is_told_in_words() -> None:
+def test_a_layout_is_described_in_words() -> None:
     assert str(Layout(2, 1)) == "2: guidance x2"
     assert str(Layout(2, 2)) == "4: guidance x2, sequence x2"
     assert str(Layout(1, 8)) == "8: sequence x8"
@@ -97,7 +97,7 @@ def test_a_local_folder_is_asked_for_its_heads(tiny: Callable[[str], Tiny]) -> N
 def test_a_folder_is_read_once_however_often_it_is_asked(
     tiny: Callable[[str], Tiny], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A farm asks for every take of the night, five times a second while somebody waits."""
+    """A farm asks for every take of the run, five times a second while a request waits."""
     model, reads = tiny("i2v-a14b"), []
 
     def read(folder: Path) -> Checkpoint:

@@ -92,9 +92,9 @@ def own(folder: Path, seed: int = 1, alpha: float | None = None, extra: dict[str
     return saved(folder / f"own-{seed}-{alpha}-{len(tensors)}.safetensors", tensors)
 
 
-def patched(loras: AppliedLoras, transformer: Any, *worn: tuple[Lora, Path]) -> Any:
-    placed = loras.with_loras(AS_LOADED, worn).place(transformer, CPU)
-    loras.activate(placed, worn)
+def patched(loras: AppliedLoras, transformer: Any, *wanted: tuple[Lora, Path]) -> Any:
+    placed = loras.with_loras(AS_LOADED, wanted).place(transformer, CPU)
+    loras.apply(placed, wanted)
     return placed
 
 
@@ -126,13 +126,13 @@ def test_loras_are_changed_and_taken_out_bit_for_bit(tmp_path: Path, *, is_roomy
     one, two = own(tmp_path, 1), own(tmp_path, 5)
     placed = patched(loras, transformer, one)
     only_one = weights(placed)
-    assert loras.activate(placed, (one, two), is_roomy=is_roomy)
-    assert loras.activate(placed, (two,), is_roomy=is_roomy)
+    assert loras.apply(placed, (one, two), is_roomy=is_roomy)
+    assert loras.apply(placed, (two,), is_roomy=is_roomy)
     assert differing(weights(placed), only_one)
-    assert loras.activate(placed, (one,))
-    assert not loras.activate(placed, (one,)), "it is active already"
+    assert loras.apply(placed, (one,))
+    assert not loras.apply(placed, (one,)), "they are applied already"
     assert differing(weights(placed), only_one) == set()
-    assert loras.activate(placed, ())
+    assert loras.apply(placed, ())
     assert differing(weights(placed), before) == set()
 
 
@@ -188,8 +188,8 @@ def test_differences_of_biases_norms_and_tables_count_too(tmp_path: Path) -> Non
     }
     transformer = tiny(dtype=torch.float32)
     before = weights(transformer)
-    worn = own(tmp_path, extra=extra)
-    after = weights(patched(AppliedLoras(), transformer, worn))
+    wanted = own(tmp_path, extra=extra)
+    after = weights(patched(AppliedLoras(), transformer, wanted))
     for name in (
         "blocks.0.attn1.to_q.bias",
         "blocks.1.attn1.norm_q.weight",
@@ -203,8 +203,8 @@ def test_differences_of_biases_norms_and_tables_count_too(tmp_path: Path) -> Non
 
 
 def test_a_lora_of_a_model_that_sees_pictures_serves_one_that_does_not(tmp_path: Path) -> None:
-    worn = own(tmp_path)
-    after = weights(patched(AppliedLoras(), tiny("i2v-a14b"), worn))
+    wanted = own(tmp_path)
+    after = weights(patched(AppliedLoras(), tiny("i2v-a14b"), wanted))
     assert differing(weights(tiny("i2v-a14b")), after)
 
 
@@ -214,9 +214,9 @@ def test_a_faster_forward_sees_the_change(tmp_path: Path) -> None:
     placement = ComponentPlacement("accelerated, as loaded", lambda module, _: reference(module, EXACT))
     placed = loras.with_loras(placement, ()).place(transformer, CPU)
     before = weights(placed)
-    assert loras.activate(placed, (own(tmp_path),))
+    assert loras.apply(placed, (own(tmp_path),))
     assert differing(before, weights(placed))
-    assert loras.activate(placed, ())
+    assert loras.apply(placed, ())
     assert differing(before, weights(placed)) == set()
 
 
@@ -227,12 +227,12 @@ def test_what_is_quantised_is_fused_before(tmp_path: Path) -> None:
         seen.append(weights(module))
         return module
 
-    loras, worn = AppliedLoras(), own(tmp_path)
-    placement = loras.with_loras(ComponentPlacement("accelerated, float8 e4m3", quantised), (worn,))
-    assert worn[0].content[:8] in placement.form
+    loras, wanted = AppliedLoras(), own(tmp_path)
+    placement = loras.with_loras(ComponentPlacement("accelerated, float8 e4m3", quantised), (wanted,))
+    assert wanted[0].content[:8] in placement.form
     placed = placement.place(tiny(), CPU)
     assert differing(seen[0], weights(tiny()))
-    assert not loras.activate(placed, (worn,))
+    assert not loras.apply(placed, (wanted,))
 
 
 def faster(folder: Path, profile: Profile) -> tuple[ComponentPlacement, Any, Any]:
@@ -282,18 +282,18 @@ def test_a_faster_forward_changes_without_being_read_again(tmp_path: Path, profi
     placement, one, other = faster(tmp_path, profile)
     read_with = replace(placement, form="read again for every LoRA")
     fresh = {
-        worn: bits(AppliedLoras().with_loras(read_with, worn).place(tiny(), CPU))
-        for worn in ((), (one,), (other,), (one, other))
+        wanted: bits(AppliedLoras().with_loras(read_with, wanted).place(tiny(), CPU))
+        for wanted in ((), (one,), (other,), (one, other))
     }
     assert len({str(found) for found in fresh.values()}) == len(fresh)
 
     loras = AppliedLoras()
     form = loras.with_loras(placement, (one,), is_roomy=True).form
     placed = loras.with_loras(placement, (one,), is_roomy=True).place(tiny(), CPU)
-    for worn in ((one,), (other,), (), (one, other), (one,)):
-        assert loras.with_loras(placement, worn, is_roomy=True).form == form
-        assert loras.activate(placed, worn, is_roomy=True)
-        assert bits(placed) == fresh[worn]
+    for wanted in ((one,), (other,), (), (one, other), (one,)):
+        assert loras.with_loras(placement, wanted, is_roomy=True).form == form
+        assert loras.apply(placed, wanted, is_roomy=True)
+        assert bits(placed) == fresh[wanted]
 
 
 def test_float8_that_no_lora_is_for_keeps_nothing(tmp_path: Path) -> None:
@@ -325,10 +325,10 @@ def test_the_device_computes_what_is_put_on_before_it_is_streamed(
         return changed(original, changes, where)
 
     monkeypatch.setattr("wan_render.backends.wan.lora.applied_loras.changed", computed)
-    worn = own(tmp_path)
-    placed = AppliedLoras().with_loras(streamed("transformer"), (worn,)).place(tiny(), device)
+    wanted = own(tmp_path)
+    placed = AppliedLoras().with_loras(streamed("transformer"), (wanted,)).place(tiny(), device)
     assert set(used) == {device}
-    assert differing(weights(placed), weights(patched(AppliedLoras(), tiny(), worn))) == set()
+    assert differing(weights(placed), weights(patched(AppliedLoras(), tiny(), wanted))) == set()
 
 
 def test_what_float8_keeps_counts_as_its_own(tmp_path: Path) -> None:
@@ -345,8 +345,8 @@ def test_what_float8_keeps_counts_as_its_own(tmp_path: Path) -> None:
 
 
 def test_a_change_that_was_cut_short_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loras, worn = AppliedLoras(), (own(tmp_path),)
-    placed = loras.with_loras(AS_LOADED, worn).place(tiny(), CPU)
+    loras, wanted = AppliedLoras(), (own(tmp_path),)
+    placed = loras.with_loras(AS_LOADED, wanted).place(tiny(), CPU)
     before = weights(placed)
     done: list[int] = []
 
@@ -359,18 +359,18 @@ def test_a_change_that_was_cut_short_is_undone(tmp_path: Path, monkeypatch: pyte
     with monkeypatch.context() as patched:
         patched.setattr("wan_render.backends.wan.lora.patched.changed", failing)
         with pytest.raises(RuntimeError):
-            loras.activate(placed, worn)
+            loras.apply(placed, wanted)
     assert differing(before, weights(placed)), "it had begun"
-    assert loras.activate(placed, ())
+    assert loras.apply(placed, ())
     assert differing(before, weights(placed)) == set()
 
 
-def test_each_expert_wears_its_own() -> None:
+def test_each_expert_uses_its_own_loras() -> None:
     both, high, low = Lora("a", 1.0), Lora("b", 1.0, "high"), Lora("c", 1.0, "low")
     files = {name: Path(name) for name in "abc"}
-    worn = {name: for_expert((both, high, low), files, name) for name in ("transformer", "transformer_2")}
-    assert [lora for lora, _ in worn["transformer"]] == [both, high]
-    assert [lora for lora, _ in worn["transformer_2"]] == [both, low]
+    wanted = {name: for_expert((both, high, low), files, name) for name in ("transformer", "transformer_2")}
+    assert [lora for lora, _ in wanted["transformer"]] == [both, high]
+    assert [lora for lora, _ in wanted["transformer_2"]] == [both, low]
 
 
 def test_a_convolutions_kernels_are_changed_too(tmp_path: Path) -> None:
@@ -379,15 +379,15 @@ def test_a_convolutions_kernels_are_changed_too(tmp_path: Path) -> None:
     name, weight = "patch_embedding.weight", dict(transformer.named_parameters())["patch_embedding.weight"]
     down, up = torch.randn(RANK, *weight.shape[1:]), torch.randn(WIDTH, RANK, 1, 1, 1)
     stem = "diffusion_model.patch_embedding"
-    worn = saved(tmp_path / "conv.safetensors", {f"{stem}.lora_A.weight": down, f"{stem}.lora_B.weight": up})
+    wanted = saved(tmp_path / "conv.safetensors", {f"{stem}.lora_A.weight": down, f"{stem}.lora_B.weight": up})
     before = weights(transformer)
-    after = weights(patched(AppliedLoras(), transformer, worn))
+    after = weights(patched(AppliedLoras(), transformer, wanted))
     assert differing(before, after) == {name}
     expected = before[name] + torch.einsum("or,rikhw->oikhw", up[:, :, 0, 0, 0], down)
     torch.testing.assert_close(after[name], expected)
 
 
-def test_each_expert_wears_its_own_part_of_a_file(tmp_path: Path) -> None:
+def test_each_expert_uses_its_own_part_of_a_file(tmp_path: Path) -> None:
     tensors: dict[str, torch.Tensor] = {}
     for prefix, seed in (("transformer", 1), ("transformer_2", 5)):
         down, up = matrices(seed)["self_attn.q"]
@@ -397,8 +397,8 @@ def test_each_expert_wears_its_own_part_of_a_file(tmp_path: Path) -> None:
     before = weights(tiny("i2v-a14b", torch.float32))
     name = "blocks.0.attn1.to_q.weight"
     for component, seed in (("transformer", 1), ("transformer_2", 5)):
-        worn = for_expert((replace(lora, expert="each"),), {lora.content: file}, component)
-        after = weights(patched(AppliedLoras(), tiny("i2v-a14b", torch.float32), *worn))
+        wanted = for_expert((replace(lora, expert="each"),), {lora.content: file}, component)
+        after = weights(patched(AppliedLoras(), tiny("i2v-a14b", torch.float32), *wanted))
         down, up = matrices(seed)["self_attn.q"]
         assert differing(before, after) == {name}
         torch.testing.assert_close(after[name], before[name] + up @ down)
@@ -412,15 +412,15 @@ def test_each_expert_wears_its_own_part_of_a_file(tmp_path: Path) -> None:
 def test_a_file_that_fails_in_reading_is_named_with_what_was_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worn = own(tmp_path)
+    wanted = own(tmp_path)
 
     def broken(*_: Any, **__: Any) -> Any:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("wan_render.backends.wan.lora.lora_file.safe_open", broken)
     with pytest.raises(RenderError) as caught:
-        patched(AppliedLoras(), tiny(), worn)
-    assert caught.value.problems[0].where == f"the LoRA {worn[1]}"
+        patched(AppliedLoras(), tiny(), wanted)
+    assert caught.value.problems[0].where == f"the LoRA {wanted[1]}"
     assert "Input/output error" in caught.value.problems[0].found
 
 
@@ -455,11 +455,11 @@ def test_a_file_that_fails_in_reading_is_named_with_what_was_said(
     ],
 )
 def test_what_does_not_fit_is_refused_in_words(tmp_path: Path, tensors: dict[str, Any], found: str) -> None:
-    worn = saved(tmp_path / "a.safetensors", {name: torch.ones(shape) for name, shape in tensors.items()})
+    wanted = saved(tmp_path / "a.safetensors", {name: torch.ones(shape) for name, shape in tensors.items()})
     transformer = tiny()
     before = weights(transformer)
     with pytest.raises(InputError) as caught:
-        patched(AppliedLoras(), transformer, worn)
+        patched(AppliedLoras(), transformer, wanted)
     assert found in str(caught.value)
     assert differing(before, weights(transformer)) == set()
 
@@ -470,10 +470,10 @@ def test_a_file_that_changed_since_the_plan_is_refused(tmp_path: Path) -> None:
         patched(AppliedLoras(), tiny(), (replace(lora, content="0" * 64), file))
 
 
-def rendered(renderer: Renderer, take: Take, worn: tuple[tuple[Lora, Path], ...]) -> tuple[Pixels, set[Phase]]:
+def rendered(renderer: Renderer, take: Take, wanted: tuple[tuple[Lora, Path], ...]) -> tuple[Pixels, set[Phase]]:
     heard: list[Progress] = []
-    take = replace(take, loras=tuple(lora for lora, _ in worn))
-    plates = replace(plates_of(take), loras={lora.content: file for lora, file in worn})
+    take = replace(take, loras=tuple(lora for lora, _ in wanted))
+    plates = replace(plates_of(take), loras={lora.content: file for lora, file in wanted})
     return renderer.render(take, plates, heard.append).pixels, {progress.phase for progress in heard}
 
 
@@ -486,12 +486,12 @@ def test_shots_with_and_without_loras_share_a_loaded_model(tiny: Callable[[str],
     plain, _ = rendered(renderer, take, ())
 
     seen = [plain]
-    for worn in (
+    for wanted in (
         ((lora, file),),
         ((replace(lora, expert="high"), file),),
         ((replace(lora, expert="low"), file), other),
     ):
-        pixels, phases = rendered(renderer, take, worn)
+        pixels, phases = rendered(renderer, take, wanted)
         assert Phase.LOADING not in phases
         assert all(not np.array_equal(pixels, earlier) for earlier in seen)
         seen.append(pixels)
@@ -500,7 +500,7 @@ def test_shots_with_and_without_loras_share_a_loaded_model(tiny: Callable[[str],
     assert Phase.LOADING not in phases
 
     fresh, _ = rendered(BACKEND.open(model.card, DEVICE, nobody), take, ((lora, file),))
-    assert np.array_equal(fresh, seen[1]), "it does not matter what was worn before"
+    assert np.array_equal(fresh, seen[1]), "it does not matter what was wanted before"
 
 
 @pytest.fixture
@@ -527,15 +527,15 @@ def test_float8_is_read_once_where_it_is_known_that_loras_follow(
     model = tiny("i2v-a14b")
     take = model.take(ShotKind.FLF2V)
     lora, file = own(tmp_path)
-    worn = ((replace(lora, expert=expert), file),)
+    wanted = ((replace(lora, expert=expert), file),)
     renderer = BACKEND.open(model.card, DEVICE, nobody)
-    patched = replace(take, loras=tuple(lora for lora, _ in worn))
+    patched = replace(take, loras=tuple(lora for lora, _ in wanted))
     renderer.prepare([take, patched], plates_of, nobody)
     plain, _ = rendered(renderer, take, ())
-    changed, phases = rendered(renderer, take, worn)
+    changed, phases = rendered(renderer, take, wanted)
     assert Phase.LOADING not in phases
-    for found, wanted in ((plain, ()), (changed, worn)):
-        fresh, _ = rendered(BACKEND.open(model.card, DEVICE, nobody), take, wanted)
+    for found, loras in ((plain, ()), (changed, wanted)):
+        fresh, _ = rendered(BACKEND.open(model.card, DEVICE, nobody), take, loras)
         assert np.array_equal(found, fresh)
 
 
@@ -559,12 +559,12 @@ def test_former_weights_make_room_before_anything_is_encoded(
     monkeypatch.setattr("wan_render.backends.wan.pipeline.take_encodings.encode_text", encoded)
     model = tiny("t2v-2.1")
     take = model.take(ShotKind.T2V)
-    worn = (own(tmp_path),)
+    wanted = (own(tmp_path),)
     renderer = BACKEND.open(model.card, DEVICE, nobody)
-    rendered(renderer, take, worn)
+    rendered(renderer, take, wanted)
     done.clear()
     monkeypatch.setattr("wan_render.backends.wan.memory.loaded_components.free_device_bytes", lambda _: 1)
-    rendered(renderer, replace(take, prompt="a hill", frames=take.frames + 4), worn)
+    rendered(renderer, replace(take, prompt="a hill", frames=take.frames + 4), wanted)
     assert done == ["room", "words"]
 
 

@@ -47,7 +47,7 @@ def other(folder: Path, rank: int, does: str = "sleep") -> Iterator[subprocess.P
 
 
 def nobody() -> None:
-    """Is told nothing."""
+    """Ignores the call."""
 
 
 def test_a_leader_begins_when_the_others_are_ready(tmp_path: Path) -> None:

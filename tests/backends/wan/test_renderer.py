@@ -99,7 +99,7 @@ def test_a_plate_of_another_size_is_not_stretched(tiny: Tinies) -> None:
 
 
 def test_the_last_keyframe_decides_pixels(tiny: Tinies) -> None:
-    """In every family that takes one, beside its first picture."""
+    """In every family that takes one, next to its first picture."""
     for name in ("flf2v-2.1", "i2v-a14b"):
         model = tiny(name)
         take = model.take(ShotKind.FLF2V)
@@ -125,7 +125,7 @@ def test_a_second_take_loads_nothing(tiny: Tinies) -> None:
     assert Phase.LOADING not in {event.phase for event in second}
 
 
-def test_every_step_is_told(tiny: Tinies) -> None:
+def test_every_step_is_reported(tiny: Tinies) -> None:
     model = tiny("ti2v-5b")
     (heard,) = heard_of(model, model.take(ShotKind.T2V), 1)
 

@@ -197,7 +197,7 @@ def test_a_streamed_component_has_its_blocks_in_host_memory_between_uses(tiny: T
     for _ in range(2):
         for index, block in enumerate(blocks):
             here = {weight.untyped_storage().data_ptr() for weight in block.parameters()}
-            assert here == {blocks._slots[index % 2].memory.untyped_storage().data_ptr()}
+            assert here == {blocks._device_buffers[index % 2].memory.untyped_storage().data_ptr()}
             for name, weight in block.named_parameters():
                 assert torch.equal(weight, before[f"{BLOCKS[component]}.{index}.{name}"])
     homes = [{weight.untyped_storage().data_ptr() for weight in block.parameters()} for block in blocks.children()]

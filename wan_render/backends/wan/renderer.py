@@ -67,7 +67,7 @@ class WanRenderer:
         """If the components do not fit on the device together, encode for all takes with one encoder after the other,
         so that each is loaded once. Errors of a later take are left until it is rendered."""
         self._components.expect(lora for take in takes for lora in take.loras)
-        with self._at_work(listen):
+        with self._reporting_to(listen):
             new = [take for take in takes if take.key not in self._prepared]
             lacking = [take for take in new if not self._cache.knows(self._model.latents_key(take))]
             if not lacking or (fit := self._components.fit_to(lacking[0])).step is MemoryStep.RESIDENT:
@@ -91,16 +91,16 @@ class WanRenderer:
         """Denoise a take together with the leader of a group, who sends the encodings. Raises only errors of
         wan_render.errors."""
         self._require_open()
-        company = _company(take, group, self._model.card, self._device)
+        member = _member(take, group, self._model.card, self._device)
         self._components.require(profile_of(take.sampling))
         if group.is_over:  # nothing is loaded in vain
             return
-        with self._at_work(listen), company.attended():
+        with self._reporting_to(listen), member.attended():
             setup = self._setup(take, plates)
             self._components.transformer(setup.experts.high.component, setup)  # while the leader encodes
             per_token, steps = self._model.checkpoint.index.expand_timesteps, take.sampling.steps
             join = partial(self._progress.join, steps)
-            with company.followed(self._progress.wait, join, per_token=per_token) as sent:
+            with member.followed(self._progress.wait, join, per_token=per_token) as sent:
                 if sent is not None:
                     context, parallel = sent
                     self._pipeline.denoise(context, setup, parallel)
@@ -110,13 +110,11 @@ class WanRenderer:
         self._require_open()
         require_possible(take, plates, self._model.card)
         self._components.require(profile_of(take.sampling))
-        company = (
-            _company(take, group, self._model.card, self._device) if group is not None and group.size > 1 else None
-        )
-        with self._at_work(listen):
-            with nullcontext() if company is None else company.attended():
+        member = _member(take, group, self._model.card, self._device) if group is not None and group.size > 1 else None
+        with self._reporting_to(listen):
+            with nullcontext() if member is None else member.attended():
                 setup = self._setup(take, plates)
-                latents = self._latents(setup, company)
+                latents = self._latents(setup, member)
             return Frames(self._pipeline.decode(latents, setup), take.rate)
 
     def latents(self, take: Take, plates: TakeInputs) -> torch.Tensor:
@@ -147,20 +145,20 @@ class WanRenderer:
         self._components.begin_take()
         return self._model.setup(take, self._components.fit_to(take), plates)
 
-    def _latents(self, setup: Setup, company: GroupMember | None = None) -> torch.Tensor:
+    def _latents(self, setup: Setup, member: GroupMember | None = None) -> torch.Tensor:
         if self._cache.knows(setup.key):
             steps = setup.take.sampling.steps
             self._progress.say(Progress(Phase.STEP, steps, steps))
-        return self._cache.of(setup.key, lambda: self._denoised(setup, company)).to(self._device)
+        return self._cache.of(setup.key, lambda: self._denoised(setup, member)).to(self._device)
 
-    def _denoised(self, setup: Setup, company: GroupMember | None) -> torch.Tensor:
+    def _denoised(self, setup: Setup, member: GroupMember | None) -> torch.Tensor:
         _ = setup.lora_files  # raises if one is missing, before the encoding takes minutes
         context = self._pipeline.context(setup)
-        if company is None:
+        if member is None:
             return self._pipeline.denoise(context, setup)
         join = partial(self._progress.join, setup.take.sampling.steps)
-        with company.led(context, self._progress.wait, join) as parallel:
-            self._layout = str(company.layout)
+        with member.led(context, self._progress.wait, join) as parallel:
+            self._layout = str(member.layout)
             return self._pipeline.denoise(context, setup, parallel)
 
     @contextmanager
@@ -173,7 +171,7 @@ class WanRenderer:
             _log.info("take %s is not prepared: %s", short(take.key), error.problems[0].found)
 
     @contextmanager
-    def _at_work(self, listen: Listen) -> Iterator[None]:
+    def _reporting_to(self, listen: Listen) -> Iterator[None]:
         """Report progress to `listen` and translate exceptions."""
         self._progress.tell(listen)
         with translated(f"{self._model.card.name} on {self._device}"), torch.no_grad():
@@ -185,7 +183,7 @@ class WanRenderer:
             raise RenderError(Problem(self._model.card.name, found, "expected an open renderer", "open another"))
 
 
-def _company(take: Take, group: Group, card: ModelCard, device: torch.device) -> GroupMember:
+def _member(take: Take, group: Group, card: ModelCard, device: torch.device) -> GroupMember:
     """This process's part in the group. Raises RenderError if this many devices cannot share the take."""
     from wan_render.backends.wan.parallel.group_member import GroupMember  # late: only groups need it
 

@@ -75,15 +75,15 @@ class AppliedLoras:
             return self._to_be_changed(placement, placement.place_patched)
         return self._fused(placement, wanted) if wanted else placement
 
-    def activate(self, transformer: torch.nn.Module, wanted: LoraFiles, *, is_roomy: bool = False) -> bool:
+    def apply(self, transformer: torch.nn.Module, wanted: LoraFiles, *, is_roomy: bool = False) -> bool:
         """Apply exactly these LoRAs to a transformer placed by `with_loras`; whether that changed it."""
         patched = self._patched.get(transformer)
-        if patched is None or patched.active == wanted:
+        if patched is None or patched.applied == wanted:
             return False
         together = self._together(wanted, {name: place.tensor for name, place in patched.places.items()})
-        patched.active = None
+        patched.applied = None
         patched.change(together, is_roomy=is_roomy)
-        patched.active = wanted
+        patched.applied = wanted
         _log.info(
             "%s: %d weights are changed; their originals take %.1f GB on the device and %.1f in host memory",
             _named(wanted) or "no LoRA",
@@ -176,7 +176,7 @@ class AppliedLoras:
         """Keep the changes of these LoRAs and of applied ones. Others are read again when an expert needs them."""
         kept = {_read_as(lora) for lora, _ in loras}
         for patched in self._patched.values():
-            kept |= {_read_as(lora) for lora, _ in patched.active or ()}
+            kept |= {_read_as(lora) for lora, _ in patched.applied or ()}
         self._read = {part: changes for part, changes in self._read.items() if part in kept}
 
 
@@ -208,8 +208,8 @@ def for_expert(loras: tuple[Lora, ...], files: Mapping[str, Path], component: st
     """The LoRAs of a take that a transformer uses: `transformer` is the high-noise expert, `transformer_2` the
     low-noise one. If a file has a part for each, it uses its own, and `expert` names that part."""
     own = LOW if component == "transformer_2" else HIGH
-    worn = (lora for lora in loras if lora.is_used_by(own))
-    return tuple((_of_part(lora, own), files[lora.content]) for lora in worn)
+    used = (lora for lora in loras if lora.is_used_by(own))
+    return tuple((_of_part(lora, own), files[lora.content]) for lora in used)
 
 
 def _of_part(lora: Lora, expert: str) -> Lora:

@@ -16,8 +16,8 @@ from wan_render.backends.wan.models.transformer_shapes import PUBLISHED_BUILDS, 
 from wan_render.errors import InputError
 from wan_render.model_card import LayersLeftOut, LoraFit, LoraLayers, ModelCard
 
-FOR_PICTURES = "for pictures that CLIP sees, which this model does without"
-FOR_ANOTHER_EXPERT = "for a second expert, which this model has not"
+FOR_PICTURES = "for pictures that CLIP sees, which this model does not use"
+FOR_ANOTHER_EXPERT = "for a second expert, which this model does not have"
 ONLY_ALPHA = "an alpha without matrices"
 
 

@@ -82,13 +82,13 @@ class PatchedTransformer:
     originals: the original values of changed weights, on the device or in host memory; of quantised weights always,
                because float8 values do not give them back.
     changed:   the names of the weights that are changed now.
-    active:    the LoRAs that are applied; None during a change and after an interrupted one.
+    applied:   the LoRAs that are applied; None during a change and after an interrupted one.
     """
 
     places: Mapping[str, Place]
     originals: dict[str, torch.Tensor] = field(default_factory=dict)
     changed: frozenset[str] = frozenset()
-    active: LoraFiles | None = ()
+    applied: LoraFiles | None = ()
 
     @property
     def device_bytes(self) -> int:

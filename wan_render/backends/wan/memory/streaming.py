@@ -41,7 +41,7 @@ class StreamedBlocks(torch.nn.ModuleList):
         super().__init__(blocks)
         self._packed = packed
         size = max(pack.host.numel() for pack in packed)
-        self._slots = [_Slot.on(device, size) for _ in range(2)]
+        self._device_buffers = [_Buffer.on(device, size) for _ in range(2)]
         cuda: Any = torch.cuda  # types only some of its functions
         self._copies = cuda.Stream(device) if device.type == "cuda" else None
 
@@ -53,15 +53,15 @@ class StreamedBlocks(torch.nn.ModuleList):
                 continue
             if index + 1 < len(self._packed):
                 self._fetch(index + 1)
-            slot = self._slots[index % 2]
-            slot.arrived()
-            self._packed[index].lie_in(slot.memory)
+            buffer = self._device_buffers[index % 2]
+            buffer.wait_for_copy()
+            self._packed[index].point_to(buffer.memory)
             yield block
-            self._packed[index].lie_in(self._packed[index].host)
-            slot.released()
+            self._packed[index].point_to(self._packed[index].host)
+            buffer.mark_used()
 
     def _fetch(self, index: int) -> None:
-        self._slots[index % 2].fill(self._packed[index].host, self._copies)
+        self._device_buffers[index % 2].fill(self._packed[index].host, self._copies)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class _Packed:
     host: torch.Tensor
     places: tuple[tuple[torch.Tensor, int], ...]
 
-    def lie_in(self, memory: torch.Tensor) -> None:
+    def point_to(self, memory: torch.Tensor) -> None:
         """Point the block's tensors to their offsets in `memory`."""
         for tensor, offset in self.places:
             part = memory[offset : offset + tensor.nbytes]
@@ -79,7 +79,7 @@ class _Packed:
 
 
 @dataclass(frozen=True)
-class _Slot:
+class _Buffer:
     """Device memory for one block. copied: event after a copy to it. used: event after the last use of its content."""
 
     memory: torch.Tensor
@@ -87,15 +87,15 @@ class _Slot:
     used: Any
 
     @classmethod
-    def on(cls, device: torch.device, size: int) -> _Slot:
+    def on(cls, device: torch.device, size: int) -> _Buffer:
         """A buffer of `size` bytes."""
         memory = torch.empty(size, dtype=torch.uint8, device=device)
         if device.type != "cuda":
             return cls(memory, None, None)
         cuda: Any = torch.cuda
-        slot = cls(memory, cuda.Event(), cuda.Event())
-        slot.released()  # earlier work may still use this memory
-        return slot
+        buffer = cls(memory, cuda.Event(), cuda.Event())
+        buffer.mark_used()  # earlier work may still use this memory
+        return buffer
 
     def fill(self, host: torch.Tensor, stream: torch.cuda.Stream | None) -> None:
         """Start to copy when the last use of the buffer has ended."""
@@ -108,12 +108,12 @@ class _Slot:
             part.copy_(host, non_blocking=True)
             self.copied.record(stream)
 
-    def arrived(self) -> None:
+    def wait_for_copy(self) -> None:
         """Let later work on the device wait for the copy."""
         if self.copied is not None:
             torch.cuda.current_stream(self.memory.device).wait_event(self.copied)
 
-    def released(self) -> None:
+    def mark_used(self) -> None:
         """Allow the buffer to be filled when the work so far has ended."""
         if self.used is not None:
             self.used.record(torch.cuda.current_stream(self.memory.device))
@@ -141,7 +141,7 @@ def _packed(block: torch.nn.Module, *, pin: bool) -> _Packed:
     for tensor, offset in places:
         host[offset : offset + tensor.nbytes].view(tensor.dtype).view(tensor.shape).copy_(tensor.data)
     packed = _Packed(host, tuple(places))
-    packed.lie_in(host)
+    packed.point_to(host)
     return packed
 
 

@@ -44,7 +44,7 @@ class GroupMember:
         Meeting(self.group).begin(waiting)
         joining()
         with joined(self.group, self.layout, self.device) as found:
-            found.everyone.given(packed(context))
+            found.everyone.broadcast(packed(context))
             yield found
 
     @contextmanager
@@ -56,4 +56,4 @@ class GroupMember:
             return
         joining()
         with joined(self.group, self.layout, self.device) as found:
-            yield unpacked(found.everyone.given(None), self.device, per_token=per_token), found
+            yield unpacked(found.everyone.broadcast(None), self.device, per_token=per_token), found

@@ -51,7 +51,7 @@ class Ranks:
             distributed.all_to_all_single(_bits(found), _bits(parts), group=self.handle)
         return found
 
-    def given(self, content: bytes | None) -> bytes:
+    def broadcast(self, content: bytes | None) -> bytes:
         """The content from the first process. The others pass None."""
         length = torch.tensor([len(content or b"")], device=self.device)
         with self._reached():

@@ -31,7 +31,7 @@ class Components:
         """tighter: see Workspace."""
         settings = machine_settings()
         self._model, self._device, self._progress, self._tighter = model, device, progress, tighter
-        self._resident = LoadedComponents(model.loader, device)
+        self._loaded = LoadedComponents(model.loader, device)
         self._accelerator = Accelerator(device, settings.cache, settings.kernels)
         self._loras = AppliedLoras()
         self._budget = Budget(model.loader)
@@ -58,7 +58,7 @@ class Components:
 
     def fit_to(self, take: Take) -> MemoryFit:
         """How the model is fitted into memory for a take. It is chosen once per size, length and profile."""
-        shape = (take.size, take.frames, take.sampling.way)
+        shape = (take.size, take.frames, take.sampling.profile_variant)
         if shape != self._fitted:
             self._fit, self._fitted = self._chosen(take), shape
         return self._fit
@@ -85,7 +85,7 @@ class Components:
         loras, is_roomy = setup.loras_of(component), self._is_roomy(setup.fit)
         placement = self._loras.with_loras(self._placement(component, setup), loras, is_roomy=is_roomy)
         found = self._on_device(component, self._budget.beside_weights(component, setup.take), placement)
-        if self._loras.activate(found, loras, is_roomy=is_roomy):
+        if self._loras.apply(found, loras, is_roomy=is_roomy):
             self._accelerator.forget(found)
         self._accelerator.adopt(found, setup.profile, setup.attention)
         return found
@@ -93,7 +93,7 @@ class Components:
     def free_encoders(self) -> None:
         """Free the encoders after encoding, if an earlier attempt ran out of memory."""
         if self._tighter:
-            self._resident.free("text_encoder", "image_encoder")
+            self._loaded.free("text_encoder", "image_encoder")
 
     def facts(self) -> Mapping[str, str]:
         """How the last take was fitted into memory and computed, in words."""
@@ -101,7 +101,7 @@ class Components:
 
     def close(self) -> None:
         """Free the device."""
-        self._resident.close()
+        self._loaded.close()
 
     def _placement(self, component: str, setup: Setup) -> ComponentPlacement:
         config = self._model.checkpoint.transformer
@@ -111,14 +111,14 @@ class Components:
     def _on_device(
         self, component: str, working_bytes: int, placement: ComponentPlacement = AS_LOADED
     ) -> torch.nn.Module:
-        was_here = self._resident.holds(component, placement)
-        found = self._resident.module(component, working_bytes, self._progress.interrupt, placement)
+        was_here = self._loaded.holds(component, placement)
+        found = self._loaded.module(component, working_bytes, self._progress.interrupt, placement)
         if not was_here:
             self._progress.resume()
         return found
 
     def _chosen(self, take: Take) -> MemoryFit:
-        free = available_bytes(self._device, self._resident)
+        free = available_bytes(self._device, self._loaded)
         free += self._loras.device_bytes if free else 0
         needs, may_stream = self._budget.needs(take), self._device.type == "cuda"
         fit = choose(self._asked, self._tighter, needs, free, may_stream=may_stream)

@@ -30,12 +30,12 @@ def variant(profile: str, devices: Sequence[Device]) -> Variant:
         return THE_ONLY_VARIANT
     where = f"profile '{profile}'"
     if not devices:
-        told = f"{where} is planned in float8, for a Hopper GPU: no GPU is here. Other devices compute it like exact"
-        return Variant("", told, _others(names, ""))
+        note = f"{where} is planned in float8, for a Hopper GPU: no GPU is here. Other devices compute it like exact"
+        return Variant("", note, _others(names, ""))
     lacking = {name: unable(profile, devices, name) for name in names}
     best = next((name for name in names if not lacking[name]), names[-1])
-    told = "" if best == "" else f"{where} is computed like {best}; {_FLOAT8} ({of_devices(lacking['']).found})"
-    return Variant(best, told, _others(names, best))
+    note = "" if best == "" else f"{where} is computed like {best}; {_FLOAT8} ({of_devices(lacking['']).found})"
+    return Variant(best, note, _others(names, best))
 
 
 def _others(names: Sequence[str], chosen: str) -> Mapping[str, str]:
