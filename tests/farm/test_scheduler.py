@@ -63,7 +63,7 @@ def in_a_flow(folder: Path) -> Caller:
 
         @flow(name="takes", persist_result=False)
         def takes() -> None:
-            ended.append(run_take_tasks(run, farm))
+            ended.append(run_take_tasks(run, farm, lambda *_: None))
 
         takes()
         return ended[0].outcomes
