@@ -75,21 +75,22 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     whole = [word for name, word in _FILM_WORDS.items() if before.get(name) != now.get(name)]
     if whole:
         yield f"{', '.join(whole)} changed"
-    shots_before, shots_now = _shots(before), _shots(now)
+    shots_before, shots_now = shots_of(before), shots_of(now)
     if new := [name for name in shots_now if name not in shots_before]:
         yield f"{_named(new)} added"
     if removed := [name for name in shots_before if name not in shots_now]:
         yield f"{_named(removed)} removed"
     if [name for name in shots_before if name in shots_now] != [name for name in shots_now if name in shots_before]:
         yield "order of shots changed"
-    edited = {name: _edited(shots_before[name], shots_now[name]) for name in shots_now if name in shots_before}
+    edited = {name: edited(shots_before[name], shots_now[name]) for name in shots_now if name in shots_before}
     if named := [f"{name} ({', '.join(words)})" for name, words in edited.items() if words]:
         yield f"{_named(named)} changed"
     if _titles(before) != _titles(now):
         yield "titles changed"
 
 
-def _shots(cut: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def shots_of(cut: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The events of a canonical cut that are shots, by their ids."""
     return {event["name"]: event for event in cut["events"] if event["name"]}
 
 
@@ -97,7 +98,8 @@ def _titles(cut: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [event for event in cut["events"] if not event["name"]]
 
 
-def _edited(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def edited(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two canonical events of one shot, in words."""
     return [word for name, word in _SHOT_WORDS.items() if before.get(name) != now.get(name)]
 
 

@@ -26,12 +26,13 @@ from wan_render.media.preview import write_preview
 from wan_render.printable import logger, printable
 from wan_render.production.film_cut import CUT, FILM_FORM, cut_of
 from wan_render.production.film_warnings import PLAN, lettering_warnings
+from wan_render.production.former_version import former_version
 from wan_render.production.pictures import Pictures
 from wan_render.production.review_gathering import review_of
 from wan_render.production.run import Run
 from wan_render.production.tags import cut_takes, film_tags
 from wan_render.render_values import Pixels
-from wan_render.report import write_report
+from wan_render.report import write_film_index, write_report
 from wan_render.status import film_bytes, painting_label, plan_json
 from wan_render.store import PAGE, VIDEO, FilmRecord, FilmVersion, Store
 from wan_render.take import AnyPlate, Take, short
@@ -54,10 +55,12 @@ def finish(
     made: …", if the disk, ffmpeg or a clip fails; then no new version of the film is visible.
     """
     try:
-        return _finished(run, failures, progress, waiting)
+        film = _finished(run, failures, progress, waiting)
     except MachineError as error:
         first, *others = error.problems
         raise type(error)(replace(first, where=f"no film was made: {first.where}"), *others) from error
+    _list_films(run.store)
+    return film
 
 
 def _finished(
@@ -139,7 +142,8 @@ def _report(run: Run, cut: Cut, version: str, folder: Path, made: datetime) -> N
     """Write the page and its files. The film is finished, so any failure here is only a warning."""
     try:
         _make_missing_previews(run)
-        with review_of(run, cut, version, folder / VIDEO, made) as review:
+        former = former_version(run, cut, run.store.films.latest(run.plan.slug))
+        with review_of(run, cut, version, folder / VIDEO, made, former) as review:
             write_report(review, folder)
     except (Stopped, DiskFullError):
         raise
@@ -147,6 +151,16 @@ def _report(run: Run, cut: Cut, version: str, folder: Path, made: datetime) -> N
         (folder / PAGE).unlink(missing_ok=True)
         LOG.warning("%s %s has no review page (%s); the next run makes one", run.plan.slug, version, _in_words(error))
         LOG.info("the review page failed", exc_info=error)
+
+
+def _list_films(store: Store) -> None:
+    """Write the page that lists the store's films. The film is there: whatever goes wrong is a warning."""
+    try:
+        with store.films.lock_index():
+            write_film_index(store)
+    except Exception as error:
+        LOG.warning("%s was not written (%s); the next film writes it", store.root / PAGE, _in_words(error))
+        LOG.info("why it was not", exc_info=error)
 
 
 def _in_words(error: Exception) -> str:

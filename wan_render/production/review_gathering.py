@@ -21,7 +21,7 @@ from wan_render.production.film_warnings import film_warnings
 from wan_render.production.pictures import Pictures
 from wan_render.production.render_take import write_picture
 from wan_render.production.run import Run
-from wan_render.report.review import Review, ReviewShot, ReviewTake, ShownCrop
+from wan_render.report.review import FormerVersion, Review, ReviewShot, ReviewTake, ShownCrop
 from wan_render.status import ShotStatus, TakeStatus
 from wan_render.store import Clip, Provenance, Store
 from wan_render.take import AnyPlate, Plate
@@ -32,7 +32,9 @@ CROP_SIDE = 512
 
 
 @contextmanager
-def review_of(run: Run, cut: Cut, version: str, video: Path, made: datetime) -> Iterator[Review]:
+def review_of(
+    run: Run, cut: Cut, version: str, video: Path, made: datetime, former: FormerVersion | None
+) -> Iterator[Review]:
     """The review of a film that was just made. Its pictures of missing shots exist only within the context.
 
     They are in the folder that becomes the film's version, so the next run removes them if this one is killed.
@@ -57,6 +59,7 @@ def review_of(run: Run, cut: Cut, version: str, video: Path, made: datetime) -> 
             tool=f"wan-render {__version__}",
             warnings=tuple(map(str, film_warnings(plan, run.before))),
             shots=tuple(_shot(run.store, shot, *events[shot.id], plates) for shot in shots),
+            former=former,
         )
 
 

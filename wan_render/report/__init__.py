@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from wan_render.errors import DiskError, Problem
-from wan_render.report.review import Review
+from wan_render.report.page_script import page_script
+from wan_render.report.review import FormerVersion, Review
+from wan_render.store import PAGE, Store
+from wan_render.store.disk import write_whole
 
-__all__ = ["Review", "write_report"]
+__all__ = ["FormerVersion", "Review", "page_script", "write_film_index", "write_report"]
 
 
 def write_report(review: Review, folder: Path) -> None:
@@ -31,3 +34,10 @@ def write_report(review: Review, folder: Path) -> None:
         raise DiskError(
             Problem(str(folder), f"the report cannot be written: {error}", "", "free disk space, then run it again")
         ) from error
+
+
+def write_film_index(store: Store) -> None:
+    """Write `index.html` into a store: all of its films, the newest first. Raises OSError."""
+    from wan_render.report.film_index import film_index
+
+    write_whole(store.root / PAGE, film_index(store).encode())

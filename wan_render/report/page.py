@@ -10,20 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from wan_render.media.webfont import subset
-from wan_render.printable import printable
 from wan_render.report.material import Material, ShotMaterial, TakeMaterial
+from wan_render.report.page_script import page_script
+from wan_render.report.page_template import page_template, with_letters
 from wan_render.report.review import Review, ReviewShot, ReviewTake
-from wan_render.report.timecode import clock, screen_time, timecode
 from wan_render.take import short
 
 _HERE = Path(__file__).parent
-
-_LAST_COMMON = 0x2E7F
-"""Every machine has fonts for Unicode's alphabets and signs up to here. East Asian characters begin after it."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +72,8 @@ def write_page(review: Review, material: Material, sheets: tuple[str, ...], targ
     """
     numbered = enumerate(zip(review.shots, material.shots, strict=True), 1)
     shots = [view(shot, number, of) for number, (shot, of) in numbered]
-    script = (_HERE / "page.js").read_text(encoding="utf-8")
-    html = _template().render(
+    script = page_script()
+    html = page_template("page.html").render(
         review=review,
         video=quote(review.video.name),
         picture=material.picture,
@@ -91,18 +86,7 @@ def write_page(review: Review, material: Material, sheets: tuple[str, ...], targ
         script=Markup(script),  # noqa: S704 - our own file
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    target.write_text(html.replace("</style>", f"{_letters(html)}</style>", 1), encoding="utf-8", newline="\n")
-
-
-def _letters(html: str) -> str:
-    """A @font-face with the page's characters that a machine may lack a font for; "" if there are none."""
-    rare = "".join(sorted(character for character in set(html) if ord(character) > _LAST_COMMON))
-    if not rare:
-        return ""
-    font = base64.b64encode(subset(rare)).decode("ascii")
-    # The first font of the page, for these characters only: as a fallback it would load after the text was laid out.
-    place = f"unicode-range: U+{_LAST_COMMON + 1:X}-10FFFF"
-    return f'@font-face {{ font-family: "Letters"; {place}; src: url("data:font/otf;base64,{font}"); }}\n'
+    target.write_text(with_letters(html), encoding="utf-8", newline="\n")
 
 
 def view(shot: ReviewShot, number: int, material: ShotMaterial) -> ShotView:
@@ -138,16 +122,3 @@ def _takes(review: Review) -> str:
     """`4 rendered, 2 found`."""
     states = {take.key: take.state for shot in review.shots for take in shot.takes}
     return ", ".join(f"{count} {state}" for state, count in Counter(states.values()).items())
-
-
-def _shown(value: object) -> object:
-    """Text made printable. The page's own style and script (Markup) stay as they are."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_shown)
-    environment.filters.update(timecode=timecode, screen_time=screen_time, clock=clock)
-    # The template's indentation is removed: it would be a third of a page's size.
-    lines = (_HERE / "page.html").read_text(encoding="utf-8").splitlines()
-    return environment.from_string("\n".join(line.lstrip() for line in lines))

@@ -84,8 +84,22 @@ class ReviewShot:
 
 
 @dataclass(frozen=True)
+class FormerVersion:
+    """The version before this one, which lies beside it.
+
+    changes: shot id → what is new in that shot, in words; none for a shot that is as it was. gone: ids of the shots
+    that only the former version has.
+    """
+
+    name: str
+    changes: Mapping[str, str]
+    gone: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Review:
-    """One version of a film. video: the finished film, in the folder of the report."""
+    """One version of a film. video: the finished film, in the folder of the report. former: None for the first version,
+    and if nothing is known of the one before."""
 
     title: str
     slug: str
@@ -101,3 +115,8 @@ class Review:
     tool: str
     warnings: tuple[str, ...]
     shots: tuple[ReviewShot, ...]
+    former: FormerVersion | None = None
+
+    def change(self, shot: ReviewShot) -> str:
+        """What is new in a shot since the former version, in words; "" where it is as it was, or nothing is known."""
+        return self.former.changes.get(shot.id, "") if self.former is not None else ""

@@ -30,9 +30,16 @@ from wan_render.store.take_locks import if_free, locked, once
 LOG = logger("wan_render.store")
 
 VIDEO, PAGE, RECORD = "film.mp4", "index.html", "film.json"
+SHEET = "contact.png"
+POSTERS = "review/*-middle.jpg"
+"""The contact sheet; and a picture from the middle of each shot that has one, by the film's order. A report writes
+both; a film whose report failed has neither."""
 
 COUNTER = "versions.json"
 """A file next to the versions of a film. `last`: the highest number that was ever used."""
+
+INDEX_LOCK = ".index"
+"""No slug begins with a dot."""
 
 _VERSION = re.compile(r"v(\d{3,})")
 
@@ -89,6 +96,17 @@ class FilmVersion:
         return self.folder / PAGE
 
     @property
+    def contact_sheet(self) -> Path:
+        """Every shot at a glance; it need not be there."""
+        return self.folder / SHEET
+
+    @property
+    def poster(self) -> Path | None:
+        """A picture that stands for it: the middle of its first shot, or the contact sheet; None without either."""
+        sheets = (sheet for sheet in [self.contact_sheet] if sheet.is_file())
+        return min(self.folder.glob(POSTERS), default=None) or next(sheets, None)
+
+    @property
     def name(self) -> str:
         """`v001`."""
         return self.folder.name
@@ -130,6 +148,10 @@ class Films:
     def lock(self, slug: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
         """Hold the lock of one film. `waiting` is called once if another run is making it."""
         return locked(self._lock_file(slug), once(waiting))
+
+    def lock_index(self) -> AbstractContextManager[None]:
+        """Hold the page that lists the films, for a moment: so the last one who writes it knows of all films."""
+        return locked(self._lock_file(INDEX_LOCK), lambda: None)
 
     def publish(self, slug: str, fill: Callable[[Path, str], FilmRecord]) -> FilmVersion:
         """Fill a temporary folder and rename it into place as the next version.

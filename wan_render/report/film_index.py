@@ -1,0 +1,59 @@
+"""The page that lists all films of a store, the newest first. It has no script, and works from disk and served."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from wan_render.report.page_template import page_template, with_letters
+from wan_render.store import FilmRecord, FilmVersion, Store, read_film
+
+
+@dataclass(frozen=True)
+class IndexedFilm:
+    """The newest version of a film, and those before it, the newest first. root: the store."""
+
+    root: Path
+    film: FilmVersion
+    record: FilmRecord
+    older: tuple[FilmVersion, ...]
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second."""
+        return Fraction(self.record.rate)
+
+    def address(self, file: Path) -> str:
+        """Of a file, from the page; its names may have any letter."""
+        return quote(os.fsencode(file.relative_to(self.root)))
+
+    def shown(self, film: FilmVersion) -> str:
+        """The address of a version's page; of the film itself where its page could not be made."""
+        return self.address(film.page if film.page.is_file() else film.video)
+
+    @property
+    def poster(self) -> str | None:
+        """The address of a picture that stands for the film."""
+        file = self.film.poster
+        return None if file is None else self.address(file)
+
+
+def film_index(store: Store) -> str:
+    """The page, as HTML."""
+    films = sorted(_films(store), key=lambda each: each.record.made, reverse=True)
+    style = Markup(Path(__file__).with_name("film_index.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    return with_letters(page_template("film_index.html").render(films=films, style=style))
+
+
+def _films(store: Store) -> Iterator[IndexedFilm]:
+    for slug in store.films.slugs():
+        versions = store.films.versions(slug)
+        if versions:
+            *older, newest = versions
+            yield IndexedFilm(store.root, newest, read_film(newest.folder), tuple(reversed(older)))
