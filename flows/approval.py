@@ -27,7 +27,7 @@ from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 from pydantic import Field
 
-from flows.artifacts import show_plan
+from flows.plan_artifact import show_plan
 from wan_render.errors import Problem, Stopped, UsageError
 from wan_render.production.run import Run
 

@@ -1,43 +1,20 @@
-"""What a run leaves in the UI: its plan where somebody is to approve it, its shots as a table, where the film lies."""
+"""What a finished film leaves in the UI: its contact sheet, links to the film and its pages, its shots as a table."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import httpx
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
-from flows.markdown import disarmed, link, plain
+from flows.markdown import disarmed, plain
 from flows.names import artifact_key
+from flows.served_links import ServedLinks, served_links
 from flows.take_tasks import TakeTasks
-from wan_render.errors import Problem, WanRenderError
-from wan_render.production.render_order import RenderOrder
+from wan_render.errors import WanRenderError
 from wan_render.production.run import Run
-from wan_render.session.wording import counted, gigabytes
 from wan_render.status import ShotStatus
-from wan_render.store import FilmVersion
-from wan_render.store.disk import free_disk_bytes
-
-
-def show_plan(run: Run, outlook: str, warnings: Sequence[Problem], *, is_changed: bool) -> str:
-    """The artifact of what a run would render, and why; its key. `is_changed`: other takes were approved before."""
-    key = artifact_key("plan", run.plan.slug)
-    takes = ["| take | why | frames | model | prompt |", "|---|---|---|---|---|", *map(_take, run.orders)]
-    changed = ["**This is not what was approved: it was changed since.**", ""] if is_changed else []
-    lines = [
-        f"# {plain(run.plan.slug)}: {counted(len(run.orders), 'take')} to render",
-        *changed,
-        f"{plain(outlook)} ({gigabytes(free_disk_bytes(run.store.root))} free)",
-        "",
-        *takes,
-        "",
-        *(f"- warning: {plain(str(warning))}" for warning in warnings),
-        f"- storyboard: {plain(str(run.plan.file.absolute()))}",
-    ]
-    create_markdown_artifact("\n".join(lines), key=key, description=f"What {run.plan.slug} would render")
-    return key
+from wan_render.store import PAGE, FilmVersion
 
 
 def show_review(run: Run, tasks: TakeTasks, film: FilmVersion) -> None:
@@ -46,20 +23,10 @@ def show_review(run: Run, tasks: TakeTasks, film: FilmVersion) -> None:
         create_table_artifact(
             _rows(run, tasks), key=artifact_key("shots", run.plan.slug), description=f"The shots of {run.plan.slug}"
         )
-        create_markdown_artifact(_page(film), key=artifact_key("film", run.plan.slug), description=run.plan.slug)
+        page = _page(film, served_links(run.store.root))
+        create_markdown_artifact(page, key=artifact_key("film", run.plan.slug), description=run.plan.slug)
     except (httpx.HTTPError, PrefectException) as error:
         get_run_logger().warning("the server took no artifacts: %s", error)
-
-
-def _take(order: RenderOrder) -> str:
-    cells = (
-        f"{order.shot} take {order.number}",
-        order.why,
-        f"{order.take.frames}, {order.take.size}",
-        order.take.model,
-        order.take.prompt,
-    )
-    return f"| {' | '.join(map(plain, cells))} |"
 
 
 def _rows(run: Run, tasks: TakeTasks) -> list[dict[str, str | float]]:
@@ -80,15 +47,17 @@ def _row(shot: ShotStatus, tasks: TakeTasks) -> dict[str, str | float]:
     }
 
 
-def _page(film: FilmVersion) -> str:
+def _page(film: FilmVersion, links: ServedLinks) -> str:
     slates = [f"- slate for **{plain(shot)}**: {plain(reason)}" for shot, reason in film.slates.items()]
     return "\n".join(
         [
             f"# {plain(film.folder.parent.name)} {plain(film.folder.name)}",
             f"{film.frames} frames, {float(film.seconds):.2f} s{', unchanged' if film.reused else ''}",
             "",
-            f"- film: {link(film.video)}",
-            f"- review page: {link(film.page)}",
+            f"- {links.link('film', film.video)}",
+            f"- {links.link('review page', film.page)}",
+            f"- {links.link('all films', links.root / PAGE)}",
             *slates,
+            *(f"\n{picture}" for picture in [links.picture(film.contact_sheet)] if picture),
         ]
     )

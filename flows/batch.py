@@ -16,6 +16,7 @@ from flows.cancel_watch import CancelWatch
 from flows.ended import ended_before
 from flows.film import film
 from flows.names import batch_run_name
+from flows.night_artifact import NightTable
 from flows.requested import nothing_in, storyboards
 from flows.run_logs import no_alarms, no_repetition, no_walls
 from wan_render.session.wording import counted
@@ -51,7 +52,11 @@ def batch(
         return Failed(message=nothing_in(folder))
     with CancelWatch(flow_run.id) as watch:
         try:
-            states = {file: film(file, backend, outputs, draft=draft, return_state=True) for file in found}
+            table = NightTable(folder, found, outputs, draft)
+            table.show()
+            states = {
+                file: table.ended(file, film(file, backend, outputs, draft=draft, return_state=True)) for file in found
+            }
         except TerminationSignal:
             if not watch.cancelled:
                 raise

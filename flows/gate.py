@@ -47,7 +47,7 @@ class Gate:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Content-Security-Policy"] = self._policy
+                MutableHeaders(scope=message).setdefault("Content-Security-Policy", self._policy)
             await send(message)
 
         if scope["type"] in {"http", "websocket"} and (refusal := self._refusal(scope)) is not None:

@@ -28,6 +28,9 @@ PROFILES = "profiles.toml"
 WAS_OPEN = "was-open"
 """An empty file: others may have used the server, and what they left in it was not turned off yet."""
 
+SERVED = "served.json"
+"""The outputs folders that the farm's server serves, and the part of their addresses that others don't know."""
+
 PROFILE = "wan-render"
 SETTINGS = ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
 """What a client sends, and what a server asks for."""
@@ -73,6 +76,8 @@ def close(home: Path) -> tuple[str, ...]:
         if others_wrote:
             for name in (PASSWORD, PROFILES):
                 (home / name).unlink(missing_ok=True)
+        if "." in opened:
+            (home / SERVED).unlink(missing_ok=True)
         if "." in opened or not os.path.lexists(home / PASSWORD):
             (home / WAS_OPEN).unlink(missing_ok=True)  # it may be a link
             (home / WAS_OPEN).touch(mode=0o600)
@@ -138,7 +143,7 @@ def password(home: Path) -> str | None:
 def new_password(home: Path) -> str:
     """Make a password and keep it; the former one is worth nothing once the farm was started again."""
     made = f"admin:{secrets.token_hex(32)}"
-    _write_private(home / PASSWORD, f"{made}\n")
+    write_private(home / PASSWORD, f"{made}\n")
     return made
 
 
@@ -158,7 +163,7 @@ def hand_to_prefect(home: Path, secret: str, api: str = "") -> None:
     ]
     for name, settings in {**profiles, PROFILE: ours}.items():
         lines += ["", f"[profiles.{_quoted(name)}]", *(f"{key} = {_quoted(value)}" for key, value in settings.items())]
-    _write_private(file, "\n".join(lines) + "\n")
+    write_private(file, "\n".join(lines) + "\n")
 
 
 def _quoted(value: object) -> str:
@@ -178,8 +183,8 @@ def _refuse_foreign(home: Path) -> None:
         raise MachineError(Problem(str(home), found, "a farm's folder is your own", ANOTHER_HOME))
 
 
-def _write_private(file: Path, text: str) -> None:
-    """Whole or not at all, and at no moment readable by others: mkstemp makes files of mode 0600."""
+def write_private(file: Path, text: str) -> None:
+    """Write a file of the farm, whole or not at all; at no moment can others read it, since mkstemp gives it 0600."""
     descriptor, beside = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as written:

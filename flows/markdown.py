@@ -28,10 +28,11 @@ def plain(foreign: str) -> str:
     return escape(_NUMBER.sub(r"\1\\", _MEANING.sub(r"\\\g<0>", parted)), quote=False)
 
 
-def link(file: Path) -> str:
-    """A file's name that leads to it, and its whole path to copy."""
-    address = file.absolute().as_uri()  # which has no bracket and no space
-    return f"[{plain(file.name)}](<{address}>), {plain(str(file.absolute()))}"
+def link(text: str, file: Path, address: str) -> str:
+    """A text that leads to a file's address, and the file's whole path to copy; without a link where it has no address.
+    `address`: without spaces, brackets and quotes."""
+    shown = f"[{plain(text)}]({address})" if address else plain(text)
+    return f"{shown}: {plain(str(file.absolute()))}"
 
 
 def disarmed(foreign: str) -> str:

@@ -1,4 +1,5 @@
-"""`python -m flows.server DESCRIPTOR…`: Prefect's server behind the gate of a farm, on the sockets that it inherits.
+"""`python -m flows.server DESCRIPTOR…`: Prefect's server and the outputs behind the gate of a farm, on the
+sockets that it inherits.
 
 Its settings are Prefect's own.
 """
@@ -14,6 +15,8 @@ from prefect.settings import get_current_settings
 
 from flows.gate import Gate
 from flows.listening import inherited
+from flows.outputs_server import OutputsServer
+from flows.served_stores import ServedStores
 
 
 def main() -> int:
@@ -23,8 +26,11 @@ def main() -> int:
     if settings.api.auth_string is None:
         sys.stderr.write("PREFECT_SERVER_API_AUTH_STRING: is not set; a farm's server asks for a password\n")
         return 2
+    stores = ServedStores(get_current_settings().home)
+    password = settings.api.auth_string.get_secret_value()
+    served = OutputsServer(create_app(final=True), password, stores)
     config = uvicorn.Config(  # as `prefect server start` has it
-        Gate(create_app(final=True), settings.api.port),
+        Gate(served, settings.api.port),
         timeout_keep_alive=settings.api.keepalive_timeout,
         ws_ping_interval=settings.api.websocket_ping_interval,
         ws_ping_timeout=settings.api.websocket_ping_timeout,

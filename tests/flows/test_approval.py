@@ -25,7 +25,11 @@ def test_a_film_is_rendered_once_it_was_approved_and_a_retry_does_not_ask(farm: 
     assert _is_free(farm)
     plan = farm.artifact(run, "plan-asked")
     assert "# asked: 2 takes to render\n2 takes to render on 1 device: about " in plan
-    assert "| 1/010 take 1 | first take | 17, 64x64 | " in plan
+    assert "\n## 1/010 take 1\n\nfirst take · wan2\\.1" in plan.replace("wan2.1", "wan2\\.1")
+    assert "17 frames, 64x64" in plan
+    assert "\nmoves on\n\n| k0 → | k1 |\n|---|---|\n| ![][picture-0] | ![][picture-1] |\n" in plan
+    assert plan.count(": data:image/jpeg;base64,") == 3  # the picture between the shots is there once
+    assert "@" not in plan.replace(str(tmp_path), "")  # no repository's name
     until(10, lambda: "the artifact plan-asked of http" in farm.logs(run))
 
     assert farm.resume(run)["status"] == "REJECT"  # to resume is not to approve

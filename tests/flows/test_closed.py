@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -258,11 +259,15 @@ def test_another_user_reads_nothing_and_is_refused(farm: Farm) -> None:
 
     def attack() -> list[str]:
         read = [str(file) for file in files if _reads(file)]
-        url = f"http://127.0.0.1:{port}/api/deployments/name/film/now"
-        return [*read, f"answered {httpx.get(url, trust_env=False).status_code}"]
+        here = f"http://127.0.0.1:{port}"
+        answers = [
+            httpx.get(f"{here}/api/deployments/name/film/now", trust_env=False),
+            httpx.post(f"{here}/outputs", json={"folder": "/"}, trust_env=False),
+        ]
+        return [*read, *(f"answered {answer.status_code}" for answer in answers)]
 
     assert _reads_as(NOBODY, farm.home), "the folder above is open to all, or the rest would prove nothing"
-    assert _as_user(NOBODY, attack) == ["answered 401"]
+    assert _as_user(NOBODY, attack) == ["answered 401"] * 2
 
 
 class Elsewhere(http.server.BaseHTTPRequestHandler):
@@ -409,7 +414,8 @@ def _answer(application: Gate, scope: dict[str, Any]) -> int:
     async def send(message: Any) -> None:
         said.append(message)
 
-    anyio.run(application, scope, receive, send)
+    with ThreadPoolExecutor(1) as thread:  # an open browser of another test keeps a loop of its own in this one
+        thread.submit(anyio.run, application, scope, receive, send).result()
     return int(said[0]["status"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from flows.deploying import SILENT_SECONDS
 from flows.listening import listen
+from flows.markdown import plain
 from tests.flows.conftest import Farm, until
 from tests.flows.films import write_film
 
@@ -61,6 +63,14 @@ def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(
     assert state["message"].startswith(f"not whole: 1 of 2 films: {broken}: Failed: ")
     assert f"{broken}:2:8: film.titel: unknown key; did you mean 'title'?" in state["message"]
     assert (farm.outputs / "films" / slow.parent.name / "v001" / "film.mp4").is_file()
+    table = farm.artifact(
+        run, "night-night"
+    )  # the server that took its updates was another one than that which made it
+    assert table.startswith("# night: 1 of 2 films complete\n")
+    row = r'\| <img src="/outputs/\S+/1-middle.jpg" .* \| \[b-slow\]\(\S+\) \| Completed \| v001 \| 0 \|'
+    assert re.search(row, table)
+    assert "|  | a-broken | Failed |  |  |" in table
+    assert f"Correct it, then type: wan-render submit {plain(str(broken))}" in table
 
 
 def test_a_run_that_nobody_reports_is_called_crashed(farm: Farm, lost: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -54,7 +55,10 @@ def test_a_run_leaves_its_shots_and_the_way_to_its_review_page(farm: Farm, made:
         ("1/010", "missing", "rendered"),
         ("1/020", "missing", "rendered"),
     ]
-    assert (farm.outputs / "films" / "small" / "v001" / "index.html").as_uri() in farm.artifact(made, "film-small")
+    page = farm.artifact(made, "film-small")
+    assert re.search(r"\[review page\]\(/outputs/[\w-]{32}/\w{12}/films/small/v001/index\.html\)", page)
+    assert f": {farm.outputs / 'films' / 'small' / 'v001' / 'index.html'}\n" in page
+    assert "file:" not in page
 
 
 def test_the_film_is_the_one_that_the_sequential_reference_makes(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.markdown import disarmed, link, plain
+from flows.served_links import ServedLinks
 from wan_render.printable import one_line
 
 pytestmark = pytest.mark.prefect
@@ -61,7 +62,20 @@ def test_a_cell_of_a_table_looks_as_it_is_written(written: str) -> None:
 
 def test_a_file_is_led_to_whatever_it_is_called() -> None:
     hostile = Path("/films/a](http:b) `c` <d>\n|e|/film.mp4")
-    assert link(hostile) == (
-        "[film.mp4](<file:///films/a%5D%28http%3Ab%29%20%60c%60%20%3Cd%3E%0A%7Ce%7C/film.mp4>), "
-        "/films/a\\](http:b) \\`c\\` &lt;d&gt; \\|e\\|/film.mp4"
-    )
+    path = "/films/a\\](http:b) \\`c\\` &lt;d&gt; \\|e\\|/film.mp4"
+    assert link("film", hostile, "/outputs/x/film.mp4") == f"[film](/outputs/x/film.mp4): {path}"
+    assert link("film", hostile, "") == f"film: {path}"
+
+
+def test_no_name_of_a_file_breaks_out_of_its_address(tmp_path: Path) -> None:
+    hostile = tmp_path / "a](b) <c> \"d\" 'e' |f|" / "\udce9 鹿.png"
+    hostile.parent.mkdir()
+    hostile.touch()
+    links = ServedLinks(tmp_path, "/outputs/x/")
+    address = "/outputs/x/a%5D%28b%29%20%3Cc%3E%20%22d%22%20%27e%27%20%7Cf%7C/%E9%20%E9%B9%BF.png"
+    assert links.picture(hostile) == f"![]({address})"
+    assert links.picture(hostile, 160) == f'<img src="{address}" alt="" width="160">'
+    assert links.link("picture", hostile).startswith(f"[picture]({address}): ")
+    for elsewhere in (ServedLinks(tmp_path), ServedLinks(tmp_path / "other", "/outputs/x/")):
+        assert elsewhere.picture(hostile) == ""
+    assert links.picture(tmp_path / "missing.png") == ""
