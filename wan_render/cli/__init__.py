@@ -57,7 +57,8 @@ def _ended(argv: Sequence[str] | None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        arguments = parser().parse_args(argv)
+        typed = sys.argv[1:] if argv is None else argv
+        arguments = parser(typed).parse_args(typed)
         code = int(arguments.run(arguments))
         sys.stdout.flush()
     except BrokenPipeError:  # `plan | head`: the reader has seen enough

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from wan_render import __version__
 from wan_render.printable import shortened, shown
+
+REGISTERED = "wan_render.commands"
+"""The entry points that add commands: functions of argparse's sub-commands. They are asked only if no command of this
+package was typed, so that its own commands start as fast without them."""
 
 LONGEST_MESSAGE = 600
 """Characters of an error message of argparse, which repeats what was typed."""
@@ -22,8 +26,9 @@ them.
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(typed: Sequence[str]) -> argparse.ArgumentParser:
+    """The command line for what was typed: all commands, or, if one of this package was typed, those of this package
+    alone."""
     top = Parser(
         prog="wan-render",
         description="A YAML storyboard becomes a finished film, overnight.",
@@ -37,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
     )
     for add in (_new, _check, _plan, _render, _takes, _prune, _open, _models, _doctor):
         add(commands)
+    if not typed or typed[0] not in commands.choices:
+        _add_registered(commands)
     return top
 
 
@@ -53,6 +60,13 @@ class Parser(argparse.ArgumentParser):
 
 
 Commands = argparse._SubParsersAction  # argparse names the type of its own sub-commands only here
+
+
+def _add_registered(commands: Commands[argparse.ArgumentParser]) -> None:
+    from importlib.metadata import entry_points
+
+    for point in sorted(entry_points(group=REGISTERED), key=lambda each: each.name):
+        point.load()(commands)
 
 
 def _count(text: str) -> int:

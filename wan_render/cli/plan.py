@@ -6,28 +6,19 @@ import argparse
 import json
 from collections.abc import Iterator
 
-from wan_render.backend_contract import Backend
 from wan_render.cleaning import as_read
 from wan_render.cli.chosen_session import say_first, session_of
-from wan_render.cli.other_weights import other_weights
 from wan_render.cut import film_frames
-from wan_render.devices import hidden_gpus
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
-from wan_render.printable import one_line
-from wan_render.production.black import black_takes
-from wan_render.production.film_change import with_film_change
-from wan_render.production.film_warnings import film_warnings, lettering_warnings
-from wan_render.production.order import orders
-from wan_render.production.run import Run
-from wan_render.production.unable_devices import confinements, unable_devices
+from wan_render.production.film_warnings import lettering_warnings
+from wan_render.session.columns import aligned
+from wan_render.session.film_forecast import current_status, forecast_found
 from wan_render.session.film_session import Session
-from wan_render.session.forecast_text import amount
-from wan_render.session.plan_devices import PlanDevices, plan_devices, time_on
-from wan_render.session.wording import counted, gigabytes, lasting
-from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json, status
-from wan_render.store.disk import free_disk_bytes
+from wan_render.session.plan_devices import PlanDevices, plan_devices
+from wan_render.session.wording import counted
+from wan_render.status import FilmStatus, ShotStatus, painting_label, plan_json
 from wan_render.take import Take
 from wan_render.take_fields import prompt_of
 
@@ -38,8 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = session.plan
     say_first(session)
     here = plan_devices(session)
-    seen = status(plan, session.store, session.backend, here.kind, black_takes(plan, session.store))
-    found = with_film_change(Run(plan, session.backend, session.store, seen, ()))
+    found = current_status(session, here)
     if arguments.json:
         print(json.dumps(plan_json(plan, found, lettering_warnings(plan)), ensure_ascii=False, indent=2))
         return 0
@@ -59,31 +49,14 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: PlanDevice
         print(f"draft: {STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}; circles are the final film's\n")
     if (other := _other_film(session)) is not None:
         print(f"{other}\n")
-    _print_table(list(_rows(found)))
+    for line in aligned(list(_rows(found))):
+        print(line)
     print()
     _print_loras(plan)
-    unable = unable_devices(found.to_render, session.backend, here.devices)
-    of_machine = map(str, confinements(found.to_render, unable, here.devices))
-    taken_over = filter(None, (session.store.succession(plan.slug, plan.file),))
-    for warning in (*taken_over, *film_warnings(plan, found), *_lacking(plan, session.backend), *of_machine):
+    film = forecast_found(session, found, here)
+    for warning in film.warnings:
         print(f"warning: {warning}")
-    for problem in other_weights(plan, found, session.store, session.family):
-        print(f"warning: {problem}")
-    for of_devices in (here.problem, hidden_gpus(session.backend.device_kinds)):
-        if of_devices is not None:
-            print(f"warning: {of_devices}")
-    if wanted := orders(plan, found, session.backend, unable=unable):
-        print(
-            f"to render: {amount(found, found.to_render)}, {time_on(session, here, found, wanted)}, "
-            f"then {lasting(found.film_seconds)} for the film, "
-            f"{gigabytes(found.bytes)} ({gigabytes(free_disk_bytes(session.store.root))} free)"
-        )
-    elif found.film_change:
-        print(f"to render: no take; the film is made again in {lasting(found.film_seconds)}: {found.film_change}")
-    elif found.film_seconds:
-        print(f"to render: no take; about {lasting(found.film_seconds)} for the film")
-    else:
-        print("to render: nothing")
+    print(f"to render: {film.sentence}")
 
 
 def _print_loras(plan: FilmPlan) -> None:
@@ -110,14 +83,6 @@ def _print_notes(plan: FilmPlan, *, shown: bool) -> None:
             print(f"note: {note}")
     elif plan.notes:
         print(f"{counted(len(plan.notes), 'note')} on how the inputs were used: `plan --notes` prints them")
-
-
-def _lacking(plan: FilmPlan, backend: Backend) -> Iterator[str]:
-    """What this machine lacks to render the plan's models. Only warnings, because the plan may be rendered
-    elsewhere."""
-    needed = dict.fromkeys((take.model, take.sampling.profile_variant) for take in plan.takes)
-    problems = (backend.missing(plan.models[model], (), *variant) for model, variant in needed)
-    yield from dict.fromkeys(str(problem) for problem in problems if problem is not None)
 
 
 def _rows(found: FilmStatus) -> Iterator[tuple[str, ...]]:
@@ -153,17 +118,6 @@ def _takes(shot: ShotStatus) -> str:
     if len(shot.takes) == 1 and shot.takes[0].number == 1:
         return ""
     return " ".join(f"{take.number}{'*' if take.key == shot.chosen else ''}:{take.state.value}" for take in shot.takes)
-
-
-def _print_table(found: list[tuple[str, ...]]) -> None:
-    """Print aligned columns. Widths are in cells of the terminal: a Han character takes two."""
-    from rich.cells import cell_len
-
-    rows = [tuple(map(one_line, row)) for row in found]
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True) if width)
-        print(("  " + "  ".join(cells)).rstrip())
 
 
 def _print_prompts(plan: FilmPlan) -> None:

@@ -42,10 +42,17 @@ def time_on(session: Session, here: PlanDevices, found: FilmStatus, orders: Sequ
     if here.devices:
         used = used_devices(orders, here.devices)
         return f"{expected_time(found, orders, here.devices, groups)} on {counted(len(used), 'device')}"
-    timed_on = guessed_on(found, orders, here.kind)
-    elsewhere = Device(here.kind, timed_on or KIND_NAMES[here.kind], 0)
+    (elsewhere,) = devices_to_time(here, found, orders)
     time = expected_time(found, orders, (elsewhere,), groups)
     return f"{time} on one {elsewhere.label} ({_why_elsewhere(session, here, found)})"
+
+
+def devices_to_time(here: PlanDevices, found: FilmStatus, orders: Sequence[RenderOrder]) -> tuple[Device, ...]:
+    """Those that are here; without any, one of the kind and model that the times are for."""
+    if here.devices:
+        return here.devices
+    timed_on = guessed_on(found, orders, here.kind)
+    return (Device(here.kind, timed_on or KIND_NAMES[here.kind], 0),)
 
 
 def _why_elsewhere(session: Session, here: PlanDevices, found: FilmStatus) -> str:

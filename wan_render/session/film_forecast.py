@@ -1,0 +1,95 @@
+"""What a film would take if it was rendered now, as `plan` and `submit` say it. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from wan_render.backend_contract import Backend
+from wan_render.devices import hidden_gpus
+from wan_render.errors import Problem
+from wan_render.plan import FilmPlan
+from wan_render.production.black import black_takes
+from wan_render.production.film_change import with_film_change
+from wan_render.production.film_warnings import film_warnings
+from wan_render.production.order import orders
+from wan_render.production.render_order import RenderOrder
+from wan_render.production.run import Run
+from wan_render.production.unable_devices import confinements, unable_devices
+from wan_render.session.film_session import Session
+from wan_render.session.forecast_text import amount, expected
+from wan_render.session.other_weights import other_weights
+from wan_render.session.plan_devices import PlanDevices, devices_to_time, plan_devices, time_on
+from wan_render.session.wording import gigabytes, lasting
+from wan_render.status import FilmStatus, expected_bytes, status
+from wan_render.store.disk import free_disk_bytes
+
+
+@dataclass(frozen=True)
+class FilmForecast:
+    """sentence: how much is to be rendered, how long it takes and what it needs on the disk. seconds: until the film is
+    finished. warnings: of the plan, the film and this machine."""
+
+    sentence: str
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+def current_status(session: Session, here: PlanDevices) -> FilmStatus:
+    """What of the plan is there, and why the rest isn't. Raises StoryboardError."""
+    plan, store = session.plan, session.store
+    seen = status(plan, store, session.backend, here.kind, black_takes(plan, store))
+    return with_film_change(Run(plan, session.backend, store, seen, ()))
+
+
+def forecast_film(session: Session, only: Collection[str] | None = None) -> FilmForecast:
+    """The forecast of a session's film. only: ids of the shots to render, None for all. Raises StoryboardError."""
+    here = plan_devices(session)
+    return forecast_found(session, current_status(session, here), here, only)
+
+
+def forecast_found(
+    session: Session, found: FilmStatus, here: PlanDevices, only: Collection[str] | None = None
+) -> FilmForecast:
+    """The same for a status that was found before."""
+    unable = unable_devices(found.to_render, session.backend, here.devices)
+    wanted = orders(session.plan, found, session.backend, only, unable)
+    timed = expected(found, wanted, devices_to_time(here, found, wanted), session.settings.groups)
+    warnings = _warnings(session, found, here, confinements(found.to_render, unable, here.devices))
+    return FilmForecast(_sentence(session, found, here, wanted), timed.takes + timed.film, tuple(map(str, warnings)))
+
+
+def _sentence(session: Session, found: FilmStatus, here: PlanDevices, wanted: Sequence[RenderOrder]) -> str:
+    if wanted:
+        takes = [order.take for order in wanted]
+        space = gigabytes(expected_bytes(session.plan, takes, session.store))
+        return (
+            f"{amount(found, takes)}, {time_on(session, here, found, wanted)}, "
+            f"then {lasting(found.film_seconds)} for the film, "
+            f"{space} ({gigabytes(free_disk_bytes(session.store.root))} free)"
+        )
+    if found.film_change:
+        return f"no take; the film is made again in {lasting(found.film_seconds)}: {found.film_change}"
+    if found.film_seconds:
+        return f"no take; about {lasting(found.film_seconds)} for the film"
+    return "nothing"
+
+
+def _warnings(
+    session: Session, found: FilmStatus, here: PlanDevices, confined: Sequence[Problem]
+) -> Iterator[str | Problem]:
+    plan = session.plan
+    yield from filter(None, (session.store.succession(plan.slug, plan.file),))
+    yield from film_warnings(plan, found)
+    yield from _lacking(plan, session.backend)
+    yield from confined
+    yield from other_weights(plan, found, session.store, session.family)
+    yield from filter(None, (here.problem, hidden_gpus(session.backend.device_kinds)))
+
+
+def _lacking(plan: FilmPlan, backend: Backend) -> Iterator[str]:
+    """What this machine lacks to render the plan's models. Only warnings, because the plan may be rendered
+    elsewhere."""
+    needed = dict.fromkeys((take.model, take.sampling.profile_variant) for take in plan.takes)
+    problems = (backend.missing(plan.models[model], (), *variant) for model, variant in needed)
+    yield from dict.fromkeys(str(problem) for problem in problems if problem is not None)
