@@ -27,6 +27,7 @@ from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 from pydantic import Field
 
+from flows.answering import not_approved
 from flows.plan_artifact import show_plan
 from wan_render.errors import Problem, Stopped, UsageError
 from wan_render.production.run import Run
@@ -79,7 +80,7 @@ def _approved(slug: str) -> frozenset[str]:
     answer = Approval.model_validate(response)
     if not answer.render:
         _forget(ASKED)  # a retry asks again
-        raise Stopped(Problem(slug, "was not approved", remedy=answer.note))
+        raise Stopped(not_approved(slug, answer.note))
     get_run_logger().info("approved%s", f": {answer.note}" if answer.note else "")
     approved |= frozenset(asked["takes"])
     _remember(APPROVED, sorted(approved))

@@ -25,6 +25,7 @@ from prefect.states import Cancelled
 
 from flows.pool import POOL, is_ours, job_template
 from wan_render.errors import MachineError, Problem
+from wan_render.settings import PREFIX
 
 FILM, BATCH = DEPLOYMENTS = ("film/now", "batch/overnight")
 SILENT_SECONDS = 60
@@ -68,7 +69,7 @@ def tell(
     deploy(environment)
     set_zone(client, zone)
     turn_on(client, on)
-    settle(client, backend)
+    settle(client, backend, outputs_of(project, environment))
     return turned_off
 
 
@@ -177,13 +178,20 @@ def _next(schedule: CronSchedule) -> datetime:
     return asyncio.run(timetable.get_dates(1))[0]
 
 
-def settle(client: SyncPrefectClient, backend: str | None) -> None:
-    """Which backend the deployments ask for where a run does not say; and what prefect.yaml has no word for: that they
-    bring no job variables, steps or storage, which Prefect would leave as somebody had made them. Nor a limit of their
-    own, which earlier versions had: a run that met it lost its place in the queue (docs/decisions/0025)."""
+def outputs_of(project: Path, environment: Mapping[str, str]) -> str | None:
+    """The outputs folder that a farm with this environment uses, absolute; None if it is looked for."""
+    named = environment.get(f"{PREFIX}OUTPUTS")
+    return str(project / named) if named else None
+
+
+def settle(client: SyncPrefectClient, backend: str | None, outputs: str | None = None) -> None:
+    """Which backend and outputs the deployments ask for where a run does not say; and what prefect.yaml has no word
+    for: that they bring no job variables, steps or storage, which Prefect would leave as somebody had made them. Nor a
+    limit of their own, which earlier versions had: a run that met it lost its place in the queue
+    (docs/decisions/0025)."""
     for name in DEPLOYMENTS:
         deployment = client.read_deployment_by_name(name)
-        parameters: dict[str, Any] = {**deployment.parameters, "backend": backend}
+        parameters: dict[str, Any] = {**deployment.parameters, "backend": backend, "outputs": outputs}
         update = DeploymentUpdate(
             parameters=parameters,
             job_variables={},

@@ -203,7 +203,8 @@ It asks once for the password that is in {_shown(home / PASSWORD)} (only you can
 {said}
 
 In another terminal, in this folder:
-{_elsewhere(api, home)}    .venv/bin/prefect deployment run 'film/now' -p storyboard={DEMONSTRATION} --watch
+{_elsewhere(api, home)}    .venv/bin/wan-render submit {DEMONSTRATION}
+    .venv/bin/wan-render queue
     .venv/bin/prefect deployment run 'batch/overnight' --watch
     .venv/bin/prefect deployment schedule ls 'batch/overnight'
 

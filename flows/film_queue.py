@@ -10,6 +10,7 @@ import enum
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,6 +33,9 @@ from wan_render.draft_slug import draft_slug
 REQUESTED_BY = "wan-render.requested-by"
 """The label of a run that names who asked for it. `prefect deployment run` sets none."""
 
+EXPECTED_SECONDS = "wan-render.expected-seconds"
+"""The label of a run that says how long its film would have taken when somebody asked for it."""
+
 OPEN_STATES = (StateType.RUNNING, StateType.CANCELLING, StateType.PENDING, StateType.SCHEDULED, StateType.PAUSED)
 """The states of a run that has not ended."""
 
@@ -47,6 +51,10 @@ class Standing(enum.Enum):
     UNAPPROVED = "waits for approval"
 
 
+HOLDING = (Standing.RUNNING, Standing.STOPPING)
+"""Where a run has a process of its own, which may hold devices."""
+
+
 @dataclass(frozen=True)
 class QueuedFilm:
     """One run of film/now or batch/overnight that has not ended.
@@ -54,6 +62,7 @@ class QueuedFilm:
     `slug`: of a film; the folder's name for a batch. `requested`: when somebody asked for it; `due`: when it may start,
     which is its place in the queue. `started`: None until its process runs. `requested_by`: "" if nobody is named.
     `is_scheduled`: a schedule asked for it.
+    `expected_seconds`: how long it was expected to take when somebody asked for it; None if nobody said.
     """
 
     run: UUID
@@ -65,6 +74,7 @@ class QueuedFilm:
     started: datetime | None
     requested_by: str
     is_scheduled: bool
+    expected_seconds: float | None
     parameters: Mapping[str, Any]
 
     @property
@@ -107,6 +117,7 @@ def queued(run: FlowRun, deployment: str, now: datetime) -> QueuedFilm:
         started=run.start_time,
         requested_by=str(run.labels.get(REQUESTED_BY, "")),
         is_scheduled=run.auto_scheduled,
+        expected_seconds=_seconds(run.labels.get(EXPECTED_SECONDS)),
         parameters=run.parameters,
     )
 
@@ -120,6 +131,13 @@ def slug_of_run(run: FlowRun, deployment: str) -> str:
         return folder_name(Path(str(run.parameters.get("folder", ""))))
     name = film_name(Path(str(run.parameters.get("storyboard", ""))))
     return draft_slug(name) if run.parameters.get("draft") else name
+
+
+def _seconds(label: object) -> float | None:
+    """A label as a duration; None for what is none."""
+    if not isinstance(label, int | float) or isinstance(label, bool):
+        return None
+    return float(label) if 0 <= label < inf else None
 
 
 def _standing(run: FlowRun, due: datetime, now: datetime) -> Standing:

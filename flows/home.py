@@ -18,6 +18,9 @@ from pathlib import Path
 
 from wan_render.errors import MachineError, Problem
 
+CHECKOUT = Path(__file__).parents[1]
+"""The folder that this package was imported from. A farm runs in its checkout."""
+
 PASSWORD = "password"  # noqa: S105 - the name of its file
 LOCK = "farm.lock"
 """One farm a folder: held until the last of its programs has gone."""
@@ -48,6 +51,15 @@ SHORTEST = 16
 def farm_home(project: Path) -> Path:
     """The folder in which a farm of this project keeps everything."""
     return Path(os.environ.get("PREFECT_HOME") or project / ".farm").absolute()
+
+
+def look_in_checkout() -> None:
+    """Unless the working folder or the environment says where the farm is, let Prefect look in this checkout. Must be
+    called before Prefect is imported."""
+    said = any(os.environ.get(name) for name in ("PREFECT_PROFILES_PATH", "PREFECT_API_URL", "PREFECT_HOME"))
+    profiles = CHECKOUT / ".farm" / PROFILES
+    if not (said or Path("prefect.toml").exists()) and os.access(profiles, os.R_OK):
+        os.environ["PREFECT_PROFILES_PATH"] = str(profiles)
 
 
 def own(home: Path) -> None:

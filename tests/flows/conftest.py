@@ -186,9 +186,7 @@ class Farm:
 
     def flows(self, run: str) -> list[psutil.Process]:
         """The process of a run, where it has one."""
-        return [
-            each for each in self.processes("flows.film_process") if each.environ().get("PREFECT__FLOW_RUN_ID") == run
-        ]
+        return [each for each in self.processes("flows.film_process") if _run_of(each) == run]
 
     def waits(self, run: str) -> None:
         """Wait until a run waits for its approval, and its process is gone."""
@@ -238,6 +236,14 @@ class Farm:
         """As Ctrl-C does."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(60)
+
+
+def _run_of(process: psutil.Process) -> str:
+    """ "" if it has ended by now."""
+    try:
+        return str(process.environ().get("PREFECT__FLOW_RUN_ID", ""))
+    except psutil.Error:
+        return ""
 
 
 def start(home: Path, variables: dict[str, str]) -> Farm:

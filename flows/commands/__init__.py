@@ -1,0 +1,95 @@
+"""The commands that the farm adds to `wan-render`, through the entry point group `wan_render.commands`: what they are
+called and what they take.
+
+The modules of the commands, and Prefect with them, are imported when one runs: `wan-render --help` must start fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from flows.farm_checks import PACKAGES
+from flows.home import look_in_checkout
+from wan_render.errors import MachineError, Problem
+from wan_render.settings import install_command
+
+Commands = argparse._SubParsersAction  # argparse names the type of its own sub-commands only here
+
+
+def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add them to the command line."""
+    for add in (_submit, _queue, _status, _approve, _reject):
+        add(commands)
+
+
+def _submit(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = _command(commands, "submit", "check films and queue them on the farm, in the order given")
+    command.add_argument("files", metavar="FILE", type=Path, nargs="+", help="storyboards")
+    command.add_argument("--at", metavar="HH:MM", help="not before this local time, today or tomorrow")
+    command.add_argument("--only", metavar="SHOTS", help="only these shots and scenes: 1/020,2")
+    command.add_argument(
+        "--draft", action="store_true", help="the same film at the profile 'draft': <slug>-draft, without circles"
+    )
+    command.add_argument("--approval", action="store_true", help="ask before rendering: see `approve`")
+    command.add_argument("--outputs", metavar="DIR", type=Path, help="where takes and films are kept")
+    command.add_argument("--backend", metavar="NAME", help="render with this instead of the models named: animatic")
+
+
+def _queue(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = _command(commands, "queue", "list the farm's films that run or wait, or cancel one")
+    command.set_defaults(action="list")
+    shape = command.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    shape.add_argument("--watch", action="store_true", help="show it anew until it is empty")
+    actions = command.add_subparsers(title="actions", metavar="ACTION")
+    cancel = actions.add_parser("cancel", help="take a film out of the queue, or stop it", allow_abbrev=False)
+    cancel.set_defaults(action="cancel")
+    _film(cancel)
+
+
+def _status(commands: Commands[argparse.ArgumentParser]) -> None:
+    _film(_command(commands, "status", "show one film of the farm: its state, takes, log and pages"))
+
+
+def _approve(commands: Commands[argparse.ArgumentParser]) -> None:
+    _answer(commands, "approve", "let the farm render a film that waits for approval", renders=True)
+
+
+def _reject(commands: Commands[argparse.ArgumentParser]) -> None:
+    _answer(commands, "reject", "end a film that waits for approval; nothing is rendered", renders=False)
+
+
+def _answer(commands: Commands[argparse.ArgumentParser], name: str, summary: str, *, renders: bool) -> None:
+    command = _command(commands, name, summary, module="answer")
+    command.set_defaults(renders=renders)
+    _film(command)
+    command.add_argument("--note", metavar="TEXT", default="", help="kept in the log of the run")
+
+
+def _film(command: argparse.ArgumentParser) -> None:
+    command.add_argument("film", metavar="FILM", help="its name, as `wan-render queue` lists it")
+
+
+def _command(
+    commands: Commands[argparse.ArgumentParser], name: str, summary: str, module: str = ""
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    command.set_defaults(run=_lazily(name, f"flows.commands.{module or name}_command"))
+    return command
+
+
+def _lazily(name: str, module: str) -> Callable[[argparse.Namespace], int]:
+    def run(arguments: argparse.Namespace) -> int:
+        lacking = [package for package in PACKAGES if find_spec(package) is None]
+        if lacking:
+            needs = f"needs the farm's packages; {', '.join(lacking)} not installed"
+            raise MachineError(Problem(f"wan-render {name}", needs, remedy=install_command("farm")))
+        look_in_checkout()
+        command: Callable[[argparse.Namespace], int] = import_module(module).run
+        return command(arguments)
+
+    return run

@@ -1,0 +1,118 @@
+"""The queue as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+
+from flows.film_queue import HOLDING, QueuedFilm, Standing, read_queue
+from flows.local_time import local_clock
+from flows.queue_forecast import ExpectedTimes, forecast_queue
+from flows.run_progress import RunProgress, read_progress
+from wan_render.errors import Problem, UsageError
+from wan_render.printable import LONGEST_SHOWN, shown
+from wan_render.session.columns import aligned
+
+HEADER = ("film", "state", "progress", "starts", "done", "asked by")
+MOST_NAMED = 10
+"""Films that a message lists."""
+
+
+@dataclass(frozen=True)
+class QueueReport:
+    """The queue in its order at `now`, and what is known of each run."""
+
+    queue: tuple[QueuedFilm, ...]
+    progress: Mapping[UUID, RunProgress]
+    times: Mapping[UUID, ExpectedTimes]
+    now: datetime
+
+    def lines(self) -> Iterator[str]:
+        """A table, printable."""
+        if not self.queue:
+            yield "nothing runs, nothing waits"
+            return
+        yield from aligned([HEADER, *map(self._row, self.queue)])
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`, version 1. Times are ISO 8601 in UTC; null is unknown."""
+        return {"version": 1, "queue": [self._object(film) for film in self.queue]}
+
+    def _row(self, film: QueuedFilm) -> tuple[str, ...]:
+        times = self.times[film.run]
+        progress = self.progress.get(film.run)
+        return (
+            f"{film.slug} (batch)" if film.is_batch else film.slug,
+            film.standing.value,
+            progress.words if progress else "",
+            self._start(film, times.start),
+            f"about {local_clock(times.end, self.now)}" if times.end else "",
+            film.requested_by,
+        )
+
+    def _start(self, film: QueuedFilm, expected: datetime | None) -> str:
+        if film.standing is Standing.LATER:
+            return local_clock(film.due, self.now)
+        return f"about {local_clock(expected, self.now)}" if expected and film.standing not in HOLDING else ""
+
+    def _object(self, film: QueuedFilm) -> dict[str, Any]:
+        times, progress = self.times[film.run], self.progress.get(film.run)
+        return {
+            "film": film.slug,
+            "batch": film.is_batch,
+            "state": film.standing.value,
+            "progress": progress.done if progress else None,
+            "doing": progress.words if progress else "",
+            "asked_by": film.requested_by,
+            "asked_at": _iso(film.requested),
+            "due": _iso(film.due),
+            "started": _iso(film.started),
+            "expected_start": _iso(times.start),
+            "expected_end": _iso(times.end),
+            "run": str(film.run),
+            "parameters": dict(film.parameters),
+        }
+
+
+def read_report(client: SyncPrefectClient) -> QueueReport:
+    """The queue of a farm's server as it is now."""
+    queue, now = next_of_schedules(read_queue(client)), datetime.now(UTC)
+    progress = read_progress(client, queue)
+    return QueueReport(queue, progress, forecast_queue(queue, now, progress), now)
+
+
+def next_of_schedules(queue: Sequence[QueuedFilm]) -> tuple[QueuedFilm, ...]:
+    """Without what schedules will ask for later: Prefect plans several nights ahead, and only the next is news."""
+    nights = {film.slug: film.run for film in reversed(queue) if _is_night(film)}
+    return tuple(film for film in queue if not _is_night(film) or nights[film.slug] == film.run)
+
+
+def films_called(name: str, queue: Sequence[QueuedFilm]) -> tuple[QueuedFilm, ...]:
+    """The runs of one film, or of one batch, in order. Raises UsageError if there is none."""
+    found = tuple(film for film in queue if film.slug == name)
+    if not found:
+        raise UsageError(not_in_queue(name, queue))
+    return found
+
+
+def not_in_queue(name: str, queue: Sequence[QueuedFilm]) -> Problem:
+    """What is said of a film that neither runs nor waits."""
+    names = list(dict.fromkeys(film.slug for film in queue))
+    close = get_close_matches(name[:LONGEST_SHOWN], names, n=1)
+    allowed = f"the queue has {', '.join(names[:MOST_NAMED])}" if names else "the queue is empty"
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return Problem(shown(name), "no film of the queue", allowed + more, f"did you mean '{close[0]}'?" if close else "")
+
+
+def _is_night(film: QueuedFilm) -> bool:
+    return film.is_scheduled and film.standing is Standing.LATER
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
