@@ -288,7 +288,7 @@ def test_with_different_gpus_the_ones_that_can_render_a_profile_are_named(
     (tmp_path / "packages" / "fa3_fwd").mkdir(parents=True)
     (tmp_path / "packages" / "fa3_fwd" / "__init__.py").touch()
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path / "packages"), *sys.path))))
-    who = "rendered on cuda:1, not on cuda:0: the device has compute capability 8.9; float8 attention is there for"
+    who = "rendered on cuda:1, not on cuda:0: the device has compute capability 8.9; float8 attention needs a Hopper"
     findings = {each["what"]: each["found"] for each in json.loads(wan_render("doctor", "--json").stdout)["findings"]}
     assert findings["some devices"].startswith(f"fast, balanced: {who}")
     assert "rendered on" not in wan_render("plan", harbour).stdout, "every device renders exact"

@@ -197,7 +197,7 @@ def test_without_huggingface_hub_the_extra_is_named(hub: FakeHub, tmp_path: Path
     assert "not installed: huggingface_hub" in done.stderr
     assert "pip install -c constraints.txt -e '.[wan]'" in done.stderr
     run(tmp_path, hub.endpoint, "models", "pull", NAME)
-    assert "is here, every file as it was pulled" in pull().stdout
+    assert "already here, all files verified" in pull().stdout
 
 
 def test_a_terminal_shows_a_bar(hub: FakeHub, tmp_path: Path) -> None:
