@@ -82,8 +82,8 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
         yield f"{_named(removed)} removed"
     if [name for name in shots_before if name in shots_now] != [name for name in shots_now if name in shots_before]:
         yield "order of shots changed"
-    edited = {name: edited(shots_before[name], shots_now[name]) for name in shots_now if name in shots_before}
-    if named := [f"{name} ({', '.join(words)})" for name, words in edited.items() if words]:
+    changes = {name: edited(shots_before[name], shots_now[name]) for name in shots_now if name in shots_before}
+    if named := [f"{name} ({', '.join(words)})" for name, words in changes.items() if words]:
         yield f"{_named(named)} changed"
     if _titles(before) != _titles(now):
         yield "titles changed"
