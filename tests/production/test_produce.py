@@ -272,7 +272,7 @@ def test_a_page_that_cannot_be_made_costs_no_film(
     store: Store, solid: Solid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr("wan_render.report.page._template", lambda: 1 / 0)
+        broken.setattr("wan_render.report.page.page_template", lambda _name: 1 / 0)
         version = made(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
     assert (version.name, version.page.exists()) == ("v001", False)
     assert probe(version.video).frames == 5
