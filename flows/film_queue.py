@@ -77,11 +77,6 @@ class QueuedFilm:
     expected_seconds: float | None
     parameters: Mapping[str, Any]
 
-    @property
-    def is_waiting(self) -> bool:
-        """It is due and waits for the films before it."""
-        return self.standing is Standing.WAITING
-
 
 def read_queue(client: SyncPrefectClient) -> tuple[QueuedFilm, ...]:
     """What the farm's server has in its queue, in order."""
