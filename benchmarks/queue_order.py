@@ -67,7 +67,7 @@ def _time(run: dict[str, Any], name: str) -> datetime:
 
 
 def _memory(farm: Farm) -> int:
-    (server,) = farm.processes("flows.server")
+    (server,) = farm.processes("flows.serving.server")
     return round(server.memory_info().rss / 1e6)
 
 

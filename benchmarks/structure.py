@@ -184,6 +184,7 @@ def report(checkout: Path) -> Iterator[tuple[str, int, str]]:
         "file names used twice": file_names_used_twice(checkout),
         "file names of the package or of Python": misleading_file_names(checkout),
         "files at the top of backends/wan": loose_files(checkout / "wan_render" / "backends" / "wan"),
+        "files at the top of flows": loose_files(checkout / "flows"),
         "imports of wan_render.cli by flows": imports_of(checkout / "flows", "wan_render.cli"),
         "imports of backends.wan by cli": imports_of(checkout / "wan_render" / "cli", "wan_render.backends.wan"),
         f"prose lines over {MOST_COLUMNS} columns": long_prose(checkout),
@@ -195,7 +196,8 @@ def report(checkout: Path) -> Iterator[tuple[str, int, str]]:
     largest = sorted(classes.items(), key=lambda item: -item[1])[:5]
     yield "methods of the largest class", largest[0][1], ", ".join(f"{name} {count}" for name, count in largest)
     yield "lines of backends/wan/weights", lines(checkout / "wan_render" / "backends" / "wan" / "weights"), ""
-    yield "lines of wan_render and flows", sum(lines(checkout / package) for package in PACKAGES), ""
+    for package in PACKAGES:
+        yield f"lines of {package}", lines(checkout / package), ""
 
 
 def main() -> None:

@@ -12,13 +12,13 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
-from flows.cancel_watch import CancelWatch
-from flows.ended import ended_before
+from flows.deployments.requested import nothing_in, storyboards
 from flows.film import film
-from flows.names import batch_run_name
-from flows.night_artifact import NightTable
-from flows.requested import nothing_in, storyboards
-from flows.run_logs import no_alarms, no_repetition, no_walls
+from flows.runs.cancel_watch import CancelWatch
+from flows.runs.ended import ended_before
+from flows.runs.run_logs import no_alarms, no_repetition, no_walls
+from flows.shown.names import batch_run_name
+from flows.shown.night_artifact import NightTable
 from wan_render.session.wording import counted
 
 

@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from flows.home import (
+from flows.farm_home.home import (
     LOCK,
     PASSWORD,
     PROFILES,
@@ -34,7 +34,7 @@ from flows.home import (
     safe_password,
     useless,
 )
-from flows.time_zone import farm_zone, has_terminal
+from flows.farm_home.time_zone import farm_zone, has_terminal
 from wan_render.backends import DEFAULT, PREVIEW_BACKEND, backend
 from wan_render.diagnosis import HasFindings
 from wan_render.errors import MachineError, Problem, Stopped, UsageError, WanRenderError
@@ -106,7 +106,7 @@ def _run(project: Path) -> None:
     _refuse_other_passwords()
     deployed, sentence = backend_to_deploy(os.environ.get("BACKEND", ""), settings.backend)
     # Everything of Prefect is imported after what can be refused without it: it takes a second.
-    from flows.running import FarmServices
+    from flows.upkeep.running import FarmServices
 
     home = farm_home(project)
     with _lock(home) as lock:
@@ -142,7 +142,7 @@ def _deploy(project: Path) -> None:
     from prefect.exceptions import PrefectException
     from prefect.settings import get_current_settings
 
-    from flows.deploying import tell
+    from flows.deployments.deploying import tell
 
     api = get_current_settings().api.url
     zone, _said = farm_zone(farm_home(project), asks=False)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flows.home import LOOPBACK, PASSWORD, PROFILES, farm_home, open_to_others, password, runs
-from flows.pool import POOL, is_ours
+from flows.deployments.pool import POOL, is_ours
+from flows.farm_home.home import LOOPBACK, PASSWORD, PROFILES, farm_home, open_to_others, password, runs
 from wan_render.diagnosis import Finding, installed
 from wan_render.errors import WanRenderError
 

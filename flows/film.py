@@ -12,15 +12,15 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
-from flows.approval import wait_for_approval
-from flows.artifacts import show_review
-from flows.cancel_watch import CancelWatch
-from flows.ended import ended_before
-from flows.names import film_run_name, name_run
-from flows.progress import FilmProgress
-from flows.requested import session
-from flows.run_logs import no_alarms, no_repetition, no_walls
-from flows.take_tasks import TakeTasks, run_take_tasks
+from flows.deployments.requested import session
+from flows.runs.approval import wait_for_approval
+from flows.runs.cancel_watch import CancelWatch
+from flows.runs.ended import ended_before
+from flows.runs.run_logs import no_alarms, no_repetition, no_walls
+from flows.runs.take_tasks import TakeTasks, run_take_tasks
+from flows.shown.film_artifact import show_review
+from flows.shown.names import film_run_name, name_run
+from flows.shown.progress import FilmProgress
 from wan_render.devices import local_devices
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm.local import LocalFarm
@@ -93,7 +93,7 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
             with LocalFarm(devices, store.root) as farm:
                 tasks = run_take_tasks(run, farm, progress.hear)
             version = _finishing(run, tasks, progress)
-        show_review(run, tasks, version)
+        show_review(run, tasks.outcomes, tasks.seconds, version)
         return version
 
 

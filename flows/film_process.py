@@ -11,8 +11,8 @@ import runpy
 import sys
 from pathlib import Path
 
-from flows.home import farm_home
-from flows.run_lock import hold
+from flows.farm_home.home import farm_home
+from flows.farm_home.run_lock import hold
 
 RUN = "PREFECT__FLOW_RUN_ID"
 """The variable in which a worker names the run."""

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.structure import file_names_used_twice, long_prose, misleading_file_names, names_defined_twice
+from benchmarks.structure import (
+    file_names_used_twice,
+    long_prose,
+    loose_files,
+    misleading_file_names,
+    names_defined_twice,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,6 +28,12 @@ def test_no_file_name_is_used_twice() -> None:
 
 def test_no_file_is_named_like_its_package_or_a_module_of_python() -> None:
     assert misleading_file_names(ROOT) == []
+
+
+@pytest.mark.parametrize(("package", "most"), [("wan_render/backends/wan", 5), ("flows", 10)])
+def test_few_files_stay_at_the_top_of_a_package_with_rooms(package: str, most: int) -> None:
+    """`__init__.py` is one of them."""
+    assert 0 < len(loose_files(ROOT / package)) <= most
 
 
 def test_prose_is_at_most_100_columns_wide() -> None:

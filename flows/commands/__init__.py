@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from flows.farm_checks import PACKAGES
-from flows.home import look_in_checkout
+from flows.farm_home.home import look_in_checkout
 from wan_render.errors import MachineError, Problem
 from wan_render.settings import install_command
 

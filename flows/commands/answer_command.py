@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from flows.answering import approve, reject
-from flows.farm_client import farm_client
-from flows.film_queue import QueuedFilm, Standing, read_queue
-from flows.film_runs import open_question
-from flows.queue_report import films_called
+from flows.commands.farm_client import farm_client
+from flows.farm_queue.answering import approve, reject
+from flows.farm_queue.film_queue import QueuedFilm, Standing, read_queue
+from flows.farm_queue.film_runs import open_question
+from flows.farm_queue.queue_report import films_called
 from wan_render.errors import Problem, UsageError
 from wan_render.printable import printable
 

@@ -12,9 +12,9 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas import OrchestrationResult
 from prefect.states import Cancelling
 
-from flows.farm_client import farm_client
-from flows.film_queue import HOLDING, QueuedFilm, Standing, read_queue
-from flows.queue_report import QueueReport, films_called, next_of_schedules, read_report
+from flows.commands.farm_client import farm_client
+from flows.farm_queue.film_queue import HOLDING, QueuedFilm, Standing, read_queue
+from flows.farm_queue.queue_report import QueueReport, films_called, next_of_schedules, read_report
 from wan_render.errors import MachineError, Problem
 from wan_render.printable import drawn_on, printable
 from wan_render.store.disk import user_name

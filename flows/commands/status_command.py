@@ -14,13 +14,13 @@ from prefect.client.schemas.objects import FlowRun, Log, TaskRun
 from prefect.settings import get_current_settings
 from prefect.utilities.urls import url_for
 
-from flows.farm_client import farm_client
-from flows.film_queue import HOLDING, REQUESTED_BY, QueuedFilm, Standing
-from flows.film_runs import last_logs, latest_run, open_question
-from flows.local_time import local_clock
-from flows.queue_report import QueueReport, read_report
-from flows.run_progress import read_tasks
-from flows.served_links import served_links
+from flows.commands.farm_client import farm_client
+from flows.farm_queue.film_queue import HOLDING, REQUESTED_BY, QueuedFilm, Standing
+from flows.farm_queue.film_runs import last_logs, latest_run, open_question
+from flows.farm_queue.local_time import local_clock
+from flows.farm_queue.queue_report import QueueReport, read_report
+from flows.farm_queue.run_progress import read_tasks
+from flows.shown.served_links import served_links
 from wan_render.errors import WanRenderError
 from wan_render.printable import one_line, path_name, printable
 from wan_render.session.columns import aligned

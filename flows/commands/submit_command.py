@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from flows.local_time import next_occurrence
+from flows.farm_queue.local_time import next_occurrence
 from wan_render.errors import InputError, Problem
 from wan_render.printable import path_name
 from wan_render.session.film_session import Session

@@ -14,14 +14,14 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.states import Scheduled
 
-from flows.deploying import FILM
-from flows.farm_client import farm_client
-from flows.film_queue import EXPECTED_SECONDS, REQUESTED_BY, QueuedFilm, Standing, read_queue
-from flows.local_time import local_clock, local_clock_with_zone
-from flows.names import NAMED
-from flows.queue_forecast import ExpectedTimes, forecast_queue
-from flows.run_progress import read_progress
-from flows.submission import FilmRequest, differences, due_after, runs_now, waiting_film
+from flows.commands.farm_client import farm_client
+from flows.deployments.deploying import FILM
+from flows.farm_queue.film_queue import EXPECTED_SECONDS, REQUESTED_BY, QueuedFilm, Standing, read_queue
+from flows.farm_queue.local_time import local_clock, local_clock_with_zone
+from flows.farm_queue.queue_forecast import ExpectedTimes, forecast_queue
+from flows.farm_queue.run_progress import read_progress
+from flows.farm_queue.submission import FilmRequest, differences, due_after, runs_now, waiting_film
+from flows.shown.names import NAMED
 from wan_render.backends import backend
 from wan_render.errors import Problem, UsageError
 from wan_render.session.film_forecast import FilmForecast, forecast_film

@@ -54,7 +54,7 @@ def caller(request: pytest.FixtureRequest, tmp_path: Path) -> Caller:
 def in_a_flow(folder: Path) -> Caller:
     from prefect import flow
 
-    from flows.take_tasks import TakeTasks, run_take_tasks
+    from flows.runs.take_tasks import TakeTasks, run_take_tasks
 
     def rendered(orders: Sequence[RenderOrder], farm: Farm) -> Mapping[RenderOrder, Outcome]:
         plan, store, solid = film(folder, {}), Store(folder / "outputs"), Solid(folder / "diary")

@@ -23,7 +23,7 @@ import psutil
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 
-from flows.film_queue import QueuedFilm, read_queue
+from flows.farm_queue.film_queue import QueuedFilm, read_queue
 from tests.flows.films import write_film
 from tests.flows.old_farm import make_old_farm
 from tests.flows.project import PROJECT

@@ -46,9 +46,9 @@ async def plant(folder: Path) -> None:
     from prefect.workers.process import ProcessWorker
 
     from flows.batch import batch
-    from flows.deploying import SILENT_RUNS
+    from flows.deployments.deploying import SILENT_RUNS
+    from flows.deployments.pool import POOL
     from flows.film import film
-    from flows.pool import POOL
 
     template = ProcessWorker.get_default_base_job_template()
     command = COMMAND.format(folder=folder)

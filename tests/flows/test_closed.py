@@ -24,11 +24,11 @@ from prefect.client.orchestration import SyncPrefectClient
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from flows.deploying import DEPLOYMENTS, SILENT_RUNS, close_pool, watch_for_silence
-from flows.gate import Gate
-from flows.home import open_to_others
-from flows.markdown import disarmed, plain
-from flows.pool import POOL, job_template
+from flows.deployments.deploying import DEPLOYMENTS, SILENT_RUNS, close_pool, watch_for_silence
+from flows.deployments.pool import POOL, job_template
+from flows.farm_home.home import open_to_others
+from flows.serving.gate import Gate
+from flows.shown.markdown import disarmed, plain
 from tests.flows.conftest import Farm, until
 from tests.flows.films import write_film
 from tests.flows.project import PROJECT

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.deploying import SILENT_SECONDS
-from flows.listening import listen
-from flows.markdown import plain
+from flows.deployments.deploying import SILENT_SECONDS
+from flows.serving.listening import listen
+from flows.shown.markdown import plain
 from tests.flows.conftest import Farm, until
 from tests.flows.films import write_film
 
@@ -50,7 +50,7 @@ def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(
 
     run = farm.run("batch/overnight", folder=str(folder))
     farm.rendering(run)
-    server = farm.processes("flows.server")[0]
+    server = farm.processes("flows.serving.server")[0]
     server.kill()
     server.wait(10)
     port = int(farm.environment["PREFECT_API_URL"].rpartition(":")[2].removesuffix("/api"))

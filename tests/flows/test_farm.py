@@ -15,7 +15,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows.deploying import deploy, schedules_on, settle, turn_on
+from flows.deployments.deploying import deploy, schedules_on, settle, turn_on
 from flows.farm import backend_to_deploy
 from tests.flows.conftest import PROJECT, Farm, environment, free_port
 from wan_render.errors import UsageError

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from flows.farm_checks import findings
-from flows.home import LOCK, PASSWORD, PROFILES, close, hand_to_prefect, new_password
+from flows.farm_home.home import LOCK, PASSWORD, PROFILES, close, hand_to_prefect, new_password
 from tests.flows.conftest import Farm, environment
 from tests.flows.project import PROJECT
 

@@ -190,7 +190,7 @@ def test_a_run_that_had_ended_stays_so_when_a_slow_worker_starts_it_again(farm: 
     shutil.rmtree((set(farm.outputs.glob("takes/*")) - others).pop())
     takes = farm.takes()
     moved = farm.ask("POST", f"/flow_runs/{run}/set_state", state={"type": "PENDING"})
-    assert moved["status"] == "ACCEPT", "Prefect stops it itself: flows/ended.py can go"
+    assert moved["status"] == "ACCEPT", "Prefect stops it itself: flows/runs/ended.py can go"
     subprocess.run(
         [sys.executable, "-m", "prefect.engine"],
         cwd=PROJECT,

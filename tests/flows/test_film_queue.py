@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 from prefect.client.schemas.objects import FlowRun, State, StateType
 
-from flows.deploying import BATCH, FILM
-from flows.film_queue import REQUESTED_BY, QueuedFilm, Standing, in_order
-from flows.names import NAMED
+from flows.deployments.deploying import BATCH, FILM
+from flows.farm_queue.film_queue import REQUESTED_BY, QueuedFilm, Standing, in_order
+from flows.shown.names import NAMED
 
 pytestmark = pytest.mark.prefect
 

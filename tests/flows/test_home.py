@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.home import (
+from flows.farm_home.home import (
     LOCK,
     PASSWORD,
     PROFILES,
@@ -24,8 +24,8 @@ from flows.home import (
     password,
     safe_password,
 )
-from flows.listening import listen
-from flows.service import over
+from flows.serving.listening import listen
+from flows.upkeep.service import over
 from tests.flows.conftest import environment, free_port
 from tests.flows.project import PROJECT
 from wan_render.errors import MachineError

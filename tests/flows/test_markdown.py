@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.markdown import disarmed, link, plain
-from flows.served_links import ServedLinks
+from flows.shown.markdown import disarmed, link, plain
+from flows.shown.served_links import ServedLinks
 from wan_render.printable import one_line
 
 pytestmark = pytest.mark.prefect

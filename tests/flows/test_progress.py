@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from flows.progress import FilmProgress
+from flows.shown.progress import FilmProgress
 from tests.farm.orders import order
 from wan_render.errors import Problem, RenderError
 from wan_render.farm.scheduler import Ended

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.film_queue import Standing
+from flows.farm_queue.film_queue import Standing
 from tests.flows.conftest import PROJECT, Farm, until
 from tests.flows.films import write_film
 

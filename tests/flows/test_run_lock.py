@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from flows.run_lock import hold, is_held, remove_free
+from flows.farm_home.run_lock import hold, is_held, remove_free
 from tests.flows.project import PROJECT
 
 
 def test_a_lock_is_held_as_long_as_its_process_lives(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from flows.run_lock import hold; hold(Path(sys.argv[1]), 'a')"
+    code = (
+        "import sys; from pathlib import Path; from flows.farm_home.run_lock import hold; hold(Path(sys.argv[1]), 'a')"
+    )
     command = [sys.executable, "-c", f"{code}; print('held', flush=True); sys.stdin.read()", str(tmp_path)]
     assert not is_held(tmp_path, "a")
     with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

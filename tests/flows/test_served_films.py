@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from flows.outputs_server import COOKIE
+from flows.serving.outputs_server import COOKIE
 from tests.flows.conftest import Farm
 from tests.flows.films import write_film
 

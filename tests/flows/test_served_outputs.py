@@ -13,11 +13,11 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from flows.byte_range import RangeError, asked_bytes
-from flows.gate import Gate
-from flows.outputs_server import CHUNK, COOKIE, OutputsServer
-from flows.served_files import open_served
-from flows.served_stores import ServedStores
+from flows.serving.byte_range import RangeError, asked_bytes
+from flows.serving.gate import Gate
+from flows.serving.outputs_server import CHUNK, COOKIE, OutputsServer
+from flows.serving.served_files import open_served
+from flows.serving.served_stores import ServedStores
 from wan_render.errors import UsageError
 from wan_render.report import page_script
 from wan_render.store.outputs import mark

@@ -22,8 +22,8 @@ from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessJobConfiguration
 from pydantic import BaseModel
 
-from flows.deploying import DEPLOYMENTS
-from flows.pool import POOL, is_ours, job_template
+from flows.deployments.deploying import DEPLOYMENTS
+from flows.deployments.pool import POOL, is_ours, job_template
 from tests.flows.conftest import PROJECT, environment
 
 pytestmark = pytest.mark.prefect

@@ -12,12 +12,12 @@ from uuid import uuid4
 
 import pytest
 
-from flows.film_queue import QueuedFilm, Standing
-from flows.local_time import local_clock, next_occurrence
-from flows.queue_forecast import ExpectedTimes, forecast_queue
-from flows.queue_report import QueueReport, films_called, next_of_schedules
-from flows.run_progress import RunProgress
-from flows.submission import FilmRequest, differences, due_after, runs_now, waiting_film
+from flows.farm_queue.film_queue import QueuedFilm, Standing
+from flows.farm_queue.local_time import local_clock, next_occurrence
+from flows.farm_queue.queue_forecast import ExpectedTimes, forecast_queue
+from flows.farm_queue.queue_report import QueueReport, films_called, next_of_schedules
+from flows.farm_queue.run_progress import RunProgress
+from flows.farm_queue.submission import FilmRequest, differences, due_after, runs_now, waiting_film
 from wan_render.errors import UsageError
 
 pytestmark = pytest.mark.prefect

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.objects import State, StateType
 
-from flows.ended import unasked
-from flows.names import artifact_key
-from flows.requested import film_name, nothing_in, session, storyboards
-from flows.take_tasks import TakeTasks
+from flows.deployments.requested import film_name, nothing_in, session, storyboards
+from flows.runs.ended import unasked
+from flows.runs.take_tasks import TakeTasks
+from flows.shown.names import artifact_key
 from tests.farm.orders import order
 from wan_render.devices import cpu
 from wan_render.errors import DeviceError, Problem, RenderError, Stopped, UsageError, WanRenderError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.time_zone import farm_zone, is_zone, machine_zone
+from flows.farm_home.time_zone import farm_zone, is_zone, machine_zone
 from wan_render.errors import MachineError
 
 

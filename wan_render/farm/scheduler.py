@@ -1,7 +1,7 @@
 """Which take is tried next, and what the end of an attempt means: one scheduler for the terminal and for the flow.
 
 `Scheduler.run` gives every order to its caller, in a thread of its own. The caller calls `Scheduler.attempt` until the
-order has ended. The terminal does so in a loop (`render_all`), the flow in a Prefect task (flows/take_tasks.py).
+order has ended. The terminal does so in a loop (`render_all`), the flow in a Prefect task (flows/runs/take_tasks.py).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
-from flows.requested import film_name, folder_name
+from flows.deployments.requested import film_name, folder_name
 from wan_render.draft_slug import draft_slug
 
 NAMED = "wan-render.slug"

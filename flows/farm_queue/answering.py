@@ -11,7 +11,7 @@ from prefect.client.schemas.actions import LogCreate
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.states import Cancelled
 
-from flows.film_queue import QueuedFilm
+from flows.farm_queue.film_queue import QueuedFilm
 from wan_render.errors import MachineError, Problem
 
 

@@ -13,7 +13,7 @@ import secrets
 import threading
 from pathlib import Path
 
-from flows.home import SERVED, write_private
+from flows.farm_home.home import SERVED, write_private
 from wan_render.errors import Problem, UsageError
 from wan_render.printable import path_name, shown
 from wan_render.store.outputs import is_store

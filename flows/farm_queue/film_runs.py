@@ -18,9 +18,9 @@ from prefect.client.schemas.objects import FlowRun, Log
 from prefect.client.schemas.sorting import FlowRunSort, LogSort
 from prefect.exceptions import ObjectNotFound
 
-from flows.deploying import DEPLOYMENTS, PAGE
-from flows.film_queue import QueuedFilm, slug_of_run
-from flows.queue_report import not_in_queue
+from flows.deployments.deploying import DEPLOYMENTS, PAGE
+from flows.farm_queue.film_queue import QueuedFilm, slug_of_run
+from flows.farm_queue.queue_report import not_in_queue
 from wan_render.errors import Problem, UsageError
 
 LAST_LINES = 10

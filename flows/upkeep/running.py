@@ -29,13 +29,13 @@ from prefect.exceptions import PrefectException
 from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Cancelling
 
-from flows.caretaker import Caretaker
-from flows.deploying import next_runs, tell
-from flows.gate import HTTP_PORT, origins
-from flows.home import LOOPBACK, PROFILES, RENEW
-from flows.listening import listen
-from flows.pool import POOL
-from flows.service import Service, over
+from flows.deployments.deploying import next_runs, tell
+from flows.deployments.pool import POOL
+from flows.farm_home.home import LOOPBACK, PROFILES, RENEW
+from flows.serving.gate import HTTP_PORT, origins
+from flows.serving.listening import listen
+from flows.upkeep.caretaker import Caretaker
+from flows.upkeep.service import Service, over
 from wan_render.errors import MachineError, Problem, UsageError
 
 UNPRIVILEGED, LAST_PORT = 1024, 65535
@@ -88,7 +88,7 @@ class FarmServices:
             "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": ",".join(origins(self._port)),
         }
         descriptors = [held.fileno() for held in self._sockets]
-        self._server = self._service("server", ("flows.server", *map(str, descriptors)), closed, descriptors)
+        self._server = self._service("server", ("flows.serving.server", *map(str, descriptors)), closed, descriptors)
         name = f"farm on {socket.gethostname()}"
         worker = ("prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", name)
         self._worker = self._service("worker", worker)

@@ -23,14 +23,14 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.server.schemas.schedules import CronSchedule as Timetable
 from prefect.states import Cancelled
 
-from flows.pool import POOL, is_ours, job_template
+from flows.deployments.pool import POOL, is_ours, job_template
 from wan_render.errors import MachineError, Problem
 from wan_render.settings import PREFIX
 
 FILM, BATCH = DEPLOYMENTS = ("film/now", "batch/overnight")
 SILENT_SECONDS = 60
 """Two heartbeats of a run: who is silent so long is dead, or its server was away. On the farm's own machine a dead run
-is noticed sooner, by its lock (flows/lost_runs.py); this is for the workers of other machines."""
+is noticed sooner, by its lock (flows/upkeep/lost_runs.py); this is for the workers of other machines."""
 
 NO_ZONE = "UTC"
 """What Prefect makes of a schedule that names no time zone."""

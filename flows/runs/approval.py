@@ -27,8 +27,8 @@ from prefect.runtime import flow_run
 from prefect.utilities.urls import url_for
 from pydantic import Field
 
-from flows.answering import not_approved
-from flows.plan_artifact import show_plan
+from flows.farm_queue.answering import not_approved
+from flows.shown.plan_artifact import show_plan
 from wan_render.errors import Problem, Stopped, UsageError
 from wan_render.production.run import Run
 
@@ -105,8 +105,8 @@ def _ask(takes: Collection[str], description: str) -> NoReturn:
 
 def _be_heard() -> None:
     """Be the last that the server hears of this run; who is silent after a heartbeat is called crashed by
-    flows/deploying.py. A heartbeat may have crossed the suspension, and the server was seen to lose the event of one
-    ("database is locked"): hence an event of our own, and a second one."""
+    flows/deployments/deploying.py. A heartbeat may have crossed the suspension, and the server was seen to lose the
+    event of one ("database is locked"): hence an event of our own, and a second one."""
     for seconds in WAITING_SECONDS:
         time.sleep(seconds)
         emit_event(

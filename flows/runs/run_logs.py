@@ -8,7 +8,7 @@ from collections.abc import Callable
 from prefect.exceptions import CancelledRun, FailedRun
 
 SILENT_STATES = ("Reused", "Shared", "Skipped", "Running")
-"""Of takes for which a run has nothing to do (flows/take_tasks.py), and of a run that has not finished at all."""
+"""Of takes for which a run has nothing to do (flows/runs/take_tasks.py), and of a run that has not finished at all."""
 
 
 def no_walls() -> None:

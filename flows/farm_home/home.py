@@ -18,7 +18,7 @@ from pathlib import Path
 
 from wan_render.errors import MachineError, Problem
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 """The folder that this package was imported from. A farm runs in its checkout."""
 
 PASSWORD = "password"  # noqa: S105 - the name of its file

@@ -19,13 +19,13 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import Artifact, FlowRun, StateType, TaskRun
 from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort, TaskRunSort
 
-from flows.deploying import PAGE, read_pages
-from flows.film_queue import HOLDING, QueuedFilm
-from flows.progress import SECONDS
+from flows.deployments.deploying import PAGE, read_pages
+from flows.farm_queue.film_queue import HOLDING, QueuedFilm
+from flows.shown.progress import SECONDS
 from wan_render.session.wording import counted
 
 TAKE = "take"
-"""What the tasks of takes have in their names (flows/take_tasks.py): `1/020 take 1`."""
+"""What the tasks of takes have in their names (flows/runs/take_tasks.py): `1/020 take 1`."""
 
 NOT_RENDERED = frozenset({"Reused", "Shared", "Skipped", "Found"})
 """The states of takes that this run didn't render."""
@@ -73,7 +73,7 @@ def read_tasks(client: SyncPrefectClient, run: UUID) -> list[TaskRun]:
 
 
 def _of_film(client: SyncPrefectClient, run: UUID) -> RunProgress:
-    """From the run's progress artifact (flows/progress.py); before there is one, from its takes."""
+    """From the run's progress artifact (flows/shown/progress.py); before there is one, from its takes."""
     published = client.read_artifacts(
         artifact_filter=ArtifactFilter(
             flow_run_id=ArtifactFilterFlowRunId(any_=[run]), type=ArtifactFilterType(any_=["progress"])

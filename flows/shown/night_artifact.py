@@ -17,10 +17,10 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
-from flows.markdown import plain
-from flows.names import artifact_key
-from flows.requested import film_name, folder_name
-from flows.served_links import ServedLinks, served_links
+from flows.deployments.requested import film_name, folder_name
+from flows.shown.markdown import plain
+from flows.shown.names import artifact_key
+from flows.shown.served_links import ServedLinks, served_links
 from wan_render.errors import WanRenderError
 from wan_render.session.film_session import Session
 from wan_render.session.wording import counted

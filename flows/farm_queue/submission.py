@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from flows.film_queue import HOLDING, QueuedFilm, Standing
-from flows.local_time import local_clock
+from flows.farm_queue.film_queue import HOLDING, QueuedFilm, Standing
+from flows.farm_queue.local_time import local_clock
 
 AFTER = timedelta(milliseconds=1)
 """How long after another film for the same time one is due: the farm's order is that of the times."""

@@ -22,9 +22,9 @@ from prefect.client.schemas.objects import StateType
 from prefect.states import Failed
 from prefect.types import DateTime
 
-from flows.film_queue import QueuedFilm, Standing
-from flows.names import NAMED
-from flows.requested import Checked
+from flows.deployments.requested import Checked
+from flows.farm_queue.film_queue import QueuedFilm, Standing
+from flows.shown.names import NAMED
 
 LONGEST_SECONDS = 120.0
 """A check that takes longer is given up; the run says itself what is wrong, when it starts."""
@@ -68,7 +68,7 @@ class _Check:
             question.write(json.dumps({"is_batch": film.is_batch, "parameters": dict(film.parameters)}).encode())
             question.seek(0)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "flows.requested"],
+                [sys.executable, "-m", "flows.deployments.requested"],
                 cwd=folder,
                 stdin=question,
                 stdout=subprocess.PIPE,

@@ -1,6 +1,7 @@
 """What somebody asked the farm for: the session of a film, the storyboards of a batch, and what is wrong with them.
 
-No prefect here: `python -m flows.requested` checks a request within a second or two, while another film renders.
+No prefect here: `python -m flows.deployments.requested` checks a request within a second or two, while another film
+renders.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m flows.server DESCRIPTOR…`: Prefect's server and the outputs behind the gate of a farm, on the
+"""`python -m flows.serving.server DESCRIPTOR…`: Prefect's server and the outputs behind the gate of a farm, on the
 sockets that it inherits.
 
 Its settings are Prefect's own.
@@ -13,10 +13,10 @@ import uvicorn
 from prefect.server.api.server import create_app
 from prefect.settings import get_current_settings
 
-from flows.gate import Gate
-from flows.listening import inherited
-from flows.outputs_server import OutputsServer
-from flows.served_stores import ServedStores
+from flows.serving.gate import Gate
+from flows.serving.listening import inherited
+from flows.serving.outputs_server import OutputsServer
+from flows.serving.served_stores import ServedStores
 
 
 def main() -> int:

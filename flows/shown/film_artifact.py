@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import httpx
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
-from flows.markdown import disarmed, plain
-from flows.names import artifact_key
-from flows.served_links import ServedLinks, served_links
-from flows.take_tasks import TakeTasks
+from flows.shown.markdown import disarmed, plain
+from flows.shown.names import artifact_key
+from flows.shown.served_links import ServedLinks, served_links
 from wan_render.errors import WanRenderError
+from wan_render.production.failures import Outcome
+from wan_render.production.render_order import RenderOrder
 from wan_render.production.run import Run
 from wan_render.status import ShotStatus
 from wan_render.store import PAGE, FilmVersion
 
 
-def show_review(run: Run, tasks: TakeTasks, film: FilmVersion) -> None:
-    """The artifacts of a finished film. A server that is away costs them, not the film."""
+def show_review(
+    run: Run, outcomes: Mapping[RenderOrder, Outcome], seconds: Mapping[str, float], film: FilmVersion
+) -> None:
+    """The artifacts of a finished film. A server that is away costs them, not the film.
+
+    seconds: of work on each take that this run rendered, by its key.
+    """
     try:
         create_table_artifact(
-            _rows(run, tasks), key=artifact_key("shots", run.plan.slug), description=f"The shots of {run.plan.slug}"
+            [_row(shot, outcomes, seconds) for shot in run.before.shots],
+            key=artifact_key("shots", run.plan.slug),
+            description=f"The shots of {run.plan.slug}",
         )
         page = _page(film, served_links(run.store.root))
         create_markdown_artifact(page, key=artifact_key("film", run.plan.slug), description=run.plan.slug)
@@ -29,21 +39,18 @@ def show_review(run: Run, tasks: TakeTasks, film: FilmVersion) -> None:
         get_run_logger().warning("the server took no artifacts: %s", error)
 
 
-def _rows(run: Run, tasks: TakeTasks) -> list[dict[str, str | float]]:
-    return [_row(shot, tasks) for shot in run.before.shots]
-
-
-def _row(shot: ShotStatus, tasks: TakeTasks) -> dict[str, str | float]:
-    outcomes = {order.take.key: outcome for order, outcome in tasks.outcomes.items()}
-    ended = [outcomes[take.key] for take in shot.takes if take.key in outcomes]
+def _row(
+    shot: ShotStatus, outcomes: Mapping[RenderOrder, Outcome], seconds: Mapping[str, float]
+) -> dict[str, str | float]:
+    by_key = {order.take.key: outcome for order, outcome in outcomes.items()}
+    ended = [by_key[take.key] for take in shot.takes if take.key in by_key]
     errors = [str(outcome) for outcome in ended if isinstance(outcome, WanRenderError)]
-    seconds = sum(tasks.seconds.get(take.key, 0.0) for take in shot.takes)
     return {
         "shot": disarmed(shot.id),
         "before": shot.state.value,
         "now": "failed" if errors else "rendered" if ended else "reused" if shot.takes else shot.state.value,
         "why": disarmed("; ".join(errors) or shot.why),
-        "seconds": round(seconds, 1),
+        "seconds": round(sum(seconds.get(take.key, 0.0) for take in shot.takes), 1),
     }
 
 

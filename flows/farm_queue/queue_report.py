@@ -11,10 +11,10 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 
-from flows.film_queue import HOLDING, QueuedFilm, Standing, read_queue
-from flows.local_time import local_clock
-from flows.queue_forecast import ExpectedTimes, forecast_queue
-from flows.run_progress import RunProgress, read_progress
+from flows.farm_queue.film_queue import HOLDING, QueuedFilm, Standing, read_queue
+from flows.farm_queue.local_time import local_clock
+from flows.farm_queue.queue_forecast import ExpectedTimes, forecast_queue
+from flows.farm_queue.run_progress import RunProgress, read_progress
 from wan_render.errors import Problem, UsageError
 from wan_render.printable import LONGEST_SHOWN, shown
 from wan_render.session.columns import aligned

@@ -16,7 +16,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelled, Crashed, Scheduled
 
-from flows.run_lock import is_held
+from flows.farm_home.run_lock import is_held
 
 WORKER_LABEL = "prefect.worker.name"
 """The label in which Prefect says whose run it is; set shortly after Pending."""

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import httpx
 from prefect.settings import get_current_settings
 
-from flows.markdown import link
-from flows.served_stores import PREFIX
+from flows.serving.served_stores import PREFIX
+from flows.shown.markdown import link
 from wan_render.store import PAGE
 
 SECONDS = 5.0

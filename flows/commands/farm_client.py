@@ -13,7 +13,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.settings import get_current_settings
 
-from flows.home import LOCK, LOOPBACK, runs
+from flows.farm_home.home import LOCK, LOOPBACK, runs
 from wan_render.errors import MachineError, Problem
 from wan_render.printable import path_name
 

@@ -1,7 +1,7 @@
 """The farm's queue: films and batches that run or wait, in the order in which they run.
 
-The one place that knows the order. Prefect hands out what is due first (flows/pool.py holds it to one at a time); this
-module reads the same order back. It asks the server, it never changes a run.
+The one place that knows the order. Prefect hands out what is due first (flows/deployments/pool.py holds it to one at a
+time); this module reads the same order back. It asks the server, it never changes a run.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
-from flows.deploying import BATCH, DEPLOYMENTS, PAGE, read_pages
-from flows.names import NAMED
-from flows.requested import film_name, folder_name
+from flows.deployments.deploying import BATCH, DEPLOYMENTS, PAGE, read_pages
+from flows.deployments.requested import film_name, folder_name
+from flows.shown.names import NAMED
 from wan_render.draft_slug import draft_slug
 
 REQUESTED_BY = "wan-render.requested-by"

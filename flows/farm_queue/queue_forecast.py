@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from flows.film_queue import HOLDING, QueuedFilm, Standing
-from flows.run_progress import RunProgress
+from flows.farm_queue.film_queue import HOLDING, QueuedFilm, Standing
+from flows.farm_queue.run_progress import RunProgress
 
 LONGEST_SECONDS = 10 * 365 * 24 * 3600.0
 """What takes longer has no end that a calendar could say."""

@@ -24,9 +24,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from flows.byte_range import RangeError, asked_bytes
-from flows.served_files import ServedFile, open_served
-from flows.served_stores import PREFIX, ServedStores
+from flows.serving.byte_range import RangeError, asked_bytes
+from flows.serving.served_files import ServedFile, open_served
+from flows.serving.served_stores import PREFIX, ServedStores
 from wan_render.errors import UsageError
 from wan_render.report import page_script
 
@@ -232,7 +232,7 @@ def _sign_in() -> HTMLResponse:
 
 @cache
 def _sign_in_page() -> str:
-    return files("flows").joinpath("sign_in.html").read_text(encoding="utf-8")
+    return files("flows.serving").joinpath("sign_in.html").read_text(encoding="utf-8")
 
 
 def _digest(script: str) -> str:

@@ -12,10 +12,10 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import PrefectException
 
-from flows.film_queue import deployment_names, in_order, open_runs
-from flows.intake import Intake
-from flows.lost_runs import LostRuns
-from flows.run_lock import remove_free
+from flows.farm_home.run_lock import remove_free
+from flows.farm_queue.film_queue import deployment_names, in_order, open_runs
+from flows.upkeep.intake import Intake
+from flows.upkeep.lost_runs import LostRuns
 
 SECONDS = 2.0
 """How often it looks."""

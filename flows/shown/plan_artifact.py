@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from PIL import Image
 from prefect.artifacts import create_markdown_artifact
 
-from flows.markdown import plain
-from flows.names import artifact_key
+from flows.shown.markdown import plain
+from flows.shown.names import artifact_key
 from wan_render.errors import MachineError, PictureError, Problem, RenderError
 from wan_render.production.pictures import Pictures
 from wan_render.production.render_order import RenderOrder

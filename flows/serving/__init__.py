@@ -1,0 +1,1 @@
+"""The farm's server: Prefect's behind a gate, and finished films beside it."""

@@ -1,0 +1,1 @@
+"""What runs leave in Prefect's UI: artifacts, links, names and progress."""
