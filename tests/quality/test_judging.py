@@ -1,0 +1,131 @@
+"""Clips with one fault each, and clips without."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.quality.moving_clips import FRAMES, pan, world
+from wan_render.quality.measurements import Measurements
+from wan_render.quality.measuring import measure
+from wan_render.quality.thresholds import CHECKS
+from wan_render.quality.verdicts import Judgement, QcVerdict, judge
+from wan_render.render_values import Pixels
+
+
+def judged(clip: Pixels, first: Pixels | None = None, last: Pixels | None = None) -> Judgement:
+    return judge(measure(clip, first, last))
+
+
+@pytest.fixture(scope="module")
+def clip() -> Pixels:
+    return pan(1)
+
+
+def test_a_clip_that_ends_on_its_keyframes_passes(clip: Pixels) -> None:
+    judgement = judged(clip, clip[0], clip[-1])
+    assert judgement.verdict is QcVerdict.PASS
+    assert all(result.verdict is QcVerdict.PASS for result in judgement.checks.values())
+
+
+def test_checks_of_keyframes_do_not_apply_without_them(clip: Pixels) -> None:
+    judgement = judged(clip)
+    absent = [name for name, result in judgement.checks.items() if result.verdict is None]
+    assert absent == ["first", "last", "ghost"]
+    assert judgement.verdict is QcVerdict.PASS
+
+
+def _other_end(clip: Pixels) -> Pixels:
+    return np.concatenate([clip[:-4], np.repeat(pan(9, 1), 4, 0)])
+
+
+def _swapped(clip: Pixels) -> Pixels:
+    return clip[::-1]
+
+
+def _cut(clip: Pixels) -> Pixels:
+    return np.concatenate([clip[:16], pan(9)[16:]])
+
+
+def _frozen(clip: Pixels) -> Pixels:
+    return np.concatenate([clip[:10], np.repeat(clip[10:11], FRAMES - 10, 0)])
+
+
+def _blacked_out(clip: Pixels) -> Pixels:
+    return np.concatenate([clip[:10], clip[10:14] * 0, clip[14:]])
+
+
+def _flattened(clip: Pixels) -> Pixels:
+    return np.concatenate([clip[:10], clip[10:14] * 0 + np.uint8(130), clip[14:]])
+
+
+def _garbage(clip: Pixels) -> Pixels:
+    noise = np.random.default_rng(3).integers(0, 256, clip[10:14].shape, np.uint8)
+    return np.concatenate([clip[:10], noise, clip[14:]])
+
+
+def _dissolved(clip: Pixels) -> Pixels:
+    parts = np.linspace(0, 1, FRAMES)
+    return np.stack([cv2.addWeighted(clip[0], 1 - part, clip[-1], part, 0) for part in parts])
+
+
+def _blurred(clip: Pixels) -> Pixels:
+    return np.stack([*clip[:8], *(cv2.GaussianBlur(frame, (0, 0), 8) for frame in clip[8:-8]), *clip[-8:]])
+
+
+def _tinted(clip: Pixels) -> Pixels:
+    ramp = np.sin(np.linspace(0, np.pi, FRAMES))[:, None, None, None] * np.array((0.5, -0.3, -0.6))
+    tinted: Pixels = np.clip(clip * (1 + ramp), 0, 255).astype(np.uint8)
+    return tinted
+
+
+@pytest.mark.parametrize(
+    ("spoil", "check"),
+    [
+        (_other_end, "last"),
+        (_swapped, "first"),
+        (_other_end, "jump"),
+        (_cut, "cut"),
+        (_frozen, "freeze"),
+        (_blacked_out, "black"),
+        (_flattened, "flat"),
+        (_garbage, "noise"),
+        (_dissolved, "ghost"),
+        (_blurred, "sharpness"),
+        (_tinted, "drift"),
+    ],
+)
+def test_a_fault_fails_its_check(clip: Pixels, spoil: Callable[[Pixels], Pixels], check: str) -> None:
+    long = pan(1, pixels=6) if check == "ghost" else clip
+    judgement = judged(spoil(long), long[0], long[-1])
+    assert judgement.verdict is QcVerdict.FAIL
+    assert check in judgement.named(QcVerdict.FAIL)
+
+
+def test_a_picture_that_stands_still_passes() -> None:
+    still = np.repeat(pan(2, 1), FRAMES, 0)
+    assert judged(still, still[0], still[0]).verdict is QcVerdict.PASS
+
+
+def test_the_json_form_is_that_of_the_issue(clip: Pixels) -> None:
+    found = json.loads(json.dumps(judged(clip, clip[0]).to_json()))
+    assert set(found) == {"verdict", "checks"}
+    assert tuple(found["checks"]) == CHECKS
+    assert all(set(result) == {"value", "threshold", "verdict"} for result in found["checks"].values())
+    assert found["checks"]["last"] == {"value": None, "threshold": None, "verdict": None}
+    assert found["verdict"] == "pass"
+
+
+def test_a_check_without_measure_does_not_apply() -> None:
+    judgement = judge(Measurements(81, 0.01, {}))
+    assert judgement.verdict is QcVerdict.PASS
+    assert all(result.verdict is None for result in judgement.checks.values())
+
+
+def test_one_frame_is_no_clip() -> None:
+    with pytest.raises(ValueError, match="at least 2"):
+        measure(world(1)[None])
