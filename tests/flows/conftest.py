@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,6 +84,14 @@ class Farm:
     def said(self) -> str:
         return (self.home / "said").read_text(encoding="utf-8")
 
+    def watch(self, storyboard: Path, *parameters: str) -> tuple[subprocess.CompletedProcess[str], str]:
+        """Ask for a film as somebody types it, and wait for its end; the command and the run."""
+        options = [word for each in (f"storyboard={storyboard}", *parameters) for word in ("-p", each)]
+        done = self.prefect("deployment", "run", "film/now", *options, "--watch")
+        run = re.search(r"UUID: (\S+)", done.stdout)
+        assert run is not None, done.stdout + done.stderr
+        return done, run[1]
+
     def prefect(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "prefect", *arguments],
@@ -132,9 +141,20 @@ class Farm:
         with SyncPrefectClient(api, auth_string=self.password, httpx_settings={"trust_env": False}) as client:
             return read_queue(client)
 
-    def newest(self) -> str:
-        runs = self.ask("POST", "/flow_runs/filter", sort="EXPECTED_START_TIME_DESC", limit=1)
-        return str(runs[0]["id"])
+    def open_runs(self) -> set[str]:
+        """The runs of this farm that have not ended."""
+        return {str(film.run) for film in self.queue()}
+
+    def end(self, runs: Iterable[str]) -> None:
+        """End runs of which a test wants nothing more; returns when none of them has a process."""
+        for run in runs:
+            state = self.state(run)["type"]
+            if state not in FINAL:
+                asked = "CANCELLING" if state == "RUNNING" else "CANCELLED"
+                self.ask("POST", f"/flow_runs/{run}/set_state", state={"type": asked}, force=True)
+        for run in runs:
+            self.ended(run)
+            until(30, lambda run=run: not self.flows(run))
 
     def state(self, run: str) -> dict[str, Any]:
         """The state of a run; an empty one while the server is away."""
@@ -293,6 +313,19 @@ def farm(old_home: Path) -> Iterator[Farm]:
         for left in farm.processes(""):
             left.kill()
         farm.process.wait(10)
+
+
+@pytest.fixture(autouse=True)
+def _ends_what_it_began(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test leaves no run on the farm that all tests share, however it ends. What a fixture of a module or of the
+    session began is for that fixture to end: it was there before."""
+    if "farm" not in request.fixturenames:
+        yield
+        return
+    farm: Farm = request.getfixturevalue("farm")
+    before = farm.open_runs()
+    yield
+    farm.end(farm.open_runs() - before)
 
 
 def _recorded(farm: Farm, run: str) -> str:

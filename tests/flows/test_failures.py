@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,17 @@ pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def waiting(farm: Farm, tmp_path_factory: pytest.TempPathFactory) -> str:
+def waiting(farm: Farm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A film that waits for its approval while all this happens; its run."""
     storyboard = write_film(tmp_path_factory.mktemp("waiting") / "waiting", shots=1)
     run = farm.run("film/now", storyboard=str(storyboard), approval=True)
     farm.waits(run)
-    return run
+    yield run
+    farm.end([run])
 
 
 @pytest.fixture(scope="module")
-def lost(farm: Farm, waiting: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def lost(farm: Farm, waiting: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A film whose worker was stopped as a service manager stops it; its run."""
     assert waiting
     folder = tmp_path_factory.mktemp("lost")
@@ -35,7 +37,8 @@ def lost(farm: Farm, waiting: str, tmp_path_factory: pytest.TempPathFactory) -> 
     farm.rendering(run)
     farm.processes("worker start")[0].send_signal(signal.SIGTERM)
     until(5, lambda: not farm.devices())
-    return run
+    yield run
+    farm.end([run])
 
 
 def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(

@@ -36,9 +36,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def made(farm: Farm, small: Path) -> str:
     """A run that was asked for as the README says; its id."""
-    done = farm.prefect("deployment", "run", "film/now", "-p", f"storyboard={small}", "--watch")
+    done, run = farm.watch(small)
     assert done.returncode == 0, done.stdout + done.stderr
-    return farm.newest()
+    return run
 
 
 def test_a_run_is_a_film_with_a_name_and_a_bar_for_every_take(farm: Farm, made: str) -> None:
@@ -87,11 +87,8 @@ def test_what_is_there_is_reused_and_the_unchanged_film_not_made_again(farm: Far
 
 def test_a_film_with_slates_ends_partial_with_exit_code_1(farm: Farm, tmp_path: Path) -> None:
     storyboard = write_film(tmp_path / "partial")
-    done = farm.prefect(
-        "deployment", "run", "film/now", "-p", f"storyboard={storyboard}", "-p", "only=1/020", "--watch"
-    )
+    done, run = farm.watch(storyboard, "only=1/020")
     assert done.returncode == 1
-    run = farm.newest()
     state = farm.state(run)
     assert (state["type"], state["name"]) == ("FAILED", "Partial")
     film = farm.outputs / "films" / "partial" / "v001" / "film.mp4"
@@ -103,9 +100,8 @@ def test_a_film_with_slates_ends_partial_with_exit_code_1(farm: Farm, tmp_path: 
 def test_a_mistake_ends_the_run_with_what_to_do_and_no_traceback(farm: Farm, tmp_path: Path) -> None:
     storyboard = write_film(tmp_path / "wrong")
     storyboard.write_text(storyboard.read_text(encoding="utf-8").replace("duration", "duratoin"), encoding="utf-8")
-    done = farm.prefect("deployment", "run", "film/now", "-p", f"storyboard={storyboard}", "--watch")
+    done, run = farm.watch(storyboard)
     assert done.returncode == 1
-    run = farm.newest()
     expected = f"{storyboard}:3:12: defaults.duratoin: unknown key; did you mean 'duration'?"
     assert farm.state(run)["message"] == expected
     assert expected in farm.logs(run)

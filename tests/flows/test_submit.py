@@ -40,7 +40,8 @@ Typed = Callable[..., Done]
 @pytest.fixture
 def typed(farm: Farm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Typed]:
     """`typed("queue", "--json")`: the command line in this process, with the farm's variables. It must not end with a
-    defect. The queue is empty before and after a test."""
+    defect. The queue is empty before a test: all of them end what they began, and what strangers left in the old farm
+    (tests/flows/old_farm.py) goes."""
     for name, value in farm.environment.items():
         if name.startswith(("WAN_RENDER", "XDG")):
             monkeypatch.setenv(name, value)
@@ -57,16 +58,9 @@ def typed(farm: Farm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         assert "a defect" not in done.err, done.err
         return done
 
-    _empty(farm)
+    farm.end(farm.open_runs())
     with temporary_settings(settings):
         yield run
-    _empty(farm)
-
-
-def _empty(farm: Farm) -> None:
-    for film in farm.queue():
-        farm.ask("POST", f"/flow_runs/{film.run}/set_state", state={"type": "CANCELLED"}, force=True)
-    until(60, lambda: not farm.queue() and not farm.processes("flows.film_process"))
 
 
 def queue(typed: Typed) -> dict[str, dict[str, Any]]:
@@ -86,7 +80,7 @@ def in_three_hours() -> str:
 def test_films_are_queued_in_order_under_their_names_and_one_is_cancelled(
     farm: Farm, typed: Typed, tmp_path: Path
 ) -> None:
-    long = write_film(tmp_path / "long", shots=6, raster="1280x720")
+    long = write_film(tmp_path / "hours", shots=6, raster="1280x720")
     others = [write_film(tmp_path / name) for name in ("second", "third")]
     done = typed("submit", long, *others)
     assert done.code == 0, done.err
@@ -94,7 +88,7 @@ def test_films_are_queued_in_order_under_their_names_and_one_is_cancelled(
     assert done.err.startswith(outputs)
     assert done.err.count(outputs) == 1
     said = done.out.splitlines()
-    assert re.match(r"long: to render: 6 takes, about \d+ s on 1 device, then \d+ s for the film, .* free\)", said[0])
+    assert re.match(r"hours: to render: 6 takes, about \d+ s on 1 device, then \d+ s for the film, .* free\)", said[0])
     places = [line.strip().partition(":")[0] for line in said if line.startswith("  queued")]
     assert places[1:] == ["queued after 1 film", "queued after 2 films"]
     assert said[-1] == "A film reads its storyboard again when it starts: edits until then count."
@@ -102,7 +96,7 @@ def test_films_are_queued_in_order_under_their_names_and_one_is_cancelled(
     until(60, farm.devices)
     found = queue(typed)
     assert [(name, film["state"], film["asked_by"]) for name, film in found.items()] == [
-        ("long", "running", ME),
+        ("hours", "running", ME),
         ("second", "waiting", ME),
         ("third", "waiting", ME),
     ]
@@ -111,18 +105,18 @@ def test_films_are_queued_in_order_under_their_names_and_one_is_cancelled(
     assert ends == sorted(ends)
     head, running, *_ = typed("queue").out.splitlines()
     assert re.sub(" +", " ", head.replace("progress", "")) == " film state starts done asked by"
-    assert running.split()[:2] == ["long", "running"]
-    assert "long: running, started " in typed("status", "long").out
+    assert running.split()[:2] == ["hours", "running"]
+    assert "hours: running, started " in typed("status", "hours").out
 
     again = typed("submit", others[0])
     assert again.code == 0, again.err
     assert f"  not queued twice: it is in the queue already, asked for by {ME}\n  queued after 1 film" in again.out
     cancelled = typed("queue", "cancel", "second")
     assert (cancelled.code, cancelled.out) == (0, "second: taken out of the queue\n")
-    assert list(queue(typed)) == ["long", "third"]
-    stopped = typed("queue", "cancel", "long")
-    assert stopped.out.startswith("long: is being stopped")
-    assert farm.ended(found["long"]["run"])["name"] == "Cancelled"
+    assert list(queue(typed)) == ["hours", "third"]
+    stopped = typed("queue", "cancel", "hours")
+    assert stopped.out.startswith("hours: is being stopped")
+    assert farm.ended(found["hours"]["run"])["name"] == "Cancelled"
     assert farm.ended(found["third"]["run"])["name"] == "Completed"
     until(10, lambda: "2 takes to render" in farm.logs(found["third"]["run"]))
 
