@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,10 @@ class Farm:
                 self.ask("POST", f"/flow_runs/{run}/set_state", state={"type": asked}, force=True)
         for run in runs:
             self.ended(run)
-            until(30, lambda run=run: not self.flows(run))
+            until(30, partial(self._has_no_process, run))
+
+    def _has_no_process(self, run: str) -> bool:
+        return not self.flows(run)
 
     def state(self, run: str) -> dict[str, Any]:
         """The state of a run; an empty one while the server is away."""
