@@ -40,7 +40,7 @@ def parser(typed: Sequence[str]) -> argparse.ArgumentParser:
     commands: Commands[argparse.ArgumentParser] = top.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Parser
     )
-    for add in (_new, _check, _plan, _render, _takes, _prune, _open, _models, _doctor):
+    for add in (_new, _check, _plan, _render, _night, _takes, _prune, _open, _models, _doctor):
         add(commands)
     if not typed or typed[0] not in commands.choices:
         _add_registered(commands)
@@ -142,6 +142,17 @@ def _render(commands: Commands[argparse.ArgumentParser]) -> None:
     _with_draft(command)
     command.add_argument("--retake", metavar="SHOT", help="refuse the shot's current take and render another: 1/020")
     _with_json(command)
+
+
+def _night(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = _with_outputs(_command(commands, "night", "render every storyboard of a folder until the morning"))
+    command.add_argument(
+        "paths", metavar="FOLDER|FILE", type=Path, nargs="+", help="folders of storyboards, storyboards"
+    )
+    command.add_argument("--start", metavar="TIME", default="", help="wait until this time: 22:00 (default: now)")
+    command.add_argument("--until", metavar="TIME", default="", help="when the devices must be free: 07:00")
+    command.add_argument("--timezone", metavar="ZONE", default="", help="of both times: Europe/Berlin")
+    _with_draft(command)
 
 
 def _takes(commands: Commands[argparse.ArgumentParser]) -> None:

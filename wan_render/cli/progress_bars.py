@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -53,13 +53,14 @@ class Reporter(Protocol):
 @contextmanager
 def reporter() -> Iterator[Reporter]:
     """Bars if stderr is a terminal, lines otherwise. Warnings of the log are also shown."""
-    with _bars() if sys.stderr.isatty() else _lines() as report, _log_shown(report):
+    with _bars() if sys.stderr.isatty() else _lines() as report, log_shown(report.say):
         yield report
 
 
 @contextmanager
-def _log_shown(report: Reporter) -> Iterator[None]:
-    handler = _ReporterHandler(report)
+def log_shown(say: Callable[[str], None]) -> Iterator[None]:
+    """Also say the warnings of the log."""
+    handler = _SayingHandler(say)
     log = logging.getLogger("wan_render")
     log.addHandler(handler)
     try:
@@ -68,15 +69,15 @@ def _log_shown(report: Reporter) -> Iterator[None]:
         log.removeHandler(handler)
 
 
-class _ReporterHandler(logging.Handler):
-    """Shows log records from WARNING on."""
+class _SayingHandler(logging.Handler):
+    """Says log records from WARNING on."""
 
-    def __init__(self, report: Reporter) -> None:
+    def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
-        self._report = report
+        self._say = say
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._report.say(record.getMessage())
+        self._say(record.getMessage())
 
 
 def _name(order: RenderOrder) -> str:

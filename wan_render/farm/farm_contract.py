@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from wan_render.production.render_order import RenderOrder
@@ -39,3 +40,32 @@ class Farm(Protocol):
     def close(self) -> None:
         """Let the current attempts end, then free the devices."""
         ...
+
+
+class AttemptWatch(Protocol):
+    """Hears which devices make which attempts. Called from the thread that renders; it must not block."""
+
+    def attempt_begins(self, order: RenderOrder, devices: Sequence[str], log: Path) -> None:
+        """These devices, by name, begin an attempt. log: what it prints."""
+        ...
+
+    def take_rendered(self, order: RenderOrder) -> None:
+        """The attempt's devices are free. The take is still being written."""
+        ...
+
+    def attempt_ends(self, order: RenderOrder, error: BaseException | None) -> None:
+        """The attempt has ended; error: why it failed."""
+        ...
+
+
+class NoWatch:
+    """An AttemptWatch that ignores everything."""
+
+    def attempt_begins(self, order: RenderOrder, devices: Sequence[str], log: Path) -> None:
+        """Ignored."""
+
+    def take_rendered(self, order: RenderOrder) -> None:
+        """Ignored."""
+
+    def attempt_ends(self, order: RenderOrder, error: BaseException | None) -> None:
+        """Ignored."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wan_render.farm.farm_contract import AttemptWatch, NoWatch
 from wan_render.render_values import Phase
 from wan_render.settings import machine_settings
 
@@ -41,6 +42,7 @@ class FarmSettings:
                 that another device can render.
     locks, groups: see MachineSettings, which is the default.
     handler: `module:function` that makes a device process's OrderHandler.
+    watch: hears of every attempt.
     """
 
     stall: Stall = Stall()
@@ -48,3 +50,4 @@ class FarmSettings:
     quarantine: int = 2
     handler: str = "wan_render.farm.process.order_handler:render_takes"
     groups: str = field(default_factory=lambda: machine_settings().groups)
+    watch: AttemptWatch = field(default_factory=NoWatch)

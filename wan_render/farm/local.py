@@ -48,10 +48,11 @@ class LocalFarm:
     """
 
     def __init__(self, devices: Sequence[Device], store_root: Path, settings: FarmSettings | None = None) -> None:
+        """store_root: of the store for orders that name no other."""
         if not devices or len({device.name for device in devices}) < len(devices):
             raise ValueError(f"expected one device or several different ones, got {devices}")
         self._settings = settings or FarmSettings()
-        self._store_root = store_root.absolute()
+        self._store_root, self._watch = store_root.absolute(), self._settings.watch
         self._held_devices = [HeldDevice(device, DeviceLock(self._settings.locks, device)) for device in devices]
         self._dispatch = Dispatch(self._held_devices, self._settings.quarantine, self._settings.groups)
         self._tighter: Counter[tuple[Model, int]] = Counter()
@@ -79,15 +80,18 @@ class LocalFarm:
     def render(self, order: RenderOrder, listen: Listen) -> Clip:
         """See Farm.render. Raises DiskError if its log cannot be written."""
         with self._devices_for(order) as held_devices, self._attempt(order, held_devices) as attempt:
+            self._watch.attempt_begins(order, [held.device.name for held in held_devices], attempt.log)
             try:
                 clip = attempt.render(self._heard(order, listen))
             except BaseException as error:
                 meaning = self._account_for(attempt, order, held_devices, error)
+                self._watch.attempt_ends(order, meaning)
                 if meaning is error:
                     raise
                 raise meaning from error
             with self._changed:
                 self._dispatch.finished(order, held_devices)
+            self._watch.attempt_ends(order, None)
             return clip
 
     def stop(self) -> None:
@@ -133,7 +137,7 @@ class LocalFarm:
         """One attempt on these devices. Each is free again when its part is done."""
         holds = [DeviceHold(held) for held in held_devices]
         try:
-            log = new_log(self._store_root, order)
+            log = new_log(order.store or self._store_root, order)
             later = tuple(each for each in order.later if held_devices[0].device.name not in each.barred)
             order = replace(order, later=later, tighter=self._tighter[_memory(order, held_devices[0])])
             attempt = RunningAttempt(self._context, order, holds, log)
@@ -156,6 +160,7 @@ class LocalFarm:
             if progress.phase is Phase.WRITING:
                 with self._changed:
                     self._dispatch.simulation.rendered(order)
+                self._watch.take_rendered(order)
             listen(progress)
 
         return heard

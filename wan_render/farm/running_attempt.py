@@ -86,6 +86,11 @@ class RunningAttempt:
         self._is_ending = self._is_settled = self._are_released = False
         self._left = 0
 
+    @property
+    def log(self) -> Path:
+        """What the leader prints."""
+        return self._leader.log
+
     def render(self, listen: Listen) -> Clip:
         """The leader's clip. `listen` gets the leader's progress, in this thread. Raises what the leader raised, once
         every rank has ended; `cause` then is the rank that failed first."""

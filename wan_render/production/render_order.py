@@ -28,6 +28,7 @@ class RenderOrder:
     group:   the rank of the device among those that render it together; None for a single device. helpers: names of
              the group's other devices, by rank.
     remarks: what the plan says about this take; recorded in take.json.
+    store:   root of the store that gets the take; None for that of the farm.
     """
 
     take: Take
@@ -46,6 +47,7 @@ class RenderOrder:
     helpers: tuple[str, ...] = ()
     loras: Mapping[str, Path] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    store: Path | None = None
 
     @property
     def published(self) -> tuple[PublishedLora, ...]:

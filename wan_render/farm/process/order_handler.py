@@ -21,14 +21,17 @@ group other than 0 return None."""
 
 
 def render_takes(device: Device, store: Path) -> OrderHandler:
-    """Renders takes into the store with this root. The model stays loaded between orders that share it."""
-    takes = Store(store)
-    warm = WarmRenderer(takes.stages)
+    """Renders takes into the store with this root, or into the one that an order names. The model stays loaded between
+    orders that share it. Stages of all of them are kept in the first store."""
+    stores = {store: Store(store)}
+    warm = WarmRenderer(stores[store].stages)
 
     def handle(order: RenderOrder, listen: Listen) -> Clip | Write | None:
         if order.group is not None and order.group.rank:
             assist_take(order, warm, device, listen)
             return None
+        root = order.store or store
+        takes = stores.setdefault(root, Store(root))
         begun = begin_take(order, warm, device, takes, listen)
         return begun if isinstance(begun, Clip) else begun.write
 

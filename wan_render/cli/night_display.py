@@ -1,0 +1,226 @@
+"""A night in a terminal: a line for each film as it ends, and a bar for the whole night."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from wan_render.cli.progress_bars import log_shown
+from wan_render.errors import WanRenderError
+from wan_render.farm.groups.expected_time import expected_seconds
+from wan_render.farm.scheduler import AttemptFailed, Began, Ended, Event
+from wan_render.night.film_tonight import FilmTonight
+from wan_render.night.night_hours import NightHours
+from wan_render.night.night_record import FilmEntry
+from wan_render.night.night_request import Candidate
+from wan_render.night.night_summary import film_line
+from wan_render.printable import drawn_on, one_line, printable
+from wan_render.production.render_order import RenderOrder
+from wan_render.render_values import Device, Progress
+from wan_render.session.columns import aligned
+from wan_render.session.countdown import Expected, RunCountdown
+from wan_render.session.wording import counted, lasting
+from wan_render.settings import machine_settings
+
+if TYPE_CHECKING:  # rich is imported only for a terminal
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+LINE_SECONDS = 300.0
+"""Without a terminal, the progress of the night is printed at this interval."""
+
+
+class NightScreen(Protocol):
+    """Where a night is shown. Called by one thread at a time."""
+
+    def say(self, text: str) -> None:
+        """One sentence, or several lines that belong together."""
+        ...
+
+    def bar(self, name: str, text: str, done: int, total: int) -> None:
+        """A bar with this name: `done` of `total`. total 0: it cannot be measured."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """The bar is no longer needed."""
+        ...
+
+
+NIGHT_BAR = "night"
+
+
+class NightDisplay:
+    """Shows a night on a screen. Thread-safe."""
+
+    def __init__(self, screen: NightScreen) -> None:
+        self._screen = screen
+        self._lock = threading.RLock()
+        self._left = RunCountdown((), Expected())
+        self._done = self._total = 0
+
+    def say(self, text: str) -> None:
+        """One sentence."""
+        with self._lock:
+            self._screen.say(text)
+
+    def evening(self, window: NightHours, films: Sequence[Candidate]) -> None:
+        """What is planned, and the mistakes of broken storyboards."""
+        with self._lock:
+            self._screen.remove(NIGHT_BAR)
+            self._screen.say(f"night: {counted(len(films), 'film')} {_window_text(window)}\n")
+            rows = [(film.name, _priority(film), film.forecast or "cannot be rendered:") for film in films]
+            for film, line in zip(films, aligned(rows), strict=True):
+                self._screen.say(line)
+                for text in film.warnings:
+                    self._screen.say(f"    warning: {text}")
+                if film.mistake is not None:
+                    self._screen.say("\n".join(f"    {text}" for text in str(film.mistake).splitlines()))
+            self._screen.say("")
+
+    def countdown(self, left: timedelta) -> None:
+        """The night begins later."""
+        with self._lock:
+            self._screen.bar(NIGHT_BAR, f"begins in {lasting(left.total_seconds())} (Ctrl-C cancels it)", 0, 0)
+
+    def rendering(self, films: Sequence[FilmTonight], devices: Sequence[Device]) -> None:
+        """How much is to be rendered."""
+        orders = list({(order.store, order.take.key): order for film in films for order in film.orders}.values())
+        alone = {key: time.seconds for film in films for key, time in film.before.times.items()}
+        takes = expected_seconds(orders, devices, machine_settings().groups, alone) if orders else 0.0
+        last = max((film.finishing_seconds for film in films), default=0.0)
+        with self._lock:
+            self._screen.remove(NIGHT_BAR)
+            self._left = RunCountdown(orders, Expected(takes, alone, last))
+            self._total = len(orders)
+            if orders:
+                self._screen.say(
+                    f"rendering {counted(len(orders), 'take')} on {counted(len(devices), 'device')}: "
+                    f"about {lasting(takes)}, then {lasting(last)} for the last film"
+                )
+                self._night()
+
+    def event(self, order: RenderOrder, event: Event) -> None:
+        """An event of a take."""
+        name = f"{order.film} {order.shot} take {order.number}"
+        with self._lock:
+            match event:
+                case Began(attempt) if attempt == 1:
+                    self._screen.bar(name, name, 0, 0)
+                case Progress(phase, done, total):
+                    self._left.hear(order, event)
+                    self._screen.bar(name, f"{name} {phase}", done, total)
+                case AttemptFailed(attempt, error, verdict):
+                    self._screen.say(f"{name}: attempt {attempt} failed: {error}; {verdict.value}")
+                case Ended(outcome):
+                    self._left.ended(order)
+                    self._done += 1
+                    self._screen.remove(name)
+                    if isinstance(outcome, WanRenderError):
+                        self._screen.say(f"{name}: not rendered: {outcome}")
+            self._night()
+
+    def finishing(self, film: FilmTonight, done: int, total: int) -> None:
+        """A film is being encoded."""
+        with self._lock:
+            self._screen.bar(f"film {film.slug}", f"{film.slug} film", done, total)
+
+    def film_ended(self, film: FilmEntry) -> None:
+        """A film is made, or failed."""
+        with self._lock:
+            self._screen.remove(f"film {film.slug}")
+            now = film.ended or datetime.now().astimezone()
+            self._screen.say(f"{now:%H:%M} {film_line(film)}")
+
+    def _night(self) -> None:
+        text = f"night, {lasting(self._left.seconds)} left" if self._total else "night"
+        self._screen.bar(NIGHT_BAR, text, self._done, self._total)
+
+
+def _window_text(window: NightHours) -> str:
+    start = f"from {window.start:%H:%M} " if window.start > datetime.now(window.zone) else ""
+    if window.until is None:
+        return f"{start}without an end".strip()
+    length = lasting((window.until - window.start).total_seconds())
+    return f"{start}until {window.until:%H:%M %Z} ({length})"
+
+
+def _priority(film: Candidate) -> str:
+    return f"priority {film.priority}" if film.priority else ""
+
+
+@contextmanager
+def night_display() -> Iterator[NightDisplay]:
+    """Bars if stderr is a terminal, lines otherwise. Warnings of the log are also shown."""
+    with _bars() if sys.stderr.isatty() else _lines() as screen:
+        display = NightDisplay(screen)
+        with log_shown(display.say):
+            yield display
+
+
+@contextmanager
+def _lines() -> Iterator[NightScreen]:
+    yield _Lines()
+
+
+class _Lines:
+    """Prints lines, for logs. Of the bars, only the night's is printed, from time to time."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def bar(self, name: str, text: str, done: int, total: int) -> None:
+        if name == NIGHT_BAR and time.monotonic() - self._last >= LINE_SECONDS:
+            self._last = time.monotonic()
+            self.say(f"{text}: {done} of {total} takes" if total else text)
+
+    def remove(self, name: str) -> None:
+        """There is nothing to remove."""
+
+
+@contextmanager
+def _bars() -> Iterator[NightScreen]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=Console(file=drawn_on(sys.stderr)), transient=True) as bars:
+        yield _Bars(bars)
+
+
+class _Bars:
+    """Draws bars under the lines."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def say(self, text: str) -> None:
+        # The terminal wraps. rich would insert line ends into text that users may copy.
+        self._bars.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+    def bar(self, name: str, text: str, done: int, total: int) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(one_line(text), total=None, count="")
+        task = next(task for task in self._bars.tasks if task.id == self._tasks[name])
+        if bool(total) != (task.total is not None):  # `update` reads a total of None as "unchanged"
+            task.total = None
+        count = f"{done}/{total}" if total else ""
+        self._bars.update(task.id, description=one_line(text), completed=done, total=total or None, count=count)
+
+    def remove(self, name: str) -> None:
+        if (task := self._tasks.pop(name, None)) is not None:
+            self._bars.remove_task(task)

@@ -1,0 +1,146 @@
+"""One film of a night: what is rendered for it, and what its version shows when time is up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+from wan_render.errors import WanRenderError
+from wan_render.night.night_request import Candidate
+from wan_render.production.failures import Outcome, failures
+from wan_render.production.film_change import with_film_change
+from wan_render.production.film_warnings import warnings_of
+from wan_render.production.finish import finish
+from wan_render.production.render_order import RenderOrder
+from wan_render.production.run import Run, begin
+from wan_render.render_values import Device
+from wan_render.status import FilmStatus, ShotStatus, film_seconds
+from wan_render.store import FilmVersion
+
+
+@dataclass(eq=False)
+class FilmTonight:
+    """A film whose run has begun. Thread-safe.
+
+    priority: films with a higher one come first. before: the status at the beginning. warnings: in sentences.
+    outcomes: of its orders that have ended.
+    """
+
+    candidate: Candidate
+    run: Run
+    before: FilmStatus
+    warnings: tuple[str, ...]
+    outcomes: dict[RenderOrder, Outcome] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def slug(self) -> str:
+        """Its name in the outputs folder."""
+        return self.run.plan.slug
+
+    @property
+    def orders(self) -> tuple[RenderOrder, ...]:
+        """What is to be rendered for it."""
+        return self.run.orders
+
+    @property
+    def finishing_seconds(self) -> float:
+        """Expected seconds from its last take to the finished film. 0 if nothing has to be made."""
+        return film_seconds(self.run.plan) if self.orders else self.before.film_seconds
+
+    def ended(self, order: RenderOrder, outcome: Outcome) -> bool:
+        """Note an outcome. Returns True for the last one."""
+        with self._lock:
+            self.outcomes[order] = outcome
+            return self._is_complete
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every order has ended."""
+        with self._lock:
+            return self._is_complete
+
+    @property
+    def _is_complete(self) -> bool:
+        ended = {order.take.key for order in self.outcomes}
+        return all(order.take.key in ended for order in self.orders)
+
+    @property
+    def unrendered(self) -> tuple[RenderOrder, ...]:
+        """The orders whose take is still missing: failed, or not ended."""
+        with self._lock:
+            rendered = {
+                order.take.key for order, outcome in self.outcomes.items() if not isinstance(outcome, WanRenderError)
+            }
+        return tuple(order for order in self.orders if order.take.key not in rendered)
+
+    @property
+    def rendered(self) -> int:
+        """How many of its takes this night rendered or found in the end."""
+        return len(self.orders) - len(self.unrendered)
+
+    @property
+    def seconds_left(self) -> float:
+        """Expected seconds of devices for the takes that are missing."""
+        return sum(self.before.times[order.take.key].seconds for order in self.unrendered)
+
+    def make(self, why_missing: str, progress: Callable[[int, int], None], waiting: Callable[[str], None]) -> Made:
+        """Make the film of what exists. why_missing: the reason on the slates of takes that were not tried. Raises
+        MachineError."""
+        with self._lock:
+            reasons = dict(failures(self.outcomes))
+        for order in self.unrendered:
+            reasons.setdefault(order.take.key, why_missing)
+        run, notes = with_substitutes(self.run)
+        return Made(finish(run, reasons, progress=progress, waiting=waiting), notes)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished film. notes: shot id → which take it shows instead of the circled one."""
+
+    version: FilmVersion
+    notes: Mapping[str, str]
+
+
+def begin_film(
+    candidate: Candidate, devices: Sequence[Device], stack: ExitStack, say: Callable[[str], None]
+) -> FilmTonight:
+    """Begin the run of a film; the stack ends it. Raises the errors of `begin`."""
+    session = candidate.session
+    plan, store = session.plan_to_render, session.store
+    run = stack.enter_context(begin(plan, session.backend, store, devices=devices, waiting=say))
+    root = store.root.absolute()
+    run = replace(run, orders=tuple(replace(order, store=root) for order in run.orders))
+    return FilmTonight(candidate, run, with_film_change(run), warnings_of(run))
+
+
+def with_substitutes(run: Run) -> tuple[Run, Mapping[str, str]]:
+    """The run, with the first existing take chosen for every shot whose chosen take is missing; and what was chosen, by
+    the shot's id."""
+    notes = dict(_substituted(run))
+    if not notes:
+        return run, {}
+    shots = tuple(replace(shot, chosen=_substitute(run, shot)) for shot in run.before.shots)
+    return replace(run, before=replace(run.before, shots=shots)), notes
+
+
+def _substituted(run: Run) -> Iterator[tuple[str, str]]:
+    for shot in run.before.shots:
+        key = _substitute(run, shot)
+        if key != shot.chosen:
+            numbers = {take.key: take.number for take in shot.takes}
+            yield (
+                shot.id,
+                f"take {numbers[key]} is shown, because take {numbers[shot.chosen]} was not rendered",
+            )
+
+
+def _substitute(run: Run, shot: ShotStatus) -> str:
+    """Key of the take that the film shows: the chosen one if it exists, else the first that does."""
+    if not shot.chosen or run.store.find(shot.chosen) is not None:
+        return shot.chosen
+    existing = (take.key for take in shot.takes if take.take is not None and run.store.find(take.key) is not None)
+    return next(existing, shot.chosen)

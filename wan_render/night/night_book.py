@@ -1,0 +1,316 @@
+"""Keeps the record of a night while it runs: hears what happens, and writes it to the night's folder."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from wan_render import __version__
+from wan_render.errors import DiskError, InputError, WanRenderError
+from wan_render.night.film_tonight import FilmTonight, Made
+from wan_render.night.night_folder import write_night
+from wan_render.night.night_record import (
+    AttemptEntry,
+    BusySpan,
+    DeviceEntry,
+    FilmEntry,
+    FilmState,
+    NightRecord,
+    NightState,
+    ShotEntry,
+)
+from wan_render.night.night_request import Candidate, NightRequest
+from wan_render.printable import logger
+from wan_render.production.render_order import RenderOrder
+from wan_render.render_values import Device
+from wan_render.store import FilmVersion
+
+WRITE_SECONDS = 5.0
+"""Changes that are not urgent are written at most this often."""
+
+_log = logger(__name__)
+
+
+@dataclass
+class _Attempt:
+    """An attempt that was made. start, end: of its time on the devices."""
+
+    order: RenderOrder
+    devices: tuple[str, ...]
+    log: Path
+    start: datetime
+    end: datetime | None = None
+    rendered: datetime | None = None
+    error: str = ""
+
+
+class NightBook:
+    """The record of one night. Thread-safe. A record that cannot be written is a warning, once: the films matter."""
+
+    def __init__(self, folder: Path, request: NightRequest, night: NightRecord, zone: ZoneInfo) -> None:
+        self.folder = folder
+        self._request, self._zone = request, zone
+        self._night = replace(night, command=request.command, wan_render=__version__)
+        self._films: dict[Path, FilmEntry] = {}
+        self._devices: tuple[Device, ...] = ()
+        self._attempts: list[_Attempt] = []
+        self._running: dict[str, _Attempt] = {}
+        self._written = 0.0
+        self._was_warned = False
+        self._lock = threading.RLock()
+
+    @property
+    def night(self) -> NightRecord:
+        """The record as of now."""
+        with self._lock:
+            now = self._now()
+            devices = tuple(self._device(device) for device in self._devices)
+            return replace(
+                self._night,
+                updated=now,
+                films=tuple(self._with_attempts(film) for film in self._films.values()),
+                devices=devices,
+                gpu_hours=round(sum(map(_busy_hours, devices, [now] * len(devices))), 4),
+            )
+
+    def entry(self, file: Path) -> FilmEntry:
+        """The entry of a film."""
+        with self._lock:
+            return self._films[file]
+
+    # The night
+
+    def candidates(self, films: Sequence[Candidate]) -> None:
+        """These are the night's films, in this order. Broken ones have ended."""
+        with self._lock:
+            self._films = {film.file: self._of_candidate(film) for film in films}
+            self.write()
+
+    def state(self, state: NightState) -> None:
+        """The night is in another state."""
+        with self._lock:
+            ended = self._now() if state in (NightState.ENDED, NightState.STOPPED) else None
+            self._night = replace(self._night, state=state, ended=ended)
+            self.write()
+
+    def message(self, text: str) -> None:
+        """Something that concerns no film."""
+        with self._lock:
+            self._night = replace(self._night, messages=(*self._night.messages, text))
+            self.write()
+
+    def devices(self, devices: Sequence[Device]) -> None:
+        """The night renders on these."""
+        with self._lock:
+            self._devices = tuple(devices)
+
+    # Attempts
+
+    def attempt_begins(self, order: RenderOrder, devices: Sequence[str], log: Path) -> None:
+        """An attempt begins on these devices."""
+        with self._lock:
+            attempt = _Attempt(order, tuple(devices), log, self._now())
+            self._attempts.append(attempt)
+            self._running[order.take.key] = attempt
+            self._write_soon()
+
+    def take_rendered(self, order: RenderOrder) -> None:
+        """An attempt's devices are free; the take is still being written."""
+        with self._lock:
+            if (attempt := self._running.get(order.take.key)) is not None:
+                attempt.rendered = attempt.rendered or self._now()
+
+    def attempt_ends(self, order: RenderOrder, error: BaseException | None) -> None:
+        """An attempt has ended."""
+        with self._lock:
+            if (attempt := self._running.pop(order.take.key, None)) is not None:
+                attempt.end = self._now()
+                attempt.error = "" if error is None else _in_words(error)
+                self._write_soon()
+
+    # Films
+
+    def film_begins(self, film: FilmTonight) -> None:
+        """A film's run has begun."""
+        with self._lock:
+            file = film.candidate.file
+            self._films[file] = replace(
+                self._films[file],
+                state=FilmState.RENDERING,
+                takes=len(film.orders),
+                warnings=film.warnings,
+                hours_left=film.seconds_left / 3600,
+                shots=tuple(ShotEntry(shot.id) for shot in film.before.shots),
+            )
+
+    def take_ends(self, film: FilmTonight) -> None:
+        """One of its takes has its outcome."""
+        with self._lock:
+            file = film.candidate.file
+            self._films[file] = replace(self._films[file], rendered=film.rendered, hours_left=film.seconds_left / 3600)
+            self._write_soon()
+
+    def film_ends(self, film: FilmTonight, result: Made | BaseException | None) -> FilmEntry:
+        """A film is made, or failed; None: it was not started."""
+        with self._lock:
+            file = film.candidate.file
+            entry = replace(self._films[file], rendered=film.rendered, hours_left=film.seconds_left / 3600)
+            self._films[file] = entry = replace(self._ended(entry, film, result), ended=self._now())
+            self.write()
+            return entry
+
+    def film_fails(self, file: Path, error: BaseException) -> FilmEntry:
+        """A film cannot be begun."""
+        with self._lock:
+            state = FilmState.BROKEN if isinstance(error, InputError) else FilmState.FAILED
+            message = _in_words(error)
+            self._films[file] = entry = replace(self._films[file], state=state, message=message, ended=self._now())
+            self.write()
+            return entry
+
+    def film_vanished(self, file: Path) -> None:
+        """A storyboard that was there in the evening is gone at the start."""
+        with self._lock:
+            self._films.pop(file, None)
+
+    # Writing
+
+    def write(self) -> None:
+        """Write the record now."""
+        self._written = time.monotonic()
+        try:
+            write_night(self.folder, self.night)
+        except DiskError as error:
+            if not self._was_warned:
+                self._was_warned = True
+                _log.warning("the record of the night cannot be written: %s", error)
+
+    def _write_soon(self) -> None:
+        if time.monotonic() - self._written >= WRITE_SECONDS:
+            self.write()
+
+    # Entries
+
+    def _of_candidate(self, film: Candidate) -> FilmEntry:
+        entry = FilmEntry(
+            storyboard=str(film.file.absolute()),
+            slug=film.slug,
+            title=film.title,
+            priority=film.priority,
+            warnings=film.warnings,
+            command=self._request.render_command(film.file),
+        )
+        if film.slug:
+            with suppress(WanRenderError, OSError):
+                entry = self._with_version(entry, film.session.store.films.latest(film.slug), is_new=False)
+        if film.mistake is None:
+            return replace(entry, hours_left=film.seconds / 3600)
+        state = FilmState.BROKEN if isinstance(film.mistake, InputError) else FilmState.FAILED
+        return replace(entry, state=state, message=str(film.mistake), ended=self._now())
+
+    def _ended(self, entry: FilmEntry, film: FilmTonight, result: Made | BaseException | None) -> FilmEntry:
+        if result is None:
+            until = f"{self._night.until:%H:%M}" if self._night.until else "the end"
+            message = f"the night ended at {until} before any of its takes was rendered"
+            return replace(entry, state=FilmState.NOT_STARTED, message=message)
+        if isinstance(result, BaseException):
+            return replace(entry, state=FilmState.FAILED, message=_in_words(result))
+        version = result.version
+        entry = self._with_version(entry, version, is_new=not version.reused)
+        shots = tuple(_shot(film, shot.id, result) for shot in film.before.shots)
+        entry = replace(entry, shots=shots)
+        if version.slates or result.notes:
+            said = [*(f"{shot}: {why}" for shot, why in version.slates.items())]
+            said += [f"{shot}: {note}" for shot, note in result.notes.items()]
+            return replace(entry, state=FilmState.PARTIAL, message="; ".join(said))
+        state = FilmState.UNCHANGED if version.reused else FilmState.DONE
+        return replace(entry, state=state, message="nothing has changed" if version.reused else "")
+
+    def _with_version(self, entry: FilmEntry, version: FilmVersion | None, *, is_new: bool) -> FilmEntry:
+        if version is None:
+            return entry
+        poster = version.poster
+        return replace(
+            entry,
+            version=version.name,
+            folder=self._path(version.folder),
+            page=self._path(version.page) if version.page.exists() else "",
+            video=self._path(version.video),
+            poster="" if poster is None else self._path(poster),
+            is_new=is_new,
+            frames=version.frames,
+            seconds=float(version.seconds),
+        )
+
+    def _with_attempts(self, film: FilmEntry) -> FilmEntry:
+        shots = tuple(replace(shot, attempts=tuple(self._attempts_at(film, shot))) for shot in film.shots)
+        return replace(film, shots=shots)
+
+    def _attempts_at(self, film: FilmEntry, shot: ShotEntry) -> list[AttemptEntry]:
+        return [
+            AttemptEntry(
+                take=each.order.number,
+                devices=each.devices,
+                start=each.start,
+                log=self._path(each.log),
+                end=each.end,
+                error=each.error,
+            )
+            for each in self._attempts
+            if each.order.film == film.slug and _shot_of(each.order) == shot.id
+        ]
+
+    def _device(self, device: Device) -> DeviceEntry:
+        mine = [each for each in self._attempts if device.name in each.devices]
+        spans = tuple(
+            BusySpan(
+                each.start,
+                each.rendered or each.end,
+                each.order.film,
+                each.order.shot,
+                each.order.number,
+                failed=bool(each.error),
+            )
+            for each in mine
+        )
+        return DeviceEntry(device.name, device.label, spans, tuple(each.error for each in mine if each.error))
+
+    def _path(self, file: Path) -> str:
+        """Relative to the record's folder."""
+        return os.path.relpath(file.absolute(), self.folder.absolute())
+
+    def _now(self) -> datetime:
+        return datetime.now(self._zone)
+
+
+def _shot(film: FilmTonight, shot_id: str, made: Made) -> ShotEntry:
+    shot = film.run.before.shot(shot_id)
+    shown = next((take for take in shot.takes if take.key in made.version.takes and take.key == shot.chosen), None)
+    shown = shown or next((take for take in shot.takes if take.key in made.version.takes), None)
+    return ShotEntry(
+        shot_id,
+        take=None if shown is None else shown.number,
+        key="" if shown is None else shown.key,
+        slate=made.version.slates.get(shot_id, ""),
+        note=made.notes.get(shot_id, ""),
+    )
+
+
+def _shot_of(order: RenderOrder) -> str:
+    """The id of the shot; a part of a shot is called `1/020 part 2`."""
+    return order.shot.partition(" part ")[0]
+
+
+def _busy_hours(device: DeviceEntry, now: datetime) -> float:
+    return sum(((span.end or now) - span.start).total_seconds() for span in device.busy) / 3600
+
+
+def _in_words(error: BaseException) -> str:
+    return str(error) if isinstance(error, WanRenderError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,108 @@
+"""A night from its request to its end: check the storyboards, wait for the start, render, and leave a record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from wan_render.errors import InputError
+from wan_render.night.night_book import NightBook
+from wan_render.night.night_folder import new_night_folder
+from wan_render.night.night_hours import NightHours
+from wan_render.night.night_record import FilmState, NightRecord, NightState
+from wan_render.night.night_request import Candidate, NightRequest, check_films
+from wan_render.night.night_run import Attempting, Loop, NightRun, NightShow
+
+COUNTDOWN_SECONDS = 1.0
+
+Sleep = Callable[[float], None]
+
+
+class EveningShow(NightShow, Protocol):
+    """Shows what comes before a night, too."""
+
+    def evening(self, window: NightHours, films: Sequence[Candidate]) -> None:
+        """The storyboards as they are when the night is scheduled, or again when it starts."""
+        ...
+
+    def countdown(self, left: timedelta) -> None:
+        """The night starts in this time. Called every second."""
+        ...
+
+
+@dataclass
+class Night:
+    """A night. Call `hold` once."""
+
+    request: NightRequest
+    window: NightHours
+    show: EveningShow
+    attempting: Attempting = field(default_factory=Loop)
+    sleep: Sleep = time.sleep
+
+    def hold(self) -> NightBook:
+        """Hold the night; returns its book when all is over. Raises UsageError if nothing is there to render; Stopped
+        and KeyboardInterrupt if it is stopped, once the record says so."""
+        films = check_films(self.request)
+        home = self.request.home().folder
+        book = self._book(home)
+        with _ending(book):
+            book.candidates(films)
+            self.show.evening(self.window, films)
+            if self._wait():
+                films = check_films(self.request)
+                book.candidates(films)
+                self.show.evening(self.window, films)
+            book.state(NightState.RENDERING)
+            NightRun(book, self.show, home, self.window.until, self.attempting).run(films)
+        return book
+
+    def _book(self, home: Path) -> NightBook:
+        start = self.window.start
+        folder = new_night_folder(home, start.date())
+        night = NightRecord(
+            start=start,
+            until=self.window.until,
+            zone=str(self.window.zone),
+            state=NightState.WAITING,
+            updated=start,
+            backend=self.request.backend or "",
+            draft=self.request.draft,
+        )
+        return NightBook(folder, self.request, night, self.window.zone)
+
+    def _wait(self) -> bool:
+        """Wait for the start. Returns whether there was anything to wait for. The clock is asked every time: it may be
+        set, and a laptop may sleep."""
+        waited = False
+        while (left := self.window.start - datetime.now(self.window.zone)) > timedelta():
+            waited = True
+            self.show.countdown(left)
+            self.sleep(min(left.total_seconds(), COUNTDOWN_SECONDS))
+        return waited
+
+
+@contextmanager
+def _ending(book: NightBook) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        book.state(NightState.STOPPED)
+        raise
+    book.state(NightState.ENDED)
+
+
+def exit_code(night: NightRecord) -> int:
+    """Of the command: 0 if every film is whole, 2 if every storyboard is broken, 3 if no film was made and the machine
+    is at fault, else 1."""
+    bad = (FilmState.BROKEN, FilmState.FAILED)
+    if night.count(FilmState.DONE, FilmState.UNCHANGED) == len(night.films):
+        return 0
+    if night.count(FilmState.BROKEN) == len(night.films):
+        return InputError.exit_code
+    return 3 if night.count(*bad) == len(night.films) else 1
