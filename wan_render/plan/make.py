@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from wan_render.authored import Document, Film, Scene, Storyboard, Time, TitleCard
+from wan_render.authored import Document, Film, Storyboard
 from wan_render.draft_slug import draft_slug
 from wan_render.facts import FactCache
 from wan_render.model_card import ModelCard, Models
-from wan_render.plan.clock import FilmClock, nearest_frame
+from wan_render.plan.clock import FilmClock
 from wan_render.plan.contents import Studio
 from wan_render.plan.drawn_texts import lettering
+from wan_render.plan.film_ends import check_fades, in_film_frames, titles
 from wan_render.plan.film_plan import FilmPlan, PlannedJoint, PlannedShot, PlannedTitle, Rendered, every_take
 from wan_render.plan.film_sizes import delivery, raster
 from wan_render.plan.findings import Findings
@@ -32,7 +33,9 @@ from wan_render.plan.resolve import Resolver
 from wan_render.plan.roles import ShotRole, kind_of, role_of
 from wan_render.plan.shown_frames import Shown, Span, lay, lengthened, take_in_film_frames
 from wan_render.plan.timecodes import check_timecodes
+from wan_render.plan.unused_keyframes import warn_of_unused_keyframes
 from wan_render.plan.variants import ONE_VARIANT, VariantChoice, Variants
+from wan_render.take import Size
 
 _RATE_WITHOUT_MODELS = Fraction(16)
 """The rate of a film of only stills and cards: that of most models."""
@@ -45,6 +48,15 @@ class _ShotInProgress:
     inherited: Inherited
     role: ShotRole
     modelled: Modelled | None
+
+
+@dataclass(frozen=True)
+class _Timeline:
+    """The film on its clock. opening, closing: title cards."""
+
+    opening: tuple[PlannedTitle, ...]
+    shots: tuple[PlannedShot, ...]
+    closing: tuple[PlannedTitle, ...]
 
 
 def make_plan(
@@ -71,11 +83,7 @@ def make_plan(
     findings, storyboard = Findings(document), document.storyboard
     size = raster(storyboard.film)
     delivered = delivery(storyboard.film, size, findings)
-    cast, omitted = _cast(storyboard)
-    if not cast:
-        findings.raise_errors()
-        findings.error(("scenes",), "every shot is omitted", "a film has one shot or more", "delete a `status: omit`")
-        findings.raise_errors()
+    cast, omitted = _cast(storyboard, findings)
     chooser = Chooser(models, size, findings)
     resolver = Resolver(
         backend_id,
@@ -90,55 +98,30 @@ def make_plan(
     drafts = _drafts(cast, chooser)
     rates = _rates(storyboard.film, drafts)
     check_timecodes(storyboard, rates.written, findings)
-    opening, shots, closing = _laid_out(storyboard, drafts, rates, studio)
-    studio.keyframes.warn_of_cropping()
-    warn_of_slates(shots, findings)
-    _warn_of_unused_keyframes(storyboard, findings)
-    warn_of_other_syntax(storyboard, findings)
-    warn_of_ignored(cast, rates, findings)
+    timeline = _laid_out(storyboard, drafts, rates, studio)
+    _warn(cast, timeline.shots, rates, studio)
     findings.raise_errors()
-    cards = _models_used(drafts, shots) | studio.painter.cards
-    takes = every_take(shots, studio.painter.takes)
+    cards = _models_used(drafts, timeline.shots) | studio.painter.cards
+    takes = every_take(timeline.shots, studio.painter.takes)
     for take in takes:
         resolver.lengths.remark(cards[take.model], take)
     resolver.loras.remark_on(takes)
-    return FilmPlan(
-        title=storyboard.film.title,
-        slug=draft_slug(storyboard.film.slug) if draft else storyboard.film.slug,
-        file=document.file,
-        backend=backend_id,
-        size=size,
-        delivery=delivered,
-        fit=storyboard.film.fit,
-        rate=rates.film,
-        fade_in=_film_frames(storyboard.film.fade_in, rates),
-        fade_out=_film_frames(storyboard.film.fade_out, rates),
-        opening=opening,
-        shots=shots,
-        closing=closing,
-        omitted=omitted,
-        pictures=studio.keyframes.files,
-        models=cards,
-        warnings=findings.warnings,
-        notes=findings.notes,
-        remarks=findings.remarks,
-        cropped=studio.keyframes.cropped,
-        paintings=studio.painter.takes,
-        loras=resolver.loras.files,
-        applied_loras=tuple(resolver.loras.applied),
-        gpus=asked_gpus(cast, shots, storyboard, studio.painter.takes),
-        lettering=lettering(opening, shots, closing, document),
-    )
+    gpus = asked_gpus(cast, timeline.shots, storyboard, studio.painter.takes)
+    return _film_plan(timeline, rates, delivered, omitted, cards, gpus, studio)
 
 
-def _cast(storyboard: Storyboard) -> tuple[tuple[Inherited, ...], dict[str, tuple[int, int]]]:
-    """The shots of the film; and id → (scene, shot) of those that are omitted."""
+def _cast(storyboard: Storyboard, findings: Findings) -> tuple[tuple[Inherited, ...], dict[str, tuple[int, int]]]:
+    """The shots of the film, at least one; and id → (scene, shot) of those that are omitted."""
     written = [
         Inherited(storyboard, (at, place))
         for at, scene in enumerate(storyboard.scenes)
         for place in range(len(scene.shots))
     ]
     kept = tuple(inherited for inherited in written if not inherited.omitted)
+    if not kept:
+        findings.raise_errors()
+        findings.error(("scenes",), "every shot is omitted", "a film has one shot or more", "delete a `status: omit`")
+        findings.raise_errors()
     return kept, {inherited.id: inherited.index for inherited in written if inherited.omitted}
 
 
@@ -161,11 +144,9 @@ def _rates(film: Film, drafts: Sequence[_ShotInProgress]) -> Rates:
     return Rates(film=written if written in native or not native else first, written=written)
 
 
-def _laid_out(
-    storyboard: Storyboard, drafts: Sequence[_ShotInProgress], rates: Rates, studio: Studio
-) -> tuple[tuple[PlannedTitle, ...], tuple[PlannedShot, ...], tuple[PlannedTitle, ...]]:
+def _laid_out(storyboard: Storyboard, drafts: Sequence[_ShotInProgress], rates: Rates, studio: Studio) -> _Timeline:
     """Titles and shots, laid one after the other on the film's clock."""
-    opening, clock = _titles(storyboard.titles.open, FilmClock(rates.film), rates)
+    opening, clock = titles(storyboard.titles.open, FilmClock(rates.film), rates)
     findings = studio.resolver.findings
     met = joints([ShotInCut(draft.inherited, draft.role) for draft in drafts], rates, findings)
     shots: list[PlannedShot] = []
@@ -182,9 +163,9 @@ def _laid_out(
         shots.append(_planned(draft, timed, shown, joint, before, rates, studio))
     _warn_of_longer_shots(longer, findings)
     check_room(shots, [draft.inherited.transition for draft in drafts], findings)
-    closing, clock = _titles(storyboard.titles.close, clock, rates)
-    _check_fades(storyboard.film, rates, clock.at, findings)
-    return opening, tuple(shots), closing
+    closing, clock = titles(storyboard.titles.close, clock, rates)
+    check_fades(storyboard.film, rates, clock.at, findings)
+    return _Timeline(opening, tuple(shots), closing)
 
 
 def _planned(
@@ -237,27 +218,55 @@ def _warn_of_longer_shots(longer: Sequence[tuple[_ShotInProgress, Fraction, Frac
     findings.warn(place, found, allowed, remedy)
 
 
-def _titles(cards: Sequence[TitleCard], clock: FilmClock, rates: Rates) -> tuple[tuple[PlannedTitle, ...], FilmClock]:
-    planned = []
-    for card in cards:
-        seconds = card.for_.at(rates.written)
-        frames = max(1, clock.frames_until(seconds))
-        planned.append(PlannedTitle(card.text, frames))
-        clock = clock.after(seconds, frames)
-    return tuple(planned), clock
+def _warn(cast: Sequence[Inherited], shots: Sequence[PlannedShot], rates: Rates, studio: Studio) -> None:
+    """The warnings that need the whole film."""
+    findings = studio.resolver.findings
+    storyboard = findings.document.storyboard
+    studio.keyframes.warn_of_cropping()
+    warn_of_slates(shots, findings)
+    warn_of_unused_keyframes(storyboard, findings)
+    warn_of_other_syntax(storyboard, findings)
+    warn_of_ignored(cast, rates, findings)
 
 
-def _check_fades(film: Film, rates: Rates, frames: int, findings: Findings) -> None:
-    if findings.mistaken:  # a film with a mistake may have no length to compare with
-        return
-    for key, time in (("fade_in", film.fade_in), ("fade_out", film.fade_out)):
-        if (fade := _film_frames(time, rates)) > frames:
-            found = f"{fade} frames, but the film has {frames}"
-            findings.error(("film", key), found, "a fade is at most as long as the film", "make it shorter")
-
-
-def _film_frames(time: Time | None, rates: Rates) -> int:
-    return 0 if time is None else nearest_frame(time.at(rates.written) * rates.film)
+def _film_plan(
+    timeline: _Timeline,
+    rates: Rates,
+    delivered: Size,
+    omitted: Mapping[str, tuple[int, int]],
+    cards: Mapping[str, ModelCard],
+    gpus: Mapping[str, int],
+    studio: Studio,
+) -> FilmPlan:
+    resolver, keyframes, findings = studio.resolver, studio.keyframes, studio.resolver.findings
+    document, film = findings.document, findings.document.storyboard.film
+    return FilmPlan(
+        title=film.title,
+        slug=draft_slug(film.slug) if resolver.is_draft else film.slug,
+        file=document.file,
+        backend=resolver.backend,
+        size=resolver.size,
+        delivery=delivered,
+        fit=film.fit,
+        rate=rates.film,
+        fade_in=in_film_frames(film.fade_in, rates),
+        fade_out=in_film_frames(film.fade_out, rates),
+        opening=timeline.opening,
+        shots=timeline.shots,
+        closing=timeline.closing,
+        omitted=omitted,
+        pictures=keyframes.files,
+        models=cards,
+        warnings=findings.warnings,
+        notes=findings.notes,
+        remarks=findings.remarks,
+        cropped=keyframes.cropped,
+        paintings=studio.painter.takes,
+        loras=resolver.loras.files,
+        applied_loras=tuple(resolver.loras.applied),
+        gpus=gpus,
+        lettering=lettering(timeline.opening, timeline.shots, timeline.closing, document),
+    )
 
 
 def _models_used(drafts: Sequence[_ShotInProgress], shots: Sequence[PlannedShot]) -> dict[str, ModelCard]:
@@ -266,23 +275,3 @@ def _models_used(drafts: Sequence[_ShotInProgress], shots: Sequence[PlannedShot]
         for draft, shot in zip(drafts, shots, strict=True)
         if draft.modelled is not None and isinstance(shot.content, Rendered)
     }
-
-
-def _warn_of_unused_keyframes(storyboard: Storyboard, findings: Findings) -> None:
-    """Warn about keyframes that no shot names. Omitted shots count as using theirs."""
-    used = set[str | None]()
-    for scene in storyboard.scenes:
-        used |= _named(scene)
-    unused = [name for name in storyboard.keyframes if name not in used]
-    listed = [name for name in unused if ("keyframes", name) not in findings.document.marks]
-    for name in unused:
-        if name not in listed:
-            findings.warn(("keyframes", name), f"no shot uses the keyframe {name}", "", "use it or delete it")
-    if listed:
-        names = ", ".join(listed[:5]) + (", …" if len(listed) > 5 else "")
-        findings.warn(("keyframes",), f"no shot uses these pictures of the folder: {names}")
-
-
-def _named(scene: Scene) -> set[str | None]:
-    ends = {name for shot in scene.shots for name in (shot.from_, shot.to, shot.still)}
-    return ends | {waypoint.keyframe for shot in scene.shots for waypoint in shot.through}
