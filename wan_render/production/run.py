@@ -62,7 +62,7 @@ def begin(
     store.prepare()
     with store.in_use(lambda: waiting(f"waiting for a prune of {store.root} to finish")):
         store.claim(plan.slug, plan.file)
-        before = _inspected(plan, backend, store, devices[0].kind if devices else None)
+        before = _inspected(plan, backend, store, devices)
         unable = unable_devices(before.to_render, backend, devices)
         wanted = orders(plan, before, backend, only, unable)
         _require_everything(wanted, unable, devices)
@@ -78,14 +78,15 @@ def _hidden(backend: Backend) -> tuple[Problem, ...]:
     return () if problem is None else (problem,)
 
 
-def _inspected(plan: FilmPlan, backend: Backend, store: Store, device_kind: str | None) -> FilmStatus:
+def _inspected(plan: FilmPlan, backend: Backend, store: Store, devices: Sequence[Device]) -> FilmStatus:
     """The status after every found clip was verified. Damaged clips, and black clips of earlier versions, are set aside
     and count as missing."""
     set_aside_black_takes(plan, store)
-    found = status(plan, store, backend, device_kind)
+    kind, labels = devices[0].kind if devices else None, {device.label for device in devices}
+    found = status(plan, store, backend, kind, device_labels=labels)
     keys = {take.key for shot in found.shots for take in shot.takes if take.clip is not None}
     whole = [store.verify(key) is not None for key in sorted(keys)]
-    return found if all(whole) else status(plan, store, backend, device_kind)
+    return found if all(whole) else status(plan, store, backend, kind, device_labels=labels)
 
 
 def _require_everything(wanted: tuple[RenderOrder, ...], unable: Unable, devices: Sequence[Device]) -> None:

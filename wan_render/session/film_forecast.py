@@ -38,7 +38,8 @@ class FilmForecast:
 def current_status(session: Session, here: PlanDevices) -> FilmStatus:
     """What of the plan is there, and why the rest isn't. Raises StoryboardError."""
     plan, store = session.plan, session.store
-    seen = status(plan, store, session.backend, here.kind, black_takes(plan, store))
+    labels = {device.label for device in here.devices}
+    seen = status(plan, store, session.backend, here.kind, black_takes(plan, store), labels)
     return with_film_change(Run(plan, session.backend, store, seen, ()))
 
 

@@ -1,6 +1,7 @@
 """Compares a plan with the store: what is found, missing, stale or kept, and why; and the cost of the rest. Only
 reads."""
 
+from wan_render.estimates import TakeTime
 from wan_render.status.film_status import (
     FilmStatus,
     ShotStatus,
@@ -10,7 +11,7 @@ from wan_render.status.film_status import (
     status,
     unreadable_words,
 )
-from wan_render.status.forecast import TakeTime, expected_bytes, expected_times, film_bytes, film_seconds
+from wan_render.status.forecast import expected_bytes, expected_times, film_bytes, film_seconds
 from wan_render.status.needed import with_needs
 from wan_render.status.pins import pin_warnings
 from wan_render.status.plan_json import plan_json

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from wan_render.backend_contract import Backend
+from wan_render.estimates import TakeTime
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
-from wan_render.status.forecast import TakeTime, expected_bytes, expected_film_seconds, expected_times
+from wan_render.status.forecast import expected_bytes, expected_film_seconds, expected_times
 from wan_render.status.needed import with_needs
 from wan_render.store import Clip, Store
 from wan_render.take import FramePlate, Take
@@ -131,11 +132,13 @@ def status(
     backend: Backend,
     device_kind: str | None = None,
     spoilt: Mapping[str, str] = MappingProxyType({}),
+    device_labels: Collection[str] = (),
 ) -> FilmStatus:
     """Compare a plan with the store. Writes nothing and hashes nothing.
 
     device_kind: the kind of device that the expected times are for; by default the backend's best kind.
     spoilt:      takes in the store that count as missing: key → why, in words.
+    device_labels: the models of those devices; empty if any of the kind may render.
     Raises InputError if the slug belongs to another storyboard, and DiskError if the outputs folder is a file.
     """
     store.refuse_file()
@@ -147,7 +150,7 @@ def status(
     to_render = _to_render(plan, shots, sound)
     return FilmStatus(
         _in_film_order(plan, shots + omitted),
-        expected_times(to_render, store, backend, device_kind or backend.device_kinds[0]),
+        expected_times(to_render, store, backend, device_kind or backend.device_kinds[0], device_labels),
         expected_bytes(plan, to_render, store),
         to_render,
         {

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
 from wan_render.backend_contract import Backend
 from wan_render.cut import film_frames
+from wan_render.estimates import MeasuredTimes, TakeTime
 from wan_render.plan import FilmPlan
-from wan_render.render_values import Phase
-from wan_render.store import Store, TakeRecord
+from wan_render.store import Store
 from wan_render.take import Size, Take
-
-MEASURED_TAKES = 200
-"""How many of the newest takes are used for the forecast."""
 
 CLIP_BYTES_PER_PIXEL = 29e6 / (832 * 480 * 81)
 """FFV1, bgr0, every frame a key frame: 29 MB for 81 frames of 832x480, measured."""
@@ -38,34 +31,28 @@ FILM_SECONDS_PER_PIXEL = 15 / (1280 * 720 * 321)
 """Decoding, scaling and x264 per pixel of each frame, with its share of the page. 321 filmed frames of 1280x720 took
 21 s of CPU time and 22 s on two busy cores; two idle cores need at least 11 s."""
 
-_NOT_RENDERING = (Phase.WAITING, Phase.LOADING)
-
-_Alike = tuple[str, str, int, int, str]
-"""Backend, model, width, height and kind of device: equal for comparable takes."""
+JOINING_NOISE = 0.3
+"""How much the time of joining a take from its segments scatters; see TakeTime.noise."""
 
 
-@dataclass(frozen=True)
-class TakeTime:
-    """The expected time of a take on one device. is_guessed: whether the store has no comparable take."""
+def expected_times(
+    takes: Sequence[Take], store: Store, backend: Backend, device_kind: str, device_labels: Collection[str] = ()
+) -> Mapping[str, TakeTime]:
+    """Key → expected time of each take, learnt from the finished takes in the store. If none is comparable, the
+    backend's estimate plus the time to write the take.
 
-    seconds: float
-    is_guessed: bool
+    device_labels: the models of the devices that will render; empty for any devices of the kind.
+    """
+    if not takes:
+        return {}
+    measured = MeasuredTimes(store.take_times(), backend, device_kind, device_labels)
+    return {take.key: _time(take, measured) for take in takes}
 
 
-def expected_times(takes: Sequence[Take], store: Store, backend: Backend, device_kind: str) -> Mapping[str, TakeTime]:
-    """Key → expected time of each take: the median of comparable takes in the store, scaled by steps and frames. If
-    there are none, the backend's estimate plus the time to write the take."""
-    rates = _measured(store) if takes else {}
-    return {take.key: _time(take, rates, backend, device_kind) for take in takes}
-
-
-def _time(take: Take, rates: Mapping[_Alike, float], backend: Backend, device_kind: str) -> TakeTime:
+def _time(take: Take, measured: MeasuredTimes) -> TakeTime:
     if take.through:  # its segments are counted separately
-        return TakeTime(_writing_seconds(take), is_guessed=False)
-    rate = rates.get((take.backend, take.model, take.size.width, take.size.height, device_kind))
-    if rate is None:
-        return TakeTime(backend.expected_seconds(take, device_kind) + _writing_seconds(take), is_guessed=True)
-    return TakeTime(rate * take.sampling.steps * take.frames, is_guessed=False)
+        return TakeTime(_writing_seconds(take), is_guessed=False, noise=JOINING_NOISE)
+    return measured.time(take, _writing_seconds(take))
 
 
 def expected_film_seconds(plan: FilmPlan, takes: Sequence[Take], store: Store) -> float:
@@ -105,24 +92,3 @@ def _take_bytes(take: Take) -> int:
 
 def _pixels(size: Size) -> int:
     return size.width * size.height
-
-
-def _measured(store: Store) -> Mapping[_Alike, float]:
-    """Seconds per step and frame, the median over comparable takes."""
-    measured: dict[_Alike, list[float]] = defaultdict(list)
-    for record in store.takes.newest(MEASURED_TAKES):
-        if "through" in record.take or record.provenance.by_group:  # a group's time does not give that of one device
-            continue
-        work = record.take["sampling"]["steps"] * record.take["frames"]
-        measured[_alike(record)].append(_rendering_seconds(record) / max(work, 1))
-    return {alike: median(rates) for alike, rates in measured.items()}
-
-
-def _alike(record: TakeRecord) -> _Alike:
-    take: Mapping[str, Any] = record.take
-    kind = record.provenance.device.partition(":")[0]
-    return take["backend"], take["model"], take["size"]["width"], take["size"]["height"], kind
-
-
-def _rendering_seconds(record: TakeRecord) -> float:
-    return sum(seconds for phase, seconds in record.provenance.seconds.items() if phase not in _NOT_RENDERING)

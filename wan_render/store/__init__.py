@@ -40,6 +40,7 @@ from wan_render.store.record import (
 from wan_render.store.stages import StageFiles
 from wan_render.store.take_locks import locked, once, shared
 from wan_render.store.take_logs import Logs
+from wan_render.store.take_times import TIMES, TakeSeconds, TakeTimes, times_of
 from wan_render.store.takes import Fill, Takes
 from wan_render.take import Take
 
@@ -62,9 +63,14 @@ __all__ = [
     "Remembered",
     "Store",
     "TakeRecord",
+    "TakeSeconds",
     "outputs_for",
     "read_film",
 ]
+
+
+MEASURED_TAKES = 1000
+"""How many of the newest takes of an earlier version are read for their times."""
 
 
 class Store:
@@ -76,6 +82,7 @@ class Store:
         self.films = Films(root / "films")
         self.stages = StageFiles(root / "stages")
         self.logs = Logs(root / "logs")
+        self._times = TakeTimes(root / TIMES)
         self._memory = Memory(root / "films")
 
     # Takes
@@ -124,7 +131,19 @@ class Store:
 
     def publish(self, take: Take, fill: Fill) -> Clip:
         """Publish a take. `fill` writes its files into a temporary folder; see Takes.publish."""
-        return self.takes.publish(take, fill)
+        clip = self.takes.publish(take, fill)
+        with suppress(OSError, ValueError):  # the take is there; only its time is lost
+            self._times.add(self.takes.record(take.key))
+        return clip
+
+    def take_times(self) -> tuple[TakeSeconds, ...]:
+        """How long finished takes took, oldest first, including those that were pruned. Without the file of a run of
+        this version, those of the newest takes."""
+        known = self._times.read()
+        if known is not None:
+            return known
+        found = (times_of(record) for record in self.takes.newest(MEASURED_TAKES))
+        return tuple(sorted((times for times in found if times is not None), key=lambda times: times.made))
 
     # What was rendered, and whose it is
 
@@ -173,6 +192,7 @@ class Store:
         with suppress(OSError):  # its folders mark it as well
             mark(self.root)
         self.takes.sweep()
+        self._times.prepare(self.takes.newest(MEASURED_TAKES))
         self.stages.sweep()
         self.films.sweep()
         self.logs.sweep()
