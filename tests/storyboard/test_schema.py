@@ -113,7 +113,8 @@ def test_every_spelling_that_is_read_is_accepted(
 @pytest.mark.parametrize(
     "film",
     ["aspect: 16:9", "aspect: 2", "aspect: 2.39:1", "raster: 720P", "raster: 64 x 48", "deliver: 4K", "rate: NATIVE",
-     "rate: 24", 'rate: "24"', "fit: Contain", "slug: 010", "title: 1", "fade_in: 0", "title: ", "x-a: b"],
+     "rate: 24", 'rate: "24"', "fit: Contain", "slug: 010", "title: 1", "fade_in: 0", "title: ", "x-a: b",
+     "priority: 3", 'priority: "3"'],
 )  # fmt: skip
 def test_every_spelling_of_the_film_is_accepted(
     film: str, read: Any, validator: jsonschema.Draft202012Validator

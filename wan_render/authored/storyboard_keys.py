@@ -19,6 +19,7 @@ from wan_render.authored.amounts import (
     Guidance,
     LoraScale,
     Part,
+    Priority,
     Retakes,
     Seed,
     Shift,
@@ -167,7 +168,7 @@ class Film(Authored):
     """The film as a whole.
 
     raster, deliver: a name of the format, or a size in pixels. rate: `native`, or delivered frames per second.
-    slug: never empty after reading.
+    slug: never empty after reading. priority: changes no pixels, so it is not part of any key.
     """
 
     title: Title = Field("", description="In any script. The default is the file's name.")
@@ -179,6 +180,7 @@ class Film(Authored):
     rate: Rate = Field("native", description="Frames per second of the film; native: as rendered.")
     fade_in: Moment | None = Field(None, description="How long the film fades in from black.")
     fade_out: Moment | None = Field(None, description="How long the film fades out to black.")
+    priority: Priority = Field(0, description="In a night, films with a higher one are rendered first: 0 to 1000.")
 
 
 class Defaults(Authored):

@@ -117,7 +117,7 @@ def _checked(request: NightRequest, file: Path) -> Candidate:
     try:
         candidate = replace(candidate, slug=session.slug)
         plan = session.plan_to_render
-        candidate = replace(candidate, title=plan.title)
+        candidate = replace(candidate, title=plan.title, priority=plan.priority)
         session.store.refuse_rival(plan.slug, plan.file)
         film = forecast_film(session)
     except WanRenderError as error:

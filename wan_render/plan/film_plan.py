@@ -151,6 +151,7 @@ class FilmPlan:
     notes:     what is correct but worth knowing, in the order of the file; `plan --notes` lists them.
     remarks:   key of a take → what is recorded with it in take.json.
     cropped:   SHA-256 → the share of a picture that its plate loses, 0 to 1, if that is worth a warning.
+    priority:  in a night, films with a higher one are rendered first.
     """
 
     title: str
@@ -178,6 +179,7 @@ class FilmPlan:
     notes: tuple[Problem, ...] = ()
     remarks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cropped: Mapping[str, Fraction] = field(default_factory=dict)
+    priority: int = 0
 
     @property
     def takes(self) -> tuple[Take, ...]:

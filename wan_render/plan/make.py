@@ -251,6 +251,7 @@ def _film_plan(
         rate=rates.film,
         fade_in=in_film_frames(film.fade_in, rates),
         fade_out=in_film_frames(film.fade_out, rates),
+        priority=film.priority,
         opening=timeline.opening,
         shots=timeline.shots,
         closing=timeline.closing,

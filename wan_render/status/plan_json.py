@@ -54,6 +54,7 @@ def _film(plan: FilmPlan) -> dict[str, Any]:
         "delivery": str(plan.delivery),
         "fit": plan.fit,
         "rate": str(plan.rate),
+        "priority": plan.priority,
     }
 
 

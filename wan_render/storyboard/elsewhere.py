@@ -16,7 +16,7 @@ _KIND = frozenset({"model", "steps", "guidance", "shift"})
 _RENDER = frozenset({"seed", "negative", "loras", "profile", "frames", "gpus"})
 _LOOK = frozenset({"style", "setting", "avoid"})
 _INHERITED = frozenset({"duration", "takes", "transition", "render", "qc"})
-_FILM = frozenset({"title", "slug", "aspect", "raster", "deliver", "fit", "rate", "fade_in", "fade_out"})
+_FILM = frozenset({"title", "slug", "aspect", "raster", "deliver", "fit", "rate", "fade_in", "fade_out", "priority"})
 _TOP = frozenset({"version", "film", "look", "defaults", "keyframes", "titles", "scenes", "shots", "audio"})
 _SHOT = frozenset(
     {"from", "to", "through", "still", "card", "clip", "in", "out", "hold", "size", "angle", "lens", "move", "action"}
@@ -41,6 +41,7 @@ _OTHERS = {
     "loras": "lora lora_path lora_name lora_weights lora_file lora_dir adapters",
     "profile": "quality preset speed",
     "gpus": "gpu num_gpus ulysses_size",
+    "priority": "prio urgency importance",
     "rate": "fps frame_rate framerate frames_per_second",
     "raster": "width height resolution dimensions image_size video_size",
     "aspect": "aspect_ratio ratio ar",
