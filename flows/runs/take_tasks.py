@@ -17,7 +17,7 @@ from wan_render.farm.farm_contract import Farm
 from wan_render.farm.process.work_clock import WorkClock
 from wan_render.farm.scheduler import AttemptFailed, Event, OnEvent, Scheduler
 from wan_render.printable import logger
-from wan_render.production.failures import Outcome
+from wan_render.production.failures import NOT_STARTED, NotStarted, Outcome
 from wan_render.production.render_order import RenderOrder
 from wan_render.production.run import Run
 from wan_render.render_values import Phase, Progress
@@ -85,6 +85,8 @@ class TakeTasks:
             raise ended.error
         if isinstance(ended.outcome, WanRenderError):
             return Failed(message=str(ended.outcome))
+        if isinstance(ended.outcome, NotStarted):
+            return Cancelled(name="NotStarted", message=f"{NOT_STARTED}; about {lasting(ended.outcome.seconds)}")
         waited = heard.end()
         if not heard.is_written:
             return Completed(name="Found", message=f"another run rendered it{waited and f'; found{waited}'}")

@@ -19,6 +19,7 @@ from wan_render.errors import (
 )
 from wan_render.farm.attempts import Attempts, Verdict
 from wan_render.farm.quarantine import Quarantine
+from wan_render.farm.run_terms import RunTerms
 from wan_render.farm.scheduler import AttemptFailed, Began, Ended, Event, render_all
 from wan_render.render_values import Progress
 from wan_render.store import Clip
@@ -41,7 +42,9 @@ def test_every_order_has_an_outcome_whatever_becomes_of_it(open_farm: OpenFarm) 
 def test_what_is_worth_retrying_is_retried_up_to_the_limit(open_farm: OpenFarm) -> None:
     dies = order("kill")
     events: list[Event] = []
-    outcomes = render_all([dies], open_farm("cpu"), lambda _, event: events.append(event), Attempts(limit=2))
+    outcomes = render_all(
+        [dies], open_farm("cpu"), lambda _, event: events.append(event), RunTerms(attempts=lambda: Attempts(limit=2))
+    )
     assert isinstance(outcomes[dies], DeviceError)
     assert [event.verdict for event in events if isinstance(event, AttemptFailed)] == [Verdict.AGAIN, Verdict.GIVE_UP]
 

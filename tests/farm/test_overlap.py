@@ -18,6 +18,7 @@ from wan_render.errors import DeviceError, DiskError, OutOfMemoryError, RenderEr
 from wan_render.farm.attempts import Attempts
 from wan_render.farm.local import LocalFarm
 from wan_render.farm.process.order_handler import OrderHandler
+from wan_render.farm.run_terms import RunTerms
 from wan_render.farm.scheduler import Began, Event, render_all
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
@@ -137,7 +138,7 @@ def test_all_takes_of_a_film_overlap_and_each_begins_when_it_has_its_turn(farm: 
 def test_a_write_that_is_worth_another_attempt_gets_a_turn_again(farm: LocalFarm, tmp_path: Path) -> None:
     (tmp_path / "first").touch()
     orders = [order("render first then crowded", "1"), order("nothing", "2")]
-    outcomes = render_all(orders, farm, attempts=Attempts(limit=2))
+    outcomes = render_all(orders, farm, terms=RunTerms(attempts=lambda: Attempts(limit=2)))
     assert isinstance(outcomes[orders[0]], OutOfMemoryError)
     assert isinstance(outcomes[orders[1]], Clip)
 
@@ -158,7 +159,7 @@ def test_running_out_of_memory_is_tried_again_with_less_on_a_fresh_process(open_
     """For this model only, on every device with as much memory; and it is no device's fault."""
     farm = open_farm("cpu", "cuda:0", handler="tests.farm.test_overlap:large", quarantine=1)
     orders = [order("large", str(shot)) for shot in range(shots)]
-    outcomes = render_all(orders, farm, attempts=Attempts(limit=5))
+    outcomes = render_all(orders, farm, terms=RunTerms(attempts=lambda: Attempts(limit=5)))
     assert [outcome.frames for outcome in outcomes.values() if isinstance(outcome, Clip)] == [2] * shots
     assert farm.render(order("small", model="another@1"), nobody).frames == 0
     assert all(map(farm._dispatch.allows, farm._held_devices))

@@ -18,7 +18,7 @@ from tests.farm.test_groups import begins, begun, released
 from tests.farm.test_stopping import until
 from tests.production.solid import Solid, film
 from wan_render.errors import DeviceError, DiskFullError, MachineError, RenderError, Stopped
-from wan_render.farm.farm_contract import Farm
+from wan_render.farm.farm_contract import Begins, Farm, at_any_time
 from wan_render.farm.scheduler import render_all
 from wan_render.production.failures import Outcome
 from wan_render.production.render_order import RenderOrder
@@ -87,13 +87,13 @@ class Noting:
         self.expected.append("".join(order.shot for order in orders))
         self._farm.expect(orders)
 
-    def render(self, order: RenderOrder, listen: Listen) -> Clip:
+    def render(self, order: RenderOrder, listen: Listen, begins: Begins = at_any_time) -> Clip:
         def heard(progress: Progress) -> None:
             self._hear(progress)
             listen(progress)
 
         self.asked.append(order.shot)
-        return self._farm.render(order, heard)
+        return self._farm.render(order, heard, begins)
 
     def stop(self) -> None:
         self._farm.stop()

@@ -15,6 +15,7 @@ from tests.farm.test_groups import FOUR, begins, begun, released
 from tests.farm.test_stopping import said, until
 from wan_render.errors import DeviceError, MachineError
 from wan_render.farm.attempts import Attempts
+from wan_render.farm.run_terms import RunTerms
 from wan_render.farm.scheduler import AttemptFailed, Event, render_all
 from wan_render.production.render_order import RenderOrder
 from wan_render.store import Clip
@@ -48,7 +49,7 @@ def test_of_four_devices_the_one_that_can_gets_every_attempt(open_farm: OpenFarm
         orders,
         open_farm(*FOUR, handler=HANDLER),
         lambda _, event: failed.append(event) if isinstance(event, AttemptFailed) else None,
-        Attempts(limit=2),
+        RunTerms(attempts=lambda: Attempts(limit=2)),
     )
     assert all(isinstance(outcome, Clip) for outcome in outcomes.values())
     assert places(tmp_path, "1234") == {"cuda:3"}

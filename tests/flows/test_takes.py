@@ -18,7 +18,7 @@ from flows.shown.names import artifact_key
 from tests.farm.orders import order
 from wan_render.devices import cpu
 from wan_render.errors import DeviceError, Problem, RenderError, Stopped, UsageError, WanRenderError
-from wan_render.farm.farm_contract import Farm
+from wan_render.farm.farm_contract import Begins, Farm, at_any_time
 from wan_render.farm.scheduler import Scheduler
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
@@ -38,7 +38,8 @@ class Told:
     def devices(self) -> tuple[Device, ...]:
         return (cpu(),)
 
-    def render(self, order: RenderOrder, listen: Listen) -> Clip:
+    def render(self, order: RenderOrder, listen: Listen, begins: Begins = at_any_time) -> Clip:
+        begins(self.devices)
         listen(Progress(Phase.STEP, 1, 2))
         for error in self._errors:
             raise error
@@ -79,7 +80,8 @@ def test_a_take_that_another_run_rendered_is_found() -> None:
 
 def test_what_a_take_waited_is_not_what_it_took() -> None:
     class Slow(Told):
-        def render(self, order: RenderOrder, listen: Listen) -> Clip:
+        def render(self, order: RenderOrder, listen: Listen, begins: Begins = at_any_time) -> Clip:
+            begins(self.devices)
             listen(Progress(Phase.WAITING))
             time.sleep(1.6)
             return super().render(order, listen)

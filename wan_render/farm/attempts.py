@@ -53,13 +53,17 @@ class Attempts:
         self._errors.pop(key, None)
         self._given_up.clear()
 
+    def last_error(self, key: str) -> WanRenderError | None:
+        """How the last attempt at the take failed; None if none has failed."""
+        errors = self._errors[key]
+        return errors[-1] if errors else None
+
     def refusal(self, order: RenderOrder) -> WanRenderError | None:
         """Why the take gets no further attempt once rendering was stopped: its own last failure, else what stopped the
         rendering. None while rendering goes on."""
         if self._stopped_by is None:
             return None
-        errors = self._errors[order.take.key]
-        return errors[-1] if errors else _not_tried(order.shot, self._stopped_by)
+        return self.last_error(order.take.key) or _not_tried(order.shot, self._stopped_by)
 
     def _give_up(self, key: str, error: WanRenderError) -> Verdict:
         if isinstance(error, InputError):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Listen
 from wan_render.store import Clip
+
+Begins = Callable[[Sequence[Device]], None]
+"""Called with the devices that an attempt gets, before it begins on them."""
+
+
+def at_any_time(_devices: Sequence[Device]) -> None:
+    """An attempt may begin at any time."""
 
 
 class Farm(Protocol):
@@ -24,12 +31,13 @@ class Farm(Protocol):
         call replaces the one before. It is a forecast, not a promise."""
         ...
 
-    def render(self, order: RenderOrder, listen: Listen) -> Clip:
+    def render(self, order: RenderOrder, listen: Listen, begins: Begins = at_any_time) -> Clip:
         """Make one attempt at an order, on one device or on a group; block until it ends.
 
-        `listen` is called in this thread. From its first WRITING on, the device can render another order. Raises the
-        attempt's error; its `worth_retrying` says whether another attempt may succeed. The next attempt goes to another
-        device if there is one. Raises Stopped after `stop` or `close`.
+        `begins` is called once, in this thread, when the order has its devices. What it raises ends the attempt, and
+        the devices are free again. `listen` is called in the same thread. From its first WRITING on, the device can
+        render another order. Raises the attempt's error; its `worth_retrying` says whether another attempt may succeed.
+        The next attempt goes to another device if there is one. Raises Stopped after `stop` or `close`.
         """
         ...
 

@@ -22,6 +22,7 @@ from wan_render.errors import (
     WanRenderError,
 )
 from wan_render.farm.dispatch import Dispatch, Request
+from wan_render.farm.farm_contract import Begins, at_any_time
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.farm.held_devices import DeviceHold, HeldDevice, Model, model_of
 from wan_render.farm.locks.device_lock import DeviceLock
@@ -77,9 +78,9 @@ class LocalFarm:
             self._describe_use(orders)
             self._changed.notify_all()
 
-    def render(self, order: RenderOrder, listen: Listen) -> Clip:
+    def render(self, order: RenderOrder, listen: Listen, begins: Begins = at_any_time) -> Clip:
         """See Farm.render. Raises DiskError if its log cannot be written."""
-        with self._devices_for(order) as held_devices, self._attempt(order, held_devices) as attempt:
+        with self._devices_for(order) as held_devices, self._attempt(order, held_devices, begins) as attempt:
             self._watch.attempt_begins(order, [held.device.name for held in held_devices], attempt.log)
             try:
                 clip = attempt.render(self._heard(order, listen))
@@ -133,13 +134,14 @@ class LocalFarm:
     # One attempt
 
     @contextmanager
-    def _attempt(self, order: RenderOrder, held_devices: Sequence[HeldDevice]) -> Iterator[RunningAttempt]:
+    def _attempt(self, order: RenderOrder, those: Sequence[HeldDevice], begins: Begins) -> Iterator[RunningAttempt]:
         """One attempt on these devices. Each is free again when its part is done."""
-        holds = [DeviceHold(held) for held in held_devices]
+        holds = [DeviceHold(held) for held in those]
         try:
+            begins([held.device for held in those])
             log = new_log(order.store or self._store_root, order)
-            later = tuple(each for each in order.later if held_devices[0].device.name not in each.barred)
-            order = replace(order, later=later, tighter=self._tighter[_memory(order, held_devices[0])])
+            later = tuple(each for each in order.later if those[0].device.name not in each.barred)
+            order = replace(order, later=later, tighter=self._tighter[_memory(order, those[0])])
             attempt = RunningAttempt(self._context, order, holds, log)
         except BaseException:
             with self._changed:
@@ -149,7 +151,7 @@ class LocalFarm:
                     self._release()
                 self._changed.notify_all()
             raise
-        _log.info("%s take %d on %s, log %s", order.shot, order.number, _names(held_devices), log)
+        _log.info("%s take %d on %s, log %s", order.shot, order.number, _names(those), log)
         try:
             yield attempt
         finally:

@@ -7,17 +7,30 @@ order has ended. The terminal does so in a loop (`render_all`), the flow in a Pr
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from wan_render.errors import Stopped, WanRenderError
+from wan_render.farm.attempt_timing import AttemptTiming
 from wan_render.farm.attempts import Attempts, Verdict
-from wan_render.farm.farm_contract import Farm
-from wan_render.production.failures import Outcome, unmet_need
+from wan_render.farm.farm_contract import Begins, Farm
+from wan_render.farm.ordering.backlog import Backlog
+from wan_render.farm.ordering.estimates import KnownSeconds
+from wan_render.farm.ordering.policy import Policy
+from wan_render.farm.ordering.time_left import Deadline
+from wan_render.farm.run_terms import RunTerms
+from wan_render.production.failures import NotStarted, Outcome, unmet_need
 from wan_render.production.render_order import RenderOrder
-from wan_render.render_values import Phase, Progress
+from wan_render.render_values import Device, Phase, Progress
+
+MOST_THREADS = 4096
+"""The most orders that are given out at once: rendered, written, or being handled by the caller after that. Threads
+start when they are needed."""
+
+LOOK_SECONDS = 1.0
+"""How often a run with a deadline looks at the clock while nothing happens."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +62,13 @@ Tell = Callable[[Event], None]
 
 
 def render_all(
-    orders: Sequence[RenderOrder], farm: Farm, on_event: OnEvent = lambda *_: None, attempts: Attempts | None = None
+    orders: Sequence[RenderOrder], farm: Farm, on_event: OnEvent = lambda *_: None, terms: RunTerms | None = None
 ) -> Mapping[RenderOrder, Outcome]:
     """Render every order; return an outcome for each. Raises what Scheduler.run raises.
 
     `on_event` is called from several threads, but never by two at once. A take's events come in order.
     """
-    scheduler, telling = Scheduler(orders, farm, attempts), threading.Lock()
+    scheduler, telling = Scheduler(orders, farm, terms), threading.Lock()
 
     def finish(order: RenderOrder) -> None:
         def tell(event: Event) -> None:
@@ -70,20 +83,24 @@ def render_all(
 
 
 class Scheduler:
-    """The orders of one run and their outcomes. Thread-safe.
+    """The orders of one run, of one film or several, and their outcomes. Thread-safe.
 
     An order begins when the takes that it needs have ended and one of its devices is free. If several can begin, the
-    first one does. The next take is rendered while the last one is written. Orders for different devices do not wait
-    for each other.
+    policy chooses. The next take is rendered while the last one is written.
     """
 
-    def __init__(self, orders: Sequence[RenderOrder], farm: Farm, attempts: Attempts | None = None) -> None:
+    def __init__(self, orders: Sequence[RenderOrder], farm: Farm, terms: RunTerms | None = None) -> None:
         """orders: each after those that it needs. Any other take that it needs is in the store."""
-        self._farm, self._attempts = farm, attempts or Attempts()
-        self._not_begun = list(orders)
-        self._not_ended = {order.take.key: order for order in orders}
-        self._rendering: set[RenderOrder] = set()
+        self._farm, self._terms = farm, terms or RunTerms()
+        devices = farm.devices
+        estimates = self._terms.estimates or KnownSeconds(devices[0].kind)
+        names = tuple(device.name for device in devices)
+        self._backlog = Backlog(names, estimates, self._terms.policy, self._terms.deadline)
+        self._backlog.add(orders)
+        self._attempts: defaultdict[str, Attempts] = defaultdict(self._terms.attempts)
         self._outcomes: dict[RenderOrder, Outcome] = {}
+        self._finishing = 0
+        self._is_open, self._has_ended = self._terms.stays_open, False
         self._stopped_by: BaseException | None = None
         self._changed = threading.Condition()
 
@@ -93,6 +110,45 @@ class Scheduler:
         with self._changed:
             return dict(self._outcomes)
 
+    # What may change while it runs
+
+    def add(self, orders: Sequence[RenderOrder]) -> bool:
+        """Render these orders, too; each comes after those that it needs. False if the run has ended: then nothing is
+        added. While a `finish` is in flight, the run has not ended."""
+        with self._changed:
+            if self._has_ended or self._stopped_by is not None:
+                return False
+            self._backlog.add(orders)
+            self._tell_farm()
+            return True
+
+    def withdraw(self, orders: Collection[RenderOrder]) -> tuple[RenderOrder, ...]:
+        """Do not render these orders; returns those that had not begun. They get no outcome."""
+        with self._changed:
+            withdrawn = self._backlog.withdraw(orders)
+            self._tell_farm()
+            return withdrawn
+
+    def follow(self, policy: Policy) -> None:
+        """Choose by this policy from now on."""
+        with self._changed:
+            self._backlog.policy = policy
+            self._tell_farm()
+
+    def end_by(self, deadline: Deadline | None) -> None:
+        """The run has this deadline from now on."""
+        with self._changed:
+            self._backlog.deadline = deadline
+            self._tell_farm()
+
+    def close(self) -> None:
+        """End the run when every order has ended."""
+        with self._changed:
+            self._is_open = False
+            self._changed.notify_all()
+
+    # The run
+
     def run(self, finish: Callable[[RenderOrder], object]) -> None:
         """Call `finish` for every order, each in a thread; return when the last order has ended. Call it once.
 
@@ -100,8 +156,9 @@ class Scheduler:
         (from a signal handler) or in `finish`, stops the farm and is raised here after all threads have ended. So is
         Stopped if somebody else stops the farm.
         """
-        self._farm.expect(tuple(self._not_ended.values()))
-        with ThreadPoolExecutor(max(1, len(self._not_ended)), "renders") as threads:
+        with self._changed:
+            self._tell_farm()
+        with ThreadPoolExecutor(MOST_THREADS, "renders") as threads:
             try:
                 while (order := self._next()) is not None:
                     threads.submit(self._finish, order, finish)
@@ -117,53 +174,72 @@ class Scheduler:
         `tell` gets every event, in this thread. Raises Stopped after the farm was stopped.
         """
         with self._changed:
-            refusal = unmet_need(order, self._outcomes) or self._attempts.refusal(order)
-            number = self._attempts.number(order.take.key)
-        if refusal is not None:
-            return self._end(order, refusal, tell)
+            attempts = self._attempts[order.film]
+            known = self._backlog.settled.get(order) or unmet_need(order, self._outcomes) or attempts.refusal(order)
+            number, expected = attempts.number(order.take.key), self._backlog.seconds(order)
+            if known is None:
+                self._backlog.devices.begin(order)
+        if known is not None:
+            return self._end(order, known, tell)
         tell(Began(number))
+        timing = AttemptTiming()
         try:
-            clip = self._farm.render(order, self._heard(order, tell))
+            clip = self._farm.render(order, self._heard(order, timing, tell), self._begins(order, timing))
+        except _TooLateError:
+            return self._end(order, attempts.last_error(order.take.key) or NotStarted(expected), tell)
         except Stopped as cause:
             self._stop(cause)
             raise
         except WanRenderError as error:
             return self._fail(order, number, error, tell)
         with self._changed:
-            self._attempts.finished(order.take.key)
+            attempts.finished(order.take.key)
+            if (work := timing.finish(self._terms.clock.now().steady)) is not None:
+                self._backlog.observe(order, expected, work)
         return self._end(order, clip, tell)
 
     def _next(self) -> RenderOrder | None:
-        """The next order, which begins now. Waits until one can. None when all have ended or the run was stopped."""
+        """The next order, which begins now. Waits until one can. None when the run is over or was stopped."""
         with self._changed:
-            while self._not_ended and self._stopped_by is None:
-                if (order := self._first_that_can_begin()) is not None:
-                    self._not_begun.remove(order)
-                    self._rendering.add(order)
+            while self._stopped_by is None:
+                now = self._terms.clock.now()
+                if (order := self._backlog.next(now)) is not None:
+                    self._finishing += 1
                     return order
-                self._changed.wait()
+                deadline = self._backlog.deadline
+                is_open = self._is_open and (deadline is None or now.wall < deadline.until)
+                if not (self._backlog or self._finishing or is_open):
+                    self._has_ended = True
+                    return None
+                self._terms.clock.wait(self._changed, None if deadline is None else LOOK_SECONDS)
             return None
-
-    def _first_that_can_begin(self) -> RenderOrder | None:
-        rendering = Counter(order.barred for order in self._rendering)
-        busy = {order.barred for order in self._rendering if rendering[order.barred] >= self._devices(order)}
-        ready = (order for order in self._not_begun if self._not_ended.keys().isdisjoint(order.needs))
-        return next((order for order in ready if order.barred not in busy), None)
-
-    def _devices(self, order: RenderOrder) -> int:
-        """How many devices can render it, at least 1. If none can, it begins anyway, and the farm raises the error."""
-        return max(1, len(order.able(self._farm.devices)))
 
     def _finish(self, order: RenderOrder, finish: Callable[[RenderOrder], object]) -> None:
         try:
             finish(order)
-            if order.take.key in self._not_ended:
-                raise RuntimeError(f"{order.shot} take {order.number} was left without an outcome")
+            with self._changed:
+                if order in self._backlog:
+                    raise RuntimeError(f"{order.shot} take {order.number} was left without an outcome")
         except BaseException as cause:  # noqa: BLE001 - `run` raises it
             self._stop(cause)
+        finally:
+            with self._changed:
+                self._finishing -= 1
+                self._changed.notify_all()
 
-    def _heard(self, order: RenderOrder, tell: Tell) -> Callable[[Progress], None]:
+    def _begins(self, order: RenderOrder, timing: AttemptTiming) -> Begins:
+        def begins(devices: Sequence[Device]) -> None:
+            with self._changed:
+                timing.devices = len(devices)
+                names = [device.name for device in devices]
+                if not self._backlog.place(order, names, self._terms.clock.now()):
+                    raise _TooLateError
+
+        return begins
+
+    def _heard(self, order: RenderOrder, timing: AttemptTiming, tell: Tell) -> Callable[[Progress], None]:
         def heard(progress: Progress) -> None:
+            timing.hear(progress.phase, self._terms.clock.now().steady)
             if progress.phase is Phase.WRITING:
                 self._leave(order)
             tell(progress)
@@ -173,27 +249,37 @@ class Scheduler:
     def _leave(self, order: RenderOrder) -> None:
         """Its device is free for the next order."""
         with self._changed:
-            self._rendering.discard(order)
+            self._backlog.leave(order)
             self._changed.notify_all()
 
     def _fail(self, order: RenderOrder, number: int, error: WanRenderError, tell: Tell) -> AttemptFailed | Ended:
         with self._changed:
-            failed = AttemptFailed(number, error, self._attempts.failed(order.take.key, error))
+            failed = AttemptFailed(number, error, self._attempts[order.film].failed(order.take.key, error))
+            self._backlog.devices.fail(order)
         tell(failed)
         if failed.verdict is not Verdict.AGAIN:
             return self._end(order, error, tell)
-        if self._devices(order) > 1:  # it may wait for another device; the one on which it failed is free
+        if (
+            len(order.able(self._farm.devices)) > 1
+        ):  # it may wait for another device; the one on which it failed is free
             self._leave(order)
         return failed
 
     def _end(self, order: RenderOrder, outcome: Outcome, tell: Tell) -> Ended:
         tell(ended := Ended(outcome))
+        follow_up = self._terms.follow_up(order, outcome)
         with self._changed:
             self._outcomes[order] = outcome
-            del self._not_ended[order.take.key]
-            self._farm.expect(tuple(self._not_ended.values()))
-            self._leave(order)
+            self._backlog.withdraw(follow_up.withdraw)
+            self._backlog.add(follow_up.add)
+            self._backlog.end(order, outcome)
+            self._tell_farm()
         return ended
+
+    def _tell_farm(self) -> None:
+        """What is left has changed."""
+        self._farm.expect(self._backlog.orders)
+        self._changed.notify_all()
 
     def _stop(self, cause: BaseException) -> None:
         """Begin nothing more and give up what is being rendered. `run` raises the first cause."""
@@ -201,3 +287,7 @@ class Scheduler:
             self._stopped_by = self._stopped_by or cause
             self._changed.notify_all()
         self._farm.stop()
+
+
+class _TooLateError(Exception):
+    """There is no time left for an attempt."""

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from wan_render.errors import MachineError, Problem, RenderError, WanRenderError
 from wan_render.printable import one_line
 from wan_render.production.render_order import RenderOrder
 from wan_render.store import Clip
 
-Outcome = Clip | WanRenderError
+NOT_STARTED = "not started: the night ended"
+"""On the slate of a shot whose takes had no time."""
+
+
+@dataclass(frozen=True)
+class NotStarted:
+    """There was no time for a take before the night ended. It is no failure: the next night renders it.
+
+    seconds: how long it is expected to take on one device.
+    """
+
+    seconds: float
+
+
+Outcome = Clip | WanRenderError | NotStarted
 """The result of an order."""
 
 
 def failures(outcomes: Mapping[RenderOrder, Outcome]) -> Mapping[str, str]:
-    """Take key → reason, for `finish`."""
-    return {order.take.key: slate_reason(error) for order, error in _failed(outcomes).items()}
+    """Take key → reason, for `finish`: of takes that failed, and of those for which there was no time."""
+    reasons = {order.take.key: NOT_STARTED for order, each in outcomes.items() if isinstance(each, NotStarted)}
+    return reasons | {order.take.key: slate_reason(error) for order, error in _failed(outcomes).items()}
 
 
 def unmet_need(order: RenderOrder, outcomes: Mapping[RenderOrder, Outcome]) -> RenderError | None:

@@ -184,4 +184,5 @@ def _order(plan: FilmPlan, take: Take, wanted: _Wanted, backend: Backend) -> Ren
         gpus=plan.gpus.get(take.key),
         loras={lora.content: plan.loras[lora.content] for lora in take.loras if lora.content in plan.loras},
         remarks=plan.remarks.get(take.key, ()),
+        spare=wanted.spare,
     )

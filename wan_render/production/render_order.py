@@ -29,6 +29,7 @@ class RenderOrder:
              the group's other devices, by rank.
     remarks: what the plan says about this take; recorded in take.json.
     store:   root of the store that gets the take; None for that of the farm.
+    spare:   whether it is neither the take that the film shows nor a part of it. Such takes come last in a night.
     """
 
     take: Take
@@ -48,6 +49,7 @@ class RenderOrder:
     loras: Mapping[str, Path] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     store: Path | None = None
+    spare: bool = False
 
     @property
     def published(self) -> tuple[PublishedLora, ...]:

@@ -1,0 +1,276 @@
+"""The orders of a run that have not ended, and which of them begins next. One for the scheduler and for forecasts."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wan_render.farm.ordering.devices_in_use import DevicesInUse
+from wan_render.farm.ordering.estimates import Estimates
+from wan_render.farm.ordering.loaded import LoadedModel, Weights, loaded_by
+from wan_render.farm.ordering.policy import Moment, Policy
+from wan_render.farm.ordering.ready_orders import Alike, ReadyOrder, ReadyOrders
+from wan_render.farm.ordering.time_left import Deadline, Margins
+from wan_render.production.failures import NotStarted, Outcome
+from wan_render.production.render_order import RenderOrder
+from wan_render.store import Clip
+
+LATE_SECONDS = 5.0
+"""An order that was chosen in time may get its device this much later."""
+
+
+_Place = tuple[Path | None, str]
+"""The store of a take, and its key."""
+
+
+@dataclass(frozen=True)
+class Now:
+    """A moment on two clocks, in seconds. wall: since the epoch; it may jump. steady: for durations."""
+
+    wall: float
+    steady: float
+
+
+class Backlog:
+    """Orders that have not ended. It knows no threads and no farm: whoever drives it says what happens.
+
+    Two orders for the same take are rendered once; the second one gets the outcome of the first.
+    """
+
+    def __init__(
+        self, devices: Sequence[str], estimates: Estimates, policy: Policy, deadline: Deadline | None = None
+    ) -> None:
+        self.policy, self.deadline = policy, deadline
+        self.devices, self.margins = DevicesInUse(devices), Margins()
+        self._estimates = estimates
+        self._left: dict[RenderOrder, ReadyOrder] = {}
+        self._leading: dict[_Place, RenderOrder] = {}
+        self._twins: dict[_Place, list[RenderOrder]] = {}
+        self._needing: dict[_Place, list[RenderOrder]] = {}
+        self._places = 0
+        self._begun: set[RenderOrder] = set()
+        self._rendering: dict[RenderOrder, float] = {}
+        self._settled: dict[RenderOrder, Outcome | None] = {}
+        self._lost: dict[_Place, Outcome] = {}
+        self._to_give_out: deque[RenderOrder] = deque()
+        self._ready = ReadyOrders()
+        self._waiting_seconds: dict[Weights | None, float] = {}
+
+    # What is left
+
+    def add(self, orders: Sequence[RenderOrder]) -> None:
+        """Add orders, each after those that it needs. Any other take that they need is in the store."""
+        for order in orders:
+            self._places += 1
+            seconds = self._estimates.take(order)
+            self._left[order] = ReadyOrder(order, _alike(order), self._places, seconds, seconds)
+        self._index()
+
+    def withdraw(self, orders: Collection[RenderOrder]) -> tuple[RenderOrder, ...]:
+        """Remove orders that have not begun; returns them. They get no outcome."""
+        removed = tuple(order for order in orders if order in self._left and order not in self._begun)
+        for order in removed:
+            del self._left[order]
+        self._index()
+        return removed
+
+    @property
+    def orders(self) -> tuple[RenderOrder, ...]:
+        """All orders that have not ended, roughly in the order in which they will be rendered."""
+        precedence = self.policy.precedence
+        return tuple(sorted(self._left, key=lambda order: precedence(self._left[order])))
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+    def __contains__(self, order: RenderOrder) -> bool:
+        return order in self._left
+
+    def seconds(self, order: RenderOrder) -> float:
+        """The estimate for an order that has not ended."""
+        return self._left[order].seconds
+
+    # What happens
+
+    def next(self, now: Now) -> RenderOrder | None:
+        """The order that begins now; None if none can. If `settled` has it, it needs no device."""
+        self._give_up_what_is_late(now)
+        if self._to_give_out:
+            return self._to_give_out.popleft()
+        order = self.policy.choose(self._ready, self._moment(now)) if self._ready else None
+        if order is not None:
+            self._begin(order, now)
+        return order
+
+    @property
+    def settled(self) -> Mapping[RenderOrder, Outcome | None]:
+        """Orders that need no device: their outcome, or None if a take that they need has failed, or if no device can
+        render them."""
+        return self._settled
+
+    def place(self, order: RenderOrder, names: Sequence[str], now: Now) -> bool:
+        """The farm gives these devices to an order; whether there is still time for it."""
+        before = {device.name: device.loaded for device in self.devices.idle}
+        self.devices.place(order, names)
+        self._rendering[order] = now.steady
+        if self.deadline is None or order not in self._left:
+            return True
+        left = self._left[order]
+        loading = max((self._estimates.loading(order, before[name]) for name in names if name in before), default=0.0)
+        return left.seconds + loading <= self._room(left.alike, now) + LATE_SECONDS
+
+    def leave(self, order: RenderOrder) -> None:
+        """Its devices are free for the next order."""
+        self._rendering.pop(order, None)
+        self.devices.leave(order)
+
+    def end(self, order: RenderOrder, outcome: Outcome) -> None:
+        """An order has its outcome."""
+        self.leave(order)
+        if self._left.pop(order, None) is None:
+            return
+        self._begun.discard(order)
+        self._settled.pop(order, None)
+        key = _place(order)
+        if self._leading.get(key) is not order:
+            return
+        del self._leading[key]
+        for twin in self._twins.pop(key, ()):
+            self._settle(twin, outcome)
+        if not isinstance(outcome, Clip):
+            self._lost[key] = outcome
+        for needing in self._needing.pop(key, ()):
+            if self._is_leading(needing) and needing not in self._begun and self._is_ready(needing):
+                self._offer(needing)
+
+    def observe(self, order: RenderOrder, expected: float, actual: float) -> None:
+        """One device took `actual` seconds of work for an order."""
+        self.margins.observe(_weights(loaded_by(order)), expected, actual)
+
+    # Inside
+
+    def _begin(self, order: RenderOrder, now: Now) -> None:
+        self._ready.remove(order)
+        self._begun.add(order)
+        self._rendering[order] = now.steady
+        self.devices.begin(order)
+        weights = _weights(loaded_by(order))
+        self._waiting_seconds[weights] -= self._left[order].seconds
+
+    def _offer(self, order: RenderOrder) -> None:
+        """What an order needs has ended. It can begin, unless some of that is missing."""
+        left, lost = self._left[order], [self._lost[need] for need in _needs(order) if need in self._lost]
+        if not lost and not order.barred.issuperset(self.devices.names):
+            self._ready.add(left)
+        elif lost and all(isinstance(outcome, NotStarted) for outcome in lost):
+            self._settle(order, NotStarted(left.seconds))
+        else:
+            self._settle(order, None)
+
+    def _settle(self, order: RenderOrder, outcome: Outcome | None) -> None:
+        """It needs no device."""
+        weights = _weights(self._left[order].alike.loads)
+        if self._is_leading(order):
+            self._waiting_seconds[weights] -= self._left[order].seconds
+        self._settled[order] = outcome
+        self._begun.add(order)
+        self._to_give_out.append(order)
+
+    def _is_leading(self, order: RenderOrder) -> bool:
+        return self._leading.get(_place(order)) is order
+
+    def _is_ready(self, order: RenderOrder) -> bool:
+        return self._leading.keys().isdisjoint(_needs(order))
+
+    def _index(self) -> None:
+        """Work out anew who waits for whom. Orders come after those that they need."""
+        self._leading, self._twins, self._needing = {}, {}, {}
+        for order in self._left:
+            key = _place(order)
+            if self._leading.setdefault(key, order) is not order and order not in self._begun:
+                self._twins.setdefault(key, []).append(order)
+            for need in _needs(order):
+                self._needing.setdefault(need, []).append(order)
+        for order in reversed(self._left):
+            self._left[order] = self._seen_from_its_end(self._left[order])
+        self._ready, self._waiting_seconds = ReadyOrders(), {}
+        for order in tuple(self._leading.values()):
+            if order in self._begun:
+                continue
+            weights = _weights(self._left[order].alike.loads)
+            self._waiting_seconds[weights] = self._waiting_seconds.get(weights, 0.0) + self._left[order].seconds
+            if self._is_ready(order):
+                self._offer(order)
+
+    def _seen_from_its_end(self, left: ReadyOrder) -> ReadyOrder:
+        """With what waits for it: its critical path, and for which films it is needed."""
+        key = _place(left.order)
+        later = [self._left[order] for order in self._needing.get(key, ())]
+        same = [_alike(order) for order in (left.order, *self._twins.get(key, ()))]
+        alikes = [*same, *(each.alike for each in later)]
+        films = frozenset[str]().union(*(alike.films for alike in alikes))
+        alike = replace(left.alike, films=films, spare=all(alike.spare for alike in alikes))
+        return replace(left, alike=alike, tail=left.seconds + max((each.tail for each in later), default=0.0))
+
+    def _moment(self, now: Now) -> Moment:
+        """What the policy may consider."""
+        running = sum(max(0.0, self._left[order].seconds - (now.steady - since)) for order, since in self._running)
+        left = math.inf if self.deadline is None else self.deadline.until - now.wall
+        holders = [loaded.weights for loaded in self.devices.loaded if loaded is not None]
+
+        def pull(loads: LoadedModel | None) -> float:
+            weights = _weights(loads)
+            waiting = self._waiting_seconds.get(weights, 0.0)
+            return waiting / (1 + sum(each == weights for each in holders))
+
+        return Moment(
+            devices=self.devices.names,
+            rendering=tuple(self._rendering),
+            idle=tuple(self.devices.idle),
+            work_left=sum(self._waiting_seconds.values()) + running,
+            seconds_left=left,
+            room=lambda alike: self._room(alike, now),
+            loading=self._estimates.loading,
+            pull=pull,
+        )
+
+    @property
+    def _running(self) -> list[tuple[RenderOrder, float]]:
+        return [(order, since) for order, since in self._rendering.items() if order in self._left]
+
+    def _room(self, alike: Alike, now: Now) -> float:
+        """The longest estimate of an order that may begin now, in seconds."""
+        if self.deadline is None:
+            return math.inf
+        return self.margins.margin(_weights(alike.loads)).room(self.deadline.seconds_left(alike.films, now.wall))
+
+    def _give_up_what_is_late(self, now: Now) -> None:
+        """End the orders for which there is no time left, so that their films can be finished."""
+        if self.deadline is None:
+            return
+        for alike, kind in tuple(self._ready.kinds.items()):
+            order = kind.longest.order
+            loading = min(self._estimates.loading(order, loaded) for loaded in self.devices.loaded)
+            room = self._room(alike, now) - loading
+            while kind and (late := kind.longest).seconds > room:
+                self._ready.remove(late.order)
+                self._settle(late.order, NotStarted(late.seconds))
+
+
+def _place(order: RenderOrder) -> _Place:
+    return order.store, order.take.key
+
+
+def _needs(order: RenderOrder) -> list[_Place]:
+    return [(order.store, need) for need in order.needs]
+
+
+def _alike(order: RenderOrder) -> Alike:
+    return Alike(frozenset((order.film,)), order.spare, loaded_by(order), order.barred)
+
+
+def _weights(loads: LoadedModel | None) -> Weights | None:
+    return None if loads is None else loads.weights
