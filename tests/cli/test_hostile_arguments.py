@@ -33,6 +33,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("takes", "FILE", "VALUE", *PREVIEW),
     ("takes", "FILE", "1/010", "--circle", "VALUE"),
     ("takes", "FILE", "1/010", "--ng", "VALUE"),
+    ("qc", "VALUE"),
+    ("qc", "FILE", "--first", "VALUE"),
     ("prune", "FILE", "--keep", "VALUE"),
     ("open", "FILE", "--outputs", "VALUE"),
     ("models", "VALUE"),

@@ -40,7 +40,7 @@ def parser(typed: Sequence[str]) -> argparse.ArgumentParser:
     commands: Commands[argparse.ArgumentParser] = top.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Parser
     )
-    for add in (_new, _check, _plan, _render, _night, _takes, _prune, _open, _models, _doctor):
+    for add in (_new, _check, _plan, _render, _night, _takes, _qc, _prune, _open, _models, _doctor):
         add(commands)
     if not typed or typed[0] not in commands.choices:
         _add_registered(commands)
@@ -161,6 +161,13 @@ def _takes(commands: Commands[argparse.ArgumentParser]) -> None:
     choice = command.add_mutually_exclusive_group()
     choice.add_argument("--circle", metavar="N", help="the take that goes into the film: 2, or 2@7f3a91 to pin it")
     choice.add_argument("--ng", metavar="N", type=_count, help="refuse a take")
+
+
+def _qc(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = _with_json(_command(commands, "qc", "judge a video file as takes are judged"))
+    command.add_argument("clip", metavar="CLIP", type=Path, help="a video file of one shot")
+    command.add_argument("--first", metavar="PICTURE", type=Path, help="the keyframe that it should begin on")
+    command.add_argument("--last", metavar="PICTURE", type=Path, help="the keyframe that it should end on")
 
 
 def _prune(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -1,6 +1,7 @@
 """Video files: the only code that knows ffmpeg, PyAV and colour.
 
 clip          a take's frames as a lossless file, and back, by index
+any_video     the frames of any video file; nothing in it is trusted
 preview       a small copy of a clip that browsers play
 film_encode   a cut becomes film.mp4 in one encode
 raster        the film's frames, one at a time, before scaling
