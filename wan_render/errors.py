@@ -108,7 +108,8 @@ class FfmpegMissingError(FfmpegError):
 
 
 class FfmpegKilledError(FfmpegError):
-    """A signal ended ffmpeg, or the system was out of memory or processes to start it. A retry may succeed."""
+    """A signal or its watchdog ended ffmpeg, or the system was out of memory or processes to start it. A retry may
+    succeed."""
 
     worth_retrying = True
 

@@ -56,6 +56,7 @@ class MachineSettings(BaseSettings):
     locks:   a folder for the locks of devices without a device node (the CPU; GPUs in WSL), instead of
              ~/.local/state/wan-render/locks. All of a user's runs must share it.
     ffmpeg:  an ffmpeg program to use instead of the one that comes with imageio-ffmpeg.
+    patience: every time limit of a watchdog is multiplied by it. Raise it if slow weights or disks are taken for hung.
     """
 
     # An empty variable counts as unset: otherwise `WAN_RENDER_OUTPUTS=$NOTHING` would be the current folder.
@@ -72,6 +73,7 @@ class MachineSettings(BaseSettings):
     keep_latents: bool = False
     locks: Path | None = None
     ffmpeg: Path | None = None
+    patience: float = Field(1.0, gt=0, allow_inf_nan=False)
 
 
 def machine_settings() -> MachineSettings:
@@ -114,7 +116,14 @@ def _unknown() -> Iterator[Problem]:
 def _refused(field: str, value: object) -> Problem:
     setting = MachineSettings.model_fields[field]
     name = next(name for name in os.environ if name.upper() == f"{PREFIX}{field.upper()}")
-    # Any text may be a path, so only choices can be invalid.
+    if setting.annotation is float:
+        return Problem(
+            name,
+            f"invalid value {shown(str(value))}",
+            "a number above 0",
+            f"correct or unset it (default: {setting.default:g})",
+        )
+    # Any text may be a path, so only numbers and choices can be invalid.
     choices = TRUTHS if setting.annotation is bool else get_args(setting.annotation)
     default = f"write one of these, or unset it (default: {str(setting.default).lower()})"
     remedy = _did_you_mean(str(value), choices) or default

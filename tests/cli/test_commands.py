@@ -437,7 +437,7 @@ COMMANDS = [
 def test_every_command_reports_all_wrong_settings_at_once(
     wan_render: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    wrong = {"DEVICE": "cpu", "GROUPS": "al", "MEMORY_FIT": "Resident", "KEEP_LATENTS": "maybe"}
+    wrong = {"DEVICE": "cpu", "GROUPS": "al", "MEMORY_FIT": "Resident", "KEEP_LATENTS": "maybe", "PATIENCE": "0"}
     for name, value in wrong.items():
         monkeypatch.setenv(f"WAN_RENDER_{name}", value)
     done = wan_render(*command)
@@ -453,6 +453,7 @@ def test_every_command_reports_all_wrong_settings_at_once(
         "write one of these, or unset it (default: auto)",
         "WAN_RENDER_KEEP_LATENTS: invalid value 'maybe'; allowed: true, false, yes, no, on, off, 1, 0; "
         "write one of these, or unset it (default: false)",
+        "WAN_RENDER_PATIENCE: invalid value '0'; a number above 0; correct or unset it (default: 1)",
     ]
 
 

@@ -235,6 +235,12 @@ def _hang(_store: Path, listen: Listen) -> None:
     time.sleep(120)
 
 
+def _repeat(_store: Path, listen: Listen) -> None:
+    while True:
+        listen(Progress(Phase.STEP, 1, 50))
+        time.sleep(0.05)
+
+
 def _flood(_store: Path, listen: Listen) -> None:
     for step in range(FLOOD):
         listen(Progress(Phase.STEP, step, FLOOD))
@@ -292,6 +298,7 @@ ACTIONS: dict[str, Callable[[Path, Listen], object]] = {
     "exit": lambda _store, _listen: sys.exit(3),
     "memory": lambda _store, _listen: bytearray(1 << 60),
     "hang": _hang,
+    "repeat": _repeat,
     "flood": _flood,
     "chatter": _chatter,
     "signals": _signals,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from wan_render.errors import MachineError
 from wan_render.media.ahead import ahead
 
 
@@ -14,6 +15,22 @@ def test_items_come_in_order_and_the_thread_ends() -> None:
     with ahead(iter(range(100)), 4) as items:
         assert list(items) == list(range(100))
     assert threading.active_count() == threads
+
+
+def test_an_item_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAN_RENDER_PATIENCE", "0.0005")
+    is_enough = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        is_enough.wait(10)
+
+    with (
+        pytest.raises(MachineError, match=r"no progress for 0\.\d s while decoding \(limit 0.3 s\)"),
+        ahead(items(), 4) as coming,
+    ):
+        list(coming)
+    is_enough.set()
 
 
 def test_it_works_ahead_no_further_than_the_depth() -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from wan_render.errors import FfmpegError
+from tests.media.films import Shelf, cut_of, film
+from wan_render.cut import Event
+from wan_render.errors import FfmpegError, FfmpegKilledError
 from wan_render.media import ffmpeg
+from wan_render.media.ffmpeg import Ffmpeg
 
 
 def test_the_bundled_ffmpeg_has_everything_that_films_need() -> None:
@@ -63,6 +66,39 @@ def test_no_program_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imageio, "get_ffmpeg_exe", nothing)
     with pytest.raises(FfmpegError, match="ffmpeg: not found; reinstall imageio-ffmpeg"):
         ffmpeg.program()
+
+
+def stuck(folder: Path, when: str) -> str:
+    """An ffmpeg that hangs, once, when its arguments contain `when`."""
+    file = folder / "stuck.sh"
+    once = '[ -e "$0.done" ] || { touch "$0.done"; exec sleep 60; }'
+    file.write_text(f'#!/bin/sh\ncase "$*" in *{when}*) {once} ;; esac\nexec \'{ffmpeg.program()}\' "$@"\n')
+    file.chmod(0o755)
+    return str(file)
+
+
+def test_a_stuck_ffmpeg_is_ended_and_the_film_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its pipe takes in the first frames of this film: it is stuck at the end, and so is `finish`."""
+    shelf = Shelf(tmp_path)
+    cut = cut_of(Event("1/010", shelf.levels("a", [10, 20, 30]), 0, 3))
+    monkeypatch.setenv("WAN_RENDER_FFMPEG", stuck(tmp_path, "film.mp4"))
+    monkeypatch.setenv("WAN_RENDER_PATIENCE", "0.001")
+    assert film(cut, shelf).exists()
+    assert (tmp_path / "stuck.sh.done").exists()
+    assert "showed no progress for 0." in caplog.text
+    assert "while finishing the file (limit 0.2 s)" in caplog.text
+
+
+def test_an_ffmpeg_that_stops_reading_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAN_RENDER_FFMPEG", stuck(tmp_path, "pipe:0"))
+    monkeypatch.setenv("WAN_RENDER_PATIENCE", "0.001")
+    with (
+        pytest.raises(FfmpegKilledError, match=r"no progress for 0\.\d s while reading a frame"),
+        Ffmpeg(["-f", "rawvideo", "-i", "pipe:0"]) as process,
+    ):
+        process.write(bytes(1 << 20))
 
 
 def test_nothing_heavy_is_imported_before_it_is_used() -> None:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import partial
 from multiprocessing import get_context
@@ -17,9 +18,10 @@ import pytest
 
 from tests.store.values import A_TAKE, filled, provenance, take
 from tests.work import opened_files
-from wan_render.errors import DiskError, Problem, RenderError
+from wan_render.errors import DiskError, MachineError, Problem, RenderError
 from wan_render.keys import canonical
 from wan_render.store import Provenance, Store
+from wan_render.store.take_locks import at_most, locked
 from wan_render.take import Size
 
 SPAWN = get_context("spawn")
@@ -317,3 +319,16 @@ def _flip(file: Path) -> None:
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
+
+
+def test_a_lock_that_is_never_freed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAN_RENDER_PATIENCE", "0.0001")
+    notices: list[int] = []
+    waiting = at_most(3600.0, lambda: notices.append(1), "take 1234")
+    with (
+        locked(tmp_path / "lock", lambda: None),
+        ThreadPoolExecutor(1) as other,
+        pytest.raises(MachineError, match=r"take 1234: another run has been busy with it for 1\.\d s \(limit 0.4 s\)"),
+    ):
+        other.submit(locked(tmp_path / "lock", waiting).__enter__).result()
+    assert len(notices) == 2

@@ -12,10 +12,12 @@ from wan_render.settings import machine_settings
 
 @dataclass(frozen=True)
 class Stall:
-    """Seconds without an event after which a device process counts as stalled, by what it is doing.
+    """Seconds without progress after which a device process counts as stalled, by what it is doing. They are the least:
+    a take that is expected to take long gets more (see process/phase_watch.py), and WAN_RENDER_PATIENCE multiplies all.
 
     starting:  from the start of the process until it takes orders: Python's imports.
     beginning: from an order until its first event: the store is checked and the plates are fitted.
+    warm_step: a step after others of the same take.
     The others apply after an event of that phase. The limits are generous, so that no slow device is killed.
     """
 
@@ -25,6 +27,7 @@ class Stall:
     loading: float = 1800.0
     encoding: float = 900.0
     step: float = 600.0
+    warm_step: float = 60.0
     decoding: float = 900.0
     writing: float = 900.0
 

@@ -142,7 +142,8 @@ class RunningAttempt:
     def _attempt(self, rank: Rank, listen: Listen) -> Any:
         try:
             message = OrderMessage(rank.order, f"shot {rank.order.shot}", rank.log)
-            result = self._start(rank).attempt(message, listen, self._context.settings.stall)
+            process = self._start(rank)
+            result = process.attempt(message, listen, self._context.settings.stall, self._expected_seconds(rank))
         except BaseException as error:
             self._failed(rank, error)
             raise
@@ -151,6 +152,10 @@ class RunningAttempt:
                 self._release_helpers()
         self._over(rank)
         return result
+
+    def _expected_seconds(self, rank: Rank) -> float:
+        kind = rank.hold.held.device.kind
+        return 0.0 if rank.order.take.through else rank.order.backend.expected_seconds(rank.order.take, kind)
 
     def _start(self, rank: Rank) -> DeviceProcess:
         with self._context.changed:

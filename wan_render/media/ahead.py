@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
+
+from wan_render.errors import MachineError, Problem
+from wan_render.quiet_time import SLICE_SECONDS, QuietTime, overran, patience
 
 T = TypeVar("T")
 
 POLL_SECONDS = 0.1
 """How often a blocked producer checks whether it was stopped."""
+
+STALL_SECONDS = 600.0
+"""How long one item may take. A frame takes milliseconds, and a network drive may be away for minutes."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class _Producer(Generic[T]):
         self._items = items
         self._queue: Queue[T | _End] = Queue(depth)
         self._is_stopped = threading.Event()
+        self._is_stalled = False  # its thread is stuck in the system, and cannot be ended
         self._thread = threading.Thread(target=self._produce, name="decode-ahead", daemon=True)
         self._thread.start()
 
@@ -52,10 +59,19 @@ class _Producer(Generic[T]):
         return False
 
     def __iter__(self) -> Iterator[T]:
-        while not isinstance(item := self._queue.get(), _End):
+        while not isinstance(item := self._next(), _End):
             yield item
         if item.error is not None:
             raise item.error
+
+    def _next(self) -> T | _End:
+        quiet, limit = QuietTime(), patience(STALL_SECONDS)
+        while (seconds := quiet.seconds) <= limit:
+            with suppress(Empty):
+                return self._queue.get(timeout=min(SLICE_SECONDS, limit))
+        found = overran(seconds, "decoding", limit)
+        self._is_stalled = True
+        raise MachineError(Problem("the film's clips", found, remedy="check the disk or the network drive"))
 
     def stop(self) -> None:
         self._is_stopped.set()
@@ -64,14 +80,14 @@ class _Producer(Generic[T]):
                 self._queue.get_nowait()
             except Empty:
                 break
-        self._thread.join()
+        self._thread.join(POLL_SECONDS if self._is_stalled else None)
 
 
 @contextmanager
 def ahead(items: Iterator[T], depth: int) -> Iterator[Iterator[T]]:
     """`items`, produced in another thread, at most `depth` of them in advance. Their errors are raised in the consumer.
 
-    The thread has ended when the block ends.
+    The thread has ended when the block ends. Raises MachineError if the next item takes too long.
     """
     producer = _Producer(items, depth)
     try:

@@ -23,6 +23,8 @@ from wan_render.errors import (
     MachineError,
     Problem,
 )
+from wan_render.media.ffmpeg_watch import REPORT, FfmpegWatch
+from wan_render.media.oom_score import protect
 from wan_render.printable import logger
 from wan_render.settings import machine_settings
 
@@ -180,8 +182,9 @@ class Ffmpeg:
 
     def __init__(self, arguments: Sequence[str], folder: Path | None = None) -> None:
         """arguments: without the program's name. Relative paths in them are relative to `folder`."""
-        self._argv = [program(), *QUIET, *arguments]
+        self._argv = [program(), *QUIET, *REPORT, *arguments]
         self._process = _started(self._argv, folder)
+        self._watch = FfmpegWatch(self._reports, self._process.kill)
         self._gave_up = False
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         # A full stderr pipe (64 KiB) would block ffmpeg.
@@ -196,15 +199,18 @@ class Ffmpeg:
     def write(self, data: Any) -> None:
         """Write bytes-like data; blocks until ffmpeg has read it. Raises FfmpegError if the process has ended."""
         try:
-            self._input.write(data)
+            with self._watch.waiting("reading a frame"):
+                self._input.write(data)
         except OSError as error:
             raise self._failure() from error
 
     def finish(self) -> None:
         """Close its input and wait for it to succeed. Raises FfmpegError or DiskError."""
-        with suppress(OSError):  # if the process has ended, its exit code says why
-            self._input.close()
-        if self._process.wait() != 0:
+        with self._watch.waiting("finishing the file"):
+            with suppress(OSError):  # if the process has ended, its exit code says why
+                self._input.close()
+            code = self._process.wait()
+        if code != 0:
             raise self._failure()
 
     def __enter__(self) -> Self:
@@ -217,6 +223,7 @@ class Ffmpeg:
         with suppress(OSError):
             self._input.close()
         self._process.wait()
+        self._watch.close()
         self._drain.join()
         self._errors.close()
 
@@ -224,6 +231,11 @@ class Ffmpeg:
     def _input(self) -> IO[bytes]:
         assert self._process.stdin is not None  # noqa: S101 - made with a pipe
         return self._process.stdin
+
+    @property
+    def _reports(self) -> IO[bytes]:
+        assert self._process.stdout is not None  # noqa: S101 - made with a pipe
+        return self._process.stdout
 
     @property
     def _errors(self) -> IO[bytes]:
@@ -247,7 +259,7 @@ class Ffmpeg:
         code = self._ended()
         self._drain.join()
         printed = "\n".join(self._tail)
-        found = _killed(-code) if code < 0 else f"exited with code {code}"
+        found = self._watch.verdict or (_killed(-code) if code < 0 else f"exited with code {code}")
         if "No space left on device" in printed or "Disk quota exceeded" in printed:
             return DiskFullError(Problem("ffmpeg", f"{found}: the disk is full", "", f"free some space\n{printed}"))
         problem = Problem("ffmpeg", found, "", f"its last output:\n{printed}" if printed else "it printed nothing")
@@ -265,28 +277,11 @@ def _started(argv: Sequence[str], folder: Path | None) -> subprocess.Popen[bytes
             argv,
             cwd=folder,
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             process_group=0,
         )
     except OSError as error:
         raise _unstarted(argv[0], error) from error
-    _protect(process.pid)
+    protect(process.pid)
     return process
-
-
-_oom_score: int | None = None
-"""The oom_score_adj that every ffmpeg gets; None: that of this process."""
-
-
-def protect_from_our_oom_score(own: int) -> None:
-    """From now on every ffmpeg gets the oom_score_adj `own`, not that of this process, which is about to be raised.
-    Killing an ffmpeg frees almost no memory and loses its file."""
-    global _oom_score
-    _oom_score = own
-
-
-def _protect(pid: int) -> None:
-    if _oom_score is not None:
-        with suppress(OSError):  # Linux only, and not below the minimum that an administrator set
-            Path(f"/proc/{pid}/oom_score_adj").write_text(str(_oom_score), encoding="ascii")

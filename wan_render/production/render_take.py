@@ -20,9 +20,13 @@ from wan_render.production.warm_renderer import WarmRenderer
 from wan_render.render_values import Device, Frames, Listen, Phase, Pixels, Progress, TakeInputs
 from wan_render.settings import machine_settings
 from wan_render.store import CLIP, FIRST, LAST, PREVIEW, TOGETHER, Clip, Fill, Provenance, Store
+from wan_render.store.take_locks import at_most
 from wan_render.take import Take, short
 
 LOG = logger("wan_render.production")
+
+WAITING_SECONDS, WAITING_TIMES = 3600.0, 6.0
+"""How long a take waits for another run that renders it: an hour, or three attempts of twice the expected time."""
 
 
 def render_take(order: RenderOrder, warm: WarmRenderer, device: Device, store: Store, listen: Listen) -> Clip:
@@ -42,7 +46,7 @@ def begin_take(
     watch = Stopwatch(listen)
     with ExitStack() as held:
         held.enter_context(store.in_use())
-        held.enter_context(store.lock(order.take.key, lambda: watch(Progress(Phase.WAITING))))
+        held.enter_context(store.lock(order.take.key, _waiting(order, device, watch)))
         clip = store.verify(order.take.key)
         if clip is not None:
             _settle(order, store)
@@ -52,6 +56,13 @@ def begin_take(
         fill = _filling(order, warm, device, store, watch)
         watch(Progress(Phase.WRITING))
         return Unwritten(order, store, fill, store.hand_over(order.take.key), held.pop_all())
+
+
+def _waiting(order: RenderOrder, device: Device, watch: Stopwatch) -> Callable[[], None]:
+    """Called every second while another run renders the take."""
+    expected = 0.0 if order.take.through else order.backend.expected_seconds(order.take, device.kind)
+    seconds = max(WAITING_SECONDS, WAITING_TIMES * expected)
+    return at_most(seconds, lambda: watch(Progress(Phase.WAITING)), f"take {short(order.take.key)}")
 
 
 def assist_take(order: RenderOrder, warm: WarmRenderer, device: Device, listen: Listen) -> None:

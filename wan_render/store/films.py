@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 from wan_render.printable import logger, printable
 from wan_render.store.disk import disk_errors, file_digest, flush, flush_tree, write_whole
 from wan_render.store.record import FileFact
-from wan_render.store.take_locks import if_free, locked, once
+from wan_render.store.take_locks import at_most, if_free, locked, once
 
 LOG = logger("wan_render.store")
 
@@ -40,6 +40,9 @@ COUNTER = "versions.json"
 
 INDEX_LOCK = ".index"
 """No slug begins with a dot."""
+
+WAITING_SECONDS = 3600.0
+"""How long a film waits for another run that makes it. An hour of 4K film takes less to encode."""
 
 _VERSION = re.compile(r"v(\d{3,})")
 
@@ -146,8 +149,9 @@ class Films:
         )
 
     def lock(self, slug: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
-        """Hold the lock of one film. `waiting` is called once if another run is making it."""
-        return locked(self._lock_file(slug), once(waiting))
+        """Hold the lock of one film. `waiting` is called once if another run is making it. Raises MachineError if that
+        run makes it for too long."""
+        return locked(self._lock_file(slug), at_most(WAITING_SECONDS, once(waiting), f"the film {slug}"))
 
     def lock_index(self) -> AbstractContextManager[None]:
         """Hold the page that lists the films, for a moment: so the last one who writes it knows of all films."""

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from wan_render.errors import MachineError, Problem
+from wan_render.quiet_time import QuietTime, patience
 from wan_render.store.disk import disk_errors
 
 POLL_SECONDS = 0.1
@@ -64,6 +66,23 @@ def once(say: Callable[[], None]) -> Callable[[], None]:
             unsaid.pop()()
 
     return waiting
+
+
+def at_most(seconds: float, waiting: Callable[[], None], what: str) -> Callable[[], None]:
+    """A `waiting` that gives up: it raises MachineError after `seconds` times WAN_RENDER_PATIENCE. The other run may be
+    suspended, or on a machine that has lost its network. what: what is locked, in words."""
+    quiet: list[QuietTime] = []
+    limit = patience(seconds)
+
+    def impatient() -> None:
+        waiting()
+        if not quiet:
+            quiet.append(QuietTime())
+        if (waited := quiet[0].seconds) > limit:
+            found = f"another run has been busy with it for {waited:.1f} s (limit {limit:.1f} s)"
+            raise MachineError(Problem(what, found, remedy="see what that run does, then run the same command again"))
+
+    return impatient
 
 
 @contextmanager

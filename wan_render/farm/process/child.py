@@ -33,7 +33,7 @@ from wan_render.farm.process.channel import (
 )
 from wan_render.farm.process.order_handler import OrderHandler, Write, handler_named
 from wan_render.farm.process.writer import Writer
-from wan_render.media.ffmpeg import protect_from_our_oom_score
+from wan_render.media.oom_score import protect_from_our_oom_score
 from wan_render.printable import PrintableFormatter, printable
 from wan_render.store import Clip
 

@@ -34,11 +34,9 @@ from wan_render.farm.process.channel import (
     Start,
 )
 from wan_render.farm.process.inbox import Inbox, Message
+from wan_render.farm.process.phase_watch import PhaseWatch
 from wan_render.printable import logger
 from wan_render.render_values import Device, Listen
-
-_GRACE_SECONDS = 1.0
-"""A stalled process gets this much longer: if the farm itself was suspended (Ctrl-Z), it has events to read first."""
 
 _EXIT_SECONDS = 10.0
 
@@ -84,14 +82,15 @@ class DeviceProcess:
         """Whether it can take an order."""
         return not self._killed and not self._spent and self._process.poll() is None
 
-    def attempt(self, message: OrderMessage, listen: Listen, stall: Stall) -> Any:
-        """The result of one attempt. `listen` is called in this thread.
+    def attempt(self, message: OrderMessage, listen: Listen, stall: Stall, expected: float = 0.0) -> Any:
+        """The result of one attempt. `listen` is called in this thread. expected: seconds that the take is expected to
+        take; 0 if unknown.
 
         Raises the attempt's error, or LostProcessError if the process died or stalled.
         """
         with self._inbox_of(message) as inbox:
             try:
-                end = self._end(inbox, listen, stall)
+                end = self._end(inbox, listen, PhaseWatch(stall, expected, is_ready=self._ready))
             except BaseException:  # it died, it stalled, or `listen` raised
                 self._spent = True
                 raise
@@ -100,15 +99,14 @@ class DeviceProcess:
             raise end.error
         return end.result
 
-    def _end(self, inbox: Inbox, listen: Listen, stall: Stall) -> Done | Failed:
-        doing, limit = ("beginning", stall.beginning) if self._ready else ("starting", stall.starting)
+    def _end(self, inbox: Inbox, listen: Listen, watch: PhaseWatch) -> Done | Failed:
         while True:
-            match message := self._next(inbox, doing, limit):
+            match message := self._next(inbox, watch):
                 case ProgressMessage():
-                    doing, limit = message.progress.phase.value, stall.of(message.progress.phase)
+                    watch.hear(message.progress)
                     listen(message.progress)
                 case Ready():
-                    doing, limit = "beginning", stall.beginning
+                    watch.ready()
                 case Logged():
                     logger(message.logger).log(message.level, message.text)
                 case Done() | Failed():
@@ -189,11 +187,11 @@ class DeviceProcess:
         for inbox in inboxes:
             inbox.put(message)
 
-    def _next(self, inbox: Inbox, doing: str, limit: float) -> Message:
-        message = inbox.get(limit) or inbox.get(_GRACE_SECONDS)
-        if message is None:
-            raise self._failure(f"showed no progress for {limit:g} s while {doing}")
-        return message
+    def _next(self, inbox: Inbox, watch: PhaseWatch) -> Message:
+        while (seconds := watch.wait_seconds) > 0:
+            if (message := inbox.get(seconds)) is not None:
+                return message
+        raise self._failure(watch.overrun())
 
     def _death(self) -> LostProcessError:
         if self._killed:
