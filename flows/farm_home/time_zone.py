@@ -5,19 +5,13 @@ No prefect here.
 
 from __future__ import annotations
 
-import os
 import sys
-import zoneinfo
 from pathlib import Path
 
 from wan_render.errors import MachineError, Problem
+from wan_render.night.zones import ZONE_EXAMPLES, is_zone, machine_zone
 
 FILE = "zone"
-UTC = "UTC"
-LOCALTIME = Path("/etc/localtime")
-"""A link to the file of the machine's zone."""
-
-EXAMPLES = "such as Europe/Berlin, Asia/Shanghai or UTC"
 
 
 def farm_zone(home: Path, *, asks: bool) -> tuple[str, str]:
@@ -39,23 +33,6 @@ def has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def machine_zone() -> str:
-    """The name of this machine's zone, from TZ or the system; UTC if it has none."""
-    named = os.environ.get("TZ", "").lstrip(":")
-    if not named and LOCALTIME.is_symlink():
-        named = str(LOCALTIME.resolve()).partition("zoneinfo/")[2]
-    return named if is_zone(named) else UTC
-
-
-def is_zone(name: str) -> bool:
-    """Whether a name is one of the zones of the IANA database, as this machine has it."""
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return bool(name)
-
-
 def _kept(file: Path) -> str | None:
     try:
         name = file.read_text(encoding="utf-8").strip()
@@ -64,7 +41,7 @@ def _kept(file: Path) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         raise MachineError(Problem(str(file), f"cannot be read: {error}", remedy="remove it")) from error
     if not is_zone(name):
-        raise MachineError(Problem(str(file), f"{name!r} is no time zone", EXAMPLES, "correct it, or remove it"))
+        raise MachineError(Problem(str(file), f"{name!r} is no time zone", ZONE_EXAMPLES, "correct it, or remove it"))
     return name
 
 
@@ -75,4 +52,4 @@ def _ask(machine: str) -> str:
         name = sys.stdin.readline().strip() or machine
         if is_zone(name):
             return name
-        sys.stdout.write(f"{name!r} is no time zone; allowed are names {EXAMPLES}\n")
+        sys.stdout.write(f"{name!r} is no time zone; allowed are names {ZONE_EXAMPLES}\n")

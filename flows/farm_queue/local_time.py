@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime, time, timedelta
 
-from wan_render.errors import Problem, UsageError
-from wan_render.printable import shown
-
-_HOUR_MINUTE = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+from wan_render.night.night_hours import time_of_day
 
 
 def next_occurrence(text: str, now: datetime) -> datetime:
@@ -16,10 +12,7 @@ def next_occurrence(text: str, now: datetime) -> datetime:
 
     `now` has a time zone. Raises UsageError for what is no time.
     """
-    match = _HOUR_MINUTE.fullmatch(text)
-    if match is None:
-        raise UsageError(Problem("--at", f"invalid time {shown(text)}", "hours and minutes of the day, as 22:00"))
-    wanted = time(int(match[1]), int(match[2]))
+    wanted = time_of_day("--at", text)
     today = now.astimezone().date()
     moments = (moment for days in range(3) for moment in _moments(today + timedelta(days), wanted))
     return next(moment for moment in moments if moment > now)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.farm_home.time_zone import farm_zone, is_zone, machine_zone
+from flows.farm_home.time_zone import farm_zone
 from wan_render.errors import MachineError
+from wan_render.night.zones import is_zone, machine_zone
 
 
 def test_a_person_is_asked_once_and_again_after_a_wrong_answer(

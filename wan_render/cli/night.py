@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 
 from wan_render.cli.night_display import night_display
 from wan_render.night.night_hours import hours_of
@@ -22,8 +23,9 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.backend,
         arguments.draft,
     )
+    hours = hours_of(request.start, request.until, request.timezone, datetime.now(UTC))
     with night_display() as display:
-        book = Night(request, hours_of(request.start, request.until, request.timezone), display).hold()
+        book = Night(request, hours, display).hold()
     for line in summary(book.night, book.folder):
         print(line)
     return exit_code(book.night)

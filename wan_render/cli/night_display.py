@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from wan_render.cli.progress_bars import log_shown
@@ -142,11 +142,10 @@ class NightDisplay:
 
 
 def _window_text(window: NightHours) -> str:
-    start = f"from {window.start:%H:%M} " if window.start > datetime.now(window.zone) else ""
-    if window.until is None:
+    start = f"from {window.start:%H:%M} " if window.seconds_to_start(datetime.now(UTC)) > 0 else ""
+    if window.until is None or window.seconds is None:
         return f"{start}without an end".strip()
-    length = lasting((window.until - window.start).total_seconds())
-    return f"{start}until {window.until:%H:%M %Z} ({length})"
+    return f"{start}until {window.until:%H:%M %Z} ({lasting(window.seconds)})"
 
 
 def _priority(film: Candidate) -> str:

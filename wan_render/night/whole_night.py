@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -80,10 +80,10 @@ class Night:
         """Wait for the start. Returns whether there was anything to wait for. The clock is asked every time: it may be
         set, and a laptop may sleep."""
         waited = False
-        while (left := self.window.start - datetime.now(self.window.zone)) > timedelta():
+        while (left := self.window.seconds_to_start(datetime.now(UTC))) > 0:
             waited = True
-            self.show.countdown(left)
-            self.sleep(min(left.total_seconds(), COUNTDOWN_SECONDS))
+            self.show.countdown(timedelta(seconds=left))
+            self.sleep(min(left, COUNTDOWN_SECONDS))
         return waited
 
 
