@@ -85,11 +85,13 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
     with begin(plan, session.backend, store, only=shots, devices=devices, waiting=log.warning) as run:
         for warning in warnings_of(run):
             log.warning("%s", warning)
-        sentence = forecast(with_film_change(run), run.orders, devices, session.settings.groups)
+        settings, before = session.settings, with_film_change(run)
+        sentence = forecast(before, run.orders, devices, settings.groups, settings.gpu_hour_price)
         log.info("%s", sentence)
         if approval:
             wait_for_approval(run, sentence, (*film_warnings(plan, run.before), *run.confined))
-        with FilmProgress(run.orders, expected(run.before, run.orders, devices, session.settings.groups)) as progress:
+        timed = expected(run.before, run.orders, devices, settings.groups, settings.gpu_hour_price)
+        with FilmProgress(run.orders, timed) as progress:
             with LocalFarm(devices, store.root) as farm:
                 tasks = run_take_tasks(run, farm, progress.hear)
             version = _finishing(run, tasks, progress)

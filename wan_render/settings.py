@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from wan_render.errors import Problem, UsageError
+from wan_render.price import PRICE_FORM, Price
 from wan_render.printable import shown
 
 PREFIX = "WAN_RENDER_"
@@ -33,6 +34,10 @@ def _cache_folder() -> Path:
 
 def _data_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "wan-render"
+
+
+def _price(value: object) -> object:
+    return Price.read(value) if isinstance(value, str) else value
 
 
 class MachineSettings(BaseSettings):
@@ -57,6 +62,7 @@ class MachineSettings(BaseSettings):
              ~/.local/state/wan-render/locks. All of a user's runs must share it.
     ffmpeg:  an ffmpeg program to use instead of the one that comes with imageio-ffmpeg.
     patience: every time limit of a watchdog is multiplied by it. Raise it if slow weights or disks are taken for hung.
+    gpu_hour_price: what an hour of one GPU costs: `2.5`, or with a currency `2.50 EUR`. Estimates then name the price.
     """
 
     # An empty variable counts as unset: otherwise `WAN_RENDER_OUTPUTS=$NOTHING` would be the current folder.
@@ -74,6 +80,7 @@ class MachineSettings(BaseSettings):
     locks: Path | None = None
     ffmpeg: Path | None = None
     patience: float = Field(1.0, gt=0, allow_inf_nan=False)
+    gpu_hour_price: Annotated[Price | None, NoDecode, BeforeValidator(_price)] = None
 
 
 def machine_settings() -> MachineSettings:
@@ -123,7 +130,9 @@ def _refused(field: str, value: object) -> Problem:
             "a number above 0",
             f"correct or unset it (default: {setting.default:g})",
         )
-    # Any text may be a path, so only numbers and choices can be invalid.
+    if field == "gpu_hour_price":
+        return Problem(name, f"invalid value {shown(str(value))}", PRICE_FORM, "correct or unset it")
+    # Any text may be a path, so of the others only choices can be invalid.
     choices = TRUTHS if setting.annotation is bool else get_args(setting.annotation)
     default = f"write one of these, or unset it (default: {str(setting.default).lower()})"
     remedy = _did_you_mean(str(value), choices) or default

@@ -34,6 +34,7 @@ class FilmProgress:
     def __init__(self, orders: Sequence[RenderOrder], expected: Expected) -> None:
         self._takes, self._film = RunCountdown(orders, expected), Countdown(expected.film)
         self._orders, self._ended = len(orders), 0
+        self._cost = f"; {expected.cost} in all" if expected.cost else ""
         self._frames: tuple[int, int] | None = None
         self._began = time.monotonic()
         self._artifact: UUID | None = None
@@ -74,12 +75,14 @@ class FilmProgress:
         """The share of the time that has passed, from 0 to 1; what is done, and when the rest will be."""
         with self._changing:
             if self._frames is None:
-                left, what = self._takes.seconds, f"{self._ended} of {counted(self._orders, 'take')}"
+                what = f"{self._ended} of {counted(self._orders, 'take')}"
+                left, words = self._takes.seconds, self._takes.in_words
             else:
-                left, what = self._film.seconds, f"the film: frame {self._frames[0]} of {self._frames[1]}"
+                what = f"the film: frame {self._frames[0]} of {self._frames[1]}"
+                left, words = self._film.seconds, lasting(self._film.seconds)
         passed = time.monotonic() - self._began
         until = datetime.now().astimezone() + timedelta(seconds=left)
-        return passed / max(passed + left, 1e-9), f"{what}; about {lasting(left)} left, until {until:%a %H:%M}"
+        return passed / max(passed + left, 1e-9), f"{what}; about {words} left, until {until:%a %H:%M}{self._cost}"
 
     def _write_until_over(self) -> None:
         while not self._over.wait(SECONDS):

@@ -375,7 +375,7 @@ def test_a_plan_without_a_gpu_says_which_gpu_its_time_is_for(
     wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large(harbour)
-    assert to_render(wan_render("plan", harbour)).startswith(f"about 8 min {NO_GPU}")
+    assert to_render(wan_render("plan", harbour)).startswith(f"about 8 min (6 to 11 min, estimated) {NO_GPU}")
     assert to_render(wan_render("plan", harbour, "--backend", "animatic")).endswith(" on 1 device")
     monkeypatch.setenv("WAN_RENDER_DEVICES", "cpu")
     assert " days " in to_render(wan_render("plan", harbour)), "who asks for the CPU gets its time"
@@ -387,22 +387,40 @@ def test_a_plan_for_a_missing_device_has_a_warning(
 ) -> None:
     monkeypatch.setenv("WAN_RENDER_DEVICES", "cuda:0")
     done = wan_render("plan", large(harbour))
-    assert to_render(done) == "about 8 min on one NVIDIA H200 (no usable device is here)"
+    time = "about 8 min (6 to 11 min, estimated) on one NVIDIA H200 (no usable device is here)"
+    assert to_render(done) == f"{time}, 0.14 GPU-hours"
     assert "warning: WAN_RENDER_DEVICES: unknown device 'cuda:0'; allowed: auto, or some of cpu" in done.stdout
 
 
-@pytest.mark.parametrize(("groups", "time"), [("auto", "about 2 min"), ("asked", "about 4 min")])
+@pytest.mark.parametrize(
+    ("groups", "time"), [("auto", "2 min (estimated)"), ("asked", "4 min (3 to 6 min, estimated)")]
+)
 def test_a_plan_counts_the_gpus_and_the_groups_that_they_form(
     wan_render: Run, harbour: Path, smi: Smi, monkeypatch: pytest.MonkeyPatch, groups: str, time: str
 ) -> None:
     smi(listed(*["NVIDIA H200"] * 4))
     monkeypatch.setenv("WAN_RENDER_GROUPS", groups)
-    assert to_render(wan_render("plan", large(harbour))) == f"{time} on 4 devices"
+    assert to_render(wan_render("plan", large(harbour))) == f"about {time} on 4 devices, 0.14 GPU-hours"
 
 
 def test_a_plan_says_if_its_time_is_for_another_gpu(wan_render: Run, harbour: Path, smi: Smi) -> None:
     smi(listed("NVIDIA L40S"))
-    assert to_render(wan_render("plan", large(harbour))) == "about 8 min (estimated for NVIDIA H200) on 1 device"
+    time = "about 8 min (3 to 18 min, estimated for NVIDIA H200) on 1 device"
+    assert to_render(wan_render("plan", large(harbour))) == f"{time}, 0.14 GPU-hours"
+
+
+@pytest.mark.parametrize(("price", "named"), [("2.50 EUR", "0.34 EUR"), ("100", "13.74")])
+def test_a_plan_names_the_price_of_its_gpu_hours(
+    wan_render: Run, harbour: Path, smi: Smi, monkeypatch: pytest.MonkeyPatch, price: str, named: str
+) -> None:
+    smi(listed("NVIDIA H200"))
+    monkeypatch.setenv("WAN_RENDER_GPU_HOUR_PRICE", price)
+    assert to_render(wan_render("plan", large(harbour))).endswith(f" on 1 device, 0.14 GPU-hours, about {named}")
+    run = json.loads(wan_render("plan", harbour, "--json").stdout)["expected"]["run"]
+    amount, _, currency = named.partition(" ")
+    assert run["price"] == {"amount": amount, "currency": currency}
+    assert run["low_seconds"] < run["seconds"] < run["high_seconds"]
+    assert (run["devices"], run["is_guessed"], run["gpu_hours"]) == (1, True, 0.14)
 
 
 def test_a_pin_to_a_missing_clip_is_a_warning_of_plan_and_render(wan_render: Run, harbour: Path) -> None:
@@ -437,7 +455,14 @@ COMMANDS = [
 def test_every_command_reports_all_wrong_settings_at_once(
     wan_render: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    wrong = {"DEVICE": "cpu", "GROUPS": "al", "MEMORY_FIT": "Resident", "KEEP_LATENTS": "maybe", "PATIENCE": "0"}
+    wrong = {
+        "DEVICE": "cpu",
+        "GROUPS": "al",
+        "MEMORY_FIT": "Resident",
+        "KEEP_LATENTS": "maybe",
+        "PATIENCE": "0",
+        "GPU_HOUR_PRICE": "-2",
+    }
     for name, value in wrong.items():
         monkeypatch.setenv(f"WAN_RENDER_{name}", value)
     done = wan_render(*command)
@@ -454,6 +479,8 @@ def test_every_command_reports_all_wrong_settings_at_once(
         "WAN_RENDER_KEEP_LATENTS: invalid value 'maybe'; allowed: true, false, yes, no, on, off, 1, 0; "
         "write one of these, or unset it (default: false)",
         "WAN_RENDER_PATIENCE: invalid value '0'; a number above 0; correct or unset it (default: 1)",
+        "WAN_RENDER_GPU_HOUR_PRICE: invalid value '-2'; money per GPU and hour: 2.5, or with a currency 2.50 EUR; "
+        "correct or unset it",
     ]
 
 

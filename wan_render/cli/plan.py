@@ -14,7 +14,7 @@ from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, S
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
 from wan_render.production.film_warnings import lettering_warnings
 from wan_render.session.columns import aligned
-from wan_render.session.film_forecast import current_status, forecast_found
+from wan_render.session.film_forecast import current_status, forecast_found, run_json
 from wan_render.session.film_session import Session
 from wan_render.session.plan_devices import PlanDevices, plan_devices
 from wan_render.session.wording import counted
@@ -31,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     here = plan_devices(session)
     found = current_status(session, here)
     if arguments.json:
-        print(json.dumps(plan_json(plan, found, lettering_warnings(plan)), ensure_ascii=False, indent=2))
+        run = run_json(forecast_found(session, found, here))
+        print(json.dumps(plan_json(plan, found, lettering_warnings(plan), run), ensure_ascii=False, indent=2))
         return 0
     _print(session, plan, found, here)
     _print_notes(plan, shown=arguments.notes)

@@ -167,7 +167,7 @@ class _Lines:
                 self._say_of(order, f"started ({order.why})")
             case Progress() if now - self._last_line[key] >= LINE_SECONDS:
                 self._last_line[key] = now
-                self._say_of(order, f"{_where(event)}; about {lasting(self._left.seconds)} left in all")
+                self._say_of(order, f"{_where(event)}; about {self._left.in_words} left in all")
             case AttemptFailed():
                 self._say_of(order, _failure(event))
             case Ended(outcome) if not isinstance(outcome, WanRenderError):
@@ -199,7 +199,8 @@ def _bars() -> Iterator[Reporter]:
 
         def render(self, task: Task) -> Text:
             left: Countdown | RunCountdown = task.fields["left"]
-            return Text(f"{lasting(left.seconds)} left", style="progress.remaining")
+            words = left.in_words if isinstance(left, RunCountdown) else lasting(left.seconds)
+            return Text(f"{words} left", style="progress.remaining")
 
     columns = (
         TextColumn("{task.description}", markup=False),

@@ -49,10 +49,10 @@ def _film(session: Session, only: str | None) -> FilmVersion:
     ):
         for sentence in warnings_of(run):
             report.say(f"warning: {sentence}")
-        groups = session.settings.groups
+        groups, price = session.settings.groups, session.settings.gpu_hour_price
         before = with_film_change(run)
-        sentence = forecast(before, run.orders, devices, groups)
-        report.begin(run.orders, sentence, expected(before, run.orders, devices, groups))
+        sentence = forecast(before, run.orders, devices, groups, price)
+        report.begin(run.orders, sentence, expected(before, run.orders, devices, groups, price))
         with LocalFarm(devices, store.root) as farm:
             results = render_all(run.orders, farm, report.event)
         return finish(run, failures(results), progress=report.finishing, waiting=report.say)

@@ -126,8 +126,9 @@ class MeasuredTimes:
         )
 
     def _doubt(self) -> float:
+        """Without labels the times are for the device that the backend was measured on."""
         timed_on = self._backend.timed_on(self._kind)
-        is_here = set(self._labels) == {timed_on}
+        is_here = bool(timed_on) and set(self._labels) <= {timed_on}
         return GUESS_DOUBT if is_here else OTHER_DEVICE_DOUBT
 
     def _learnt(self, take: Take, devices: int) -> _Learnt | None:

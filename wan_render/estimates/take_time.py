@@ -64,13 +64,17 @@ class Spread:
         return seconds * exp(-width), seconds * exp(width)
 
 
+EXACT = Spread()
+"""Nothing may be off."""
+
+
 def spread(times: Iterable[TakeTime], devices: int = 1) -> Spread:
     """How far off the time of these takes may be on so many devices. Each device renders its share of them, and the
     independent errors of its takes partly cancel out."""
     known = tuple(times)
     total = sum(time.seconds for time in known)
     if not total:
-        return Spread()
+        return EXACT
     noise = sqrt(devices * sum((time.seconds * time.noise) ** 2 for time in known)) / total
     doubt = sum(time.seconds * time.doubt for time in known) / total
     largest = max((time.noise for time in known), default=0.0)

@@ -6,11 +6,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from wan_render.estimates import EXACT, Spread
+from wan_render.price import Price
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Phase, Progress
+from wan_render.session.wording import ranged
 
 _AFTER_STEPS = {Phase.DECODING: 0.95, Phase.WRITING: 0.98}
 """The share of a take that is done when these phases begin. The steps are before them. Only for progress bars."""
+
+
+LEAST_GPU_HOURS = 0.01
+"""Less is not worth a word."""
 
 
 @dataclass(frozen=True)
@@ -18,12 +25,34 @@ class Expected:
     """Estimated duration of a run, in seconds.
 
     takes: until the last take is rendered, on all devices. alone: of each take on one device, by key. film: for the
-    film after that.
+    film after that. spread: how far off `takes` may be. gpu_hours: of all GPUs; 0 if none renders. price: of these.
     """
 
     takes: float = 0.0
     alone: Mapping[str, float] = field(default_factory=dict)
     film: float = 0.0
+    spread: Spread = EXACT
+    gpu_hours: float = 0.0
+    price: Price | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Until the film is finished."""
+        return self.takes + self.film
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The quickest and the slowest of ten such runs, in seconds until the film is finished."""
+        low, high = self.spread.around(self.takes)
+        return low + self.film, high + self.film
+
+    @property
+    def cost(self) -> str:
+        """`9.8 GPU-hours, about 24.50 EUR`; "" without GPUs."""
+        if self.gpu_hours < LEAST_GPU_HOURS:
+            return ""
+        hours = f"{self.gpu_hours:.1f}" if self.gpu_hours >= 1 else f"{self.gpu_hours:.2f}"
+        return f"{hours} GPU-hours" + (f", about {self.price}" if self.price is not None else "")
 
 
 class Countdown:
@@ -46,6 +75,11 @@ class Countdown:
         self._share = min(share, 1.0)
 
     @property
+    def share(self) -> float:
+        """The share that is done, 0 to 1."""
+        return self._share
+
+    @property
     def seconds(self) -> float:
         """Seconds from now to the end."""
         elapsed = 0.0 if self._since is None else time.monotonic() - self._since
@@ -61,7 +95,7 @@ class RunCountdown:
         self._weights = {order.take.key: expected.alone.get(order.take.key) or usual for order in orders}
         self._shares = dict.fromkeys(self._weights, 0.0)
         self._takes = Countdown(expected.takes)
-        self._film = expected.film
+        self._film, self._spread = expected.film, expected.spread
         self.each = {key: Countdown(seconds) for key, seconds in self._weights.items()}
 
     def hear(self, order: RenderOrder, progress: Progress) -> None:
@@ -79,6 +113,13 @@ class RunCountdown:
     def seconds(self) -> float:
         """Seconds from now to the finished film."""
         return self._takes.seconds + self._film
+
+    @property
+    def in_words(self) -> str:
+        """`2 h 10 min (1 h 50 to 2 h 30)`. The range tightens as takes are finished: the pace of the rest is known."""
+        left = self._takes.seconds
+        low, high = self._spread.around(left, self._takes.share)
+        return ranged(left + self._film, low + self._film, high + self._film)
 
     def _reached(self, order: RenderOrder, share: float) -> None:
         key = order.take.key

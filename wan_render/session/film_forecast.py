@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from wan_render.backend_contract import Backend
 from wan_render.devices import hidden_gpus
@@ -16,8 +17,9 @@ from wan_render.production.order import orders
 from wan_render.production.render_order import RenderOrder
 from wan_render.production.run import Run
 from wan_render.production.unable_devices import confinements, unable_devices
+from wan_render.session.countdown import Expected
 from wan_render.session.film_session import Session
-from wan_render.session.forecast_text import amount, expected
+from wan_render.session.forecast_text import amount, expected, used_devices
 from wan_render.session.other_weights import other_weights
 from wan_render.session.plan_devices import PlanDevices, devices_to_time, plan_devices, time_on
 from wan_render.session.wording import gigabytes, lasting
@@ -27,12 +29,20 @@ from wan_render.store.disk import free_disk_bytes
 
 @dataclass(frozen=True)
 class FilmForecast:
-    """sentence: how much is to be rendered, how long it takes and what it needs on the disk. seconds: until the film is
-    finished. warnings: of the plan, the film and this machine."""
+    """sentence: how much is to be rendered, how long it takes, what it costs and what it needs on the disk. expected:
+    the same times as numbers. warnings: of the plan, the film and this machine. devices: how many render.
+    is_guessed: whether a take is among them that nothing on such devices is comparable to."""
 
     sentence: str
-    seconds: float
+    expected: Expected
     warnings: tuple[str, ...]
+    devices: int
+    is_guessed: bool
+
+    @property
+    def seconds(self) -> float:
+        """Until the film is finished."""
+        return self.expected.seconds
 
 
 def current_status(session: Session, here: PlanDevices) -> FilmStatus:
@@ -55,17 +65,43 @@ def forecast_found(
     """The same for a status that was found before."""
     unable = unable_devices(found.to_render, session.backend, here.devices)
     wanted = orders(session.plan, found, session.backend, only, unable)
-    timed = expected(found, wanted, devices_to_time(here, found, wanted), session.settings.groups)
+    settings = session.settings
+    devices = devices_to_time(here, found, wanted)
+    timed = expected(found, wanted, devices, settings.groups, settings.gpu_hour_price)
     warnings = _warnings(session, found, here, confinements(found.to_render, unable, here.devices))
-    return FilmForecast(_sentence(session, found, here, wanted), timed.takes + timed.film, tuple(map(str, warnings)))
+    return FilmForecast(
+        _sentence(session, found, here, wanted, timed),
+        timed,
+        tuple(map(str, warnings)),
+        len(used_devices(wanted, devices)) if wanted else 0,
+        any(found.times[order.take.key].is_guessed for order in wanted),
+    )
 
 
-def _sentence(session: Session, found: FilmStatus, here: PlanDevices, wanted: Sequence[RenderOrder]) -> str:
+def run_json(film: FilmForecast) -> dict[str, Any]:
+    """The expected time of a run as plain JSON values; docs/plan-json.md describes it."""
+    timed = film.expected
+    low, high = timed.range
+    price = timed.price
+    return {
+        "devices": film.devices,
+        "seconds": round(timed.seconds, 1),
+        "low_seconds": round(low, 1),
+        "high_seconds": round(high, 1),
+        "is_guessed": film.is_guessed,
+        "gpu_hours": round(timed.gpu_hours, 2),
+        "price": None if price is None else {"amount": str(price.amount), "currency": price.currency},
+    }
+
+
+def _sentence(
+    session: Session, found: FilmStatus, here: PlanDevices, wanted: Sequence[RenderOrder], timed: Expected
+) -> str:
     if wanted:
         takes = [order.take for order in wanted]
         space = gigabytes(expected_bytes(session.plan, takes, session.store))
         return (
-            f"{amount(found, takes)}, {time_on(session, here, found, wanted)}, "
+            f"{amount(found, takes)}, {time_on(session, here, found, wanted, timed)}, "
             f"then {lasting(found.film_seconds)} for the film, "
             f"{space} ({gigabytes(free_disk_bytes(session.store.root))} free)"
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
+from wan_render.estimates import spread
 from wan_render.farm.groups.expected_time import expected_seconds
+from wan_render.price import Price
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 from wan_render.session.countdown import Expected
-from wan_render.session.wording import counted, gigabytes, lasting
+from wan_render.session.wording import SHORTEST_WITH_RANGE, counted, gigabytes, lasting, ranged
 from wan_render.status import FilmStatus
 from wan_render.take import Take
 
@@ -20,8 +23,14 @@ def amount(found: FilmStatus, takes: Sequence[Take]) -> str:
     return counted(len(takes), "take") + (f" ({parts} of them parts of others)" if parts else "")
 
 
-def forecast(before: FilmStatus, orders: Sequence[RenderOrder], devices: Sequence[Device], groups: str) -> str:
-    """One sentence about a run: the number of takes, the expected time, and the disk space."""
+def forecast(
+    before: FilmStatus,
+    orders: Sequence[RenderOrder],
+    devices: Sequence[Device],
+    groups: str,
+    price: Price | None = None,
+) -> str:
+    """One sentence about a run: the number of takes, the expected time, what it costs, and the disk space."""
     if not orders:
         missing = [shot.id for shot in before.shots if any(take.clip is None for take in shot.takes)]
         takes = f"no take to render; missing: {', '.join(missing)}" if missing else "every take exists"
@@ -29,28 +38,54 @@ def forecast(before: FilmStatus, orders: Sequence[RenderOrder], devices: Sequenc
     of_all = f" ({len(before.to_render)} missing in all)" if len(before.to_render) != len(orders) else ""
     space = gigabytes(round(before.bytes * len(orders) / max(len(before.to_render), 1)))
     takes = amount(before, [order.take for order in orders])
-    time = expected_time(before, orders, devices, groups)
+    timed = expected(before, orders, devices, groups, price)
     used = used_devices(orders, devices)
     return (
-        f"{takes} to render on {counted(len(used), 'device')}{of_all}: {time}, "
+        f"{takes} to render on {counted(len(used), 'device')}{of_all}: "
+        f"{time_in_words(timed, before, orders, devices)}{_also(timed.cost)}, "
         f"then {lasting(before.film_seconds)} for the film, {space}"
     )
 
 
-def expected(before: FilmStatus, orders: Sequence[RenderOrder], devices: Sequence[Device], groups: str) -> Expected:
-    """The expected time of a run in seconds, for a countdown."""
+def expected(
+    before: FilmStatus,
+    orders: Sequence[RenderOrder],
+    devices: Sequence[Device],
+    groups: str,
+    price: Price | None = None,
+) -> Expected:
+    """The expected time of a run, with its range and its price. price: of an hour of a GPU."""
     alone = {key: time.seconds for key, time in before.times.items()}
-    takes = expected_seconds(orders, devices, groups, alone) if orders else 0.0
-    return Expected(takes, alone, before.film_seconds)
+    if not orders:
+        return Expected(0.0, alone, before.film_seconds)
+    loading = _loading_seconds(before, orders, len(devices))
+    takes = expected_seconds(orders, devices, groups, alone) + loading / len(devices)
+    times = [before.times[order.take.key] for order in orders]
+    hours = (sum(time.seconds for time in times) + loading) / 3600 if devices[0].kind == "cuda" else 0.0
+    cost = price.times(hours) if price is not None and hours else None
+    return Expected(takes, alone, before.film_seconds, spread(times, len(devices)), hours, cost)
 
 
-def expected_time(found: FilmStatus, orders: Sequence[RenderOrder], devices: Sequence[Device], groups: str) -> str:
-    """`about 12 min`. If the times were measured on another device: `about 12 min (estimated for NVIDIA H200)`."""
-    alone = {key: time.seconds for key, time in found.times.items()}
-    seconds = expected_seconds(orders, devices, groups, alone)
+def _loading_seconds(before: FilmStatus, orders: Sequence[RenderOrder], devices: int) -> float:
+    """Seconds that all devices together need to load the models: each loads each model once, if it gets a take."""
+    rendered = [order for order in orders if not order.take.through]
+    counts = Counter((order.take.model, order.take.sampling.profile_variant) for order in rendered)
+    loads = {
+        (order.take.model, order.take.sampling.profile_variant): before.times[order.take.key].loading
+        for order in rendered
+    }
+    return sum(min(devices, counts[model]) * seconds for model, seconds in loads.items())
+
+
+def time_in_words(timed: Expected, found: FilmStatus, orders: Sequence[RenderOrder], devices: Sequence[Device]) -> str:
+    """`about 12 min (10 to 15 min)`. If nothing was measured on such devices: `about 12 min (5 to 26 min, estimated for
+    NVIDIA H200)`."""
     timed_on = guessed_on(found, orders, devices[0].kind)
     is_another = bool(timed_on) and any(device.label != timed_on for device in used_devices(orders, devices))
-    return f"about {lasting(seconds)}" + (f" (estimated for {timed_on})" if is_another else "")
+    is_guessed = any(found.times[order.take.key].is_guessed for order in orders)
+    is_long = timed.takes >= SHORTEST_WITH_RANGE
+    remark = f"estimated for {timed_on}" if is_another else "estimated" if is_guessed and is_long else ""
+    return f"about {ranged(timed.takes, *timed.spread.around(timed.takes), remark)}"
 
 
 def used_devices(orders: Sequence[RenderOrder], devices: Sequence[Device]) -> tuple[Device, ...]:
@@ -63,3 +98,7 @@ def guessed_on(found: FilmStatus, orders: Sequence[RenderOrder], device_kind: st
     """The device that the times are from, if no similar take was measured here for some order; otherwise ""."""
     guessed = (order for order in orders if found.times[order.take.key].is_guessed)
     return next((order.backend.timed_on(device_kind) for order in guessed), "")
+
+
+def _also(words: str) -> str:
+    return f", {words}" if words else ""

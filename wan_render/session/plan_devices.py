@@ -9,8 +9,9 @@ from wan_render.devices import KIND_NAMES, planned_devices
 from wan_render.errors import MachineError, Problem, UsageError
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
+from wan_render.session.countdown import Expected
 from wan_render.session.film_session import Session
-from wan_render.session.forecast_text import expected_time, guessed_on, used_devices
+from wan_render.session.forecast_text import guessed_on, time_in_words, used_devices
 from wan_render.session.wording import counted, lasting
 from wan_render.status import FilmStatus, expected_times
 
@@ -36,15 +37,17 @@ def plan_devices(session: Session) -> PlanDevices:
     return PlanDevices(devices[0].kind if devices else best, devices)
 
 
-def time_on(session: Session, here: PlanDevices, found: FilmStatus, orders: Sequence[RenderOrder]) -> str:
-    """`about 12 min on 2 devices`; `about 12 min on one NVIDIA H200 (no NVIDIA GPU is here; …)`."""
-    groups = session.settings.groups
+def time_on(
+    session: Session, here: PlanDevices, found: FilmStatus, orders: Sequence[RenderOrder], timed: Expected
+) -> str:
+    """`about 12 min (10 to 15 min) on 2 devices, 0.4 GPU-hours`; `about 12 min on one NVIDIA H200 (no NVIDIA GPU is
+    here; …)`."""
+    words = time_in_words(timed, found, orders, devices_to_time(here, found, orders))
+    cost = f", {timed.cost}" if timed.cost else ""
     if here.devices:
-        used = used_devices(orders, here.devices)
-        return f"{expected_time(found, orders, here.devices, groups)} on {counted(len(used), 'device')}"
+        return f"{words} on {counted(len(used_devices(orders, here.devices)), 'device')}{cost}"
     (elsewhere,) = devices_to_time(here, found, orders)
-    time = expected_time(found, orders, (elsewhere,), groups)
-    return f"{time} on one {elsewhere.label} ({_why_elsewhere(session, here, found)})"
+    return f"{words} on one {elsewhere.label} ({_why_elsewhere(session, here, found)}){cost}"
 
 
 def devices_to_time(here: PlanDevices, found: FilmStatus, orders: Sequence[RenderOrder]) -> tuple[Device, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,16 +17,18 @@ FORM = 1
 """Goes up whenever something that a reader may rely on is renamed or removed, but not for additions."""
 
 
-def plan_json(plan: FilmPlan, status: FilmStatus, lettering: Sequence[Problem] = ()) -> dict[str, Any]:
+def plan_json(
+    plan: FilmPlan, status: FilmStatus, lettering: Sequence[Problem] = (), run: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """One object of plain JSON values. lettering: warnings about text that the font cannot draw, if a font was
-    asked."""
+    asked. run: the expected time on this machine's devices, if it is known."""
     frames = film_frames(plan)
     return {
         "version": FORM,
         "film": _film(plan),
         "frames": frames,
         "seconds": float(frames / plan.rate),
-        "expected": _expected(status),
+        "expected": _expected(status) | {"run": run},
         "warnings": [asdict(warning) for warning in (*plan.warnings, *lettering, *pin_warnings(status))],
         "notes": [asdict(note) for note in plan.notes],
         "loras": [_lora(lora) for lora in plan.applied_loras],
