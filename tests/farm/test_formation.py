@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.farm.orders import Grouping, grouped
-from wan_render.farm.groups.expected_time import expected_seconds
+from wan_render.farm.groups.expected_time import KnownTimes, expected_seconds
 from wan_render.farm.groups.formation import MARGIN, Coming, formation
 from wan_render.farm.groups.formation import simulated_end as expected_end
 from wan_render.farm.groups.simulation import SimulatedRun
@@ -236,21 +236,27 @@ def test_three_takes_on_two_devices_are_expected_by_the_farms_own_rules(
     groups: str, gpus: int | None, seconds: float
 ) -> None:
     orders = [grouped(str(shot), str(shot), gpus=gpus) for shot in range(3)]
-    assert expected_seconds(orders, H200[:2], groups, {}) == seconds
+    assert expected_seconds(orders, H200[:2], groups, KnownTimes({})) == seconds
 
 
 def test_unlike_devices_form_no_group_unasked() -> None:
     mixed = [H200[0], Device("cuda:1", "NVIDIA A100", 80)]
-    assert expected_seconds([grouped("a")], mixed, "auto", {}) == 600.0
-    assert expected_seconds([grouped("a")], H200[:2], "auto", {}) == 305.0
+    assert expected_seconds([grouped("a")], mixed, "auto", KnownTimes({})) == 600.0
+    assert expected_seconds([grouped("a")], H200[:2], "auto", KnownTimes({})) == 305.0
 
 
 def test_what_was_measured_counts_and_a_group_shares_it() -> None:
     order = grouped("a")
-    assert expected_seconds([order], H200[:1], "auto", {order.take.key: 900.0}) == 900.0
-    assert expected_seconds([order], H200[:2], "auto", {order.take.key: 900.0}) == 455.0
-    assert expected_seconds([order], H200, "auto", {order.take.key: 900.0}) == 230.0
+    assert expected_seconds([order], H200[:1], "auto", KnownTimes({order.take.key: 900.0})) == 900.0
+    assert expected_seconds([order], H200[:2], "auto", KnownTimes({order.take.key: 900.0})) == 455.0
+    assert expected_seconds([order], H200, "auto", KnownTimes({order.take.key: 900.0})) == 230.0
+
+
+def test_a_group_takes_what_groups_of_its_size_took() -> None:
+    order = grouped("a")
+    known = KnownTimes({order.take.key: 900.0}, {order.take.key: {2: 700.0}})
+    assert expected_seconds([order], H200[:2], "auto", known) == 705.0
 
 
 def test_a_farm_with_nothing_to_do_is_done() -> None:
-    assert expected_seconds([], H200, "auto", {}) == 0.0
+    assert expected_seconds([], H200, "auto", KnownTimes({})) == 0.0

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from wan_render.cli.progress_bars import log_shown
 from wan_render.errors import WanRenderError
-from wan_render.farm.groups.expected_time import expected_seconds
 from wan_render.farm.scheduler import AttemptFailed, Began, Ended, Event
 from wan_render.night.film_tonight import FilmTonight
 from wan_render.night.night_hours import NightHours
@@ -24,7 +23,8 @@ from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Progress
 from wan_render.session.columns import aligned
 from wan_render.session.countdown import Expected, RunCountdown
-from wan_render.session.wording import counted, lasting
+from wan_render.session.forecast_text import expected_run
+from wan_render.session.wording import counted, lasting, ranged
 from wan_render.settings import machine_settings
 
 if TYPE_CHECKING:  # rich is imported only for a terminal
@@ -90,17 +90,19 @@ class NightDisplay:
     def rendering(self, films: Sequence[FilmTonight], devices: Sequence[Device]) -> None:
         """How much is to be rendered."""
         orders = list({(order.store, order.take.key): order for film in films for order in film.orders}.values())
-        alone = {key: time.seconds for film in films for key, time in film.before.times.items()}
-        takes = expected_seconds(orders, devices, machine_settings().groups, alone) if orders else 0.0
+        times = {key: time for film in films for key, time in film.before.times.items()}
         last = max((film.finishing_seconds for film in films), default=0.0)
+        settings = machine_settings()
+        timed = expected_run(times, orders, devices, settings.groups, settings.gpu_hour_price, last)
         with self._lock:
             self._screen.remove(NIGHT_BAR)
-            self._left = RunCountdown(orders, Expected(takes, alone, last))
+            self._left = RunCountdown(orders, timed)
             self._total = len(orders)
             if orders:
                 self._screen.say(
                     f"rendering {counted(len(orders), 'take')} on {counted(len(devices), 'device')}: "
-                    f"about {lasting(takes)}, then {lasting(last)} for the last film"
+                    f"about {ranged(timed.takes, *timed.spread.around(timed.takes))}, "
+                    f"then {lasting(last)} for the last film{f'; {timed.cost}' if timed.cost else ''}"
                 )
                 self._night()
 
@@ -137,7 +139,7 @@ class NightDisplay:
             self._screen.say(f"{now:%H:%M} {film_line(film)}")
 
     def _night(self) -> None:
-        text = f"night, {lasting(self._left.seconds)} left" if self._total else "night"
+        text = f"night, {self._left.in_words} left" if self._total else "night"
         self._screen.bar(NIGHT_BAR, text, self._done, self._total)
 
 

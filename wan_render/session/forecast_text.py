@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from wan_render.estimates import spread
-from wan_render.farm.groups.expected_time import expected_seconds
+from wan_render.estimates import TakeTime, spread
+from wan_render.farm.groups.expected_time import KnownTimes, expected_seconds
 from wan_render.price import Price
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
@@ -55,24 +55,36 @@ def expected(
     price: Price | None = None,
 ) -> Expected:
     """The expected time of a run, with its range and its price. price: of an hour of a GPU."""
-    alone = {key: time.seconds for key, time in before.times.items()}
+    return expected_run(before.times, orders, devices, groups, price, before.film_seconds)
+
+
+def expected_run(
+    known_times: Mapping[str, TakeTime],
+    orders: Sequence[RenderOrder],
+    devices: Sequence[Device],
+    groups: str,
+    price: Price | None = None,
+    film: float = 0.0,
+) -> Expected:
+    """The same for orders of any films. known_times: of every order, by key. film: seconds for the last film."""
+    alone = {key: time.seconds for key, time in known_times.items()}
     if not orders:
-        return Expected(0.0, alone, before.film_seconds)
-    loading = _loading_seconds(before, orders, len(devices))
-    takes = expected_seconds(orders, devices, groups, alone) + loading / len(devices)
-    times = [before.times[order.take.key] for order in orders]
+        return Expected(0.0, alone, film)
+    loading = _loading_seconds(known_times, orders, len(devices))
+    known = KnownTimes(alone, {key: time.together for key, time in known_times.items()})
+    takes = expected_seconds(orders, devices, groups, known) + loading / len(devices)
+    times = [known_times[order.take.key] for order in orders]
     hours = (sum(time.seconds for time in times) + loading) / 3600 if devices[0].kind == "cuda" else 0.0
     cost = price.times(hours) if price is not None and hours else None
-    return Expected(takes, alone, before.film_seconds, spread(times, len(devices)), hours, cost)
+    return Expected(takes, alone, film, spread(times, len(devices)), hours, cost)
 
 
-def _loading_seconds(before: FilmStatus, orders: Sequence[RenderOrder], devices: int) -> float:
+def _loading_seconds(times: Mapping[str, TakeTime], orders: Sequence[RenderOrder], devices: int) -> float:
     """Seconds that all devices together need to load the models: each loads each model once, if it gets a take."""
     rendered = [order for order in orders if not order.take.through]
     counts = Counter((order.take.model, order.take.sampling.profile_variant) for order in rendered)
     loads = {
-        (order.take.model, order.take.sampling.profile_variant): before.times[order.take.key].loading
-        for order in rendered
+        (order.take.model, order.take.sampling.profile_variant): times[order.take.key].loading for order in rendered
     }
     return sum(min(devices, counts[model]) * seconds for model, seconds in loads.items())
 

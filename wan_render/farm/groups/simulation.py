@@ -30,6 +30,7 @@ class SimulatedRun:
 
     Times are the backend's estimates, scaled by measured / estimated time of the take that was rendered last. So only
     their ratios have to be right. alone: better known seconds of takes on one device, by key.
+    together: the same for groups, by key and number of devices.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class SimulatedRun:
         device_kind: str,
         clock: Callable[[], float] = time.monotonic,
         alone: Mapping[str, float] = MappingProxyType({}),
+        together: Mapping[str, Mapping[int, float]] = MappingProxyType({}),
     ) -> None:
-        self._kind, self._clock, self._alone = device_kind, clock, alone
+        self._kind, self._clock, self._alone, self._together = device_kind, clock, alone, together
         self._expected: dict[str, RenderOrder] = {}
         self._running: dict[str, _Running] = {}
         self._pace = 1.0
@@ -138,5 +140,7 @@ class SimulatedRun:
         alone = self._alone.get(order.take.key)
         if order.take.through:
             return alone or 0.0
+        if devices in (known := self._together.get(order.take.key, {})):
+            return known[devices]
         seconds = order.backend.expected_seconds(order.take, self._kind, devices)
         return seconds if alone is None else alone * seconds / order.backend.expected_seconds(order.take, self._kind)
