@@ -240,7 +240,7 @@ def test_a_device_that_was_kept_for_a_group_and_never_used_is_given_back(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
     """Three are kept for a group of four; the fourth fails, gets no more, and the group is one of two."""
-    farm = open_farm(*FOUR, handler=HANDLER, quarantine=1, stall=Stall(step=1.0))
+    farm = open_farm(*FOUR, handler=HANDLER, quarantine=1, stall=Stall(step=1.0, expected_times=0.0))
     failing = threads.submit(farm.render, grouped("hang on cuda:0", "1"), nobody)
     until(lambda: begun(tmp_path))
     grouping = threads.submit(farm.render, grouped("nothing", "2", gpus=4), nobody)
@@ -278,7 +278,7 @@ def test_a_rank_that_fails_costs_that_attempt_only_and_the_next_is_alone(
     action: str,
     rank: int,
 ) -> None:
-    stall = Stall(step=0.5) if action == "hang" else Stall()
+    stall = Stall(step=0.5, expected_times=0.0) if action == "hang" else Stall()
     farm = open_farm("cuda:0", "cuda:1", "cuda:2", handler=HANDLER, stall=stall)
     with released(tmp_path / "go"):
         other = threads.submit(farm.render, grouped("hold go", "1"), nobody)

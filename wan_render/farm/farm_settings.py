@@ -18,6 +18,8 @@ class Stall:
     starting:  from the start of the process until it takes orders: Python's imports.
     beginning: from an order until its first event: the store is checked and the plates are fitted.
     warm_step: a step after others of the same take.
+    expected_times: a step may take this many times as long as expected, if that is more. It is far more than estimates
+               err, and covers a GPU that another program uses.
     The others apply after an event of that phase. The limits are generous, so that no slow device is killed.
     """
 
@@ -28,6 +30,7 @@ class Stall:
     encoding: float = 900.0
     step: float = 600.0
     warm_step: float = 60.0
+    expected_times: float = 20.0
     decoding: float = 900.0
     writing: float = 900.0
 

@@ -6,10 +6,6 @@ from wan_render.farm.farm_settings import Stall
 from wan_render.quiet_time import SLICE_SECONDS, QuietTime, overran, patience
 from wan_render.render_values import Phase, Progress
 
-EXPECTED_TIMES = 20.0
-"""A step may take this many times as long as expected. It is far more than the estimates err (see
-session.forecast_text), and covers a GPU that another program uses."""
-
 TAKE_TIMES = 2.0
 """Any other phase may take this many times as long as the whole take is expected to take."""
 
@@ -84,4 +80,4 @@ class PhaseWatch:
             return max(least, TAKE_TIMES * self._expected)
         if progress.done > WARM_STEPS and self._slowest:
             return max(self._stall.warm_step, SLOWEST_TIMES * self._slowest)
-        return max(least, EXPECTED_TIMES * self._expected / max(progress.total, 1))
+        return max(least, self._stall.expected_times * self._expected / max(progress.total, 1))
