@@ -1,5 +1,5 @@
-"""What of a store is served: finished films with all that belongs to them, takes, logs, and the page that lists the
-films. Nothing else, nothing above or beside the store, and nothing that a symbolic link leads to.
+"""What of a store is served: finished films with all that belongs to them, takes, logs, the pages of nights, and the
+page that lists the films. Nothing else, nothing above or beside the store, and nothing that a symbolic link leads to.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from wan_render.night.night_record import NIGHT_PAGE, NIGHT_RECORD
 from wan_render.store import CLIP, FIRST, LAST, PAGE, PREVIEW, SIDECAR
 from wan_render.store.films import RECORD
 
@@ -30,6 +31,8 @@ _TYPES = {
 
 _VERSION = re.compile(r"v\d{3,}", re.ASCII)
 _KEY = re.compile(r"[0-9a-f]{64}")
+_NIGHT = re.compile(r"\d{4}-\d\d-\d\d(-\d+)?", re.ASCII)
+_OF_A_NIGHT = frozenset({NIGHT_PAGE, NIGHT_RECORD})
 _OF_A_TAKE = frozenset({CLIP, PREVIEW, FIRST, LAST, SIDECAR})
 
 _FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -80,6 +83,8 @@ def _is_served(root: int, names: tuple[str, ...]) -> bool:
     match names:
         case ("index.html",):
             return True
+        case ("nights", night, name):
+            return _NIGHT.fullmatch(night) is not None and name in _OF_A_NIGHT
         case ("logs", log):
             return log.endswith(".log")
         case ("takes", key, name):

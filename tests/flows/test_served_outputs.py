@@ -52,6 +52,10 @@ def store(tmp_path: Path) -> Path:
         root / "stages" / KEY / "x.json": b"{}",
         root / "logs" / "1-010-take1.log": b"<script>alert(1)</script>",
         root / "index.html": b"<p>films</p>",
+        root / "nights" / "2026-11-27-2" / "index.html": b"<p>night</p>",
+        root / "nights" / "2026-11-27-2" / "night.json": b"{}",
+        root / "nights" / "2026-11-27-2" / "unlisted.json": b"{}",
+        root / "nights" / "other" / "index.html": b"<p>no night</p>",
         tmp_path / "secret.json": b"{}",
     }
     for file, content in files.items():
@@ -73,6 +77,8 @@ SERVED = (
     f"takes/{KEY}/clip.mkv",
     f"takes/{KEY}/preview.mp4",
     "logs/1-010-take1.log",
+    "nights/2026-11-27-2/index.html",
+    "nights/2026-11-27-2/night.json",
 )
 REFUSED = (
     "",
@@ -99,6 +105,10 @@ REFUSED = (
     f"stages/{KEY}/x.json",
     "logs/",
     "logs/../index.html",
+    "nights/",
+    "nights/2026-11-27-2/",
+    "nights/2026-11-27-2/unlisted.json",
+    "nights/other/index.html",
     "wan-render-store.json",
 )
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from wan_render import __version__
 from wan_render.errors import DiskError, InputError, WanRenderError
 from wan_render.night.film_tonight import FilmTonight, Made
+from wan_render.night.morning_page import write_morning_page
 from wan_render.night.night_folder import write_night
 from wan_render.night.night_record import (
     AttemptEntry,
@@ -63,7 +64,7 @@ class NightBook:
         self._attempts: list[_Attempt] = []
         self._running: dict[str, _Attempt] = {}
         self._written = 0.0
-        self._was_warned = False
+        self._warned_of: set[str] = set()
         self._lock = threading.RLock()
 
     @property
@@ -183,18 +184,30 @@ class NightBook:
     # Writing
 
     def write(self) -> None:
-        """Write the record now."""
-        self._written = time.monotonic()
+        """Write the record and the page now."""
+        night = self._write_record()
         try:
-            write_night(self.folder, self.night)
+            write_morning_page(self.folder, night)
+        except Exception as error:  # noqa: BLE001 - films matter more than their page, whatever is wrong with it
+            self._warn("page", error)
+
+    def _write_record(self) -> NightRecord:
+        self._written, night = time.monotonic(), self.night
+        try:
+            write_night(self.folder, night)
         except DiskError as error:
-            if not self._was_warned:
-                self._was_warned = True
-                _log.warning("the record of the night cannot be written: %s", error)
+            self._warn("record", error)
+        return night
 
     def _write_soon(self) -> None:
         if time.monotonic() - self._written >= WRITE_SECONDS:
-            self.write()
+            self._write_record()
+
+    def _warn(self, what: str, error: Exception) -> None:
+        if what not in self._warned_of:
+            self._warned_of.add(what)
+            _log.warning("the %s of the night cannot be written: %s", what, _in_words(error))
+            _log.info("why it cannot be", exc_info=error)
 
     # Entries
 

@@ -6,8 +6,9 @@ from datetime import date
 from itertools import count
 from pathlib import Path
 
-from wan_render.night.night_record import NIGHT_RECORD, NIGHTS, NightRecord
+from wan_render.night.night_record import NIGHT_RECORD, NightRecord
 from wan_render.store.disk import disk_errors, write_whole
+from wan_render.store.outputs import NIGHTS
 
 
 def new_night_folder(outputs: Path, day: date) -> Path:

@@ -18,9 +18,6 @@ from pydantic import TypeAdapter
 
 from wan_render.printable import printable
 
-NIGHTS = "nights"
-"""The folder of all nights in an outputs folder."""
-
 NIGHT_RECORD, NIGHT_PAGE = "night.json", "index.html"
 """Files in a night's folder: its record, and the page that is made from it."""
 

@@ -21,14 +21,12 @@ _ORDER = (
 
 def summary(night: NightRecord, folder: Path) -> Iterator[str]:
     """At most five lines: how the films ended, what was rendered, what is left and how to go on, and the page."""
-    yield f"night: {_films(night)}"
+    yield f"night: {films_in_words(night)}"
     rendered = sum(film.rendered for film in night.films)
     price = f", {night.money}" if night.money else ""
     yield f"rendered: {counted(rendered, 'take')} in {hours(night.gpu_hours)} of devices{price}"
-    if left := [film for film in night.films if film.takes > film.rendered]:
-        takes = sum(film.takes - film.rendered for film in left)
-        names = ", ".join(film.slug for film in left)
-        yield f"left: {counted(takes, 'take')} of {names}, about {hours(night.hours_left)} of devices"
+    if left := left_in_words(night):
+        yield f"left: {left}"
     if night.count(FilmState.DONE, FilmState.UNCHANGED) < len(night.films):
         yield f"to go on: {night.command}"
     page = folder / NIGHT_PAGE
@@ -62,6 +60,15 @@ def _missing(film: FilmEntry) -> str:
     return "; ".join(said)
 
 
-def _films(night: NightRecord) -> str:
+def left_in_words(night: NightRecord) -> str:
+    """`3 takes of rain, harbour, about 2 h 10 min of devices`; "" if nothing is left."""
+    left = [film for film in night.films if film.takes > film.rendered]
+    takes = sum(film.takes - film.rendered for film in left)
+    names = ", ".join(film.slug for film in left)
+    return f"{counted(takes, 'take')} of {names}, about {hours(night.hours_left)} of devices" if left else ""
+
+
+def films_in_words(night: NightRecord) -> str:
+    """`5 films: 3 done, 1 partial, 1 broken`."""
     counts = [(night.count(state), state) for state in _ORDER]
     return f"{counted(len(night.films), 'film')}: " + ", ".join(f"{count} {state}" for count, state in counts if count)

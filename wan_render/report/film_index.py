@@ -1,4 +1,5 @@
-"""The page that lists all films of a store, the newest first. It has no script, and works from disk and served."""
+"""The page that lists all films of a store, the newest first, and its nights. It has no script, and works from disk and
+served."""
 
 from __future__ import annotations
 
@@ -12,7 +13,13 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from wan_render.report.page_template import page_template, with_letters
-from wan_render.store import FilmRecord, FilmVersion, Store, read_film
+from wan_render.store import PAGE, FilmRecord, FilmVersion, Store, read_film
+from wan_render.store.outputs import NIGHTS
+
+LISTED_NIGHTS = 14
+"""Two weeks are in one line of the page."""
+
+_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,16 @@ class IndexedFilm:
 def film_index(store: Store) -> str:
     """The page, as HTML."""
     films = sorted(_films(store), key=lambda each: each.record.made, reverse=True)
-    style = Markup(Path(__file__).with_name("film_index.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
-    return with_letters(page_template("film_index.html").render(films=films, style=style))
+    style = Markup((_HERE / "film_index.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    return with_letters(
+        page_template(_HERE / "film_index.html").render(films=films, nights=_nights(store), style=style)
+    )
+
+
+def _nights(store: Store) -> list[str]:
+    """The names of the newest nights that have a page, the newest first."""
+    names = sorted((page.parent.name for page in (store.root / NIGHTS).glob(f"*/{PAGE}")), reverse=True)
+    return names[:LISTED_NIGHTS]
 
 
 def _films(store: Store) -> Iterator[IndexedFilm]:

@@ -73,7 +73,7 @@ def write_page(review: Review, material: Material, sheets: tuple[str, ...], targ
     numbered = enumerate(zip(review.shots, material.shots, strict=True), 1)
     shots = [view(shot, number, of) for number, (shot, of) in numbered]
     script = page_script()
-    html = page_template("page.html").render(
+    html = page_template(_HERE / "page.html").render(
         review=review,
         video=quote(review.video.name),
         picture=material.picture,

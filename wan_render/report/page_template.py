@@ -16,12 +16,12 @@ _LAST_COMMON = 0x2E7F
 """Every machine has fonts for Unicode's alphabets and signs up to here. East Asian characters begin after it."""
 
 
-def page_template(name: str) -> Template:
-    """The template in a file of this folder."""
+def page_template(file: Path) -> Template:
+    """The template in a file."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_shown)
     environment.filters.update(timecode=timecode, screen_time=screen_time, clock=clock)
     # The template's indentation is removed: it would be a third of a page's size.
-    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+    lines = file.read_text(encoding="utf-8").splitlines()
     return environment.from_string("\n".join(line.lstrip() for line in lines))
 
 

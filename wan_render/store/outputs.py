@@ -25,6 +25,7 @@ from wan_render.printable import path_name, shortened
 from wan_render.store.disk import write_whole
 
 OUTPUTS = "outputs"
+NIGHTS = "nights"
 """The name of a store that was not named by the user."""
 
 MARKER = "wan-render-store.json"
