@@ -212,7 +212,7 @@ def test_a_pin_that_keeps_something_and_a_shot_of_no_takes_are_no_warning(store:
 
 def test_a_circled_take_that_was_never_rendered_says_so(store: Store) -> None:
     words = "take 99 is circled and does not exist yet: it will be rendered"
-    content = Rendered((PlannedTake(1, A_TAKE), PlannedTake(99, take(99))), 99)
+    content = Rendered((PlannedTake(1, A_TAKE), PlannedTake(99, take(99))), 99, circled=99)
     assert one(content, store) == (State.MISSING, f"first take; {words}")
     render(store, "1/010", 1, A_TAKE)
     assert one(content, store) == (State.STALE, words)

@@ -582,7 +582,6 @@ def test_decorations_are_a_warning_each_once(plan: Plan, studio: Path) -> None:
     (studio / "water.wav").write_bytes(b"x")
     text = """version: 1
 film: {rate: 24}
-defaults: {qc: {retakes: 2}}
 keyframes: keyframes/
 scenes:
   - sound: water.wav
@@ -593,7 +592,7 @@ audio: {music: water.wav, narration: water.wav}
 """
     film = plan(text)
     later = [str(problem) for problem in film.warnings if "not available in this version" in str(problem)]
-    for what in ("music", "narration", "sound", "subtitle:", "qc", "24 frames per second"):
+    for what in ("music", "narration", "sound", "subtitle:", "24 frames per second"):
         assert sum(what in line for line in later) == 1, (what, later)
     assert film.rate == 16
 

@@ -23,7 +23,7 @@ from wan_render.production.black import BLACK, BLACK_THROUGHOUT, MADE_FROM_BLACK
 from wan_render.render_values import ALONE as NOTHING
 from wan_render.render_values import Device, Frames, Group, Listen, Pixels, TakeInputs, Workspace
 from wan_render.status import State, status
-from wan_render.store import CLIP, FIRST, Store
+from wan_render.store import CLIP, FIRST, Filled, Store
 from wan_render.take import FramePlate, Plate, Take
 
 
@@ -120,15 +120,15 @@ def kept_by_an_earlier_version(store: Store, take: Take, shown: Frames, first: i
     from tests.store.values import provenance
     from wan_render.production.render_take import write_picture
 
-    def fill(folder: Path) -> object:
+    def fill(folder: Path) -> Filled:
         write_clip(folder / CLIP, shown)
         (folder / "preview.mp4").write_bytes(b"preview")
         if first is not None:
             write_picture(folder / FIRST, plate(first))
-        return provenance()
+        return Filled(provenance())
 
     store.prepare()
-    clip = store.publish(take, fill)  # type: ignore[arg-type]  # a Provenance
+    clip = store.publish(take, fill)
     record = json.loads(clip.sidecar.read_text())
     del record["provenance"]["frames_checked"]
     clip.sidecar.write_text(json.dumps(record))

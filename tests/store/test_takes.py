@@ -20,7 +20,7 @@ from tests.store.values import A_TAKE, filled, provenance, take
 from tests.work import opened_files
 from wan_render.errors import DiskError, MachineError, Problem, RenderError
 from wan_render.keys import canonical
-from wan_render.store import Provenance, Store
+from wan_render.store import Filled, Store
 from wan_render.store.take_locks import at_most, locked
 from wan_render.take import Size
 
@@ -167,7 +167,7 @@ def test_an_edited_record_is_damage(store: Store) -> None:
 
 
 def test_a_failure_while_a_take_is_written_leaves_nothing(store: Store) -> None:
-    def fail(folder: Path) -> Provenance:
+    def fail(folder: Path) -> Filled:
         (folder / "clip.mkv").write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
@@ -200,11 +200,11 @@ def test_a_take_is_found_by_reading_its_record_alone(store: Store) -> None:
 
 
 def _hold_while_publishing(root: Path, inside: Event) -> None:
-    def fill(folder: Path) -> Provenance:
+    def fill(folder: Path) -> Filled:
         (folder / "clip.mkv").write_bytes(b"half")
         inside.set()
         time.sleep(60)
-        return provenance()
+        return Filled(provenance())
 
     Store(root).publish(A_TAKE, fill)
 
@@ -303,7 +303,7 @@ def test_two_threads_do_not_share_a_lock(store: Store) -> None:
 
 
 def test_an_error_of_the_fill_passes_as_it_is(store: Store) -> None:
-    def fail(_: Path) -> Provenance:
+    def fail(_: Path) -> Filled:
         raise RenderError(Problem("take", "broken"))
 
     with pytest.raises(RenderError, match="broken"):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from wan_render.store import CLIP, PREVIEW, Provenance
+from wan_render.store import CLIP, PREVIEW, Filled, Provenance
 from wan_render.take import Sampling, Size, Take
 
 A_TAKE = Take(
@@ -45,12 +45,12 @@ def provenance(*, film: str = "river", shot: str = "1/010", seconds: Mapping[str
     )
 
 
-def filled(content: bytes = b"frames", made: Provenance | None = None) -> Callable[[Path], Provenance]:
+def filled(content: bytes = b"frames", made: Provenance | None = None) -> Callable[[Path], Filled]:
     """A fill that writes these bytes as the clip."""
 
-    def fill(folder: Path) -> Provenance:
+    def fill(folder: Path) -> Filled:
         (folder / CLIP).write_bytes(content)
         (folder / PREVIEW).write_bytes(b"preview")
-        return made or provenance()
+        return Filled(made or provenance())
 
     return fill

@@ -139,7 +139,7 @@ KNOWN = {
         "priority",
     ),
     *("raster", "deliver", "rate", "fade_in", "film", "look", "defaults", "keyframes", "titles", "audio", "music"),
-    *("image", "focus", "gain", "file", "path", "scale", "retakes"),
+    *("image", "focus", "gain", "file", "path", "scale", "retakes", "check"),
 }
 
 

@@ -94,6 +94,7 @@ def test_much_is_in_its_reach() -> None:
         "transition: ~", "render: {seed: 0}", "render: {flf2v: {guidance: 5, shift: 1e1}}",
         "render: {flf2v: {guidance: [5, 4.5]}}", "render: {negative: NONE}", "render: {profile: Draft}",
         "render: {gpus: 2}", "render: {gpus: Auto}",
+        "qc: {retakes: 2}", "qc: {check: OFF}", "qc: {retakes: 0, check: on}",
         "sound: audio/water.wav",
         "sound: {file: audio/water.wav, gain: -18}", "sound: {file: audio/water.wav, gain: -18 db}",
         "sound: {file: audio/water.wav, at: -1s}", "sound: [audio/water.wav]", "subtitle: 5",

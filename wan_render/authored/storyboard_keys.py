@@ -33,6 +33,7 @@ from wan_render.authored.times import CircledTake, Joint, Length, Moment, Offset
 from wan_render.authored.values import Frozen, Time
 from wan_render.authored.words import (
     CardText,
+    Check,
     ClipPath,
     Expert,
     Fit,
@@ -116,9 +117,12 @@ class Look(Authored):
 
 
 class Qc(Authored):
-    """Checks of takes."""
+    """Checks of takes. retakes: None leaves it to the run: 0, but 1 in a night."""
 
-    retakes: Retakes | None = Field(None, description="How often a take that fails its checks is rendered again.")
+    retakes: Retakes | None = Field(
+        None, description="How many more takes a shot gets if its takes fail their checks. Default 0; 1 in a night."
+    )
+    check: Check | None = Field(None, description="off: takes are not checked. Default on.")
 
 
 class Sound(Authored):

@@ -132,4 +132,5 @@ PROFILES: tuple[str, ...] = get_args(_ProfileName)
 Profile = Annotated[_ProfileName, choice("a profile", *PROFILES)]
 Expert = Annotated[Literal["high", "low", "both"], choice("an expert", "high", "low", "both")]
 Gpus = Annotated[Literal["auto", 1, 2, 4, 8], choice("a number of devices", "auto", 1, 2, 4, 8)]
+Check = Annotated[Literal["on", "off"], choice("on or off", "on", "off")]
 Status = Annotated[Literal["omit"], choice("a status", "omit")]

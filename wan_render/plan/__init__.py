@@ -18,6 +18,7 @@ from wan_render.plan.film_plan import (
     Rendered,
     StillPicture,
 )
+from wan_render.plan.film_take import JudgedTake, TakeChecks, film_take
 from wan_render.plan.loras import AppliedLora
 from wan_render.plan.make import make_plan
 from wan_render.plan.previous import PinnedClip, PinnedClips
@@ -30,6 +31,7 @@ __all__ = [
     "CardText",
     "Content",
     "FilmPlan",
+    "JudgedTake",
     "Lettering",
     "NotYet",
     "PinnedClip",
@@ -40,7 +42,9 @@ __all__ = [
     "PlannedTitle",
     "Rendered",
     "StillPicture",
+    "TakeChecks",
     "VariantChoice",
+    "film_take",
     "make_plan",
     "take_seed",
 ]

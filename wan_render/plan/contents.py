@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 
 from wan_render.authored import PREVIOUS
 from wan_render.plan.film_plan import CardText, Content, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
+from wan_render.plan.film_take import NO_CHECKS, JudgedTake, TakeChecks, film_take, numbers_with_retakes
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.keyframe_plates import Keyframes
 from wan_render.plan.legs import reached
@@ -30,6 +32,7 @@ class Studio:
     keyframes: Keyframes
     painter: Painter
     kept: PinnedClips
+    checks: TakeChecks = NO_CHECKS
 
     def rendered(
         self,
@@ -60,7 +63,7 @@ class Studio:
         rendered = self._numbered(inherited, take)
         for planned in rendered.takes:
             self.keyframes.remark(planned.take)
-        return Rendered(rendered.takes, _first_accepted(rendered, inherited)) if self.resolver.is_draft else rendered
+        return rendered
 
     def unrendered(self, inherited: Inherited, role: ShotRole, not_yet: str) -> Content:
         """The content of a still or a card."""
@@ -71,18 +74,36 @@ class Studio:
         return NotYet(not_yet) if plate is None or not_yet else StillPicture(plate)
 
     def _numbered(self, inherited: Inherited, first: Take) -> Rendered:
-        """The wanted takes, where `first` is take 1. With a pin, only the circled number."""
-        takes, circle, refused = inherited.takes, inherited.shot.circle, inherited.shot.ng
-        if circle is not None and circle.pin is not None:
-            numbers: tuple[int, ...] = (circle.take,)
-        else:
-            wanted = 1 if takes is None else takes.value
-            numbers = wanted_numbers(wanted, refused, None if circle is None else circle.take)
-        takes_by_number = {at: replace(first, seed=take_seed(first.seed, at)) for at in numbers}
-        planned = tuple(PlannedTake(at, self.resolver.settled(inherited, take)) for at, take in takes_by_number.items())
-        if circle is None:
-            return Rendered(planned, numbers[0])
-        return Rendered(planned, circle.take, circle.pin)
+        """The wanted takes, where `first` is take 1, and retakes. With a pin, only the circled number."""
+        circle, is_checked = inherited.shot.circle, self._is_checked(inherited)
+
+        @cache
+        def taken(number: int) -> Take:
+            return self.resolver.settled(inherited, replace(first, seed=take_seed(first.seed, number)))
+
+        def judged(number: int) -> JudgedTake | None:
+            return self.checks.judged(taken(number).key) if is_checked else None
+
+        wanted = _wanted(inherited)
+        retakes = self.checks.retakes if inherited.retakes is None else inherited.retakes.value
+        refused = inherited.shot.ng
+        numbers = wanted if circle is not None else numbers_with_retakes(len(wanted), refused, retakes, judged)
+        circled = None if circle is None or self.resolver.is_draft else circle.take
+        fails = dict.fromkeys(check for number in numbers if (found := judged(number)) for check in found.fails)
+        return Rendered(
+            tuple(PlannedTake(at, taken(at), () if at in wanted else tuple(fails)) for at in numbers),
+            film_take(numbers, circled, judged),
+            None if circle is None or self.resolver.is_draft else circle.pin,
+            circled,
+            is_checked,
+        )
+
+    def _is_checked(self, inherited: Inherited) -> bool:
+        check = inherited.check
+        if check is None or check.value == "on":
+            return True
+        self.resolver.findings.note(check.place, "takes are not checked")
+        return False
 
     def _first(self, inherited: Inherited, before: PlannedShot | None) -> AnyPlate | NotYet | None:
         if inherited.shot.from_ != PREVIOUS:
@@ -123,10 +144,13 @@ class Studio:
         return legs if len(legs) == len(waypoints) else None
 
 
-def _first_accepted(rendered: Rendered, inherited: Inherited) -> int:
-    """The number that goes into a draft: the first one that is not refused. In a draft, the circled take looks
-    different, so the circle does not count."""
-    return next(take.number for take in rendered.takes if take.number not in inherited.shot.ng)
+def _wanted(inherited: Inherited) -> tuple[int, ...]:
+    """The numbers of the wanted takes, without retakes. With a pin, only the circled number."""
+    takes, circle = inherited.takes, inherited.shot.circle
+    if circle is not None and circle.pin is not None:
+        return (circle.take,)
+    wanted = 1 if takes is None else takes.value
+    return wanted_numbers(wanted, inherited.shot.ng, None if circle is None else circle.take)
 
 
 def _lacks_plate(kind: ShotKind, first: AnyPlate | None, last: AnyPlate | None) -> bool:

@@ -17,26 +17,31 @@ from wan_render.take import AnyPlate, FramePlate, Size, Take
 
 @dataclass(frozen=True)
 class PlannedTake:
-    """Take `number` (from 1) of a shot."""
+    """Take `number` (from 1) of a shot. retake: the checks that all takes before it failed, if it is wanted for that;
+    else empty."""
 
     number: int
     take: Take
+    retake: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Rendered:
     """A shot that a model renders.
 
-    takes:  the wanted takes without refused numbers, in order.
-    chosen: the number that goes into the film.
+    takes:  the wanted takes without refused numbers, in order; then retakes.
+    chosen: the number that goes into the film, by `film_take`.
     pin:    the first digits of the key of the exact clip that `circle: 2@7f3a91` keeps, else None. With a pin, `takes`
             has only that number, as the shot is now written. It shows what has changed since, and is rendered only if
             the clip is gone.
+    circled: the circled number, if the circle counts here. is_checked: False with `qc: {check: off}`.
     """
 
     takes: tuple[PlannedTake, ...]
     chosen: int
     pin: str | None = None
+    circled: int | None = None
+    is_checked: bool = True
 
 
 @dataclass(frozen=True)

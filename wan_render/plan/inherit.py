@@ -177,9 +177,14 @@ class Inherited:
         return _nearest(self._levels, "transition")
 
     @property
-    def qc(self) -> Setting[Qc] | None:
-        """Checks of finished takes, if any were written."""
-        return _nearest(self._levels, "qc")
+    def retakes(self) -> Setting[int] | None:
+        """How many more takes failed ones may cost, if any number was written."""
+        return _nearest(self._qc_layers, "retakes")
+
+    @property
+    def check(self) -> Setting[str] | None:
+        """Whether takes are checked, `on` or `off`, if it was written."""
+        return _nearest(self._qc_layers, "check")
 
     def look(self, key: str) -> str:
         """`style` or `setting` of the look; "" if it is not set, or cleared."""
@@ -210,6 +215,10 @@ class Inherited:
     @cached_property
     def _render_layers(self) -> tuple[_Layer, ...]:
         return tuple(_inner(self._levels, "render", Render))
+
+    @cached_property
+    def _qc_layers(self) -> tuple[_Layer, ...]:
+        return tuple(_inner(self._levels, "qc", Qc))
 
     @cached_property
     def _look_layers(self) -> tuple[_Layer, ...]:

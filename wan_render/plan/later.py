@@ -61,7 +61,6 @@ def _decorations(shots: Sequence[Inherited], findings: Findings) -> Iterator[tup
         yield "narration", ("audio", "narration")
     yield from islice(_sounds(shots), 1)
     yield from islice((("subtitle", shot.at("subtitle")) for shot in shots if shot.shot.subtitle), 1)
-    yield from islice((("qc (checks of takes)", shot.qc.place) for shot in shots if shot.qc is not None), 1)
 
 
 def _sounds(shots: Sequence[Inherited]) -> Iterator[tuple[str, PathInFile]]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
-from wan_render.authored import Document, Film, Storyboard
+from wan_render.authored import PREVIOUS, Document, Film, Storyboard
 from wan_render.draft_slug import draft_slug
 from wan_render.facts import FactCache
 from wan_render.model_card import ModelCard, Models
 from wan_render.plan.clock import FilmClock
 from wan_render.plan.contents import Studio
+from wan_render.plan.continued import with_continued_take
 from wan_render.plan.drawn_texts import lettering
 from wan_render.plan.film_ends import check_fades, in_film_frames, titles
 from wan_render.plan.film_plan import FilmPlan, PlannedJoint, PlannedShot, PlannedTitle, Rendered, every_take
 from wan_render.plan.film_sizes import delivery, raster
+from wan_render.plan.film_take import NO_CHECKS, TakeChecks
 from wan_render.plan.findings import Findings
 from wan_render.plan.gpus import asked_gpus
 from wan_render.plan.inherit import Inherited
@@ -66,6 +69,7 @@ def make_plan(
     backend_id: str,
     cache: FactCache,
     kept: PinnedClips = no_pinned_clips,
+    checks: TakeChecks = NO_CHECKS,
     draft: bool = False,
     variants: VariantChoice = ONE_VARIANT,
 ) -> FilmPlan:
@@ -75,6 +79,7 @@ def make_plan(
                 `read_as_far_as_possible`, with mistakes.
     backend_id: `animatic/1`.
     kept:       finds the clip of a pin. A shot that continues a pinned one begins on that clip's last frame.
+    checks:     what is known of takes in the store, and how many more a shot gets after failed ones.
     draft:      plans the same shots, takes and seeds with the profile `draft` and another slug. Circles and pins belong
                 to the final film and are ignored.
     variants:   how profiles are computed where the film is rendered.
@@ -94,7 +99,7 @@ def make_plan(
         Variants(variants, findings),
         draft,
     )
-    studio = Studio(resolver, Keyframes(size, cache, findings), Painter(resolver, chooser), kept)
+    studio = Studio(resolver, Keyframes(size, cache, findings), Painter(resolver, chooser), kept, checks)
     drafts = _drafts(cast, chooser)
     rates = _rates(storyboard.film, drafts)
     check_timecodes(storyboard, rates.written, findings)
@@ -159,8 +164,10 @@ def _laid_out(storyboard: Storyboard, drafts: Sequence[_ShotInProgress], rates: 
         shown, clock = lay(span, clock, rates, findings)
         if (seconds := lengthened(span, shown, rates)) is not None:
             longer.append((draft, *seconds))
-        before = shots[-1] if shots else None
-        shots.append(_planned(draft, timed, shown, joint, before, rates, studio))
+        plan_after = partial(_planned, draft, timed, shown, joint, rates=rates, studio=studio)
+        if shots and draft.inherited.shot.from_ == PREVIOUS:
+            shots[-1] = with_continued_take(shots[-1], plan_after, studio.checks.judged, findings)
+        shots.append(plan_after(shots[-1] if shots else None))
     _warn_of_longer_shots(longer, findings)
     check_room(shots, [draft.inherited.transition for draft in drafts], findings)
     closing, clock = titles(storyboard.titles.close, clock, rates)

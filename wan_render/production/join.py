@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 
-from wan_render.media.clip import read_frames, write_pictures
+from wan_render.media.clip import read_frames
 from wan_render.production.pictures import unavailable
 from wan_render.render_values import Pixels
-from wan_render.store import CLIP, Clip, Store
+from wan_render.store import Clip, Store
 from wan_render.take import Take
 
 
-def write_joined(folder: Path, take: Take, store: Store) -> None:
-    """Write the clip of a take with `through` from the clips of its segments, bit-exactly.
+def joined(take: Take, store: Store) -> Iterator[Pixels]:
+    """The frames of a take with `through`, from the clips of its segments, bit-exactly.
 
     The last frame of a segment and the first of the next show the same keyframe. The first of the two is used.
     Raises RenderError if a segment is missing.
     """
     clips = [_clip(segment, store) for segment in take.segments]
-    write_pictures(folder / CLIP, chain.from_iterable(_parts(clips)), take.size, take.rate)
+    return chain.from_iterable(_parts(clips))
 
 
 def _parts(clips: list[Clip]) -> Iterator[Iterator[Pixels]]:

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from types import MappingProxyType
 
 from wan_render.backend_contract import Backend
-from wan_render.plan import FilmPlan
+from wan_render.plan import Content, FilmPlan, Rendered
 from wan_render.production.render_order import RenderOrder
 from wan_render.status import FilmStatus, ShotStatus, painting_label, with_needs
 from wan_render.take import Lora, Plate, ProfileVariant, Take
@@ -18,7 +18,8 @@ from wan_render.take import Lora, Plate, ProfileVariant, Take
 class _Place:
     """Sort key of an order among those that are ready; the smallest comes first.
 
-    model: place of the model that has to be loaded. spare: not the chosen take. loras: place of the set of LoRAs.
+    model: place of the model that has to be loaded; late retakes have places of their own. spare: not the chosen take.
+    loras: place of the set of LoRAs.
     index, number: of the shot in the film, and of the take.
     """
 
@@ -32,13 +33,14 @@ class _Place:
 @dataclass(frozen=True)
 class _Wanted:
     """A take of the plan: its label, why it is rendered, and the index of its shot in the film. spare: not the chosen
-    take."""
+    take. is_retake: wanted because the shot's takes failed their checks."""
 
     label: str
     number: int
     why: str
     index: int
     spare: bool = False
+    is_retake: bool = False
 
 
 def orders(
@@ -48,16 +50,21 @@ def orders(
     only: Collection[str] | None = None,
     unable: Mapping[ProfileVariant, Collection[str]] = MappingProxyType({}),
 ) -> tuple[RenderOrder, ...]:
-    """The takes to render, each once and after the takes that it needs. Within that limit they are sorted by model, so
-    that each is loaded once; then chosen takes come first; then by LoRAs; then in the order of the film.
+    """The takes to render, each once and after the takes that it needs. Within that limit retakes come last, unless
+    other shots continue them; the takes are sorted by model, so that each is loaded once; then chosen takes come first;
+    then by LoRAs; then in the order of the film.
 
     only: ids of the shots to render, None for all; the takes that they need are included. unable: profile and variant
     → names of the devices that cannot render them.
     """
     missing = {take.key for take in status.to_render}
     takes = with_needs(_roots(plan, status, missing, only), plan.by_key, lambda key: key not in missing)
-    wanted = _wanted(status)
-    found = [_order(plan, take, wanted[take.key], backend) for take in _in_order(takes, wanted)]
+    wanted, checked = _wanted(status), _checked(status)
+    late = _late(takes, wanted)
+    found = [
+        replace(_order(plan, take, wanted[take.key], backend), is_checked=take.key in checked)
+        for take in _in_order(takes, wanted, late)
+    ]
     return tuple(_followed([replace(order, barred=_barred(order, unable)) for order in found]))
 
 
@@ -97,27 +104,58 @@ def _wanted(status: FilmStatus) -> dict[str, _Wanted]:
     return found
 
 
+def _checked(status: FilmStatus) -> set[str]:
+    """The takes of shots whose takes are checked, and their segments."""
+    shots = [shot for shot in status.shots if shot.planned is not None and _is_checked(shot.planned.content)]
+    takes = [take.take for shot in shots for take in shot.takes if take.take is not None]
+    return {key for take in takes for key in (take.key, *(segment.key for segment in take.segments))}
+
+
+def _is_checked(content: Content) -> bool:
+    return isinstance(content, Rendered) and content.is_checked
+
+
+def _late(takes: Sequence[Take], wanted: Mapping[str, _Wanted]) -> set[str]:
+    """The retakes, and their segments, that no other take waits for. They are rendered after all other takes."""
+    late = {take.key for take in takes if wanted[take.key].is_retake}
+    for take in reversed(takes):  # each comes after those that it needs
+        if take.key not in late:
+            late.difference_update(take.needs)
+    return late
+
+
 def _first(named: tuple[str, _Wanted]) -> tuple[bool, int, int]:
     return named[1].spare, named[1].index, named[1].number
 
 
 def _of_shot(index: int, shot: ShotStatus) -> Iterator[tuple[str, _Wanted]]:
+    retakes = _retakes(shot)
     for take in shot.takes:
-        yield take.key, _Wanted(shot.id, take.number, take.why, index, take.key != shot.chosen)
+        spare, is_retake = take.key != shot.chosen, take.number in retakes
+        yield take.key, _Wanted(shot.id, take.number, take.why, index, spare, is_retake)
 
 
 def _parts(index: int, shot: ShotStatus) -> Iterator[tuple[str, _Wanted]]:
+    retakes = _retakes(shot)
     for take in shot.takes:
         for place, segment in enumerate(take.take.segments if take.take is not None else (), start=1):
-            label = f"{shot.id} part {place}"
-            yield segment.key, _Wanted(label, take.number, take.why, index, take.key != shot.chosen)
+            label, is_retake = f"{shot.id} part {place}", take.number in retakes
+            yield segment.key, _Wanted(label, take.number, take.why, index, take.key != shot.chosen, is_retake)
 
 
-def _in_order(takes: Sequence[Take], wanted: Mapping[str, _Wanted]) -> Iterator[Take]:
+def _retakes(shot: ShotStatus) -> set[int]:
+    content = shot.planned.content if shot.planned is not None else None
+    return {take.number for take in content.takes if take.retake} if isinstance(content, Rendered) else set()
+
+
+def _in_order(takes: Sequence[Take], wanted: Mapping[str, _Wanted], late: Collection[str]) -> Iterator[Take]:
     """The next take is one that is ready, if possible with the loaded model; the smallest place wins."""
-    models = {model: at for at, model in enumerate(dict.fromkeys(_loaded(take) for take in takes))}
+    loads = sorted(dict.fromkeys((take.key in late, *_loaded(take)) for take in takes), key=lambda each: each[0])
+    models = {each: at for at, each in enumerate(loads)}
     lora_sets = {loras: at for at, loras in enumerate(dict.fromkeys(take.loras for take in takes))}
-    places = {take.key: _place(take, wanted[take.key], models, lora_sets) for take in takes}
+    places = {
+        take.key: _place(take, wanted[take.key], models[take.key in late, *_loaded(take)], lora_sets) for take in takes
+    }
     ready = _Ready([(places[take.key], take) for take in takes])
     loaded = -1
     while (found := ready.next(loaded)) is not None:
@@ -164,10 +202,10 @@ def _loaded(take: Take) -> tuple[str, ProfileVariant]:
 def _place(
     take: Take,
     wanted: _Wanted,
-    models: Mapping[tuple[str, ProfileVariant], int],
+    model: int,
     lora_sets: Mapping[tuple[Lora, ...], int],
 ) -> _Place:
-    return _Place(models[_loaded(take)], wanted.spare, lora_sets[take.loras], wanted.index, wanted.number)
+    return _Place(model, wanted.spare, lora_sets[take.loras], wanted.index, wanted.number)
 
 
 def _order(plan: FilmPlan, take: Take, wanted: _Wanted, backend: Backend) -> RenderOrder:

@@ -30,6 +30,7 @@ class RenderOrder:
     remarks: what the plan says about this take; recorded in take.json.
     store:   root of the store that gets the take; None for that of the farm.
     spare:   whether it is neither the take that the film shows nor a part of it. Such takes come last in a night.
+    is_checked: False if every shot that wants this take has `qc: {check: off}`.
     """
 
     take: Take
@@ -50,6 +51,7 @@ class RenderOrder:
     remarks: tuple[str, ...] = ()
     store: Path | None = None
     spare: bool = False
+    is_checked: bool = True
 
     @property
     def published(self) -> tuple[PublishedLora, ...]:

@@ -10,16 +10,18 @@ from pathlib import Path
 
 from wan_render.errors import DiskError, DiskFullError, FfmpegError
 from wan_render.frame_checks import checked
-from wan_render.media.clip import write_clip
+from wan_render.media.clip import write_clip, write_pictures
 from wan_render.media.preview import write_preview
 from wan_render.printable import logger
-from wan_render.production.join import write_joined
+from wan_render.production.join import joined
+from wan_render.production.measure_take import is_to_be_measured, measured, measured_beside
 from wan_render.production.pictures import Pictures
 from wan_render.production.render_order import RenderOrder
 from wan_render.production.warm_renderer import WarmRenderer
+from wan_render.quality.measurements import Measurements
 from wan_render.render_values import Device, Frames, Listen, Phase, Pixels, Progress, TakeInputs
 from wan_render.settings import machine_settings
-from wan_render.store import CLIP, FIRST, LAST, PREVIEW, TOGETHER, Clip, Fill, Provenance, Store
+from wan_render.store import CLIP, FIRST, LAST, PREVIEW, TOGETHER, Clip, Fill, Filled, Provenance, Store
 from wan_render.store.take_locks import at_most
 from wan_render.take import Take, short
 
@@ -111,10 +113,11 @@ def _filling(order: RenderOrder, warm: WarmRenderer, device: Device, store: Stor
         return _joining(order, device, store, plates, watch)
     frames, versions = _frames(order, warm, device, store, plates, watch)
 
-    def fill(folder: Path) -> Provenance:
+    def fill(folder: Path) -> Filled:
         write_clip(folder / CLIP, frames)
+        measurements = measured(frames.pixels, plates, _name(order)) if is_to_be_measured(order) else None
         remarks = _write_beside(folder, plates)
-        return _provenance(order, pictures, device, watch.seconds(), versions, remarks)
+        return Filled(_provenance(order, pictures, device, watch.seconds(), versions, remarks), measurements)
 
     return fill
 
@@ -127,12 +130,26 @@ def _plates(take: Take, pictures: Pictures) -> TakeInputs:
 def _joining(order: RenderOrder, device: Device, store: Store, plates: TakeInputs, watch: Stopwatch) -> Fill:
     """Join a take that passes through keyframes from its segments, without a model."""
 
-    def fill(folder: Path) -> Provenance:
-        write_joined(folder, order.take, store)
+    def fill(folder: Path) -> Filled:
+        measurements = _write_joined(folder, order, store, plates)
         remarks = _write_beside(folder, plates)
-        return _provenance(order, Pictures(store, order.pictures), device, watch.seconds(), {}, remarks)
+        pictures = Pictures(store, order.pictures)
+        return Filled(_provenance(order, pictures, device, watch.seconds(), {}, remarks), measurements)
 
     return fill
+
+
+def _write_joined(folder: Path, order: RenderOrder, store: Store, plates: TakeInputs) -> Measurements | None:
+    """Write the clip of a joined take, and measure it on the way."""
+    frames, take = joined(order.take, store), order.take
+
+    def write(frames: Iterator[Pixels]) -> None:
+        write_pictures(folder / CLIP, frames, take.size, take.rate)
+
+    if not is_to_be_measured(order):
+        write(frames)
+        return None
+    return measured_beside(frames, write, plates, _name(order))[1]
 
 
 def _frames(
@@ -182,6 +199,10 @@ def write_picture(file: Path, picture: Pixels) -> None:
     from PIL import Image
 
     Image.fromarray(picture).save(file, compress_level=1)
+
+
+def _name(order: RenderOrder) -> str:
+    return f"{order.shot} take {order.number}"
 
 
 def _provenance(

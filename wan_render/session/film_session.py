@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +17,11 @@ from wan_render.errors import MachineError, Problem, UsageError
 from wan_render.facts import FactCache
 from wan_render.model_card import Models
 from wan_render.model_family import ModelFamily
-from wan_render.plan import FilmPlan, PinnedClip, VariantChoice, make_plan
+from wan_render.plan import FilmPlan, JudgedTake, PinnedClip, TakeChecks, VariantChoice, make_plan
 from wan_render.printable import path_name, shown
 from wan_render.render_values import Device
 from wan_render.settings import BACKEND_SETTING, MachineSettings, machine_settings
+from wan_render.status import judged_take
 from wan_render.store import Outputs, Store, outputs_for
 from wan_render.storyboard import faultless, read_as_far_as_possible
 
@@ -32,7 +33,8 @@ class Session:
     """One storyboard on this machine. Its parts are created on first use.
 
     draft: whether the storyboard is planned as its draft. backend_by: what chose the backend: `--backend`, a variable
-    or the newest film; "" for the default.
+    or the newest film; "" for the default. retakes: how many more takes a shot gets after failed ones, if its
+    storyboard gives no number.
     """
 
     file: Path
@@ -41,6 +43,7 @@ class Session:
     backend: Backend
     draft: bool = False
     backend_by: str = ""
+    retakes: int = 0
 
     @classmethod
     def of(
@@ -126,7 +129,15 @@ class Session:
         """The plan for rendering now on this machine's devices. Raises the errors of `plan`."""
         return self._planned(local_devices)
 
-    def _planned(self, found: Callable[[MachineSettings, tuple[str, ...]], Sequence[Device]]) -> FilmPlan:
+    def planned_again(self, given_up: Collection[str]) -> FilmPlan:
+        """`plan_to_render`, with what is known of takes now. given_up: keys of takes that could not be rendered."""
+        return self._planned(local_devices, given_up)
+
+    def _planned(
+        self,
+        found: Callable[[MachineSettings, tuple[str, ...]], Sequence[Device]],
+        given_up: Collection[str] = (),
+    ) -> FilmPlan:
         def variant(profile: str) -> Variant:
             try:
                 devices = found(self.settings, self.backend.device_kinds)
@@ -140,6 +151,7 @@ class Session:
             backend_id=self.backend.id,
             cache=self.cache,
             kept=self._kept,
+            checks=TakeChecks(lambda key: self._judged(key, given_up), self.retakes),
             draft=self.draft,
             variants=VariantChoice(variant, lambda key: self.store.find(key) is not None),
         )
@@ -148,6 +160,14 @@ class Session:
     def store(self) -> Store:
         """The store in the outputs folder."""
         return Store(self.outputs.folder)
+
+    def _judged(self, key: str, given_up: Collection[str]) -> JudgedTake | None:
+        """What planning has to know of a take. A preview's checks are only shown: its dissolves are double
+        exposures."""
+        found = judged_take(self.store, key)
+        if self.backend.is_preview:
+            return None if found is None else JudgedTake()
+        return JudgedTake(given_up=True) if found is None and key in given_up else found
 
     def _kept(self, digits: str) -> PinnedClip | None:
         """The clip of a pin, for a shot that continues it; None if no clip or several match."""

@@ -15,6 +15,7 @@ from wan_render.status.forecast import expected_bytes, expected_times, film_byte
 from wan_render.status.needed import with_needs
 from wan_render.status.pins import pin_warnings
 from wan_render.status.plan_json import plan_json
+from wan_render.status.take_judgement import judged_take, judgement_of, measurements_of, with_judgements
 
 __all__ = [
     "FilmStatus",
@@ -26,10 +27,14 @@ __all__ = [
     "expected_times",
     "film_bytes",
     "film_seconds",
+    "judged_take",
+    "judgement_of",
+    "measurements_of",
     "painting_label",
     "pin_warnings",
     "plan_json",
     "status",
     "unreadable_words",
+    "with_judgements",
     "with_needs",
 ]

@@ -12,8 +12,10 @@ from wan_render.backend_contract import Backend
 from wan_render.estimates import TakeTime
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
+from wan_render.quality.verdicts import Judgement
 from wan_render.status.forecast import expected_bytes, expected_film_seconds, expected_times
 from wan_render.status.needed import with_needs
+from wan_render.status.take_judgement import with_judgements
 from wan_render.store import Clip, Store
 from wan_render.take import FramePlate, Take
 from wan_render.take_changes import changes
@@ -44,6 +46,7 @@ class TakeStatus:
     fields: the canonical fields of the take or of the kept clip.
     why:    why it is not found, or what has changed since it was kept.
     clip:   the clip, if it is in the store.
+    judgement: what its checks say; None if it was not measured, or with `qc: {check: off}`.
     """
 
     number: int
@@ -53,6 +56,7 @@ class TakeStatus:
     state: State
     why: str
     clip: Clip | None
+    judgement: Judgement | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,7 @@ def status(
     remembered = store.remembered(plan.slug)
     sound = _SoundTakes(store, spoilt)
     shots = tuple(_shot(shot, sound, remembered.get(shot.id, {})) for shot in plan.shots)
+    shots = with_judgements(shots, store)
     omitted = tuple(ShotStatus(shot_id, None, State.OMITTED, "status: omit") for shot_id in plan.omitted)
     to_render = _to_render(plan, shots, sound)
     return FilmStatus(
@@ -196,8 +201,7 @@ def _rendered(
     chosen = next(take for take in content.takes if take.number == content.chosen)
     if content.pin is not None and not chosen.take.key.startswith(content.pin):
         return _pinned(shot, content.pin, chosen, sound)
-    circled = content.chosen if content.chosen != content.takes[0].number else None  # by default it is the first
-    takes = tuple(_take(take, sound, remembered, is_circled=take.number == circled) for take in content.takes)
+    takes = tuple(_take(take, sound, remembered, is_circled=take.number == content.circled) for take in content.takes)
     worst = max((take.state for take in takes), key=_FROM_BEST_TO_WORST.index)
     why = "; ".join(dict.fromkeys(take.why for take in takes if take.state == worst and take.why))
     return ShotStatus(shot.id, shot, worst, why, takes, chosen.take.key)
@@ -218,6 +222,8 @@ def _take(
         state, why = State.MISSING, sound.fault(take.key) or "first take"
     if is_circled and clip is None and planned.number not in remembered:  # it was circled without having been seen
         why = f"take {planned.number} is circled and does not exist yet: it will be rendered"
+    if planned.retake and clip is None:
+        why = f"retake, because of {', '.join(planned.retake)}"
     return TakeStatus(planned.number, take.key, take, canonical(take), state, why, clip)
 
 

@@ -34,6 +34,7 @@ from wan_render.store.record import (
     TOGETHER,
     Clip,
     FileFact,
+    Filled,
     Provenance,
     TakeRecord,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "Clip",
     "FileFact",
     "Fill",
+    "Filled",
     "FilmRecord",
     "FilmVersion",
     "Outputs",

@@ -2,7 +2,7 @@
 
 The file is one JSON object, form 1: `version`, `key`, `take` (every field that determines the pixels, in the form of
 keys.canonical), `files` (SHA-256 and bytes of each), `provenance` (for which shot, on what device, how long), `made`
-(UTC), `wan_render` (its version).
+(UTC), `wan_render` (its version), `measurements` (what its checks measured; null if it was not measured).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from wan_render.printable import printable
+from wan_render.quality.measurements import Measurements
 from wan_render.take import Size
 
 CLIP, PREVIEW, FIRST, LAST, SIDECAR = "clip.mkv", "preview.mp4", "first.png", "last.png", "take.json"
@@ -105,8 +106,16 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class Filled:
+    """What is recorded of a take besides its files."""
+
+    provenance: Provenance
+    measurements: Measurements | None = None
+
+
+@dataclass(frozen=True)
 class TakeRecord:
-    """take.json as a value. take: the canonical fields of the Take."""
+    """take.json as a value. take: the canonical fields of the Take. measurements: None if it was not measured."""
 
     key: str
     take: Mapping[str, Any]
@@ -115,6 +124,7 @@ class TakeRecord:
     made: datetime
     wan_render: str
     version: Literal[1] = 1
+    measurements: Measurements | None = None
 
     def clip(self, folder: Path) -> Clip:
         """The clip of this record. folder: where its files are."""

@@ -16,7 +16,7 @@ from wan_render.errors import DiskError, Problem
 from wan_render.keys import canonical, content_key
 from wan_render.printable import logger
 from wan_render.store.disk import disk_error, disk_errors, file_digest, flush, flush_tree
-from wan_render.store.record import CLIP, SIDECAR, Clip, FileFact, Provenance, TakeRecord
+from wan_render.store.record import CLIP, SIDECAR, Clip, FileFact, Filled, TakeRecord
 from wan_render.store.take_locks import hand_over, if_free, locked
 from wan_render.take import TAKE_FORM, Take, short
 
@@ -25,8 +25,8 @@ LOG = logger("wan_render.store")
 _DAMAGE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EIO)
 """Errors when reading a damaged take. Missing permission or too many open files is not damage."""
 
-Fill = Callable[[Path], Provenance]
-"""Writes a take's files into a folder and returns how they were made."""
+Fill = Callable[[Path], Filled]
+"""Writes a take's files into a folder and returns how they were made, and what was measured."""
 
 
 class Takes:
@@ -213,9 +213,17 @@ class Takes:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _write(self, take: Take, part: Path, fill: Fill) -> None:
-        provenance = fill(part)
+        filled = fill(part)
         files = {file.name: FileFact(file_digest(file), file.stat().st_size) for file in sorted(part.iterdir())}
-        record = TakeRecord(take.key, canonical(take), files, provenance, datetime.now(UTC), __version__)
+        record = TakeRecord(
+            take.key,
+            canonical(take),
+            files,
+            filled.provenance,
+            datetime.now(UTC),
+            __version__,
+            measurements=filled.measurements,
+        )
         (part / SIDECAR).write_bytes(record.to_json())
         flush_tree(part)
 

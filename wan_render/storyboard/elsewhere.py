@@ -26,7 +26,7 @@ _INSIDE = {
     "music": ("audio",), "narration": ("audio",), "open": ("titles",), "close": ("titles",),
     "image": ("keyframes", "NAME"), "focus": ("keyframes", "NAME"), "gain": ("sound",), "file": ("sound",),
     "path": ("render", "loras"), "scale": ("render", "loras"),
-    "expert": ("render", "loras"), "retakes": ("qc",), "keyframe": ("through",),
+    "expert": ("render", "loras"), "retakes": ("qc",), "check": ("qc",), "keyframe": ("through",),
 }  # fmt: skip
 """Keys of inner maps, and the path to these maps."""
 

@@ -1,0 +1,64 @@
+"""Measure the frames of a take for its checks. A failure here never costs the take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import Queue
+from typing import TypeVar
+
+from wan_render.printable import logger, one_line
+from wan_render.production.render_order import RenderOrder
+from wan_render.quality.measurements import Measurements
+from wan_render.quality.measuring import LEAST_FRAMES, measure
+from wan_render.render_values import Pixels, TakeInputs
+
+LOG = logger("wan_render.production")
+
+FRAMES_AHEAD = 8
+"""How many frames wait for the measurement: 10 MB at 832x480."""
+
+_Consumed = TypeVar("_Consumed")
+
+
+def is_to_be_measured(order: RenderOrder) -> bool:
+    """Whether an order's take is checked. A painted keyframe is one frame, and never is."""
+    return order.is_checked and order.take.frames >= LEAST_FRAMES
+
+
+def measured(frames: Iterable[Pixels], plates: TakeInputs, name: str) -> Measurements | None:
+    """The measurements; None with a warning if they fail. name: of the take, for the warning."""
+    try:
+        return measure(frames, plates.first, plates.last)
+    except Exception as error:
+        LOG.warning("%s is not checked: its frames could not be measured (%s)", name, one_line(str(error)))
+        LOG.info("the measurement failed", exc_info=error)
+        return None
+
+
+def measured_beside(
+    frames: Iterator[Pixels], consume: Callable[[Iterator[Pixels]], _Consumed], plates: TakeInputs, name: str
+) -> tuple[_Consumed, Measurements | None]:
+    """Pass frames to `consume`, and measure them in a second thread, so that they are decoded once. Raises what
+    `consume` raises."""
+    queue: Queue[Pixels | None] = Queue(FRAMES_AHEAD)
+
+    def both() -> Iterator[Pixels]:
+        for frame in frames:
+            queue.put(frame)
+            yield frame
+
+    def measuring() -> Measurements | None:
+        passing = iter(queue.get, None)
+        found = measured(passing, plates, name)
+        for _ in passing:  # after a failure: the writer must not wait
+            pass
+        return found
+
+    with ThreadPoolExecutor(1, "measures") as threads:
+        measurements = threads.submit(measuring)
+        try:
+            consumed = consume(both())
+        finally:
+            queue.put(None)
+        return consumed, measurements.result()
