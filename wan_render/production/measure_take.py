@@ -36,6 +36,11 @@ def measured(frames: Iterable[Pixels], plates: TakeInputs, name: str) -> Measure
         return None
 
 
+def _taken_from(queue: Queue[Pixels | None]) -> Iterator[Pixels]:
+    while (frame := queue.get()) is not None:
+        yield frame
+
+
 def measured_beside(
     frames: Iterator[Pixels], consume: Callable[[Iterator[Pixels]], _Consumed], plates: TakeInputs, name: str
 ) -> tuple[_Consumed, Measurements | None]:
@@ -49,11 +54,12 @@ def measured_beside(
             yield frame
 
     def measuring() -> Measurements | None:
-        passing = iter(queue.get, None)
-        found = measured(passing, plates, name)
-        for _ in passing:  # after a failure: the writer must not wait
-            pass
-        return found
+        passing = _taken_from(queue)
+        try:
+            return measured(passing, plates, name)
+        finally:
+            for _ in passing:  # after a failure, so that the writer never waits
+                pass
 
     with ThreadPoolExecutor(1, "measures") as threads:
         measurements = threads.submit(measuring)
