@@ -12,7 +12,7 @@ from wan_render.store import Clip, Store
 from wan_render.take import Take
 
 
-def joined(take: Take, store: Store) -> Iterator[Pixels]:
+def joined_frames(take: Take, store: Store) -> Iterator[Pixels]:
     """The frames of a take with `through`, from the clips of its segments, bit-exactly.
 
     The last frame of a segment and the first of the next show the same keyframe. The first of the two is used.

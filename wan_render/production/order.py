@@ -61,11 +61,17 @@ def orders(
     takes = with_needs(_roots(plan, status, missing, only), plan.by_key, lambda key: key not in missing)
     wanted, checked = _wanted(status), _checked(status)
     late = _late(takes, wanted)
-    found = [
-        replace(_order(plan, take, wanted[take.key], backend), is_checked=take.key in checked)
-        for take in _in_order(takes, wanted, late)
+    found = [_order(plan, take, wanted[take.key], backend) for take in _in_order(takes, wanted, late)]
+    complete = [
+        replace(
+            order,
+            barred=_barred(order, unable),
+            is_checked=order.take.key in checked,
+            spare=order.spare or order.take.key in late,
+        )
+        for order in found
     ]
-    return tuple(_followed([replace(order, barred=_barred(order, unable)) for order in found]))
+    return tuple(_followed(complete))
 
 
 def _barred(order: RenderOrder, unable: Mapping[ProfileVariant, Collection[str]]) -> frozenset[str]:

@@ -29,7 +29,8 @@ class RenderOrder:
              the group's other devices, by rank.
     remarks: what the plan says about this take; recorded in take.json.
     store:   root of the store that gets the take; None for that of the farm.
-    spare:   whether it is neither the take that the film shows nor a part of it. Such takes come last in a night.
+    spare:   whether it is neither the take that the film shows nor a part of it, or a retake that no other shot waits
+             for. Such takes come last in a night.
     is_checked: False if every shot that wants this take has `qc: {check: off}`.
     """
 

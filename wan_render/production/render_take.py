@@ -13,7 +13,7 @@ from wan_render.frame_checks import checked
 from wan_render.media.clip import write_clip, write_pictures
 from wan_render.media.preview import write_preview
 from wan_render.printable import logger
-from wan_render.production.join import joined
+from wan_render.production.join import joined_frames
 from wan_render.production.measure_take import is_to_be_measured, measured, measured_beside
 from wan_render.production.pictures import Pictures
 from wan_render.production.render_order import RenderOrder
@@ -141,7 +141,7 @@ def _joining(order: RenderOrder, device: Device, store: Store, plates: TakeInput
 
 def _write_joined(folder: Path, order: RenderOrder, store: Store, plates: TakeInputs) -> Measurements | None:
     """Write the clip of a joined take, and measure it on the way."""
-    frames, take = joined(order.take, store), order.take
+    frames, take = joined_frames(order.take, store), order.take
 
     def write(frames: Iterator[Pixels]) -> None:
         write_pictures(folder / CLIP, frames, take.size, take.rate)
