@@ -1,9 +1,10 @@
-"""The flow `batch`: every storyboard of a folder, one film after the other."""
+"""The flow `batch`: a night, as `wan-render night` holds it."""
 
 from __future__ import annotations
 
+from contextvars import copy_context
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -12,32 +13,47 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
-from flows.deployments.requested import nothing_in, storyboards
-from flows.film import film
+from flows.deployments.requested import batch_paths
 from flows.runs.cancel_watch import CancelWatch
 from flows.runs.ended import ended_before
+from flows.runs.night_tasks import NightTasks
 from flows.runs.run_logs import no_alarms, no_repetition, no_walls
 from flows.shown.names import batch_run_name
 from flows.shown.night_artifact import NightTable
+from flows.shown.night_log import NightLog
+from wan_render.errors import Stopped, WanRenderError
+from wan_render.night.night_book import NightBook
+from wan_render.night.night_hours import hours_of
+from wan_render.night.night_record import FilmState
+from wan_render.night.night_request import NightRequest
+from wan_render.night.night_summary import film_line, summary
+from wan_render.night.whole_night import Night
+from wan_render.session.storyboard_folder import storyboards_in
 from wan_render.session.wording import counted
 
 
 @flow(name="batch", flow_run_name=batch_run_name, persist_result=False)
 def batch(
-    folder: Path = Path("storyboards"),
+    folder: Path | list[Path] = Path("storyboards"),
+    start: str = "",
+    until: str = "",
+    timezone: str = "",
     backend: str | None = None,
     outputs: Path | None = None,
     *,
     draft: bool = False,
 ) -> State[None]:
-    """Make every film of a folder. One that fails does not stop the next.
+    """Make every film of a folder on one farm, the most important first.
 
     None of them waits for an approval: a batch is for a night that nobody attends, and Prefect suspends no flow that
     another one called.
 
     Args:
-        folder: The folder, relative to the farm's. Its storyboards are its YAML files, and `storyboard.yaml` in
-            each of its folders; what begins with `_` or `.` is left out.
+        folder: The folder, relative to the farm's, or several, or storyboards. The storyboards of a folder are its YAML
+            files, and `storyboard.yaml` in each of its folders; what begins with `_` or `.` is left out.
+        start: A time of day, `22:00`, to wait for; the run holds the queue while it waits. A schedule does not.
+        until: A time of day, `07:00`, when the devices must be free; without it the night ends when all is rendered.
+        timezone: Of both times, `Europe/Berlin`; else the farm's.
         backend: What renders instead of the models that the storyboards name: `animatic`.
         outputs: Where takes and films are kept; else WAN_RENDER_OUTPUTS, else the store that is found.
         draft: At the profile `draft`, into the films `<slug>-draft`.
@@ -47,28 +63,43 @@ def batch(
     no_repetition()
     if (state := ended_before(flow_run.id)) is not None:
         return state
-    found = storyboards(folder)
-    if not found:
-        return Failed(message=nothing_in(folder))
     with CancelWatch(flow_run.id) as watch:
         try:
-            table = NightTable(folder, found, outputs, draft)
-            table.show()
-            states = {
-                file: table.ended(file, film(file, backend, outputs, draft=draft, return_state=True)) for file in found
-            }
+            request = NightRequest(batch_paths(folder), start, until, timezone, outputs, backend, draft)
+            return _ended(_held(request))
+        except Stopped as error:
+            return Cancelled(message=str(error))
         except TerminationSignal:
             if not watch.cancelled:
                 raise
             return Cancelled(message="cancelled; what was finished is kept")
-    return _ended(states)
+        except WanRenderError as error:
+            get_run_logger().error("%s", error)
+            return Failed(message=str(error))
 
 
-def _ended(states: dict[Path, State[Any]]) -> State[None]:
-    failed = {file: state for file, state in states.items() if not state.is_completed()}
-    if not failed:
-        return Completed(message=counted(len(states), "film"))
-    lines = [f"{file}: {state.name}: {state.message}" for file, state in failed.items()]
-    found = f"not whole: {len(failed)} of {counted(len(states), 'film')}"
-    get_run_logger().error("%s:\n%s", found, "\n".join(lines))
+def _held(request: NightRequest) -> NightBook:
+    files = [file for path in request.paths for file in (storyboards_in(path) if path.is_dir() else (path,))]
+    table = NightTable(request.paths, files, request.outputs, request.draft)
+    table.show()
+    context = copy_context()  # the night's: films end in threads that know no run
+    by_path = {str(file.absolute()): file for file in files}
+    attempting = NightTasks(
+        lambda film, state: context.copy().run(table.ended, by_path.get(film.storyboard, Path(film.storyboard)), state)
+    )
+    window = hours_of(request.start, request.until, request.timezone, datetime.now(UTC))
+    return Night(request, window, NightLog(get_run_logger()), attempting).hold()
+
+
+def _ended(book: NightBook) -> State[None]:
+    night = book.night
+    log = get_run_logger()
+    for line in summary(night, book.folder):
+        log.info("%s", line)
+    unfinished = [film for film in night.films if film.state not in (FilmState.DONE, FilmState.UNCHANGED)]
+    if not unfinished:
+        return Completed(message=counted(len(night.films), "film"))
+    lines = [film_line(film) for film in unfinished]
+    found = f"not whole: {len(unfinished)} of {counted(len(night.films), 'film')}"
+    log.error("%s:\n%s", found, "\n".join(lines))
     return Failed(name="Partial", message=f"{found}: {'; '.join(lines)}")

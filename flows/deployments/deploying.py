@@ -16,6 +16,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
@@ -192,6 +193,8 @@ def settle(client: SyncPrefectClient, backend: str | None, outputs: str | None =
     for name in DEPLOYMENTS:
         deployment = client.read_deployment_by_name(name)
         parameters: dict[str, Any] = {**deployment.parameters, "backend": backend, "outputs": outputs}
+        if (zone := _zone(deployment)) is not None:
+            parameters["timezone"] = zone
         update = DeploymentUpdate(
             parameters=parameters,
             job_variables={},
@@ -202,6 +205,12 @@ def settle(client: SyncPrefectClient, backend: str | None, outputs: str | None =
             concurrency_options=None,
         )
         client.update_deployment(deployment.id, update)
+
+
+def _zone(deployment: DeploymentResponse) -> str | None:
+    """The time zone of a deployment's schedule: a night has to end by the clock that it starts by. None without one."""
+    crons = (each.schedule for each in deployment.schedules if isinstance(each.schedule, CronSchedule))
+    return next((cron.timezone for cron in crons), None)
 
 
 def watch_for_silence(client: SyncPrefectClient) -> None:

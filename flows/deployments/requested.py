@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from wan_render.errors import InputError, Problem, UsageError
+from wan_render.night.night_hours import hours_of
 from wan_render.printable import one_line, path_name, shortened
 from wan_render.session.film_session import Session
 from wan_render.session.shot_selection import selected
+from wan_render.session.storyboard_folder import STORYBOARD_PATTERNS, storyboards_in
 
-PATTERNS = ("*.yaml", "*.yml", "*/storyboard.yaml", "*/storyboard.yml")
 WHOLE_PATH = "name it from there, or with its whole path"
 LONGEST_NAME = 100
 """Characters of a folder's name in a run's name."""
@@ -56,9 +58,16 @@ def check_film(parameters: Mapping[str, Any]) -> Checked:
 
 
 def check_batch(parameters: Mapping[str, Any]) -> Checked:
-    """Look for the storyboards of a batch. What is wrong with one of them is no mistake of the batch."""
-    folder = Path(str(parameters.get("folder")))
-    return Checked(folder_name(folder), "" if storyboards(folder) else nothing_in(folder))
+    """Look for the storyboards of a batch, and read its times. What is wrong with one of them is no mistake of the
+    batch."""
+    paths = batch_paths(parameters.get("folder"))
+    try:
+        start, until, timezone = (str(parameters.get(name) or "") for name in ("start", "until", "timezone"))
+        hours_of(start, until, timezone, datetime.now(UTC))
+    except InputError as error:
+        return Checked(batch_name(paths), str(error))
+    missing = [nothing_in(path) for path in paths if not (path.is_file() or storyboards_in(path))]
+    return Checked(batch_name(paths), "\n".join(missing))
 
 
 def session(storyboard: Path, backend: str | None, outputs: Path | None, *, draft: bool = False) -> Session:
@@ -68,19 +77,10 @@ def session(storyboard: Path, backend: str | None, outputs: Path | None, *, draf
     return Session.of(storyboard, outputs=outputs, backend=backend, draft=draft)
 
 
-def storyboards(folder: Path) -> tuple[Path, ...]:
-    """The storyboards of a folder, by name. A broken one counts: it is to be reported."""
-    try:
-        found = {file for pattern in PATTERNS for file in folder.glob(pattern) if file.is_file()}
-    except OSError:  # no folder can be called so
-        return ()
-    return tuple(sorted(file for file in found if not _is_left_out(file.relative_to(folder))))
-
-
 def nothing_in(folder: Path) -> str:
     """What is wrong with a folder without storyboards, with the whole path that was looked in."""
     whole = path_name(Path.cwd() / folder)
-    found = f"no storyboards are there ({', '.join(PATTERNS)})" if folder.is_dir() else "no such folder"
+    found = f"no storyboards are there ({', '.join(STORYBOARD_PATTERNS)})" if folder.is_dir() else "no such folder"
     starts = "" if folder.is_absolute() else f"relative paths start in the farm's folder {path_name(Path.cwd())}"
     return str(Problem(whole, found, starts))
 
@@ -92,14 +92,17 @@ def film_name(storyboard: Path) -> str:
     return shortened(one_line(name), LONGEST_NAME)
 
 
-def folder_name(folder: Path) -> str:
-    """The name of a batch's folder."""
-    name = Path(os.path.abspath(folder)).name  # noqa: PTH100 - as above
-    return shortened(one_line(name), LONGEST_NAME)
+def batch_paths(folder: object) -> tuple[Path, ...]:
+    """The folders and storyboards of a batch, from its parameter: one path or a list."""
+    many = folder if isinstance(folder, list | tuple) else [folder]
+    return tuple(Path(str(path)) for path in many) or (Path("storyboards"),)
 
 
-def _is_left_out(path: Path) -> bool:
-    return any(part.startswith(("_", ".")) for part in path.parts)
+def batch_name(paths: Sequence[Path]) -> str:
+    """The name of a batch's folder; of the first one, if there are several."""
+    name = Path(os.path.abspath(paths[0])).name  # noqa: PTH100 - as above
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{shortened(one_line(name), LONGEST_NAME)}{more}"
 
 
 def _refuse_missing(storyboard: Path) -> None:

@@ -26,7 +26,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
 from flows.deployments.deploying import BATCH, DEPLOYMENTS, PAGE, read_pages
-from flows.deployments.requested import film_name, folder_name
+from flows.deployments.requested import batch_name, batch_paths, film_name
 from flows.shown.names import NAMED
 from wan_render.draft_slug import draft_slug
 
@@ -123,7 +123,7 @@ def slug_of_run(run: FlowRun, deployment: str) -> str:
     if NAMED in run.labels:
         return str(run.labels[NAMED])
     if deployment == BATCH:
-        return folder_name(Path(str(run.parameters.get("folder", ""))))
+        return batch_name(batch_paths(run.parameters.get("folder", "")))
     name = film_name(Path(str(run.parameters.get("storyboard", ""))))
     return draft_slug(name) if run.parameters.get("draft") else name
 

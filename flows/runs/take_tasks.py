@@ -37,32 +37,45 @@ def run_take_tasks(run: Run, farm: Farm, on_event: OnEvent) -> TakeTasks:
     """A task for every planned take, those that are there first; returns when the last has ended. `on_event` hears the
     events of every take, from several threads. Raises as Scheduler.run."""
     tasks = TakeTasks(Scheduler(run.orders, farm), on_event)
-    orders = {_place(order): order for order in run.orders}
-    others = {place: take for place, take in _planned(run).items() if place not in orders}
-    take = _task(orders, lambda place: _instead(others[place], run), tasks)
-    for place in others:
-        take(*place, return_state=True)
-    context = copy_context()  # without it Prefect knows no run in the scheduler's threads
-
-    def see_to_its_end(order: RenderOrder) -> None:
-        state = context.copy().run(lambda: take(*_place(order), return_state=True))
-        if order not in tasks.outcomes:
-            state.result()  # raises what is no failure of a take: a defect
-
-    tasks.scheduler.run(see_to_its_end)
+    film = FilmTasks(run, tasks)
+    film.show_others()
+    tasks.scheduler.run(film.render)
     return tasks
+
+
+class FilmTasks:
+    """The tasks of one film's takes. It is made in the film's flow run; its methods may be called from any thread."""
+
+    def __init__(self, run: Run, tasks: TakeTasks) -> None:
+        orders = {_place(order): order for order in run.orders}
+        self._others = {place: take for place, take in _planned(run).items() if place not in orders}
+        self._take = _task(orders, lambda place: _instead(self._others[place], run), tasks)
+        self._tasks = tasks
+        self._context = copy_context()  # without it Prefect knows no run in the scheduler's threads
+
+    def show_others(self) -> None:
+        """A task for every planned take that is not to be rendered."""
+        for place in self._others:
+            self._context.copy().run(self._take, *place, return_state=True)
+
+    def render(self, order: RenderOrder) -> None:
+        """Attempt an order of the scheduler until it has ended, in a task."""
+        state = self._context.copy().run(lambda: self._take(*_place(order), return_state=True))
+        if order not in self._tasks.outcomes:
+            state.result()  # raises what is no failure of a take: a defect
 
 
 @dataclass(frozen=True)
 class TakeTasks:
     """What the tasks of one run share, and what came of them. Safe for several threads, each has its own order.
 
-    seconds: of work on each take that this run rendered, by its key.
+    seconds: of work on each take that this run rendered, by its key. listeners: who else hears of a take, by its key.
     """
 
     scheduler: Scheduler
     on_event: OnEvent = lambda *_: None
     seconds: dict[str, float] = field(default_factory=dict)
+    listeners: dict[str, Callable[[Event], None]] = field(default_factory=dict)
 
     @property
     def outcomes(self) -> Mapping[RenderOrder, Outcome]:
@@ -76,6 +89,8 @@ class TakeTasks:
         def tell(event: Event) -> None:
             heard(event)
             self.on_event(order, event)
+            if (listener := self.listeners.get(order.take.key)) is not None:
+                listener(event)
 
         try:
             ended = self.scheduler.attempt(order, tell)

@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run
 
-from flows.deployments.requested import film_name, folder_name
+from flows.deployments.requested import batch_name, batch_paths, film_name
 from wan_render.draft_slug import draft_slug
 
 NAMED = "wan-render.slug"
@@ -31,7 +31,7 @@ def film_run_name() -> str:
 
 def batch_run_name() -> str:
     """The folder's name."""
-    return folder_name(Path(_parameter("folder")))
+    return batch_name(batch_paths(flow_run.parameters["folder"]))
 
 
 def name_run(slug: str) -> None:

@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
-from flows.deployments.requested import film_name, folder_name
+from flows.deployments.requested import batch_name, film_name
 from flows.shown.markdown import plain
 from flows.shown.names import artifact_key
 from flows.shown.served_links import ServedLinks, served_links
@@ -53,7 +53,7 @@ class NightTable:
     """The artifact of a batch, there from the beginning, and updated whenever a film has ended. A server that is away
     costs the artifact, not the night."""
 
-    folder: Path
+    folders: Sequence[Path]
     files: Sequence[Path]
     outputs: Path | None
     draft: bool
@@ -63,7 +63,7 @@ class NightTable:
 
     def show(self) -> None:
         """Write it as things are now."""
-        name = folder_name(self.folder)
+        name = batch_name(self.folders)
         text = "\n".join(_lines(name, [self._film(file) for file in self.files], draft=self.draft))
         try:
             if self._artifact is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.objects import State, StateType
 
-from flows.deployments.requested import film_name, nothing_in, session, storyboards
+from flows.deployments.requested import film_name, nothing_in, session
 from flows.runs.ended import unasked
 from flows.runs.take_tasks import TakeTasks
 from flows.shown.names import artifact_key
@@ -22,6 +22,7 @@ from wan_render.farm.farm_contract import Begins, Farm, at_any_time
 from wan_render.farm.scheduler import Scheduler
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
+from wan_render.session.storyboard_folder import storyboards_in
 from wan_render.store import Clip
 
 pytestmark = pytest.mark.prefect
@@ -135,7 +136,7 @@ def test_storyboards_of_a_folder_are_its_yaml_files_and_those_of_its_folders(tmp
     for name in [*here, "_house.yaml", ".hidden.yaml", "c/other.yaml", "d/e/storyboard.yaml", "x.schema.json"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert [str(file.relative_to(tmp_path)) for file in storyboards(tmp_path)] == here
+    assert [str(file.relative_to(tmp_path)) for file in storyboards_in(tmp_path)] == here
 
 
 def test_what_was_looked_for_is_said_with_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +162,7 @@ def test_names() -> None:
     assert film_name(Path("films/harbour.yaml")) == "harbour"
     assert film_name(Path("a\0\u202e/storyboard.yaml")) == "a\\u0000\\u202e", "a parameter may hold anything"
     assert film_name(Path("x" * 500)) == f"{'x' * 100}… (400 more characters)"
-    assert storyboards(Path("x" * 300)) == ()
+    assert storyboards_in(Path("x" * 300)) == ()
     assert artifact_key("film", "river-to-dove") == "film-river-to-dove"
 
 

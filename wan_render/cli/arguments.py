@@ -147,7 +147,7 @@ def _render(commands: Commands[argparse.ArgumentParser]) -> None:
 def _night(commands: Commands[argparse.ArgumentParser]) -> None:
     command = _with_outputs(_command(commands, "night", "render every storyboard of a folder until the morning"))
     command.add_argument(
-        "paths", metavar="FOLDER|FILE", type=Path, nargs="+", help="folders of storyboards, storyboards"
+        "folder", metavar="FOLDER|FILE", type=Path, nargs="+", help="folders of storyboards, storyboards"
     )
     command.add_argument("--start", metavar="TIME", default="", help="wait until this time: 22:00 (default: now)")
     command.add_argument("--until", metavar="TIME", default="", help="when the devices must be free: 07:00")

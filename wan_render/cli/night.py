@@ -15,7 +15,7 @@ from wan_render.night.whole_night import Night, exit_code
 def run(arguments: argparse.Namespace) -> int:
     """Hold the night. The last line printed is the path of its record or page."""
     request = NightRequest(
-        tuple(arguments.paths),
+        tuple(arguments.folder),
         arguments.start,
         arguments.until,
         arguments.timezone,
@@ -23,9 +23,9 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.backend,
         arguments.draft,
     )
-    hours = hours_of(request.start, request.until, request.timezone, datetime.now(UTC))
-    with night_display() as display:
-        book = Night(request, hours, display).hold()
+    window = hours_of(request.start, request.until, request.timezone, datetime.now(UTC))
+    with night_display(window) as display:
+        book = Night(request, window, display).hold()
     for line in summary(book.night, book.folder):
         print(line)
     return exit_code(book.night)

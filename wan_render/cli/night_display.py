@@ -23,9 +23,7 @@ from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Progress
 from wan_render.session.columns import aligned
 from wan_render.session.countdown import Expected, RunCountdown
-from wan_render.session.forecast_text import expected_run
 from wan_render.session.wording import counted, lasting, ranged
-from wan_render.settings import machine_settings
 
 if TYPE_CHECKING:  # rich is imported only for a terminal
     from rich.progress import Progress as Bars
@@ -57,8 +55,8 @@ NIGHT_BAR = "night"
 class NightDisplay:
     """Shows a night on a screen. Thread-safe."""
 
-    def __init__(self, screen: NightScreen) -> None:
-        self._screen = screen
+    def __init__(self, screen: NightScreen, window: NightHours) -> None:
+        self._screen, self._window = screen, window
         self._lock = threading.RLock()
         self._left = RunCountdown((), Expected())
         self._done = self._total = 0
@@ -68,11 +66,11 @@ class NightDisplay:
         with self._lock:
             self._screen.say(text)
 
-    def evening(self, window: NightHours, films: Sequence[Candidate]) -> None:
+    def evening(self, films: Sequence[Candidate]) -> None:
         """What is planned, and the mistakes of broken storyboards."""
         with self._lock:
             self._screen.remove(NIGHT_BAR)
-            self._screen.say(f"night: {counted(len(films), 'film')} {_window_text(window)}\n")
+            self._screen.say(f"night: {counted(len(films), 'film')} {_window_text(self._window)}\n")
             rows = [(film.name, _priority(film), film.forecast or "cannot be rendered:") for film in films]
             for film, line in zip(films, aligned(rows), strict=True):
                 self._screen.say(line)
@@ -87,22 +85,16 @@ class NightDisplay:
         with self._lock:
             self._screen.bar(NIGHT_BAR, f"begins in {lasting(left.total_seconds())} (Ctrl-C cancels it)", 0, 0)
 
-    def rendering(self, films: Sequence[FilmTonight], devices: Sequence[Device]) -> None:
+    def rendering(self, orders: Sequence[RenderOrder], devices: Sequence[Device], expected: Expected) -> None:
         """How much is to be rendered."""
-        orders = list({(order.store, order.take.key): order for film in films for order in film.orders}.values())
-        times = {key: time for film in films for key, time in film.before.times.items()}
-        last = max((film.finishing_seconds for film in films), default=0.0)
-        settings = machine_settings()
-        timed = expected_run(times, orders, devices, settings.groups, settings.gpu_hour_price, last)
         with self._lock:
             self._screen.remove(NIGHT_BAR)
-            self._left = RunCountdown(orders, timed)
-            self._total = len(orders)
+            self._left, self._total = RunCountdown(orders, expected), len(orders)
             if orders:
                 self._screen.say(
                     f"rendering {counted(len(orders), 'take')} on {counted(len(devices), 'device')}: "
-                    f"about {ranged(timed.takes, *timed.spread.around(timed.takes))}, "
-                    f"then {lasting(last)} for the last film{f'; {timed.cost}' if timed.cost else ''}"
+                    f"about {ranged(expected.takes, *expected.spread.around(expected.takes))}, "
+                    f"then {lasting(expected.film)} for the last film{f'; {expected.cost}' if expected.cost else ''}"
                 )
                 self._night()
 
@@ -114,12 +106,14 @@ class NightDisplay:
                 case Began(attempt) if attempt == 1:
                     self._screen.bar(name, name, 0, 0)
                 case Progress(phase, done, total):
-                    self._left.hear(order, event)
+                    if order.take.key in self._left.each:
+                        self._left.hear(order, event)
                     self._screen.bar(name, f"{name} {phase}", done, total)
                 case AttemptFailed(attempt, error, verdict):
                     self._screen.say(f"{name}: attempt {attempt} failed: {error}; {verdict.value}")
                 case Ended(outcome):
-                    self._left.ended(order)
+                    if order.take.key in self._left.each:
+                        self._left.ended(order)
                     self._done += 1
                     self._screen.remove(name)
                     if isinstance(outcome, WanRenderError):
@@ -155,10 +149,10 @@ def _priority(film: Candidate) -> str:
 
 
 @contextmanager
-def night_display() -> Iterator[NightDisplay]:
+def night_display(window: NightHours) -> Iterator[NightDisplay]:
     """Bars if stderr is a terminal, lines otherwise. Warnings of the log are also shown."""
     with _bars() if sys.stderr.isatty() else _lines() as screen:
-        display = NightDisplay(screen)
+        display = NightDisplay(screen, window)
         with log_shown(display.say):
             yield display
 

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from wan_render.errors import WanRenderError
 from wan_render.night.night_request import Candidate
-from wan_render.production.failures import Outcome, failures
+from wan_render.production.failures import NotStarted, Outcome, failures
 from wan_render.production.film_change import with_film_change
 from wan_render.production.film_warnings import warnings_of
 from wan_render.production.finish import finish
@@ -17,14 +16,14 @@ from wan_render.production.render_order import RenderOrder
 from wan_render.production.run import Run, begin
 from wan_render.render_values import Device
 from wan_render.status import FilmStatus, ShotStatus, film_seconds
-from wan_render.store import FilmVersion
+from wan_render.store import Clip, FilmVersion
 
 
 @dataclass(eq=False)
 class FilmTonight:
     """A film whose run has begun. Thread-safe.
 
-    priority: films with a higher one come first. before: the status at the beginning. warnings: in sentences.
+    before: the status at the beginning. warnings: in sentences.
     outcomes: of its orders that have ended.
     """
 
@@ -39,6 +38,11 @@ class FilmTonight:
     def slug(self) -> str:
         """Its name in the outputs folder."""
         return self.run.plan.slug
+
+    @property
+    def priority(self) -> int:
+        """Films with a higher one come first."""
+        return self.run.plan.priority
 
     @property
     def orders(self) -> tuple[RenderOrder, ...]:
@@ -71,9 +75,7 @@ class FilmTonight:
     def unrendered(self) -> tuple[RenderOrder, ...]:
         """The orders whose take is still missing: failed, or not ended."""
         with self._lock:
-            rendered = {
-                order.take.key for order, outcome in self.outcomes.items() if not isinstance(outcome, WanRenderError)
-            }
+            rendered = {order.take.key for order, outcome in self.outcomes.items() if isinstance(outcome, Clip)}
         return tuple(order for order in self.orders if order.take.key not in rendered)
 
     @property
@@ -86,13 +88,16 @@ class FilmTonight:
         """Expected seconds of devices for the takes that are missing."""
         return sum(self.before.times[order.take.key].seconds for order in self.unrendered)
 
-    def make(self, why_missing: str, progress: Callable[[int, int], None], waiting: Callable[[str], None]) -> Made:
-        """Make the film of what exists. why_missing: the reason on the slates of takes that were not tried. Raises
-        MachineError."""
+    @property
+    def had_no_time(self) -> bool:
+        """Whether time was up before any of its takes was rendered or failed."""
         with self._lock:
-            reasons = dict(failures(self.outcomes))
-        for order in self.unrendered:
-            reasons.setdefault(order.take.key, why_missing)
+            return bool(self.outcomes) and all(isinstance(each, NotStarted) for each in self.outcomes.values())
+
+    def make(self, progress: Callable[[int, int], None], waiting: Callable[[str], None]) -> Made:
+        """Make the film of what exists. Raises MachineError."""
+        with self._lock:
+            reasons = failures(self.outcomes)
         run, notes = with_substitutes(self.run)
         return Made(finish(run, reasons, progress=progress, waiting=waiting), notes)
 

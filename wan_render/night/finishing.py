@@ -31,13 +31,13 @@ class Finishing:
         self._lock = threading.Lock()
         self._is_stopped = threading.Event()
 
-    def give(self, film: FilmTonight, why_missing: str) -> None:
+    def give(self, film: FilmTonight) -> None:
         """Make this film of what exists, unless it was given before."""
         with self._lock:
             if film in self._given or self._is_stopped.is_set():
                 return
             self._given.add(film)
-            self._futures.append(self._threads.submit(self._make, film, why_missing))
+            self._futures.append(self._threads.submit(self._make, film))
 
     def wait(self) -> None:
         """Wait until every given film has ended."""
@@ -48,7 +48,7 @@ class Finishing:
         self._is_stopped.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def _make(self, film: FilmTonight, why_missing: str) -> None:
+    def _make(self, film: FilmTonight) -> None:
         def progress(done: int, total: int) -> None:
             if self._is_stopped.is_set():
                 raise Stopped(Problem(film.slug, "was stopped"))
@@ -56,7 +56,7 @@ class Finishing:
 
         result: Made | BaseException
         try:
-            result = film.make(why_missing, progress, self._say)
+            result = film.make(progress, self._say)
         except BaseException as error:  # noqa: BLE001 - it is the outcome of this film
             result = error
         if not self._is_stopped.is_set():

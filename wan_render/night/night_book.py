@@ -7,20 +7,18 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from wan_render import __version__
 from wan_render.errors import DiskError, InputError, WanRenderError
+from wan_render.night.attempt_book import AttemptBook, busy_hours, in_words
 from wan_render.night.film_tonight import FilmTonight, Made
 from wan_render.night.morning_page import write_morning_page
 from wan_render.night.night_folder import write_night
 from wan_render.night.night_record import (
-    AttemptEntry,
-    BusySpan,
-    DeviceEntry,
     FilmEntry,
     FilmState,
     NightRecord,
@@ -29,27 +27,14 @@ from wan_render.night.night_record import (
 )
 from wan_render.night.night_request import Candidate, NightRequest
 from wan_render.printable import logger
-from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
+from wan_render.settings import machine_settings
 from wan_render.store import FilmVersion
 
 WRITE_SECONDS = 5.0
 """Changes that are not urgent are written at most this often."""
 
 _log = logger(__name__)
-
-
-@dataclass
-class _Attempt:
-    """An attempt that was made. start, end: of its time on the devices."""
-
-    order: RenderOrder
-    devices: tuple[str, ...]
-    log: Path
-    start: datetime
-    end: datetime | None = None
-    rendered: datetime | None = None
-    error: str = ""
 
 
 class NightBook:
@@ -61,8 +46,7 @@ class NightBook:
         self._night = replace(night, command=request.command, wan_render=__version__)
         self._films: dict[Path, FilmEntry] = {}
         self._devices: tuple[Device, ...] = ()
-        self._attempts: list[_Attempt] = []
-        self._running: dict[str, _Attempt] = {}
+        self.attempts = AttemptBook(self._now, self._path, self._write_soon)
         self._written = 0.0
         self._warned_of: set[str] = set()
         self._lock = threading.RLock()
@@ -72,13 +56,15 @@ class NightBook:
         """The record as of now."""
         with self._lock:
             now = self._now()
-            devices = tuple(self._device(device) for device in self._devices)
+            devices = tuple(map(self.attempts.of_device, self._devices))
+            hours = sum(busy_hours(device, now) for device in devices)
             return replace(
                 self._night,
                 updated=now,
                 films=tuple(self._with_attempts(film) for film in self._films.values()),
                 devices=devices,
-                gpu_hours=round(sum(map(_busy_hours, devices, [now] * len(devices))), 4),
+                gpu_hours=round(hours, 4),
+                money=self._price(hours),
             )
 
     def entry(self, file: Path) -> FilmEntry:
@@ -111,30 +97,6 @@ class NightBook:
         """The night renders on these."""
         with self._lock:
             self._devices = tuple(devices)
-
-    # Attempts
-
-    def attempt_begins(self, order: RenderOrder, devices: Sequence[str], log: Path) -> None:
-        """An attempt begins on these devices."""
-        with self._lock:
-            attempt = _Attempt(order, tuple(devices), log, self._now())
-            self._attempts.append(attempt)
-            self._running[order.take.key] = attempt
-            self._write_soon()
-
-    def take_rendered(self, order: RenderOrder) -> None:
-        """An attempt's devices are free; the take is still being written."""
-        with self._lock:
-            if (attempt := self._running.get(order.take.key)) is not None:
-                attempt.rendered = attempt.rendered or self._now()
-
-    def attempt_ends(self, order: RenderOrder, error: BaseException | None) -> None:
-        """An attempt has ended."""
-        with self._lock:
-            if (attempt := self._running.pop(order.take.key, None)) is not None:
-                attempt.end = self._now()
-                attempt.error = "" if error is None else _in_words(error)
-                self._write_soon()
 
     # Films
 
@@ -171,7 +133,7 @@ class NightBook:
         """A film cannot be begun."""
         with self._lock:
             state = FilmState.BROKEN if isinstance(error, InputError) else FilmState.FAILED
-            message = _in_words(error)
+            message = in_words(error)
             self._films[file] = entry = replace(self._films[file], state=state, message=message, ended=self._now())
             self.write()
             return entry
@@ -200,13 +162,14 @@ class NightBook:
         return night
 
     def _write_soon(self) -> None:
-        if time.monotonic() - self._written >= WRITE_SECONDS:
-            self._write_record()
+        with self._lock:
+            if time.monotonic() - self._written >= WRITE_SECONDS:
+                self._write_record()
 
     def _warn(self, what: str, error: Exception) -> None:
         if what not in self._warned_of:
             self._warned_of.add(what)
-            _log.warning("the %s of the night cannot be written: %s", what, _in_words(error))
+            _log.warning("the %s of the night cannot be written: %s", what, in_words(error))
             _log.info("why it cannot be", exc_info=error)
 
     # Entries
@@ -234,7 +197,7 @@ class NightBook:
             message = f"the night ended at {until} before any of its takes was rendered"
             return replace(entry, state=FilmState.NOT_STARTED, message=message)
         if isinstance(result, BaseException):
-            return replace(entry, state=FilmState.FAILED, message=_in_words(result))
+            return replace(entry, state=FilmState.FAILED, message=in_words(result))
         version = result.version
         entry = self._with_version(entry, version, is_new=not version.reused)
         shots = tuple(_shot(film, shot.id, result) for shot in film.before.shots)
@@ -263,37 +226,14 @@ class NightBook:
         )
 
     def _with_attempts(self, film: FilmEntry) -> FilmEntry:
-        shots = tuple(replace(shot, attempts=tuple(self._attempts_at(film, shot))) for shot in film.shots)
+        shots = tuple(replace(shot, attempts=self.attempts.of_shot(film.slug, shot.id)) for shot in film.shots)
         return replace(film, shots=shots)
 
-    def _attempts_at(self, film: FilmEntry, shot: ShotEntry) -> list[AttemptEntry]:
-        return [
-            AttemptEntry(
-                take=each.order.number,
-                devices=each.devices,
-                start=each.start,
-                log=self._path(each.log),
-                end=each.end,
-                error=each.error,
-            )
-            for each in self._attempts
-            if each.order.film == film.slug and _shot_of(each.order) == shot.id
-        ]
-
-    def _device(self, device: Device) -> DeviceEntry:
-        mine = [each for each in self._attempts if device.name in each.devices]
-        spans = tuple(
-            BusySpan(
-                each.start,
-                each.rendered or each.end,
-                each.order.film,
-                each.order.shot,
-                each.order.number,
-                failed=bool(each.error),
-            )
-            for each in mine
-        )
-        return DeviceEntry(device.name, device.label, spans, tuple(each.error for each in mine if each.error))
+    def _price(self, hours: float) -> str:
+        """Of these hours; "" if no price is set, or if no GPU renders."""
+        price = machine_settings().gpu_hour_price
+        is_gpu = any(device.kind == "cuda" for device in self._devices)
+        return str(price.times(hours)) if price is not None and is_gpu else ""
 
     def _path(self, file: Path) -> str:
         """Relative to the record's folder."""
@@ -314,16 +254,3 @@ def _shot(film: FilmTonight, shot_id: str, made: Made) -> ShotEntry:
         slate=made.version.slates.get(shot_id, ""),
         note=made.notes.get(shot_id, ""),
     )
-
-
-def _shot_of(order: RenderOrder) -> str:
-    """The id of the shot; a part of a shot is called `1/020 part 2`."""
-    return order.shot.partition(" part ")[0]
-
-
-def _busy_hours(device: DeviceEntry, now: datetime) -> float:
-    return sum(((span.end or now) - span.start).total_seconds() for span in device.busy) / 3600
-
-
-def _in_words(error: BaseException) -> str:
-    return str(error) if isinstance(error, WanRenderError) else f"{type(error).__name__}: {error}"

@@ -4,91 +4,31 @@ ended."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from wan_render.devices import local_devices
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.farm.local import LocalFarm
+from wan_render.farm.run_terms import RunTerms
 from wan_render.farm.scheduler import Ended, Event, Scheduler
 from wan_render.night.film_tonight import FilmTonight, Made, begin_film
 from wan_render.night.finishing import Finishing
 from wan_render.night.night_book import NightBook
-from wan_render.night.night_record import FilmEntry
 from wan_render.night.night_request import Candidate
+from wan_render.night.night_seams import Attempting, Loop, NightShow
+from wan_render.night.night_terms import LearntSeconds, night_deadline, night_policy
 from wan_render.printable import logger
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
+from wan_render.session.forecast_text import expected_run
+from wan_render.settings import machine_settings
 
 _log = logger(__name__)
-
-
-class NightShow(Protocol):
-    """Shows a night. Called from several threads."""
-
-    def say(self, text: str) -> None:
-        """One sentence."""
-        ...
-
-    def rendering(self, films: Sequence[FilmTonight], devices: Sequence[Device]) -> None:
-        """These films are rendered on these devices."""
-        ...
-
-    def event(self, order: RenderOrder, event: Event) -> None:
-        """An event of a take."""
-        ...
-
-    def finishing(self, film: FilmTonight, done: int, total: int) -> None:
-        """A film is being encoded: frames done, and their total."""
-        ...
-
-    def film_ended(self, film: FilmEntry) -> None:
-        """A film is made, or failed."""
-        ...
-
-
-class Attempting(Protocol):
-    """Who makes the attempts at an order: the terminal in a loop, the flow in a Prefect task."""
-
-    def films(self, films: Sequence[FilmTonight]) -> None:
-        """These films are about to be rendered."""
-        ...
-
-    def finish(
-        self, film: FilmTonight, order: RenderOrder, scheduler: Scheduler, tell: Callable[[Event], None]
-    ) -> None:
-        """Call `scheduler.attempt` until the order has ended."""
-        ...
-
-    def film_ended(self, film: FilmTonight, entry: FilmEntry) -> None:
-        """A film is made, or failed."""
-        ...
-
-
-class Loop:
-    """Attempting, in the scheduler's own threads."""
-
-    def films(self, films: Sequence[FilmTonight]) -> None:
-        """Nothing to prepare."""
-
-    def finish(
-        self,
-        film: FilmTonight,  # noqa: ARG002 - part of the seam
-        order: RenderOrder,
-        scheduler: Scheduler,
-        tell: Callable[[Event], None],
-    ) -> None:
-        """Attempt until it has ended."""
-        while not isinstance(scheduler.attempt(order, tell), Ended):
-            pass
-
-    def film_ended(self, film: FilmTonight, entry: FilmEntry) -> None:
-        """Nothing to clean up."""
 
 
 @dataclass
@@ -103,31 +43,33 @@ class NightRun:
     home: Path
     until: datetime | None = None
     attempting: Attempting = field(default_factory=Loop)
-    _owners: dict[tuple[Path, str], list[FilmTonight]] = field(default_factory=dict)
+    _films_by_order: dict[RenderOrder, FilmTonight] = field(default_factory=dict)
+    _not_made: set[FilmTonight] = field(default_factory=set)
+    _scheduler: Scheduler | None = None
     _telling: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, candidates: Sequence[Candidate]) -> None:
         """Render and finish; returns when every film has ended. Raises Stopped and what else stops the farm. Films that
         are not made by then keep their takes."""
         with ExitStack() as runs:
+            runs.callback(self.attempting.close)
             films, devices = self._begun(candidates, runs)
             if not films:
                 return
             self.book.devices(devices)
-            self.show.rendering(films, devices)
-            self.attempting.films(films)
+            self._not_made = set(films)
             finishing = Finishing(self._film_ended, self.show.finishing, self.show.say)
             try:
-                for film in films:
-                    if film.is_complete:
-                        finishing.give(film, "")
                 self._render(films, devices, finishing)
                 for film in films:
-                    self._give_rest(film, finishing)
+                    if not film.orders:
+                        finishing.give(film)
+                finishing.wait()
             except BaseException:
                 finishing.stop()
                 raise
-            finishing.wait()
+
+    # Beginning
 
     def _begun(
         self, candidates: Sequence[Candidate], runs: ExitStack
@@ -137,9 +79,11 @@ class NightRun:
         devices: tuple[Device, ...] = ()
         for candidate in candidates:
             if candidate.mistake is not None:
+                self.attempting.cannot_begin(self.book.entry(candidate.file))
                 continue
             try:
-                devices = devices or self._devices(candidate)
+                session = candidate.session
+                devices = devices or local_devices(session.settings, session.backend.device_kinds)
                 films.append(begin_film(candidate, devices, runs, self.show.say))
             except Stopped:
                 raise
@@ -149,75 +93,78 @@ class NightRun:
                 self.book.film_begins(films[-1])
         return tuple(films), devices
 
-    def _devices(self, candidate: Candidate) -> tuple[Device, ...]:
-        session = candidate.session
-        return local_devices(session.settings, session.backend.device_kinds)
-
     def _cannot_begin(self, candidate: Candidate, error: Exception) -> None:
-        if not isinstance(error, WanRenderError):
-            _log.error("%s: a defect", candidate.name, exc_info=error)
-        self.show.film_ended(self.book.film_fails(candidate.file, error))
+        _log_defect(candidate.name, error)
+        entry = self.book.film_fails(candidate.file, error)
+        self.show.film_ended(entry)
+        self.attempting.cannot_begin(entry)
+
+    # Rendering
 
     def _render(self, films: Sequence[FilmTonight], devices: Sequence[Device], finishing: Finishing) -> None:
-        orders = self._orders(films)
+        orders = [order for film in films for order in film.orders]
+        self._films_by_order = {order: film for film in films for order in film.orders}
+        times = {key: time for film in films for key, time in film.before.times.items()}
+        settings = machine_settings()
+        last = max(film.finishing_seconds for film in films)
+        expected = expected_run(times, orders, devices, settings.groups, settings.gpu_hour_price, last)
+        self.show.rendering(orders, devices, expected)
         if not orders:
+            self.attempting.begin(films, None)
             return
-        settings = FarmSettings(watch=self.book)
-        with LocalFarm(devices, self.home, settings) as farm:
-            scheduler = Scheduler(orders, farm)
+        with LocalFarm(devices, self.home, FarmSettings(watch=self.book.attempts)) as farm:
+            terms = RunTerms(
+                policy=night_policy(films),
+                estimates=LearntSeconds(times, devices[0].kind),
+                deadline=night_deadline(films, self.until),
+            )
+            self._scheduler = scheduler = Scheduler(orders, farm, terms)
+            self.attempting.begin(films, scheduler)
+            for film in films:
+                if film.is_complete:
+                    finishing.give(film)
 
             def finish(order: RenderOrder) -> None:
-                owners = self._owners[_place(order)]
-
-                def tell(event: Event) -> None:
-                    self._hear(owners, order, event, finishing)
-
-                self.attempting.finish(owners[0], order, scheduler, tell)
+                film = self._films_by_order[order]
+                self.attempting.finish(film, order, scheduler, lambda event: self._hear(film, order, event, finishing))
 
             scheduler.run(finish)
 
-    def _orders(self, films: Sequence[FilmTonight]) -> list[RenderOrder]:
-        """Every take once, also if several films want it."""
-        orders: list[RenderOrder] = []
-        for film in films:
-            for order in film.orders:
-                owners = self._owners.setdefault(_place(order), [])
-                if not owners:
-                    orders.append(order)
-                owners.append(film)
-        return orders
-
-    def _hear(self, owners: Sequence[FilmTonight], order: RenderOrder, event: Event, finishing: Finishing) -> None:
+    def _hear(self, film: FilmTonight, order: RenderOrder, event: Event, finishing: Finishing) -> None:
         with self._telling:
             self.show.event(order, event)
-        if not isinstance(event, Ended):
-            return
-        for film in owners:
+        if isinstance(event, Ended):
             is_last = film.ended(order, event.outcome)
             self.book.take_ends(film)
             if is_last:
-                finishing.give(film, "")
+                self._finish_film(film, finishing)
 
-    def _give_rest(self, film: FilmTonight, finishing: Finishing) -> None:
-        """Time is up for a film. It is made of what exists, unless nothing of it was rendered and it has a version."""
-        if film.is_complete:
-            finishing.give(film, "")
-        elif film.rendered == 0 and film.run.store.films.latest(film.slug) is not None:
+    # Finishing
+
+    def _finish_film(self, film: FilmTonight, finishing: Finishing) -> None:
+        """Make a film of what exists; unless time was up before its first take, and an older version is there."""
+        if film.had_no_time and film.run.store.films.latest(film.slug) is not None:
             self._film_ended(film, None)
         else:
-            until = f" at {self.until:%H:%M}" if self.until is not None else ""
-            finishing.give(film, f"not rendered: the night ended{until}; the next one renders it")
+            finishing.give(film)
 
     def _film_ended(self, film: FilmTonight, result: Made | BaseException | None) -> None:
-        if isinstance(result, BaseException) and not isinstance(result, WanRenderError):
-            _log.error("%s: a defect", film.slug, exc_info=result)
+        if isinstance(result, BaseException):
+            _log_defect(film.slug, result)
         entry = self.book.film_ends(film, result)
         self.show.film_ended(entry)
-        self.attempting.film_ended(film, entry)
+        self.attempting.film_ended(film, entry, result.version if isinstance(result, Made) else None)
+        self._tell_deadline(film)
+
+    def _tell_deadline(self, ended: FilmTonight) -> None:
+        """One film less has to be finished before the window ends."""
+        with self._telling:
+            self._not_made.discard(ended)
+            left = tuple(self._not_made)
+        if self._scheduler is not None and self.until is not None:
+            self._scheduler.end_by(night_deadline(left, self.until))
 
 
-def _place(order: RenderOrder) -> tuple[Path, str]:
-    """The store and the key of a take."""
-    if order.store is None:
-        raise ValueError(f"{order.shot} has no store")
-    return order.store, order.take.key
+def _log_defect(film: str, error: BaseException) -> None:
+    if not isinstance(error, WanRenderError):
+        _log.error("%s: a defect", film, exc_info=error)

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 from wan_render.errors import InputError
 from wan_render.night.night_book import NightBook
 from wan_render.night.night_folder import new_night_folder
 from wan_render.night.night_hours import NightHours
 from wan_render.night.night_record import FilmState, NightRecord, NightState
-from wan_render.night.night_request import Candidate, NightRequest, check_films
-from wan_render.night.night_run import Attempting, Loop, NightRun, NightShow
+from wan_render.night.night_request import NightRequest, check_films
+from wan_render.night.night_run import NightRun
+from wan_render.night.night_seams import Attempting, Loop, NightShow
 
 COUNTDOWN_SECONDS = 1.0
 
 Sleep = Callable[[float], None]
-
-
-class EveningShow(NightShow, Protocol):
-    """Shows what comes before a night, too."""
-
-    def evening(self, window: NightHours, films: Sequence[Candidate]) -> None:
-        """The storyboards as they are when the night is scheduled, or again when it starts."""
-        ...
-
-    def countdown(self, left: timedelta) -> None:
-        """The night starts in this time. Called every second."""
-        ...
 
 
 @dataclass
@@ -41,7 +29,7 @@ class Night:
 
     request: NightRequest
     window: NightHours
-    show: EveningShow
+    show: NightShow
     attempting: Attempting = field(default_factory=Loop)
     sleep: Sleep = time.sleep
 
@@ -53,11 +41,11 @@ class Night:
         book = self._book(home)
         with _ending(book):
             book.candidates(films)
-            self.show.evening(self.window, films)
+            self.show.evening(films)
             if self._wait():
                 films = check_films(self.request)
                 book.candidates(films)
-                self.show.evening(self.window, films)
+                self.show.evening(films)
             book.state(NightState.RENDERING)
             NightRun(book, self.show, home, self.window.until, self.attempting).run(films)
         return book

@@ -1,0 +1,72 @@
+"""A night in the log of its run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from wan_render.errors import WanRenderError
+from wan_render.farm.scheduler import AttemptFailed, Ended, Event
+from wan_render.night.film_tonight import FilmTonight
+from wan_render.night.night_record import FilmEntry, FilmState
+from wan_render.night.night_request import Candidate
+from wan_render.night.night_summary import film_line
+from wan_render.production.render_order import RenderOrder
+from wan_render.render_values import Device
+from wan_render.session.countdown import Expected
+from wan_render.session.wording import counted, lasting
+
+if TYPE_CHECKING:
+    Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+class NightLog:
+    """Logs a night. log: the run's, which knows its run in every thread."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._said = timedelta.max
+
+    def say(self, text: str) -> None:
+        """A warning."""
+        self._log.warning("%s", text)
+
+    def evening(self, films: Sequence[Candidate]) -> None:
+        """What is planned, and the mistakes of broken storyboards."""
+        for film in films:
+            if film.mistake is None:
+                self._log.info("%s: %s", film.name, film.forecast)
+            else:
+                self._log.error("%s: %s", film.name, film.mistake)
+            for warning in film.warnings:
+                self._log.warning("%s: %s", film.name, warning)
+
+    def countdown(self, left: timedelta) -> None:
+        """Once an hour."""
+        if self._said - left >= timedelta(hours=1):
+            self._said = left
+            self._log.info("begins in %s", lasting(left.total_seconds()))
+
+    def rendering(self, orders: Sequence[RenderOrder], devices: Sequence[Device], expected: Expected) -> None:
+        """How much is to be rendered."""
+        takes, on = counted(len(orders), "take"), counted(len(devices), "device")
+        self._log.info("rendering %s on %s: about %s", takes, on, lasting(expected.takes))
+
+    def event(self, order: RenderOrder, event: Event) -> None:
+        """Failed attempts. The rest is in the tasks."""
+        name = f"{order.film} {order.shot} take {order.number}"
+        match event:
+            case AttemptFailed(attempt, error, verdict):
+                self._log.warning("%s: attempt %d failed: %s; %s", name, attempt, error, verdict.value)
+            case Ended(outcome) if isinstance(outcome, WanRenderError):
+                self._log.warning("%s: not rendered: %s", name, outcome)
+
+    def finishing(self, film: FilmTonight, done: int, total: int) -> None:
+        """Nothing to log."""
+
+    def film_ended(self, film: FilmEntry) -> None:
+        """How it ended."""
+        is_whole = film.state in (FilmState.DONE, FilmState.UNCHANGED)
+        self._log.log(logging.INFO if is_whole else logging.WARNING, "%s", film_line(film))
