@@ -56,13 +56,16 @@ class FilmTasks:
     def show_others(self) -> None:
         """A task for every planned take that is not to be rendered."""
         for place in self._others:
-            self._context.copy().run(self._take, *place, return_state=True)
+            self._run(place)
 
     def render(self, order: RenderOrder) -> None:
         """Attempt an order of the scheduler until it has ended, in a task."""
-        state = self._context.copy().run(lambda: self._take(*_place(order), return_state=True))
+        state = self._run(_place(order))
         if order not in self._tasks.outcomes:
             state.result()  # raises what is no failure of a take: a defect
+
+    def _run(self, place: _Place) -> State[State[None]]:
+        return self._context.copy().run(lambda: self._take(*place, return_state=True))
 
 
 @dataclass(frozen=True)

@@ -75,11 +75,10 @@ class NightTable:
         except (httpx.HTTPError, PrefectException) as error:
             get_run_logger().warning("the server took no table of the night: %s", error)
 
-    def ended(self, file: Path, state: State[Any]) -> State[Any]:
-        """Note how a film has ended; the same state."""
+    def ended(self, file: Path, state: State[Any]) -> None:
+        """Note how a film has ended."""
         self.states[file] = state
         self.show()
-        return state
 
     def _film(self, file: Path) -> NightFilm:
         state = self.states.get(file)
