@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import which
 
 from wan_render.errors import MachineError, Problem, UsageError
+from wan_render.nvidia_smi import nvidia_smi_lines, unanswered
 from wan_render.render_values import Device
 from wan_render.settings import MachineSettings
 
@@ -25,9 +24,6 @@ _IN_A_CONTAINER = "NVIDIA_VISIBLE_DEVICES"
 _NO_GPU = ("", "nodevfiles", "none", "void")
 """What people and SLURM write to hide every GPU, in lower case. A number below 0 hides them as well, as does any
 typo."""
-
-_ANSWER_SECONDS = 30.0
-"""nvidia-smi takes a few seconds if the driver is not resident. One that takes longer hangs."""
 
 
 def local_devices(settings: MachineSettings, kinds: tuple[str, ...]) -> tuple[Device, ...]:
@@ -181,45 +177,18 @@ def _listed() -> Iterator[Device]:
 def _capability(gpu: Device, said: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d+)\.(\d+)", said)
     if found is None:
-        raise _unanswered("nvidia-smi", f"reports {said} as the compute capability of {gpu.name}")
+        raise unanswered("nvidia-smi", f"reports {said} as the compute capability of {gpu.name}")
     return int(found[1]), int(found[2])
 
 
 def _answers(fields: str) -> Iterator[list[str]]:
     """The fields of each GPU. Only the last one may contain commas. Raises MachineError for an answer without them."""
     count = fields.count(",") + 1
-    for line in _nvidia_smi(fields):
+    for line in nvidia_smi_lines(f"gpu={fields}"):
         parts = [part.strip() for part in line.split(",", count - 1)]
         if len(parts) < count:
-            raise _unanswered("nvidia-smi", f"answers {line[:80]!r} when asked for {fields}")
+            raise unanswered("nvidia-smi", f"answers {line[:80]!r} when asked for {fields}")
         yield parts
-
-
-def _nvidia_smi(fields: str) -> list[str]:
-    """One line for each GPU. A driver that does not know a field answers with an error instead."""
-    program = which("nvidia-smi")
-    if program is None:
-        return []
-    try:
-        answer = subprocess.run(
-            [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"],
-            capture_output=True,
-            text=True,
-            timeout=_ANSWER_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        raise _unanswered(program, f"does not answer within {_ANSWER_SECONDS:.0f} s") from None
-    if "No devices were found" in answer.stdout:
-        return []
-    if answer.returncode != 0:
-        raise _unanswered(program, (answer.stdout + answer.stderr).strip() or f"failed with {answer.returncode}")
-    return answer.stdout.splitlines()
-
-
-def _unanswered(program: str, found: str) -> MachineError:
-    return MachineError(Problem(program, found, remedy=f"repair the driver, or render without a GPU: {SETTING}=cpu"))
 
 
 def _hides_all_on_purpose() -> bool:

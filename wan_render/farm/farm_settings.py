@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from wan_render.farm.farm_contract import AttemptWatch, NoWatch
-from wan_render.render_values import Phase
+from wan_render.farm.locks.device_lock import DeviceLock, by_nobody
+from wan_render.render_values import Device, Phase
 from wan_render.settings import machine_settings
 
 
@@ -49,6 +51,7 @@ class FarmSettings:
     locks, groups: see MachineSettings, which is the default.
     handler: `module:function` that makes a device process's OrderHandler.
     watch: hears of every attempt.
+    blocked_by: who else uses a device, in words: it is waited for, as if another run held it. "" for nobody.
     """
 
     stall: Stall = Stall()
@@ -57,3 +60,8 @@ class FarmSettings:
     handler: str = "wan_render.farm.process.order_handler:render_takes"
     groups: str = field(default_factory=lambda: machine_settings().groups)
     watch: AttemptWatch = field(default_factory=NoWatch)
+    blocked_by: Callable[[Device], str] = by_nobody
+
+    def lock(self, device: Device) -> DeviceLock:
+        """The lock of a device. Raises MachineError."""
+        return DeviceLock(self.locks, device, self.blocked_by)

@@ -25,7 +25,6 @@ from wan_render.farm.dispatch import Dispatch, Request
 from wan_render.farm.farm_contract import Begins, at_any_time
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.farm.held_devices import DeviceHold, HeldDevice, Model, model_of
-from wan_render.farm.locks.device_lock import DeviceLock
 from wan_render.farm.process.attempt_log import new_log
 from wan_render.farm.process.channel import Start
 from wan_render.farm.process.device_process import DeviceProcess
@@ -54,7 +53,7 @@ class LocalFarm:
             raise ValueError(f"expected one device or several different ones, got {devices}")
         self._settings = settings or FarmSettings()
         self._store_root, self._watch = store_root.absolute(), self._settings.watch
-        self._held_devices = [HeldDevice(device, DeviceLock(self._settings.locks, device)) for device in devices]
+        self._held_devices = [HeldDevice(device, self._settings.lock(device)) for device in devices]
         self._dispatch = Dispatch(self._held_devices, self._settings.quarantine, self._settings.groups)
         self._tighter: Counter[tuple[Model, int]] = Counter()
         self._stopped = self._closing = False

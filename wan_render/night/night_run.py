@@ -14,6 +14,7 @@ from wan_render.devices import local_devices
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.farm.local import LocalFarm
+from wan_render.farm.locks.foreign_use import ForeignUse
 from wan_render.farm.run_terms import RunTerms
 from wan_render.farm.scheduler import Ended, Event, Scheduler
 from wan_render.night.film_tonight import FilmTonight, Made, begin_film
@@ -112,7 +113,10 @@ class NightRun:
         if not orders:
             self.attempting.begin(films, None)
             return
-        with LocalFarm(devices, self.home, FarmSettings(watch=self.book.attempts)) as farm:
+        with (
+            ForeignUse(devices, self._tell_foreign) as foreign,
+            LocalFarm(devices, self.home, FarmSettings(watch=self.book.attempts, blocked_by=foreign.of)) as farm,
+        ):
             terms = RunTerms(
                 policy=night_policy(films),
                 estimates=LearntSeconds(times, devices[0].kind),
@@ -138,6 +142,10 @@ class NightRun:
             self.book.take_ends(film)
             if is_last:
                 self._finish_film(film, finishing)
+
+    def _tell_foreign(self, text: str) -> None:
+        self.book.message(text)
+        self.show.say(text)
 
     # Finishing
 

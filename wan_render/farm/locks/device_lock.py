@@ -11,7 +11,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,13 +23,18 @@ from wan_render.render_values import Device
 _log = logger(__name__)
 
 
+def by_nobody(_device: Device) -> str:
+    """Nobody uses a device without locks."""
+    return ""
+
+
 class DeviceLock:
     """The lock of one device, for one farm. Not thread-safe: the farm holds a lock."""
 
-    def __init__(self, folder: Path | None, device: Device) -> None:
-        """folder: where the lock of a device without a node goes, instead of the default. Raises MachineError if it
-        cannot hold locks."""
-        self._device, self._folder = device, folder
+    def __init__(self, folder: Path | None, device: Device, blocked_by: Callable[[Device], str] = by_nobody) -> None:
+        """folder: where the lock of a device without a node goes, instead of the default. blocked_by: who else uses the
+        device, without locks, in words. Raises MachineError if the folder cannot hold locks."""
+        self._device, self._folder, self._blocked_by = device, folder, blocked_by
         self._place = place_for(device, folder)
         self._files: dict[Path, list[_LockFile]] = {}
         self._use = Use("", 0.0)
@@ -57,6 +62,8 @@ class DeviceLock:
         if self._held:
             self._renew()
             return True
+        if self._blocked_by(self._device):
+            return False
         for place in self._places():
             if not self._lock(place):
                 self._unlock()
@@ -69,12 +76,16 @@ class DeviceLock:
         """Whether this farm holds it or could."""
         if self._held:
             return True
+        if self._blocked_by(self._device):
+            return False
         free = all(map(self._lock, self._places()))
         self._unlock()
         return free
 
     def holder(self) -> str:
         """Who holds it, in words: `film river (process 412 of anna) uses it, about until 04:10`."""
+        if foreign := self._blocked_by(self._device):
+            return foreign
         for place in self._places():
             if not self._lock(place):
                 self._unlock()
