@@ -14,6 +14,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from flows.deployments.requested import batch_paths
+from flows.farm_queue.film_queue import CANCELLED
 from flows.runs.cancel_watch import CancelWatch
 from flows.runs.ended import ended_before
 from flows.runs.night_tasks import NightTasks
@@ -72,7 +73,7 @@ def batch(
         except TerminationSignal:
             if not watch.cancelled:
                 raise
-            return Cancelled(message="cancelled; what was finished is kept")
+            return Cancelled(message=CANCELLED)
         except WanRenderError as error:
             get_run_logger().error("%s", error)
             return Failed(message=str(error))

@@ -31,6 +31,7 @@ from flows.farm_home.home import (
     hand_to_prefect,
     new_password,
     own,
+    runs,
     safe_password,
     useless,
 )
@@ -145,10 +146,12 @@ def _deploy(project: Path) -> None:
     from flows.deployments.deploying import tell
 
     api = get_current_settings().api.url
-    zone, _said = farm_zone(farm_home(project), asks=False)
+    home = farm_home(project)
+    zone, _said = farm_zone(home, asks=False)
+    has_farm = runs(home) and "PREFECT_API_URL" not in os.environ  # the server is the one of this folder's farm
     try:
         with get_client(sync_client=True) as client:
-            for line in tell(client, project, backend, os.environ, zone=zone):
+            for line in tell(client, project, backend, os.environ, zone=zone, has_farm=has_farm):
                 _say(line)
     except (httpx.HTTPError, PrefectException) as error:
         raise MachineError(Problem(str(api), f"was not told what a farm is: {error}")) from error
@@ -210,7 +213,7 @@ In another terminal, in this folder:
 
 From another folder: export PREFECT_PROFILES_PATH={shlex.quote(str(home / PROFILES))}
 
-Ctrl-C stops it all; what was finished is kept. docs/operations.md has the rest.
+Ctrl-C stops it all; finished takes are kept. docs/operations.md has the rest.
 """
 
 

@@ -13,6 +13,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from flows.deployments.requested import session
+from flows.farm_queue.film_queue import CANCELLED
 from flows.runs.approval import wait_for_approval
 from flows.runs.cancel_watch import CancelWatch
 from flows.runs.ended import ended_before
@@ -70,7 +71,7 @@ def film(
         except TerminationSignal:
             if not watch.cancelled:
                 raise
-            return Cancelled(message="cancelled; what was finished is kept")
+            return Cancelled(message=CANCELLED)
         except WanRenderError as error:
             get_run_logger().error("%s", error)
             return Failed(message=str(error))

@@ -1,4 +1,4 @@
-"""What a farm's server is told: the work pool, the deployments of prefect.yaml, and when a run counts as crashed."""
+"""What a farm's server is told: the work pool, and the deployments of prefect.yaml."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -18,28 +18,18 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, Fl
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.server.schemas.schedules import CronSchedule as Timetable
 from prefect.states import Cancelled
 
 from flows.deployments.pool import POOL, is_ours, job_template
+from flows.deployments.silence_rule import SILENT_RUNS, watch_for_silence
 from wan_render.errors import MachineError, Problem
 from wan_render.settings import PREFIX
 
 FILM, BATCH = DEPLOYMENTS = ("film/now", "batch/overnight")
-SILENT_SECONDS = 60
-"""Two heartbeats of a run: who is silent so long is dead, or its server was away. On the farm's own machine a dead run
-is noticed sooner, by its lock (flows/upkeep/lost_runs.py); this is for the workers of other machines."""
-
 NO_ZONE = "UTC"
 """What Prefect makes of a schedule that names no time zone."""
-
-BEGINS_SILENCE = {f"prefect.flow-run.{name}" for name in ("Pending", "Submitting", "Running", "heartbeat")}
-"""The events after which a run must be heard of again: a process may die before its first heartbeat."""
-
-SILENT_RUNS = "wan-render: runs that are silent have crashed"
 
 AT_A_TIME = 1
 """Films that run at the same time: each takes every device. With several machines, somebody sets more."""
@@ -57,15 +47,17 @@ def tell(
     environment: Mapping[str, str],
     *,
     zone: str,
+    has_farm: bool,
     was_open: bool = False,
 ) -> tuple[str, ...]:
     """Tell a server all that makes it a farm's; what was turned off for it, in sentences. `zone`: the time zone of
-    schedules that name none. `was_open`: others may have used it, however its work pool looks.
+    schedules that name none. `has_farm`: a farm runs, which looks after the runs (flows/upkeep). `was_open`: others may
+    have used it, however its work pool looks.
 
     Raises MachineError where Prefect takes prefect.yaml for wrong.
     """
     turned_off = close_pool(client, project, was_open=was_open)
-    watch_for_silence(client)
+    watch_for_silence(client, is_wanted=not has_farm)
     on = schedules_on(client)
     deploy(environment)
     set_zone(client, zone)
@@ -110,7 +102,7 @@ def turn_off_foreign(client: SyncPrefectClient) -> Iterator[str]:
             yield f"the deployment '{name}' was paused; prefect api POST /deployments/{deployment.id}/resume_deployment"
     for automation in read_pages(lambda offset: client.read_automations(limit=PAGE, offset=offset)):
         if automation.name == SILENT_RUNS:
-            client.delete_automation(automation.id)  # it is made anew
+            client.delete_automation(automation.id)  # where it is needed, it is made again
         elif automation.enabled:
             client.pause_automation(automation.id)
             yield f"the automation '{automation.name}' was disabled; prefect automation resume --id {automation.id}"
@@ -211,40 +203,6 @@ def _zone(deployment: DeploymentResponse) -> str | None:
     """The time zone of a deployment's schedule: a night has to end by the clock that it starts by. None without one."""
     crons = (each.schedule for each in deployment.schedules if isinstance(each.schedule, CronSchedule))
     return next((cron.timezone for cron in crons), None)
-
-
-def watch_for_silence(client: SyncPrefectClient) -> None:
-    """An automation: a run that falls silent is Crashed, whatever became of its worker. One of an earlier version is
-    replaced; ours is left alone, because it is in the middle of counting."""
-    is_there = False
-    for found in client.read_automations_by_name(SILENT_RUNS):
-        if isinstance(found.trigger, EventTrigger) and found.trigger.after == BEGINS_SILENCE:
-            is_there = True
-        else:
-            client.delete_automation(found.id)
-    if not is_there:
-        client.create_automation(_silence())
-
-
-def _silence() -> AutomationCore:
-    return AutomationCore(
-        name=SILENT_RUNS,
-        trigger=EventTrigger(
-            after=BEGINS_SILENCE,
-            expect={"prefect.flow-run.*"},  # a final state of any name, or the next heartbeat
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(seconds=SILENT_SECONDS),
-        ),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                message=f"nothing was heard of it for {SILENT_SECONDS} s: its process is gone. "
-                "`prefect flow-run retry` renders what is missing",
-            )
-        ],
-    )
 
 
 def _waiting(client: SyncPrefectClient) -> list[FlowRun]:

@@ -15,8 +15,9 @@ from pathlib import Path
 FOLDER = "runs"
 """In the farm's folder: an empty file for each run that has a process."""
 
-ATTEMPTS, ATTEMPT_SECONDS = 10, 0.1
-"""The farm takes the lock for a moment when it looks (`is_held`); another process keeps it."""
+ATTEMPTS, ATTEMPT_SECONDS = 100, 0.1
+"""The farm takes the lock for a moment when it looks (`is_held`), which may be seconds on a busy machine; another
+process of the run keeps it."""
 
 
 def hold(home: Path, run: str) -> bool:

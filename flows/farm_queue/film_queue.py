@@ -36,6 +36,9 @@ REQUESTED_BY = "wan-render.requested-by"
 EXPECTED_SECONDS = "wan-render.expected-seconds"
 """The label of a run that says how long its film would have taken when somebody asked for it."""
 
+CANCELLED = "cancelled; finished takes are kept"
+"""What a run says that somebody cancelled."""
+
 OPEN_STATES = (StateType.RUNNING, StateType.CANCELLING, StateType.PENDING, StateType.SCHEDULED, StateType.PAUSED)
 """The states of a run that has not ended."""
 

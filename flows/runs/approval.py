@@ -54,7 +54,7 @@ class Approval(RunInput):
     note: str = Field(default="", description="Kept in the log of the run; why, where the answer is no.")
 
 
-def wait_for_approval(run: Run, outlook: str, warnings: Sequence[Problem]) -> None:
+def wait_for_approval(run: Run, forecast: str, warnings: Sequence[Problem]) -> None:
     """Return where a person has approved every take to render; otherwise suspend the run until one has answered.
 
     Raises Stopped where the answer was no, and UsageError where Prefect cannot suspend the run.
@@ -63,8 +63,8 @@ def wait_for_approval(run: Run, outlook: str, warnings: Sequence[Problem]) -> No
     approved = _approved(run.plan.slug)
     if wanted <= approved:
         return
-    plan = show_plan(run, outlook, warnings, is_changed=bool(approved))
-    question = f"{'what is to be rendered is not what was approved; ' if approved else ''}{outlook}"
+    plan = show_plan(run, forecast, warnings, is_changed=bool(approved))
+    question = f"{'what is to be rendered is not what was approved; ' if approved else ''}{forecast}"
     page = url_for("flow-run", flow_run.id)
     get_run_logger().warning("waits for approval: %s; its plan is the artifact %s of %s", question, plan, page)
     _ask(wanted, f"{question}. The plan is the artifact {plan} of this run.")
@@ -105,7 +105,7 @@ def _ask(takes: Collection[str], description: str) -> NoReturn:
 
 def _be_heard() -> None:
     """Be the last that the server hears of this run; who is silent after a heartbeat is called crashed by
-    flows/deployments/deploying.py. A heartbeat may have crossed the suspension, and the server was seen to lose the
+    flows/deployments/silence_rule.py. A heartbeat may have crossed the suspension, and the server was seen to lose the
     event of one ("database is locked"): hence an event of our own, and a second one."""
     for seconds in WAITING_SECONDS:
         time.sleep(seconds)

@@ -28,7 +28,7 @@ MOST_PICTURES = 100
 """Different keyframes of one plan that are shown; of the others, the names. One has about 5 kB."""
 
 
-def show_plan(run: Run, outlook: str, warnings: Sequence[Problem], *, is_changed: bool) -> str:
+def show_plan(run: Run, forecast: str, warnings: Sequence[Problem], *, is_changed: bool) -> str:
     """The artifact of what a run would render, and why; its key. `is_changed`: other takes were approved before."""
     key = artifact_key("plan", run.plan.slug)
     keyframes = _Thumbnails(Pictures(run.store, run.plan.pictures))
@@ -36,7 +36,7 @@ def show_plan(run: Run, outlook: str, warnings: Sequence[Problem], *, is_changed
     lines = [
         f"# {plain(run.plan.slug)}: {counted(len(run.orders), 'take')} to render",
         *changed,
-        f"{plain(outlook)} ({gigabytes(free_disk_bytes(run.store.root))} free)",
+        f"{plain(forecast)} ({gigabytes(free_disk_bytes(run.store.root))} free)",
         "",
         *(f"- warning: {plain(str(warning))}" for warning in warnings),
         f"- storyboard: {plain(str(run.plan.file.absolute()))}",

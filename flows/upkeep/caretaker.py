@@ -16,6 +16,7 @@ from flows.farm_home.run_lock import remove_free
 from flows.farm_queue.film_queue import deployment_names, in_order, open_runs
 from flows.upkeep.intake import Intake
 from flows.upkeep.lost_runs import LostRuns
+from flows.upkeep.silent_runs import SilentRuns
 
 SECONDS = 2.0
 """How often it looks."""
@@ -26,7 +27,7 @@ class Caretaker:
 
     def __init__(self, client: SyncPrefectClient, project: Path, home: Path, worker: str) -> None:
         self._client, self._home = client, home
-        self._intake, self._lost = Intake(project), LostRuns(home, worker)
+        self._intake, self._lost, self._silent = Intake(project), LostRuns(home, worker), SilentRuns(worker)
         self._deployments: dict[UUID, str] = {}
         self._looked = 0.0
 
@@ -37,14 +38,16 @@ class Caretaker:
         remove_free(self._home)
         return ended
 
-    def look(self) -> Iterator[str]:
-        """Look, if it is time; what was done, in sentences. A server that is away is asked again next time."""
+    def look(self, worker_since: datetime) -> Iterator[str]:
+        """Look, if it is time; what was done, in sentences. A server that is away is asked again next time.
+        worker_since: when the worker was started."""
         if time.monotonic() - self._looked < SECONDS:
             return
         self._looked = time.monotonic()
         try:
             runs = open_runs(self._client, self._deployments)
-            yield from self._lost.end(self._client, runs)
+            yield from self._lost.end(self._client, runs, worker_since)
+            yield from self._silent.end(self._client, runs)
             self._intake.look(self._client, in_order(runs, self._deployments, datetime.now(UTC)))
         except (httpx.HTTPError, PrefectException):
             return

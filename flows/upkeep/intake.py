@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from uuid import UUID
@@ -20,7 +21,6 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import LogCreate
 from prefect.client.schemas.objects import StateType
 from prefect.states import Failed
-from prefect.types import DateTime
 
 from flows.deployments.requested import Checked
 from flows.farm_queue.film_queue import QueuedFilm, Standing
@@ -108,6 +108,5 @@ def _tell(client: SyncPrefectClient, film: QueuedFilm, checked: Checked) -> None
 
 
 def _error(run: UUID, text: str) -> LogCreate:
-    return LogCreate(
-        name="prefect.flow_runs", level=logging.ERROR, message=text, timestamp=DateTime.now("UTC"), flow_run_id=run
-    )
+    record = {"name": "prefect.flow_runs", "level": logging.ERROR, "message": text, "flow_run_id": run}
+    return LogCreate.model_validate({**record, "timestamp": datetime.now(UTC)})

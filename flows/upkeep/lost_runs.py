@@ -1,14 +1,15 @@
 """Runs whose process is gone, although the server says that they run.
 
 A worker that dies tells nobody about its films, and a farm that loses its power tells nothing at all. Such a run would
-hold the queue until somebody ends it. Runs of other machines' workers are left to their heartbeats, see deploying.py.
+hold the queue until somebody ends it. A process that lives is never called dead, however slow it is: it holds a lock.
+Runs of other machines' workers are left to silent_runs.py.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from math import inf
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -17,47 +18,55 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.states import Cancelled, Crashed, Scheduled
 
 from flows.farm_home.run_lock import is_held
+from flows.farm_queue.film_queue import CANCELLED
 
 WORKER_LABEL = "prefect.worker.name"
 """The label in which Prefect says whose run it is; set shortly after Pending."""
 
 SECONDS = {StateType.RUNNING: 6.0, StateType.CANCELLING: 6.0, StateType.PENDING: 30.0}
-"""How long a run may lack a process. A worker that lives reports a death itself within two seconds and knows the cause;
-it also needs time to start a process."""
+"""How long a run may lack a process. A worker that lives reports a death itself within two seconds and knows the cause.
+A process that a worker has started before it died needs some time until it holds its lock."""
+
+STARTING_SECONDS = 600.0
+"""How long a run may be Pending while the worker lives that is starting its process: a busy machine is slow."""
 
 GONE = "its process is gone: {why}. `prefect flow-run retry` renders what is missing"
 
 
 class LostRuns:
-    """Finds them and ends them. `worker`: the name of this machine's worker."""
+    """Finds them and ends them. `worker`: the name of this machine's worker. `clock`: in seconds."""
 
-    def __init__(self, home: Path, worker: str) -> None:
-        self._home, self._worker = home, worker
-        self._missed: dict[UUID, float] = {}
+    def __init__(self, home: Path, worker: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._home, self._worker, self._clock = home, worker, clock
+        self._missed: dict[tuple[UUID, StateType], float] = {}
 
-    def end(self, client: SyncPrefectClient, runs: Iterable[FlowRun]) -> Iterator[str]:
-        """End those that have lacked a process for too long; each in a sentence."""
-        lost, now = [run for run in runs if self._is_lost(run)], time.monotonic()
-        self._missed = {run.id: self._missed.get(run.id, now) for run in lost}
-        for run in lost:
-            if now - self._missed[run.id] >= _seconds(run):
+    def end(self, client: SyncPrefectClient, runs: Iterable[FlowRun], worker_since: datetime) -> Iterator[str]:
+        """End those that have lacked a process for too long; each in a sentence. worker_since: when the worker of this
+        machine was started."""
+        lost, now = [(run, state) for run in runs if (state := self._lost(run)) is not None], self._clock()
+        self._missed = {(run.id, state.type): self._missed.get((run.id, state.type), now) for run, state in lost}
+        for run, state in lost:
+            if now - self._missed[run.id, state.type] >= _patience(state, worker_since):
                 yield from _end(client, run, "it died, and its worker did not say so")
 
     def end_all(self, client: SyncPrefectClient, runs: Iterable[FlowRun]) -> Iterator[str]:
         """End those that a farm left behind when it was killed; before this one's worker starts."""
         for run in runs:
-            if self._is_lost(run):
+            if self._lost(run) is not None:
                 yield from _end(client, run, "the farm was killed")
 
-    def _is_lost(self, run: FlowRun) -> bool:
-        if _seconds(run) == inf or is_held(self._home, str(run.id)):
-            return False
-        return run.labels.get(WORKER_LABEL, self._worker) == self._worker
+    def _lost(self, run: FlowRun) -> State | None:
+        """The state of a run of this machine that should have a process and has none."""
+        state = run.state
+        if state is None or state.type not in SECONDS or is_held(self._home, str(run.id)):
+            return None
+        return state if run.labels.get(WORKER_LABEL, self._worker) == self._worker else None
 
 
-def _seconds(run: FlowRun) -> float:
-    """How long it may lack a process; for ever where it needs none."""
-    return inf if run.state is None else SECONDS.get(run.state.type, inf)
+def _patience(state: State, worker_since: datetime) -> float:
+    """How long it may lack a process, in seconds."""
+    is_being_started = state.type is StateType.PENDING and state.timestamp >= worker_since
+    return STARTING_SECONDS if is_being_started else SECONDS[state.type]
 
 
 def _end(client: SyncPrefectClient, run: FlowRun, why: str) -> Iterator[str]:
@@ -74,5 +83,5 @@ def _ending(run: FlowRun, why: str) -> tuple[State[None], str]:
         state: State[None] = Scheduled(scheduled_time=place, message=f"waits again: {why}")
         return state, f"waits again; {why} while it was started"
     if kind is StateType.CANCELLING:
-        return Cancelled(message="cancelled; what was finished is kept"), "is cancelled"
+        return Cancelled(message=CANCELLED), "is cancelled"
     return Crashed(message=GONE.format(why=why)), f"is called crashed; {why} while it ran"

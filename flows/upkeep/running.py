@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -48,7 +49,7 @@ CANCEL_SECONDS = 8.0
 """So long films get to stop; then they are killed, which frees the devices too. With the worker's and the server's
 STOP_SECONDS, a farm ends within 15 s."""
 
-STOPPED = "the farm was stopped; what was finished is kept"
+STOPPED = "the farm was stopped; finished takes are kept"
 """What a run says that Ctrl-C in the farm cancelled."""
 
 AT_ONCE_SECONDS = 10.0
@@ -95,13 +96,14 @@ class FarmServices:
         self._client = SyncPrefectClient(self.api, auth_string=password, httpx_settings={"trust_env": False})
         self._caretaker = Caretaker(self._client, project, home, name)
         self._since: dict[str, float] = {}
+        self._worker_since = datetime.now(UTC)
         self._died_at_once: Counter[str] = Counter()
 
     def deploy(self, backend: str | None, zone: str, *, was_open: bool) -> tuple[str, ...]:
         """Tell the server what a farm is; then the worker takes runs. What was turned off for it, and what became of
         runs that an earlier farm left, in sentences."""
         environment = over(self._environment, os.environ)
-        said = tell(self._client, self._project, backend, environment, zone=zone, was_open=was_open)
+        said = tell(self._client, self._project, backend, environment, zone=zone, has_farm=True, was_open=was_open)
         said += self._caretaker.begin()
         self._start(self._worker)
         return said
@@ -114,7 +116,7 @@ class FarmServices:
         """Look after the programs and the queue; what was done, in sentences. Raises MachineError for a program that
         dies at once."""
         yield from self._revive()
-        yield from self._caretaker.look()
+        yield from self._caretaker.look(self._worker_since)
 
     def _revive(self) -> Iterator[str]:
         for service in (self._server, self._worker):
@@ -159,6 +161,8 @@ class FarmServices:
     def _start(self, service: Service) -> None:
         service.start()
         self._since[service.name] = time.monotonic()
+        if service is self._worker:
+            self._worker_since = datetime.now(UTC)
         processes = [os.getpid(), *(each.pid for each in (self._server, self._worker) if each.pid is not None)]
         os.truncate(self._lock, 0)
         os.pwrite(self._lock, " ".join(map(str, processes)).encode(), 0)

@@ -137,9 +137,13 @@ class Farm:
 
     def queue(self) -> tuple[QueuedFilm, ...]:
         """What runs and waits, in order."""
-        api = self.environment["PREFECT_API_URL"]
-        with SyncPrefectClient(api, auth_string=self.password, httpx_settings={"trust_env": False}) as client:
+        with self.client() as client:
             return read_queue(client)
+
+    def client(self) -> SyncPrefectClient:
+        """Prefect's own."""
+        api = self.environment["PREFECT_API_URL"]
+        return SyncPrefectClient(api, auth_string=self.password, httpx_settings={"trust_env": False})
 
     def open_runs(self) -> set[str]:
         """The runs of this farm that have not ended."""
@@ -243,6 +247,12 @@ class Farm:
         until(60, lambda: self.devices() and self.takes() >= before + finished)
         assert self.state(run)["type"] == "RUNNING"
         return self.takes() - before
+
+    def freeze(self) -> None:
+        """Wait for a device process, and stop it: its film goes on for as long as a test wants, and needs no CPU. For
+        films that are cancelled, or killed with all else."""
+        for process in until(60, self.devices):
+            process.suspend()
 
     def worker_has_reported_a_crash(self) -> None:
         """Wait for it: the worker reports a crash twice, and the second report takes back a retry between them."""

@@ -46,8 +46,8 @@ async def plant(folder: Path) -> None:
     from prefect.workers.process import ProcessWorker
 
     from flows.batch import batch
-    from flows.deployments.deploying import SILENT_RUNS
     from flows.deployments.pool import POOL
+    from flows.deployments.silence_rule import SILENT_RUNS
     from flows.film import film
 
     template = ProcessWorker.get_default_base_job_template()

@@ -6,42 +6,40 @@ import base64
 import http.server
 import json
 import os
-import pickle
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from prefect.client.orchestration import SyncPrefectClient
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from flows.deployments.deploying import DEPLOYMENTS, SILENT_RUNS, close_pool, watch_for_silence
+from flows.deployments.deploying import DEPLOYMENTS, close_pool
 from flows.deployments.pool import POOL, job_template
+from flows.deployments.silence_rule import SILENT_RUNS
 from flows.farm_home.home import open_to_others
 from flows.serving.gate import Gate
 from flows.shown.markdown import disarmed, plain
 from tests.flows.conftest import Farm, until
 from tests.flows.films import write_film
+from tests.flows.other_user import NOBODY, as_user
 from tests.flows.project import PROJECT
 from tests.flows.test_markdown import HOSTILE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-_Found = TypeVar("_Found")
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
-NOBODY = 65534
 SOCKETS = (
     "/events/in",
     "/events/out",
@@ -174,7 +172,7 @@ def test_what_strangers_left_in_an_old_farm_does_not_run(farm: Farm, old_home: P
             assert deployment["paused"]
     rules = {rule["name"]: rule for rule in farm.ask("POST", "/automations/filter")}
     assert rules["planted"]["enabled"] is False
-    assert [action["type"] for action in rules[SILENT_RUNS]["actions"]] == ["change-flow-run-state"]
+    assert SILENT_RUNS not in rules
     until(60, lambda: not farm.ask("POST", "/flow_runs/filter", flow_runs={"state": {"type": {"any_": ["SCHEDULED"]}}}))
     assert not (old_home / "farm" / "taken").exists()
 
@@ -182,11 +180,9 @@ def test_what_strangers_left_in_an_old_farm_does_not_run(farm: Farm, old_home: P
 def test_a_pool_that_looks_like_ours_hides_nothing_in_a_farm_that_was_open(farm: Farm) -> None:
     flow = farm.ask("GET", "/deployments/name/batch/overnight")["flow_id"]
     planted = farm.ask("POST", "/deployments/", name="planted later", flow_id=flow, work_pool_name=POOL)
-    api, here = farm.environment["PREFECT_API_URL"], {"trust_env": False}
-    with SyncPrefectClient(api, auth_string=farm.password, httpx_settings=here) as client:
+    with farm.client() as client:
         assert close_pool(client, PROJECT) == ()
         said = close_pool(client, PROJECT, was_open=True)
-        watch_for_silence(client)  # as a start does afterwards
     assert [line.partition(" was ")[0] for line in said] == ["the deployment 'batch/planted later'"]
     assert farm.ask("GET", f"/deployments/{planted['id']}")["paused"]
 
@@ -267,7 +263,7 @@ def test_another_user_reads_nothing_and_is_refused(farm: Farm) -> None:
         return [*read, *(f"answered {answer.status_code}" for answer in answers)]
 
     assert _reads_as(NOBODY, farm.home), "the folder above is open to all, or the rest would prove nothing"
-    assert _as_user(NOBODY, attack) == ["answered 401"] * 2
+    assert as_user(NOBODY, attack) == ["answered 401"] * 2
 
 
 class Elsewhere(http.server.BaseHTTPRequestHandler):
@@ -436,24 +432,4 @@ def _reads(path: Path) -> bool:
 
 
 def _reads_as(user: int, path: Path) -> bool:
-    return _as_user(user, lambda: _reads(path))
-
-
-def _as_user(user: int, work: Callable[[], _Found]) -> _Found:
-    """What it gives in a process of that user's. The interpreter is loaded already: it may lie where they cannot go."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setgid(user)
-            os.setuid(user)
-            os.write(writing, pickle.dumps(work()))
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as answer:
-        said = answer.read()
-    os.waitpid(child, 0)
-    found: _Found = pickle.loads(said)  # noqa: S301 - our own process wrote it
-    return found
+    return as_user(user, lambda: _reads(path))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from flows.deployments.deploying import SILENT_SECONDS
 from flows.serving.listening import listen
 from flows.shown.markdown import plain
 from tests.flows.conftest import Farm, until
@@ -77,12 +76,12 @@ def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(
 
 
 def test_a_run_that_nobody_reports_is_called_crashed(farm: Farm, lost: str) -> None:
-    state = farm.ended(lost, SILENT_SECONDS + 30)
+    state = farm.ended(lost, 30)
     assert (state["name"], "its worker did not say so" in state["message"]) == ("Crashed", True)
 
 
 def test_a_run_that_waits_for_approval_outlives_all_that(farm: Farm, waiting: str, lost: str) -> None:
-    assert farm.ended(lost, SILENT_SECONDS + 30)["name"] == "Crashed"  # silent as long, but it did not wait
+    assert farm.ended(lost, 30)["name"] == "Crashed"  # it has no process either, but it did not wait
     assert farm.state(waiting)["name"] == "Suspended"
     farm.resume(waiting, render=True)
     assert farm.ended(waiting)["name"] == "Completed"

@@ -16,6 +16,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from flows.deployments.deploying import deploy, schedules_on, settle, turn_on
+from flows.deployments.silence_rule import RULE_SECONDS, SILENT_RUNS, watch_for_silence
 from flows.farm import backend_to_deploy
 from tests.flows.conftest import PROJECT, Farm, environment, free_port
 from wan_render.errors import UsageError
@@ -60,6 +61,24 @@ def test_a_schedule_that_was_turned_on_stays_on_when_all_is_deployed_again(farm:
         assert schedules_on(client) == {night.id}
         client.update_deployment_schedule(deployment.id, night.id, active=False)
         settle(client, "animatic")
+
+
+@pytest.mark.prefect
+@pytest.mark.slow
+def test_only_a_server_without_a_farm_judges_runs_by_their_heartbeats(farm: Farm) -> None:
+    def rules() -> list[tuple[str, float]]:
+        found = farm.ask("POST", "/automations/filter")
+        return [(rule["id"], rule["trigger"]["within"]) for rule in found if rule["name"] == SILENT_RUNS]
+
+    assert rules() == []
+    with farm.client() as client:
+        watch_for_silence(client, is_wanted=True)
+        (rule,) = rules()
+        assert rule[1] == RULE_SECONDS
+        watch_for_silence(client, is_wanted=True)
+        assert rules() == [rule], "it goes on counting"
+        watch_for_silence(client, is_wanted=False)
+    assert rules() == []
 
 
 @pytest.mark.prefect

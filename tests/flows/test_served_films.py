@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import os
 import re
 import socket
 import threading
@@ -18,6 +19,7 @@ import pytest
 from flows.serving.outputs_server import COOKIE
 from tests.flows.conftest import Farm
 from tests.flows.films import write_film
+from tests.flows.other_user import NOBODY, as_user
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -160,6 +162,26 @@ def test_without_the_password_nothing_is_served(seen: SeenFilm) -> None:
     assert httpx.post(f"{seen.ui}/outputs", json=ask, trust_env=False).status_code == 401
 
 
+def test_another_user_of_the_machine_is_served_nothing(seen: SeenFilm) -> None:
+    """Although they know the address, which is in files that only its owner can read."""
+    if os.geteuid() != 0:
+        pytest.skip("not run: only root can become another user")
+    url, store = f"{seen.ui}{seen.folder}", {"folder": str(seen.farm.outputs)}
+
+    def attack() -> list[int]:
+        with httpx.Client(trust_env=False, timeout=30) as client:
+            answers = [
+                client.get(f"{url}/index.html"),
+                client.get(f"{url}/film.mp4", headers={"Range": "bytes=0-9"}),
+                client.get(f"{url}/film.mp4", headers={"Cookie": f"{COOKIE}={'A' * 43}"}),
+                client.head(f"{url}/contact.png"),
+                client.post(f"{seen.ui}/outputs", json=store),
+            ]
+        return [answer.status_code for answer in answers]
+
+    assert as_user(NOBODY, attack) == [401] * 5
+
+
 def test_no_path_leads_out_whatever_a_program_sends(seen: SeenFilm) -> None:
     home = seen.farm.home
     (home / "outputs" / "films" / "seen" / "out").symlink_to(home / "farm")
@@ -181,6 +203,10 @@ def test_no_path_leads_out_whatever_a_program_sends(seen: SeenFilm) -> None:
     assert _status(seen, f"{store}/index.html") == 200
     assert _status(seen, f"{store}/index.html", method="DELETE") == 405
     assert _status(seen, f"{seen.folder}/film.mp4", f"Range: bytes={','.join(['0-0'] * 2000)}") == 416
+    assert _status(seen, f"{seen.folder}/film.mp4", f"Range: bytes={'9' * 5000}-") == 416
+    assert _status(seen, f"{seen.folder}/film.mp4", f"Range: bytes=0-{'9' * 18}") == 206
+    for origin in ("http://127.0.0.1:1", "http://evil.example", "null"):
+        assert _status(seen, f"{seen.folder}/film.mp4", f"Origin: {origin}") == 403, origin
     assert _status(seen, f"{seen.folder}/film.mp4", "Host: evil.example") == 400  # two names: uvicorn refuses that
 
 
