@@ -35,6 +35,7 @@ from flows.farm_home.home import (
     safe_password,
     useless,
 )
+from flows.farm_home.prefect_settings import check_prefect_settings
 from flows.farm_home.time_zone import farm_zone, has_terminal
 from wan_render.backends import DEFAULT, PREVIEW_BACKEND, backend
 from wan_render.diagnosis import HasFindings
@@ -104,6 +105,7 @@ def _project(folder: Path) -> Path:
 
 def _run(project: Path) -> None:
     settings = machine_settings()  # the runs would have these variables, and fail in the night
+    check_prefect_settings()
     _refuse_other_passwords()
     deployed, sentence = backend_to_deploy(os.environ.get("BACKEND", ""), settings.backend)
     # Everything of Prefect is imported after what can be refused without it: it takes a second.
@@ -137,6 +139,7 @@ def _renew(home: Path) -> None:
 
 def _deploy(project: Path) -> None:
     machine_settings()
+    check_prefect_settings()
     backend, sentence = backend_to_deploy(os.environ.get("BACKEND", ""))
     import httpx
     from prefect.client.orchestration import get_client

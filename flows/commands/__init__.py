@@ -14,8 +14,11 @@ from pathlib import Path
 
 from flows.farm_checks import PACKAGES
 from flows.farm_home.home import look_in_checkout
+from flows.farm_home.prefect_settings import check_prefect_settings
 from wan_render.errors import MachineError, Problem
 from wan_render.settings import install_command
+
+SUBMIT = "submit"
 
 Commands = argparse._SubParsersAction  # argparse names the type of its own sub-commands only here
 
@@ -27,7 +30,7 @@ def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _submit(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = _command(commands, "submit", "check films and queue them on the farm, in the order given")
+    command = _command(commands, SUBMIT, "check films and queue them on the farm, in the order given")
     command.add_argument("files", metavar="FILE", type=Path, nargs="+", help="storyboards")
     command.add_argument("--at", metavar="HH:MM", help="not before this local time, today or tomorrow")
     command.add_argument("--only", metavar="SHOTS", help="only these shots and scenes: 1/020,2")
@@ -52,7 +55,9 @@ def _queue(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _status(commands: Commands[argparse.ArgumentParser]) -> None:
-    _film(_command(commands, "status", "show one film of the farm: its state, takes, log and pages"))
+    command = _command(commands, "status", "show one film of the farm: its state, takes, log and pages")
+    command.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    _film(command)
 
 
 def _approve(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -89,6 +94,8 @@ def _lazily(name: str, module: str) -> Callable[[argparse.Namespace], int]:
             needs = f"needs the farm's packages; {', '.join(lacking)} not installed"
             raise MachineError(Problem(f"wan-render {name}", needs, remedy=install_command("farm")))
         look_in_checkout()
+        if name != SUBMIT:  # it checks the films first, and loads Prefect afterwards
+            check_prefect_settings()
         command: Callable[[argparse.Namespace], int] = import_module(module).run
         return command(arguments)
 

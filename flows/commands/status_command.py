@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from flows.commands.farm_client import farm_client
 from flows.farm_queue.film_queue import HOLDING, REQUESTED_BY, QueuedFilm, Standing
 from flows.farm_queue.film_runs import last_logs, latest_run, open_question
 from flows.farm_queue.local_time import local_clock
-from flows.farm_queue.queue_report import QueueReport, read_report
+from flows.farm_queue.queue_report import QueueReport, read_report, utc
 from flows.farm_queue.run_progress import read_tasks
 from flows.shown.served_links import served_links
 from wan_render.errors import WanRenderError
@@ -28,34 +30,94 @@ from wan_render.settings import machine_settings
 from wan_render.store import Store, outputs_for
 
 
+@dataclass(frozen=True)
+class FilmReport:
+    """One film: its latest run and what that has left on the server. `opened`: the run in the queue; None if it has
+    ended. `others`: further runs of the film that have not ended. `question`: what it asks while it waits for approval.
+    """
+
+    name: str
+    found: FlowRun
+    opened: QueuedFilm | None
+    others: tuple[QueuedFilm, ...]
+    queue: QueueReport
+    question: str
+    takes: tuple[TaskRun, ...]
+    log: tuple[Log, ...]
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print its state, its takes, the end of its log, and where to look."""
     with farm_client() as client:
-        report = read_report(client)
-        found = latest_run(client, arguments.film, report.queue)
-        for line in _lines(client, found, arguments.film, report):
-            print(line)
+        film = _read(client, arguments.film)
+        if arguments.json:
+            print(json.dumps(_as_json(film), ensure_ascii=False, indent=2))
+        else:
+            print("\n".join(_lines(film)))
     return 0
 
 
-def _lines(client: SyncPrefectClient, found: FlowRun, name: str, report: QueueReport) -> Iterator[str]:
-    opened = next((film for film in report.queue if film.run == found.id), None)
-    asked_by = found.labels.get(REQUESTED_BY)
+def _read(client: SyncPrefectClient, name: str) -> FilmReport:
+    queue = read_report(client)
+    found = latest_run(client, name, queue.queue)
+    return FilmReport(
+        name=name,
+        found=found,
+        opened=next((film for film in queue.queue if film.run == found.id), None),
+        others=tuple(film for film in queue.queue if film.slug == name and film.run != found.id),
+        queue=queue,
+        question=open_question(client, found),
+        takes=tuple(read_tasks(client, found.id)),
+        log=tuple(last_logs(client, found.id)),
+    )
+
+
+def _lines(film: FilmReport) -> Iterator[str]:
+    name, now = film.name, film.queue.now
+    asked_by = film.found.labels.get(REQUESTED_BY)
     by = f"; asked for by {one_line(str(asked_by))}" if asked_by else ""
-    yield f"{name}: {_ended(found, report.now) if opened is None else _standing(opened, report)}{by}"
-    others = [film.standing.value for film in report.queue if film.slug == name and film.run != found.id]
-    if others:
-        yield f"it is in the queue once more: {', '.join(others)}"
-    if question := open_question(client, found):
-        yield printable(question)
+    yield f"{name}: {_ended(film.found, now) if film.opened is None else _standing(film.opened, film.queue)}{by}"
+    if film.others:
+        yield f"it is in the queue once more: {', '.join(other.standing.value for other in film.others)}"
+    if film.question:
+        yield printable(film.question)
         yield f"answer it: wan-render approve {name}, or wan-render reject {name} --note WHY"
-    if tasks := read_tasks(client, found.id):
+    if film.takes:
         yield "takes:"
-        yield from aligned([_task(task, report.now) for task in tasks])
-    if logs := last_logs(client, found.id):
+        yield from aligned([_task(task, now) for task in film.takes])
+    if film.log:
         yield "the end of its log:"
-        yield from map(_log, logs)
-    yield from aligned(list(_places(found, name)))
+        yield from map(_log, film.log)
+    yield from aligned(list(_places(film.found, name)))
+
+
+def _as_json(film: FilmReport) -> dict[str, Any]:
+    """For `--json`, version 1. Times are ISO 8601 in UTC; null is unknown."""
+    found, places = film.found, dict(_places(film.found, film.name))
+    return {
+        "version": 1,
+        "film": film.name,
+        "run": str(found.id),
+        "state": found.state_name if film.opened is None else film.opened.standing.value,
+        "message": (found.state and found.state.message) or "",
+        "asked_by": str(found.labels.get(REQUESTED_BY, "")),
+        "started": utc(found.start_time),
+        "ended": utc(found.end_time),
+        "parameters": found.parameters,
+        "question": film.question,
+        "queue": [film.queue.entry(each) for each in ((film.opened,) if film.opened else ()) + film.others],
+        "takes": [_take_as_json(task) for task in film.takes],
+        "log": [
+            {"time": utc(each.timestamp), "level": logging.getLevelName(each.level), "message": each.message}
+            for each in film.log
+        ],
+        "places": {name.replace(" ", "_"): place for name, place in places.items()},
+    }
+
+
+def _take_as_json(task: TaskRun) -> dict[str, Any]:
+    message = (task.state and task.state.message) or ""
+    return {"take": task.name, "state": task.state_name, "message": message, "started": utc(task.start_time)}
 
 
 def _standing(film: QueuedFilm, report: QueueReport) -> str:

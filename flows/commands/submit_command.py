@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from flows.farm_home.prefect_settings import check_prefect_settings
 from flows.farm_queue.local_time import next_occurrence
 from wan_render.errors import InputError, Problem
 from wan_render.printable import path_name
@@ -18,6 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     at = None if arguments.at is None else next_occurrence(arguments.at, datetime.now(UTC))
     sessions = _checked(arguments)
     # Prefect takes a second: it is imported after the mistakes were found.
+    check_prefect_settings()
     from flows.commands.submitting import submit
 
     submit(sessions, at=at, only=arguments.only, approval=arguments.approval)

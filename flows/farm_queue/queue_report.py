@@ -42,7 +42,7 @@ class QueueReport:
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`, version 1. Times are ISO 8601 in UTC; null is unknown."""
-        return {"version": 1, "queue": [self._object(film) for film in self.queue]}
+        return {"version": 1, "queue": [self.entry(film) for film in self.queue]}
 
     def _row(self, film: QueuedFilm) -> tuple[str, ...]:
         times = self.times[film.run]
@@ -61,7 +61,8 @@ class QueueReport:
             return local_clock(film.due, self.now)
         return f"about {local_clock(expected, self.now)}" if expected and film.standing not in HOLDING else ""
 
-    def _object(self, film: QueuedFilm) -> dict[str, Any]:
+    def entry(self, film: QueuedFilm) -> dict[str, Any]:
+        """One run of the queue, as in `--json`."""
         times, progress = self.times[film.run], self.progress.get(film.run)
         return {
             "film": film.slug,
@@ -70,11 +71,11 @@ class QueueReport:
             "progress": progress.done if progress else None,
             "doing": progress.words if progress else "",
             "asked_by": film.requested_by,
-            "asked_at": _iso(film.requested),
-            "due": _iso(film.due),
-            "started": _iso(film.started),
-            "expected_start": _iso(times.start),
-            "expected_end": _iso(times.end),
+            "asked_at": utc(film.requested),
+            "due": utc(film.due),
+            "started": utc(film.started),
+            "expected_start": utc(times.start),
+            "expected_end": utc(times.end),
             "run": str(film.run),
             "parameters": dict(film.parameters),
         }
@@ -114,5 +115,6 @@ def _is_night(film: QueuedFilm) -> bool:
     return film.is_scheduled and film.standing is Standing.LATER
 
 
-def _iso(moment: datetime | None) -> str | None:
+def utc(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC, to the second."""
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -122,3 +123,43 @@ def _unknown(model: type[PrefectBaseSettings], value: Mapping[str, Any], place: 
         elif isinstance(part, Mapping):
             assert isinstance(field.annotation, type)
             yield from _unknown(field.annotation, part, f"{place}{key}.")
+
+
+def test_every_invalid_setting_of_prefect_is_named_before_anything_starts(tmp_path: Path) -> None:
+    wrong = {
+        "PREFECT_SERVER_API_PORT": "abc",
+        "prefect_worker_prefetch_seconds": "often",
+        "PREFECT_LOGGING_LEVEL": "loud",
+        "PREFECT_API_REQUEST_TIMEOUT": "long",
+    }
+    for command in ("flows.farm", "wan_render.cli queue"):
+        done = subprocess.run(
+            [sys.executable, "-m", *command.split()],
+            cwd=PROJECT,
+            env={**environment(tmp_path, 1), **wrong},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2, done.stderr
+        lines = done.stderr.splitlines()
+        assert {line.partition(":")[0] for line in lines} == wrong.keys()
+        assert all(
+            re.fullmatch(r"\w+: invalid value '\w+'; Input should .*; correct or unset it", line) for line in lines
+        )
+    assert not (tmp_path / "farm").exists()
+
+
+def test_a_settings_file_of_prefect_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "prefect.toml").write_text("port = = 4", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "wan_render.cli", "queue"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "prefect.toml: invalid TOML" in done.stderr
+    (tmp_path / "prefect.toml").write_text('[server.api]\nport = "x"', encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "wan_render.cli", "queue"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("PREFECT_SERVER_API_PORT (prefect.toml, or a profile): invalid value 'x'; ")

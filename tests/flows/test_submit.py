@@ -80,7 +80,7 @@ def in_three_hours() -> str:
 def test_films_are_queued_in_order_under_their_names_and_one_is_cancelled(
     farm: Farm, typed: Typed, tmp_path: Path
 ) -> None:
-    long = write_film(tmp_path / "hours", shots=6, raster="1280x720")
+    long = write_film(tmp_path / "hours")
     others = [write_film(tmp_path / name) for name in ("second", "third")]
     done = typed("submit", long, *others)
     assert done.code == 0, done.err
@@ -88,12 +88,12 @@ def test_films_are_queued_in_order_under_their_names_and_one_is_cancelled(
     assert done.err.startswith(outputs)
     assert done.err.count(outputs) == 1
     said = done.out.splitlines()
-    assert re.match(r"hours: to render: 6 takes, about \d+ s on 1 device, then \d+ s for the film, .* free\)", said[0])
+    assert re.match(r"hours: to render: 2 takes, about \d+ s on 1 device, then \d+ s for the film, .* free\)", said[0])
     places = [line.strip().partition(":")[0] for line in said if line.startswith("  queued")]
     assert places[1:] == ["queued after 1 film", "queued after 2 films"]
     assert said[-1] == "A film reads its storyboard again when it starts: edits until then count."
 
-    until(60, farm.devices)
+    farm.freeze()
     found = queue(typed)
     assert [(name, film["state"], film["asked_by"]) for name, film in found.items()] == [
         ("hours", "running", ME),
@@ -127,6 +127,18 @@ def test_films_are_queued_in_order_under_their_names_and_one_is_cancelled(
     assert "2 takes to render on 1 device: about " in told.partition("the end of its log:")[2]
     assert re.search(r"its page +http://127.0.0.1:\d+/outputs/.*/films/third/v001/index.html\n", told)
     assert f"/runs/flow-run/{found['third']['run']}" in told
+    report = json.loads(typed("status", "third", "--json").out)
+    assert (report["version"], report["film"], report["run"]) == (1, "third", found["third"]["run"])
+    assert (report["state"], report["message"], report["asked_by"]) == ("Completed", f"{film}/film.mp4", ME)
+    assert (report["queue"], report["question"]) == ([], "")
+    assert {take["take"]: take["state"] for take in report["takes"]} == {
+        "1/010 take 1": "Completed",
+        "1/020 take 1": "Completed",
+        "film": "Completed",
+    }
+    assert datetime.fromisoformat(report["started"]) < datetime.fromisoformat(report["ended"])
+    assert report["log"][-1]["level"] == "INFO"
+    assert report["places"]["newest_film"] == f"{film}/film.mp4"
 
 
 def test_a_film_is_approved_and_another_rejected_in_the_terminal(farm: Farm, typed: Typed, tmp_path: Path) -> None:
@@ -138,6 +150,9 @@ def test_a_film_is_approved_and_another_rejected_in_the_terminal(farm: Farm, typ
     assert (
         "answer it: wan-render approve wanted, or wan-render reject wanted --note WHY" in typed("status", "wanted").out
     )
+    asked = json.loads(typed("status", "wanted", "--json").out)
+    assert asked["question"].startswith("1 take to render")
+    assert asked["queue"][0]["state"] == asked["state"] == "waits for approval"
     again = typed("submit", yes)
     assert again.code == 2
     assert f"wanted: is in the queue already, asked for by {ME} in another way: with approval; " in again.err
