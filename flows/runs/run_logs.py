@@ -23,8 +23,9 @@ def no_alarms() -> None:
 
 
 def no_repetition() -> None:
-    """Keep Prefect from a line for each take that the run does not render, because its tasks say so; and from the last
-    line of a run that was cancelled, which would be `Finished in state Running()`."""
+    """Keep Prefect from a line for each take that the run does not render, because its tasks say so; from the last
+    line of a run that was cancelled, which would be `Finished in state Running()`; and from a second line about a take
+    that failed in its last attempt."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         _filter(name, _is_news)
 
@@ -41,6 +42,9 @@ def _says_more(record: logging.LogRecord) -> bool:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
+    has_error = record.exc_info is not None and record.exc_info[0] is not None
+    if record.getMessage().endswith("Retries are exhausted") and not has_error:
+        return False  # `NoneType: None` would follow; the state of the task gives the reason
     return not record.getMessage().startswith(tuple(f"Finished in state {name}(" for name in SILENT_STATES))
 
 

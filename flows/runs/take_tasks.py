@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
+from functools import partial
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.runs.attempt_ahead import AttemptAhead
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm.attempts import ATTEMPTS
 from wan_render.farm.farm_contract import Farm
@@ -60,7 +62,12 @@ class FilmTasks:
 
     def render(self, order: RenderOrder) -> None:
         """Attempt an order of the scheduler until it has ended, in a task."""
-        state = self._run(_place(order))
+        ahead = self._tasks.begin(order, self._context.copy())
+        ahead.wait()
+        try:
+            state = self._run(_place(order))
+        finally:
+            ahead.leave()
         if order not in self._tasks.outcomes:
             state.result()  # raises what is no failure of a take: a defect
 
@@ -79,15 +86,25 @@ class TakeTasks:
     on_event: OnEvent = lambda *_: None
     seconds: dict[str, float] = field(default_factory=dict)
     listeners: dict[str, Callable[[Event], None]] = field(default_factory=dict)
+    _ahead: dict[RenderOrder, AttemptAhead] = field(default_factory=dict)
 
     @property
     def outcomes(self) -> Mapping[RenderOrder, Outcome]:
         """Of every order that has ended."""
         return self.scheduler.outcomes
 
+    def begin(self, order: RenderOrder, context: Context) -> AttemptAhead:
+        """Begin the first attempt at an order, in a thread of this context. `attempt` joins it."""
+        self._ahead[order] = AttemptAhead(partial(self._make, order), context)
+        return self._ahead[order]
+
     def attempt(self, order: RenderOrder) -> State[None]:
         """One attempt, as the state of its task. Raises only what is worth another one."""
-        heard = _Heard(f"{order.shot} take {order.number}")
+        ahead = self._ahead.pop(order, None)
+        return self._make(order) if ahead is None else ahead.join()
+
+    def _make(self, order: RenderOrder, works: Callable[[], None] = lambda: None) -> State[None]:
+        heard = _Heard(f"{order.shot} take {order.number}", works)
 
         def tell(event: Event) -> None:
             heard(event)
@@ -113,10 +130,10 @@ class TakeTasks:
 
 
 class _Heard:
-    """One attempt as its task shows it: its log and its clock."""
+    """One attempt as its task shows it: its log and its clock. `works` is called when it begins to work."""
 
-    def __init__(self, name: str) -> None:
-        self._name, self.clock = name, WorkClock()
+    def __init__(self, name: str, works: Callable[[], None]) -> None:
+        self._name, self._works, self.clock = name, works, WorkClock()
         self._phases: set[Phase] = set()
 
     def __call__(self, event: Event) -> None:
@@ -124,6 +141,8 @@ class _Heard:
             return
         if event.phase is Phase.WAITING and Phase.WAITING not in self._phases:
             _log.info("%s waits: another run renders it, or devices of its group are not ready", self._name)
+        if event.phase is not Phase.WAITING and self._phases <= {Phase.WAITING}:
+            self._works()
         self._phases.add(event.phase)
         self.clock.hear(event.phase)
 

@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from wan_render.backends import backend
 from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.devices import cpu
 from wan_render.facts import FactCache
+from wan_render.farm.locks.device_lock import DeviceLock
 from wan_render.plan import make_plan
 from wan_render.store import Store
 from wan_render.storyboard import read_storyboard
@@ -100,12 +103,12 @@ def test_a_film_with_slates_ends_partial_with_exit_code_1(farm: Farm, tmp_path: 
 def test_a_mistake_ends_the_run_with_what_to_do_and_no_traceback(farm: Farm, tmp_path: Path) -> None:
     storyboard = write_film(tmp_path / "wrong")
     storyboard.write_text(storyboard.read_text(encoding="utf-8").replace("duration", "duratoin"), encoding="utf-8")
-    done, run = farm.watch(storyboard)
-    assert done.returncode == 1
+    run = farm.run("film/now", storyboard=str(storyboard))
+    farm.ended(run)
     expected = f"{storyboard}:3:12: defaults.duratoin: unknown key; did you mean 'duration'?"
     assert farm.state(run)["message"] == expected
     assert expected in farm.logs(run)
-    assert "Traceback" not in farm.logs(run) + done.stdout
+    assert "Traceback" not in farm.logs(run)
     assert farm.tasks(run) == {}
 
 
@@ -146,6 +149,24 @@ def test_a_cancel_frees_the_devices_within_seconds(farm: Farm, tmp_path: Path) -
     until(10, lambda: ": was stopped')" in farm.logs(run))
     assert "1/080 take 1" not in farm.tasks(run), "what had not begun leaves no task"
     assert farm.alarms(run) == []
+
+
+def test_a_wait_is_logged_once_and_is_no_part_of_a_takes_bar(farm: Farm, tmp_path: Path) -> None:
+    device = DeviceLock(Path(farm.environment["WAN_RENDER_LOCKS"]), cpu())
+    assert device.acquire()
+    run = farm.run("film/now", storyboard=str(write_film(tmp_path / "patient", shots=1)))
+    until(60, lambda: "waiting for cpu" in farm.logs(run))
+    time.sleep(4)  # it looks every second
+    assert farm.tasks(run) == {}
+    free = datetime.now(UTC)
+    device.release()
+    assert farm.ended(run)["name"] == "Completed"
+    found = farm.ask("POST", "/task_runs/filter", flow_runs={"id": {"any_": [run]}}, sort="EXPECTED_START_TIME_ASC")
+    (take,) = (task for task in found if task["name"] == "1/010 take 1")
+    assert datetime.fromisoformat(take["start_time"]) >= free
+    until(10, lambda: "Finished in state Completed" in farm.logs(run))
+    assert farm.logs(run).count("waiting for cpu") == 1
+    assert " waits: " not in farm.logs(run)
 
 
 def test_a_cancel_reaches_a_film_whose_worker_is_dead(farm: Farm, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_power_cut_loses_no_film_of_the_queue(home: Path) -> None:
         runs = [farm.ask("GET", f"/flow_runs/{run}") for run in (starting, waiting)]
         assert runs[0]["start_time"] < runs[1]["start_time"]
 
-        silent = farm.run("film/now", storyboard=str(write_film(home / "silent", shots=8, raster="1280x720")))
+        silent = farm.run("film/now", storyboard=str(write_film(home / "silent", shots=12, raster="416x240")))
         next_one = farm.run("film/now", storyboard=str(write_film(home / "next", shots=1)))
         until(60, farm.devices)
         for process in (*farm.processes("worker start"), *farm.flows(silent)):  # nobody reports its end
@@ -52,9 +52,8 @@ def test_a_power_cut_loses_no_film_of_the_queue(home: Path) -> None:
 
 def _interrupted(farm: Farm, home: Path) -> tuple[str, str, str, str]:
     """Four runs: one that renders, one that its worker is starting, one that is being cancelled, one that waits."""
-    long = str(write_film(home / "long", shots=8, raster="1280x720"))
-    running = farm.run("film/now", storyboard=long)
-    until(60, farm.devices)
+    running = farm.run("film/now", storyboard=str(write_film(home / "long", shots=1)))
+    farm.freeze()
     farm.processes("worker start")[0].suspend()  # a worker that lives would start or end the others
     films = [str(write_film(home / name, shots=1)) for name in ("starting", "stopping", "waiting")]
     starting, stopping, waiting = (farm.run("film/now", storyboard=film) for film in films)

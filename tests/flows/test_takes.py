@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.client.schemas.objects import State, StateType
 
 from flows.deployments.requested import film_name, nothing_in, session
 from flows.runs.ended import unasked
+from flows.runs.run_logs import no_repetition
 from flows.runs.take_tasks import TakeTasks
 from flows.shown.names import artifact_key
 from tests.farm.orders import order
@@ -129,6 +132,20 @@ def test_what_would_end_alike_is_not_retried() -> None:
 def test_a_stopped_take_is_cancelled() -> None:
     tasks, asked = taking(Told(Stopped(Problem("1/010", "was stopped"))))
     assert tasks.attempt(asked).is_cancelled()
+
+
+def test_the_last_of_several_failures_is_logged_once() -> None:
+    """Prefect logs it twice, the second time with an exception where there is none."""
+    no_repetition()
+    log = logging.getLogger("prefect.task_runs")
+
+    def is_logged(text: str, exc_info: tuple[Any, Any, Any] | None) -> bool:
+        return bool(log.filter(log.makeRecord(log.name, logging.ERROR, "", 0, text, (), exc_info)))
+
+    again = "Task run failed with state: Failed('cpu: died') - Retries are exhausted"
+    assert not is_logged(again, (None, None, None))
+    assert is_logged("Finished in state Failed('cpu: died')", None)
+    assert is_logged(again, (ValueError, ValueError("a defect"), None))
 
 
 def test_storyboards_of_a_folder_are_its_yaml_files_and_those_of_its_folders(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def _header(draw: ImageDraw.ImageDraw, review: Review, sheet_width: int, number:
         f"{timecode(review.frames, review.rate)}  ·  {review.frames} frames at {float(review.rate):g} fps",
         f"{len(review.shots)} shots" + (f", {slates} missing" if slates else ""),
         review.backend,
-        f"{review.made:%Y-%m-%d %H:%M}",
+        f"{review.made.astimezone():%Y-%m-%d %H:%M %Z}",
         number,
     )
     room = sheet_width - 2 * _MARGIN
