@@ -25,7 +25,7 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient
 
 from flows.farm_queue.film_queue import QueuedFilm, read_queue
-from tests.flows.films import write_film
+from tests.flows.films import write_slow_film
 from tests.flows.old_farm import make_old_farm
 from tests.flows.project import PROJECT
 
@@ -317,7 +317,7 @@ def farm(old_home: Path) -> Iterator[Farm]:
     farm = start(home, environment(home, free_port()))
     try:
         yield farm
-        last = farm.run("film/now", storyboard=str(write_film(home / "last", shots=8, raster="1280x720")))
+        last = farm.run("film/now", storyboard=str(write_slow_film(home / "last")))
         until(60, farm.devices)
         assert farm.stop() == 0, farm.said
         assert farm.processes("") == []

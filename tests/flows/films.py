@@ -28,3 +28,8 @@ def write_film(folder: Path, shots: int = 2, raster: str = "64x64") -> Path:
     storyboard = folder / "storyboard.yaml"
     storyboard.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return storyboard
+
+
+def write_slow_film(folder: Path) -> Path:
+    """One that takes long enough to look for its processes and to end them; its last shot is 1/120."""
+    return write_film(folder, shots=12, raster="416x240")

@@ -12,7 +12,7 @@ import pytest
 from flows.serving.listening import listen
 from flows.shown.markdown import plain
 from tests.flows.conftest import Farm, until
-from tests.flows.films import write_film
+from tests.flows.films import write_film, write_slow_film
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -32,7 +32,7 @@ def lost(farm: Farm, waiting: str, tmp_path_factory: pytest.TempPathFactory) -> 
     """A film whose worker was stopped as a service manager stops it; its run."""
     assert waiting
     folder = tmp_path_factory.mktemp("lost")
-    run = farm.run("film/now", storyboard=str(write_film(folder / "lost", shots=8, raster="1280x720")))
+    run = farm.run("film/now", storyboard=str(write_slow_film(folder / "lost")))
     farm.rendering(run)
     farm.processes("worker start")[0].send_signal(signal.SIGTERM)
     until(5, lambda: not farm.devices())
@@ -46,7 +46,7 @@ def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(
     assert lost
     folder = tmp_path / "night"
     broken = folder / "a-broken.yaml"
-    slow = write_film(folder / "b-slow", shots=6, raster="832x480")
+    slow = write_slow_film(folder / "b-slow")
     broken.write_text("version: 1\nfilm: {titel: x}\n", encoding="utf-8")
     (folder / "_defaults.yaml").write_text("not: a film\n", encoding="utf-8")
 

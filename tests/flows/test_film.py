@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.conftest import Farm, until
-from tests.flows.films import write_film
+from tests.flows.films import write_film, write_slow_film
 from tests.flows.project import PROJECT
 from tests.reference import produce
 from wan_render.backends import backend
@@ -141,13 +141,14 @@ def test_a_batch_passes_its_draft_on(farm: Farm, tmp_path: Path) -> None:
 
 
 def test_a_cancel_frees_the_devices_within_seconds(farm: Farm, tmp_path: Path) -> None:
-    run = farm.run("film/now", storyboard=str(write_film(tmp_path / "cancelled", shots=8, raster="1280x720")))
+    run = farm.run("film/now", storyboard=str(write_slow_film(tmp_path / "cancelled")))
     farm.rendering(run)
+    farm.freeze()
     assert farm.prefect("flow-run", "cancel", run).returncode == 0
     until(3, lambda: not farm.devices())
     assert farm.ended(run, 15)["name"] == "Cancelled"
     until(10, lambda: ": was stopped')" in farm.logs(run))
-    assert "1/080 take 1" not in farm.tasks(run), "what had not begun leaves no task"
+    assert "1/120 take 1" not in farm.tasks(run), "what had not begun leaves no task"
     assert farm.alarms(run) == []
 
 
@@ -170,8 +171,9 @@ def test_a_wait_is_logged_once_and_is_no_part_of_a_takes_bar(farm: Farm, tmp_pat
 
 
 def test_a_cancel_reaches_a_film_whose_worker_is_dead(farm: Farm, tmp_path: Path) -> None:
-    run = farm.run("film/now", storyboard=str(write_film(tmp_path / "orphaned", shots=8, raster="1280x720")))
+    run = farm.run("film/now", storyboard=str(write_slow_film(tmp_path / "orphaned")))
     farm.rendering(run)
+    farm.freeze()
     farm.processes("worker start")[0].kill()
     farm.ask("POST", f"/flow_runs/{run}/set_state", state={"type": "CANCELLING"}, force=True)
     until(8, lambda: not farm.devices())
@@ -180,7 +182,7 @@ def test_a_cancel_reaches_a_film_whose_worker_is_dead(farm: Farm, tmp_path: Path
 
 
 def test_a_killed_film_is_crashed_and_its_retry_renders_only_what_is_missing(farm: Farm, tmp_path: Path) -> None:
-    run = farm.run("film/now", storyboard=str(write_film(tmp_path / "killed", shots=8, raster="832x480")))
+    run = farm.run("film/now", storyboard=str(write_slow_film(tmp_path / "killed")))
     farm.rendering(run, finished=2)
     farm.flows(run)[0].kill()
     until(2, lambda: not farm.devices())

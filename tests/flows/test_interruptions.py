@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.conftest import Farm, environment, free_port, start, until
-from tests.flows.films import write_film
+from tests.flows.films import write_film, write_slow_film
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -37,7 +37,7 @@ def test_a_power_cut_loses_no_film_of_the_queue(home: Path) -> None:
         runs = [farm.ask("GET", f"/flow_runs/{run}") for run in (starting, waiting)]
         assert runs[0]["start_time"] < runs[1]["start_time"]
 
-        silent = farm.run("film/now", storyboard=str(write_film(home / "silent", shots=12, raster="416x240")))
+        silent = farm.run("film/now", storyboard=str(write_slow_film(home / "silent")))
         next_one = farm.run("film/now", storyboard=str(write_film(home / "next", shots=1)))
         until(60, farm.devices)
         for process in (*farm.processes("worker start"), *farm.flows(silent)):  # nobody reports its end
