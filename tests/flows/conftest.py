@@ -317,7 +317,7 @@ def farm(old_home: Path) -> Iterator[Farm]:
     farm = start(home, environment(home, free_port()))
     try:
         yield farm
-        last = farm.run("film/now", storyboard=str(write_slow_film(home / "last")))
+        last = farm.run("film/now", storyboard=str(write_slow_film(home / "at-the-end")))
         until(60, farm.devices)
         assert farm.stop() == 0, farm.said
         assert farm.processes("") == []

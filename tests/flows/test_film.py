@@ -107,7 +107,7 @@ def test_a_mistake_ends_the_run_with_what_to_do_and_no_traceback(farm: Farm, tmp
     farm.ended(run)
     expected = f"{storyboard}:3:12: defaults.duratoin: unknown key; did you mean 'duration'?"
     assert farm.state(run)["message"] == expected
-    assert expected in farm.logs(run)
+    until(10, lambda: expected in farm.logs(run))
     assert "Traceback" not in farm.logs(run)
     assert farm.tasks(run) == {}
 
