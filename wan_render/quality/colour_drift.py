@@ -1,35 +1,19 @@
-"""Colours that wander off."""
+"""Colours that wander off: the same places of the picture change their colour little by little."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from wan_render.quality.ends import lab
-from wan_render.quality.small_frames import Floats, shrunk
-from wan_render.render_values import Pixels
+from wan_render.quality.tracking import Steps
 
 
-def colour_shift(small: Pixels, keyframes: list[Pixels]) -> tuple[float, int]:
-    """How far the mean a and b of Lab go away from those of the keyframes, or of the clip; the largest, and where.
+def drift_measure(steps: Steps, *, is_held: bool) -> tuple[float, int]:
+    """How far a and b of Lab of the tracked places go away, the largest, and the frame.
 
-    small: (frames, height, width, 3) uint8 RGB; keyframes: those that there are, in full size.
+    is_held: the clip ends on a keyframe, so that a steady change from the first colours to the last is meant.
     """
-    colours = np.array([_mean(frame) for frame in small])
-    if keyframes:
-        references = np.array([_mean(shrunk(keyframe)) for keyframe in keyframes])
-    else:
-        references = np.median(colours, axis=0, keepdims=True)
-    away = np.array([_distance(colour, references) for colour in colours])
+    wandered = np.concatenate([np.zeros((1, 2)), np.cumsum(steps.tint, axis=0)])
+    if is_held:
+        wandered = wandered - wandered[-1] * np.linspace(0, 1, len(wandered))[:, None]
+    away = np.linalg.norm(wandered, axis=1)
     return float(away.max()), int(away.argmax())
-
-
-def _mean(small: Pixels) -> Floats:
-    return np.asarray(lab(small)[..., 1:].mean(axis=(0, 1)))
-
-
-def _distance(colour: Floats, references: Floats) -> float:
-    """The distance from the line between the references."""
-    start, end = references[0], references[-1]
-    way = end - start
-    along = float(np.clip((colour - start) @ way / max(float(way @ way), 1e-6), 0, 1))
-    return float(np.linalg.norm(colour - start - along * way))

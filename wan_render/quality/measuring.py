@@ -4,64 +4,76 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wan_render.quality.colour_drift import colour_shift
+from wan_render.quality.blank_frames import blank_measures
+from wan_render.quality.colour_drift import drift_measure
 from wan_render.quality.continuity import continuity_measures
 from wan_render.quality.ends import EndMeasures, end_measures
-from wan_render.quality.ghosting import ghost
+from wan_render.quality.freezes import freeze_measures
+from wan_render.quality.ghosting import ghost_measure
 from wan_render.quality.measurements import Measurements
-from wan_render.quality.small_frames import reduced
-from wan_render.quality.substance import substance_measures
+from wan_render.quality.noise import noise_measure
+from wan_render.quality.sharpness import sharpness_measure
+from wan_render.quality.small_frames import SmallFrames, detail_of, reduced
+from wan_render.quality.tracking import Steps, tracked
 from wan_render.render_values import Pixels
 
 LEAST_FRAMES = 2
 """One frame is a picture, not a clip."""
 
+Value = tuple[float | None, int | None]
+"""A measure and its frame; None if it does not apply or has no place."""
 
-def measure(frames: Iterable[Pixels], first: Pixels | None = None, last: Pixels | None = None) -> Measurements:
+
+def measure(
+    frames: Iterable[Pixels], first: Pixels | None = None, last: Pixels | None = None, *, passes_through: bool = False
+) -> Measurements:
     """Measure a clip: an array (frames, height, width, 3) uint8 RGB, or its frames one at a time.
 
     first, last: the conformed keyframes, (height, width, 3) uint8 RGB of the clip's size; None for an end without one.
+    passes_through: there are other keyframes between them, so nothing is expected between the two.
     Raises ValueError with fewer than two frames.
     """
     clip = reduced(frames)
     if len(clip.small) < LEAST_FRAMES:
         raise ValueError(f"expected at least {LEAST_FRAMES} frames, got {len(clip.small)}")
-    keyframes = [keyframe for keyframe in (first, last) if keyframe is not None]
-    steps = continuity_measures(clip.small)
-    shown = substance_measures(clip.small, clip.detail, keyframes)
-    drifted, drifted_at = colour_shift(clip.small, keyframes)
-    blend = ghost(clip.small, first, last) if first is not None and last is not None else None
-    values = {
-        **_end("first", end_measures(clip.first, first, last) if first is not None else None),
-        **_end("last", end_measures(clip.last, last, first) if last is not None else None),
-        "jump": steps.jump,
-        "cut": steps.cut,
-        "freeze": steps.freeze,
-        "black": shown.black,
-        "flat": shown.flat,
-        "noise": shown.noise,
-        "ghost": blend[0] if blend is not None else None,
-        "sharpness": shown.sharpness,
-        "drift": drifted,
+    steps = tracked(clip.small)
+    freeze = freeze_measures(clip.small, steps.unlike)
+    found: dict[str, Value] = {
+        **_end("first", clip.first, first, last),
+        **_end("last", clip.last, last, first),
+        **_inside(clip, steps, [keyframe for keyframe in (first, last) if keyframe is not None]),
+        "freeze_frames": (freeze.frames, freeze.at),
+        "freeze_share": (freeze.share, freeze.at),
+        "ghost": _ghost(clip, first, last) if not passes_through else (None, None),
+        "drift": drift_measure(steps, is_held=last is not None),
     }
-    places = {
-        "jump": steps.jump_at,
-        "cut": steps.cut_at,
-        "freeze": steps.freeze_at,
-        "black": shown.black_at,
-        "flat": shown.flat_at,
-        "noise": shown.noise_at,
-        "sharpness": shown.sharpness_at,
-        "drift": drifted_at,
-        **({"ghost": blend[1]} if blend is not None else {}),
+    return Measurements(
+        len(clip.small),
+        round(freeze.motion, 6),
+        {name: None if value is None else round(float(value), 4) for name, (value, _) in found.items()},
+        {name: at for name, (value, at) in found.items() if value is not None and at is not None},
+    )
+
+
+def _inside(clip: SmallFrames, steps: Steps, keyframes: list[Pixels]) -> dict[str, Value]:
+    continuity, blank = continuity_measures(steps), blank_measures(clip.small, keyframes)
+    details = [detail_of(keyframe) for keyframe in keyframes]
+    return {
+        "jump": (continuity.jump, continuity.jump_at),
+        "cut": (continuity.cut, continuity.cut_at),
+        "black": (blank.black, blank.black_at),
+        "flat": (blank.flat, blank.flat_at),
+        "noise": noise_measure(clip.detail, details, steps),
+        "sharpness": sharpness_measure(clip.detail, details) or (None, None),
     }
-    return Measurements(len(clip.small), round(steps.motion, 6), _rounded(values), places)
 
 
-def _end(name: str, measured: EndMeasures | None) -> dict[str, float | None]:
-    names = ("psnr", "ssim", "colour", "likeness", "other")
-    return {f"{name}_{each}": getattr(measured, each) if measured is not None else None for each in names}
+def _end(name: str, frame: Pixels, keyframe: Pixels | None, other: Pixels | None) -> dict[str, Value]:
+    measured: EndMeasures | None = end_measures(frame, keyframe, other) if keyframe is not None else None
+    fields = ("psnr", "ssim", "colour", "likeness", "mistaken")
+    return {f"{name}_{field}": (getattr(measured, field, None), None) for field in fields}
 
 
-def _rounded(values: dict[str, float | None]) -> dict[str, float | None]:
-    return {name: None if value is None else round(float(value), 4) for name, value in values.items()}
+def _ghost(clip: SmallFrames, first: Pixels | None, last: Pixels | None) -> Value:
+    found = ghost_measure(clip.small, first, last) if first is not None and last is not None else None
+    return found or (None, None)

@@ -1,4 +1,7 @@
-"""Frames as small copies. Everything is measured on them, except for fine detail."""
+"""Frames as small copies. Nearly everything is measured on them: there the loss of a VAE and film grain average out.
+
+Only fine detail is measured on frames in full size, while they pass.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,27 @@ from numpy.typing import NDArray
 from wan_render.render_values import Pixels
 
 Floats = NDArray[Any]
-"""Floating-point arrays; OpenCV does not say which."""
+"""Floating-point arrays; OpenCV's types do not say which."""
 
 LONGEST_SIDE = 160
-"""Of a small copy, in pixels. At this size the loss of a VAE and film grain average out, and motion stays visible."""
+"""Of a small copy, in pixels."""
 
-BANDS = 5
-"""Octaves of detail: band k is what shrinking by 2 from 1/2^k to 1/2^(k+1) of the size removes."""
+BANDS = 6
+"""Octaves of detail: band k is what shrinking by 2 removes from a picture that was shrunk by 2^k."""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Fine detail of one picture in full size.
+
+    energy: (BANDS,) energy of the luma in each octave, from the finest on; samples 0 to 1, squared.
+    edge:   how steep its sharpest edges are: the 99.5th percentile of the gradient at half the size, per pixel.
+    contrast: of the coarse picture, standard deviation, samples 0 to 1.
+    """
+
+    energy: Floats
+    edge: float
+    contrast: float
 
 
 @dataclass(frozen=True)
@@ -27,12 +44,12 @@ class SmallFrames:
     """A clip in small.
 
     small:  (frames, height, width, 3) uint8 RGB, the longest side at most LONGEST_SIDE.
-    detail: (frames, BANDS) energy of the luma in each octave, samples 0 to 1, squared.
+    detail: of each frame.
     first, last: the clip's first and last frame in full size, (height, width, 3) uint8 RGB.
     """
 
     small: Pixels
-    detail: Floats
+    detail: tuple[Detail, ...]
     first: Pixels
     last: Pixels
 
@@ -43,12 +60,12 @@ def reduced(frames: Iterable[Pixels]) -> SmallFrames:
     first = last = None
     for frame in frames:
         small.append(shrunk(frame))
-        detail.append(detail_energy(frame))
+        detail.append(detail_of(frame))
         first = frame if first is None else first
         last = frame
     if first is None or last is None:
         raise ValueError("expected at least one frame")
-    return SmallFrames(np.stack(small), np.array(detail), first, last)
+    return SmallFrames(np.stack(small), tuple(detail), first, last)
 
 
 def shrunk(picture: Pixels) -> Pixels:
@@ -59,26 +76,44 @@ def shrunk(picture: Pixels) -> Pixels:
     return np.asarray(cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def detail_energy(picture: Pixels) -> Floats:
-    """(BANDS,) energy of the luma in each octave, from the finest on; samples 0 to 1."""
-    luma: Floats = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
-    energies = [_energy(luma)]
+def frame_difference(one: Pixels, other: Pixels) -> float:
+    """The mean absolute difference of two small copies, 0 to 1."""
+    return float(cv2.norm(one, other, cv2.NORM_L1)) / one.size / 255
+
+
+def luma_of(picture: Pixels) -> Floats:
+    """(height, width) float32, 0 to 1 (BT.601 weights)."""
+    return cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+
+
+def softened(picture: Pixels, sigma: float) -> Floats:
+    """A small picture as float32, 0 to 1, with a Gaussian blur; sigma in pixels."""
+    return cv2.GaussianBlur(picture.astype(np.float32) / 255, (0, 0), sigma)
+
+
+def lab_of(small: Pixels) -> Floats:
+    """CIE Lab, (height, width, 3) float32: L 0 to 100, a and b about -100 to 100."""
+    return cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+
+
+def detail_of(picture: Pixels) -> Detail:
+    """The fine detail of a picture in full size, (height, width, 3) uint8 RGB."""
+    level = luma_of(picture)
+    energies, levels = [_energy(level)], []
     for _ in range(BANDS):
-        height, width = (max(1, side // 2) for side in luma.shape)
-        luma = cv2.resize(luma[: height * 2, : width * 2], (width, height), interpolation=cv2.INTER_AREA)
-        energies.append(_energy(luma))
-    return np.maximum(0.0, -np.diff(energies))
+        height, width = (max(1, side // 2) for side in level.shape)
+        level = cv2.resize(level[: height * 2, : width * 2], (width, height), interpolation=cv2.INTER_AREA)
+        levels.append(level)
+        energies.append(_energy(level))
+    return Detail(np.maximum(0.0, -np.diff(energies)), _edge(levels[0]), float(levels[2].std()))
 
 
 def _energy(luma: Floats) -> float:
     return float(cv2.norm(luma, cv2.NORM_L2SQR)) / luma.size
 
 
-def frame_difference(one: Pixels, other: Pixels) -> float:
-    """The mean absolute difference of two small copies, 0 to 1."""
-    return float(cv2.norm(one, other, cv2.NORM_L1)) / one.size / 255
-
-
-def luma_of(small: Pixels) -> Floats:
-    """(height, width) float32, 0 to 1 (BT.601 weights)."""
-    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+def _edge(luma: Floats) -> float:
+    across, down = (cv2.Sobel(luma, cv2.CV_32F, x, 1 - x, scale=0.125) for x in (1, 0))
+    steepness = cv2.magnitude(across, down).ravel()
+    at = int(0.995 * (steepness.size - 1))
+    return float(np.partition(steepness, at)[at])

@@ -34,18 +34,31 @@ class Threshold:
 
 _FIRST_GUESS = "a first guess"
 
+
+def _end_rows(name: str) -> tuple[Threshold, ...]:
+    frame = f"the {name} frame"
+    return (
+        Threshold(name, f"{name}_likeness", f"likeness of {frame} to its keyframe", 0.8, 0.55, "low", _FIRST_GUESS),
+        Threshold(
+            name, f"{name}_mistaken", f"{frame} is more like the other keyframe", 0.05, 0.1, "high", _FIRST_GUESS
+        ),
+        Threshold(name, f"{name}_colour", f"colour distance of {frame} in Lab", 9, 14, "high", _FIRST_GUESS),
+    )
+
+
 THRESHOLDS = (
-    Threshold("first", "first_likeness", "likeness of the first frame to its keyframe", 0.75, 0.5, "low", _FIRST_GUESS),
-    Threshold("first", "first_colour", "colour difference of the first frame, in Lab", 12, 20, "high", _FIRST_GUESS),
-    Threshold("last", "last_likeness", "likeness of the last frame to its keyframe", 0.75, 0.5, "low", _FIRST_GUESS),
-    Threshold("last", "last_colour", "colour difference of the last frame, in Lab", 12, 20, "high", _FIRST_GUESS),
-    Threshold("jump", "jump", "largest step near an end, in steps of the clip", 3, 4, "high", _FIRST_GUESS),
-    Threshold("cut", "cut", "largest step inside, in steps of the clip", 3, 4, "high", _FIRST_GUESS),
-    Threshold("freeze", "freeze", "frames in a row that stand still", 8, 16, "high", _FIRST_GUESS),
+    *_end_rows("first"),
+    *_end_rows("last"),
+    Threshold("jump", "jump", "a step near an end, over its neighbours", 1.9, 2.4, "high", _FIRST_GUESS),
+    Threshold("cut", "cut", "a step, over its neighbours", 1.9, 2.4, "high", _FIRST_GUESS),
+    Threshold("freeze", "freeze_frames", "frames that stand still in a row", 7, 12, "high", _FIRST_GUESS),
+    Threshold("freeze", "freeze_share", "part of the clip that stands still", 0.2, 0.3, "high", _FIRST_GUESS),
     Threshold("black", "black", "black frames", 1, 1, "high", _FIRST_GUESS),
     Threshold("flat", "flat", "frames of one colour", 1, 1, "high", _FIRST_GUESS),
-    Threshold("noise", "noise", "fine detail, in that of the keyframes", 4, 8, "high", _FIRST_GUESS),
-    Threshold("ghost", "ghost", "share that a blend of the keyframes explains", 0.75, 0.9, "high", _FIRST_GUESS),
-    Threshold("sharpness", "sharpness", "detail, in that of the keyframes", 0.3, 0.15, "low", _FIRST_GUESS),
-    Threshold("drift", "drift", "colour shift from the keyframes, in Lab", 15, 25, "high", _FIRST_GUESS),
+    Threshold("noise", "noise", "how far a frame is noise", 0.8, 1, "high", _FIRST_GUESS),
+    Threshold("ghost", "ghost", "part that a blend of the keyframes explains", 0.85, 0.92, "high", _FIRST_GUESS),
+    Threshold("sharpness", "sharpness", "steepness of edges, in that of the keyframes", 0.6, 0.5, "low", _FIRST_GUESS),
+    Threshold("drift", "drift", "colour shift in Lab", 9, 14, "high", _FIRST_GUESS),
+    Threshold("drift", "first_colour", "colour distance of the first frame in Lab", 9, 14, "high", _FIRST_GUESS),
+    Threshold("drift", "last_colour", "colour distance of the last frame in Lab", 9, 14, "high", _FIRST_GUESS),
 )

@@ -28,7 +28,7 @@ class QcVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class QcResult:
-    """The result of one check: of the worst of its measures.
+    """The result of one check: of the worst of its measures, of equals the first in the table.
 
     measure, value: None if the check does not apply; then so are the others.
     threshold: from where on it fails; from where on it is flagged if it never fails.
@@ -61,7 +61,7 @@ class Judgement:
 
     def named(self, verdict: QcVerdict) -> tuple[str, ...]:
         """The checks that have this verdict."""
-        return tuple(name for name, result in self.checks.items() if result.verdict is verdict)
+        return tuple(name for name, result in self.checks.items() if result.verdict == verdict)
 
     @property
     def badness(self) -> float:
@@ -80,7 +80,7 @@ def judge(measurements: Measurements, thresholds: Iterable[Threshold] = THRESHOL
 
 def _worst(measurements: Measurements, rows: Iterable[Threshold]) -> QcResult:
     results = [result for row in rows if (result := _result(measurements, row)).verdict is not None]
-    return max(results, key=lambda result: (_severity(result), result.strain), default=QcResult())
+    return max(results, key=_severity, default=QcResult())
 
 
 def _result(measurements: Measurements, row: Threshold) -> QcResult:

@@ -1,0 +1,67 @@
+"""Frames that show nothing: black ones, and ones of one colour. What counts as nothing depends on the keyframes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wan_render.quality.small_frames import Floats, luma_of, shrunk, softened
+from wan_render.render_values import Pixels
+
+BLACK = 0.04
+"""Luma, 0 to 1, of the brightest hundredth of a picture: 10 of 255. A black frame has less."""
+
+BLACK_SHARE = 0.2
+"""In a dark clip, a black frame has less than this share of the darker keyframe's luma."""
+
+LEAST_LUMA = 0.02
+"""A keyframe that is darker is black itself."""
+
+FLAT = 3 / 255
+"""Contrast, samples 0 to 1. A frame of one colour has less."""
+
+FLAT_SHARE = 0.3
+"""In a clip of low contrast, a frame of one colour has less than this share of the flatter keyframe's contrast."""
+
+LEAST_FLAT = 1.5 / 255
+"""A keyframe with less contrast is of one colour itself."""
+
+SOFT_FLAT = 2.0
+"""Blur in pixels before the contrast is measured, so that noise on a plain colour does not count."""
+
+
+@dataclass(frozen=True)
+class BlankMeasures:
+    """How many frames are black, and of one colour, and the first of each. None if a keyframe is like that itself."""
+
+    black: int | None
+    black_at: int
+    flat: int | None
+    flat_at: int
+
+
+def blank_measures(small: Pixels, keyframes: list[Pixels]) -> BlankMeasures:
+    """small: (frames, height, width, 3) uint8 RGB; keyframes: those that there are, in full size."""
+    references = [shrunk(keyframe) for keyframe in keyframes]
+    black, black_at = _below(_lumas(small), _lumas(references), BLACK, BLACK_SHARE, LEAST_LUMA)
+    flat, flat_at = _below(_contrasts(small), _contrasts(references), FLAT, FLAT_SHARE, LEAST_FLAT)
+    return BlankMeasures(black, black_at, flat, flat_at)
+
+
+def _lumas(pictures: Pixels | list[Pixels]) -> Floats:
+    return np.array([np.quantile(luma_of(picture), 0.99) for picture in pictures])
+
+
+def _contrasts(pictures: Pixels | list[Pixels]) -> Floats:
+    return np.array([softened(picture, SOFT_FLAT).std(axis=(0, 1)).max() for picture in pictures])
+
+
+def _below(values: Floats, references: Floats, limit: float, share: float, least: float) -> tuple[int | None, int]:
+    """How many values are below the limit, and the first of them. Without keyframes the clip's own median counts; a
+    clip that shows nothing at all is then below it altogether."""
+    usual = float(references.min()) if len(references) else max(float(np.median(values)), limit / share)
+    if usual < least:
+        return None, 0
+    below = values < min(limit, share * usual)
+    return int(below.sum()), int(below.argmax())

@@ -1,0 +1,153 @@
+"""How each frame follows from the one before, with the motion of the picture taken out.
+
+Frames are compared by their structure: luma without the local mean, over the local contrast. A lamp that is switched on
+changes the structure little, and a cut changes all of it. Optical flow then explains motion: what remains is content
+that was not there before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from wan_render.quality.small_frames import Floats, lab_of, luma_of, softened
+from wan_render.render_values import Pixels
+
+WINDOW = 6.0
+"""Standard deviation in pixels of the neighbourhood whose mean and contrast are taken out."""
+
+LEAST_CONTRAST = 0.006
+"""Contrast, samples 0 to 1, that counts as none: 1.5 of 255. In a clip with more contrast it is NOISE_SHARE of that."""
+
+NOISE_SHARE = 0.3
+
+SOFT = 1.5
+"""Blur in pixels of the pictures that are compared without taking out their contrast."""
+
+UNEXPLAINED = 0.15
+"""From here on a second guess of the flow is tried, from the shift of the whole picture."""
+
+TRACKED = 0.35
+"""A pixel is tracked if the structure differs less."""
+
+LEAST_TRACKED = 0.3
+"""Share of tracked pixels below which a step says nothing of colours."""
+
+COLOUR_SOFT = 2.0
+"""Blur in pixels of the colours that are compared."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps between neighbouring frames: arrays of one value per step, or one vector.
+
+    broken: 0 to about 1: how little of the new structure the moved old one explains.
+    apart:  the same of the pictures as they are, but for brightness and contrast.
+    unlike: how little of the new structure the old one explains without moving it.
+    moved:  median length of the flow, in pixels of the small copy.
+    tint:   (steps, 2) median change of a and b in Lab of the same places; 0 where too little was tracked.
+    """
+
+    broken: Floats
+    apart: Floats
+    unlike: Floats
+    moved: Floats
+    tint: Floats
+
+
+def tracked(small: Pixels) -> Steps:
+    """small: (frames, height, width, 3) uint8 RGB, at least two frames."""
+    floor = max(LEAST_CONTRAST, NOISE_SHARE * _usual_contrast(small))
+    tracker = _Tracker(small.shape[1], small.shape[2])
+    looks = (_Look(frame, floor) for frame in small)
+    rows = [tracker.step(one, other) for one, other in pairwise(looks)]
+    return Steps(*(np.array([row[column] for row in rows]) for column in range(5)))
+
+
+def structure_of(small: Pixels, floor: float = LEAST_CONTRAST) -> Floats:
+    """The luma of a small picture without its local mean, over its local contrast; float32, about -3 to 3.
+
+    floor: contrast that counts as none.
+    """
+    level = cv2.GaussianBlur(luma_of(small), (0, 0), 0.8)
+    mean = cv2.GaussianBlur(level, (0, 0), WINDOW)
+    variance = cv2.GaussianBlur(level * level, (0, 0), WINDOW) - mean * mean
+    return (level - mean) / np.sqrt(np.maximum(variance, 0) + floor**2)
+
+
+def unlikeness(one: Floats, other: Floats) -> float:
+    """How little of a structure another one explains: 0 is the same, 1 unrelated."""
+    few = 0.03  # two pictures without any structure are alike
+    spread = (float((one * one).mean()) + float((other * other).mean())) / 2
+    return 1 - (float((one * other).mean()) + few) / (spread + few)
+
+
+def _usual_contrast(small: Pixels) -> float:
+    few = small[:: max(1, len(small) // 8)]
+    return float(np.median([luma_of(frame).std() for frame in few]))
+
+
+class _Look:
+    """A frame as it is compared."""
+
+    def __init__(self, frame: Pixels, floor: float) -> None:
+        self.structure = structure_of(frame, floor)
+        self.levels = np.clip(128 + 50 * self.structure, 0, 255).astype(np.uint8)
+        self.soft = softened(frame, SOFT)
+        self.colours = cv2.GaussianBlur(lab_of(frame)[..., 1:], (0, 0), COLOUR_SOFT)
+
+
+class _Tracker:
+    """Optical flow between frames of one size."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._down, self._across = np.mgrid[0:height, 0:width].astype(np.float32)
+        self._window = cv2.createHanningWindow((width, height), cv2.CV_32F)
+        self._can_flow = min(height, width) >= 16  # the finest pyramid of the flow needs some pixels
+
+    def step(self, one: _Look, other: _Look) -> tuple[float, float, float, float, Floats]:
+        """The fields of Steps for one step."""
+        flow = self._flowing(one, other)
+        broken = unlikeness(self._moved(one.structure, flow), other.structure)
+        if broken > UNEXPLAINED and self._can_flow:
+            guess = self._shifted(one, other)
+            again = unlikeness(self._moved(one.structure, guess), other.structure)
+            flow, broken = (guess, again) if again < broken else (flow, broken)
+        apart = _apart(self._moved(one.soft, flow), other.soft)
+        moved = float(np.median(cv2.magnitude(flow[..., 0], flow[..., 1])))
+        return broken, apart, unlikeness(one.structure, other.structure), moved, self._tint(one, other, flow)
+
+    def _flowing(self, one: _Look, other: _Look) -> Floats:
+        if not self._can_flow:
+            return np.zeros((*one.levels.shape, 2), np.float32)
+        return np.asarray(self._flow.calc(other.levels, one.levels, np.zeros((*one.levels.shape, 2), np.float32)))
+
+    def _shifted(self, one: _Look, other: _Look) -> Floats:
+        (across, down), _ = cv2.phaseCorrelate(other.structure, one.structure, self._window)
+        guess = np.empty((*one.levels.shape, 2), np.float32)
+        guess[:] = across, down
+        return np.asarray(self._flow.calc(other.levels, one.levels, guess))
+
+    def _moved(self, picture: Floats, flow: Floats) -> Floats:
+        across, down = self._across + flow[..., 0], self._down + flow[..., 1]
+        return cv2.remap(picture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    def _tint(self, one: _Look, other: _Look, flow: Floats) -> Floats:
+        kept = np.abs(self._moved(one.structure, flow) - other.structure) < TRACKED
+        if kept.mean() < LEAST_TRACKED:
+            return np.zeros(2)
+        change = other.colours - self._moved(one.colours, flow)
+        return np.asarray(np.median(change[kept], axis=0))
+
+
+def _apart(one: Floats, other: Floats) -> float:
+    """1 less the correlation of two pictures, each (height, width, 3). One without contrast is unlike any other."""
+    one, other = one - one.mean(axis=(0, 1)), other - other.mean(axis=(0, 1))
+    energies = float((one * one).mean()), float((other * other).mean())
+    none = LEAST_CONTRAST**2
+    spread = max(np.sqrt(energies[0] * energies[1]), 0.1 * max(energies))
+    return 1 - (float((one * other).mean()) + none) / (float(spread) + none)
