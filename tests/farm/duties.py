@@ -235,6 +235,13 @@ def _hang(_store: Path, listen: Listen) -> None:
     time.sleep(120)
 
 
+LEAK: list[bytearray] = []
+
+
+def _leak(_store: Path, _listen: Listen) -> None:
+    LEAK.append(bytearray(os.urandom(1000) * 50_000))
+
+
 def _repeat(_store: Path, listen: Listen) -> None:
     while True:
         listen(Progress(Phase.STEP, 1, 50))
@@ -298,6 +305,7 @@ ACTIONS: dict[str, Callable[[Path, Listen], object]] = {
     "exit": lambda _store, _listen: sys.exit(3),
     "memory": lambda _store, _listen: bytearray(1 << 60),
     "hang": _hang,
+    "leak": _leak,
     "repeat": _repeat,
     "flood": _flood,
     "chatter": _chatter,

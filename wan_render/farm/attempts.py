@@ -6,11 +6,23 @@ import re
 from collections import defaultdict
 from enum import Enum
 
-from wan_render.errors import DiskFullError, FfmpegMissingError, InputError, Problem, RenderError, WanRenderError
+from wan_render.errors import (
+    DiskFullError,
+    FfmpegMissingError,
+    InputError,
+    OutOfMemoryError,
+    Problem,
+    RenderError,
+    WanRenderError,
+)
 from wan_render.production.render_order import RenderOrder
 
 ATTEMPTS = 3
 """The most attempts at one take, including the first."""
+
+OFFLOAD_LEVELS = 2
+"""How often a renderer can use less memory (see Workspace.tighter and backends.wan.memory.offload_choice). A take that
+runs out of memory gets as many attempts more: the levels come before another device."""
 
 
 class Verdict(Enum):
@@ -28,10 +40,12 @@ class Attempts:
     alike: rendering stops after this many consecutive takes were given up for the same cause. The next one would fail
            too. A fault in a take's own input (a picture that changed) does not count. A full disk or a missing ffmpeg
            stops rendering at once. The film is made from the takes that exist.
+    waits_for_space: whether each attempt waits until there is space on the disk (see FarmSettings.space). Then one that
+           finds the disk full after all is retried as others are.
     """
 
-    def __init__(self, limit: int = ATTEMPTS, alike: int = 3) -> None:
-        self._limit, self._alike = limit, alike
+    def __init__(self, limit: int = ATTEMPTS, alike: int = 3, *, waits_for_space: bool = False) -> None:
+        self._limit, self._alike, self._waits_for_space = limit, alike, waits_for_space
         self._errors: defaultdict[str, list[WanRenderError]] = defaultdict(list)
         self._cause: object = None
         self._given_up: set[str] = set()
@@ -44,7 +58,8 @@ class Attempts:
     def failed(self, key: str, error: WanRenderError) -> Verdict:
         """Note a failed attempt at the take `key`; what follows from it."""
         self._errors[key].append(error)
-        if error.worth_retrying and len(self._errors[key]) < self._limit and self._stopped_by is None:
+        is_worth_it = error.worth_retrying or (isinstance(error, DiskFullError) and self._waits_for_space)
+        if is_worth_it and len(self._errors[key]) < self._most(key) and self._stopped_by is None:
             return Verdict.AGAIN
         return self._give_up(key, error)
 
@@ -64,6 +79,10 @@ class Attempts:
         if self._stopped_by is None:
             return None
         return self.last_error(order.take.key) or _not_tried(order.shot, self._stopped_by)
+
+    def _most(self, key: str) -> int:
+        is_large = any(isinstance(error, OutOfMemoryError) for error in self._errors[key])
+        return self._limit + (OFFLOAD_LEVELS if is_large else 0)
 
     def _give_up(self, key: str, error: WanRenderError) -> Verdict:
         if isinstance(error, InputError):

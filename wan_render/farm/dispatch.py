@@ -106,6 +106,10 @@ class Dispatch:
             held.lock.release()
             _log.warning("%s is quarantined: several different shots failed on it", held.device.name)
 
+    def avoid(self, order: RenderOrder, held: HeldDevice) -> None:
+        """Let another device make the next attempt at this take, if there is one. The device is not at fault."""
+        self._failed[order.take.key].add(held.device.name)
+
     def failed_by_group(self, order: RenderOrder, *, is_of_devices: bool) -> None:
         """Retry the take on one device. is_of_devices: whether devices may be at fault, rather than the take."""
         self._alone.add(order.take.key)

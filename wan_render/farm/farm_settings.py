@@ -8,6 +8,8 @@ from pathlib import Path
 
 from wan_render.farm.farm_contract import AttemptWatch, NoWatch
 from wan_render.farm.locks.device_lock import DeviceLock, by_nobody
+from wan_render.farm.process.process_memory import GROWTH_BYTES
+from wan_render.farm.space_watch import SpaceTerms
 from wan_render.render_values import Device, Phase
 from wan_render.settings import machine_settings
 
@@ -52,6 +54,8 @@ class FarmSettings:
     handler: `module:function` that makes a device process's OrderHandler.
     watch: hears of every attempt.
     blocked_by: who else uses a device, in words: it is waited for, as if another run held it. "" for nobody.
+    space: how much of the disk stays free; None if takes start whatever is free.
+    growth_bytes: how much the memory of a device process may grow before it is replaced.
     """
 
     stall: Stall = Stall()
@@ -61,6 +65,8 @@ class FarmSettings:
     groups: str = field(default_factory=lambda: machine_settings().groups)
     watch: AttemptWatch = field(default_factory=NoWatch)
     blocked_by: Callable[[Device], str] = by_nobody
+    space: SpaceTerms | None = None
+    growth_bytes: int = GROWTH_BYTES
 
     def lock(self, device: Device) -> DeviceLock:
         """The lock of a device. Raises MachineError."""

@@ -11,17 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from wan_render.errors import (
-    DeviceError,
-    LostPeerError,
-    MachineError,
-    OutOfMemoryError,
-    Problem,
-    RenderError,
-    Stopped,
-    WanRenderError,
-)
+from wan_render.errors import DeviceError, MachineError, OutOfMemoryError, Problem, WanRenderError
+from wan_render.farm.attempts import OFFLOAD_LEVELS
 from wan_render.farm.dispatch import Dispatch, Request
+from wan_render.farm.failure_meaning import is_of_device, of_group, stopped
 from wan_render.farm.farm_contract import Begins, at_any_time
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.farm.held_devices import DeviceHold, HeldDevice, Model, model_of
@@ -29,6 +22,7 @@ from wan_render.farm.process.attempt_log import new_log
 from wan_render.farm.process.channel import Start
 from wan_render.farm.process.device_process import DeviceProcess
 from wan_render.farm.running_attempt import AttemptContext, RunningAttempt
+from wan_render.farm.space_watch import SpaceWatch
 from wan_render.printable import logger
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
@@ -54,13 +48,13 @@ class LocalFarm:
         self._settings = settings or FarmSettings()
         self._store_root, self._watch = store_root.absolute(), self._settings.watch
         self._held_devices = [HeldDevice(device, self._settings.lock(device)) for device in devices]
+        self._space = SpaceWatch(self._settings.space, self._store_root)
         self._dispatch = Dispatch(self._held_devices, self._settings.quarantine, self._settings.groups)
         self._tighter: Counter[tuple[Model, int]] = Counter()
         self._stopped = self._closing = False
         self._changed = threading.Condition()
-        for held in self._held_devices:
-            if held.lock.weakness:
-                _log.warning("%s", held.lock.weakness)
+        for weakness in filter(None, (held.lock.weakness for held in self._held_devices)):
+            _log.warning("%s", weakness)
         self._context = AttemptContext(
             self._settings, self._changed, self._process_for, self._discard, lambda: self._stopped
         )
@@ -79,7 +73,11 @@ class LocalFarm:
 
     def render(self, order: RenderOrder, listen: Listen, begins: Begins = at_any_time) -> Clip:
         """See Farm.render. Raises DiskError if its log cannot be written."""
-        with self._devices_for(order) as held_devices, self._attempt(order, held_devices, begins) as attempt:
+        with self._space.room_for(order, lambda: self._closing), self._devices_for(order) as held_devices:
+            return self._render(order, held_devices, listen, begins)
+
+    def _render(self, order: RenderOrder, held_devices: Sequence[HeldDevice], listen: Listen, begins: Begins) -> Clip:
+        with self._attempt(order, held_devices, begins) as attempt:
             self._watch.attempt_begins(order, [held.device.name for held in held_devices], attempt.log)
             try:
                 clip = attempt.render(self._heard(order, listen))
@@ -171,13 +169,26 @@ class LocalFarm:
         held = hold.held
         with self._changed:
             self._refuse_if_closing("the farm", stopping_only=True)
-            if held.process is None or not held.process.alive:
-                if held.process is not None:
-                    held.process.kill()
+            self._replace_grown(held)
+            if held.process is not None and not held.process.alive:
+                held.process.kill()
+                held.process = None
+            if held.process is None:
                 start = Start(self._settings.handler, held.device, self._store_root)
-                held.process = DeviceProcess(start, held.lock.files, log)
+                held.process = DeviceProcess(start, held.lock.files, log, self._settings.growth_bytes)
             hold.process, held.model = held.process, model_of(order)
             return held.process
+
+    def _replace_grown(self, held: HeldDevice) -> None:
+        """End a process whose memory keeps growing, as soon as it has written the take before."""
+        if held.process is None or not held.process.growth.verdict:
+            return
+        self._changed.wait_for(lambda: self._stopped or not held.writing)
+        self._refuse_if_closing("the farm", stopping_only=True)
+        _log.warning("the process on %s is replaced: %s", held.device.name, held.process.growth.verdict)
+        held.process.kill()
+        held.process.wait()
+        held.process = held.model = None
 
     def _discard(self, hold: DeviceHold) -> None:
         """Remove a hold's process after a failure, unless it can be used again."""
@@ -197,19 +208,21 @@ class LocalFarm:
         """Note whose fault a failure was; return the error to raise."""
         with self._changed:
             if self._stopped:
-                return _stopped(order.shot) if isinstance(error, WanRenderError) else error
+                return stopped(order.shot) if isinstance(error, WanRenderError) else error
             failed, cause = attempt.cause, attempt.cause.error or error
             if isinstance(cause, OutOfMemoryError):
                 if len(held_devices) > 1:  # a group needs memory for exchanges: one device may fit as it is
                     self._dispatch.failed_by_group(order, is_of_devices=True)
-                    return _of_group(cause)
+                    return of_group(cause)
                 memory = _memory(order, failed.hold.held)
                 self._tighter[memory] = max(self._tighter[memory], failed.order.tighter + 1)
-            elif _is_of_device(cause) and failed.hold.renders:
+                if failed.order.tighter >= OFFLOAD_LEVELS:  # less memory is not to be had: another device may have more
+                    self._dispatch.avoid(order, failed.hold.held)
+            elif is_of_device(cause) and failed.hold.renders:
                 self._dispatch.blame(order, failed.hold.held)
             if len(held_devices) > 1:
                 self._dispatch.failed_by_group(order, is_of_devices=isinstance(cause, DeviceError))
-                return _of_group(cause)
+                return of_group(cause)
             return cause
 
     # Which devices
@@ -264,7 +277,7 @@ class LocalFarm:
 
     def _refuse_if_closing(self, shot: str, *, stopping_only: bool = False) -> None:
         if self._stopped or (self._closing and not stopping_only):
-            raise _stopped(shot)
+            raise stopped(shot)
 
     def _release(self) -> None:
         with self._changed:
@@ -280,20 +293,3 @@ def _names(held_devices: Sequence[HeldDevice]) -> str:
 def _memory(order: RenderOrder, held: HeldDevice) -> tuple[Model, int]:
     """The key of `_tighter`: a shortage of memory holds for a model on every device with as much memory."""
     return model_of(order), held.device.memory_bytes
-
-
-def _is_of_device(cause: BaseException) -> bool:
-    """Whether the device on which it was raised may be at fault."""
-    return isinstance(cause, WanRenderError) and cause.worth_retrying and not isinstance(cause, LostPeerError)
-
-
-def _of_group(cause: BaseException) -> BaseException:
-    """The error to raise for a failed group. Since one device makes the next attempt, errors become worth retrying,
-    except those of the input, the weights or the disk."""
-    if type(cause) in (RenderError, MachineError) and isinstance(cause, WanRenderError):
-        return DeviceError(*cause.problems)
-    return cause
-
-
-def _stopped(shot: str) -> Stopped:
-    return Stopped(Problem(shot, "was stopped"))

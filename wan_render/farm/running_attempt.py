@@ -131,6 +131,8 @@ class RunningAttempt:
     def _heard(self, listen: Listen) -> Listen:
         def heard(progress: Progress) -> None:
             if progress.phase is Phase.WRITING:
+                if self._leader.hold.process is not None:
+                    self._leader.hold.process.growth.look(self._leader.order)
                 self._release_helpers()
                 with self._context.changed:
                     self._leader.hold.leave()

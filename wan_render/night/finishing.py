@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 
 from wan_render.errors import Problem, Stopped
 from wan_render.night.film_tonight import FilmTonight, Made
+from wan_render.night.night_space import made_when_there_is_space
 
 AT_ONCE = 2
 """How many films are encoded at a time. An encode uses several cores, which device processes need as well."""
@@ -22,9 +24,14 @@ class Finishing:
     """
 
     def __init__(
-        self, ended: Ended, progress: Callable[[FilmTonight, int, int], None], say: Callable[[str], None]
+        self,
+        ended: Ended,
+        progress: Callable[[FilmTonight, int, int], None],
+        say: Callable[[str], None],
+        until: datetime | None = None,
     ) -> None:
-        self._ended, self._progress, self._say = ended, progress, say
+        """until: when the window ends. A film waits for space on the disk no longer than that."""
+        self._ended, self._progress, self._say, self._until = ended, progress, say, until
         self._threads = ThreadPoolExecutor(AT_ONCE, "films")
         self._given: set[FilmTonight] = set()
         self._futures: list[Future[None]] = []
@@ -56,7 +63,9 @@ class Finishing:
 
         result: Made | BaseException
         try:
-            result = film.make(progress, self._say)
+            result = made_when_there_is_space(
+                film, lambda: film.make(progress, self._say), self._until, self._is_stopped.is_set, self._say
+            )
         except BaseException as error:  # noqa: BLE001 - it is the outcome of this film
             result = error
         if not self._is_stopped.is_set():

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from wan_render.devices import local_devices
 from wan_render.errors import Stopped, WanRenderError
+from wan_render.farm.attempts import Attempts
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.farm.local import LocalFarm
 from wan_render.farm.locks.foreign_use import ForeignUse
@@ -22,6 +24,7 @@ from wan_render.night.finishing import Finishing
 from wan_render.night.night_book import NightBook
 from wan_render.night.night_request import Candidate
 from wan_render.night.night_seams import Attempting, Loop, NightShow
+from wan_render.night.night_space import shortages, space_terms
 from wan_render.night.night_terms import LearntSeconds, night_deadline, night_policy
 from wan_render.printable import logger
 from wan_render.production.render_order import RenderOrder
@@ -59,7 +62,9 @@ class NightRun:
                 return
             self.book.devices(devices)
             self._not_made = set(films)
-            finishing = Finishing(self._film_ended, self.show.finishing, self.show.say)
+            for sentence in shortages(films):
+                self._tell(sentence)
+            finishing = Finishing(self._film_ended, self.show.finishing, self._tell, self.until)
             try:
                 self._render(films, devices, finishing)
                 for film in films:
@@ -113,14 +118,18 @@ class NightRun:
         if not orders:
             self.attempting.begin(films, None)
             return
+        space = space_terms(lambda: tuple(self._not_made), self.until, self._tell)
         with (
-            ForeignUse(devices, self._tell_foreign) as foreign,
-            LocalFarm(devices, self.home, FarmSettings(watch=self.book.attempts, blocked_by=foreign.of)) as farm,
+            ForeignUse(devices, self._tell) as foreign,
+            LocalFarm(
+                devices, self.home, FarmSettings(watch=self.book.attempts, blocked_by=foreign.of, space=space)
+            ) as farm,
         ):
             terms = RunTerms(
                 policy=night_policy(films),
                 estimates=LearntSeconds(times, devices[0].kind),
                 deadline=night_deadline(films, self.until),
+                attempts=partial(Attempts, waits_for_space=True),
             )
             self._scheduler = scheduler = Scheduler(orders, farm, terms)
             self.attempting.begin(films, scheduler)
@@ -134,6 +143,11 @@ class NightRun:
 
             scheduler.run(finish)
 
+    def _tell(self, sentence: str) -> None:
+        """Show it, and keep it for the morning."""
+        self.show.say(sentence)
+        self.book.message(sentence)
+
     def _hear(self, film: FilmTonight, order: RenderOrder, event: Event, finishing: Finishing) -> None:
         with self._telling:
             self.show.event(order, event)
@@ -142,10 +156,6 @@ class NightRun:
             self.book.take_ends(film)
             if is_last:
                 self._finish_film(film, finishing)
-
-    def _tell_foreign(self, text: str) -> None:
-        self.book.message(text)
-        self.show.say(text)
 
     # Finishing
 

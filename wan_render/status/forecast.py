@@ -68,7 +68,7 @@ def film_seconds(plan: FilmPlan) -> float:
 def expected_bytes(plan: FilmPlan, takes: Sequence[Take], store: Store) -> int:
     """Bytes for these takes, and for the film if a new version is made."""
     film = film_bytes(plan) if _is_new_film(plan, takes, store) else 0
-    return sum(map(_take_bytes, takes)) + film
+    return sum(map(take_bytes, takes)) + film
 
 
 def film_bytes(plan: FilmPlan) -> int:
@@ -84,7 +84,8 @@ def _writing_seconds(take: Take) -> float:
     return _pixels(take.size) * take.frames * WRITING_SECONDS_PER_PIXEL
 
 
-def _take_bytes(take: Take) -> int:
+def take_bytes(take: Take) -> int:
+    """About how many bytes a finished take needs."""
     plates = sum(plate is not None for plate in (take.first, take.last))
     per_frame = CLIP_BYTES_PER_PIXEL + H264_BYTES_PER_PIXEL
     return round(_pixels(take.size) * (take.frames * per_frame + plates * PLATE_BYTES_PER_PIXEL))

@@ -35,6 +35,7 @@ from wan_render.farm.process.channel import (
 )
 from wan_render.farm.process.inbox import Inbox, Message
 from wan_render.farm.process.phase_watch import PhaseWatch
+from wan_render.farm.process.process_memory import GROWTH_BYTES, MemoryGrowth
 from wan_render.printable import logger
 from wan_render.render_values import Device, Listen
 
@@ -55,7 +56,8 @@ class DeviceProcess:
     `kill` is thread-safe. If the process is not `alive` after a failure, it must be killed, not reused.
     """
 
-    def __init__(self, start: Start, locks: tuple[int, ...], log: Path) -> None:
+    def __init__(self, start: Start, locks: tuple[int, ...], log: Path, growth_bytes: int = GROWTH_BYTES) -> None:
+        """growth_bytes: see FarmSettings."""
         self._device = start.device
         self._log = log
         self._ready = self._killed = self._spent = False
@@ -68,6 +70,7 @@ class DeviceProcess:
             on_failure.enter_context(ours)
             self._process = _spawn(start.device, theirs.fileno(), locks, log)
             on_failure.pop_all()
+        self.growth = MemoryGrowth(self.pid, growth_bytes)
         self._channel = Channel(ours)
         threading.Thread(target=self._read, name=f"reads {start.device.name}", daemon=True).start()
         self._send(start)

@@ -1,0 +1,1 @@
+"""Faults at random times over a night. See `python -m benchmarks.faults --help`."""
