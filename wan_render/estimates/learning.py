@@ -10,6 +10,7 @@ For a take, the closest measurements count:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, hypot, log, pi, sqrt
@@ -26,7 +27,7 @@ HALF_LIFE = 20.0
 change."""
 
 MOST_SAMPLES = 200
-"""Older measurements of the same kind do not count: their weights are below a thousandth."""
+"""Older measurements of the same kind do not count: their weight is about a thousandth."""
 
 USUAL_NOISE = {"cuda": 0.05, "cpu": 0.15}
 """How much equal takes scatter before it was measured, by the kind of device. On an H200 the steps of equal takes
@@ -61,15 +62,6 @@ _NOT_RENDERING = (Phase.WAITING, Phase.LOADING)
 
 
 @dataclass(frozen=True)
-class _Sample:
-    """A measurement that was converted to a take: logarithm of its seconds. distance: how far it was scaled, as the
-    logarithm of a factor."""
-
-    log_seconds: float
-    distance: float = 0.0
-
-
-@dataclass(frozen=True)
 class _Learnt:
     """The median of the seconds, its doubt, and the noise of single takes. samples: measurements of equal takes."""
 
@@ -90,9 +82,17 @@ class MeasuredTimes:
         self, lines: Sequence[TakeSeconds], backend: Backend, device_kind: str, labels: Collection[str] = ()
     ) -> None:
         self._backend, self._kind, self._labels = backend, device_kind, labels
-        self._lines = [line for line in reversed(lines) if self._is_mine(line) and _rendering(line) > 0]
         self._usual = USUAL_NOISE.get(device_kind, OTHER_NOISE)
         self._found: dict[object, TakeTime] = {}
+        self._expected: dict[object, float] = {}
+        self._alike: defaultdict[object, list[TakeSeconds]] = defaultdict(list)
+        self._sizes: set[int] = set()
+        for line in reversed(lines):
+            if self._is_mine(line) and _rendering(line) > 0:
+                self._sizes.add(line.devices)
+                for group in _groups_of(line):
+                    if len(self._alike[group]) < MOST_SAMPLES:
+                        self._alike[group].append(line)
 
     def _is_mine(self, line: TakeSeconds) -> bool:
         is_here = not self._labels or line.label in self._labels
@@ -101,7 +101,7 @@ class MeasuredTimes:
     def time(self, take: Take, writing: float) -> TakeTime:
         """The expected time of a take that is not joined from others. writing: seconds to write it, if nothing is
         measured."""
-        same = (take.backend, take.model, take.size, take.frames, take.sampling, take.kind)
+        same = _shape(take)
         if same not in self._found:
             self._found[same] = self._time(take, writing)
         return self._found[same]
@@ -112,8 +112,7 @@ class MeasuredTimes:
             seconds = self._backend.expected_seconds(take, self._kind) + writing
             noise, doubt = self._usual, self._doubt()
             return TakeTime(seconds, is_guessed=True, noise=noise, doubt=doubt, loading=loading, writing=writing)
-        sizes = {line.devices for line in self._lines if line.devices > 1}
-        groups = {size: self._learnt(take, size) for size in sorted(sizes)}
+        groups = {size: self._learnt(take, size) for size in sorted(self._sizes - {1})}
         return TakeTime(
             learnt.seconds,
             is_guessed=False,
@@ -133,26 +132,25 @@ class MeasuredTimes:
 
     def _learnt(self, take: Take, devices: int) -> _Learnt | None:
         """What the closest measurements say; None if there are none."""
-        rows = [line for line in self._lines if line.devices == devices and _name(line.backend) == _name(take.backend)]
-        alike = [line for line in rows if _is_alike(line, take)]
-        equal = [line for line in alike if (line.frames, line.steps) == (take.frames, take.sampling.steps)]
-        if equal:
-            return self._from([_Sample(log(_rendering(line))) for line in equal], equal=len(equal))
-        if alike:
-            scaled = [self._scaled(line, take) for line in alike]
-            nearest = min(sample.distance for sample in scaled)
-            return self._from([each for each in scaled if each.distance <= nearest + NEAR], SCALED_DOUBT * nearest)
+        name = _name(take.backend)
+        kind = _all_but_length(take)
+        if equal := self._alike.get((devices, kind, take.frames, take.sampling.steps)):
+            return self._from([log(_rendering(line)) for line in equal], equal=len(equal))
+        if alike := self._alike.get((devices, kind)):
+            nearest = min(_distance(line, take) for line in alike)
+            near = [line for line in alike if _distance(line, take) <= nearest + NEAR]
+            return self._from([self._scaled(line, take) for line in near], SCALED_DOUBT * nearest)
         if devices > 1:  # the time on one device, and the backend's ratio of both, says more
             return None
-        same_model = [line for line in rows if line.model == take.model]
-        related = [self._related(line, take) for line in same_model or rows]
-        return self._from([sample for sample in related if sample is not None], RELATED_DOUBT)
+        related = self._alike.get((1, name, take.model)) or self._alike.get((1, name), [])
+        known = [self._related(line, take) for line in related]
+        return self._from([value for value in known if value is not None], RELATED_DOUBT)
 
-    def _from(self, samples: Sequence[_Sample], doubt: float = 0.0, *, equal: int = 0) -> _Learnt | None:
-        """What measurements say, the newest first; None without any. doubt: of their conversion to the take."""
-        if not samples:
+    def _from(self, logs: Sequence[float], doubt: float = 0.0, *, equal: int = 0) -> _Learnt | None:
+        """What logarithms of seconds say, the newest first; None without any. doubt: of their conversion to the
+        take."""
+        if not logs:
             return None
-        logs = [sample.log_seconds for sample in samples[:MOST_SAMPLES]]
         weights = _weights(len(logs))
         middle, count = _weighted_median(logs, weights), sum(weights)
         offs = [abs(value - middle) for value in logs]
@@ -162,51 +160,90 @@ class MeasuredTimes:
         noise = sqrt((USUAL_SAMPLES * self._usual**2 + squares) / freedom) * _few(freedom)
         return _Learnt(exp(middle), noise, hypot(noise * sqrt(pi / 2 / count), doubt), equal)
 
-    def _scaled(self, line: TakeSeconds, take: Take) -> _Sample:
-        """A measurement with other frames or steps."""
-        frames, steps = take.frames / line.frames, take.sampling.steps / line.steps
+    def _scaled(self, line: TakeSeconds, take: Take) -> float:
+        """A measurement with other frames or steps, as the logarithm of the take's seconds."""
+        frames = take.frames / line.frames
         factors: Mapping[str, float] = {
-            Phase.STEP: self._step_factor(take, frames, steps),
+            Phase.STEP: self._step_factor(line, take),
             Phase.DECODING: frames,
             Phase.WRITING: frames,
         }
-        seconds = sum(seconds * factors.get(phase, 1.0) for phase, seconds in _phases(line))
-        return _Sample(log(seconds), hypot(log(frames), log(steps)))
+        return log(sum(seconds * factors.get(phase, 1.0) for phase, seconds in _phases(line)))
 
-    def _step_factor(self, take: Take, frames: float, steps: float) -> float:
-        """How many times longer the steps last with so many times the frames and steps.
+    def _step_factor(self, line: TakeSeconds, take: Take) -> float:
+        """How many times longer the steps of the take last than those measured: as the backend expects. With attention
+        they grow faster than the frames. Some backends don't sample in steps; then it is the ratio of frames."""
+        measured = _with_length(take, line.frames, line.steps)
+        mine, theirs = self._step_seconds(take), self._step_seconds(measured)
+        if mine > 0 and theirs > 0:
+            return mine / theirs
+        frames, steps = take.frames / line.frames, take.sampling.steps / line.steps
+        longer = _with_length(take, 2 * take.frames, take.sampling.steps)
+        knows_nothing = self._seconds(longer) == self._seconds(take)
+        return frames * steps if knows_nothing else frames
 
-        More frames take at least proportionally longer, and with attention more than that: how much, the backend's
-        estimate says. Some backends don't sample in steps; then their estimate does not depend on the number.
-        """
-        now, more = self._expected(take), 2 * take.frames + 3  # stays on a grid of 4 n + 1 frames
-        growth = log(self._expected(replace(take, frames=more)) / now) / log(more / take.frames)
-        other = replace(take, sampling=replace(take.sampling, steps=2 * take.sampling.steps))
-        has_steps = growth == 0 or self._expected(other) > now
-        return float(frames ** min(max(growth, 1.0), 2.0)) * (steps if has_steps else 1.0)
+    def _step_seconds(self, take: Take) -> float:
+        """What the steps alone take, as the backend expects."""
+        twice = _with_length(take, take.frames, 2 * take.sampling.steps)
+        return self._seconds(twice) - self._seconds(take)
 
-    def _related(self, line: TakeSeconds, take: Take) -> _Sample | None:
-        """A measurement of another model, size or profile; None if the backend has no estimate for it."""
+    def _related(self, line: TakeSeconds, take: Take) -> float | None:
+        """A measurement of another model, size or profile, as the logarithm of the take's seconds; None if the backend
+        has no estimate for it."""
         sampling = Sampling(line.steps, line.guidance, take.sampling.shift, line.profile, line.variant)
         size = Size(line.width, line.height)
         measured = replace(take, model=line.model, size=size, frames=line.frames, sampling=sampling)
         try:
-            return _Sample(log(_rendering(line) * self._expected(take) / self._expected(measured)))
+            return log(_rendering(line) * self._seconds(take) / self._seconds(measured))
         except WanRenderError:
             return None
 
-    def _expected(self, take: Take) -> float:
-        return max(self._backend.expected_seconds(take, self._kind), 1e-6)
+    def _seconds(self, take: Take) -> float:
+        """What the backend expects."""
+        shape = _shape(take)
+        if shape not in self._expected:
+            self._expected[shape] = max(self._backend.expected_seconds(take, self._kind), 1e-6)
+        return self._expected[shape]
 
     def _loading(self, take: Take) -> float:
         """Median seconds of loading this model; of any model if this one was never loaded."""
-        loads = [
-            (line.model, line.seconds[Phase.LOADING])
-            for line in self._lines
-            if line.seconds.get(Phase.LOADING, 0.0) > 0 and _name(line.backend) == _name(take.backend)
-        ]
-        own = [seconds for model, seconds in loads if model == take.model] or [seconds for _, seconds in loads]
-        return _weighted_median(own, _weights(len(own))) if own else 0.0
+        name = _name(take.backend)
+        own = self._alike.get((name, take.model, Phase.LOADING)) or self._alike.get((name, Phase.LOADING), [])
+        return _weighted_median([line.seconds[Phase.LOADING] for line in own], _weights(len(own))) if own else 0.0
+
+
+def _groups_of(line: TakeSeconds) -> Iterator[object]:
+    """The groups of measurements that a line belongs to; see MeasuredTimes._alike."""
+    name, size = _name(line.backend), Size(line.width, line.height)
+    alike = name, line.model, size, line.kind, line.profile, line.variant, _guided(line.guidance)
+    yield line.devices, alike, line.frames, line.steps
+    yield line.devices, alike
+    yield line.devices, name, line.model
+    yield line.devices, name
+    if line.seconds.get(Phase.LOADING, 0.0) > 0:
+        yield name, line.model, Phase.LOADING
+        yield name, Phase.LOADING
+
+
+def _all_but_length(take: Take) -> object:
+    """Equal for takes that differ only in frames and steps, among other things that do not change their time."""
+    sampling = take.sampling
+    shape = (take.model, take.size, take.kind, sampling.profile, sampling.variant, _guided(sampling.guidance))
+    return (_name(take.backend), *shape)
+
+
+def _shape(take: Take) -> object:
+    """Equal for takes that take equally long."""
+    return take.backend, take.model, take.size, take.frames, take.sampling, take.kind
+
+
+def _with_length(take: Take, frames: int, steps: int) -> Take:
+    return replace(take, frames=frames, sampling=replace(take.sampling, steps=steps))
+
+
+def _distance(line: TakeSeconds, take: Take) -> float:
+    """How far a measurement has to be scaled, as the logarithm of a factor."""
+    return hypot(log(take.frames / line.frames), log(take.sampling.steps / line.steps))
 
 
 def _name(backend: str) -> str:
@@ -221,20 +258,6 @@ def _phases(line: TakeSeconds) -> Iterator[tuple[str, float]]:
 
 def _rendering(line: TakeSeconds) -> float:
     return sum(seconds for _, seconds in _phases(line))
-
-
-def _is_alike(line: TakeSeconds, take: Take) -> bool:
-    """Whether only frames and steps may differ."""
-    sampling = take.sampling
-    mine = (
-        take.model,
-        take.size.width,
-        take.size.height,
-        take.kind,
-        *sampling.profile_variant,
-        _guided(sampling.guidance),
-    )
-    return mine == (line.model, line.width, line.height, line.kind, line.profile, line.variant, _guided(line.guidance))
 
 
 def _guided(guidance: Sequence[float]) -> tuple[bool, ...]:

@@ -82,13 +82,19 @@ def run_json(film: FilmForecast) -> dict[str, Any]:
     """The expected time of a run as plain JSON values; docs/plan-json.md describes it."""
     timed = film.expected
     low, high = timed.range
-    price = timed.price
     return {
         "devices": film.devices,
         "seconds": round(timed.seconds, 1),
         "low_seconds": round(low, 1),
         "high_seconds": round(high, 1),
         "is_guessed": film.is_guessed,
+    } | priced(timed)
+
+
+def priced(timed: Expected) -> dict[str, Any]:
+    """GPU-hours and their price, as plain JSON values."""
+    price = timed.price
+    return {
         "gpu_hours": round(timed.gpu_hours, 2),
         "price": None if price is None else {"amount": str(price.amount), "currency": price.currency},
     }

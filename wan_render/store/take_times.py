@@ -25,8 +25,8 @@ LOG = logger("wan_render.store")
 
 TIMES = "take-times.jsonl"
 
-MOST_BYTES_OF_TIMES = 2_000_000
-"""A larger file is cut to its newest half at the beginning of a run. A line has about 500 bytes."""
+MOST_BYTES_OF_TIMES = 1_000_000
+"""A larger file is cut to its newest half at the beginning of a run. A line has about 350 bytes."""
 
 _Count = Annotated[int, Field(ge=1, le=10**6)]
 _Guidance = Annotated[float, Field(ge=0, le=1e4)]
