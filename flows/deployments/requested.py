@@ -17,6 +17,7 @@ from typing import Any
 
 from wan_render.errors import InputError, Problem, UsageError
 from wan_render.night.night_hours import hours_of
+from wan_render.night.night_request import NightRequest, check_films
 from wan_render.printable import one_line, path_name, shortened
 from wan_render.session.film_session import Session
 from wan_render.session.shot_selection import selected
@@ -30,10 +31,12 @@ LONGEST_NAME = 100
 @dataclass(frozen=True)
 class Checked:
     """A request that was read. `slug`: of the film, or the folder's name; "" if it could not be read. `mistakes`: all
-    that must be corrected before it can be made; "" for none."""
+    that must be corrected before it can be made; "" for none. `broken`: mistakes in single storyboards of a batch,
+    without which the others are made; "" for none."""
 
     slug: str
     mistakes: str
+    broken: str = ""
 
 
 def check_film(parameters: Mapping[str, Any]) -> Checked:
@@ -58,8 +61,8 @@ def check_film(parameters: Mapping[str, Any]) -> Checked:
 
 
 def check_batch(parameters: Mapping[str, Any]) -> Checked:
-    """Look for the storyboards of a batch, and read its times. What is wrong with one of them is no mistake of the
-    batch."""
+    """Look for the storyboards of a batch, read them and its times. What is wrong with one of them is no mistake of
+    the batch."""
     paths = batch_paths(parameters.get("folder"))
     try:
         start, until, timezone = (str(parameters.get(name) or "") for name in ("start", "until", "timezone"))
@@ -67,7 +70,27 @@ def check_batch(parameters: Mapping[str, Any]) -> Checked:
     except InputError as error:
         return Checked(batch_name(paths), str(error))
     missing = [nothing_in(path) for path in paths if not (path.is_file() or storyboards_in(path))]
-    return Checked(batch_name(paths), "\n".join(missing))
+    return Checked(batch_name(paths), "\n".join(missing), "" if missing else _broken(paths, parameters))
+
+
+def _broken(paths: tuple[Path, ...], parameters: Mapping[str, Any]) -> str:
+    outputs = parameters.get("outputs")
+    request = NightRequest(
+        paths,
+        outputs=None if outputs is None else Path(str(outputs)),
+        backend=parameters.get("backend"),
+        draft=bool(parameters.get("draft")),
+    )
+    try:
+        films = check_films(request)
+    except InputError as error:
+        return str(error)
+    return "\n".join(str(film.mistake) for film in films if film.mistake is not None)
+
+
+def batch_files(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The storyboards of a batch as they are now."""
+    return tuple(file for path in paths for file in (storyboards_in(path) if path.is_dir() else (path,)))
 
 
 def session(storyboard: Path, backend: str | None, outputs: Path | None, *, draft: bool = False) -> Session:
