@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -53,6 +53,11 @@ class Store:
             write_preview(folder / "clip.mkv", folder / "preview.mp4")
             self.made[key] = folder
         return key, self.made[key]
+
+    def log(self) -> Path:
+        file = self.folder / "1-030-take1-7f3a91bc-2.log"
+        file.write_text("CUDA error: an illegal memory access was encountered", encoding="utf-8")
+        return file
 
     def picture(self, colour: tuple[int, int, int]) -> Path:
         file = self.folder / f"picture-{colour}.png"
@@ -140,7 +145,7 @@ def five_shots(store: Store) -> tuple[ReviewShot, ...]:
     return (
         a_shot("1/010", compared, start=8, keyframes=(red, blue)),
         a_shot("1/020", (store.take(flat(GREEN)),), start=24, keyframes=(blue, red)),
-        a_shot("1/030", (missing(),), start=40, keyframes=(red, blue), slate=SLATE),
+        replace(a_shot("1/030", (missing(),), start=40, keyframes=(red, blue), slate=SLATE), log=store.log()),
         a_shot("2/010", (), start=56, what="still", keyframes=(blue,)),
         a_shot("2/020", (), start=72, what="card", action="完"),
     )

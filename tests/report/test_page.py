@@ -177,6 +177,9 @@ def test_space_on_a_button_presses_it_once(page: Page) -> None:
 def test_the_reason_for_a_missing_shot_is_at_the_top_and_at_the_shot(page: Page) -> None:
     assert SLATE in page.locator("#slates").inner_text()
     assert SLATE in (page.locator("#shot-3 > .notice").text_content() or "")
+    log = page.locator("#shot-3 > .notice a")
+    assert log.text_content() == "Log of the last attempt"
+    assert log.get_attribute("href") == "review/3.log"
     top = page.locator("#slates").bounding_box()
     assert top is not None
     assert top["y"] < 250

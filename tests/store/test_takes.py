@@ -332,3 +332,15 @@ def test_a_lock_that_is_never_freed_is_an_error(tmp_path: Path, monkeypatch: pyt
     ):
         other.submit(locked(tmp_path / "lock", waiting).__enter__).result()
     assert len(notices) == 2
+
+
+def test_the_log_of_the_last_attempt_is_found_by_its_take(store: Store) -> None:
+    store.logs.folder.mkdir(parents=True)
+    for age, name in enumerate(["-2.log", "-1.log", "-2-rank1.log"]):
+        log = store.logs.folder / f"1-010-take1-{A_TAKE.key[:8]}{name}"
+        log.touch()
+        os.utime(log, (time.time() - age, time.time() - age))
+    newest = store.logs.newest_of(A_TAKE.key)
+    assert newest is not None
+    assert newest.name.endswith("-2.log")
+    assert store.logs.newest_of("f" * 64) is None

@@ -116,6 +116,7 @@ def _shot(store: Store, status: ShotStatus, event: Event, start: int, plates: _P
         keyframes=_keyframes(store, shot, status, plates),
         takes=tuple(_take(store, take, status.chosen) for take in status.takes),
         slate=source.reason if isinstance(source, SlateSource) else None,
+        log=store.logs.newest_of(status.chosen) if isinstance(source, SlateSource) and status.chosen else None,
         crops=_crops(shot, plates),
     )
 

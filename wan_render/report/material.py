@@ -15,10 +15,14 @@ from pathlib import Path
 from PIL import Image
 
 from wan_render.media.clip import read_frames
+from wan_render.printable import printable
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.take import Size
 
 FOLDER = "review"
+LOG_BYTES = 100_000
+"""How much of the end of a log is kept beside the film."""
+
 THUMBNAIL = (512, 512)
 """Largest width and height of a thumbnail in pixels: twice its size on the page, for sharp screens."""
 
@@ -42,12 +46,14 @@ class ShotMaterial:
     stills:    the first, middle and last frame of the chosen take that the film shows; empty if it shows none.
     takes:     by take number, the rendered ones.
     crops:     by keyframe name, the whole picture with the kept part outlined, for keyframes that are cropped much.
+    log:       the end of the log of the last attempt, for a shot that is missing; None if there is none.
     """
 
     keyframes: tuple[str, ...]
     stills: tuple[str, ...]
     takes: Mapping[int, TakeMaterial]
     crops: Mapping[str, str] = field(default_factory=dict)
+    log: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,21 @@ class _ReviewFiles:
             if take.clip is not None
         }
         crops = {name: self.keyframes[crop.picture] for name, crop in shot.crops.items()}
-        return ShotMaterial(tuple(self.keyframes[picture] for _, picture in shot.keyframes), stills, takes, crops)
+        keyframes = tuple(self.keyframes[picture] for _, picture in shot.keyframes)
+        return ShotMaterial(keyframes, stills, takes, crops, self._log(shot, stem))
+
+    def _log(self, shot: ReviewShot, stem: str) -> str | None:
+        """The end of a log: where an attempt failed. None if it was removed in the meantime."""
+        if shot.log is None:
+            return None
+        try:
+            with shot.log.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
+                end = file.read()
+        except OSError:
+            return None
+        (self.folder / f"{stem}.log").write_text(printable(end.decode(errors="replace")), encoding="utf-8")
+        return f"{stem}.log"
 
     def _stills(self, shot: ReviewShot, stem: str) -> tuple[str, ...]:
         clip = next((take.clip for take in shot.takes if take.chosen), None)

@@ -65,6 +65,7 @@ class ReviewShot:
     keyframes: (name, fitted picture file), in the order in which the shot passes them.
     slate:   why it is missing, or None.
     crops:   by keyframe name, for keyframes that are cropped much.
+    log:     of the last attempt at the take that is missing; None if there was none.
     """
 
     id: str
@@ -81,6 +82,7 @@ class ReviewShot:
     takes: tuple[ReviewTake, ...]
     slate: str | None
     crops: Mapping[str, ShownCrop] = field(default_factory=dict)
+    log: Path | None = None
 
 
 @dataclass(frozen=True)

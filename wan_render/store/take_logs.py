@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wan_render.store.disk import disk_errors
+from wan_render.take import short
 
 MOST_LOGS, MOST_BYTES = 2000, 200_000_000
 """How many logs and bytes are kept between runs: logs of about 1,000 takes, or a few endless ones."""
@@ -37,6 +38,11 @@ class Logs:
         """All logs, oldest first."""
         return tuple(sorted(self._kept(), key=lambda log: (log.written, log.file)))
 
+    def newest_of(self, key: str) -> Path | None:
+        """The log of the last attempt at a take; None if there is none."""
+        logs = [log for log in self._kept(f"*-{short(key)}-*.log") if "-rank" not in log.file.stem]
+        return max(logs, key=lambda log: log.written).file if logs else None
+
     def delete(self, file: Path) -> None:
         """Remove a log. Raises DiskError."""
         with disk_errors(file):
@@ -53,8 +59,8 @@ class Logs:
             self.delete(log.file)
             count, size = count - 1, size - log.bytes
 
-    def _kept(self) -> Iterator[KeptLog]:
-        for file in self.folder.glob("*.log"):
+    def _kept(self, pattern: str = "*.log") -> Iterator[KeptLog]:
+        for file in self.folder.glob(pattern):
             with suppress(OSError):  # another run removed it
                 state = file.lstat()
                 yield KeptLog(file, state.st_size, state.st_mtime)
