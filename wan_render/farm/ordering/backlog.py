@@ -67,6 +67,7 @@ class Backlog:
             self._places += 1
             seconds = self._estimates.take(order)
             self._left[order] = ReadyOrder(order, _alike(order), self._places, seconds, seconds)
+            self._lost.pop(_place(order), None)
         self._index()
 
     def withdraw(self, orders: Collection[RenderOrder]) -> tuple[RenderOrder, ...]:
@@ -102,8 +103,16 @@ class Backlog:
             return self._to_give_out.popleft()
         order = self.policy.choose(self._ready, self._moment(now)) if self._ready else None
         if order is not None:
-            self._begin(order, now)
+            self.begin(order, now)
         return order
+
+    def begin(self, order: RenderOrder, now: Now) -> None:
+        """An order that can begin does: it waits for a device."""
+        self._ready.remove(order)
+        self._begun.add(order)
+        self._rendering[order] = now.steady
+        self.devices.begin(order)
+        self._waiting_seconds[_weights(loaded_by(order))] -= self._left[order].seconds
 
     @property
     def settled(self) -> Mapping[RenderOrder, Outcome | None]:
@@ -113,7 +122,7 @@ class Backlog:
 
     def place(self, order: RenderOrder, names: Sequence[str], now: Now) -> bool:
         """The farm gives these devices to an order; whether there is still time for it."""
-        before = {device.name: device.loaded for device in self.devices.idle}
+        before = {device.name: device.loaded for device in self.devices.unoccupied}
         self.devices.place(order, names)
         self._rendering[order] = now.steady
         if self.deadline is None or order not in self._left:
@@ -152,14 +161,6 @@ class Backlog:
 
     # Inside
 
-    def _begin(self, order: RenderOrder, now: Now) -> None:
-        self._ready.remove(order)
-        self._begun.add(order)
-        self._rendering[order] = now.steady
-        self.devices.begin(order)
-        weights = _weights(loaded_by(order))
-        self._waiting_seconds[weights] -= self._left[order].seconds
-
     def _offer(self, order: RenderOrder) -> None:
         """What an order needs has ended. It can begin, unless some of that is missing."""
         left, lost = self._left[order], [self._lost[need] for need in _needs(order) if need in self._lost]
@@ -171,13 +172,17 @@ class Backlog:
             self._settle(order, None)
 
     def _settle(self, order: RenderOrder, outcome: Outcome | None) -> None:
-        """It needs no device."""
-        weights = _weights(self._left[order].alike.loads)
-        if self._is_leading(order):
-            self._waiting_seconds[weights] -= self._left[order].seconds
+        """It needs no device. If there is no time for it, there is none for what needs it."""
         self._settled[order] = outcome
         self._begun.add(order)
         self._to_give_out.append(order)
+        if not self._is_leading(order):
+            return
+        self._waiting_seconds[_weights(self._left[order].alike.loads)] -= self._left[order].seconds
+        if isinstance(outcome, NotStarted):
+            for needing in self._needing.get(_place(order), ()):
+                if needing not in self._begun:
+                    self._settle(needing, NotStarted(self._left[needing].seconds))
 
     def _is_leading(self, order: RenderOrder) -> bool:
         return self._leading.get(_place(order)) is order

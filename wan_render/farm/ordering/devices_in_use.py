@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from wan_render.farm.ordering.loaded import LoadedModel, loaded_by
@@ -30,6 +30,10 @@ class DevicesInUse:
         self._placed: dict[RenderOrder, tuple[str, ...]] = {}
         self._waiting: dict[RenderOrder, None] = {}
 
+    def load(self, loaded: Mapping[str, LoadedModel | None]) -> None:
+        """These devices have loaded this before the run began."""
+        self._loaded |= loaded
+
     def begin(self, order: RenderOrder) -> None:
         """The order waits for a device, unless it already has one."""
         if order not in self._placed:
@@ -56,17 +60,27 @@ class DevicesInUse:
     @property
     def idle(self) -> list[IdleDevice]:
         """The devices for which an order can begin."""
+        return self._foreseen()[0]
+
+    @property
+    def unoccupied(self) -> list[IdleDevice]:
+        """The devices that render nothing, whatever waits for them."""
         busy = {name for names in self._placed.values() for name in names}
-        idle = [IdleDevice(name, loaded) for name, loaded in self._loaded.items() if name not in busy]
-        for order in self._waiting:
-            if found := best_suited(order, idle):
-                idle.remove(found)
-        return idle
+        return [IdleDevice(name, loaded) for name, loaded in self._loaded.items() if name not in busy]
 
     @property
     def loaded(self) -> Collection[LoadedModel | None]:
-        """What each device has loaded, or is loading."""
-        return self._loaded.values()
+        """What each device has loaded, or will load for the order that it gets."""
+        return self._foreseen()[1].values()
+
+    def _foreseen(self) -> tuple[list[IdleDevice], Mapping[str, LoadedModel | None]]:
+        """Idle devices, and what each device has loaded, once the farm has placed the orders that wait."""
+        idle, loaded = self.unoccupied, dict(self._loaded)
+        for order in self._waiting:
+            if found := best_suited(order, idle):
+                idle.remove(found)
+                loaded[found.name] = loaded_by(order) or found.loaded
+        return idle, loaded
 
 
 def best_suited(order: RenderOrder, idle: Sequence[IdleDevice]) -> IdleDevice | None:

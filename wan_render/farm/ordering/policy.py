@@ -17,8 +17,13 @@ NEAR_END = 4.0
 """The end is near when the work that is left occupies all devices for less than this many times the longest critical
 path. From then on the longest takes come first, so that the devices finish together."""
 
-CRITICAL = 0.9
-"""A take is critical if its critical path is longer than this share of the time that all the work left needs."""
+CRITICAL = 0.7
+"""A take is critical if its critical path is longer than this share of the time that all the work left needs on all
+devices. Less than 1, because estimates are wrong. Of 0.5 to 1.0, this let the random nights of benchmarks.nights end
+earliest."""
+
+
+_Rank = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -96,35 +101,31 @@ class NightPolicy:
 
     def choose(self, ready: ReadyOrders, at: Moment) -> RenderOrder | None:
         """See Policy.choose."""
+        if not at.idle:
+            return None
         share = at.work_left / len(at.devices)
-        is_near_end = min(share, at.seconds_left) < NEAR_END * max(
-            (kind.tail for kind in ready.kinds.values()), default=0
-        )
-        best: tuple[tuple[float, ...], RenderOrder] | None = None
+        longest = max((kind.tail for kind in ready.kinds.values()), default=0.0)
+        is_near_end = min(share, at.seconds_left) < NEAR_END * longest
+        best: tuple[_Rank, _Rank, RenderOrder] | None = None
         for alike, kind in ready.kinds.items():
-            cost = _least_loading(alike, kind, at)
-            if cost is None:
-                continue
             is_critical = kind.tail > CRITICAL * share
-            room = at.room(alike) - cost
-            found = _picked(kind, room, is_critical=is_critical, is_near_end=is_near_end)
-            if found is None:
+            rank = (*self._of_film(alike), float(not is_critical), float(alike.spare))
+            if best is not None and rank > best[0]:
                 continue
-            by_length = -found.tail if is_near_end else float(found.place)
-            pull = -at.pull(alike.loads) if cost else 0.0
-            rank = (
-                *self._of_film(alike),
-                float(not is_critical),
-                float(alike.spare),
-                cost,
-                -float(len(alike.barred)),
-                pull,
-                by_length,
-                float(found.place),
+            cost = _least_loading(alike, kind, at)
+            found = (
+                None
+                if cost is None
+                else _picked(kind, at.room(alike) - cost, is_critical=is_critical, is_near_end=is_near_end)
             )
-            if best is None or rank < best[0]:
-                best = rank, found.order
-        return None if best is None else best[1]
+            if cost is None or found is None:
+                continue
+            pull = -at.pull(alike.loads) if cost else 0.0
+            by_length = -found.tail if is_near_end else 0.0
+            further = (cost, -float(len(alike.barred)), pull, by_length, float(found.place))
+            if best is None or (rank, further) < best[:2]:
+                best = rank, further, found.order
+        return None if best is None else best[2]
 
     def precedence(self, ready: ReadyOrder) -> tuple[float, ...]:
         """See Policy.precedence."""
@@ -146,9 +147,8 @@ def _picked(kind: AlikeOrders, room: float, *, is_critical: bool, is_near_end: b
 def _least_loading(alike: Alike, kind: AlikeOrders, at: Moment) -> float | None:
     """Seconds of loading on the idle device that suits orders of this kind best. None if none can render them."""
     order = kind.longest.order
-    return min(
-        (at.loading(order, device.loaded) for device in at.idle if device.name not in alike.barred), default=None
-    )
+    loaded = {device.loaded for device in at.idle if device.name not in alike.barred}
+    return min((at.loading(order, each) for each in loaded), default=None)
 
 
 def _able(barred: frozenset[str], devices: tuple[str, ...]) -> int:

@@ -18,7 +18,7 @@ estimate for a device that was never timed is a guess; the learnt ones are close
 PRIOR_TAKES = 4
 """How many takes the prior counts as. After 20 takes it weighs a sixth."""
 
-OVERRUN_SECONDS = 45.0
+OVERRUN_SECONDS = 30.0
 """A take may end this much after the end in the worst case, but not as a rule."""
 
 USUAL = 0.97
@@ -59,6 +59,13 @@ class Margins:
     def __init__(self) -> None:
         self._ratios: defaultdict[Weights | None, list[float]] = defaultdict(list)
         self._margins: dict[Weights | None, Margin] = {}
+
+    def copy(self) -> Margins:
+        """The same, to be changed on its own."""
+        copied = Margins()
+        for weights, ratios in self._ratios.items():
+            copied._ratios[weights] = list(ratios)
+        return copied
 
     def observe(self, weights: Weights | None, expected: float, actual: float) -> None:
         """A take took `actual` seconds of work. Estimates of less than a second say nothing."""
