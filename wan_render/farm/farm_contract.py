@@ -11,7 +11,8 @@ from wan_render.render_values import Device, Listen
 from wan_render.store import Clip
 
 Begins = Callable[[Sequence[Device]], None]
-"""Called with the devices that an attempt gets, before it begins on them."""
+"""Called with the devices that an attempt gets, before it begins on them; without any, now and then, while it waits for
+some."""
 
 
 def at_any_time(_devices: Sequence[Device]) -> None:
@@ -34,10 +35,11 @@ class Farm(Protocol):
     def render(self, order: RenderOrder, listen: Listen, begins: Begins = at_any_time) -> Clip:
         """Make one attempt at an order, on one device or on a group; block until it ends.
 
-        `begins` is called once, in this thread, when the order has its devices. What it raises ends the attempt, and
-        the devices are free again. `listen` is called in the same thread. From its first WRITING on, the device can
-        render another order. Raises the attempt's error; its `worth_retrying` says whether another attempt may succeed.
-        The next attempt goes to another device if there is one. Raises Stopped after `stop` or `close`.
+        `begins` is called in this thread when the order has its devices, and without devices while it waits for them.
+        What it raises ends the attempt, and the devices are free again. `listen` is called in the same thread. From its
+        first WRITING on, the device can render another order. Raises the attempt's error; its `worth_retrying` says
+        whether another attempt may succeed. The next attempt goes to another device if there is one. Raises Stopped
+        after `stop` or `close`.
         """
         ...
 

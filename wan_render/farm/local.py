@@ -73,7 +73,7 @@ class LocalFarm:
 
     def render(self, order: RenderOrder, listen: Listen, begins: Begins = at_any_time) -> Clip:
         """See Farm.render. Raises DiskError if its log cannot be written."""
-        with self._space.room_for(order, lambda: self._closing), self._devices_for(order) as held_devices:
+        with self._space.room_for(order, lambda: self._closing), self._devices_for(order, begins) as held_devices:
             return self._render(order, held_devices, listen, begins)
 
     def _render(self, order: RenderOrder, held_devices: Sequence[HeldDevice], listen: Listen, begins: Begins) -> Clip:
@@ -225,31 +225,32 @@ class LocalFarm:
                 return of_group(cause)
             return cause
 
-    # Which devices
-
     @contextmanager
-    def _devices_for(self, order: RenderOrder) -> Iterator[tuple[HeldDevice, ...]]:
+    def _devices_for(self, order: RenderOrder, begins: Begins) -> Iterator[tuple[HeldDevice, ...]]:
         """The devices that render an order, marked as busy."""
         self._refuse_if_none_is_able(order)
-        held_devices = self._wait_for_devices(Request(order), order.shot)
+        held_devices = self._wait_for_devices(Request(order), order.shot, begins)
         try:
             yield held_devices
         finally:
             with self._changed:
                 self._dispatch.simulation.ends(order)
 
-    def _wait_for_devices(self, request: Request, shot: str) -> tuple[HeldDevice, ...]:
+    def _wait_for_devices(self, request: Request, shot: str, begins: Begins) -> tuple[HeldDevice, ...]:
         with self._changed:
             self._dispatch.enter(request)
-            try:
-                while not (held_devices := self._dispatch.assigned(request)):
+        try:
+            while True:
+                with self._changed:
                     self._refuse_if_closing(shot)
+                    if held_devices := self._dispatch.assigned(request):
+                        self._dispatch.begin(request, held_devices)
+                        return held_devices
                     self._tell_waiting(request.order)
                     self._changed.wait(_POLL_SECONDS)
-                self._refuse_if_closing(shot)
-                self._dispatch.begin(request, held_devices)
-                return held_devices
-            finally:
+                begins(())  # without our lock: the caller has one, too
+        finally:
+            with self._changed:
                 self._dispatch.leave(request)
                 self._changed.notify_all()
 

@@ -230,6 +230,10 @@ class Scheduler:
     def _begins(self, order: RenderOrder, timing: AttemptTiming) -> Begins:
         def begins(devices: Sequence[Device]) -> None:
             with self._changed:
+                if not devices:
+                    if not self._backlog.has_time(order, self._terms.clock.now()):
+                        raise _TooLateError
+                    return
                 timing.devices = len(devices)
                 names = [device.name for device in devices]
                 if not self._backlog.place(order, names, self._terms.clock.now()):

@@ -131,6 +131,11 @@ class Backlog:
         loading = max((self._estimates.loading(order, before[name]) for name in names if name in before), default=0.0)
         return left.seconds + loading <= self._room(left.alike, now) + LATE_SECONDS
 
+    def has_time(self, order: RenderOrder, now: Now) -> bool:
+        """Whether an order that still waits for a device could end in time if it got one now."""
+        left = self._left.get(order)
+        return left is None or left.seconds <= self._room(left.alike, now) + LATE_SECONDS
+
     def leave(self, order: RenderOrder) -> None:
         """Its devices are free for the next order."""
         self._rendering.pop(order, None)

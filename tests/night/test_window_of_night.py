@@ -1,0 +1,100 @@
+"""What a night makes of its time: what comes first, and what is made when time is up."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.night.films import DAY, EVENING, Noted, held, hours, make_folder, request, states, write_film
+from wan_render.devices import cpu
+from wan_render.farm.locks.device_lock import DeviceLock
+from wan_render.night.night_record import FilmState
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for storyboards, with pictures; the machine's settings are its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("WAN_RENDER_LOCKS", str(tmp_path / "locks"))
+    (tmp_path / "locks").mkdir()
+    return make_folder(tmp_path / "films")
+
+
+def test_films_without_time_are_made_of_what_exists(folder: Path, tmp_path: Path) -> None:
+    file = write_film(folder, "River", DAY)
+    outputs = tmp_path / "outputs"
+    assert states(held(request(folder, outputs=outputs), hours())) == {"river": FilmState.DONE}
+
+    write_film(folder, "River", DAY.replace("climbs", "falls"))  # nothing of the new film exists
+    new = write_film(folder, "New", EVENING)
+    part = write_film(folder, "Part", DAY + EVENING)
+    night = held(request(file, new, part, outputs=outputs), hours(seconds=0))
+    found = {film.slug: film for film in night.films}
+    assert found["river"].state is FilmState.NOT_STARTED
+    assert (found["river"].version, found["river"].is_new) == ("v001", False)
+    assert found["new"].state is FilmState.PARTIAL, "it has no older version"
+    assert [shot.slate for shot in found["new"].shots] == ["not started: the night ended"]
+    assert found["part"].state is FilmState.PARTIAL
+    assert found["part"].hours_left > 0
+
+    after = held(request(folder, outputs=outputs), hours())
+    assert set(states(after).values()) == {FilmState.DONE}
+    assert after.hours_left == 0
+
+
+def test_another_take_stands_in_for_the_circled_one(folder: Path, tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs"
+    write_film(folder, "River", DAY)
+    held(request(folder, outputs=outputs), hours())
+    circled = write_film(folder, "Circled", DAY.replace("}", ", takes: 2, circle: 2}"))
+    (film,) = held(request(circled, outputs=outputs), hours(seconds=0)).films
+    assert film.state is FilmState.PARTIAL
+    (shot,) = film.shots
+    assert (shot.take, shot.slate, shot.note) == (1, "", "take 1 is shown, because take 2 was not rendered")
+    (whole,) = held(request(circled, outputs=outputs), hours()).films
+    assert (whole.state, whole.version) == (FilmState.DONE, "v002")
+    assert [(shot.take, shot.note) for shot in whole.shots] == [(2, "")]
+
+
+def test_important_films_come_first_and_one_film_s_trouble_is_its_own(folder: Path, tmp_path: Path) -> None:
+    write_film(folder, "A", DAY.replace("climbs", "one") + EVENING.replace("home", "one"))
+    write_film(folder, "B", DAY.replace("climbs", "two"), priority=3)
+    write_film(folder, "C", DAY.replace("climbs", "three"), slug="b")
+    show = Noted()
+    outputs = tmp_path / "outputs"
+    (outputs / "films").mkdir(parents=True)
+    (outputs / "films" / "a").write_text("a file where the film's folder should be")
+    night = held(request(folder, outputs=outputs), hours(), show)
+    assert states(night) == {"a": FilmState.FAILED, "b": FilmState.DONE, "c": FilmState.BROKEN}
+    assert show.begun[0] == "b 1/010"
+    assert "its slug 'b' is also that of" in next(
+        film.message for film in night.films if film.slug == "b" and film.message
+    )
+
+
+def test_storyboards_are_read_again_at_the_start(folder: Path, tmp_path: Path) -> None:
+    write_film(folder, "River", "  - {from: dawn, too: noon}\n")
+    show = Noted()
+
+    class Corrected(Noted):
+        def countdown(self, left: object) -> None:
+            write_film(folder, "River", DAY)
+            show.waits.append(left)  # type: ignore[arg-type]  # only counted
+
+    night = held(request(folder, outputs=tmp_path / "outputs"), hours(begins_in=0.5), Corrected())
+    assert states(night) == {"river": FilmState.DONE}
+    assert show.waits
+
+
+def test_a_device_that_is_never_free_does_not_keep_the_night(folder: Path, tmp_path: Path) -> None:
+    write_film(folder, "River", DAY)
+    lock = DeviceLock(Path(os.environ["WAN_RENDER_LOCKS"]), cpu())
+    assert lock.acquire()
+    try:
+        night = held(request(folder, outputs=tmp_path / "outputs"), hours(seconds=8))
+    finally:
+        lock.release()
+    assert states(night) == {"river": FilmState.PARTIAL}
+    assert night.films[0].shots[0].slate == "not started: the night ended"
