@@ -13,17 +13,17 @@ from PIL import Image
 from wan_render.devices import local_devices
 from wan_render.estimates import TakeTime
 from wan_render.farm.local import LocalFarm
-from wan_render.farm.scheduler import Began, Ended, Event, render_all
+from wan_render.farm.scheduler import Ended, Event, render_all
 from wan_render.production.render_order import RenderOrder
 from wan_render.production.run import Run, begin
-from wan_render.render_values import Device
+from wan_render.render_values import Device, Phase, Progress
 from wan_render.session.film_session import Session
 from wan_render.status import expected_times
 from wan_render.store import Clip
 
 HEAD = """\
 version: 1
-film: {title: Estimates, raster: 416x240, deliver: 416x240}
+film: {title: Estimates, raster: 320x192, deliver: 320x192}
 keyframes: keyframes/
 shots:
 """
@@ -37,7 +37,7 @@ def real(takes: int) -> pd.DataFrame:
         with begin(session.plan_to_render, session.backend, session.store, devices=devices) as run:
             rows = _rendered(run, devices)
     table = pd.DataFrame(rows)
-    after = pd.cut(table["before"], [-1, 0, 3, 10, 50, 1000], labels=["0", "1 to 3", "4 to 10", "11 to 50", "more"])
+    after = pd.cut(table["before"], [-1, 0, 3, 10, 1000], labels=["0", "1 to 3", "4 to 10", "more"])
     grouped = table.groupby(after, observed=True)
     return pd.DataFrame(
         {
@@ -58,7 +58,7 @@ def _rendered(run: Run, devices: Sequence[Device]) -> list[dict[str, float]]:
 
     def hear(order: RenderOrder, event: Event) -> None:
         take = order.take
-        if isinstance(event, Began):
+        if isinstance(event, Progress) and event.phase is not Phase.WAITING and take.key not in predicted:
             predicted.update(expected_times([take], store, run.backend, "cpu", {device.label}))
         elif isinstance(event, Ended) and isinstance(event.outcome, Clip):
             known, phases = predicted[take.key], store.record(take.key).provenance.seconds

@@ -118,6 +118,12 @@ def _with_json(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return command
 
 
+def _with_window(command: argparse.ArgumentParser, start: str) -> None:
+    command.add_argument("--start", metavar="TIME", default="", help=start)
+    command.add_argument("--until", metavar="TIME", default="", help="when the devices must be free: 07:00")
+    command.add_argument("--timezone", metavar="ZONE", default="", help="of both times: Europe/Berlin")
+
+
 def _new(commands: Commands[argparse.ArgumentParser]) -> None:
     command = _command(commands, "new", "create a commented storyboard to start from")
     command.add_argument("name", metavar="NAME", type=Path, help="the folder to create")
@@ -130,10 +136,15 @@ def _check(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _plan(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = _with_json(_with_outputs(_on_storyboard(commands, "plan", "show what would be rendered, and why")))
+    command = _with_json(
+        _with_outputs(
+            _on_storyboard(commands, "plan", "show what would be rendered, and why; of a folder, what a night will do")
+        )
+    )
     _with_draft(command)
     command.add_argument("--prompts", action="store_true", help="print the composed prompts")
     command.add_argument("--notes", action="store_true", help="print notes on how the inputs were used")
+    _with_window(command, "what a night from this time on will do: 22:00 (default: now)")
 
 
 def _render(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -149,9 +160,7 @@ def _night(commands: Commands[argparse.ArgumentParser]) -> None:
     command.add_argument(
         "folder", metavar="FOLDER|FILE", type=Path, nargs="+", help="folders of storyboards, storyboards"
     )
-    command.add_argument("--start", metavar="TIME", default="", help="wait until this time: 22:00 (default: now)")
-    command.add_argument("--until", metavar="TIME", default="", help="when the devices must be free: 07:00")
-    command.add_argument("--timezone", metavar="ZONE", default="", help="of both times: Europe/Berlin")
+    _with_window(command, "wait until this time: 22:00 (default: now)")
     _with_draft(command)
 
 

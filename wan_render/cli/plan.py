@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterator
 
 from wan_render.cleaning import as_read
@@ -25,6 +26,10 @@ from wan_render.take_fields import prompt_of
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan; nothing is written."""
+    if is_evening(arguments):
+        from wan_render.cli.evening_plan import run_evening
+
+        return run_evening(arguments)
     session = session_of(arguments)
     plan = session.plan
     say_first(session)
@@ -39,6 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.prompts:
         _print_prompts(plan)
     return 0
+
+
+def is_evening(arguments: argparse.Namespace) -> bool:
+    """Whether a plan is asked for a folder, or for a window."""
+    is_folder = os.path.isdir(arguments.file)  # noqa: PTH112 - also False for what can be no path
+    return is_folder or bool(arguments.start or arguments.until or arguments.timezone)
 
 
 def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: PlanDevices) -> None:

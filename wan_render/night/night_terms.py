@@ -43,12 +43,16 @@ def night_policy(films: Sequence[FilmTonight], first: tuple[str, ...] = ()) -> N
 
 
 def night_deadline(films: Sequence[FilmTonight], until: datetime | None) -> Deadline | None:
-    """When takes have to be written, so that all films can be finished in time. films: those that are not made yet.
+    """When takes have to be written, so that all films can be finished in time. films: those that are not made yet."""
+    return deadline_for({film.slug: film.finishing_seconds for film in films}, until)
+
+
+def deadline_for(seconds: Mapping[str, float], until: datetime | None) -> Deadline | None:
+    """The same, for films that need so many seconds to be finished, by their slugs.
 
     Each film waits for the others that are finished at the same time, because only some are encoded at once.
     """
     if until is None:
         return None
-    seconds = {film.slug: film.finishing_seconds for film in films}
     together = sum(seconds.values()) / AT_ONCE
     return Deadline(until.timestamp(), {slug: max(own, together) for slug, own in seconds.items()})
