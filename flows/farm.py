@@ -117,6 +117,7 @@ def _run(project: Path) -> None:
         for line in said:
             _say(line)
         zone, zone_said = farm_zone(home, asks=has_terminal())
+        _say("starting …")
         farm = FarmServices(project, home, secret, lock)
         hand_to_prefect(home, secret, farm.api)
         with farm:

@@ -84,10 +84,11 @@ def _lines(film: FilmReport) -> Iterator[str]:
         yield f"answer it: wan-render approve {name}, or wan-render reject {name} --note WHY"
     if film.takes:
         yield "takes:"
-        yield from aligned([_task(task, now) for task in film.takes])
+        yield from aligned([_task(task, now, is_over=film.opened is None) for task in film.takes])
     if film.log:
         yield "the end of its log:"
-        yield from map(_log, film.log)
+        names = {str(task.id): task.name for task in film.takes}
+        yield from (_log(each, names.get(str(each.task_run_id), "")) for each in film.log)
     yield from aligned(list(_places(film.found, name)))
 
 
@@ -144,18 +145,22 @@ def _ended(found: FlowRun, now: datetime) -> str:
     return f"{str(found.state.name).lower()}{at}{message}"
 
 
-def _task(task: TaskRun, now: datetime) -> tuple[str, str, str]:
+def _task(task: TaskRun, now: datetime, *, is_over: bool) -> tuple[str, str, str]:
+    """is_over: its run has ended, perhaps without a word to its tasks."""
     state = task.state
     since = f"since {local_clock(task.start_time, now)}" if task.start_time is not None else ""
+    if is_over and state is not None and not state.is_final():
+        return task.name, "not finished", since
     if state is None:
         return task.name, "", since
     return task.name, str(state.name).lower(), (state.message or "") if state.is_final() else since
 
 
-def _log(record: Log) -> str:
+def _log(record: Log, take: str) -> str:
+    """take: the task that it belongs to; "" for the run itself."""
     level = f"{logging.getLevelName(record.level).lower()}: " if record.level > logging.INFO else ""
     text = printable(record.message).replace("\n", "\n            ")
-    return f"  {record.timestamp.astimezone():%H:%M:%S}  {level}{text}"
+    return f"  {record.timestamp.astimezone():%H:%M:%S}  {level}{f'{one_line(take)}: ' if take else ''}{text}"
 
 
 def _places(found: FlowRun, name: str) -> Iterator[tuple[str, str]]:

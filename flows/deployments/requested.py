@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,8 @@ def session(storyboard: Path, backend: str | None, outputs: Path | None, *, draf
     """One storyboard on this machine, as the terminal has it. Raises UsageError for an unknown backend, and where
     there is no such file."""
     _refuse_missing(storyboard)
-    return Session.of(storyboard, outputs=outputs, backend=backend, draft=draft)
+    found = Session.of(storyboard, outputs=outputs, backend=backend, draft=draft)
+    return found if backend is None else replace(found, backend_by="as requested")
 
 
 def nothing_in(folder: Path) -> str:

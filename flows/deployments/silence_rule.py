@@ -55,7 +55,7 @@ def _rule() -> AutomationCore:
             ChangeFlowRunState(
                 state=StateType.CRASHED,
                 message=f"nothing was heard of it for {RULE_SECONDS} s. "
-                "`prefect flow-run retry` renders what is missing",
+                "Ask for it again: only what is missing is rendered",
             )
         ],
     )

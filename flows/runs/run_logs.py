@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from prefect.exceptions import CancelledRun, FailedRun
 
-SILENT_STATES = ("Reused", "Shared", "Skipped", "Running")
+SILENT_STATES = ("Reused", "Shared", "Skipped", "Running", "Suspended")
 """Of takes for which a run has nothing to do (flows/runs/take_tasks.py), and of a run that has not finished at all."""
 
 

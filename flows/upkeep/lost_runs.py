@@ -30,7 +30,7 @@ A process that a worker has started before it died needs some time until it hold
 STARTING_SECONDS = 600.0
 """How long a run may be Pending while the worker lives that is starting its process: a busy machine is slow."""
 
-GONE = "its process is gone: {why}. `prefect flow-run retry` renders what is missing"
+GONE = "its process is gone: {why}. Ask for it again: only what is missing is rendered"
 
 
 class LostRuns:

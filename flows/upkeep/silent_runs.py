@@ -29,7 +29,7 @@ WATCHED = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 
 _SAID = (
     f"nothing was heard of it for {SILENT_SECONDS:.0f} s, from its worker {{worker}}. "
-    "`prefect flow-run retry` renders what is missing"
+    "Ask for it again: only what is missing is rendered"
 )
 
 

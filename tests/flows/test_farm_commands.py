@@ -83,6 +83,12 @@ def test_where_no_farm_is_known_they_say_how_to_start_one(tmp_path: Path) -> Non
         assert "make farm" in said
 
 
+def test_nobody_is_told_that_prefect_is_used(tmp_path: Path) -> None:
+    look = "from prefect._internal.analytics import is_telemetry_enabled; assert not is_telemetry_enabled()"
+    code, said = typed(tmp_path, "queue", then=look)
+    assert (code, said.startswith("the farm: is not known")) == (3, True), said
+
+
 def test_mistakes_come_before_prefect_is_loaded(tmp_path: Path) -> None:
     file = write_film(tmp_path / "bad")
     file.write_text(file.read_text(encoding="utf-8").replace("duration", "duratoin"), encoding="utf-8")

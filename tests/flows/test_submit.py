@@ -124,7 +124,9 @@ def test_films_are_queued_in_order_under_their_names_and_one_is_cancelled(
     film = farm.outputs / "films" / "third" / "v001"
     assert re.match(rf"third: completed at \d\d:\d\d: {film}/film.mp4; asked for by {ME}\n", told)
     assert re.search(r"1/020 take 1 +completed +rendered in", told)
-    assert "2 takes to render on 1 device: about " in told.partition("the end of its log:")[2]
+    log = told.partition("the end of its log:")[2]
+    assert "2 takes to render on 1 device: about " in log
+    assert "  1/010 take 1: Finished in state Completed('rendered in " in log
     assert re.search(r"its page +http://127.0.0.1:\d+/outputs/.*/films/third/v001/index.html\n", told)
     assert f"/runs/flow-run/{found['third']['run']}" in told
     report = json.loads(typed("status", "third", "--json").out)
