@@ -229,6 +229,7 @@ def test_the_device_is_free_once_a_take_is_rendered_and_another_thread_writes_it
         clip = writer.submit(unwritten.write).result(20)
     assert store.verify(first.take.key) == clip
     assert store.verify(second.take.key) == between
+    assert store.record(first.take.key).provenance.seconds["waiting"] > 0.0, "it was not written until now"
     assert set(store.remembered("river")) == {"1/010", "1/020"}
     assert not list((store.root / "takes" / ".locks").iterdir()), "the thread that wrote has let go"
 

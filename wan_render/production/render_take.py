@@ -114,6 +114,7 @@ def _filling(order: RenderOrder, warm: WarmRenderer, device: Device, store: Stor
     frames, versions = _frames(order, warm, device, store, plates, watch)
 
     def fill(folder: Path) -> Filled:
+        watch.waited()
         write_clip(folder / CLIP, frames)
         measurements = measured(frames.pixels, plates, _name(order)) if is_to_be_measured(order) else None
         remarks = _write_beside(folder, plates)
@@ -131,6 +132,7 @@ def _joining(order: RenderOrder, device: Device, store: Store, plates: TakeInput
     """Join a take that passes through keyframes from its segments, without a model."""
 
     def fill(folder: Path) -> Filled:
+        watch.waited()
         measurements = _write_joined(folder, order, store, plates)
         remarks = _write_beside(folder, plates)
         pictures = Pictures(store, order.pictures)
@@ -244,6 +246,12 @@ class Stopwatch:
         self._account()
         self._phase = progress.phase.value
         self._listen(progress)
+
+    def waited(self) -> None:
+        """The time since the last call was spent waiting: the take before was still being written."""
+        phase, self._phase = self._phase, Phase.WAITING.value
+        self._account()
+        self._phase = phase
 
     def seconds(self) -> dict[str, float]:
         """Seconds of each phase so far, rounded to milliseconds."""

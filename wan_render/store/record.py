@@ -80,7 +80,8 @@ class Provenance:
     model:     its name in the storyboard.
     keyframes: `first` and `last` → the file names of its plates' pictures.
     device:    `cuda:0`, or `cuda:0 + cuda:1` for a group of identical devices. device_label: what device that is.
-    seconds:   for each phase; `waiting` is the time spent waiting for another run's lock.
+    seconds:   for each phase; `waiting` is the time spent waiting for another run's lock, and until the take before was
+             written.
     versions:  the result of Renderer.facts.
     remarks:   what the plan reported about this take, such as words of its prompt that the model does not read.
     frames_checked: whether its frames were checked when it was rendered. Earlier versions did not notice black ones.
