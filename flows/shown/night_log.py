@@ -35,6 +35,8 @@ class NightLog:
 
     def evening(self, films: Sequence[Candidate]) -> None:
         """What is planned, and the mistakes of broken storyboards."""
+        for opening in dict.fromkeys(film.opening for film in films if film.opening):
+            self._log.info("%s", opening)
         for film in films:
             if film.mistake is None:
                 self._log.info("%s: %s", film.name, film.forecast)

@@ -33,6 +33,8 @@ def test_deployments_make_previews_and_the_night_is_off(farm: Farm) -> None:
     (schedule,) = farm.ask("GET", "/deployments/name/batch/overnight")["schedules"]
     assert schedule["active"] is False
     assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 22 * * *", "Asia/Shanghai")
+    parameters = farm.ask("GET", "/deployments/name/batch/overnight")["parameters"]
+    assert (parameters["until"], parameters["timezone"]) == ("07:00", "Asia/Shanghai"), "it ends by its own clock"
     assert farm.ask("GET", "/work_pools/wan-render")["concurrency_limit"] == 1
     assert f"schedules are in the time zone Asia/Shanghai ({farm.home}/farm/zone)" in farm.said
     off = re.search("batch/overnight is off; turned on, it would start on ... (.{16})", farm.said)

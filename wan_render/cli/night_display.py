@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -60,6 +60,7 @@ class NightDisplay:
         self._lock = threading.RLock()
         self._left = RunCountdown((), Expected())
         self._done = self._total = 0
+        self._shown: set[str] = set()
 
     def say(self, text: str) -> None:
         """One sentence."""
@@ -67,18 +68,24 @@ class NightDisplay:
             self._screen.say(text)
 
     def evening(self, films: Sequence[Candidate]) -> None:
-        """What is planned, and the mistakes of broken storyboards."""
+        """What is planned, and the mistakes of broken storyboards. The second time, only what has changed since."""
         with self._lock:
             self._screen.remove(NIGHT_BAR)
-            self._screen.say(f"night: {counted(len(films), 'film')} {_window_text(self._window)}\n")
-            rows = [(film.name, _priority(film), film.forecast or "cannot be rendered:") for film in films]
+            is_first, now = not self._shown, datetime.now(self._window.zone)
+            self._new(dict.fromkeys(film.opening for film in films if film.opening))
+            first = f"night: {counted(len(films), 'film')} {_window_text(self._window)}\n"
+            self._screen.say(first if is_first else f"{now:%H:%M} the night begins")
+            rows = [(film.name, _priority(film), _to_do(film)) for film in films]
             for film, line in zip(films, aligned(rows), strict=True):
-                self._screen.say(line)
-                for text in film.warnings:
-                    self._screen.say(f"    warning: {text}")
-                if film.mistake is not None:
-                    self._screen.say("\n".join(f"    {text}" for text in str(film.mistake).splitlines()))
+                mistakes = [] if film.mistake is None else str(film.mistake).splitlines()
+                self._new(("\n".join((line, *(f"    {text}" for text in (*_warnings(film), *mistakes)))),))
             self._screen.say("")
+
+    def _new(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            if text not in self._shown:
+                self._shown.add(text)
+                self._screen.say(text)
 
     def countdown(self, left: timedelta) -> None:
         """The night begins later."""
@@ -142,6 +149,16 @@ def _window_text(window: NightHours) -> str:
     if window.until is None or window.seconds is None:
         return f"{start}without an end".strip()
     return f"{start}until {window.until:%H:%M %Z} ({lasting(window.seconds)})"
+
+
+def _to_do(film: Candidate) -> str:
+    if film.mistake is not None:
+        return "cannot be rendered:"
+    return "nothing to render" if film.forecast == "nothing" else film.forecast
+
+
+def _warnings(film: Candidate) -> Iterator[str]:
+    return (f"warning: {text}" for text in film.warnings)
 
 
 def _priority(film: Candidate) -> str:

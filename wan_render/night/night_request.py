@@ -16,6 +16,9 @@ from wan_render.session.storyboard_folder import STORYBOARD_PATTERNS, storyboard
 from wan_render.settings import machine_settings
 from wan_render.store.outputs import Outputs, outputs_for
 
+RETAKES = 1
+"""How many more takes a shot gets in a night after failed ones, if its storyboard gives no number."""
+
 
 @dataclass(frozen=True)
 class NightRequest:
@@ -63,12 +66,14 @@ class NightRequest:
 class Candidate:
     """A storyboard that was read and planned.
 
-    slug: "" if it could not be read. mistake: why it cannot be rendered as it
-    is; None if it can. forecast: what would be rendered, in a sentence. seconds: expected, on this machine's devices.
+    opening: the outputs folder and the backend, in words. slug: "" if it could not be read. mistake: why it cannot be
+    rendered as it is; None if it can. forecast: what would be rendered, in a sentence. seconds: expected, on this
+    machine's devices.
     """
 
     file: Path
     session: Session
+    opening: str = ""
     slug: str = ""
     title: str = ""
     priority: int = 0
@@ -113,9 +118,10 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 def _checked(request: NightRequest, file: Path) -> Candidate:
     session = Session.of(file, outputs=request.outputs, backend=request.backend, draft=request.draft)
+    session = replace(session, retakes=RETAKES)
     candidate = Candidate(file, session)
     try:
-        candidate = replace(candidate, slug=session.slug)
+        candidate = replace(candidate, opening=session.opening, slug=session.slug)
         plan = session.plan_to_render
         candidate = replace(candidate, title=plan.title, priority=plan.priority)
         session.store.refuse_rival(plan.slug, plan.file)

@@ -24,7 +24,8 @@ def summary(night: NightRecord, folder: Path) -> Iterator[str]:
     yield f"night: {films_in_words(night)}"
     rendered = sum(film.rendered for film in night.films)
     price = f", {night.money}" if night.money else ""
-    yield f"rendered: {counted(rendered, 'take')} in {hours(night.gpu_hours)} of devices{price}"
+    if rendered or night.gpu_hours:
+        yield f"rendered: {counted(rendered, 'take')} in {hours(night.gpu_hours)} of devices{price}"
     if left := left_in_words(night):
         yield f"left: {left}"
     if night.count(FilmState.DONE, FilmState.UNCHANGED) < len(night.films):
