@@ -32,6 +32,7 @@ from wan_render.production.finish import finish
 from wan_render.production.run import Run, begin
 from wan_render.session.film_session import Session
 from wan_render.session.forecast_text import expected, forecast
+from wan_render.session.retaking import Retaking
 from wan_render.session.shot_selection import selected
 from wan_render.store import FilmVersion
 
@@ -94,9 +95,10 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
         timed = expected(run.before, run.orders, devices, settings.groups, settings.gpu_hour_price)
         with FilmProgress(run.orders, timed) as progress:
             with LocalFarm(devices, store.root) as farm:
-                tasks = run_take_tasks(run, farm, progress.hear)
-            version = _finishing(run, tasks, progress)
-        show_review(run, tasks.outcomes, tasks.seconds, version)
+                retaking = Retaking(run, session.planned_again)
+                tasks = run_take_tasks(run, farm, progress.hear, retaking.follow_up)
+            version = _finishing(retaking.run, tasks, progress)
+        show_review(retaking.run, tasks.outcomes, tasks.seconds, version)
         return version
 
 

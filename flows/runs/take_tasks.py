@@ -17,6 +17,7 @@ from wan_render.errors import Stopped, WanRenderError
 from wan_render.farm.attempts import ATTEMPTS
 from wan_render.farm.farm_contract import Farm
 from wan_render.farm.process.work_clock import WorkClock
+from wan_render.farm.run_terms import FollowUp, RunTerms, nothing_follows
 from wan_render.farm.scheduler import AttemptFailed, Event, OnEvent, Scheduler
 from wan_render.printable import logger
 from wan_render.production.failures import NOT_STARTED, NotStarted, Outcome
@@ -35,10 +36,12 @@ _Place = tuple[str, int]
 """A take's shot and number."""
 
 
-def run_take_tasks(run: Run, farm: Farm, on_event: OnEvent) -> TakeTasks:
+def run_take_tasks(
+    run: Run, farm: Farm, on_event: OnEvent, follow_up: Callable[[RenderOrder, Outcome], FollowUp] = nothing_follows
+) -> TakeTasks:
     """A task for every planned take, those that are there first; returns when the last has ended. `on_event` hears the
-    events of every take, from several threads. Raises as Scheduler.run."""
-    tasks = TakeTasks(Scheduler(run.orders, farm), on_event)
+    events of every take, from several threads. `follow_up`: see RunTerms. Raises as Scheduler.run."""
+    tasks = TakeTasks(Scheduler(run.orders, farm, RunTerms(follow_up=follow_up)), on_event)
     film = FilmTasks(run, tasks)
     film.show_others()
     tasks.scheduler.run(film.render)
@@ -49,9 +52,9 @@ class FilmTasks:
     """The tasks of one film's takes. It is made in the film's flow run; its methods may be called from any thread."""
 
     def __init__(self, run: Run, tasks: TakeTasks) -> None:
-        orders = {_place(order): order for order in run.orders}
-        self._others = {place: take for place, take in _planned(run).items() if place not in orders}
-        self._take = _task(orders, lambda place: _instead(self._others[place], run), tasks)
+        self._orders = {_place(order): order for order in run.orders}
+        self._others = {place: take for place, take in _planned(run).items() if place not in self._orders}
+        self._take = _task(self._orders, lambda place: _instead(self._others[place], run), tasks)
         self._tasks = tasks
         self._context = copy_context()  # without it Prefect knows no run in the scheduler's threads
 
@@ -61,7 +64,8 @@ class FilmTasks:
             self._run(place)
 
     def render(self, order: RenderOrder) -> None:
-        """Attempt an order of the scheduler until it has ended, in a task."""
+        """Attempt an order of the scheduler until it has ended, in a task. It may be new in the run, as a retake is."""
+        self._orders[_place(order)] = order
         ahead = self._tasks.begin(order, self._context.copy())
         ahead.wait()
         try:

@@ -184,7 +184,8 @@ class _Lines:
         self._last_film_line = now
 
     def _say_of(self, order: RenderOrder, text: str) -> None:
-        self.say(f"{self._places[order.take.key]} {_name(order)}: {text}")
+        place = self._places.get(order.take.key, "[more]")  # a retake was not in the plan
+        self.say(f"{place} {_name(order)}: {text}")
 
 
 @contextmanager
@@ -245,7 +246,7 @@ class _Bars:
         match event:
             case Began(attempt) if attempt == 1:
                 self.say(f"{_name(order)}: started ({order.why})")
-                self._takes[key] = self._added(_name(order), self._left.each[key])
+                self._takes[key] = self._added(_name(order), self._left.add(order))
             case Progress(phase, done, total):
                 self._show(self._takes[key], f"{_name(order)} {phase}", done, total)
             case AttemptFailed():

@@ -10,6 +10,7 @@ from wan_render.cli.chosen_session import say_first, session_of
 from wan_render.cli.progress_bars import reporter
 from wan_render.devices import local_devices
 from wan_render.farm.local import LocalFarm
+from wan_render.farm.run_terms import RunTerms
 from wan_render.farm.scheduler import render_all
 from wan_render.production.failures import failures
 from wan_render.production.film_change import with_film_change
@@ -18,6 +19,7 @@ from wan_render.production.finish import finish
 from wan_render.production.run import begin
 from wan_render.session.film_session import Session
 from wan_render.session.forecast_text import expected, forecast
+from wan_render.session.retaking import Retaking
 from wan_render.session.shot_selection import selected
 from wan_render.session.wording import counted
 from wan_render.store import FilmVersion
@@ -54,8 +56,9 @@ def _film(session: Session, only: str | None) -> FilmVersion:
         sentence = forecast(before, run.orders, devices, groups, price)
         report.begin(run.orders, sentence, expected(before, run.orders, devices, groups, price))
         with LocalFarm(devices, store.root) as farm:
-            results = render_all(run.orders, farm, report.event)
-        return finish(run, failures(results), progress=report.finishing, waiting=report.say)
+            retaking = Retaking(run, session.planned_again)
+            results = render_all(run.orders, farm, report.event, RunTerms(follow_up=retaking.follow_up))
+        return finish(retaking.run, failures(results), progress=report.finishing, waiting=report.say)
 
 
 def _print(film: FilmVersion) -> None:

@@ -11,6 +11,7 @@ from wan_render.cut import Cut
 from wan_render.keys import canonical, content_key
 from wan_render.production.film_cut import CUT, FILM_FORM, FORMER_FILM_FORMS, cut_of
 from wan_render.production.run import Run
+from wan_render.production.shown_takes import with_shown_takes
 from wan_render.status import FilmStatus, film_seconds
 from wan_render.store import FilmVersion, Store
 
@@ -39,6 +40,7 @@ _SHOT_WORDS = {
 def with_film_change(run: Run) -> FilmStatus:
     """The run's status, with the reason why the film is made again although no take is missing. Writes nothing, and
     hashes no clip."""
+    run = with_shown_takes(run)
     found, store = run.before, run.store
     film = store.films.latest(run.plan.slug)
     if film is None or found.to_render:

@@ -30,6 +30,7 @@ from wan_render.production.former_version import former_version
 from wan_render.production.pictures import Pictures
 from wan_render.production.review_gathering import review_of
 from wan_render.production.run import Run
+from wan_render.production.shown_takes import log_failed_takes, with_shown_takes
 from wan_render.production.tags import cut_takes, film_tags
 from wan_render.render_values import Pixels
 from wan_render.report import write_film_index, write_report
@@ -66,6 +67,8 @@ def finish(
 def _finished(
     run: Run, failures: Mapping[str, str], progress: Callable[[int, int], None], waiting: Callable[[str], None]
 ) -> FilmVersion:
+    run = with_shown_takes(run)
+    log_failed_takes(run)
     cut = cut_of(run, failures, run.store.verify)
     key = content_key(FILM_FORM, cut)
     _remember(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wan_render.backend_contract import Backend
 from wan_render.devices import hidden_gpus
@@ -29,6 +29,7 @@ class Run:
 
     before:   the status at its beginning, with every found clip verified.
     only:     ids of the shots to render, None for all.
+    unable:   which devices cannot render which profiles.
     confined: warnings about devices: GPUs hidden by mistake, and profiles that only some of the devices can render.
     """
 
@@ -39,6 +40,7 @@ class Run:
     orders: tuple[RenderOrder, ...]
     only: frozenset[str] | None = None
     confined: tuple[Problem, ...] = ()
+    unable: Unable = field(default_factory=dict)
 
 
 @contextmanager
@@ -70,7 +72,7 @@ def begin(
             ffmpeg.require_ffmpeg()
         store.need(expected_bytes(plan, [order.take for order in wanted], store))
         confined = (*_hidden(backend), *confinements([order.take for order in wanted], unable, devices))
-        yield Run(plan, backend, store, before, wanted, None if only is None else frozenset(only), confined)
+        yield Run(plan, backend, store, before, wanted, None if only is None else frozenset(only), confined, unable)
 
 
 def _hidden(backend: Backend) -> tuple[Problem, ...]:

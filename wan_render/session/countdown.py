@@ -91,12 +91,20 @@ class RunCountdown:
     """Remaining seconds of a run with its film. each: countdowns of its takes, by key."""
 
     def __init__(self, orders: Sequence[RenderOrder], expected: Expected) -> None:
-        usual = max(expected.takes / max(len(orders), 1), 1.0)
-        self._weights = {order.take.key: expected.alone.get(order.take.key) or usual for order in orders}
+        self._usual = max(expected.takes / max(len(orders), 1), 1.0)
+        self._weights = {order.take.key: expected.alone.get(order.take.key) or self._usual for order in orders}
         self._shares = dict.fromkeys(self._weights, 0.0)
         self._takes = Countdown(expected.takes)
         self._film, self._spread = expected.film, expected.spread
         self.each = {key: Countdown(seconds) for key, seconds in self._weights.items()}
+
+    def add(self, order: RenderOrder) -> Countdown:
+        """The countdown of a take, which may be new in the run, such as a retake."""
+        key = order.take.key
+        if key not in self._weights:
+            self._weights[key], self._shares[key] = self._usual, 0.0
+            self.each[key] = Countdown(self._usual)
+        return self.each[key]
 
     def hear(self, order: RenderOrder, progress: Progress) -> None:
         """Update the progress of a take."""
@@ -122,8 +130,7 @@ class RunCountdown:
         return ranged(left + self._film, low + self._film, high + self._film)
 
     def _reached(self, order: RenderOrder, share: float) -> None:
-        key = order.take.key
-        self._shares[key] = share
-        self.each[key].reached(share)
+        self.add(order).reached(share)
+        self._shares[order.take.key] = share
         done = sum(self._weights[each] * share for each, share in self._shares.items())
         self._takes.reached(done / sum(self._weights.values()))

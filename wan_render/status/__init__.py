@@ -15,7 +15,7 @@ from wan_render.status.forecast import expected_bytes, expected_times, film_byte
 from wan_render.status.needed import with_needs
 from wan_render.status.pins import pin_warnings
 from wan_render.status.plan_json import plan_json
-from wan_render.status.take_judgement import judged_take, judgement_of, measurements_of, with_judgements
+from wan_render.status.take_judgement import judged_take, judgement_of, measurements_of, reasons, with_judgements
 
 __all__ = [
     "FilmStatus",
@@ -33,6 +33,7 @@ __all__ = [
     "painting_label",
     "pin_warnings",
     "plan_json",
+    "reasons",
     "status",
     "unreadable_words",
     "with_judgements",

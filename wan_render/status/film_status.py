@@ -12,7 +12,7 @@ from wan_render.backend_contract import Backend
 from wan_render.estimates import TakeTime
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
-from wan_render.quality.verdicts import Judgement
+from wan_render.quality.verdicts import Judgement, QcVerdict
 from wan_render.status.forecast import expected_bytes, expected_film_seconds, expected_times
 from wan_render.status.needed import with_needs
 from wan_render.status.take_judgement import with_judgements
@@ -57,6 +57,11 @@ class TakeStatus:
     why: str
     clip: Clip | None
     judgement: Judgement | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it failed its checks."""
+        return self.judgement is not None and self.judgement.verdict is QcVerdict.FAIL
 
 
 @dataclass(frozen=True)

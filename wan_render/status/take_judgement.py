@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wan_render.plan import JudgedTake, Rendered
 from wan_render.quality.measurements import MEASURING, Measurements
-from wan_render.quality.verdicts import Judgement, QcVerdict, judge
+from wan_render.quality.verdicts import Judgement, QcResult, QcVerdict, judge
 from wan_render.store import Store
 
 if TYPE_CHECKING:  # film_status needs this module
@@ -28,6 +28,21 @@ def judgement_of(store: Store, key: str) -> Judgement | None:
     """The verdict on a take; None if it is not in the store, or was not measured."""
     found = measurements_of(store, key)
     return None if found is None else judge(found)
+
+
+def reasons(judgement: Judgement, *verdicts: QcVerdict) -> str:
+    """`jump, black, ghost 0.93 (limit 0.9) at frame 40`: the checks with these verdicts, and details of the worst one.
+    Frames count from 0."""
+    found = {name: result for name, result in judgement.checks.items() if result.verdict in verdicts}
+    worst = max(found, key=lambda name: found[name].strain, default="")
+    others = [name for name in found if name != worst]
+    return ", ".join((*others, _reason(worst, found[worst]))) if found else ""
+
+
+def _reason(name: str, result: QcResult) -> str:
+    limit = "" if result.threshold is None else f" (limit {result.threshold:g})"
+    value = "" if result.value is None else f" {result.value + 0.0:.3g}{limit}"  # no negative zero
+    return f"{name}{value}" + ("" if result.frame is None else f" at frame {result.frame}")
 
 
 def with_judgements(shots: Iterable[ShotStatus], store: Store) -> tuple[ShotStatus, ...]:
