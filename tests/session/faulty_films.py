@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,6 +32,7 @@ from wan_render.session.retaking import Retaking
 from wan_render.settings import machine_settings
 from wan_render.store import Clip, FilmVersion
 from wan_render.take import Take
+from wan_render.take_fields import key_of
 
 CPU = Device("cpu", "a processor", 1 << 30)
 HEAD = "version: 1\nfilm: {title: Harbour, raster: 64x48, deliver: 64x48}\ndefaults: {duration: 1s}\nkeyframes: keys/\n"
@@ -45,7 +47,7 @@ class Faulty(Animatic):
     is_preview: bool = False
 
     def open(self, card: ModelCard, device: Device, listen: Listen, workspace: Workspace = ALONE) -> Renderer:
-        return _Spoiling(super().open(card, device, listen, workspace))  # type: ignore[abstract]  # by __getattr__
+        return _Spoiling(super().open(card, device, listen, workspace))
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class _Spoiling:
 
     inner: Renderer
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
     def render(self, take: Take, plates: TakeInputs, listen: Listen, group: Group | None = None) -> Frames:
@@ -141,11 +143,5 @@ class RenderedFilm:
         names = {}
         for shot, numbers in self.session.store.remembered(self.session.slug).items():
             for number, fields in numbers.items():
-                from wan_render.take_fields import key_of
-
                 names[key_of(fields)] = f"{shot} {number}"
         return [names[key] for key in self.film.takes]
-
-    def again(self, **changes: object) -> Session:
-        """A new session of the same storyboard."""
-        return replace(self.session, **changes)  # type: ignore[arg-type]  # by name
