@@ -62,7 +62,7 @@ def test_a_take_that_cannot_be_rendered_is_no_failed_check(film: FaultyFilm) -> 
 
 
 def test_a_shot_that_others_continue_gets_its_retakes_before_them(film: FaultyFilm) -> None:
-    shots = "shots: [{from: a, action: black1}, {from: previous}, {from: previous, to: c}]"
+    shots = "shots: [{from: a, action: black1}, {from: previous}, {from: previous}]"
     made = film.render(shots, retakes=1)
     assert made.rendered == ["1/010 1", "1/010 2", "1/020 1", "1/030 1"]
     assert made.shown == ["1/010 2", "1/020 1", "1/030 1"]
