@@ -7,7 +7,8 @@ help. The rest of a run is simulated by list scheduling: the first few takes on 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 
 JOINING_SECONDS = 5.0
 """The cost of forming a group: connecting, and allocating buffers for exchanges. In a benchmark two H200s took 0.25 s
@@ -97,18 +98,37 @@ def _plans(coming: Sequence[Coming], devices: int) -> Iterator[list[int]]:
             yield [1] * alone + [size] * (count - alone)
 
 
-@dataclass
 class _Simulation:
-    """A simulated run. free: when each device is free. ends: when takes have ended, by index."""
+    """A simulated run. free: when each device is free, ascending. ends: when takes have ended, by index."""
 
-    free: list[float]
-    ends: dict[int, float] = field(default_factory=dict)
+    def __init__(self, coming: Sequence[Coming], free: Sequence[float]) -> None:
+        self.free, self.ends = sorted(free), dict[int, float]()
+        self._coming = coming
+        self._open = [len(take.needs) for take in coming]
+        self._needing: dict[int, list[int]] = {}
+        for at, take in enumerate(coming):
+            for need in take.needs:
+                self._needing.setdefault(need, []).append(at)
+        self._ready: list[int] = []
+        self._later = [(take.after, at) for at, take in enumerate(coming) if not take.needs]
+        heapify(self._later)
 
-    def ready(self, take: Coming) -> float | None:
-        """When everything that it needs has ended; None if that is not known yet."""
-        if any(need not in self.ends for need in take.needs):
-            return None
-        return max([take.after, *(self.ends[need] for need in take.needs)])
+    def next(self) -> tuple[float, int]:
+        """The take that begins next, and when it asks for a device: the first in order of those that are ready when
+        the first device is free, else the one that is ready first."""
+        while self._later and self._later[0][0] <= self.free[0]:
+            heappush(self._ready, heappop(self._later)[1])
+        return (self.free[0], heappop(self._ready)) if self._ready else heappop(self._later)
+
+    def end(self, at: int, seconds: float, devices: int) -> None:
+        """A take ends at this time, on the devices that were free first."""
+        self.ends[at] = seconds
+        self.free = sorted([seconds] * devices + self.free[devices:])
+        for needing in self._needing.get(at, ()):
+            self._open[needing] -= 1
+            if not self._open[needing]:
+                take = self._coming[needing]
+                heappush(self._later, (max([take.after, *(self.ends[need] for need in take.needs)]), needing))
 
 
 _Most = Callable[[int, float, _Simulation, Mapping[int, Coming]], int]
@@ -123,20 +143,14 @@ def _end(coming: Sequence[Coming], sizes: Sequence[int], free: Sequence[float], 
 def _simulated(coming: Sequence[Coming], free: Sequence[float], joining: float, most: _Most) -> float:
     """When the last take ends. The first take that is ready gets the first free device. A group also gets the devices
     that are free next, and waits for them."""
-    simulation, waiting = _Simulation(sorted(free)), dict(enumerate(coming))
+    simulation, waiting = _Simulation(coming, free), dict(enumerate(coming))
     while waiting:
-        begins = (
-            (max(ready, simulation.free[0]), at)
-            for at, take in waiting.items()
-            if (ready := simulation.ready(take)) is not None
-        )
-        asked, at = min(begins)
+        asked, at = simulation.next()
         size = waiting[at].size(most(at, asked, simulation, waiting))
         take = waiting.pop(at)
         devices = min(size, len(simulation.free))
         begin = max(asked, simulation.free[devices - 1]) + (joining if devices > 1 else 0.0)
-        simulation.ends[at] = begin + take.seconds[size]
-        simulation.free = sorted([simulation.ends[at]] * devices + simulation.free[devices:])
+        simulation.end(at, begin + take.seconds[size], devices)
     return max(simulation.ends.values())
 
 
