@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.nights.random_night import RandomNight
@@ -60,8 +61,14 @@ class NightOutcome:
         return last + loading + self.night.seconds[order.take.key] <= until
 
 
-def hold(night: RandomNight, until: float | None = None, policy: Policy | None = None) -> NightOutcome:
-    """Render a night with the real scheduler, in simulated time. until: seconds; None without a window."""
+def hold(
+    night: RandomNight,
+    until: float | None = None,
+    policy: Policy | None = None,
+    after_each: Callable[[Scheduler, float], None] = lambda *_: None,
+) -> NightOutcome:
+    """Render a night with the real scheduler, in simulated time. until: seconds; None without a window. after_each:
+    called when a take has ended, with the seconds since the beginning."""
     farm = SimulatedFarm(night)
     chosen = Observed(policy or NightPolicy(night.priorities), farm.issued)
     deadline = None if until is None else Deadline(until)
@@ -70,6 +77,7 @@ def hold(night: RandomNight, until: float | None = None, policy: Policy | None =
     def finish(order: RenderOrder) -> None:
         while not isinstance(scheduler.attempt(order, lambda _: None), Ended):
             pass
+        after_each(scheduler, farm.now().steady)
         farm.finished(order)
 
     scheduler.run(finish)

@@ -88,7 +88,7 @@ class SimulatedFarm:
 
     def _until_all_wait(self) -> None:
         def all_wait() -> bool:
-            return len(self._parked) == len(self._issued) - self._ended
+            return self._is_stopped or len(self._parked) == len(self._issued) - self._ended
 
         if not self._changed.wait_for(all_wait, PATIENCE_SECONDS):
             raise RuntimeError("the simulation makes no progress")

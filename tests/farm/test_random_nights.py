@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.nights.__main__ import IDLE, MAKESPAN, OVERRUN_SECONDS, OVERRUN_SHARE, table, window_of
 from benchmarks.nights.outcome import hold
-from benchmarks.nights.random_night import RandomNight, random_night
+from benchmarks.nights.random_night import KnownTable, RandomNight, random_night
 from wan_render.farm.ordering.policy import NightPolicy
 from wan_render.farm.ordering.simulated_night import Conditions, SimulatedTake, simulate_night
 from wan_render.farm.ordering.time_left import Deadline
+from wan_render.farm.scheduler import Scheduler
 from wan_render.production.render_order import RenderOrder
 
 
@@ -50,3 +52,19 @@ def pace(night: RandomNight, order: RenderOrder) -> float:
 
 def told(takes: Sequence[SimulatedTake]) -> list[tuple[str, str, float]]:
     return [(take.order.shot, take.device, round(take.end, 3)) for take in takes]
+
+
+def test_the_rest_of_a_night_is_foreseen_while_it_goes_on() -> None:
+    """After each take: the takes that are left end as foreseen, if estimates are right."""
+    night = random_night(102)
+    night = replace(night, estimates=KnownTable(night.seconds))
+    ends: list[float] = []
+
+    def ask(scheduler: Scheduler, seconds: float) -> None:
+        rest = scheduler.rest()
+        unobserved = replace(rest.conditions, policy=NightPolicy(night.priorities))
+        ends.append(seconds + replace(rest, conditions=unobserved).simulate().end)
+
+    done = hold(night, after_each=ask)
+    assert len(ends) == len(night.orders)
+    assert ends[:-1] == pytest.approx([done.makespan] * (len(ends) - 1), rel=0.02)

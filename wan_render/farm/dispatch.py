@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from wan_render.farm.groups.possible_sizes import possible_sizes, sizes_of
 from wan_render.farm.groups.simulation import SimulatedRun
-from wan_render.farm.held_devices import HeldDevice, model_of
+from wan_render.farm.held_devices import HeldDevice
+from wan_render.farm.ordering.loaded import misfit
 from wan_render.farm.quarantine import Quarantine
 from wan_render.printable import logger
 from wan_render.production.render_order import RenderOrder
@@ -190,7 +191,7 @@ class Dispatch:
         if not self._are_all_for(equal, (*waiting, *filter(self.simulation.is_ready, self.simulation.open))):
             return 1  # other orders may use these devices and further ones: nobody knows when they will be free
         free = [self.simulation.left(held.take_key) if held.busy else 0.0 for held in equal]
-        warm = [held.model == model_of(request.order) for held in equal]
+        warm = [misfit(request.order, held.loaded) < 2 for held in equal]
         loads = any(warm) and not all(warm)  # if none is warm, they load in parallel
         return self.simulation.devices(
             request.order, waiting, free, lambda order: self._sizes(order, len(equal)), helpers_load=loads
@@ -248,9 +249,9 @@ class Dispatch:
 def _idle(
     held_devices: Sequence[HeldDevice], request: Request, taken: set[HeldDevice], count: int
 ) -> tuple[HeldDevice, ...]:
-    """Up to `count` idle devices that no other run holds, locked. Those with the right model loaded come first."""
+    """Up to `count` idle devices that no other run holds, locked. Those that have to load least come first."""
     idle = [held for held in held_devices if not held.busy and held not in taken]
-    best_first = sorted(idle, key=lambda held: held.suits(model_of(request.order)), reverse=True)
+    best_first = sorted(idle, key=lambda held: misfit(request.order, held.loaded))
     found: list[HeldDevice] = []
     for held in best_first:
         if len(found) < count and held.lock.acquire():

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wan_render.farm.locks.device_lock import DeviceLock
+from wan_render.farm.ordering.loaded import LoadedModel
 from wan_render.farm.process.device_process import DeviceProcess
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 
 Model = tuple[str, str]
-"""A backend's id and a model's identity: what a warm process has loaded."""
+"""A backend's id and a model's identity."""
 
 Make = tuple[str, str, int]
 """Kind, name and memory in bytes. Devices of one make are identical and may form a group."""
@@ -18,7 +19,7 @@ Make = tuple[str, str, int]
 
 @dataclass(eq=False)
 class HeldDevice:
-    """One device of a farm: its lock, its process, and the model that the process has loaded.
+    """One device of a farm: its lock, its process, and what the process has loaded.
 
     busy:            whether an attempt renders on it, at the take with `take_key`.
     writing:         how many rendered takes its process is still writing. They do not block the next attempt.
@@ -29,16 +30,12 @@ class HeldDevice:
     device: Device
     lock: DeviceLock
     process: DeviceProcess | None = None
-    model: Model | None = None
+    loaded: LoadedModel | None = None
     take_key: str = ""
     busy: bool = False
     writing: int = 0
     wait_was_logged: bool = False
     was_used: bool = False
-
-    def suits(self, model: Model) -> int:
-        """How well it suits a take of this model: 2 if the model is loaded, 1 if none is, 0 if another one is."""
-        return 2 if self.model == model else 1 if self.model is None else 0
 
     @property
     def make(self) -> Make:

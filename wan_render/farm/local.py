@@ -18,6 +18,7 @@ from wan_render.farm.failure_meaning import is_of_device, of_group, stopped
 from wan_render.farm.farm_contract import Begins, at_any_time
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.farm.held_devices import DeviceHold, HeldDevice, Model, model_of
+from wan_render.farm.ordering.loaded import loaded_by
 from wan_render.farm.process.attempt_log import new_log
 from wan_render.farm.process.channel import Start
 from wan_render.farm.process.device_process import DeviceProcess
@@ -172,11 +173,11 @@ class LocalFarm:
             self._replace_grown(held)
             if held.process is not None and not held.process.alive:
                 held.process.kill()
-                held.process = None
+                held.process = held.loaded = None
             if held.process is None:
                 start = Start(self._settings.handler, held.device, self._store_root)
                 held.process = DeviceProcess(start, held.lock.files, log, self._settings.growth_bytes)
-            hold.process, held.model = held.process, model_of(order)
+            hold.process, held.loaded = held.process, loaded_by(order) or held.loaded
             return held.process
 
     def _replace_grown(self, held: HeldDevice) -> None:
@@ -188,7 +189,7 @@ class LocalFarm:
         _log.warning("the process on %s is replaced: %s", held.device.name, held.process.growth.verdict)
         held.process.kill()
         held.process.wait()
-        held.process = held.model = None
+        held.process = held.loaded = None
 
     def _discard(self, hold: DeviceHold) -> None:
         """Remove a hold's process after a failure, unless it can be used again."""
@@ -200,7 +201,7 @@ class LocalFarm:
             process.wait()
         with self._changed:
             if held.process is process:
-                held.process = held.model = None
+                held.process = held.loaded = None
 
     def _account_for(
         self, attempt: RunningAttempt, order: RenderOrder, held_devices: Sequence[HeldDevice], error: BaseException

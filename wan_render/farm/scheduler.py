@@ -19,6 +19,7 @@ from wan_render.farm.farm_contract import Begins, Farm
 from wan_render.farm.ordering.backlog import Backlog
 from wan_render.farm.ordering.estimates import KnownSeconds
 from wan_render.farm.ordering.policy import Policy
+from wan_render.farm.ordering.simulated_night import Rest, rest_of
 from wan_render.farm.ordering.time_left import Deadline
 from wan_render.farm.run_terms import RunTerms
 from wan_render.production.failures import NotStarted, Outcome, unmet_need
@@ -109,6 +110,12 @@ class Scheduler:
         """The outcome of each order that has ended."""
         with self._changed:
             return dict(self._outcomes)
+
+    def rest(self, pace: Callable[[RenderOrder], float] = lambda _: 1.0) -> Rest:
+        """What is left of the run; `rest().simulate()` says when it ends and what there is no time for. pace: by which
+        factor an order takes longer than estimated."""
+        with self._changed:
+            return rest_of(self._backlog, self._terms.clock.now(), pace)
 
     # What may change while it runs
 

@@ -45,7 +45,7 @@ class Backlog:
     ) -> None:
         self.policy, self.deadline = policy, deadline
         self.devices, self.margins = DevicesInUse(devices), Margins()
-        self._estimates = estimates
+        self.estimates = estimates
         self._left: dict[RenderOrder, ReadyOrder] = {}
         self._leading: dict[_Place, RenderOrder] = {}
         self._twins: dict[_Place, list[RenderOrder]] = {}
@@ -65,7 +65,7 @@ class Backlog:
         """Add orders, each after those that it needs. Any other take that they need is in the store."""
         for order in orders:
             self._places += 1
-            seconds = self._estimates.take(order)
+            seconds = self.estimates.take(order)
             self._left[order] = ReadyOrder(order, _alike(order), self._places, seconds, seconds)
             self._lost.pop(_place(order), None)
         self._index()
@@ -83,6 +83,19 @@ class Backlog:
         """All orders that have not ended, roughly in the order in which they will be rendered."""
         precedence = self.policy.precedence
         return tuple(sorted(self._left, key=lambda order: precedence(self._left[order])))
+
+    @property
+    def given(self) -> tuple[RenderOrder, ...]:
+        """All orders that have not ended, in the given order."""
+        return tuple(self._left)
+
+    @property
+    def placed(self) -> list[tuple[RenderOrder, str, float]]:
+        """The orders that are being rendered: on which device, the first one of a group, and since when, by the steady
+        clock."""
+        return [
+            (order, names[0], self._rendering[order]) for order, names in self.devices.placed if order in self._left
+        ]
 
     def __len__(self) -> int:
         return len(self._left)
@@ -128,7 +141,7 @@ class Backlog:
         if self.deadline is None or order not in self._left:
             return True
         left = self._left[order]
-        loading = max((self._estimates.loading(order, before[name]) for name in names if name in before), default=0.0)
+        loading = max((self.estimates.loading(order, before[name]) for name in names if name in before), default=0.0)
         return left.seconds + loading <= self._room(left.alike, now) + LATE_SECONDS
 
     def has_time(self, order: RenderOrder, now: Now) -> bool:
@@ -243,7 +256,7 @@ class Backlog:
             work_left=sum(self._waiting_seconds.values()) + running,
             seconds_left=left,
             room=lambda alike: self._room(alike, now),
-            loading=self._estimates.loading,
+            loading=self.estimates.loading,
             pull=pull,
         )
 
@@ -263,7 +276,7 @@ class Backlog:
             return
         for alike, kind in tuple(self._ready.kinds.items()):
             order = kind.longest.order
-            loading = min(self._estimates.loading(order, loaded) for loaded in self.devices.loaded)
+            loading = min(self.estimates.loading(order, loaded) for loaded in self.devices.loaded)
             room = self._room(alike, now) - loading
             while kind and (late := kind.longest).seconds > room:
                 self._ready.remove(late.order)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from wan_render.farm.ordering.loaded import LoadedModel, loaded_by
+from wan_render.farm.ordering.loaded import LoadedModel, loaded_by, misfit
 from wan_render.production.render_order import RenderOrder
 
 
@@ -63,6 +63,11 @@ class DevicesInUse:
         return self._foreseen()[0]
 
     @property
+    def placed(self) -> list[tuple[RenderOrder, tuple[str, ...]]]:
+        """The orders that are being rendered, and on which devices."""
+        return list(self._placed.items())
+
+    @property
     def unoccupied(self) -> list[IdleDevice]:
         """The devices that render nothing, whatever waits for them."""
         busy = {name for names in self._placed.values() for name in names}
@@ -85,13 +90,5 @@ class DevicesInUse:
 
 def best_suited(order: RenderOrder, idle: Sequence[IdleDevice]) -> IdleDevice | None:
     """The idle device on which an order has the least to load. None if none can render it."""
-    wanted = loaded_by(order)
-
-    def mismatch(device: IdleDevice) -> int:
-        if wanted is None or device.loaded == wanted:
-            return 0
-        if device.loaded is None:
-            return 2
-        return 1 if device.loaded.weights == wanted.weights else 3
-
-    return min((device for device in idle if device.name not in order.barred), key=mismatch, default=None)
+    able = (device for device in idle if device.name not in order.barred)
+    return min(able, key=lambda device: misfit(order, device.loaded), default=None)

@@ -26,3 +26,14 @@ def loaded_by(order: RenderOrder) -> LoadedModel | None:
         return None
     weights = order.backend.id, order.card.identity, order.take.sampling.profile_variant
     return LoadedModel(weights, order.take.loras)
+
+
+def misfit(order: RenderOrder, loaded: LoadedModel | None) -> int:
+    """How badly a device that has loaded this suits an order: 0 if the order needs nothing more, 1 if other LoRAs, 2 if
+    nothing is loaded, 3 if another model is."""
+    wanted = loaded_by(order)
+    if wanted is None or loaded == wanted:
+        return 0
+    if loaded is None:
+        return 2
+    return 1 if loaded.weights == wanted.weights else 3

@@ -93,6 +93,40 @@ def simulate_night(orders: Sequence[RenderOrder], conditions: Conditions) -> Sim
     return _Simulation(orders, conditions).run()
 
 
+def rest_of(backlog: Backlog, now: Now, pace: Callable[[RenderOrder], float] = lambda _: 1.0) -> Rest:
+    """What is left of a run that goes on; `simulate_night` foretells its end. A take that is late by some time is
+    expected to need that time again."""
+    rendering = []
+    for order, device, since in backlog.placed:
+        expected = backlog.seconds(order) * pace(order)
+        rendering.append(Rendering(order, device, abs(expected - (now.steady - since))))
+    conditions = Conditions(
+        devices=backlog.devices.names,
+        estimates=backlog.estimates,
+        policy=backlog.policy,
+        deadline=backlog.deadline,
+        now=now.wall,
+        pace=pace,
+        rendering=rendering,
+        loaded={device.name: device.loaded for device in backlog.devices.unoccupied},
+        margins=backlog.margins.copy(),
+    )
+    placed = {each.order for each in rendering}
+    return Rest(tuple(order for order in backlog.given if order not in placed), conditions)
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What is left of a run: the orders that have no device yet, and the conditions of the others."""
+
+    orders: tuple[RenderOrder, ...]
+    conditions: Conditions
+
+    def simulate(self) -> SimulatedNight:
+        """How it goes on."""
+        return simulate_night(self.orders, self.conditions)
+
+
 class _Simulation:
     """Orders begin, takes end, devices become idle. Seconds count from the beginning."""
 
