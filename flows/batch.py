@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from contextvars import copy_context
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from flows.runs.run_logs import no_alarms, no_repetition, no_walls
 from flows.shown.names import batch_run_name
 from flows.shown.night_artifact import NightTable
 from flows.shown.night_log import NightLog
+from flows.shown.progress import FilmProgress
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.night.night_book import NightBook
 from wan_render.night.night_hours import hours_of
@@ -89,7 +91,11 @@ def _held(request: NightRequest) -> NightBook:
         lambda film, state: context.copy().run(table.ended, by_path.get(film.storyboard, Path(film.storyboard)), state)
     )
     window = hours_of(request.start, request.until, request.timezone, datetime.now(UTC))
-    return Night(request, window, NightLog(get_run_logger()), attempting).hold()
+    with ExitStack() as published:
+        log = NightLog(
+            get_run_logger(), lambda orders, expected: published.enter_context(FilmProgress(orders, expected))
+        )
+        return Night(request, window, log, attempting).hold()
 
 
 def _ended(book: NightBook) -> State[None]:

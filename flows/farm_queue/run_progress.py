@@ -14,10 +14,9 @@ from prefect.client.schemas.filters import (
     ArtifactFilterType,
     FlowRunFilter,
     FlowRunFilterId,
-    FlowRunFilterParentFlowRunId,
 )
-from prefect.client.schemas.objects import Artifact, FlowRun, StateType, TaskRun
-from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort, TaskRunSort
+from prefect.client.schemas.objects import Artifact, TaskRun
+from prefect.client.schemas.sorting import ArtifactSort, TaskRunSort
 
 from flows.deployments.deploying import PAGE, read_pages
 from flows.farm_queue.film_queue import HOLDING, QueuedFilm
@@ -56,7 +55,7 @@ class RunProgress:
 def read_progress(client: SyncPrefectClient, queue: Sequence[QueuedFilm]) -> dict[UUID, RunProgress]:
     """Of the runs that have a process."""
     holding = [film for film in queue if film.standing in HOLDING]
-    return {film.run: _of_batch(client, film) if film.is_batch else _of_film(client, film.run) for film in holding}
+    return {film.run: _of_run(client, film.run) for film in holding}
 
 
 def read_tasks(client: SyncPrefectClient, run: UUID) -> list[TaskRun]:
@@ -72,7 +71,7 @@ def read_tasks(client: SyncPrefectClient, run: UUID) -> list[TaskRun]:
     return list({task.name: task for task in found}.values())
 
 
-def _of_film(client: SyncPrefectClient, run: UUID) -> RunProgress:
+def _of_run(client: SyncPrefectClient, run: UUID) -> RunProgress:
     """From the run's progress artifact (flows/shown/progress.py); before there is one, from its takes."""
     published = client.read_artifacts(
         artifact_filter=ArtifactFilter(
@@ -90,20 +89,6 @@ def _from_artifact(artifact: Artifact) -> RunProgress:
     share = min(max(float(data) / 100, 0.0), 1.0) if isinstance(data, int | float) else 0.0
     words = str(artifact.description or "").partition(";")[0]
     return RunProgress(share, words, created and created - timedelta(seconds=SECONDS), artifact.updated)
-
-
-def _of_batch(client: SyncPrefectClient, film: QueuedFilm) -> RunProgress:
-    """Of the film that it is at. How much of the batch that is, nobody knows."""
-    children: list[FlowRun] = client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[film.run])),
-        sort=FlowRunSort.START_TIME_DESC,
-        limit=PAGE,
-    )
-    running = next((child for child in children if child.state_type is StateType.RUNNING), None)
-    if running is None:
-        return RunProgress(0.0, "")
-    words = _of_film(client, running.id).words
-    return RunProgress(0.0, f"film {len(children)}, {running.name}{f': {words}' if words else ''}")
 
 
 def _from_takes(tasks: Sequence[TaskRun]) -> RunProgress:

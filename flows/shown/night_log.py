@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from flows.shown.progress import FilmProgress
 from wan_render.errors import WanRenderError
 from wan_render.farm.scheduler import AttemptFailed, Ended, Event
 from wan_render.night.film_tonight import FilmTonight
@@ -16,17 +17,19 @@ from wan_render.night.night_summary import film_line
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 from wan_render.session.countdown import Expected
-from wan_render.session.wording import counted, lasting
+from wan_render.session.wording import counted, lasting, ranged
 
 if TYPE_CHECKING:
     Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
 class NightLog:
-    """Logs a night. log: the run's, which knows its run in every thread."""
+    """Logs a night. log: the run's, which knows its run in every thread. publish: begins to publish the progress of
+    these orders."""
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    def __init__(self, log: Log, publish: Callable[[Sequence[RenderOrder], Expected], FilmProgress]) -> None:
+        self._log, self._publish = log, publish
+        self._progress: FilmProgress | None = None
         self._said = timedelta.max
 
     def say(self, text: str) -> None:
@@ -54,10 +57,15 @@ class NightLog:
     def rendering(self, orders: Sequence[RenderOrder], devices: Sequence[Device], expected: Expected) -> None:
         """How much is to be rendered."""
         takes, on = counted(len(orders), "take"), counted(len(devices), "device")
-        self._log.info("rendering %s on %s: about %s", takes, on, lasting(expected.takes))
+        time = ranged(expected.takes, *expected.spread.around(expected.takes))
+        self._log.info("rendering %s on %s: about %s%s", takes, on, time, f"; {expected.cost}" if expected.cost else "")
+        if orders:
+            self._progress = self._publish(orders, expected)
 
     def event(self, order: RenderOrder, event: Event) -> None:
-        """Failed attempts. The rest is in the tasks."""
+        """Failed attempts, and the progress of the night. The rest is in the tasks."""
+        if self._progress is not None:
+            self._progress.hear(order, event)
         name = f"{order.film} {order.shot} take {order.number}"
         match event:
             case AttemptFailed(attempt, error, verdict):

@@ -1,4 +1,4 @@
-"""How far a whole film is, and when it will be there: one progress artifact of its run."""
+"""How far a film or a night is, and when it will be there: one progress artifact of its run."""
 
 from __future__ import annotations
 

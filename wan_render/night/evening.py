@@ -173,11 +173,17 @@ class _Night:
 
     def prospects(self) -> list[FilmProspect]:
         """What becomes of each film."""
-        usual, quick, slow = (self._simulated(self._orders, pace) for pace in _paces(self._spread))
-        return [self._prospect(film, usual, quick, slow) for film in self._films]
+        quick, slow = (self._simulated(self._orders, pace) for pace in _quick_and_slow(self._spread))
+        return [self._prospect(film, self._usual, quick, slow) for film in self._films]
+
+    @cached_property
+    def _usual(self) -> SimulatedNight:
+        return self._simulated(self._orders)
 
     def to_leave_out(self) -> tuple[RenderOrder, ...]:
         """The least important takes, as few as are needed for the others to fit, with the takes that need them."""
+        if not self._usual.not_started:
+            return ()
         ranked = self._most_important_first()
         fewest, most = 0, len(ranked)
         while fewest < most:
@@ -246,10 +252,10 @@ class _Night:
         return FilmProspect(film, prospect, done, earliest, latest, missing, at_risk)
 
 
-def _paces(how_far_off: Spread) -> tuple[float, float, float]:
-    """By which factor takes are slower than estimated: usually, in the quickest and in the slowest of ten nights."""
+def _quick_and_slow(how_far_off: Spread) -> tuple[float, float]:
+    """By which factor takes are slower than estimated in the quickest and in the slowest of ten nights."""
     width = TENTH * hypot(how_far_off.noise, how_far_off.doubt)
-    return 1.0, exp(-width), exp(width)
+    return exp(-width), exp(width)
 
 
 def _of_film(film: EveningFilm, some: Sequence[RenderOrder]) -> tuple[RenderOrder, ...]:
