@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import time
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -23,6 +24,7 @@ FARM_HOME = "WAN_RENDER_HOME"
 """The project's folder, in deployments of earlier versions. Not a setting any more, but not a mistake either."""
 
 BACKEND_SETTING = "WAN_RENDER_BACKEND"
+NOTIFY_SETTING, NOTIFY_BY_SETTING = "WAN_RENDER_NOTIFY", "WAN_RENDER_NOTIFY_BY"
 
 TRUTHS = ("true", "false", "yes", "no", "on", "off", "1", "0")
 """The spellings of yes and no, in any case."""
@@ -34,6 +36,10 @@ def _cache_folder() -> Path:
 
 def _data_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "wan-render"
+
+
+def _listed(value: object) -> object:
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
 
 def _price(value: object) -> object:
@@ -63,6 +69,9 @@ class MachineSettings(BaseSettings):
     ffmpeg:  an ffmpeg program to use instead of the one that comes with imageio-ffmpeg.
     patience: every time limit of a watchdog is multiplied by it. Raise it if slow weights or disks are taken for hung.
     gpu_hour_price: what an hour of one GPU costs: `2.5`, or with a currency `2.50 EUR`. Estimates then name the price.
+    notify:  where the farm reports how films and nights ended: addresses of webhooks, and names of Prefect's
+             notification blocks, separated by commas.
+    notify_by: the time of day (`06:00`) at which the farm reports that a scheduled night has finished no film yet.
     """
 
     # An empty variable counts as unset: otherwise `WAN_RENDER_OUTPUTS=$NOTHING` would be the current folder.
@@ -81,6 +90,8 @@ class MachineSettings(BaseSettings):
     ffmpeg: Path | None = None
     patience: float = Field(1.0, gt=0, allow_inf_nan=False)
     gpu_hour_price: Annotated[Price | None, NoDecode, BeforeValidator(_price)] = None
+    notify: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    notify_by: time | None = None
 
 
 def machine_settings() -> MachineSettings:
@@ -130,6 +141,8 @@ def _refused(field: str, value: object) -> Problem:
             "a number above 0",
             f"correct or unset it (default: {setting.default:g})",
         )
+    if field == "notify_by":
+        return Problem(name, f"invalid value {shown(str(value))}", "a time of day: 06:00", "correct or unset it")
     if field == "gpu_hour_price":
         return Problem(name, f"invalid value {shown(str(value))}", PRICE_FORM, "correct or unset it")
     # Any text may be a path, so of the others only choices can be invalid.

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -22,10 +22,12 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.server.schemas.schedules import CronSchedule as Timetable
 from prefect.states import Cancelled
 
+from flows.deployments.notifications import NOTIFICATION, set_notifications
 from flows.deployments.pool import POOL, is_ours, job_template
 from flows.deployments.silence_rule import SILENT_RUNS, watch_for_silence
 from wan_render.errors import MachineError, Problem
-from wan_render.settings import PREFIX
+from wan_render.session.wording import counted
+from wan_render.settings import PREFIX, machine_settings
 
 FILM, BATCH = DEPLOYMENTS = ("film/now", "batch/overnight")
 NO_ZONE = "UTC"
@@ -63,7 +65,28 @@ def tell(
     set_zone(client, zone)
     turn_on(client, on)
     settle(client, backend, outputs_of(project, environment))
-    return turned_off
+    return turned_off + _notify(client)
+
+
+def _notify(client: SyncPrefectClient) -> tuple[str, ...]:
+    """What WAN_RENDER_NOTIFY asks for; in a sentence. Raises UsageError."""
+    settings = machine_settings()
+    nothing_by = None if settings.notify_by is None else _after_the_start(client, settings.notify_by)
+    set_notifications(client, settings.notify, nothing_by)
+    return (
+        (f"films and nights are reported to {counted(len(settings.notify), 'destination')}",) if settings.notify else ()
+    )
+
+
+def _after_the_start(client: SyncPrefectClient, at: time) -> timedelta | None:
+    """How long after the start of a scheduled night that time of day is; None without a schedule."""
+    for each in client.read_deployment_by_name(BATCH).schedules:
+        if isinstance(each.schedule, CronSchedule):
+            start = _next(each.schedule)
+            then = datetime.combine(start.date(), at, start.tzinfo)
+            then = then if then > start else then + timedelta(days=1)
+            return then.astimezone(UTC) - start.astimezone(UTC)
+    return None
 
 
 def close_pool(client: SyncPrefectClient, project: Path, *, was_open: bool = False) -> tuple[str, ...]:
@@ -101,7 +124,7 @@ def turn_off_foreign(client: SyncPrefectClient) -> Iterator[str]:
             client.pause_deployment(deployment.id)
             yield f"the deployment '{name}' was paused; prefect api POST /deployments/{deployment.id}/resume_deployment"
     for automation in read_pages(lambda offset: client.read_automations(limit=PAGE, offset=offset)):
-        if automation.name == SILENT_RUNS:
+        if automation.name == SILENT_RUNS or automation.name.startswith(NOTIFICATION):
             client.delete_automation(automation.id)  # where it is needed, it is made again
         elif automation.enabled:
             client.pause_automation(automation.id)
