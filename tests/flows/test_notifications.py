@@ -72,7 +72,7 @@ def test_a_webhook_hears_of_a_film_that_failed(
 
 
 def test_an_unknown_block_is_wrong_input(client: SyncPrefectClient) -> None:
-    with pytest.raises(UsageError, match=r"WAN_RENDER_NOTIFY: slack-webhook/mine is unknown to the farm's server"):
+    with pytest.raises(UsageError, match=r"WAN_RENDER_NOTIFY: 'slack-webhook/mine' is unknown to the farm's server"):
         set_notifications(client, ["slack-webhook/mine"], None)
 
 
