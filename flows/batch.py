@@ -14,6 +14,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
+from flows.deployments.announcing import announce_finished
 from flows.deployments.requested import batch_paths
 from flows.farm_queue.film_queue import CANCELLED
 from flows.runs.cancel_watch import CancelWatch
@@ -27,7 +28,7 @@ from flows.shown.progress import FilmProgress
 from wan_render.errors import Stopped, WanRenderError
 from wan_render.night.night_book import NightBook
 from wan_render.night.night_hours import hours_of
-from wan_render.night.night_record import FilmState
+from wan_render.night.night_record import FilmEntry, FilmState
 from wan_render.night.night_request import NightRequest
 from wan_render.night.night_summary import film_line, summary
 from wan_render.night.whole_night import Night
@@ -87,9 +88,13 @@ def _held(request: NightRequest) -> NightBook:
     table.show()
     context = copy_context()  # the night's: films end in threads that know no run
     by_path = {str(file.absolute()): file for file in files}
-    attempting = NightTasks(
-        lambda film, state: context.copy().run(table.ended, by_path.get(film.storyboard, Path(film.storyboard)), state)
-    )
+
+    def ended(film: FilmEntry, state: State[None]) -> None:
+        table.ended(by_path.get(film.storyboard, Path(film.storyboard)), state)
+        if film.state in (FilmState.DONE, FilmState.UNCHANGED, FilmState.PARTIAL):
+            announce_finished(film.slug)
+
+    attempting = NightTasks(lambda film, state: context.copy().run(ended, film, state))
     window = hours_of(request.start, request.until, request.timezone, datetime.now(UTC))
     with ExitStack() as published:
         log = NightLog(
@@ -99,14 +104,15 @@ def _held(request: NightRequest) -> NightBook:
 
 
 def _ended(book: NightBook) -> State[None]:
-    night = book.night
-    log = get_run_logger()
-    for line in summary(night, book.folder):
+    """The state of the run. Its message is what a notification says: five lines, and why films are not whole."""
+    night, log = book.night, get_run_logger()
+    lines = list(summary(night, book.folder))
+    for line in lines:
         log.info("%s", line)
     unfinished = [film for film in night.films if film.state not in (FilmState.DONE, FilmState.UNCHANGED)]
     if not unfinished:
-        return Completed(message=counted(len(night.films), "film"))
-    lines = [film_line(film) for film in unfinished]
+        return Completed(message="\n".join(lines))
+    reasons = [film_line(film) for film in unfinished]
     found = f"not whole: {len(unfinished)} of {counted(len(night.films), 'film')}"
-    log.error("%s:\n%s", found, "\n".join(lines))
-    return Failed(name="Partial", message=f"{found}: {'; '.join(lines)}")
+    log.error("%s:\n%s", found, "\n".join(reasons))
+    return Failed(name="Partial", message="\n".join((f"{found}: {'; '.join(reasons)}", *lines[1:])))

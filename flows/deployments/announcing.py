@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import httpx
 from prefect.events import emit_event
+from prefect.exceptions import PrefectException
 from prefect.runtime import deployment, flow_run
 
 FINISHED = "wan-render.film.finished"
@@ -13,15 +17,12 @@ BROKEN = "wan-render.storyboard.broken"
 
 
 def announce_finished(slug: str) -> None:
-    """The current run has finished a film."""
-    related = {
-        "prefect.resource.id": f"prefect.deployment.{deployment.id}",
-        "prefect.resource.role": "deployment",
-        "prefect.resource.name": str(deployment.name),
-    }
-    emit_event(
-        event=FINISHED,
-        resource={"prefect.resource.id": f"prefect.flow-run.{flow_run.id}", "prefect.resource.name": flow_run.name},
-        related=[related],
-        payload={"film": slug},
-    )
+    """The current run has finished a film. A server that is away does not hear of it."""
+    with suppress(PrefectException, httpx.HTTPError):
+        related = {
+            "prefect.resource.id": f"prefect.deployment.{deployment.id}",
+            "prefect.resource.role": "deployment",
+            "prefect.resource.name": str(deployment.name),
+        }
+        run = {"prefect.resource.id": f"prefect.flow-run.{flow_run.id}", "prefect.resource.name": str(flow_run.name)}
+        emit_event(event=FINISHED, resource=run, related=[related], payload={"film": slug})
