@@ -62,7 +62,7 @@ def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(
 
     state = farm.ended(run)
     assert (state["type"], state["name"]) == ("FAILED", "Partial"), state["message"]
-    assert state["message"].startswith(f"not whole: 1 of 2 films: {broken}: Failed: ")
+    assert state["message"].startswith(f"not whole: 1 of 2 films: {broken}: broken: ")
     assert f"{broken}:2:8: film.titel: unknown key; did you mean 'title'?" in state["message"]
     assert (farm.outputs / "films" / slow.parent.name / "v001" / "film.mp4").is_file()
     table = farm.artifact(
