@@ -1,6 +1,7 @@
 """A night of five films and a hundred shots, with faults at random times. In the end every film must be whole.
 
     python -m benchmarks.faults                          # 200 faults, about five minutes on two cores
+    python -m benchmarks.faults --farm --faults 60       # with a server, a worker and flows, which are killed as well
     python -m benchmarks.faults --faults 20 --films 2 --shots 6 --gap 0.4
 
 The animatic renders on two CPU devices, slowed down by sleeping. Whenever the night ends, in whichever way, it is
@@ -37,10 +38,16 @@ def main() -> int:
     parser.add_argument("--shots", type=int, default=20, help="of each film")
     parser.add_argument("--gap", type=float, default=1.0, help="seconds between two faults, on average")
     parser.add_argument("--step", type=float, default=0.15, help="seconds that a frame sleeps")
+    parser.add_argument("--farm", action="store_true", help="nights are runs of batch/overnight on a farm of their own")
     parser.add_argument("--keep", type=Path, help="an empty folder for everything, which is kept")
     options = parser.parse_args()
     folder = options.keep or Path(tempfile.mkdtemp(prefix="wan-render-faults-"))
-    campaign = Campaign(folder, options.seed, options.films, options.shots, options.gap, options.step)
+    kind = Campaign
+    if options.farm:
+        from benchmarks.faults.farm_campaign import FarmCampaign
+
+        kind = FarmCampaign
+    campaign = kind(folder, options.seed, options.films, options.shots, options.gap, options.step)
     complaints = campaign.run(options.faults)
     for complaint in complaints:
         print(f"NOT AS IT SHOULD BE: {complaint}")

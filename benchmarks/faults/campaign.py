@@ -14,12 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, Protocol
 
 import psutil
 
 from benchmarks.faults.aftermath import differing_films, leftovers, unverified
 from benchmarks.faults.fault_backend import CONTROL, STEP_SECONDS
-from benchmarks.faults.fault_ledger import Ledger
+from benchmarks.faults.fault_ledger import Fault, Ledger
 from benchmarks.faults.injections import WEIGHTS, Injections
 from benchmarks.faults.night_process import CLOCK
 from benchmarks.faults.storyboards import Films
@@ -32,8 +33,26 @@ HUNG_SECONDS = 120.0
 """A night that takes longer without a fault hangs."""
 
 
+class NightHandle(Protocol):
+    """A night that was started, as subprocess.Popen has it. pid: 0 if it has no process now."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> Any: ...
+
+    def poll(self) -> object: ...
+
+    def wait(self, timeout: float | None = None) -> object: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+
 @dataclass
 class Campaign:
+    """In a terminal. farm_campaign.py has the same with a farm."""
+
     folder: Path
     seed: int
     films: int
@@ -47,8 +66,8 @@ class Campaign:
         self._control = self.folder / "control"
         self._outputs = self.folder / "outputs"
         self._log = self.folder / "nights.log"
-        self._codes: Counter[int] = Counter()
-        self._hung: list[str] = []
+        self._codes: Counter[object] = Counter()
+        self._complaints: list[str] = []
 
     def run(self, faults: int) -> list[str]:
         """Everything; returns what did not hold."""
@@ -59,12 +78,41 @@ class Campaign:
         ledger = Ledger(self._control, self._outputs / "takes")
         ledger.start()
         injections = Injections(self._rng, self._boards, self._outputs, self._control, ledger, is_mounted)
+        self.prepare()
         began = time.monotonic()
         self._harm(faults, ledger, injections)
-        last = self._last_night()
+        self._last_night()
+        self.end()
         ledger.stop()
         self._report(ledger, began, is_mounted)
-        return [*self._hung, *last, *self._judge(ledger)]
+        self._judge(ledger)
+        return self._complaints
+
+    # What differs where a farm holds the nights
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """How often each kind of fault happens."""
+        return WEIGHTS
+
+    def prepare(self) -> None:
+        """Before the first night."""
+
+    def end(self) -> None:
+        """After the last one."""
+
+    def inject(self, kind: str, injections: Injections) -> Fault | None:
+        """Try this fault now; None if it found no victim."""
+        return injections.one(kind)
+
+    def complain(self, complaint: str) -> None:
+        """Something does not hold."""
+        self._complaints.append(complaint)
+
+    @property
+    def storyboards(self) -> Path:
+        """The folder of the storyboards."""
+        return self._boards.folder
 
     def remove(self) -> None:
         """Unmount and delete everything."""
@@ -80,8 +128,8 @@ class Campaign:
     # Nights
 
     def _harm(self, faults: int, ledger: Ledger, injections: Injections) -> None:
-        night: subprocess.Popen[bytes] | None = None
-        plan = self._rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=faults)
+        night: NightHandle | None = None
+        plan = self._rng.choices(list(self.weights), list(self.weights.values()), k=faults)
         # The order and the pauses depend on the seed alone.
         pauses = [self._rng.expovariate(1 / self.gap) for _ in plan]
         waiting: list[str] = []
@@ -91,9 +139,10 @@ class Campaign:
             while waiting or time.monotonic() < until:
                 if night is None or night.poll() is not None:
                     self._ended(night)
-                    night = self._begin(injections)
+                    night = self._begin()
                 if time.monotonic() >= until and waiting:
-                    fault = injections.one(waiting[0])
+                    injections.night = _process(night)
+                    fault = self.inject(waiting[0], injections)
                     if fault is not None:
                         ledger.faults.append(fault)
                         waiting.pop(0)
@@ -105,15 +154,14 @@ class Campaign:
         if night is not None:
             self._wait(night)
 
-    def _begin(self, injections: Injections) -> subprocess.Popen[bytes]:
+    def _begin(self) -> NightHandle:
         (self._control / CLOCK).unlink(missing_ok=True)
         until = datetime.now(UTC) + timedelta(hours=1)
         options = ["--until", f"{until:%H:%M}", "--timezone", "UTC"]
-        night = self._start(self._outputs, self.step, options)
-        injections.night = psutil.Process(night.pid)
-        return night
+        return self.start_night(self._outputs, self.step, options)
 
-    def _start(self, outputs: Path, step: float, options: list[str]) -> subprocess.Popen[bytes]:
+    def start_night(self, outputs: Path, step: float, options: list[str]) -> NightHandle:
+        """Start a night. options: of the command; the first two name a time and a zone."""
         command = ["night", str(self._boards.folder), "--backend", "faults", "--outputs", str(outputs), *options]
         with self._log.open("ab") as log:
             return subprocess.Popen(
@@ -137,44 +185,45 @@ class Campaign:
             "WAN_RENDER_PATIENCE": PATIENCE,
         }
 
-    def _wait(self, night: subprocess.Popen[bytes]) -> int:
+    def _wait(self, night: NightHandle) -> object:
         """Its exit code. One that hangs is a complaint, and says where it hangs."""
         try:
             night.wait(HUNG_SECONDS)
         except subprocess.TimeoutExpired:
-            self._hung.append(f"a night hung; its threads are in {self._log}")
+            self.complain(f"a night hung; its threads are in {self._log}")
             night.send_signal(signal.SIGABRT)
             night.wait(30)
         self._ended(night)
         return night.returncode
 
-    def _ended(self, night: subprocess.Popen[bytes] | None) -> None:
+    def _ended(self, night: NightHandle | None) -> None:
         if night is not None:
             self._codes[night.returncode] += 1
-            self._note(f"    night {night.pid} ended with {night.returncode}")
+            self._note(f"    a night ended with {night.returncode}")
 
-    def _last_night(self) -> list[str]:
+    def _last_night(self) -> None:
         """The resume without faults."""
         (self._control / CLOCK).unlink(missing_ok=True)
         for trigger in self._control.glob("*"):
             if trigger.name in ("hang", "memory", "space"):
                 trigger.unlink()
-        code = self._wait(self._start(self._outputs, self.step / 5, []))
-        return [] if code == 0 else [f"the last night, without faults, ended with {code}"]
+        code = self._wait(self.start_night(self._outputs, self.step / 5, []))
+        if code != 0:
+            self.complain(f"the last night, without faults, ended with {code}")
 
     # The end
 
-    def _judge(self, ledger: Ledger) -> list[str]:
+    def _judge(self, ledger: Ledger) -> None:
         reference = self.folder / "reference"
         self._control = self.folder / "control of the reference"
         self._control.mkdir()
-        code = self._wait(self._start(reference, 0.0, []))
-        found = [] if code == 0 else [f"the run without faults ended with {code}"]
-        found += differing_films(self._outputs, reference)
-        found += ledger.complaints()
-        found += unverified(self._outputs)
-        found += leftovers(self.folder, self._outputs)
-        return found
+        code = self._wait(self.start_night(reference, 0.0, []))
+        if code != 0:
+            self.complain(f"the run without faults ended with {code}")
+        self._complaints += differing_films(self._outputs, reference)
+        self._complaints += ledger.complaints()
+        self._complaints += unverified(self._outputs)
+        self._complaints += leftovers(self.folder, self._outputs)
 
     def _report(self, ledger: Ledger, began: float, is_mounted: bool) -> None:  # noqa: FBT001 - one caller
         kinds = Counter(fault.kind for fault in ledger.faults)
@@ -189,3 +238,10 @@ class Campaign:
     def _note(self, text: str) -> None:
         with suppress(OSError), self._log.open("a") as log:
             log.write(f"=== {time.monotonic():.1f} {text}\n")
+
+
+def _process(night: NightHandle) -> psutil.Process | None:
+    """Its process; None if it has none now."""
+    with suppress(psutil.Error):
+        return psutil.Process(night.pid) if night.pid else None
+    return None

@@ -37,11 +37,16 @@ def _now(_clock: SystemClock) -> Now:
     return Now(time.time() + wrong, time.monotonic())
 
 
-def main() -> int:
+def prepare() -> None:
+    """Before anything imports what is replaced by its name."""
     faulthandler.enable()
     backends.MODULES["faults"] = "benchmarks.faults.fault_backend"
-    devices.local_devices = _two  # type: ignore[assignment] # before the commands import it by name
+    devices.local_devices = _two  # type: ignore[assignment] # the commands and flows import it by name, later
     setattr(SystemClock, "now", _now)  # noqa: B010 - the clock of the night; mypy lets nobody assign a method
+
+
+def main() -> int:
+    prepare()
     from wan_render.cli import main as wan_render
 
     return wan_render(sys.argv[1:])
