@@ -37,7 +37,13 @@ def frames(video: Path) -> list[str]:
 
 
 def unverified(outputs: Path) -> Iterator[str]:
-    """Published files whose bytes are not as their record says."""
+    """Published files whose bytes are not as their record says. A take that no film shows any more is read when a film
+    wants it again: the damage is found then."""
+    store = Store(outputs)
+    films = filter(None, map(store.films.latest, store.films.slugs()))
+    wanted = {key for film in films for key in json.loads((film.folder / "film.json").read_bytes())["takes"]}
+    for key in {path.parent.name for path in outputs.glob("takes/[!.]*/take.json")} - wanted:
+        store.verify(key)
     records = [*outputs.glob("takes/[!.]*/take.json"), *outputs.glob("films/*/v*/film.json")]
     for record in records:
         try:

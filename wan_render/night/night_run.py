@@ -24,7 +24,7 @@ from wan_render.night.finishing import Finishing
 from wan_render.night.night_book import NightBook
 from wan_render.night.night_request import Candidate
 from wan_render.night.night_seams import Attempting, Loop, NightShow
-from wan_render.night.night_space import shortages, space_terms
+from wan_render.night.night_space import begun_when_there_is_space, shortages, space_terms
 from wan_render.night.night_terms import LearntSeconds, night_deadline, night_policy
 from wan_render.printable import logger
 from wan_render.production.render_order import RenderOrder
@@ -90,7 +90,8 @@ class NightRun:
             try:
                 session = candidate.session
                 devices = devices or local_devices(session.settings, session.backend.device_kinds)
-                films.append(begin_film(candidate, devices, runs, self.show.say))
+                begun = partial(begin_film, candidate, devices, runs, self.show.say)
+                films.append(begun_when_there_is_space(candidate, begun, self._tell))
             except Stopped:
                 raise
             except Exception as error:  # noqa: BLE001 - the outcome of this film; the others are rendered

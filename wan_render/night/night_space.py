@@ -6,16 +6,24 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from wan_render.errors import DiskFullError
 from wan_render.farm.space_watch import LOOK_SECONDS, SpaceTerms
 from wan_render.night.film_tonight import FilmTonight, Made
-from wan_render.quiet_time import patience
+from wan_render.night.night_request import Candidate
 from wan_render.status import expected_bytes, film_bytes
 from wan_render.store.disk import free_disk_bytes, gigabytes
 
+BEGINNING_SECONDS = 60.0
+"""How long the beginning of a film waits for space: the other films wait with it."""
+
 FINISHING_SECONDS = 1800.0
 """How long a film waits for space. Its takes are kept, so the next night makes it."""
+
+
+Say = Callable[[str], None]
+T = TypeVar("T")
 
 
 def shortages(films: Iterable[FilmTonight]) -> Iterator[str]:
@@ -46,29 +54,31 @@ def space_terms(
     return SpaceTerms(reserve, lambda: _is_over(until), say)
 
 
+def begun_when_there_is_space(candidate: Candidate, begin: Callable[[], FilmTonight], say: Say) -> FilmTonight:
+    """The begun film. If the disk is full for a moment, it is tried again. Raises what `begin` raises."""
+    return _tried_again(candidate.name, begin, BEGINNING_SECONDS, lambda: False, say)
+
+
 def made_when_there_is_space(
-    film: FilmTonight,
-    make: Callable[[], Made],
-    until: datetime | None,
-    is_stopped: Callable[[], bool],
-    say: Callable[[str], None],
+    film: FilmTonight, make: Callable[[], Made], until: datetime | None, is_stopped: Callable[[], bool], say: Say
 ) -> Made:
     """The film. If the disk is full, it is tried again when there is space. Raises what `make` raises."""
-    ends = time.monotonic() + patience(FINISHING_SECONDS)
+    return _tried_again(film.slug, make, FINISHING_SECONDS, lambda: is_stopped() or _is_over(until), say)
+
+
+def _tried_again(name: str, make: Callable[[], T], seconds: float, is_over: Callable[[], bool], say: Say) -> T:
+    ends = time.monotonic() + seconds
     was_said = False
     while True:
         try:
             return make()
         except DiskFullError as error:
+            if is_over() or time.monotonic() > ends:
+                raise
             if not was_said:
-                say(f"{film.slug} waits for space on the disk: {error.problems[0]}")
+                say(f"{name} waits for space on the disk: {error.problems[0]}")
                 was_said = True
-            while True:
-                if is_stopped() or _is_over(until) or time.monotonic() > ends:
-                    raise
-                time.sleep(LOOK_SECONDS)
-                if free_disk_bytes(film.run.store.root) > film_bytes(film.run.plan):
-                    break
+            time.sleep(LOOK_SECONDS)
 
 
 def _is_over(until: datetime | None) -> bool:
