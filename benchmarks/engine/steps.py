@@ -47,10 +47,11 @@ from benchmarks.engine.meter import Meter, TorchMeter
 from benchmarks.engine.models import make_transformer, weights_of
 from benchmarks.engine.parts import Setting, attention_part, operations_part
 from benchmarks.engine.results import write
+from tests.backends.wan.forwards import reference
 from wan_render.backends.wan.kernels import attention, self_check
 from wan_render.backends.wan.models.official import BY_NAME, FLF2V_14B, I2V_14B_480P
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
-from wan_render.backends.wan.profiles.prepare import accelerated, fused_operations, reference
+from wan_render.backends.wan.profiles.prepare import accelerated, fused_operations
 from wan_render.backends.wan.profiles.render_profile import EXACT, Precision
 from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
 

@@ -9,12 +9,31 @@ import torch
 
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
-from wan_render.backends.wan.kernels.attention import SDPA
+from wan_render.backends.wan.kernels.arithmetic import Arithmetic, Float8, Loaded
+from wan_render.backends.wan.kernels.attention import SDPA, Chosen
+from wan_render.backends.wan.kernels.operations import TorchOperations
+from wan_render.backends.wan.profiles.render_profile import Precision, Profile
+from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, PatchBlock, no_patch
 
 
 def loaded(folder: Path) -> Any:
     """diffusers' transformer of a tiny checkpoint."""
     return FolderLoader(read_checkpoint(folder), EXACT["cpu"]).module("transformer")
+
+
+def reference(
+    transformer: Any, profile: Profile, attend_float8: Any = None, patch_block: PatchBlock = no_patch
+) -> AcceleratedTransformer:
+    """The same in plain torch, on any device: the reference for the fused kernels. In float8, `transformer` cannot be
+    used afterwards."""
+    operations, attend = TorchOperations(), Chosen(SDPA)
+    arithmetic: Arithmetic = Loaded(operations, attend)
+    if profile.linears is Precision.FLOAT8:
+        arithmetic = Float8(operations, attend_float8)
+    device = next(transformer.parameters()).device
+    made = AcceleratedTransformer(transformer, arithmetic, operations, attend, device, patch_block).eval()
+    made.first_block_threshold = profile.first_block_threshold
+    return made
 
 
 def inputs_of(transformer: Any, seed: int = 1, latents: tuple[int, int, int] = (5, 6, 8)) -> dict[str, Any]:

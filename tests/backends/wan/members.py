@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load
 
 from tests.backends.wan.conftest import CPU
-from tests.backends.wan.forwards import attend_exactly, loaded
+from tests.backends.wan.forwards import attend_exactly, loaded, reference
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.kernels.arithmetic import Float8, Heads
 from wan_render.backends.wan.kernels.operations import Rope, TorchOperations
@@ -26,7 +26,6 @@ from wan_render.backends.wan.kernels.rows import Rows
 from wan_render.backends.wan.parallel import joined as joining
 from wan_render.backends.wan.parallel.layout import Layout
 from wan_render.backends.wan.parallel.ulysses import Ulysses
-from wan_render.backends.wan.profiles.prepare import reference
 from wan_render.backends.wan.profiles.render_profile import Profile
 from wan_render.model_card import ModelCard
 from wan_render.render_values import Group, Phase, Pixels, Progress, Stage, TakeInputs, Workspace

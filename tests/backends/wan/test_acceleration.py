@@ -10,13 +10,12 @@ import pytest
 import torch
 
 from tests.backends.wan.conftest import Tiny
-from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, relative_error
+from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, reference, relative_error
 from tests.tiny_wan import KINDS
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.checkpoint.loading import EXACT as EXACT_PRECISION
 from wan_render.backends.wan.checkpoint.loading import FolderLoader, LoadForm
 from wan_render.backends.wan.profiles import render_profile as profiles
-from wan_render.backends.wan.profiles.prepare import reference
 from wan_render.backends.wan.profiles.render_profile import EXACT, FAST, Machine, Profile
 from wan_render.backends.wan.profiles.schedule import distilled_levels, prepared_scheduler
 from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer

@@ -14,7 +14,7 @@ import torch
 
 from tests.backends.wan.conftest import CPU as CPU_DEVICE
 from tests.backends.wan.conftest import Tiny, nobody, plates_of
-from tests.backends.wan.forwards import attend_exactly
+from tests.backends.wan.forwards import attend_exactly, reference
 from tests.backends.wan.test_acceleration import HOPPER
 from tests.backends.wan.test_stages import Shelf
 from wan_render.backends.wan import BACKEND
@@ -26,7 +26,6 @@ from wan_render.backends.wan.kernels.operations import TorchOperations
 from wan_render.backends.wan.profiles import accelerator as module
 from wan_render.backends.wan.profiles import first_block
 from wan_render.backends.wan.profiles.accelerator import AS_LOADED, Accelerator, float8_bytes
-from wan_render.backends.wan.profiles.prepare import reference
 from wan_render.backends.wan.profiles.render_profile import BALANCED, EXACT, FAST, Precision, Profile
 from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
 from wan_render.backends.wan.renderer import WanRenderer

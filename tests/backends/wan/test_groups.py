@@ -19,7 +19,7 @@ import torch
 
 from tests.backends.wan import members
 from tests.backends.wan.conftest import Tiny, plates_of
-from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, relative_error
+from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, reference, relative_error
 from tests.backends.wan.members import Listener, Members, TakeReport
 from tests.backends.wan.test_lora import own, saved
 from tests.tiny_wan import KINDS, card_of, save_tiny
@@ -29,7 +29,6 @@ from wan_render.backends.wan.kernels.operations import TorchOperations
 from wan_render.backends.wan.kernels.rows import Rows
 from wan_render.backends.wan.parallel.ranks import Ranks
 from wan_render.backends.wan.profiles import first_block
-from wan_render.backends.wan.profiles.prepare import reference
 from wan_render.backends.wan.profiles.render_profile import EXACT, FAST, Profile
 from wan_render.errors import DeviceError, LostPeerError, RenderError, WeightsError
 from wan_render.render_values import Group, Phase, TakeInputs

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from tests.backends.wan.conftest import CPU as DEVICE
 from tests.backends.wan.conftest import Tiny, nobody, plates_of
+from tests.backends.wan.forwards import reference
 from tests.tiny_wan import KINDS, _transformer, diffusers
 from wan_render.backend_contract import Renderer
 from wan_render.backends.wan import BACKEND
@@ -28,7 +29,6 @@ from wan_render.backends.wan.memory.streaming import streamed
 from wan_render.backends.wan.models import distilled
 from wan_render.backends.wan.pipeline.encode import encode_text
 from wan_render.backends.wan.profiles.accelerator import AS_LOADED, Accelerator, ComponentPlacement
-from wan_render.backends.wan.profiles.prepare import reference
 from wan_render.backends.wan.profiles.render_profile import EXACT, FAST, Profile
 from wan_render.backends.wan.profiles.transformer import PatchBlock, no_patch
 from wan_render.errors import InputError, RenderError, WeightsError

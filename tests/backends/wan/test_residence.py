@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
+from tests.backends.wan.forwards import reference
 from tests.tiny_wan import KINDS
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
@@ -22,7 +23,6 @@ from wan_render.backends.wan.memory.offload_choice import MemoryFit, MemoryStep,
 from wan_render.backends.wan.memory.streaming import BLOCKS, StreamedBlocks, streamed
 from wan_render.backends.wan.profiles.accelerator import ComponentPlacement, component_bytes
 from wan_render.backends.wan.profiles.context import crossed
-from wan_render.backends.wan.profiles.prepare import reference
 from wan_render.backends.wan.profiles.render_profile import FAST
 from wan_render.errors import OutOfMemoryError
 from wan_render.render_values import Device, Pixels, Workspace

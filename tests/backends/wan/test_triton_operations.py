@@ -14,13 +14,12 @@ import pytest
 import torch
 
 from tests.backends.wan.conftest import Tiny
-from tests.backends.wan.forwards import inputs_of, loaded, relative_error
+from tests.backends.wan.forwards import inputs_of, loaded, reference, relative_error
 from tests.backends.wan.triton_here import DEVICE, IS_INTERPRETED, needs_triton
 from wan_render.backends.wan.kernels.arithmetic import Loaded
 from wan_render.backends.wan.kernels.attention import SDPA, Chosen
 from wan_render.backends.wan.kernels.operations import HeadScales, Operations, Rope, TorchOperations, Update
 from wan_render.backends.wan.kernels.rows import Rows
-from wan_render.backends.wan.profiles.prepare import reference
 from wan_render.backends.wan.profiles.render_profile import EXACT
 from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
 

@@ -62,9 +62,7 @@ RULES = (
     Rule(Exception, "unsupported toolchain", MachineError, "the NVIDIA driver is too old", _OLD_DRIVER),
     Rule(Exception, "driver version mismatch", MachineError, "NVIDIA's driver and library do not fit", _SET_UP),
     Rule(Exception, "forward compatibility", MachineError, "NVIDIA's driver and library do not fit", _SET_UP),
-    Rule(
-        Exception, "system not yet initialized", MachineError, "the GPUs are not set up", "start nvidia-fabricmanager"
-    ),
+    Rule(Exception, "system not yet initialized", MachineError, "the GPUs are not set up", _FABRIC),
     Rule(Exception, "CUDA unknown error", MachineError, "the NVIDIA driver does not start", _SET_UP),
     Rule(Exception, "driver initialization failed", MachineError, "the NVIDIA driver does not start", _SET_UP),
     Rule(Exception, "No CUDA GPUs are available", MachineError, "no GPU is visible", _VISIBLE),

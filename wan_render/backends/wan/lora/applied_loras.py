@@ -160,7 +160,8 @@ class AppliedLoras:
         """The changes of one LoRA to a transformer. Raises InputError if it is of another model."""
         changes = self._changes(lora, file)
         shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
-        fit = fitting(changes, shapes, str(file), "this model")
+        forms = {name: change.form for name, change in changes.items()}
+        fit = fitting(forms, shapes, str(file), "this model")
         if fit.for_pictures:
             left_out = len(layers_of(fit.for_pictures))
             _log.warning("%s: %d layers are left out: they are for pictures that CLIP sees", file.name, left_out)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,7 @@ import torch
 from safetensors import safe_open
 
 from wan_render.backends.wan.lora.lora_changes import lora_changes
-from wan_render.backends.wan.lora.lora_forms import (
-    ChangeForm,
-    DifferenceForm,
-    ProductForm,
-    difference_fits,
-    product_fits,
-)
-from wan_render.backends.wan.models.transformer_shapes import Shape
+from wan_render.backends.wan.lora.lora_forms import ChangeForm, DifferenceForm, ProductForm
 from wan_render.backends.wan.translation import translated
 from wan_render.errors import InputError, Problem
 
@@ -28,18 +20,10 @@ from wan_render.errors import InputError, Problem
 class Product:
     """A change of a matrix by scale · up @ down. down: (rank, in), up: (out, rank); kernels of convolutions follow."""
 
+    form: ProductForm
     down: torch.Tensor
     up: torch.Tensor
     scale: float
-
-    @property
-    def shape(self) -> Shape:
-        """The shape of the matrix, with a convolution's kernels flattened."""
-        return self.up.shape[0], prod(self.down.shape[1:])
-
-    def fits(self, weight: Shape) -> bool:
-        """Whether it can be added to a weight of this shape."""
-        return product_fits(self.shape, weight)
 
     def delta(self, device: torch.device) -> torch.Tensor:
         """The change at strength 1, float32, on the device."""
@@ -51,16 +35,8 @@ class Product:
 class Difference:
     """A value that is added to a bias, a norm or a table."""
 
+    form: DifferenceForm
     value: torch.Tensor
-
-    @property
-    def shape(self) -> Shape:
-        """The shape of the value; a table may have additional dimensions of 1."""
-        return tuple(self.value.shape)
-
-    def fits(self, weight: Shape) -> bool:
-        """Whether it can be added to a weight of this shape."""
-        return difference_fits(self.shape, weight)
 
     def delta(self, device: torch.device) -> torch.Tensor:
         """The change at strength 1, float32, on the device."""
@@ -94,7 +70,7 @@ def _part(parts: Mapping[str, Mapping[str, ChangeForm]], part: str, file: Path) 
 def _read(opened: Any, form: ChangeForm) -> Change:
     match form:
         case DifferenceForm(tensor):
-            return Difference(opened.get_tensor(tensor))
+            return Difference(form, opened.get_tensor(tensor))
         case ProductForm(down, up, _, rank, alpha, declared):
             scale = float(opened.get_tensor(alpha)) / rank if alpha else declared
-            return Product(opened.get_tensor(down), opened.get_tensor(up), scale)
+            return Product(form, opened.get_tensor(down), opened.get_tensor(up), scale)

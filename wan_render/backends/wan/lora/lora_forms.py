@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Protocol
 
 from wan_render.backends.wan.models.transformer_shapes import Shape
 from wan_render.errors import InputError, Problem
@@ -20,19 +19,6 @@ NAMED = 3
 _PICTURES = ("add_k_proj", "add_v_proj", "norm_added_k", "image_embedder")
 """Layers that only models with an image encoder have. In other models a LoRA is used without them. An example is the
 published low-noise LoRA of Wan 2.2, which was made for Wan 2.1."""
-
-
-class ShapedChange(Protocol):
-    """A change of one weight."""
-
-    @property
-    def shape(self) -> Shape:
-        """The shape of the values that are added."""
-        ...
-
-    def fits(self, weight: Shape) -> bool:
-        """Whether it can be added to a weight of this shape."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -52,8 +38,8 @@ class ProductForm:
     declared: float = 1.0
 
     def fits(self, weight: Shape) -> bool:
-        """See product_fits."""
-        return product_fits(self.shape, weight)
+        """Whether the matrix (out, in) can be added to a weight. A convolution's kernels are flattened."""
+        return len(weight) >= 2 and (weight[0], prod(weight[1:])) == self.shape
 
 
 @dataclass(frozen=True)
@@ -64,21 +50,11 @@ class DifferenceForm:
     shape: Shape
 
     def fits(self, weight: Shape) -> bool:
-        """See difference_fits."""
-        return difference_fits(self.shape, weight)
+        """Whether the tensor can be added to a weight. A table may have additional dimensions of 1."""
+        return [side for side in self.shape if side != 1] == [side for side in weight if side != 1]
 
 
 ChangeForm = ProductForm | DifferenceForm
-
-
-def product_fits(shape: Shape, weight: Shape) -> bool:
-    """Whether a matrix (out, in) can be added to a weight. A convolution's kernels are flattened."""
-    return len(weight) >= 2 and (weight[0], prod(weight[1:])) == shape
-
-
-def difference_fits(shape: Shape, weight: Shape) -> bool:
-    """Whether a tensor can be added to a weight. A table may have additional dimensions of 1."""
-    return [side for side in shape if side != 1] == [side for side in weight if side != 1]
 
 
 @dataclass(frozen=True)
@@ -93,7 +69,7 @@ class Fitting:
     for_pictures: tuple[str, ...]
 
 
-def fitting(changes: Mapping[str, ShapedChange], weights: Mapping[str, Shape], file: str, model: str) -> Fitting:
+def fitting(changes: Mapping[str, ChangeForm], weights: Mapping[str, Shape], file: str, model: str) -> Fitting:
     """How changes fit the weights of a transformer. Raises InputError if one is for another model, or none is for this
     one."""
     absent = [name for name in changes if name not in weights]

@@ -10,7 +10,7 @@ class Announcer:
     again."""
 
     def __init__(self) -> None:
-        self._listen: Listen = _ignored
+        self._listen: Listen = lambda _progress: None
         self._under_way = Progress(Phase.LOADING)
 
     def tell(self, listen: Listen) -> None:
@@ -38,7 +38,3 @@ class Announcer:
         """Report that all ranks have come and connect. It counts as a part of the first step: the farm's time limit for
         a step is longer than that for waiting."""
         self.say(Progress(Phase.STEP, 0, steps))
-
-
-def _ignored(_: Progress) -> None:
-    """The listener before the first take."""

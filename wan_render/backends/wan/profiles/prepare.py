@@ -10,8 +10,8 @@ from wan_render.backends.wan.kernels import attention
 from wan_render.backends.wan.kernels.arithmetic import Arithmetic, Float8, Loaded
 from wan_render.backends.wan.kernels.attention import SDPA, Chosen, Kernel
 from wan_render.backends.wan.kernels.decoder import DecoderOperations
-from wan_render.backends.wan.kernels.operations import Operations, TorchOperations
-from wan_render.backends.wan.profiles.render_profile import Machine, Precision, Profile
+from wan_render.backends.wan.kernels.operations import Operations
+from wan_render.backends.wan.profiles.render_profile import Machine, Precision
 from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, PatchBlock, no_patch
 
 
@@ -54,18 +54,3 @@ def fused_decoder_operations() -> DecoderOperations:
     from wan_render.backends.wan.kernels.triton_decoder import TritonDecoderOperations
 
     return TritonDecoderOperations()
-
-
-def reference(
-    transformer: Any, profile: Profile, attend_float8: Any = None, patch_block: PatchBlock = no_patch
-) -> AcceleratedTransformer:
-    """The same in plain torch, on any device: the reference for the fused kernels. In float8, `transformer` cannot be
-    used afterwards."""
-    operations, attend = TorchOperations(), Chosen(SDPA)
-    arithmetic: Arithmetic = Loaded(operations, attend)
-    if profile.linears is Precision.FLOAT8:
-        arithmetic = Float8(operations, attend_float8)
-    device = next(transformer.parameters()).device
-    made = AcceleratedTransformer(transformer, arithmetic, operations, attend, device, patch_block).eval()
-    made.first_block_threshold = profile.first_block_threshold
-    return made

@@ -73,7 +73,6 @@ VARIANTS: Mapping[str, Mapping[str, Profile]] = {
 keys of takes rely on that."""
 
 ALL = tuple(profile for variants in VARIANTS.values() for profile in variants.values())
-BY_NAME = {name: variants[""] for name, variants in VARIANTS.items()}
 
 
 @dataclass(frozen=True)
@@ -136,5 +135,5 @@ def profile_named(name: str, variant: str = "") -> Profile:
         if name in VARIANTS:
             allowed = f"allowed: {', '.join(map(repr, VARIANTS[name]))}"
             raise RenderError(Problem(f"profile '{name}'", f"unknown variant '{variant}'", allowed)) from None
-        allowed = f"allowed: {', '.join(BY_NAME)}"
+        allowed = f"allowed: {', '.join(VARIANTS)}"
         raise RenderError(Problem("render.profile", f"unknown profile '{name}'", allowed)) from None
