@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from tests.cli.warm_python import warm_python
 
 STORYBOARD = """\
 version: 1
@@ -50,15 +51,7 @@ def wan_render(tmp_path: Path) -> Run:
     """Run the command in `tmp_path`, in its own process and with its own cache."""
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "wan_render.cli", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=environment(tmp_path),
-            timeout=120,
-            check=False,
-        )
+        return warm_python().run(tuple(map(str, arguments)), tmp_path, environment(tmp_path))
 
     return run
 

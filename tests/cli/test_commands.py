@@ -201,7 +201,7 @@ def test_without_ffmpeg_nothing_is_rendered_that_could_not_be_written(
 def test_a_stopped_run_keeps_finished_takes_and_can_continue(
     wan_render: Run, harbour: Path, tmp_path: Path, number: int, code: int
 ) -> None:
-    harbour.write_text(harbour.read_text().replace("64x64", "1280x720").replace("1s", "6s"))
+    harbour.write_text(harbour.read_text().replace("64x64", "640x352").replace("1s", "6s"))
     process = subprocess.Popen(
         [sys.executable, "-m", "wan_render.cli", "render", str(harbour), "--backend", "animatic"],
         stderr=subprocess.PIPE,

@@ -21,6 +21,7 @@ import pytest
 
 from tests.backends.wan.hub_server import COMMIT, FakeHub, serving
 from tests.cli.conftest import environment
+from tests.cli.warm_python import warm_python
 from tests.store.values import filled, provenance
 from tests.tiny_wan import KINDS, save_tiny
 from wan_render.backends.wan import BACKEND
@@ -61,10 +62,7 @@ def machine(home: Path, endpoint: str) -> dict[str, str]:
 
 
 def run(home: Path, endpoint: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "wan_render.cli", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=home, env=machine(home, endpoint), timeout=120, check=False
-    )
+    return warm_python().run(arguments, home, machine(home, endpoint))
 
 
 def listed(home: Path, endpoint: str) -> dict[str, object]:

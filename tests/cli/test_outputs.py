@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Run, environment
+from tests.cli.warm_python import warm_python
 
 
 def test_after_a_preview_its_takes_and_its_page_are_found_from_any_folder(
@@ -57,9 +57,8 @@ def test_a_variable_that_names_no_backend_is_refused_by_its_name(
 
 
 def in_folder(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "wan_render.cli", *map(str, arguments)]
     env = environment(folder.parent) | {"BROWSER": os.devnull}
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env, timeout=120, check=False)
+    return warm_python().run(tuple(map(str, arguments)), folder, env)
 
 
 def test_a_warning_that_the_newest_film_had_is_only_counted(wan_render: Run, harbour: Path) -> None:

@@ -55,8 +55,10 @@ class Members:
 
 
 def _process() -> ProcessPoolExecutor:
-    """One that is starting already: its imports take seconds."""
-    process = ProcessPoolExecutor(1, get_context("spawn"), _get_ready)
+    """One that is starting already. All are forked from one that has done the imports, which take seconds."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = ProcessPoolExecutor(1, context, _get_ready)
     process.submit(os.getpid)
     return process
 
