@@ -63,21 +63,21 @@ class Campaign:
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seed)  # noqa: S311 - repeatable, and no secret
         self._boards = Films(self.folder / "storyboards", self.films, self.shots)
-        self._control = self.folder / "control"
-        self._outputs = self.folder / "outputs"
+        self.control = self.folder / "control"
+        self.outputs = self.folder / "outputs"
         self._log = self.folder / "nights.log"
         self._codes: Counter[object] = Counter()
         self._complaints: list[str] = []
 
     def run(self, faults: int) -> list[str]:
         """Everything; returns what did not hold."""
-        for folder in (self._boards.folder, self._control, self._outputs, self.folder / "tmp"):
+        for folder in (self._boards.folder, self.control, self.outputs, self.folder / "tmp"):
             folder.mkdir(parents=True)
         is_mounted = self._mount()
         self._boards.write(self._rng)
-        ledger = Ledger(self._control, self._outputs / "takes")
+        ledger = Ledger(self.control, self.outputs / "takes")
         ledger.start()
-        injections = Injections(self._rng, self._boards, self._outputs, self._control, ledger, is_mounted)
+        injections = Injections(self._rng, self._boards, self.outputs, self.control, ledger, is_mounted)
         self.prepare()
         began = time.monotonic()
         self._harm(faults, ledger, injections)
@@ -116,13 +116,13 @@ class Campaign:
 
     def remove(self) -> None:
         """Unmount and delete everything."""
-        subprocess.run(["umount", str(self._outputs)], check=False, stderr=subprocess.DEVNULL)  # noqa: S607 - as mounted
+        subprocess.run(["umount", str(self.outputs)], check=False, stderr=subprocess.DEVNULL)  # noqa: S607 - as mounted
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _mount(self) -> bool:
         if os.geteuid() != 0:
             return False
-        options = ["-t", "tmpfs", "-o", f"size={MOUNT_MEGABYTES}m", "faults", str(self._outputs)]
+        options = ["-t", "tmpfs", "-o", f"size={MOUNT_MEGABYTES}m", "faults", str(self.outputs)]
         return subprocess.run(["mount", *options], check=False).returncode == 0  # noqa: S607 - the system's
 
     # Nights
@@ -155,10 +155,10 @@ class Campaign:
             self._wait(night)
 
     def _begin(self) -> NightHandle:
-        (self._control / CLOCK).unlink(missing_ok=True)
+        (self.control / CLOCK).unlink(missing_ok=True)
         until = datetime.now(UTC) + timedelta(hours=1)
         options = ["--until", f"{until:%H:%M}", "--timezone", "UTC"]
-        return self.start_night(self._outputs, self.step, options)
+        return self.start_night(self.outputs, self.step, options)
 
     def start_night(self, outputs: Path, step: float, options: list[str]) -> NightHandle:
         """Start a night. options: of the command; the first two name a time and a zone."""
@@ -177,7 +177,7 @@ class Campaign:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("WAN_RENDER_")}
         return {
             **kept,
-            CONTROL: str(self._control),
+            CONTROL: str(self.control),
             STEP_SECONDS: str(step),
             "TMPDIR": str(self.folder / "tmp"),
             "XDG_CACHE_HOME": str(self.folder / "cache"),
@@ -203,11 +203,11 @@ class Campaign:
 
     def _last_night(self) -> None:
         """The resume without faults."""
-        (self._control / CLOCK).unlink(missing_ok=True)
-        for trigger in self._control.glob("*"):
+        (self.control / CLOCK).unlink(missing_ok=True)
+        for trigger in self.control.glob("*"):
             if trigger.name in ("hang", "memory", "space"):
                 trigger.unlink()
-        code = self._wait(self.start_night(self._outputs, self.step / 5, []))
+        code = self._wait(self.start_night(self.outputs, self.step / 5, []))
         if code != 0:
             self.complain(f"the last night, without faults, ended with {code}")
 
@@ -215,15 +215,15 @@ class Campaign:
 
     def _judge(self, ledger: Ledger) -> None:
         reference = self.folder / "reference"
-        self._control = self.folder / "control of the reference"
-        self._control.mkdir()
+        self.control = self.folder / "control of the reference"
+        self.control.mkdir()
         code = self._wait(self.start_night(reference, 0.0, []))
         if code != 0:
             self.complain(f"the run without faults ended with {code}")
-        self._complaints += differing_films(self._outputs, reference)
+        self._complaints += differing_films(self.outputs, reference)
         self._complaints += ledger.complaints()
-        self._complaints += unverified(self._outputs)
-        self._complaints += leftovers(self.folder, self._outputs)
+        self._complaints += unverified(self.outputs)
+        self._complaints += leftovers(self.folder, self.outputs)
 
     def _report(self, ledger: Ledger, began: float, is_mounted: bool) -> None:  # noqa: FBT001 - one caller
         kinds = Counter(fault.kind for fault in ledger.faults)
