@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -55,7 +56,11 @@ def main() -> None:
 
 def _in_terminal() -> dict[str, Callable[[NightHandle], None]]:
     signals = {"Ctrl-C": signal.SIGINT, "kill": signal.SIGTERM, "kill -9": signal.SIGKILL}
-    return {name: lambda night, number=number: night.send_signal(number) for name, number in signals.items()}
+    return {name: partial(_send, number) for name, number in signals.items()}
+
+
+def _send(number: signal.Signals, night: NightHandle) -> None:
+    night.send_signal(number)
 
 
 def _of_farm(campaign: FarmCampaign) -> dict[str, Callable[[NightHandle], None]]:

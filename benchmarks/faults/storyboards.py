@@ -33,8 +33,13 @@ class Films:
             self._file(film).write_text(_HEAD.format(film=film + 1) + "".join(shots), encoding="utf-8")
 
     def edit(self, rng: random.Random) -> str:
-        """Change one shot of one film: it ends on another picture. Returns which."""
+        """Change one shot of one film. Returns which."""
         film, shot = rng.randrange(self.films), rng.randrange(self.shots)
+        self.change(film, shot, rng)
+        return f"film-{film + 1} shot {shot:03}"
+
+    def change(self, film: int, shot: int, rng: random.Random) -> None:
+        """Change a shot: it begins and ends on other pictures."""
         file = self._file(film)
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
         at = next(number for number, line in enumerate(lines) if f'"{shot:03}"' in line)
@@ -42,7 +47,6 @@ class Films:
         part = file.with_suffix(".part")
         part.write_text("".join(lines), encoding="utf-8")
         part.replace(file)
-        return f"film-{film + 1} shot {shot:03}"
 
     def _file(self, film: int) -> Path:
         return self.folder / f"film-{film + 1}.yaml"
