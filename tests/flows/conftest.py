@@ -24,7 +24,8 @@ import psutil
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 
-from flows.farm_queue.film_queue import QueuedFilm, read_queue
+from flows.deployments.deploying import DEPLOYMENTS
+from flows.farm_queue.film_queue import OPEN_STATES, QueuedFilm, read_queue
 from tests.flows.films import write_slow_film
 from tests.flows.old_farm import make_old_farm
 from tests.flows.project import PROJECT
@@ -147,7 +148,13 @@ class Farm:
 
     def open_runs(self) -> set[str]:
         """The runs of this farm that have not ended."""
-        return {str(film.run) for film in self.queue()}
+        of_farm, states = {"id": {"any_": self.deployments}}, {"type": {"any_": [state.value for state in OPEN_STATES]}}
+        found = self.ask("POST", "/flow_runs/filter", deployments=of_farm, flow_runs={"state": states})
+        return {run["id"] for run in found}
+
+    @cached_property
+    def deployments(self) -> list[str]:
+        return [self.ask("GET", f"/deployments/name/{name}")["id"] for name in DEPLOYMENTS]
 
     def end(self, runs: Iterable[str]) -> None:
         """End runs of which a test wants nothing more; returns when none of them has a process."""
