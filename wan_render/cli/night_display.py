@@ -111,6 +111,7 @@ class NightDisplay:
         with self._lock:
             match event:
                 case Began(attempt) if attempt == 1:
+                    self._total += order.take.key not in self._left.each  # a retake
                     self._screen.bar(name, name, 0, 0)
                 case Progress(phase, done, total):
                     if order.take.key in self._left.each:

@@ -15,6 +15,7 @@ from wan_render.production.finish import finish
 from wan_render.production.render_order import RenderOrder
 from wan_render.production.run import Run, begin
 from wan_render.render_values import Device
+from wan_render.session.retaking import Retaking
 from wan_render.status import FilmStatus, ShotStatus, film_seconds
 from wan_render.store import Clip, FilmVersion
 
@@ -23,16 +24,21 @@ from wan_render.store import Clip, FilmVersion
 class FilmTonight:
     """A film whose run has begun. Thread-safe.
 
-    before: the status at the beginning. warnings: in sentences.
+    retaking: its run, which changes when takes fail their checks. before: the status at the beginning. warnings: in sentences.
     outcomes: of its orders that have ended.
     """
 
     candidate: Candidate
-    run: Run
+    retaking: Retaking
     before: FilmStatus
     warnings: tuple[str, ...]
     outcomes: dict[RenderOrder, Outcome] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def run(self) -> Run:
+        """The run as it is planned now."""
+        return self.retaking.run
 
     @property
     def slug(self) -> str:
@@ -86,7 +92,7 @@ class FilmTonight:
     @property
     def seconds_left(self) -> float:
         """Expected seconds of devices for the takes that are missing."""
-        return sum(self.before.times[order.take.key].seconds for order in self.unrendered)
+        return sum(self.run.before.times[order.take.key].seconds for order in self.unrendered)
 
     @property
     def had_no_time(self) -> bool:
@@ -119,7 +125,7 @@ def begin_film(
     run = stack.enter_context(begin(plan, session.backend, store, devices=devices, waiting=say))
     root = store.root.absolute()
     run = replace(run, orders=tuple(replace(order, store=root) for order in run.orders))
-    return FilmTonight(candidate, run, with_film_change(run), warnings_of(run))
+    return FilmTonight(candidate, Retaking(run, session.planned_again), with_film_change(run), warnings_of(run))
 
 
 def with_substitutes(run: Run) -> tuple[Run, Mapping[str, str]]:

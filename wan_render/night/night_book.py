@@ -27,8 +27,10 @@ from wan_render.night.night_record import (
 )
 from wan_render.night.night_request import Candidate, NightRequest
 from wan_render.printable import logger
+from wan_render.quality.verdicts import QcVerdict
 from wan_render.render_values import Device
 from wan_render.settings import machine_settings
+from wan_render.status import judgement_of, reasons
 from wan_render.store import FilmVersion
 
 WRITE_SECONDS = 5.0
@@ -244,13 +246,18 @@ class NightBook:
 
 
 def _shot(film: FilmTonight, shot_id: str, made: Made) -> ShotEntry:
-    shot = film.run.before.shot(shot_id)
-    shown = next((take for take in shot.takes if take.key in made.version.takes and take.key == shot.chosen), None)
-    shown = shown or next((take for take in shot.takes if take.key in made.version.takes), None)
+    run = film.run
+    shot = run.before.shot(shot_id)
+    existing = [take for take in shot.takes if take.key in made.version.takes]
+    shown = next((take for take in existing if take.key == shot.chosen), next(iter(existing), None))
+    judgement = None if shown is None or run.backend.is_preview else judgement_of(run.store, shown.key)
+    verdict = None if judgement is None else judgement.verdict
     return ShotEntry(
         shot_id,
         take=None if shown is None else shown.number,
         key="" if shown is None else shown.key,
         slate=made.version.slates.get(shot_id, ""),
         note=made.notes.get(shot_id, ""),
+        verdict="" if verdict is None else verdict.value,
+        checks="" if judgement is None else reasons(judgement, QcVerdict.FAIL, QcVerdict.FLAG),
     )

@@ -71,7 +71,8 @@ class ShotEntry:
     key:     the key of that take; "" without one.
     slate:   why the shot is missing from the film; "" if it is in it.
     note:    what else is to be said about it: "take 2 is circled and not rendered yet; take 1 is shown".
-    verdict: of the take in the film: `pass`, `flag`, `fail`; "" if it was not checked.
+    verdict: of the take in the film: `pass`, `flag`, `fail`; "" if it was not checked. checks: those that did not pass,
+             in words.
     attempts: those of this night, in order.
     """
 
@@ -81,6 +82,7 @@ class ShotEntry:
     slate: str = ""
     note: str = ""
     verdict: str = ""
+    checks: str = ""
     attempts: tuple[AttemptEntry, ...] = ()
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from wan_render.devices import local_devices
 from wan_render.errors import Stopped, WanRenderError
+from wan_render.estimates import TakeTime
 from wan_render.farm.attempts import Attempts
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.farm.local import LocalFarm
 from wan_render.farm.locks.foreign_use import ForeignUse
-from wan_render.farm.run_terms import RunTerms
-from wan_render.farm.scheduler import Ended, Event, Scheduler
+from wan_render.farm.run_terms import FollowUp, RunTerms
+from wan_render.farm.scheduler import Event, Scheduler
 from wan_render.night.film_tonight import FilmTonight, Made, begin_film
 from wan_render.night.finishing import Finishing
 from wan_render.night.night_book import NightBook
@@ -27,6 +28,7 @@ from wan_render.night.night_seams import Attempting, Loop, NightShow
 from wan_render.night.night_space import begun_when_there_is_space, shortages, space_terms
 from wan_render.night.night_terms import LearntSeconds, night_deadline, night_policy
 from wan_render.printable import logger
+from wan_render.production.failures import Outcome
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 from wan_render.session.forecast_text import expected_run
@@ -49,7 +51,9 @@ class NightRun:
     attempting: Attempting = field(default_factory=Loop)
     _films_by_order: dict[RenderOrder, FilmTonight] = field(default_factory=dict)
     _not_made: set[FilmTonight] = field(default_factory=set)
+    _times: dict[str, TakeTime] = field(default_factory=dict)
     _scheduler: Scheduler | None = None
+    _finishing: Finishing | None = None
     _telling: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, candidates: Sequence[Candidate]) -> None:
@@ -111,7 +115,8 @@ class NightRun:
     def _render(self, films: Sequence[FilmTonight], devices: Sequence[Device], finishing: Finishing) -> None:
         orders = [order for film in films for order in film.orders]
         self._films_by_order = {order: film for film in films for order in film.orders}
-        times = {key: time for film in films for key, time in film.before.times.items()}
+        self._finishing = finishing
+        self._times = times = {key: time for film in films for key, time in film.before.times.items()}
         settings = machine_settings()
         last = max(film.finishing_seconds for film in films)
         expected = expected_run(times, orders, devices, settings.groups, settings.gpu_hour_price, last)
@@ -130,6 +135,7 @@ class NightRun:
                 policy=night_policy(films),
                 estimates=LearntSeconds(times, devices[0].kind),
                 deadline=night_deadline(films, self.until),
+                follow_up=self._follow_up,
                 attempts=partial(Attempts, waits_for_space=True),
             )
             self._scheduler = scheduler = Scheduler(orders, farm, terms)
@@ -140,23 +146,36 @@ class NightRun:
 
             def finish(order: RenderOrder) -> None:
                 film = self._films_by_order[order]
-                self.attempting.finish(film, order, scheduler, lambda event: self._hear(film, order, event, finishing))
+                self.attempting.finish(film, order, scheduler, lambda event: self._hear(order, event))
 
             scheduler.run(finish)
+
+    def _follow_up(self, order: RenderOrder, outcome: Outcome) -> FollowUp:
+        """What follows from an outcome. If it is the last of its film, the film is made."""
+        film = self._films_by_order[order]
+        try:
+            follow_up = film.retaking.follow_up(order, outcome)
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001 - it costs retakes, not the night
+            _log_defect(film.slug, error)
+            follow_up = FollowUp()
+        self._films_by_order |= dict.fromkeys(follow_up.add, film)
+        self._times.update(film.run.before.times)
+        is_last = film.ended(order, outcome)
+        self.book.take_ends(film)
+        if is_last and self._finishing is not None:
+            self._finish_film(film, self._finishing)
+        return follow_up
 
     def _tell(self, sentence: str) -> None:
         """Show it, and keep it for the morning."""
         self.show.say(sentence)
         self.book.message(sentence)
 
-    def _hear(self, film: FilmTonight, order: RenderOrder, event: Event, finishing: Finishing) -> None:
+    def _hear(self, order: RenderOrder, event: Event) -> None:
         with self._telling:
             self.show.event(order, event)
-        if isinstance(event, Ended):
-            is_last = film.ended(order, event.outcome)
-            self.book.take_ends(film)
-            if is_last:
-                self._finish_film(film, finishing)
 
     # Finishing
 
