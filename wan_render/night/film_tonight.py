@@ -24,8 +24,8 @@ from wan_render.store import Clip, FilmVersion
 class FilmTonight:
     """A film whose run has begun. Thread-safe.
 
-    retaking: its run, which changes when takes fail their checks. before: the status at the beginning. warnings: in sentences.
-    outcomes: of its orders that have ended.
+    retaking: its run, which changes when takes fail their checks. before: the status at the beginning. warnings: in
+    sentences. outcomes: of its orders that have ended.
     """
 
     candidate: Candidate

@@ -119,14 +119,14 @@ class NightBook:
         """One of its takes has its outcome."""
         with self._lock:
             file = film.candidate.file
-            self._films[file] = replace(self._films[file], rendered=film.rendered, hours_left=film.seconds_left / 3600)
+            self._films[file] = self._counted(self._films[file], film)
             self._write_soon()
 
     def film_ends(self, film: FilmTonight, result: Made | BaseException | None) -> FilmEntry:
         """A film is made, or failed; None: it was not started."""
         with self._lock:
             file = film.candidate.file
-            entry = replace(self._films[file], rendered=film.rendered, hours_left=film.seconds_left / 3600)
+            entry = self._counted(self._films[file], film)
             self._films[file] = entry = replace(self._ended(entry, film, result), ended=self._now())
             self.write()
             return entry
@@ -144,6 +144,11 @@ class NightBook:
         """A storyboard that was there in the evening is gone at the start."""
         with self._lock:
             self._films.pop(file, None)
+
+    def _counted(self, entry: FilmEntry, film: FilmTonight) -> FilmEntry:
+        """With what was rendered. The number of takes grows with retakes."""
+        left = film.seconds_left / 3600
+        return replace(entry, takes=len(film.orders), rendered=film.rendered, hours_left=left)
 
     # Writing
 
