@@ -37,7 +37,11 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` units of a phase are finished. total is 0 if the phase cannot be measured."""
+    """`done` of `total` units of a phase are finished. total is 0 if the phase cannot be measured.
+
+    For the farm's watchdog, an event that equals the one before it is no progress. So whoever does a phase many times
+    in a row counts.
+    """
 
     phase: Phase
     done: int = 0

@@ -188,7 +188,10 @@ def test_where_memory_is_short_all_that_follows_is_encoded_before_the_first_take
         asked.append(take.key)
         return plates_of(take)
 
-    renderer.prepare(takes, plates, nobody)
+    heard: list[Progress] = []
+    renderer.prepare(takes, plates, heard.append)
+    encodings = [event for event in heard if event.phase is Phase.ENCODING]
+    assert len(set(encodings)) == encodings[0].total > len(takes), "each is progress: no watchdog is alarmed"
     renderer.prepare(takes[1:], plates, nobody)
     assert len(asked) == 2 * len(takes), "each is looked at once for each encoder, however often it is announced"
     # Two prompts and the negative one; the pictures are the same in all.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 import diffusers
@@ -77,15 +78,17 @@ class WanRenderer:
 
     def _encode_ahead(self, setups: Sequence[Setup], plates: Callable[[Take], TakeInputs]) -> None:
         """Use one encoder after the other, each for all takes."""
-        for setup in setups:
-            with self._ahead_of(setup.take):
-                self._pipeline.encode_text(setup)
         pictures = [self._pipeline.encode_pictures] if self._model.checkpoint.has_image_encoder else []
-        for encode in (*pictures, self._pipeline.encode_condition):
-            for setup in setups:
-                if setup.take.first is not None:
-                    with self._ahead_of(setup.take):
-                        encode(replace(setup, inputs=plates(setup.take)))
+        encoders = (*pictures, self._pipeline.encode_condition)
+        pictured = [setup for setup in setups if setup.take.first is not None]
+        done, total = count(), len(setups) + len(encoders) * len(pictured)
+        for setup in setups:
+            with self._ahead_of(setup.take, next(done), total):
+                self._pipeline.encode_text(setup)
+        for encode in encoders:
+            for setup in pictured:
+                with self._ahead_of(setup.take, next(done), total):
+                    encode(replace(setup, inputs=plates(setup.take)))
 
     def assist(self, take: Take, plates: TakeInputs, listen: Listen, group: Group) -> None:
         """Denoise a take together with the leader of a group, who sends the encodings. Raises only errors of
@@ -162,9 +165,9 @@ class WanRenderer:
             return self._pipeline.denoise(context, setup, parallel)
 
     @contextmanager
-    def _ahead_of(self, take: Take) -> Iterator[None]:
-        """Log errors of a later take; they are raised when it is rendered."""
-        self._progress.say(Progress(Phase.ENCODING))
+    def _ahead_of(self, take: Take, done: int, total: int) -> Iterator[None]:
+        """Log errors of a later take; they are raised when it is rendered. done, total: of all that is encoded."""
+        self._progress.say(Progress(Phase.ENCODING, done, total))
         try:
             yield
         except (InputError, RenderError, WeightsError) as error:
