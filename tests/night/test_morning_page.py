@@ -95,6 +95,21 @@ def test_it_says_what_failed_and_what_to_type(tmp_path: Path) -> None:
     assert 'http-equiv="refresh"' not in html
 
 
+def test_flagged_ends_and_joints_are_shown_side_by_side(tmp_path: Path) -> None:
+    pictures = tmp_path / "films/rain/v001/review"
+    pictures.mkdir(parents=True)
+    for name in ("03-take-2-last-keyframe", "03-take-2-last", "03-take-1-last", "03-seam-before", "03-seam-after"):
+        (pictures / f"{name}.jpg").touch()
+    folder = tmp_path / "night"
+    folder.mkdir()
+    html = morning_page(folder, a_night(replace(partial(folder), folder="../films/rain/v001")))
+    shown = [f'src="../films/rain/v001/review/{name}.jpg"' for name in ("03-take-2-last-keyframe", "03-take-2-last")]
+    assert all(each in html for each in shown)
+    assert "03-take-1-last" not in html, "another take is in the film"
+    assert "last frame of 1/030" in html
+    assert html.index("03-seam-before") < html.index("03-seam-after")
+
+
 def test_a_night_that_runs_loads_its_page_again(tmp_path: Path) -> None:
     night = replace(a_night(), state=NightState.RENDERING, ended=None, films=())
     html = morning_page(tmp_path, night)

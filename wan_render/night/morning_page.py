@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from wan_render.night.device_chart import device_chart
+from wan_render.night.flagged_frames import FramePair, flagged_frames
 from wan_render.night.night_record import (
     NIGHT_PAGE,
     AttemptEntry,
@@ -53,6 +54,7 @@ class ShotOfNight:
 
     shot: ShotEntry
     lines: tuple[Advice, ...]
+    pairs: tuple[FramePair, ...]
 
     @property
     def failed(self) -> tuple[AttemptEntry, ...]:
@@ -104,7 +106,7 @@ def write_morning_page(folder: Path, night: NightRecord) -> None:
 
 def morning_page(folder: Path, night: NightRecord) -> str:
     """The page, as HTML. folder: where it will be; files that are no longer there get no link."""
-    films = [_film(number, film) for number, film in enumerate(night.films, 1)]
+    films = [_film(folder, number, film) for number, film in enumerate(night.films, 1)]
     style = Markup((_HERE / "morning.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     html = page_template(_HERE / "morning.html").render(
         night=night,
@@ -143,13 +145,17 @@ class _Address:
         return quote(os.fsencode(path)) if path and (self.folder / path).is_file() else ""
 
 
-def _film(number: int, film: FilmEntry) -> FilmOfNight:
-    shots = (ShotOfNight(shot, tuple(_shot_lines(film, shot))) for shot in film.shots)
+def _film(folder: Path, number: int, film: FilmEntry) -> FilmOfNight:
+    shots = (
+        ShotOfNight(shot, tuple(_shot_lines(film, shot)), tuple(flagged_frames(folder, film, place, shot)))
+        for place, shot in enumerate(film.shots, 1)
+    )
     return FilmOfNight(number, film, tuple(shot for shot in shots if _is_remarkable(shot)), tuple(_film_lines(film)))
 
 
 def _is_remarkable(shot: ShotOfNight) -> bool:
-    return bool(shot.shot.slate or shot.shot.note or shot.failed or shot.shot.verdict in ("flag", "fail"))
+    entry = shot.shot
+    return bool(entry.slate or entry.note or shot.failed or shot.pairs or entry.verdict in ("flag", "fail"))
 
 
 def _film_lines(film: FilmEntry) -> Iterator[Advice]:
