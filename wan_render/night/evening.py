@@ -58,7 +58,7 @@ class EveningFilm:
         """From its last take to the finished film; 0 if none is made."""
         if self.status is None:
             return 0.0
-        return film_seconds(self.candidate.session.plan_to_render) if self.orders else self.status.film_seconds
+        return film_seconds(self.candidate.session.plan) if self.orders else self.status.film_seconds
 
     @cached_property
     def device_seconds(self) -> float:
@@ -140,7 +140,7 @@ def _film(candidate: Candidate, where: PlanDevices) -> EveningFilm:
     session = candidate.session
     found = current_status(session, where)
     unable = unable_devices(found.to_render, session.backend, where.devices)
-    wanted = orders(session.plan_to_render, found, session.backend, None, unable)
+    wanted = orders(session.plan, found, session.backend, None, unable)
     store = session.store.root.absolute()
     return EveningFilm(candidate, found, tuple(_anywhere(replace(order, store=store), where) for order in wanted))
 
@@ -151,10 +151,9 @@ def _anywhere(order: RenderOrder, where: PlanDevices) -> RenderOrder:
 
 
 def _devices(where: PlanDevices, films: Sequence[EveningFilm]) -> tuple[Device, ...]:
-    found = next((film for film in films if film.status is not None), None)
-    if found is None or found.status is None:
-        return where.devices
-    return devices_to_time(where, found.status, found.orders)
+    """Those that are here, or one that the times of the first film with takes are for."""
+    timed = sorted((film for film in films if film.status is not None), key=lambda film: not film.orders)
+    return devices_to_time(where, timed[0].status, timed[0].orders) if timed and timed[0].status else where.devices
 
 
 class _Night:
