@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wan_render.quality.small_frames import Detail, Floats
+from wan_render.quality.small_frames import FINE, Detail, Floats
 from wan_render.quality.tracking import Steps
 
 PEAK = 2.4
@@ -19,9 +19,6 @@ PEAK = 2.4
 
 ENERGY = 0.0065
 """Energy of an octave that noise exceeds, samples 0 to 1, squared. A VAE's loss of 22 dB has 0.0047 in the finest."""
-
-FINE = 4
-"""How many octaves may be grain: up to 16 pixels. Pictures often have much in the next coarser ones."""
 
 MORE = 2.5
 """In terms of the keyframe that has more in that octave; LEAST_ENERGY counts as none."""
@@ -32,14 +29,17 @@ BOILING = 0.62
 """Root of Steps.broken and .unlike, in two steps in a row. The fastest pans have less, or are blurred."""
 
 BOILING_ENERGY = 0.005
-"""Of the finest four octaves together: a fast pan is blurred and has less."""
+"""Of the finest octaves together: a fast pan is blurred and has less."""
+
+NEW = 0.9
+"""The same root, where nothing at all follows, whatever the energy."""
 
 
 def noise_measure(detail: Sequence[Detail], keyframes: Sequence[Detail], steps: Steps) -> tuple[float, int]:
     """How far a frame is noise, the largest of all frames, and which; 1 is the point where all of the above hold."""
     energy = np.array([each.energy for each in detail])
     references = np.array([each.energy for each in keyframes])
-    found = np.maximum(_grain(energy, references), _boiling(energy, steps))
+    found = np.maximum(np.maximum(_grain(energy, references), _haze(detail, keyframes)), _boiling(energy, steps))
     return float(found.max()), int(found.argmax())
 
 
@@ -48,6 +48,17 @@ def _grain(energy: Floats, references: Floats) -> Floats:
     for band in range(FINE):
         peak = energy[:, band] / (energy[:, band + 1] + LEAST_ENERGY / 2) / PEAK
         found = np.maximum(found, np.minimum(peak, energy[:, band] / ENERGY) * _is_more(energy, references, band))
+    return found
+
+
+def _haze(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> Floats:
+    """Noise in the smoothest parts, where pictures have nothing. Without keyframes only the finest octaves say so: a
+    picture may be full of coarser texture."""
+    floors = np.array([each.floor for each in detail])
+    references = np.array([each.floor for each in keyframes])
+    found = np.zeros(len(floors))
+    for band in range(FINE if keyframes else FINE // 2):
+        found = np.maximum(found, floors[:, band] / ENERGY * _is_more(floors, references, band))
     return found
 
 
@@ -62,5 +73,6 @@ def _is_more(energy: Floats, references: Floats, band: int) -> Floats:
 def _boiling(energy: Floats, steps: Steps) -> Floats:
     found = np.zeros(len(energy))
     new = np.sqrt(np.clip(steps.broken, 0, None) * np.clip(steps.unlike, 0, None))
-    found[1:-1] = np.minimum(new[:-1], new[1:]) / BOILING
-    return np.asarray(np.minimum(found, energy[:, :FINE].sum(axis=1) / BOILING_ENERGY))
+    found[1:-1] = np.minimum(new[:-1], new[1:])
+    fine = np.minimum(found / BOILING, energy[:, :FINE].sum(axis=1) / BOILING_ENERGY)
+    return np.asarray(np.maximum(fine, found / NEW))

@@ -49,8 +49,8 @@ def _end_rows(name: str) -> tuple[Threshold, ...]:
 THRESHOLDS = (
     *_end_rows("first"),
     *_end_rows("last"),
-    Threshold("jump", "jump", "a step near an end, over its neighbours", 1.9, 2.4, "high", _FIRST_GUESS),
-    Threshold("cut", "cut", "a step, over its neighbours", 1.9, 2.4, "high", _FIRST_GUESS),
+    Threshold("jump", "jump", "a step near an end, over its neighbours", 2.2, 3, "high", _FIRST_GUESS),
+    Threshold("cut", "cut", "a step, over its neighbours", 2.2, 3, "high", _FIRST_GUESS),
     Threshold("freeze", "freeze_frames", "frames that stand still in a row", 7, 12, "high", _FIRST_GUESS),
     Threshold("freeze", "freeze_share", "part of the clip that stands still", 0.2, 0.3, "high", _FIRST_GUESS),
     Threshold("black", "black", "black frames", 1, 1, "high", _FIRST_GUESS),

@@ -28,7 +28,7 @@ SOFT = 1.5
 """Blur in pixels of the pictures that are compared without taking out their contrast."""
 
 UNEXPLAINED = 0.15
-"""From here on a second guess of the flow is tried, from the shift of the whole picture."""
+"""From here on the flow is tried again from two guesses: the shift of the whole picture, and the motion before."""
 
 TRACKED = 0.35
 """A pixel is tracked if the structure differs less."""
@@ -107,6 +107,7 @@ class _Tracker:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._down, self._across = np.mgrid[0:height, 0:width].astype(np.float32)
         self._window = cv2.createHanningWindow((width, height), cv2.CV_32F)
+        self._before = (0.0, 0.0)
         self._can_flow = min(height, width) >= 16  # the finest pyramid of the flow needs some pixels
 
     def step(self, one: _Look, other: _Look) -> tuple[float, float, float, float, Floats]:
@@ -114,22 +115,22 @@ class _Tracker:
         flow = self._flowing(one, other)
         broken = unlikeness(self._moved(one.structure, flow), other.structure)
         if broken > UNEXPLAINED and self._can_flow:
-            guess = self._shifted(one, other)
-            again = unlikeness(self._moved(one.structure, guess), other.structure)
-            flow, broken = (guess, again) if again < broken else (flow, broken)
+            (across, down), _ = cv2.phaseCorrelate(other.structure, one.structure, self._window)
+            for shift in ((across, down), self._before):
+                guess = self._flowing(one, other, shift)
+                again = unlikeness(self._moved(one.structure, guess), other.structure)
+                flow, broken = (guess, again) if again < broken else (flow, broken)
+        self._before = (float(np.median(flow[..., 0])), float(np.median(flow[..., 1])))
         apart = _apart(self._moved(one.soft, flow), other.soft)
         moved = float(np.median(cv2.magnitude(flow[..., 0], flow[..., 1])))
         return broken, apart, unlikeness(one.structure, other.structure), moved, self._tint(one, other, flow)
 
-    def _flowing(self, one: _Look, other: _Look) -> Floats:
-        if not self._can_flow:
-            return np.zeros((*one.levels.shape, 2), np.float32)
-        return np.asarray(self._flow.calc(other.levels, one.levels, np.zeros((*one.levels.shape, 2), np.float32)))
-
-    def _shifted(self, one: _Look, other: _Look) -> Floats:
-        (across, down), _ = cv2.phaseCorrelate(other.structure, one.structure, self._window)
+    def _flowing(self, one: _Look, other: _Look, shift: tuple[float, float] = (0.0, 0.0)) -> Floats:
+        """Where each pixel of the other frame was in the first one, from a first guess."""
         guess = np.empty((*one.levels.shape, 2), np.float32)
-        guess[:] = across, down
+        guess[:] = shift
+        if not self._can_flow:
+            return guess
         return np.asarray(self._flow.calc(other.levels, one.levels, guess))
 
     def _moved(self, picture: Floats, flow: Floats) -> Floats:
