@@ -15,7 +15,7 @@ from wan_render.quality.small_frames import Floats
 from wan_render.render_values import Pixels
 
 SIZES = ((416, 240), (416, 240), (416, 240), (480, 272), (240, 416), (416, 240))
-LENGTHS = (17, 33, 33, 49, 49, 81, 81, 121)
+LENGTHS = (17, 17, 33, 33, 33, 33, 49, 49, 81, 121)
 
 Dice = np.random.Generator
 
@@ -249,7 +249,7 @@ def with_vae_loss(dice: Dice, frames: Pixels) -> Pixels:
     contrast = float(frames[[0, -1]].std(axis=(1, 2)).max()) / 255
     amount = min(10 ** (-dice.uniform(22, 30) / 20), 0.6 * contrast)
     flicker = dice.uniform(0, 0.5)
-    base = _error(dice, height, width, grain)
+    base, flickering = _error(dice, height, width, grain), _error(dice, height, width, grain)
     ends_only = dice.random() < 1 / 6
     lossy = []
     for at, frame in enumerate(frames):
@@ -258,7 +258,8 @@ def with_vae_loss(dice: Dice, frames: Pixels) -> Pixels:
             continue
         changed = cv2.GaussianBlur(frame, (0, 0), blur).astype(np.float32) / 255 * gain
         own = float(np.mean((changed - frame.astype(np.float32) / 255) ** 2))
-        error = base * (1 - flicker) + _error(dice, height, width, grain) * flicker
+        shift = (int(dice.integers(height)), int(dice.integers(width)))
+        error = base * (1 - flicker) + np.roll(flickering, shift, (0, 1)) * flicker
         left = max(0.0, amount**2 - own)
         changed += error * np.sqrt(left / max(float((error * error).mean()), 1e-9))
         lossy.append(np.clip(changed * 255 + 0.5, 0, 255).astype(np.uint8))

@@ -50,7 +50,7 @@ def clean(dice: Dice, footage: Footage, size: tuple[int, int] | None = None, len
 
 def _meant(dice: Dice, footage: Footage, size: tuple[int, int] | None, *, unlike: bool = False) -> Specimen:
     """A clip before any loss, with both keyframes."""
-    for _ in range(60):
+    for _ in range(8 if unlike else 1):
         made = scene(dice, footage, size)
         if not unlike or _alike(made.frames[0], made.frames[-1]) < UNLIKE:
             break
@@ -76,6 +76,8 @@ def _end(at_end: bool, dice: Dice, footage: Footage, size: tuple[int, int] | Non
     form = str(dice.choice(("wrong keyframe", "wrong keyframe", "swapped", "stays", "last frames are another picture")))
     clip = _meant(dice, footage, size, unlike=form in {"swapped", "stays"})
     frames = clip.frames
+    if form in {"swapped", "stays"} and _alike(frames[0], frames[-1]) >= UNLIKE:
+        form = "wrong keyframe"
     keyframe = clip.last if at_end else clip.first
     assert keyframe is not None
     if form == "wrong keyframe":
@@ -132,8 +134,8 @@ def _cut(dice: Dice, footage: Footage, size: tuple[int, int] | None) -> Specimen
     count = len(frames)
     at = int(dice.integers(count // 5, count - count // 5))
     height, width = frames.shape[1:3]
-    for _ in range(40):
-        other = scene(dice, footage, (width, height), 121).frames
+    for _ in range(8):
+        other = scene(dice, footage, (width, height), min(count, 49)).frames
         other = np.concatenate([other] * 8)[:count] if len(other) < count else other[:count]
         if _alike(frames[at - 1], other[at]) < UNLIKE and other[at].std() > 12:
             break

@@ -45,9 +45,16 @@ class Footage:
 
 
 def gathered(cache: Path) -> Footage:
-    """Download what is missing, unpack, cut into shots."""
+    """Download what is missing, unpack, cut into shots. The shots are kept decoded."""
     files = {file.name: file for file in _unpacked(cache).rglob("*") if file.suffix in {".mp4", ".png", ".jpg"}}
-    shots = [shot for name in VIDEOS for shot in single_shots(files[name])]
+    kept = cache / "shots"
+    if not kept.exists():
+        part = cache / "shots.part"
+        part.mkdir(exist_ok=True)
+        for number, shot in enumerate(shot for name in VIDEOS for shot in single_shots(files[name])):
+            np.save(part / f"{number:02}.npy", shot)
+        part.rename(kept)
+    shots = [np.load(file, mmap_mode="r") for file in sorted(kept.glob("*.npy"))]
     pictures = [_picture(files[name]) for name in PICTURES]
     return Footage(tuple(shots), tuple(pictures))
 

@@ -37,8 +37,9 @@ class Judged:
 
 
 def judged(rows: Iterable[dict[str, Any]]) -> list[Judged]:
+    """Each clip once, whatever ran beside each other."""
     found = []
-    for row in rows:
+    for row in {(row["made"], row["number"]): row for row in rows}.values():
         values = Measurements(**row["measurements"])
         values = replace(values, values=MappingProxyType(dict(values.values)))
         found.append(Judged(row["made"], row["number"], row["kind"], row["form"], values, judge(values)))

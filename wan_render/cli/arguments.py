@@ -173,8 +173,16 @@ def _takes(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _qc(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = _with_json(_command(commands, "qc", "judge a video file as takes are judged"))
-    command.add_argument("clip", metavar="CLIP", type=Path, help="a video file of one shot")
+    command = _with_json(_with_outputs(_command(commands, "qc", "judge a video file as takes are judged")))
+    command.add_argument("clip", metavar="CLIP", type=Path, help="a video file of one shot, or the word `calibrate`")
+    command.add_argument(
+        "storyboards",
+        metavar="FILE",
+        type=Path,
+        nargs="*",
+        help="with `calibrate`: storyboards whose choices count",
+    )
+    command.set_defaults(allow=[])
     command.add_argument("--first", metavar="PICTURE", type=Path, help="the keyframe that it should begin on")
     command.add_argument("--last", metavar="PICTURE", type=Path, help="the keyframe that it should end on")
 

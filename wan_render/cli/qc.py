@@ -7,17 +7,21 @@ import json
 from itertools import chain, islice
 from pathlib import Path
 
+from wan_render.cli.qc_calibration import calibrate
 from wan_render.errors import Problem, UsageError
 from wan_render.facts import FactCache
 from wan_render.media.any_video import read_video
 from wan_render.plates import conform, picture_facts
-from wan_render.printable import path_name
+from wan_render.printable import path_name, shown
 from wan_render.quality.measuring import LEAST_FRAMES, measure
 from wan_render.quality.thresholds import THRESHOLDS
 from wan_render.quality.verdicts import Judgement, QcResult, QcVerdict, judge
 from wan_render.render_values import Pixels
 from wan_render.settings import machine_settings
 from wan_render.take import Plate, Size
+
+CALIBRATE = Path("calibrate")
+"""A clip of that name is judged by its absolute path."""
 
 MOST_FRAMES = 5000
 """Five minutes at 16 frames per second: the small copies of so many frames take 220 MB."""
@@ -26,7 +30,12 @@ _WORDS = {row.measure: row for row in THRESHOLDS}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Judge a clip. 0 for pass and flag, 1 for fail."""
+    """Judge a clip: 0 for pass and flag, 1 for fail. Or propose limits."""
+    if arguments.clip == CALIBRATE:
+        return calibrate(arguments)
+    if arguments.storyboards:
+        given = str(arguments.storyboards[0])
+        raise UsageError(Problem("qc", f"unexpected argument {shown(given)}", "one clip at a time"))
     judgement = judge_file(arguments.clip, arguments.first, arguments.last)
     if arguments.json:
         print(json.dumps(judgement.to_json(), indent=2))

@@ -110,7 +110,8 @@ def lab_of(small: Pixels) -> Floats:
 def detail_of(picture: Pixels) -> Detail:
     """The fine detail of a picture in full size, (height, width, 3) uint8 RGB."""
     level = luma_of(picture)
-    energies, levels, floors = [_energy(level)], [], []
+    energies, floors = [_energy(level)], list[float]()
+    levels: list[Floats] = []
     for _ in range(BANDS):
         height, width = (max(1, side // 2) for side in level.shape)
         whole = level[: height * 2, : width * 2]
