@@ -9,6 +9,7 @@ import random
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
@@ -28,7 +29,7 @@ from wan_render.errors import PictureError
 from wan_render.facts import FactCache
 from wan_render.plates import conform, cover, crop_shown, picture_facts
 from wan_render.plates.conform import DARKER, FRAME, FRAME_WIDTH
-from wan_render.plates.reading import FORMATS
+from wan_render.plates.reading import FORMATS, read_bytes
 from wan_render.take import Plate, Size
 
 Array = NDArray[np.uint8]
@@ -474,3 +475,14 @@ def test_the_covered_part_is_the_largest_of_its_shape_within_the_picture(
     for low, end, focus, length in ((left, right, across, width), (top, bottom, down, height)):
         middle = (low + end) / 2
         assert middle == focus * length or low == 0 or end == length
+
+
+def test_reading_takes_no_more_memory_than_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "small.png"
+    file.write_bytes(b"x" * 1000)
+    tracemalloc.start()
+    try:
+        assert read_bytes(file) == b"x" * 1000
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -82,6 +82,13 @@ class Stage:
     entry: Entry
     backend: Backend
     card: ModelCard
+    _rendered: dict[str, Pixels] = field(default_factory=dict)
+
+    def first(self, take: Take) -> Pixels:
+        """What its first rendering gave, by a renderer of its own."""
+        if take.key not in self._rendered:
+            self._rendered[take.key] = rendered(self, take)
+        return self._rendered[take.key]
 
     @contextmanager
     def open(self) -> Iterator[Renderer]:
@@ -224,13 +231,13 @@ def test_a_group_that_cannot_share_a_take_is_refused(stage: Stage, tmp_path: Pat
 def test_it_returns_what_the_take_asks_for(stage: Stage) -> None:
     for kind in kinds_of(stage):
         take = stage.take(kind)
-        assert rendered(stage, take).shape == (take.frames, take.size.height, take.size.width, 3)
+        assert stage.first(take).shape == (take.frames, take.size.height, take.size.width, 3)
 
 
 def test_a_take_comes_out_the_same_again(stage: Stage) -> None:
     for kind in kinds_of(stage):
         take = stage.take(kind)
-        assert np.array_equal(rendered(stage, take), rendered(stage, take)), kind
+        assert np.array_equal(stage.first(take), rendered(stage, take)), kind
 
 
 def test_what_was_rendered_before_changes_nothing(stage: Stage) -> None:
@@ -239,13 +246,13 @@ def test_what_was_rendered_before_changes_nothing(stage: Stage) -> None:
         with stage.open() as renderer:
             renderer.render(other, stage.plates(other), lambda _: None)
             warm = renderer.render(take, stage.plates(take), lambda _: None).pixels
-        assert np.array_equal(warm, rendered(stage, take)), kind
+        assert np.array_equal(warm, stage.first(take)), kind
 
 
 def test_another_seed_gives_another_performance(stage: Stage) -> None:
     for kind in kinds_of(stage):
         one, two = stage.take(kind, seed=7), stage.take(kind, seed=8)
-        assert not np.array_equal(rendered(stage, one), rendered(stage, two)), kind
+        assert not np.array_equal(stage.first(one), stage.first(two)), kind
 
 
 def test_plates_are_not_drawn_on(stage: Stage) -> None:
@@ -302,13 +309,14 @@ def test_a_kind_that_the_model_cannot_do_is_refused(stage: Stage) -> None:
 
 def test_frames_off_the_grid_are_rendered_exactly_or_refused(stage: Stage) -> None:
     for kind in kinds_of(stage):
-        for frames in (4, 6, 7):
-            take = stage.take(kind, frames=frames)
-            try:
-                pixels = rendered(stage, take)
-            except WanRenderError:
-                continue
-            assert len(pixels) == frames
+        with stage.open() as renderer:
+            for frames in (4, 6, 7):
+                take = stage.take(kind, frames=frames)
+                try:
+                    found = renderer.render(take, stage.plates(take), lambda _: None)
+                except WanRenderError:
+                    continue
+                assert len(checked(take, found, stage.plates(take)).pixels) == frames
 
 
 def test_it_can_be_closed_twice_and_renders_nothing_after(stage: Stage) -> None:

@@ -239,7 +239,7 @@ def test_three_takes_on_two_devices_are_expected_by_the_farms_own_rules(
     assert expected_seconds(orders, H200[:2], groups, KnownTimes({})) == seconds
 
 
-def test_unlike_devices_form_no_group_unasked() -> None:
+def test_different_devices_form_no_automatic_group() -> None:
     mixed = [H200[0], Device("cuda:1", "NVIDIA A100", 80)]
     assert expected_seconds([grouped("a")], mixed, "auto", KnownTimes({})) == 600.0
     assert expected_seconds([grouped("a")], H200[:2], "auto", KnownTimes({})) == 305.0

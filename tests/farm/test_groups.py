@@ -132,7 +132,7 @@ def test_a_device_that_has_helped_renders_another_take_while_the_leader_decodes(
     assert device(first.result(20)) == "cuda:0"
 
 
-def test_what_is_asked_for_and_not_there_is_said_once(
+def test_devices_that_are_asked_for_and_missing_are_reported_once(
     open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     farm = open_farm("cuda:0", "cuda:1", "cuda:2", handler=HANDLER)
@@ -151,7 +151,9 @@ def test_a_backend_that_renders_alone_says_so(open_farm: OpenFarm, caplog: pytes
     assert warning.endswith("asks for 2 devices but gets 1: animatic/1 cannot use more for such a take")
 
 
-def test_off_is_off(open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_groups_that_are_off_are_not_formed(
+    open_farm: OpenFarm, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     farm = open_farm("cuda:0", "cuda:1", handler=HANDLER, groups="off")
     farm.render(grouped("nothing", gpus=2), nobody)
     assert begun(tmp_path) == ["1/010 on cuda:0 alone"]
@@ -172,9 +174,7 @@ class NotAsked(Grouping):
         raise AssertionError((take, card))
 
 
-def test_where_one_device_is_nothing_is_asked_of_groups_and_nothing_said(
-    open_farm: OpenFarm, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_one_device_forms_no_groups_and_logs_nothing(open_farm: OpenFarm, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "wan_render")
     farm = open_farm("cuda:0", handler=HANDLER, groups="auto")
     caplog.clear()  # of where its lock is

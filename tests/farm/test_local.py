@@ -141,7 +141,7 @@ def test_the_process_is_the_first_to_go_where_memory_runs_out(open_farm: OpenFar
 
 
 @pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="Linux alone has scores")
-def test_its_ffmpeg_is_not(open_farm: OpenFarm) -> None:
+def test_the_process_protects_its_ffmpeg_from_its_own_oom_score(open_farm: OpenFarm) -> None:
     open_farm("cpu").render(order("encode"), nobody)
 
 
@@ -208,7 +208,7 @@ def test_with_one_device_another_attempt_has_to_go_there(open_farm: OpenFarm) ->
     assert device(farm.render(order("kill once"), nobody)) == "cuda:0"
 
 
-def test_a_device_on_which_different_shots_fail_gets_no_more(open_farm: OpenFarm) -> None:
+def test_a_device_on_which_different_shots_fail_is_quarantined(open_farm: OpenFarm) -> None:
     farm = open_farm("cuda:0", "cuda:1")
     for shot in ("1/010", "1/020"):
         with pytest.raises(DeviceError):

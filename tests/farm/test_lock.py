@@ -124,7 +124,7 @@ def test_a_folder_that_is_removed_is_made_again(home: Path) -> None:
     waiter.release()
 
 
-def test_a_lock_is_free_when_its_holder_let_go(home: Path) -> None:
+def test_a_lock_is_free_when_its_holder_has_released_it(home: Path) -> None:
     first, second = DeviceLock(None, CPU), DeviceLock(None, CPU)
     assert first.obtainable()
     assert second.obtainable()
@@ -164,7 +164,7 @@ def test_nobody_can_block_it_by_preparing_a_place(home: Path, tmp_path: Path, ho
 
 
 @pytest.mark.parametrize("how", ["file", "dangling", "fifo"])
-def test_where_the_home_folder_cannot_hold_it_another_place_does_and_that_is_said(home: Path, how: str) -> None:
+def test_if_the_home_folder_cannot_hold_the_lock_another_place_does_with_a_warning(home: Path, how: str) -> None:
     prepared(home, how)
     first, second = DeviceLock(None, CPU), DeviceLock(None, CPU)
     assert "set WAN_RENDER_LOCKS to a folder that all your runs share" in first.weakness
@@ -304,7 +304,7 @@ def test_a_record_of_another_user_does_not_count(node: Path, shared: Path) -> No
     lock.release()
 
 
-def test_a_node_that_is_no_device_or_of_another_gpu_is_not_used(node: Path, home: Path) -> None:
+def test_a_node_that_is_not_the_gpus_device_is_not_used(node: Path, home: Path) -> None:
     assert place_for(replace(GPU, pin="GPU-bbbb-2"), None).is_own
     node.unlink()
     os.mkfifo(node)

@@ -135,7 +135,7 @@ def test_all_takes_of_a_film_overlap_and_each_begins_when_it_has_its_turn(farm: 
     assert began == ["1", "2", "3"]
 
 
-def test_a_write_that_is_worth_another_attempt_gets_a_turn_again(farm: LocalFarm, tmp_path: Path) -> None:
+def test_a_write_that_is_worth_a_retry_is_retried(farm: LocalFarm, tmp_path: Path) -> None:
     (tmp_path / "first").touch()
     orders = [order("render first then crowded", "1"), order("nothing", "2")]
     outcomes = render_all(orders, farm, terms=RunTerms(attempts=lambda: Attempts(limit=2)))
@@ -155,7 +155,7 @@ def large(device: Device, store: Path) -> OrderHandler:
 
 
 @pytest.mark.parametrize("shots", [1, 4])
-def test_running_out_of_memory_is_tried_again_with_less_on_a_fresh_process(open_farm: OpenFarm, shots: int) -> None:
+def test_after_running_out_of_memory_a_fresh_process_retries_with_less(open_farm: OpenFarm, shots: int) -> None:
     """For this model only, on every device with as much memory; and it is no device's fault."""
     farm = open_farm("cpu", "cuda:0", handler="tests.farm.test_overlap:large", quarantine=1)
     orders = [order("large", str(shot)) for shot in range(shots)]

@@ -77,7 +77,8 @@ def read_bytes(file: Path) -> bytes:
     check_file(file)
     try:
         with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:  # noqa: PTH123 - no blocking on a pipe
-            return stream.read(LARGEST_FILE_BYTES + 1)
+            size = os.fstat(stream.fileno()).st_size  # `read` reserves as much memory as it is asked for
+            return stream.read(min(size, LARGEST_FILE_BYTES) + 1)
     except OSError as error:
         raise picture_error(file, f"cannot be read ({reason(error)})", remedy="check its permissions") from error
 

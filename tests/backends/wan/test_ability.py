@@ -51,7 +51,7 @@ def said(profile: str = "fast") -> str:
 
 
 @pytest.mark.usefixtures("flash3")
-def test_exact_is_rendered_anywhere_and_nobody_is_asked(smi: Smi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exact_is_rendered_anywhere_without_asking_the_devices(smi: Smi, monkeypatch: pytest.MonkeyPatch) -> None:
     smi("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", 9)
     assert said("exact") == ""
     monkeypatch.setenv("WAN_RENDER_KERNELS", "stock")
@@ -85,7 +85,7 @@ def test_another_gpu_is_refused_by_what_it_can_do(smi: Smi, capability: str) -> 
 
 
 @pytest.mark.parametrize("listed", [H200 + RTX, RTX + H200])
-def test_of_unlike_gpus_one_that_can_is_enough(smi: Smi, flash3: str, listed: str) -> None:
+def test_one_able_gpu_among_different_ones_is_enough(smi: Smi, flash3: str, listed: str) -> None:
     smi(listed, capabilities=ADA + HOPPER)
     assert (said() == "") == (flash3 == "with")
 
@@ -105,7 +105,7 @@ def test_of_unlike_gpus_one_that_can_is_enough(smi: Smi, flash3: str, listed: st
 )
 @pytest.mark.parametrize("flash3", ["with"], indirect=True)
 @pytest.mark.usefixtures("flash3")
-def test_only_what_would_be_rendered_on_counts(
+def test_only_the_devices_in_use_count(
     smi: Smi, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
 ) -> None:
     smi(H200 + RTX, capabilities=HOPPER + ADA)
@@ -130,7 +130,7 @@ def test_each_device_is_asked_by_itself(smi: Smi) -> None:
 
 @pytest.mark.parametrize("flash3", ["without"], indirect=True)
 @pytest.mark.usefixtures("flash3")
-def test_where_none_can_all_are_named_with_their_reasons(smi: Smi) -> None:
+def test_if_no_device_is_able_all_are_named_with_their_reasons(smi: Smi) -> None:
     third = "GPU-aacc-3, 24564, NVIDIA GeForce RTX 4090\n"
     smi(H200 + RTX + third, capabilities=HOPPER + ADA + "GPU-aacc-3, 8.9\n")
     assert said() == (
@@ -173,7 +173,7 @@ def test_a_draft_has_one_variant_on_unlike_devices(smi: Smi) -> None:
 
 
 @pytest.mark.usefixtures("smi")
-def test_a_draft_on_a_cpu_and_where_nobody_knows() -> None:
+def test_a_draft_on_a_cpu_and_without_devices() -> None:
     assert variant("draft", (cpu(),)).name == "exact"
     assert "cpu: the device is not an NVIDIA GPU" in variant("draft", (cpu(),)).note
     elsewhere = variant("draft", ())
@@ -206,7 +206,7 @@ def test_devices_that_do_not_answer_cannot(smi: Smi) -> None:
     assert unable("fast", gpus())["cuda:0"].found.startswith("its abilities are unknown: nvidia-smi reports [N/A]")
 
 
-def test_a_broken_driver_is_said_and_what_to_do(smi: Smi) -> None:
+def test_a_broken_driver_is_reported_with_a_remedy(smi: Smi) -> None:
     smi("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", 9)
     found = said()
     assert found.startswith("profile 'fast': needs a GPU, but ")

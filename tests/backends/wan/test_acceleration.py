@@ -80,7 +80,7 @@ def test_float8_is_near(tiny: Tinies, name: str) -> None:
 
 
 @torch.no_grad()
-def test_what_words_and_pictures_give_is_computed_once(tiny: Tinies) -> None:
+def test_the_context_of_text_and_pictures_is_computed_once(tiny: Tinies) -> None:
     """And is the same as if it were computed again; another text has its own."""
     stock = loaded(tiny("flf2v-2.1").folder)
     accelerated = reference(copy.deepcopy(stock), EXACT)

@@ -50,7 +50,7 @@ def test_a_model_has_its_official_numbers(
         )
 
 
-def test_the_table_is_all_there_is(models: Models) -> None:
+def test_every_model_is_in_the_table(models: Models) -> None:
     assert set(models.names) == {row[0] for row in NUMBERS}
     with pytest.raises(KeyError):
         models.card("wan3-t2v")

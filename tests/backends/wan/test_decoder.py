@@ -59,7 +59,7 @@ def test_frames_are_the_same(tiny: Tinies, name: str, frames: int) -> None:
 
 
 @torch.no_grad()
-def test_in_tiles_too(tiny: Tinies) -> None:
+def test_frames_decoded_in_tiles_are_the_same(tiny: Tinies) -> None:
     vae = vae_of(tiny("flf2v-2.1"))
     changed = fused(vae)
     shown = latents(vae, 2, 12, 12)

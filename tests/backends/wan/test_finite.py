@@ -59,7 +59,7 @@ def failure(
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_a_lora_of_such_values_is_named_and_the_take_ends_at_its_first_step(
+def test_a_lora_with_non_finite_values_is_named_and_the_take_ends_at_its_first_step(
     tiny: Tinies, tmp_path: Path, value: float
 ) -> None:
     model, shelf, heard = tiny("flf2v-2.1"), Shelf(), list[Progress]()
@@ -71,7 +71,7 @@ def test_a_lora_of_such_values_is_named_and_the_take_ends_at_its_first_step(
     assert not any(what.startswith("latents") for what in shelf.what)
 
 
-def test_a_lora_that_is_sound_and_too_strong_is_told_to_be_worn(tiny: Tinies, tmp_path: Path) -> None:
+def test_a_finite_lora_that_is_too_strong_is_named(tiny: Tinies, tmp_path: Path) -> None:
     model, shelf = tiny("flf2v-2.1"), Shelf()
     lora, file = own(tmp_path)
     strong = replace(lora, scale=1e38)
@@ -129,7 +129,7 @@ def kept(shelf: Shelf) -> list[torch.Tensor]:
     return [load(content)["stage"] for content in shelf.kept.values()]
 
 
-def test_what_an_earlier_version_kept_of_such_values_is_made_again(tiny: Tinies) -> None:
+def test_non_finite_stages_of_an_earlier_version_are_computed_again(tiny: Tinies) -> None:
     model, shelf = tiny("flf2v-2.1"), Shelf()
     take = model.take(ShotKind.FLF2V)
     fresh = BACKEND.open(model.card, CPU, nobody, Workspace(shelf)).render(take, plates_of(take), nobody).pixels
@@ -148,7 +148,7 @@ def test_a_damaged_text_encoder_fails_each_take_at_its_own_turn(
     renderer.prepare([model.take(ShotKind.T2V)], plates_of, nobody)
 
 
-def test_the_first_block_cache_never_skips_on_such_values() -> None:
+def test_the_first_block_cache_never_skips_on_non_finite_values() -> None:
     from wan_render.backends.wan.profiles.exchange import UNDIVIDED
     from wan_render.backends.wan.profiles.first_block import FirstBlock
 

@@ -101,7 +101,7 @@ def test_a_shift_of_its_own_counts_unless_it_is_the_converters(
 
 @pytest.mark.parametrize("scheduler", ["UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"])
 @pytest.mark.parametrize("shift", ["NaN", "Infinity", "1e999", "0", "-3", "1e6", '"much"', "[3]"])
-def test_a_shift_that_is_none_is_refused(folder: Path, shift: str, scheduler: str) -> None:
+def test_an_invalid_shift_is_refused(folder: Path, shift: str, scheduler: str) -> None:
     key = {"UniPCMultistepScheduler": "flow_shift", "FlowMatchEulerDiscreteScheduler": "shift"}[scheduler]
     edit(folder / "model_index.json", scheduler=["diffusers", scheduler])
     edit(folder / "scheduler/scheduler_config.json", **{key: "HERE"})
@@ -194,7 +194,7 @@ def test_one_changed_weight_is_another_model(folder: Path) -> None:
     assert card_of(folder).identity != before
 
 
-def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_holds_no_model_is_refused(tmp_path: Path) -> None:
     assert "is not a folder" in refusal(tmp_path / "nothing")
     (tmp_path / "empty").mkdir()
     assert "model_index.json is not there" in refusal(tmp_path / "empty")
@@ -260,7 +260,7 @@ def test_a_truncated_file_is_refused(folder: Path, length: int) -> None:
 @pytest.mark.parametrize(
     "data", [b"\xff" * 64, b"\x02" + bytes(7) + b"[]", b"\x0a" + bytes(7) + b'{"a": [1]}', bytes(64)]
 )
-def test_a_file_that_is_no_safetensors_is_refused(folder: Path, data: bytes) -> None:
+def test_a_file_in_another_format_is_refused(folder: Path, data: bytes) -> None:
     (folder / TRANSFORMER).write_bytes(data)
 
     assert "diffusion_pytorch_model.safetensors" in refusal(folder)

@@ -214,7 +214,7 @@ def test_joining_is_reported_as_a_step(tiny: Tinies, stage: Stage) -> None:
         assert not report.joined
 
 
-def test_where_latents_were_kept_nobody_is_needed(tiny: Tinies, stage: Stage) -> None:
+def test_with_cached_latents_the_other_devices_are_not_needed(tiny: Tinies, stage: Stage) -> None:
     model = tiny("ti2v-5b")
     take = model.take(ShotKind.T2V)
     alone = stage.alone(model, take)
@@ -240,7 +240,7 @@ def test_a_device_that_fails_before_it_joins_takes_the_leader_along(tiny: Tinies
         leader.result(PATIENCE)
 
 
-def test_a_device_that_sleeps_does_not_stop_the_others_for_ever(tiny: Tinies, stage: Stage) -> None:
+def test_a_device_that_hangs_does_not_block_the_others_for_ever(tiny: Tinies, stage: Stage) -> None:
     """And processes whose group broke can be in another one."""
     model = tiny("flf2v-2.1")
     take = model.take(ShotKind.FLF2V)

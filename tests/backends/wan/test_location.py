@@ -89,7 +89,7 @@ def test_an_interrupted_download_is_missing_weights(tiny: Callable[[str], Tiny],
     assert "models pull" in problem.remedy
 
 
-def test_without_a_setting_weights_lie_in_the_users_data_folder(tiny: Callable[[str], Tiny], nowhere: Path) -> None:
+def test_weights_are_in_the_users_data_folder_by_default(tiny: Callable[[str], Tiny], nowhere: Path) -> None:
     shutil.copytree(tiny("t2v-2.1").folder, nowhere / "data" / "wan-render" / "weights" / "Wan2.1-T2V-1.3B-Diffusers")
     assert BACKEND.missing(CARD) is None
 

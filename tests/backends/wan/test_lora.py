@@ -175,7 +175,7 @@ def test_every_way_of_naming_says_the_same(tmp_path: Path) -> None:
             assert torch.equal(change.delta(CPU), expected[name].delta(CPU)), (naming, name)
 
 
-def test_differences_of_biases_norms_and_tables_count_too(tmp_path: Path) -> None:
+def test_differences_of_biases_norms_and_tables_are_applied(tmp_path: Path) -> None:
     ones = torch.ones(WIDTH)
     extra = {
         "diffusion_model.blocks.0.self_attn.q.diff_b": ones,
@@ -373,7 +373,7 @@ def test_each_expert_uses_its_own_loras() -> None:
     assert [lora for lora, _ in wanted["transformer_2"]] == [both, low]
 
 
-def test_a_convolutions_kernels_are_changed_too(tmp_path: Path) -> None:
+def test_the_kernels_of_a_convolution_are_changed(tmp_path: Path) -> None:
     """As peft and Kohya's tools save the patch embedding: the kernel belongs to the first matrix."""
     transformer = tiny(dtype=torch.float32)
     name, weight = "patch_embedding.weight", dict(transformer.named_parameters())["patch_embedding.weight"]
@@ -569,7 +569,7 @@ def test_former_weights_make_room_before_anything_is_encoded(
 
 
 @pytest.mark.wan
-def test_a_lora_without_a_file_is_told(tiny: Callable[[str], Tiny]) -> None:
+def test_a_lora_without_a_file_is_reported(tiny: Callable[[str], Tiny]) -> None:
     model = tiny("i2v-a14b")
     take = replace(model.take(ShotKind.FLF2V), loras=(Lora("a" * 64, 1.0),))
     with pytest.raises(WeightsError, match="no file was given for the LoRA aaaaaaaa"):

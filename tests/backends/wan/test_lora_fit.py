@@ -189,7 +189,7 @@ def test_every_floating_point_type_is_read(tmp_path: Path, dtype: str) -> None:
     assert lora_fit(FLF2V, tmp_path / "a").layers[0].applied == 1
 
 
-def test_differences_of_norms_biases_and_tables_are_layers_too(tmp_path: Path) -> None:
+def test_differences_of_norms_biases_and_tables_count_as_layers(tmp_path: Path) -> None:
     """As LightX2V's distilled LoRAs have them, and ComfyUI's tables."""
     tensors = {
         "diffusion_model.blocks.0.norm3.diff": (5120,),

@@ -58,7 +58,7 @@ def test_a_leader_begins_when_the_others_are_ready(tmp_path: Path) -> None:
     assert (tmp_path / "begun").exists()
 
 
-def test_a_leader_that_needs_nobody_lets_the_others_go(tmp_path: Path) -> None:
+def test_a_leader_that_needs_no_others_releases_them(tmp_path: Path) -> None:
     leader = Group(0, 2, tmp_path)
     with other(tmp_path, 1, "ready") as assistant:
         leader.end()
@@ -107,7 +107,7 @@ def test_a_leader_does_not_wait_for_ever_for_one_that_never_comes(tmp_path: Path
         leader.begin(nobody)
 
 
-def test_who_waits_says_so_every_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_is_reported_every_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise it would look stalled."""
     group = Group(1, 2, tmp_path)
     now = 0.0

@@ -23,7 +23,7 @@ def test_memory_is_held_in_growing_segments() -> None:
 
 
 @pytest.mark.parametrize("name", ALLOCATOR_SETTINGS)
-def test_what_the_user_has_said_stays(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_user_are_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "max_split_size_mb:128")
     hold_memory_in_growing_segments()
     said = {each: os.environ[each] for each in ALLOCATOR_SETTINGS if each in os.environ}

@@ -133,7 +133,7 @@ def test_every_step_is_reported(tiny: Tinies) -> None:
     assert heard[-1].phase is Phase.DECODING
 
 
-def test_where_memory_is_short_one_component_is_there_at_a_time(
+def test_if_memory_is_short_one_component_is_loaded_at_a_time(
     tiny: Tinies, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And the pixels are the same."""
@@ -226,14 +226,14 @@ def test_a_leftover_weight_is_refused_when_loaded(copied: Tiny) -> None:
         BACKEND.open(copied.card, CPU, nobody).render(take, plates_of(take), nobody)
 
 
-def test_weights_gone_since_the_plan_are_the_machines_fault(copied: Tiny) -> None:
+def test_weights_deleted_since_the_plan_are_the_machines_fault(copied: Tiny) -> None:
     shutil.rmtree(copied.folder / "vae")
 
     with pytest.raises(WeightsError, match="has no vae"):
         BACKEND.open(copied.card, CPU, nobody)
 
 
-def test_a_device_that_is_not_there_is_no_defect_of_the_take(tiny: Tinies) -> None:
+def test_a_missing_device_is_not_the_takes_fault(tiny: Tinies) -> None:
     with pytest.raises((DeviceError, MachineError)) as raised:
         BACKEND.open(tiny("t2v-2.1").card, Device("cuda:7", "none", 0), nobody)
     assert not isinstance(raised.value, RenderError)
@@ -326,9 +326,7 @@ def test_a_fault_of_the_driver_has_its_kind_and_keeps_its_words(
         assert problem.remedy
 
 
-def test_a_fault_of_the_device_while_rendering_is_worth_another_try(
-    tiny: Tinies, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_device_error_while_rendering_is_worth_a_retry(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     from wan_render.backends.wan.pipeline import wan_pipeline as module

@@ -98,7 +98,7 @@ def test_weights_are_estimated_from_their_headers_alone(tiny: Tinies, name: str)
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_what_is_kept_of_a_shot_is_estimated_too(tiny: Tinies, name: str) -> None:
+def test_results_that_are_kept_are_estimated(tiny: Tinies, name: str) -> None:
     """Keys and values of every cross-attention, for two texts; in bf16, where tiny models are float32."""
     model = tiny(name)
     loader = FolderLoader(read_checkpoint(model.folder), EXACT["cpu"])

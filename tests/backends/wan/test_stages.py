@@ -175,7 +175,7 @@ def test_embeddings_are_kept_short_and_used_padded(tiny: Tinies) -> None:
     assert not embedding[:, kept.shape[1] :].any()
 
 
-def test_where_memory_is_short_all_that_follows_is_encoded_before_the_first_take(
+def test_if_memory_is_short_all_takes_are_encoded_before_the_first(
     tiny: Tinies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", "freed")
@@ -212,7 +212,7 @@ def test_what_is_wrong_with_a_later_take_is_its_own_failure(tiny: Tinies, monkey
     assert [what.split()[0] for what in shelf.what] == ["text"] * 3 + ["CLIP's", "VAE's"]
 
 
-def test_where_there_is_room_nothing_is_encoded_ahead(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_enough_memory_nothing_is_encoded_ahead(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", "resident")
     model, shelf = tiny("flf2v-2.1"), Shelf()
     take = model.take(ShotKind.FLF2V)

@@ -199,7 +199,7 @@ def test_a_pulled_model_renders_and_says_which_weights_it_has(tmp_path: Path, ti
 
 
 @pytest.mark.parametrize("source", ["huggingface", "modelscope"])
-def test_a_lost_connection_goes_on_at_the_next_byte(hub: FakeHub, tmp_path: Path, source: str) -> None:
+def test_a_download_resumes_at_the_next_byte_after_a_lost_connection(hub: FakeHub, tmp_path: Path, source: str) -> None:
     hub.cut = {VAE: [30_000, 20_000]}
     watch = Heard()
     found = pulled(tmp_path, source, watch)
@@ -244,9 +244,7 @@ def stop_in_the_middle_of_the_vae(hub: FakeHub, tmp_path: Path) -> None:
     hub.cut = {}
 
 
-def test_a_pull_that_failed_goes_on_where_it_stopped(
-    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_pull_resumes_where_it_stopped(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meter, "WORKERS", 1)
     stop_in_the_middle_of_the_vae(hub, tmp_path)
     assert not folder_in(tmp_path).exists()
@@ -266,7 +264,7 @@ def test_a_pull_that_failed_goes_on_where_it_stopped(
 
 @pytest.mark.parametrize("source", ["huggingface", "modelscope"])
 @pytest.mark.parametrize("path", [TRANSFORMER, "vae/config.json"])
-def test_bytes_that_are_not_the_hubs_are_thrown_away(hub: FakeHub, tmp_path: Path, source: str, path: str) -> None:
+def test_bytes_that_the_hub_does_not_list_are_deleted(hub: FakeHub, tmp_path: Path, source: str, path: str) -> None:
     hub.lies = {path}
     with pytest.raises(WeightsError, match=f"{path}: its bytes are not those"):
         pulled(tmp_path, source)
@@ -277,7 +275,7 @@ def test_bytes_that_are_not_the_hubs_are_thrown_away(hub: FakeHub, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("hub")
-def test_a_disk_that_is_too_small_is_said_before_anything_heavy_comes(small_disk: Path) -> None:
+def test_too_little_disk_space_is_reported_before_the_weights_are_downloaded(small_disk: Path) -> None:
     (small_disk / "ballast").write_bytes(b"\0" * 7_900_000)
     with pytest.raises(DiskError, match="needed") as fault:
         pull(PullRequest(CARD, small_disk), Heard())
@@ -354,7 +352,7 @@ def test_a_token_is_sent_to_the_hub_and_not_to_its_storage(
     assert hub.tokens == {"127.0.0.1": {"Bearer secret"}, "localhost": {None}}
 
 
-def test_a_token_is_not_sent_where_a_listing_goes_on(
+def test_a_token_is_not_sent_to_the_host_of_the_next_page(
     hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "secret")
@@ -402,7 +400,7 @@ def test_a_file_that_is_longer_than_listed_is_not_read_to_its_end(hub: FakeHub, 
 
 
 @pytest.mark.parametrize("source", ["huggingface", "modelscope"])
-def test_a_file_that_is_shorter_than_listed_is_thrown_away(hub: FakeHub, tmp_path: Path, source: str) -> None:
+def test_a_file_that_is_shorter_than_listed_is_deleted(hub: FakeHub, tmp_path: Path, source: str) -> None:
     hub.excess = {VAE: -1000}
     with pytest.raises(WeightsError, match=f"{VAE}: its bytes are not those"):
         pulled(tmp_path, source)
@@ -472,7 +470,7 @@ def test_an_update_of_the_hub_meanwhile_keeps_what_is_still_listed(hub: FakeHub,
     assert "README.md" not in manifest_in(found.folder).files
 
 
-def test_the_first_bytes_of_another_revisions_file_are_not_gone_on_with(hub: FakeHub, tmp_path: Path) -> None:
+def test_a_file_of_another_revision_is_not_resumed(hub: FakeHub, tmp_path: Path) -> None:
     stop_in_the_middle_of_the_vae(hub, tmp_path)
     content = bytearray((hub.folder / VAE).read_bytes())
     content[20_000] ^= 1
@@ -480,7 +478,7 @@ def test_the_first_bytes_of_another_revisions_file_are_not_gone_on_with(hub: Fak
     assert (pulled(tmp_path).folder / VAE).read_bytes() == content
 
 
-def test_what_an_older_version_left_is_gone_on_with(hub: FakeHub, tmp_path: Path) -> None:
+def test_a_pull_that_an_older_version_left_is_resumed(hub: FakeHub, tmp_path: Path) -> None:
     """Its layout: finished files and their manifest in the part folder, first bytes by content below `.download`."""
     whole = pulled(tmp_path).folder
     part = tmp_path / "weights" / ".Wan2.1-FLF2V-14B-720P-diffusers.part"
@@ -504,7 +502,7 @@ def test_what_an_older_version_left_is_gone_on_with(hub: FakeHub, tmp_path: Path
 
 
 @pytest.mark.usefixtures("hub")
-def test_two_pulls_of_one_model_do_not_meet(tmp_path: Path) -> None:
+def test_two_pulls_of_one_model_exclude_each_other(tmp_path: Path) -> None:
     import threading
 
     locked, free = threading.Event(), threading.Event()
