@@ -9,9 +9,7 @@ from uuid import UUID
 
 from flows.farm_queue.film_queue import HOLDING, QueuedFilm, Standing
 from flows.farm_queue.run_progress import RunProgress
-
-LONGEST_SECONDS = 10 * 365 * 24 * 3600.0
-"""What takes longer has no end that a calendar could say."""
+from wan_render.session.wording import LONGEST_SECONDS
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from wan_render.farm.scheduler import Ended, Event
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Progress
 from wan_render.session.countdown import Countdown, Expected, RunCountdown
-from wan_render.session.wording import counted, lasting
+from wan_render.session.wording import LONGEST_SECONDS, counted, lasting
 
 SECONDS = 3.0
 """It is not written more often: each time is an event that whoever watches sees go by. A shorter film has none."""
@@ -81,7 +81,7 @@ class FilmProgress:
                 what = f"the film: frame {self._frames[0]} of {self._frames[1]}"
                 left, words = self._film.seconds, lasting(self._film.seconds)
         passed = time.monotonic() - self._began
-        until = datetime.now().astimezone() + timedelta(seconds=left)
+        until = datetime.now().astimezone() + timedelta(seconds=min(left, LONGEST_SECONDS))
         return passed / max(passed + left, 1e-9), f"{what}; about {words} left, until {until:%a %H:%M}{self._cost}"
 
     def _write_until_over(self) -> None:

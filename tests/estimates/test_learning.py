@@ -169,6 +169,13 @@ def test_independent_errors_cancel_out_in_a_run_and_doubt_does_not() -> None:
     assert spread([]) == Spread()
 
 
+def test_absurd_lines_lead_to_a_time_that_a_calendar_has() -> None:
+    absurd = [line(replace(WIDE, frames=1), {"step": 1e8}), line(replace(WIDE, frames=10**6), {"decoding": 1e-8}, 1)]
+
+    for known in (learnt(absurd), learnt(absurd[:1]), learnt(absurd[1:])):
+        assert 0 < known.low <= known.seconds <= known.high < 1e9
+
+
 def test_a_line_that_the_backend_cannot_estimate_is_not_used() -> None:
     strange = replace(line(WIDE, {"step": 5.0}), profile="none such")
 

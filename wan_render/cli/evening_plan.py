@@ -19,7 +19,7 @@ from wan_render.production.render_order import RenderOrder
 from wan_render.session.columns import aligned
 from wan_render.session.film_forecast import priced
 from wan_render.session.forecast_text import used_devices
-from wan_render.session.wording import SHORTEST_WITH_RANGE, counted, lasting, ranged
+from wan_render.session.wording import LONGEST_SECONDS, SHORTEST_WITH_RANGE, counted, lasting, ranged
 
 SOME_ARE_BROKEN = 1
 """Exit code if some of the storyboards have mistakes."""
@@ -143,7 +143,8 @@ def _clock(night: Evening, seconds: float | None) -> str:
 
 def _moment(night: Evening, seconds: float) -> datetime:
     """Seconds after the start, in the night's zone. Added in UTC: clocks may be put back in between."""
-    return (night.hours.start.astimezone(UTC) + timedelta(seconds=seconds)).astimezone(night.hours.zone)
+    later = timedelta(seconds=min(seconds, LONGEST_SECONDS))
+    return (night.hours.start.astimezone(UTC) + later).astimezone(night.hours.zone)
 
 
 def _said_of(candidate: Candidate, of_all: Collection[str]) -> Iterator[str]:

@@ -52,6 +52,12 @@ GUESS_DOUBT, OTHER_DEVICE_DOUBT = 0.15, 0.6
 """How far a backend's estimate may be off: on the device that it was measured on, and on any other. GPUs that render
 Wan differ by a factor of five."""
 
+MOST_NOISE = 1.0
+"""More scatter than this, which is a range from a quarter to four times the time, says nothing more."""
+
+LONGEST_SECONDS_OF_TAKE = 1e7
+"""Four months. Strange lines in a shared store must not lead to times that no calendar has."""
+
 NEAR = 0.1
 """Measurements that were scaled hardly further than the closest ones count as well."""
 
@@ -158,7 +164,12 @@ class MeasuredTimes:
         squares = sum(weight * min(off, most) ** 2 for weight, off in zip(weights, offs, strict=True))
         freedom = USUAL_SAMPLES + count - 1
         noise = sqrt((USUAL_SAMPLES * self._usual**2 + squares) / freedom) * _few(freedom)
-        return _Learnt(exp(middle), noise, hypot(noise * sqrt(pi / 2 / count), doubt), equal)
+        return _Learnt(
+            min(exp(middle), LONGEST_SECONDS_OF_TAKE),
+            min(noise, MOST_NOISE),
+            hypot(noise * sqrt(pi / 2 / count), doubt),
+            equal,
+        )
 
     def _scaled(self, line: TakeSeconds, take: Take) -> float:
         """A measurement with other frames or steps, as the logarithm of the take's seconds."""

@@ -9,6 +9,9 @@ from wan_render.store.disk import gigabytes
 HOURS_TO_COUNT = 60
 """Longer durations are given in days: from two and a half on, rounding is off by a fifth at most."""
 
+LONGEST_SECONDS = 10 * 365 * 24 * 3600.0
+"""What takes longer has no end that a calendar could say."""
+
 SHORTEST_WITH_RANGE = 100
 """Shorter times, in seconds, are given without a range."""
 
