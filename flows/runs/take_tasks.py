@@ -14,7 +14,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from flows.runs.attempt_ahead import AttemptAhead
 from wan_render.errors import Stopped, WanRenderError
-from wan_render.farm.attempts import ATTEMPTS
+from wan_render.farm.attempts import MOST_ATTEMPTS
 from wan_render.farm.farm_contract import Farm
 from wan_render.farm.process.work_clock import WorkClock
 from wan_render.farm.run_terms import FollowUp, RunTerms, nothing_follows
@@ -169,7 +169,7 @@ def _task(
         task_run_name="{shot} take {number}",
         cache_policy=NO_CACHE,  # it knows no keyframe's bytes; the store does
         persist_result=False,
-        retries=ATTEMPTS - 1,
+        retries=MOST_ATTEMPTS - 1,  # the scheduler ends a take before; a task that ended sooner would lose its take
         retry_condition_fn=_is_worth_retrying,
     )
     def take(shot: str, number: int) -> State[None]:

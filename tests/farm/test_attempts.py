@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.farm.conftest import OpenFarm
-from tests.farm.orders import device, order
+from tests.farm.orders import order
 from wan_render.errors import (
     DeviceError,
     DiskError,
@@ -58,16 +58,6 @@ def device_error(found: str = "was killed (signal 9)") -> WanRenderError:
 
 def test_a_failure_that_would_end_alike_is_given_up_at_once() -> None:
     assert Attempts().failed("a", RenderError(Problem("1/010", "black"))) is Verdict.GIVE_UP
-
-
-def test_a_take_that_runs_out_of_memory_gets_less_and_then_another_device(open_farm: OpenFarm) -> None:
-    """Two levels of offloading, which the farm remembers; then the other device."""
-    crowded, events = order("crowded on cuda:0"), list[Event]()
-    outcomes = render_all([crowded], open_farm("cuda:0", "cuda:1"), lambda _, event: events.append(event))
-    clip = outcomes[crowded]
-    assert isinstance(clip, Clip)
-    assert device(clip) == "cuda:1"
-    assert [type(event) for event in events] == [Began, AttemptFailed] * 3 + [Began, Ended]
 
 
 def test_where_each_attempt_waits_for_space_a_full_disk_is_retried() -> None:

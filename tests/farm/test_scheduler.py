@@ -229,6 +229,13 @@ def test_a_device_on_which_several_takes_fail_gets_no_more(caller: Caller, open_
     assert len(on_first()) == 2
 
 
+def test_a_take_that_runs_out_of_memory_gets_less_and_then_another_device(caller: Caller, open_farm: OpenFarm) -> None:
+    """Two levels of offloading, and then the other device."""
+    farm = Noting(open_farm("cuda:0", "cuda:1"))
+    assert clips(caller([order("crowded on cuda:0", "1")], farm)) == {"1": "cuda:1"}
+    assert farm.asked == ["1"] * 4
+
+
 def test_a_film_whose_takes_fail_alike_is_stopped(caller: Caller, open_farm: OpenFarm) -> None:
     farm, orders = Noting(open_farm("cpu")), [order("bug", shot) for shot in "12345"]
     outcomes = caller(orders, farm)

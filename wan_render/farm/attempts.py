@@ -24,6 +24,9 @@ OFFLOAD_LEVELS = 2
 """How often a renderer can use less memory (see Workspace.tighter and backends.wan.memory.offload_choice). A take that
 runs out of memory gets as many attempts more: the levels come before another device."""
 
+MOST_ATTEMPTS = ATTEMPTS + OFFLOAD_LEVELS
+"""The most attempts at a take, whatever happens."""
+
 
 class Verdict(Enum):
     """What follows a failed attempt: another one, a slate, or the end of the film's rendering."""
