@@ -67,7 +67,7 @@ def partial(folder: Path) -> FilmEntry:
         shots=(
             ShotEntry("1/010", take=1, key=KEY, verdict="pass"),
             ShotEntry("1/020", slate="no device could render it", attempts=(failed,)),
-            ShotEntry("1/030", take=2, key=KEY, verdict="fail"),
+            ShotEntry("1/030", take=2, key=KEY, verdict="fail", checks="cut 9.1 (limit 4) at frame 40"),
         ),
         command="wan-render render '/films/rain & fog.yaml'",
     )
@@ -90,6 +90,7 @@ def test_it_says_what_failed_and_what_to_type(tmp_path: Path) -> None:
     assert "wan-render render &#39;/films/rain &amp; fog.yaml&#39; --only 1/020" in html
     assert "circle: 2@ab12cd34" in html
     assert "--retake 1/030" in html
+    assert "cut 9.1 (limit 4) at frame 40" in html
     assert ">1/010" not in html, "a shot that passed needs no look"
     assert "/films/b.yaml:3:1: dur: unknown key" in html
     assert 'http-equiv="refresh"' not in html

@@ -112,7 +112,7 @@ class NightBook:
                 takes=len(film.orders),
                 warnings=film.warnings,
                 hours_left=film.seconds_left / 3600,
-                shots=tuple(ShotEntry(shot.id) for shot in film.before.shots),
+                shots=tuple(ShotEntry(shot.id) for shot in film.before.shots if shot.planned is not None),
             )
 
     def take_ends(self, film: FilmTonight) -> None:
@@ -207,7 +207,7 @@ class NightBook:
             return replace(entry, state=FilmState.FAILED, message=in_words(result))
         version = result.version
         entry = self._with_version(entry, version, is_new=not version.reused)
-        shots = tuple(_shot(film, shot.id, result) for shot in film.before.shots)
+        shots = tuple(_shot(film, shot.id, result) for shot in film.before.shots if shot.planned is not None)
         entry = replace(entry, shots=shots)
         if version.slates or result.notes:
             said = [*(f"{shot}: {why}" for shot, why in version.slates.items())]

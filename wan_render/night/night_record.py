@@ -65,7 +65,7 @@ class AttemptEntry:
 
 @dataclass(frozen=True)
 class ShotEntry:
-    """A shot of a film after the night.
+    """A shot of a film after the night. Omitted shots have no entry.
 
     take:    number of the take in the film; None for a slate, a card or a still.
     key:     the key of that take; "" without one.
