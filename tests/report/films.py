@@ -15,8 +15,10 @@ from PIL import Image
 
 from wan_render.media.clip import write_clip
 from wan_render.media.preview import write_preview
+from wan_render.quality.measurements import Measurements
+from wan_render.quality.verdicts import judge
 from wan_render.render_values import Frames, Pixels
-from wan_render.report.review import Review, ReviewShot, ReviewTake
+from wan_render.report.review import Review, ReviewSeam, ReviewShot, ReviewTake, ShownFrame
 from wan_render.take import Size
 
 SIZE = Size(160, 96)
@@ -134,6 +136,9 @@ def a_shot(
     )
 
 
+PASSED = Measurements(FRAMES, 0.01, {"black": 0.0, "cut": 1.0})
+
+
 def five_shots(store: Store) -> tuple[ReviewShot, ...]:
     """Three takes, one take, a missing one, a still and a card; after eight frames of a title."""
     red, blue = ("river", store.picture(RED)), ("ruins", store.picture(BLUE))
@@ -142,8 +147,13 @@ def five_shots(store: Store) -> tuple[ReviewShot, ...]:
         store.take(flat(RED), 2),
         store.take(flat((30, 90, 150)), 3, chosen=False, steps="40"),
     )
+    failed = replace(compared[0], judgement=judge(Measurements(FRAMES, 0.01, {"black": 7.0, "cut": 1.0})))
+    compared = (failed, replace(compared[1], judgement=judge(PASSED)), compared[2])
+    red_clip = compared[1].clip
+    assert red_clip is not None
+    seam = ReviewSeam("1/020", 8.25, ShownFrame(red_clip, 15), ShownFrame(red_clip, 0))
     return (
-        a_shot("1/010", compared, start=8, keyframes=(red, blue)),
+        replace(a_shot("1/010", compared, start=8, keyframes=(red, blue)), seam=seam),
         a_shot("1/020", (store.take(flat(GREEN)),), start=24, keyframes=(blue, red)),
         replace(a_shot("1/030", (missing(),), start=40, keyframes=(red, blue), slate=SLATE), log=store.log()),
         a_shot("2/010", (), start=56, what="still", keyframes=(blue,)),

@@ -207,6 +207,13 @@ def test_a_shot_shows_its_takes_prompts_and_settings(page: Page) -> None:
     assert shot.locator(".keyframes img").count() == 2
 
 
+def test_failed_checks_and_a_visible_joint_are_named_and_shown(page: Page) -> None:
+    assert page.locator("#looks li").all_inner_texts() == ["1/010 the joint to 1/020 is visible (8.2)"]
+    assert page.locator("#shot-1 .badge.verdict").all_inner_texts() == ["failed its checks", "checks passed"]
+    assert page.locator("#shot-1 .check.fail").all_inner_texts() == ["black\nfail: 7, limit 1"]
+    assert page.locator("#shot-1 .seam figcaption").all_inner_texts() == ["last frame of 1/010", "first frame of 1/020"]
+
+
 def test_the_line_that_pins_a_clip_is_copied(browser: Browser, dailies: Path) -> None:
     with opened(browser, dailies) as page:
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -97,6 +97,13 @@ def test_plain_texts_and_numbers_stay_as_they_are(text: str) -> None:
     assert inert(text) == text
 
 
+def test_a_row_has_the_verdict_of_its_take_and_the_joint_of_its_shot(review: Review, tmp_path: Path) -> None:
+    table = read(review, tmp_path)
+    assert list(table["verdict"]) == ["fail", "pass", "", "", "", "", ""]
+    assert (table["failed"][0], table["checks.black"][0], table["checks.ghost"][0]) == ("black", "7.0", "")
+    assert list(table["seam"]) == ["8.25", "8.25", "8.25", "", "", "", ""]
+
+
 def test_every_column_is_documented(review: Review, tmp_path: Path) -> None:
     page = (ROOT / "docs" / "shots-csv.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`([^`]+)`", " ".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE))))

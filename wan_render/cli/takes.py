@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from wan_render.authored import Circle, Shot
 from wan_render.cli.chosen_session import say_first, session_of
@@ -14,10 +15,11 @@ from wan_render.plan import PlannedShot, Rendered
 from wan_render.plan.film_plan import delivered_name
 from wan_render.printable import path_name, shown
 from wan_render.production.black import black_takes
+from wan_render.quality.verdicts import Judgement, QcVerdict
 from wan_render.session.film_session import Session
 from wan_render.session.shot_selection import one_shot
 from wan_render.session.wording import counted
-from wan_render.status import ShotStatus, status
+from wan_render.status import ShotStatus, judgement_of, reasons, status
 from wan_render.store import Clip
 from wan_render.storyboard.line_edit import Edit, edit_shot
 from wan_render.take import short
@@ -113,15 +115,22 @@ def _list(session: Session, shot_id: str | None, *, as_json: bool) -> None:
     for row in rows:
         mark, seed = "*" if row["chosen"] else " ", f"seed {row['seed']:<10}"
         named = f"{mark} {row['shot']}  take {row['number']}"
-        print(f"{named}  {row['state']:8} {row['circle']:12} {seed} {row['clip']}")
+        print(f"{named}  {row['state']:8} {_verdict(row):4} {row['circle']:12} {seed} {row['clip']}")
+        if row["reasons"]:
+            print(f"    {_verdict(row)}: {row['reasons']}")
     missing = sum(not row["clip"] for row in rows)
     not_rendered = f", {missing} of them not rendered" if missing else ""
     print(f"{counted(len(rows), 'take')} in {path_name(session.outputs.folder)}{not_rendered}; * goes into the film")
 
 
+def _verdict(row: Mapping[str, Any]) -> str:
+    """`pass`, `flag`, `fail`; `-` for a take that was not measured."""
+    return "-" if row["checks"] is None else str(row["checks"]["verdict"])
+
+
 def _rows(session: Session, shot: ShotStatus) -> list[dict[str, object]]:
     wanted = [
-        _row(session, shot, take.number, take.key, take.state.value, take.fields["seed"], take.clip)
+        _row(session, shot, take.number, take.key, take.state.value, take.fields["seed"], take.clip, take.judgement)
         for take in shot.takes
     ]
     return sorted([*wanted, *_refused(session, shot)], key=lambda row: int(str(row["number"])))
@@ -135,11 +144,19 @@ def _refused(session: Session, shot: ShotStatus) -> Iterator[dict[str, object]]:
     for number in _authored(session, shot.planned).ng:
         if (fields := remembered.get(number)) is not None:
             key = key_of(fields)
-            yield _row(session, shot, number, key, REFUSED, fields["seed"], session.store.find(key))
+            found = judgement_of(session.store, key)
+            yield _row(session, shot, number, key, REFUSED, fields["seed"], session.store.find(key), found)
 
 
 def _row(
-    session: Session, shot: ShotStatus, number: int, key: str, state: str, seed: object, clip: Clip | None
+    session: Session,
+    shot: ShotStatus,
+    number: int,
+    key: str,
+    state: str,
+    seed: object,
+    clip: Clip | None,
+    judgement: Judgement | None,
 ) -> dict[str, object]:
     return {
         "shot": shot.id,
@@ -151,4 +168,6 @@ def _row(
         "key": key,
         "name": delivered_name(session.plan.slug, shot.id, number),
         "clip": str(clip.video) if clip is not None else "",
+        "checks": None if judgement is None else judgement.to_json(),
+        "reasons": "" if judgement is None else reasons(judgement, QcVerdict.FAIL, QcVerdict.FLAG),
     }

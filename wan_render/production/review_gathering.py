@@ -17,6 +17,7 @@ from wan_render.cut import Cut, Event, SlateSource
 from wan_render.errors import PictureError, RenderError
 from wan_render.keys import content_key
 from wan_render.plan import CardText, NotYet, PlannedShot, Rendered, StillPicture
+from wan_render.production.film_seams import film_seams
 from wan_render.production.film_warnings import film_warnings
 from wan_render.production.pictures import Pictures
 from wan_render.production.render_take import write_picture
@@ -44,6 +45,7 @@ def review_of(
         plates = _Plates(Pictures(run.store, plan.pictures), Path(folder), plan.cropped)
         events = dict(zip((event.name for event in cut.events), zip(cut.events, cut.starts, strict=True), strict=True))
         shots = (shot for shot in run.before.shots if shot.planned is not None)
+        seams = film_seams(run.store, cut)
         yield Review(
             title=plan.title,
             slug=plan.slug,
@@ -58,7 +60,9 @@ def review_of(
             made=made,
             tool=f"wan-render {__version__}",
             warnings=tuple(map(str, film_warnings(plan, run.before))),
-            shots=tuple(_shot(run.store, shot, *events[shot.id], plates) for shot in shots),
+            shots=tuple(
+                replace(_shot(run.store, shot, *events[shot.id], plates), seam=seams.get(shot.id)) for shot in shots
+            ),
             former=former,
         )
 
@@ -208,6 +212,7 @@ def _take(store: Store, status: TakeStatus, chosen: str) -> ReviewTake:
         seconds=made.seconds if made is not None else {},
         device=f"{made.device} ({made.device_label})" if made is not None else "",
         why=made.why if made is not None else status.why,
+        judgement=status.judgement,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from PIL import Image
 
 from wan_render.media.clip import read_frames
 from wan_render.printable import printable
+from wan_render.report.quality_marks import is_visible, striking_ends
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.take import Size
 
@@ -31,11 +32,13 @@ THUMBNAIL = (512, 512)
 class TakeMaterial:
     """Files of one take, relative to the film's folder.
 
-    preview: None if it could not be made. poster: a frame from the middle of the take.
+    preview: None if it could not be made. poster: a frame from the middle of the take. ends: (`first` or `last`, its
+    keyframe, its frame) of each end that does not look like its keyframe.
     """
 
     preview: str | None
     poster: str
+    ends: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class ShotMaterial:
     takes:     by take number, the rendered ones.
     crops:     by keyframe name, the whole picture with the kept part outlined, for keyframes that are cropped much.
     log:       the end of the log of the last attempt, for a shot that is missing; None if there is none.
+    seam:      the two frames that meet at the joint to the next shot, if it is visible; else empty.
     """
 
     keyframes: tuple[str, ...]
@@ -54,6 +58,7 @@ class ShotMaterial:
     takes: Mapping[int, TakeMaterial]
     crops: Mapping[str, str] = field(default_factory=dict)
     log: str | None = None
+    seam: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,13 +131,32 @@ class _ReviewFiles:
         stem = f"{FOLDER}/{number:0{self.digits}}"
         stills = self._stills(shot, stem)
         takes = {
-            take.number: TakeMaterial(self.previews.get(take.key), self._poster(take, take.clip, stem, stills))
+            take.number: TakeMaterial(
+                self.previews.get(take.key), self._poster(take, take.clip, stem, stills), tuple(self._ends(take, stem))
+            )
             for take in shot.takes
             if take.clip is not None
         }
         crops = {name: self.keyframes[crop.picture] for name, crop in shot.crops.items()}
         keyframes = tuple(self.keyframes[picture] for _, picture in shot.keyframes)
-        return ShotMaterial(keyframes, stills, takes, crops, self._log(shot, stem))
+        return ShotMaterial(keyframes, stills, takes, crops, self._log(shot, stem), self._seam(shot, stem))
+
+    def _ends(self, take: ReviewTake, stem: str) -> Iterator[tuple[str, str, str]]:
+        """The ends of a take that do not look like their keyframes, which are next to its clip."""
+        for end in striking_ends(take):
+            if take.clip is None or not (keyframe := take.clip.with_name(f"{end}.png")).exists():
+                continue
+            name = f"{stem}-take-{take.number}-{end}"
+            with Image.open(keyframe) as image:
+                _save(image, self.folder / f"{name}-keyframe.jpg")
+            frame = 0 if end == "first" else take.frames - 1
+            yield end, f"{name}-keyframe.jpg", self._frame(take.clip, frame, f"{name}.jpg")
+
+    def _seam(self, shot: ReviewShot, stem: str) -> tuple[str, ...]:
+        if shot.seam is None or not is_visible(shot):
+            return ()
+        met = {"before": shot.seam.before, "after": shot.seam.after}
+        return tuple(self._frame(frame.clip, frame.number, f"{stem}-seam-{name}.jpg") for name, frame in met.items())
 
     def _log(self, shot: ReviewShot, stem: str) -> str | None:
         """The end of a log: where an attempt failed. None if it was removed in the meantime."""

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from wan_render.report.material import Material, ShotMaterial, TakeMaterial
 from wan_render.report.page_script import page_script
 from wan_render.report.page_template import page_template, with_letters
+from wan_render.report.quality_marks import check_words, verdict, worth_a_look
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.take import short
 
@@ -81,6 +82,9 @@ def write_page(review: Review, material: Material, sheets: tuple[str, ...], targ
         shots=shots,
         slates=[view for view in shots if view.shot.slate is not None],
         takes=_takes(review),
+        looks=[(view, why) for view in shots for shot, why in worth_a_look(review) if shot is view.shot],
+        verdict=verdict,
+        check_words=check_words,
         spent=sum(take.spent for take in _rendered(review)),
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file

@@ -8,6 +8,7 @@ from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
+from wan_render.quality.verdicts import Judgement
 from wan_render.render_values import Phase
 from wan_render.take import Size
 
@@ -21,6 +22,7 @@ class ReviewTake:
               be made.
     frames:   length of its clip. settings: every resolved setting, in words, in order.
     seconds:  duration of each phase when it was rendered. why: why it was rendered ("prompt changed").
+    judgement: what its checks say; None if it was not measured, or its checks are off.
     """
 
     number: int
@@ -37,6 +39,7 @@ class ReviewTake:
     seconds: Mapping[str, float]
     device: str
     why: str
+    judgement: Judgement | None = None
 
     @property
     def spent(self) -> float:
@@ -54,6 +57,25 @@ class ShownCrop:
 
 
 @dataclass(frozen=True)
+class ShownFrame:
+    """A frame of a clip. number: from 0."""
+
+    clip: Path
+    number: int
+
+
+@dataclass(frozen=True)
+class ReviewSeam:
+    """A continuous joint. following: id of the next shot. ratio: see quality.seams; 1 is invisible. before, after: the
+    frames that meet."""
+
+    following: str
+    ratio: float
+    before: ShownFrame
+    after: ShownFrame
+
+
+@dataclass(frozen=True)
 class ReviewShot:
     """One shot of the film.
 
@@ -65,6 +87,7 @@ class ReviewShot:
     keyframes: (name, fitted picture file), in the order in which the shot passes them.
     slate:   why it is missing, or None.
     crops:   by keyframe name, for keyframes that are cropped much.
+    seam:    the joint to the next shot, if it is continuous and both takes were measured.
     log:     of the last attempt at the take that is missing; None if there was none.
     """
 
@@ -83,6 +106,7 @@ class ReviewShot:
     slate: str | None
     crops: Mapping[str, ShownCrop] = field(default_factory=dict)
     log: Path | None = None
+    seam: ReviewSeam | None = None
 
 
 @dataclass(frozen=True)

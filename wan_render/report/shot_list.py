@@ -9,6 +9,8 @@ import pandas as pd
 
 from wan_render.plan.film_plan import delivered_name
 from wan_render.printable import printable
+from wan_render.quality.verdicts import QcVerdict
+from wan_render.report.quality_marks import named, verdict
 from wan_render.report.review import Review, ReviewShot, ReviewTake
 from wan_render.report.timecode import timecode
 from wan_render.take import short
@@ -47,11 +49,14 @@ def shot_list(review: Review) -> pd.DataFrame:
         for take in shot.takes or (None,)
     ]
     settings = dict.fromkeys(name for shot in review.shots for take in shot.takes for name in take.settings)
+    judged = [take.judgement for shot in review.shots for take in shot.takes if take.judgement is not None]
+    checks = dict.fromkeys(name for judgement in judged for name in judgement.checks)
     phases = dict.fromkeys(name for shot in review.shots for take in shot.takes for name in take.seconds)
     columns = [
         *_COLUMNS,
         *(f"seconds.{phase}" for phase in phases),
         *(f"settings.{name}" for name in settings),
+        *(f"checks.{name}" for name in checks),
     ]
     # dtype=object: an integer column with a gap would become floats, and large seeds would change.
     return pd.DataFrame(rows, columns=columns, dtype=object)
@@ -62,6 +67,7 @@ _COLUMNS = (
     *("start_frame", "frames", "timecode_in", "timecode_out", "screen_seconds"),
     *("what", "model", "from", "to", "action", "prompt", "negative", "slugline", "notes"),
     *("seed", "take_frames", "circle", "key", "device", "seconds"),
+    *("verdict", "failed", "flagged", "seam"),
 )
 
 
@@ -89,6 +95,7 @@ def _shot(review: Review, shot: ReviewShot) -> dict[str, object]:
         "action": shot.action,
         "slugline": shot.slugline,
         "notes": shot.notes,
+        "seam": round(shot.seam.ratio, 2) if shot.seam is not None else None,
     }
 
 
@@ -107,6 +114,12 @@ def _take(review: Review, shot: ReviewShot, take: ReviewTake) -> dict[str, objec
         "key": take.key,
         "device": take.device,
         "seconds": round(take.spent, 3) if take.seconds else None,
+        "verdict": verdict(take) or None,
+        "failed": ", ".join(named(take, QcVerdict.FAIL)) or None,
+        "flagged": ", ".join(named(take, QcVerdict.FLAG)) or None,
+        **{
+            f"checks.{name}": result.value for name, result in (take.judgement.checks if take.judgement else {}).items()
+        },
         **{f"seconds.{phase}": round(seconds, 3) for phase, seconds in take.seconds.items()},
         **{f"settings.{name}": value for name, value in take.settings.items()},
     }

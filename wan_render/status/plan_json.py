@@ -96,5 +96,6 @@ def _take(take: TakeStatus, chosen: str, plan: FilmPlan) -> dict[str, Any]:
         "chosen": take.key == chosen,
         "gpus": plan.gpus.get(take.key),
         "remarks": list(plan.remarks.get(take.key, ())),
+        "checks": None if take.judgement is None else take.judgement.to_json(),
     }
     return named | dict(take.fields)

@@ -1,0 +1,44 @@
+"""How visible the continuous joints of a film are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+from wan_render.cut import ClipSource, Cut, Event
+from wan_render.errors import MachineError
+from wan_render.media.clip import read_frames
+from wan_render.printable import logger
+from wan_render.quality.seams import seam_ratio
+from wan_render.report.review import ReviewSeam, ShownFrame
+from wan_render.status import measurements_of
+from wan_render.store import Store
+
+LOG = logger("wan_render.production")
+
+
+def film_seams(store: Store, cut: Cut) -> Mapping[str, ReviewSeam]:
+    """Shot id → the joint to the next shot, for continuous joints of two measured takes."""
+    joints = [(one, other) for one, other in pairwise(cut.events) if one.joint and one.joint.kind == "continuous"]
+    with ThreadPoolExecutor() as pool:  # decoding releases the GIL
+        seams = pool.map(lambda joint: _seam(store, *joint), joints)
+        return {one.name: seam for (one, _), seam in zip(joints, seams, strict=True) if seam is not None}
+
+
+def _seam(store: Store, one: Event, other: Event) -> ReviewSeam | None:
+    if not isinstance(one.source, ClipSource) or not isinstance(other.source, ClipSource):
+        return None
+    keys = (one.source.key, other.source.key)
+    before, after = (measurements_of(store, key) for key in keys)
+    clips = [store.find(key) for key in keys]
+    if before is None or after is None or clips[0] is None or clips[1] is None:
+        return None
+    last = ShownFrame(clips[0].video, one.first + one.frames - 1)
+    first = ShownFrame(clips[1].video, other.first)
+    try:
+        shown, following = (next(read_frames(frame.clip, frame.number, 1)) for frame in (last, first))
+    except MachineError as error:
+        LOG.warning("the joint of %s and %s cannot be measured: %s", one.name, other.name, error)
+        return None
+    return ReviewSeam(other.name, seam_ratio(shown, following, before.motion, after.motion), last, first)
