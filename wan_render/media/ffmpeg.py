@@ -209,7 +209,7 @@ class Ffmpeg:
         with self._watch.waiting("finishing the file"):
             with suppress(OSError):  # if the process has ended, its exit code says why
                 self._input.close()
-            code = self._process.wait()
+            code = self._code()
         if code != 0:
             raise self._failure()
 
@@ -222,10 +222,11 @@ class Ffmpeg:
         self._process.kill()  # no effect if it has ended
         with suppress(OSError):
             self._input.close()
-        self._process.wait()
-        self._watch.close()
-        self._drain.join()
-        self._errors.close()
+        with suppress(subprocess.TimeoutExpired):  # stuck in the system, on a disk that is gone: it is left
+            self._process.wait(LAST_WORDS_SECONDS)
+            self._watch.close()
+            self._drain.join()
+            self._errors.close()
 
     @property
     def _input(self) -> IO[bytes]:
@@ -246,18 +247,26 @@ class Ffmpeg:
         while line := self._errors.readline(LONGEST_LINE):
             self._tail.append(line.decode(errors="replace").rstrip())
 
+    def _code(self) -> int:
+        """The exit code. A process that was killed and is stuck in the system is not waited for."""
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return self._process.wait(LAST_WORDS_SECONDS)
+            if self._watch.verdict or self._gave_up:
+                return -signal.SIGKILL
+
     def _ended(self) -> int:
         """The exit code of a process that stopped reading. It is killed if it does not exit in time."""
         try:
             return self._process.wait(LAST_WORDS_SECONDS)
         except subprocess.TimeoutExpired:
-            self._gave_up = True
+            self._gave_up = not self._watch.verdict
             self._process.kill()
-            return self._process.wait()
+            return self._code()
 
     def _failure(self) -> MachineError:
         code = self._ended()
-        self._drain.join()
+        self._drain.join(LAST_WORDS_SECONDS)
         printed = "\n".join(self._tail)
         found = self._watch.verdict or (_killed(-code) if code < 0 else f"exited with code {code}")
         if "No space left on device" in printed or "Disk quota exceeded" in printed:
