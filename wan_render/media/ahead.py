@@ -32,6 +32,7 @@ class _Producer(Generic[T]):
     def __init__(self, items: Iterator[T], depth: int) -> None:
         self._items = items
         self._queue: Queue[T | _End] = Queue(depth)
+        self._limit = patience(STALL_SECONDS)
         self._is_stopped = threading.Event()
         self._is_stalled = False  # its thread is stuck in the system, and cannot be ended
         self._thread = threading.Thread(target=self._produce, name="decode-ahead", daemon=True)
@@ -65,11 +66,11 @@ class _Producer(Generic[T]):
             raise item.error
 
     def _next(self) -> T | _End:
-        quiet, limit = QuietTime(), patience(STALL_SECONDS)
-        while (seconds := quiet.seconds) <= limit:
+        quiet = QuietTime()
+        while (seconds := quiet.seconds) <= self._limit:
             with suppress(Empty):
-                return self._queue.get(timeout=min(SLICE_SECONDS, limit))
-        found = overran(seconds, "decoding", limit)
+                return self._queue.get(timeout=min(SLICE_SECONDS, self._limit))
+        found = overran(seconds, "decoding", self._limit)
         self._is_stalled = True
         raise MachineError(Problem("the film's clips", found, remedy="check the disk or the network drive"))
 

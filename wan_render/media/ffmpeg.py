@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar
@@ -133,10 +134,14 @@ def retry_if_killed(what: str, make: Callable[[], T]) -> T:
 
 
 def _listing(option: str) -> str:
-    return retry_if_killed(f"the list of ffmpeg {option}", lambda: _listed(program(), option))
+    exe = program()
+    changed = Path(exe).stat().st_mtime_ns if Path(exe).exists() else 0
+    return retry_if_killed(f"the list of ffmpeg {option}", lambda: _listed(exe, option, changed))
 
 
-def _listed(exe: str, option: str) -> str:
+@lru_cache(maxsize=32)
+def _listed(exe: str, option: str, _changed: int) -> str:
+    """What ffmpeg prints. A process that makes several films asks once, or again if the file was changed."""
     try:
         done = subprocess.run(
             [exe, "-hide_banner", option], capture_output=True, text=True, errors="replace", timeout=60, check=False

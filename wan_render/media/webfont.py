@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from functools import lru_cache
 
 from wan_render.errors import MachineError, Problem
 from wan_render.media.text import FAMILY, font_file, missing_glyphs
@@ -12,6 +13,7 @@ _DROPPED = ("BASE", "DSIG", "GPOS", "GSUB", "VORG", "vhea", "vmtx")
 """Tables for vertical text and alternative glyphs."""
 
 
+@lru_cache(maxsize=16)
 def subset(text: str) -> bytes:
     """An OpenType font with a glyph for every character of `text` that the font has; about 400 bytes per Han character.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
@@ -16,6 +17,7 @@ _LAST_COMMON = 0x2E7F
 """Every machine has fonts for Unicode's alphabets and signs up to here. East Asian characters begin after it."""
 
 
+@cache
 def page_template(file: Path) -> Template:
     """The template in a file."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_shown)
