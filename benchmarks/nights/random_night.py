@@ -65,6 +65,9 @@ class KnownTable:
     def loading(self, order: RenderOrder, loaded: LoadedModel | None) -> float:
         return loading_seconds(order, loaded, LOADING, LORAS)
 
+    def worst_ratio(self, order: RenderOrder) -> float:  # noqa: ARG002 - all are as wrong
+        return 1 / (1 - WRONG)
+
 
 def random_night(seed: int) -> RandomNight:
     """1 to 8 devices, 10 to 25 takes for each, two models, LoRAs, chains, second takes, some films with a priority.

@@ -37,6 +37,9 @@ class Table:
     def loading(self, order: RenderOrder, loaded: LoadedModel | None) -> float:
         return 0.0 if loaded is not None and loaded.weights[1] == order.card.identity else self.load
 
+    def worst_ratio(self, order: RenderOrder) -> float:  # noqa: ARG002 - the seam's
+        return 1.2
+
 
 class Standing:
     """A clock that stands still until somebody sets it."""

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import exp, hypot
 
 from wan_render.estimates import TakeTime
 from wan_render.farm.ordering.estimates import loading_seconds
 from wan_render.farm.ordering.loaded import LoadedModel
 from wan_render.farm.ordering.policy import NightPolicy
-from wan_render.farm.ordering.time_left import Deadline
+from wan_render.farm.ordering.time_left import GUESSED_RATIO, Deadline
 from wan_render.night.film_tonight import FilmTonight
 from wan_render.night.finishing import AT_ONCE
 from wan_render.production.render_order import RenderOrder
+
+LEAST_RATIO, MOST_RATIO = 1.1, 2.0
+"""The least and the most by which a take is expected to exceed its estimate, before a night has rendered any. A guess
+for a GPU that was never timed may be further off, but no night should end an hour early for that."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,13 @@ class LearntSeconds:
         if time is not None and time.loading:
             return loading_seconds(order, loaded, time.loading)
         return 0.0 if order.backend.is_preview else loading_seconds(order, loaded)
+
+    def worst_ratio(self, order: RenderOrder) -> float:
+        """By which factor the take may exceed its estimate: two standard deviations, within reason."""
+        time = self.times.get(order.take.key)
+        if time is None:
+            return GUESSED_RATIO
+        return min(max(exp(2 * hypot(time.noise, time.doubt)), LEAST_RATIO), MOST_RATIO)
 
 
 def night_policy(films: Sequence[FilmTonight], first: tuple[str, ...] = ()) -> NightPolicy:

@@ -68,6 +68,7 @@ class Backlog:
             seconds = self.estimates.take(order)
             self._left[order] = ReadyOrder(order, _alike(order), self._places, seconds, seconds)
             self._lost.pop(_place(order), None)
+            self.margins.suppose(_weights(loaded_by(order)), self.estimates.worst_ratio(order))
         self._index()
 
     def withdraw(self, orders: Collection[RenderOrder]) -> tuple[RenderOrder, ...]:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from wan_render.farm.groups.formation import LOADING_SECONDS
 from wan_render.farm.ordering.loaded import LoadedModel, loaded_by
+from wan_render.farm.ordering.time_left import GUESSED_RATIO
 from wan_render.production.render_order import RenderOrder
 
 LORAS_SECONDS = 1.0
@@ -23,6 +24,10 @@ class Estimates(Protocol):
 
     def loading(self, order: RenderOrder, loaded: LoadedModel | None) -> float:
         """Seconds to load what the order needs on a device that has loaded this. 0 if it needs nothing more."""
+        ...
+
+    def worst_ratio(self, order: RenderOrder) -> float:
+        """By which factor the take may exceed its estimate, as far as is known before the run."""
         ...
 
 
@@ -46,6 +51,10 @@ class KnownSeconds:
     def loading(self, order: RenderOrder, loaded: LoadedModel | None) -> float:
         """See Estimates.loading."""
         return loading_seconds(order, loaded)
+
+    def worst_ratio(self, order: RenderOrder) -> float:  # noqa: ARG002 - nothing is known
+        """See Estimates.worst_ratio."""
+        return GUESSED_RATIO
 
 
 def loading_seconds(

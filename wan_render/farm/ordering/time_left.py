@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from wan_render.farm.ordering.loaded import Weights
 
-PRIOR_RATIO = 1.35
-"""Until a night has shown how wrong its estimates are, a take may need 35 % more than estimated. A backend's first
-estimate for a device that was never timed is a guess; the learnt ones are closer."""
+GUESSED_RATIO = 1 / 0.7
+"""By which factor a take may exceed an estimate of which nothing is known: it may be 30 % too low."""
 
-PRIOR_TAKES = 4
-"""How many takes the prior counts as. After 20 takes it weighs a sixth."""
+PRIOR_TAKES = 16
+"""How many takes of a run weigh as much as what was known of the estimates before. With fewer, one slow take after
+three quick ones overran a window by 53 s in benchmarks.nights."""
 
 OVERRUN_SECONDS = 30.0
 """A take may end this much after the end in the worst case, but not as a rule."""
@@ -45,8 +45,8 @@ class Deadline:
 class Margin:
     """By which factors takes may exceed their estimates: usual for 97 % of them, worst for all but outliers."""
 
-    usual: float = PRIOR_RATIO
-    worst: float = PRIOR_RATIO
+    usual: float
+    worst: float
 
     def room(self, seconds_left: float) -> float:
         """The longest estimate, in seconds, of work that may begin now."""
@@ -58,14 +58,21 @@ class Margins:
 
     def __init__(self) -> None:
         self._ratios: defaultdict[Weights | None, list[float]] = defaultdict(list)
+        self._priors: dict[Weights | None, float] = {}
         self._margins: dict[Weights | None, Margin] = {}
 
     def copy(self) -> Margins:
         """The same, to be changed on its own."""
         copied = Margins()
+        copied._priors |= self._priors
         for weights, ratios in self._ratios.items():
             copied._ratios[weights] = list(ratios)
         return copied
+
+    def suppose(self, weights: Weights | None, ratio: float) -> None:
+        """A take of this model may exceed its estimate by this factor. Of several the largest counts."""
+        self._priors[weights] = max(ratio, self._priors.get(weights, 0.0))
+        self._margins.pop(weights, None)
 
     def observe(self, weights: Weights | None, expected: float, actual: float) -> None:
         """A take took `actual` seconds of work. Estimates of less than a second say nothing."""
@@ -76,23 +83,21 @@ class Margins:
     def margin(self, weights: Weights | None) -> Margin:
         """The margin of a model's takes."""
         if (found := self._margins.get(weights)) is None:
-            found = self._margins[weights] = margin_of(self._ratios.get(weights, ()))
+            prior = self._priors.get(weights, GUESSED_RATIO)
+            found = self._margins[weights] = margin_of(self._ratios.get(weights, ()), prior)
         return found
 
 
-def margin_of(ratios: list[float] | tuple[float, ...]) -> Margin:
-    """The margin that observed ratios (actual / expected seconds, ascending) give.
+def margin_of(ratios: Sequence[float], prior: float = GUESSED_RATIO) -> Margin:
+    """The margin that observed ratios give: actual / expected seconds, ascending. prior: expected before any.
 
-    The usual one is a quantile of the ratios and of PRIOR_TAKES more at the prior. The worst one lies beyond the
-    largest ratio: with few takes the largest one yet to come is likely larger.
+    The usual one is a quantile of them. The worst one lies beyond the largest: with few takes the largest one yet to
+    come is likely larger. Both lie between that and the prior.
     """
     count = len(ratios)
     if not count:
-        return Margin()
-    pooled = sorted([*ratios, *[PRIOR_RATIO] * PRIOR_TAKES])
+        return Margin(prior, prior)
     weight = PRIOR_TAKES / (PRIOR_TAKES + count)
-    middle, largest = ratios[count // 2], ratios[-1]
-    beyond = largest + 2 * (largest - middle) / (count + 1)
-    worst = max(beyond, weight * PRIOR_RATIO + (1 - weight) * beyond)
-    quantile = pooled[min(math.ceil(USUAL * len(pooled)), len(pooled)) - 1]
-    return Margin(min(quantile, worst), worst)
+    quantile, largest = ratios[math.ceil(USUAL * count) - 1], ratios[-1]
+    beyond = largest + 2 * (largest - ratios[count // 2]) / (count + 1)
+    return Margin(*(weight * prior + (1 - weight) * ratio for ratio in (quantile, beyond)))
