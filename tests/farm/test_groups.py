@@ -26,6 +26,8 @@ from wan_render.farm.farm_settings import Stall
 from wan_render.farm.groups import simulation
 from wan_render.farm.local import LocalFarm
 from wan_render.farm.locks.device_lock import DeviceLock
+from wan_render.farm.ordering.policy import NightPolicy
+from wan_render.farm.run_terms import RunTerms
 from wan_render.farm.scheduler import render_all
 from wan_render.model_card import ModelCard
 from wan_render.render_values import Progress
@@ -166,6 +168,12 @@ def test_one_take_that_asks_for_nothing_gets_both_devices_only_where_that_is_the
 ) -> None:
     render_all([grouped("nothing")], open_farm("cuda:0", "cuda:1", handler=HANDLER, groups=groups))
     assert len(begun(tmp_path)) == size
+
+
+def test_a_night_forms_groups_as_well(open_farm: OpenFarm, tmp_path: Path) -> None:
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER, groups="auto")
+    render_all([grouped("nothing")], farm, terms=RunTerms(NightPolicy()))
+    assert len(begun(tmp_path)) == 2
 
 
 @dataclass(frozen=True)
