@@ -24,6 +24,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.schemas.events import Event, Resource
 from prefect.states import Failed
 
+from flows.deployments.announcing import BROKEN
 from flows.deployments.requested import Checked, batch_files, batch_paths
 from flows.farm_queue.film_queue import QueuedFilm, Standing
 from flows.shown.names import NAMED
@@ -33,9 +34,6 @@ EVENING = timedelta(hours=12)
 
 EVENING_SECONDS = 30.0
 """How often its folder is looked at."""
-
-_BROKEN = "wan-render.storyboard.broken"
-"""The event for automations. Its payload has the `message`."""
 
 LONGEST_SECONDS = 120.0
 """A check that takes longer is given up; the run says itself what is wrong, when it starts."""
@@ -161,7 +159,7 @@ def _warn(client: SyncPrefectClient, film: QueuedFilm, broken: str) -> None:
     text = f"storyboards with mistakes; the others are made:\n{broken}"
     client.create_logs([_record(film.run, logging.WARNING, text)])
     resource = {"prefect.resource.id": f"prefect.flow-run.{film.run}", "prefect.resource.name": film.slug}
-    event = Event(event=_BROKEN, resource=Resource(resource), payload={"message": broken})
+    event = Event(event=BROKEN, resource=Resource(resource), payload={"message": broken})
     client.request("POST", "/events", json=[event.model_dump(mode="json")])
 
 
