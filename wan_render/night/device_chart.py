@@ -16,6 +16,9 @@ _STEPS = tuple(
 
 MOST_MARKS = 10
 
+LAST_MARK = 94.0
+"""In per cent: there is room for its text."""
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -102,6 +105,6 @@ def _marks(axis: _Axis) -> Iterator[Mark]:
     step = next((step for step in _STEPS if (axis.end - axis.begin) / step <= MOST_MARKS), _STEPS[-1])
     midnight = axis.begin.astimezone(axis.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     number = (axis.begin - midnight) // step + 1
-    while (moment := midnight + number * step) < axis.end:
+    while axis.place(moment := midnight + number * step) <= LAST_MARK:
         yield Mark(axis.place(moment), axis.shown(moment, "%H:%M" if step >= timedelta(minutes=1) else "%H:%M:%S"))
         number += 1
