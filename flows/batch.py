@@ -32,7 +32,7 @@ from wan_render.night.night_record import FilmEntry, FilmState
 from wan_render.night.night_request import NightRequest
 from wan_render.night.night_summary import film_line, summary
 from wan_render.night.whole_night import Night
-from wan_render.session.storyboard_folder import storyboards_in
+from wan_render.session.storyboard_folder import is_folder, storyboards_in
 from wan_render.session.wording import counted
 
 
@@ -83,7 +83,7 @@ def batch(
 
 
 def _held(request: NightRequest) -> NightBook:
-    files = [file for path in request.paths for file in (storyboards_in(path) if path.is_dir() else (path,))]
+    files = [file for path in request.paths for file in (storyboards_in(path) if is_folder(path) else (path,))]
     table = NightTable(request.paths, files, request.outputs, request.draft)
     table.show()
     context = copy_context()  # the night's: films end in threads that know no run

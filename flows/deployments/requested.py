@@ -21,7 +21,7 @@ from wan_render.night.night_request import NightRequest, check_films
 from wan_render.printable import one_line, path_name, shortened
 from wan_render.session.film_session import Session
 from wan_render.session.shot_selection import selected
-from wan_render.session.storyboard_folder import STORYBOARD_PATTERNS, storyboards_in
+from wan_render.session.storyboard_folder import STORYBOARD_PATTERNS, is_folder, storyboards_in
 
 WHOLE_PATH = "name it from there, or with its whole path"
 LONGEST_NAME = 100
@@ -69,7 +69,7 @@ def check_batch(parameters: Mapping[str, Any]) -> Checked:
         hours_of(start, until, timezone, datetime.now(UTC))
     except InputError as error:
         return Checked(batch_name(paths), str(error))
-    missing = [nothing_in(path) for path in paths if not (path.is_file() or storyboards_in(path))]
+    missing = [nothing_in(path) for path in paths if not (os.path.lexists(path) and batch_files((path,)))]
     return Checked(batch_name(paths), "\n".join(missing), "" if missing else _broken(paths, parameters))
 
 
@@ -90,7 +90,7 @@ def _broken(paths: tuple[Path, ...], parameters: Mapping[str, Any]) -> str:
 
 def batch_files(paths: Sequence[Path]) -> tuple[Path, ...]:
     """The storyboards of a batch as they are now."""
-    return tuple(file for path in paths for file in (storyboards_in(path) if path.is_dir() else (path,)))
+    return tuple(file for path in paths for file in (storyboards_in(path) if is_folder(path) else (path,)))
 
 
 def session(storyboard: Path, backend: str | None, outputs: Path | None, *, draft: bool = False) -> Session:
@@ -104,7 +104,7 @@ def session(storyboard: Path, backend: str | None, outputs: Path | None, *, draf
 def nothing_in(folder: Path) -> str:
     """What is wrong with a folder without storyboards, with the whole path that was looked in."""
     whole = path_name(Path.cwd() / folder)
-    found = f"no storyboards are there ({', '.join(STORYBOARD_PATTERNS)})" if folder.is_dir() else "no such folder"
+    found = f"no storyboards are there ({', '.join(STORYBOARD_PATTERNS)})" if is_folder(folder) else "no such folder"
     starts = "" if folder.is_absolute() else f"relative paths start in the farm's folder {path_name(Path.cwd())}"
     return str(Problem(whole, found, starts))
 

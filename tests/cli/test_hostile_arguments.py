@@ -30,6 +30,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("render", "FILE", "--only", "no shot", "--outputs", "VALUE", *PREVIEW),
     ("render", "FILE", "--only", "VALUE", "--outputs", "a file", *PREVIEW),
     ("render", "FILE", "--retake", "VALUE", "--outputs", "a file", *PREVIEW),
+    ("night", "VALUE", "--outputs", "a file", *PREVIEW),
+    *(("night", "FILE", option, "VALUE", "--outputs", "a file", *PREVIEW) for option in ("--start", "--timezone")),
     ("takes", "FILE", "VALUE", *PREVIEW),
     ("takes", "FILE", "1/010", "--circle", "VALUE"),
     ("takes", "FILE", "1/010", "--ng", "VALUE"),

@@ -12,7 +12,7 @@ from wan_render.errors import InputError, Problem, StoryboardError, UsageError, 
 from wan_render.printable import path_name
 from wan_render.session.film_forecast import forecast_film
 from wan_render.session.film_session import Session, chosen_backend
-from wan_render.session.storyboard_folder import STORYBOARD_PATTERNS, storyboards_in
+from wan_render.session.storyboard_folder import STORYBOARD_PATTERNS, is_folder, storyboards_in
 from wan_render.settings import machine_settings
 from wan_render.store.outputs import Outputs, outputs_for
 
@@ -58,7 +58,7 @@ class NightRequest:
 
     def home(self) -> Outputs:
         """The outputs folder of the night's record: the named one, else that of the first storyboard."""
-        first = self.paths[0] / "storyboard.yaml" if self.paths[0].is_dir() else self.paths[0]
+        first = self.paths[0] / "storyboard.yaml" if is_folder(self.paths[0]) else self.paths[0]
         return outputs_for(first, self.outputs if self.outputs is not None else machine_settings().outputs)
 
 
@@ -104,11 +104,12 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
     problems: list[Problem] = []
     seen: dict[str, Path] = {}
     for path in paths:
-        files = storyboards_in(path) if path.is_dir() else (path,)
+        files = storyboards_in(path) if is_folder(path) else (path,)
         if not files:
             problems.append(Problem(path_name(path), "no storyboards are there", ", ".join(STORYBOARD_PATTERNS)))
         elif not os.path.lexists(files[0]):
             problems.append(Problem(path_name(path), "no such file or folder", "storyboards, and folders of them"))
+            continue
         for file in files:
             seen.setdefault(os.path.realpath(file), file)
     if problems:

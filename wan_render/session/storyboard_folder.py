@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 STORYBOARD_PATTERNS = ("*.yaml", "*.yml", "*/storyboard.yaml", "*/storyboard.yml")
+
+
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder. False for what no path can be."""
+    return os.path.isdir(path)  # noqa: PTH112 - pathlib raises an error for names that are too long
 
 
 def storyboards_in(folder: Path) -> tuple[Path, ...]:
