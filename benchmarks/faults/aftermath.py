@@ -51,7 +51,7 @@ def unverified(outputs: Path) -> Iterator[str]:
             for name, fact in files.items():
                 if hashlib.sha256((record.parent / name).read_bytes()).hexdigest() != fact["sha256"]:
                     yield f"{record.parent.name}/{name} is not as published"
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError) as error:
             yield f"{record}: {error}"
 
 
