@@ -208,8 +208,10 @@ class Farm:
         found = []
         for process in psutil.process_iter():
             try:
+                if part not in " ".join(process.cmdline()):
+                    continue
                 ours = process.environ().get("PREFECT_HOME") == self.environment["PREFECT_HOME"]
-                if ours and part in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
             except psutil.Error:
                 continue

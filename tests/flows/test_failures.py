@@ -69,7 +69,7 @@ def test_a_batch_survives_a_broken_storyboard_and_the_death_of_the_server(
         run, "night-night"
     )  # the server that took its updates was another one than that which made it
     assert table.startswith("# night: 1 of 2 films complete\n")
-    row = r'\| <img src="/outputs/\S+/1-middle.jpg" .* \| \[b-slow\]\(\S+\) \| Completed \| v001 \| 0 \|'
+    row = r'\| <img src="/outputs/\S+/01-middle.jpg" .* \| \[b-slow\]\(\S+\) \| Completed \| v001 \| 0 \|'
     assert re.search(row, table)
     assert "|  | a-broken | Failed |  |  |" in table
     assert f"Correct it, then type: wan-render submit {plain(str(broken))}" in table

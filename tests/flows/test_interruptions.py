@@ -52,7 +52,7 @@ def test_a_power_cut_loses_no_film_of_the_queue(home: Path) -> None:
 
 def _interrupted(farm: Farm, home: Path) -> tuple[str, str, str, str]:
     """Four runs: one that renders, one that its worker is starting, one that is being cancelled, one that waits."""
-    running = farm.run("film/now", storyboard=str(write_film(home / "long", shots=1)))
+    running = farm.run("film/now", storyboard=str(write_slow_film(home / "long")))
     farm.freeze()
     farm.processes("worker start")[0].suspend()  # a worker that lives would start or end the others
     films = [str(write_film(home / name, shots=1)) for name in ("starting", "stopping", "waiting")]

@@ -10,7 +10,7 @@ import pytest
 
 from flows.farm_queue.film_queue import Standing
 from tests.flows.conftest import PROJECT, Farm, until
-from tests.flows.films import write_film
+from tests.flows.films import write_film, write_slow_film
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def long(farm: Farm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A film that holds the queue; its run."""
-    storyboard = write_film(tmp_path_factory.mktemp("long") / "long", shots=1)
+    storyboard = write_slow_film(tmp_path_factory.mktemp("long") / "long")
     run = farm.run("film/now", storyboard=str(storyboard))
     farm.freeze()
     yield run
@@ -58,7 +58,7 @@ def test_films_and_batches_start_in_the_order_in_which_they_were_asked_for(
     ]
     (progress,) = until(30, lambda: farm.progress(long))
     assert progress["task_run_id"] is None, "it is of the whole film"
-    assert re.match(r"0 of 1 take; about .* left, until ... \d\d:\d\d", progress["description"])
+    assert re.match(r"\d+ of 12 takes; about .* left, until ... \d\d:\d\d", progress["description"])
     farm.ask("POST", f"/flow_runs/{long}/set_state", state={"type": "CANCELLING"}, force=True)
     for run in asked:
         state = farm.ended(run)

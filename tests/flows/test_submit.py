@@ -17,7 +17,7 @@ import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_PROFILES_PATH, temporary_settings
 
 from tests.flows.conftest import PROJECT, Farm, free_port, until
-from tests.flows.films import write_film
+from tests.flows.films import write_film, write_slow_film
 from wan_render.cli import main
 from wan_render.store.disk import user_name
 
@@ -80,7 +80,7 @@ def in_three_hours() -> str:
 def test_films_are_queued_in_order_under_their_names_and_one_is_cancelled(
     farm: Farm, typed: Typed, tmp_path: Path
 ) -> None:
-    long = write_film(tmp_path / "hours")
+    long = write_slow_film(tmp_path / "hours")
     others = [write_film(tmp_path / name) for name in ("second", "third")]
     done = typed("submit", long, *others)
     assert done.code == 0, done.err
@@ -88,7 +88,7 @@ def test_films_are_queued_in_order_under_their_names_and_one_is_cancelled(
     assert done.err.startswith(outputs)
     assert done.err.count(outputs) == 1
     said = done.out.splitlines()
-    assert re.match(r"hours: to render: 2 takes, about \d+ s on 1 device, then \d+ s for the film, .* free\)", said[0])
+    assert re.match(r"hours: to render: 12 takes, about \d+ s on 1 device, then \d+ s for the film, .* free\)", said[0])
     places = [line.strip().partition(":")[0] for line in said if line.startswith("  queued")]
     assert places[1:] == ["queued after 1 film", "queued after 2 films"]
     assert said[-1] == "A film reads its storyboard again when it starts: edits until then count."
