@@ -69,14 +69,16 @@ class Backlog:
             self._left[order] = ReadyOrder(order, _alike(order), self._places, seconds, seconds)
             self._lost.pop(_place(order), None)
             self.margins.suppose(_weights(loaded_by(order)), self.estimates.worst_ratio(order))
-        self._index()
+        if orders:
+            self._index()
 
     def withdraw(self, orders: Collection[RenderOrder]) -> tuple[RenderOrder, ...]:
         """Remove orders that have not begun; returns them. They get no outcome."""
         removed = tuple(order for order in orders if order in self._left and order not in self._begun)
         for order in removed:
             del self._left[order]
-        self._index()
+        if removed:
+            self._index()
         return removed
 
     @property
