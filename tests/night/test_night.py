@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -34,18 +35,35 @@ def nights(tmp_path: Path) -> list[NightRecord]:
     return [read_night(folder) for folder in sorted((tmp_path / "outputs" / "nights").iterdir())]
 
 
+def spoil(folder: Path, film: Path, wan_render: Run, shot: str) -> None:
+    """Let a shot of a film fail whenever it is rendered: a folder is where its take's lock should be."""
+    plan = json.loads(wan_render("plan", film, *OPTIONS, "--json").stdout)
+    key = next(take["key"] for each in plan["shots"] if each["id"] == shot for take in each["takes"])
+    (folder.parent / "outputs" / "takes" / ".locks" / key).mkdir(parents=True)
+
+
 def test_every_film_is_made_and_a_broken_one_is_reported(folder: Path, wan_render: Run) -> None:
     write_film(folder, "Good", DAY + EVENING)
+    failing = write_film(folder, "Failing", DAY.replace("climbs", "goes") + EVENING.replace("home", "in"))
+    spoil(folder, failing, wan_render, "1/020")
     write_film(folder, "Broken", "  - {from: dawn, too: noon, action: the light climbs}\n")
     done = wan_render("night", folder, *OPTIONS, "--until", "23:59")
     assert done.returncode == 1, done.stderr
     (night,) = nights(folder.parent)
-    assert states(night) == {"broken": FilmState.BROKEN, "good": FilmState.DONE}
+    assert states(night) == {"broken": FilmState.BROKEN, "failing": FilmState.PARTIAL, "good": FilmState.DONE}
+    found = {film.slug: film for film in night.films}
+    first, second = found["failing"].shots
+    assert (first.slate, first.take) == ("", 1)
+    assert second.slate
+    home = folder.parent / "outputs/nights" / night.start.date().isoformat()
+    assert all((home / attempt.log).is_file() for attempt in second.attempts)
+    assert {bool(attempt.error) for attempt in second.attempts} == {True}
+    assert found["failing"].hours_left > 0
     assert night.state is NightState.ENDED
     assert night.ended is not None
     assert "broken.yaml:6:" in done.stderr
     assert "did you mean 'to'?" in done.stderr
-    assert (folder.parent / "outputs/nights" / night.start.date().isoformat() / night.films[1].video).is_file()
+    assert (home / found["good"].video).is_file()
     assert len(done.stdout.splitlines()) <= 5
     again = wan_render("night", folder / "good.yaml", folder / "good.yaml", *OPTIONS)
     assert again.returncode == 0, again.stderr
