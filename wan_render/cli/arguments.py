@@ -173,8 +173,11 @@ def _takes(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _qc(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = _with_json(_with_outputs(_command(commands, "qc", "judge a video file as takes are judged")))
-    command.add_argument("clip", metavar="CLIP", type=Path, help="a video file of one shot, or the word `calibrate`")
+    summary = "judge a video file as takes are judged, or measure and list a storyboard's takes"
+    command = _with_json(_with_outputs(_command(commands, "qc", summary)))
+    _with_draft(command)
+    words = "a video file of one shot, a storyboard (.yaml), or the word `calibrate`"
+    command.add_argument("clip", metavar="CLIP", type=Path, help=words)
     command.add_argument(
         "storyboards",
         metavar="FILE",

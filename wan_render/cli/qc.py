@@ -1,4 +1,4 @@
-"""`qc`: judge a video file as takes are judged."""
+"""`qc`: judge a video file as takes are judged, or the takes of a storyboard."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from itertools import chain, islice
 from pathlib import Path
 
+from wan_render.cli.measure_film import is_storyboard, measure_film
 from wan_render.cli.qc_calibration import calibrate
 from wan_render.errors import Problem, UsageError
 from wan_render.facts import FactCache
@@ -30,12 +31,14 @@ _WORDS = {row.measure: row for row in THRESHOLDS}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Judge a clip: 0 for pass and flag, 1 for fail. Or propose limits."""
+    """Judge a clip: 0 for pass and flag, 1 for fail. Or measure a storyboard's takes, or propose limits."""
     if arguments.clip == CALIBRATE:
         return calibrate(arguments)
     if arguments.storyboards:
         given = str(arguments.storyboards[0])
         raise UsageError(Problem("qc", f"unexpected argument {shown(given)}", "one clip at a time"))
+    if is_storyboard(arguments.clip):
+        return measure_film(arguments)
     judgement = judge_file(arguments.clip, arguments.first, arguments.last)
     if arguments.json:
         print(json.dumps(judgement.to_json(), indent=2))

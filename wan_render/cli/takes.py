@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     session = session_of(arguments).with_backend_of_newest_film()
     say_first(session)
     if arguments.circle is None and arguments.ng is None:
-        _list(session, arguments.shot, as_json=arguments.json)
+        list_takes(session, arguments.shot, as_json=arguments.json)
         return 0
     if arguments.shot is None:
         raise UsageError(Problem("takes", "missing shot", "for example: takes FILE 1/020 --circle 2"))
@@ -104,7 +104,8 @@ def _write(session: Session, planned: PlannedShot, key: str, value: str, wanted:
     print(f"{session.document.where('scenes', planned.index[0], 'shots', planned.index[1])}: {edit.line}")
 
 
-def _list(session: Session, shot_id: str | None, *, as_json: bool) -> None:
+def list_takes(session: Session, shot_id: str | None, *, as_json: bool) -> None:
+    """Print the takes of a film, or of one shot, with their verdicts."""
     black = black_takes(session.plan, session.store)
     found = status(session.plan, session.store, session.backend, spoilt=black)
     shots = [shot for shot in found.shots if shot_id is None or shot.id == one_shot(session.plan, shot_id)]

@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from wan_render.errors import DiskFullError, Problem
+from wan_render.quality.measurements import Measurements
 from wan_render.store.disk import disk_error, free_disk_bytes, gigabytes
 from wan_render.store.films import PAGE, VIDEO, FilmRecord, Films, FilmVersion, read_film
 from wan_render.store.memory import Memory, Remembered, succession
@@ -146,6 +147,10 @@ class Store:
             return known
         found = (times_of(record) for record in self.takes.newest(MEASURED_TAKES))
         return tuple(sorted((times for times in found if times is not None), key=lambda times: times.made))
+
+    def add_measurements(self, key: str, measurements: Measurements) -> None:
+        """Put measurements into the record of a take; see Takes.add_measurements."""
+        self.takes.add_measurements(key, measurements)
 
     # What was rendered, and whose it is
 

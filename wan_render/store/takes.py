@@ -8,6 +8,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from wan_render import __version__
 from wan_render.errors import DiskError, Problem
 from wan_render.keys import canonical, content_key
 from wan_render.printable import logger
-from wan_render.store.disk import disk_error, disk_errors, file_digest, flush, flush_tree
+from wan_render.quality.measurements import Measurements
+from wan_render.store.disk import disk_error, disk_errors, file_digest, flush, flush_tree, write_whole
 from wan_render.store.record import CLIP, SIDECAR, Clip, FileFact, Filled, TakeRecord
 from wan_render.store.take_locks import hand_over, if_free, locked
 from wan_render.take import TAKE_FORM, Take, short
@@ -120,6 +122,19 @@ class Takes:
                 return self._place(key, part)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
+
+    def add_measurements(self, key: str, measurements: Measurements) -> None:
+        """Put measurements into the record of a take that `find` found. Its other files stay as they are, and the
+        folder keeps its time, by which estimates find the newest takes.
+
+        Raises DiskError if it cannot be written, ValueError if the record is damaged.
+        """
+        folder = self.folder / key
+        with disk_errors(folder), self.lock(key, lambda: None):
+            before = folder.stat()
+            record = replace(self.record(key), measurements=measurements)
+            write_whole(folder / SIDECAR, record.to_json())
+            os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
 
     def keys(self) -> Iterator[str]:
         """Every key that has a folder, complete or not. Raises DiskError if the takes cannot be listed."""
