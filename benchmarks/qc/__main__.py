@@ -33,7 +33,7 @@ from benchmarks.qc.rates import cost_table, rate_table
 from wan_render.quality.measuring import measure
 
 LARGE = (832, 480)
-EVERY = 12
+EVERY = 25
 """One clip in so many has the size of a real take."""
 
 
@@ -88,7 +88,7 @@ def _row(footage: Footage, made: str, number: int) -> dict[str, object]:
 def specimen_of(footage: Footage, made: str, number: int) -> Specimen:
     """The clip with this number: clean, or with a fault that a check must find."""
     dice = np.random.default_rng((zlib.crc32(made.encode()), number))
-    size = LARGE if number % EVERY == EVERY - 1 else None
+    size = LARGE if number % EVERY == 12 else None
     return clean(dice, footage, size) if made == "clean" else FAULTS[made](dice, footage, size)
 
 

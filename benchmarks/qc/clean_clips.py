@@ -14,8 +14,8 @@ from benchmarks.qc.footage import Footage
 from wan_render.quality.small_frames import Floats
 from wan_render.render_values import Pixels
 
-SIZES = ((416, 240), (416, 240), (416, 240), (480, 272), (240, 416), (416, 240))
-LENGTHS = (17, 17, 33, 33, 33, 33, 49, 49, 81, 121)
+SIZES = ((320, 184), (320, 184), (320, 184), (416, 240), (184, 320), (480, 272))
+LENGTHS = (17, 17, 17, 25, 33, 33, 33, 33, 49, 81)
 
 Dice = np.random.Generator
 

@@ -26,10 +26,13 @@ def is_to_be_measured(order: RenderOrder) -> bool:
     return order.is_checked and order.take.frames >= LEAST_FRAMES
 
 
-def measured(frames: Iterable[Pixels], plates: TakeInputs, name: str) -> Measurements | None:
-    """The measurements; None with a warning if they fail. name: of the take, for the warning."""
+def measured(
+    frames: Iterable[Pixels], plates: TakeInputs, name: str, *, passes_through: bool = False
+) -> Measurements | None:
+    """The measurements; None with a warning if they fail. name: of the take, for the warning. passes_through: keyframes
+    on the way."""
     try:
-        return measure(frames, plates.first, plates.last)
+        return measure(frames, plates.first, plates.last, passes_through=passes_through)
     except Exception as error:
         LOG.warning("%s is not checked: its frames could not be measured (%s)", name, one_line(str(error)))
         LOG.info("the measurement failed", exc_info=error)
@@ -44,7 +47,7 @@ def _taken_from(queue: Queue[Pixels | None]) -> Iterator[Pixels]:
 def measured_beside(
     frames: Iterator[Pixels], consume: Callable[[Iterator[Pixels]], _Consumed], plates: TakeInputs, name: str
 ) -> tuple[_Consumed, Measurements | None]:
-    """Pass frames to `consume`, and measure them in a second thread, so that they are decoded once. Raises what
+    """Pass frames of a joined take to `consume`, and measure them in a second thread: decoded once. Raises what
     `consume` raises."""
     queue: Queue[Pixels | None] = Queue(FRAMES_AHEAD)
 
@@ -56,7 +59,7 @@ def measured_beside(
     def measuring() -> Measurements | None:
         passing = _taken_from(queue)
         try:
-            return measured(passing, plates, name)
+            return measured(passing, plates, name, passes_through=True)
         finally:
             for _ in passing:  # after a failure, so that the writer never waits
                 pass

@@ -1,7 +1,11 @@
-"""Double exposures: frames between two unlike keyframes that a blend of both explains."""
+"""Double exposures: frames between two unlike keyframes that a blend of both explains, instead of motion."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
 import numpy as np
 
 from wan_render.quality.ends import likeness
@@ -9,11 +13,14 @@ from wan_render.quality.small_frames import Floats, shrunk, softened
 from wan_render.quality.tracking import LEAST_CONTRAST, structure_of, unlikeness
 from wan_render.render_values import Pixels
 
-ALIKE = 0.4
+ALIKE = 0.7
 """Keyframes that are at least so alike (ends.likeness) have no ghosts: what is between them looks like both."""
 
 SAME_STRUCTURE = 0.65
 """Keyframes whose structure is less unlike show the same place in another light (tracking.unlikeness)."""
+
+SAME_MOVED = 0.5
+"""Correlation of the structures, moved onto each other, from which they show the same place."""
 
 SOFT = 2.0
 """Blur in pixels: pictures that move a little while they are blended are ghosts as well."""
@@ -21,44 +28,130 @@ SOFT = 2.0
 LEAST_PART = 0.2
 """Part of each keyframe in a double exposure."""
 
-SHARE = 0.1
-"""A clip is as ghostly as the frame above which this share of its frames are."""
+SHARE, LEAST_GHOSTS = 0.1, 2
+"""A clip is as ghostly as the frame above which this share of its frames are, and at least so many."""
 
 
-def ghost_measure(small: Pixels, first: Pixels, last: Pixels) -> tuple[float, int] | None:
-    """The share of a frame's variance that a blend of the keyframes explains, reached by a tenth of the frames, and the
-    ghostliest frame. None if the keyframes are alike.
+REGISTERED = 11
+"""How many frames around the middle are compared with keyframes that were moved onto them first."""
+
+MOST_SHIFT, MOST_SCALE = 0.15, 1.4
+"""How far a keyframe is moved for that, as a share of the longer side, and enlarged or reduced. A dissolve of moving
+stills stays within; a pan moves farther."""
+
+LEAST_COVER = 0.5
+"""Share of the frame that both moved keyframes must cover."""
+
+
+@dataclass(frozen=True)
+class GhostMeasures:
+    """How well a blend of the keyframes explains the frames between them: 1 is a dissolve, 0 is motion.
+
+    still: by the keyframes as they are, the value that a tenth of the frames reaches. moved: by keyframes that were
+    moved onto the frames. at, moved_at: the ghostliest frames.
+    """
+
+    still: float
+    at: int
+    moved: float
+    moved_at: int
+
+
+def ghost_measures(small: Pixels, first: Pixels, last: Pixels) -> GhostMeasures | None:
+    """None if the keyframes are alike, or show the same place in another light or from a little farther.
 
     small: (frames, height, width, 3) uint8 RGB; first, last: in full size.
     """
     one, other = shrunk(first), shrunk(last)
-    if likeness(one, other) >= ALIKE or unlikeness(structure_of(one), structure_of(other)) < SAME_STRUCTURE:
+    if likeness(one, other) >= ALIKE or _is_same_place(one, other):
         return None
-    blended = _explained(small, _centred(one), _centred(other))
-    count = max(1, int(SHARE * len(blended)))
-    return float(np.sort(blended)[-count]), int(blended.argmax())
+    pair = softened(one, SOFT), softened(other, SOFT)
+    still = np.array([_explained(softened(frame, SOFT), *pair, np.ones(frame.shape[:2], bool)) for frame in small])
+    where = np.unique(np.linspace(0.25, 0.75, REGISTERED) * (len(small) - 1)).astype(int)
+    moving = np.array([_explained_by_moved(softened(small[at], SOFT), *pair) for at in where])
+    count = min(len(still), max(LEAST_GHOSTS, int(SHARE * len(still))))
+    value, at = float(np.sort(still)[-count]), int(still.argmax())
+    by_moved = float(np.sort(moving)[-min(LEAST_GHOSTS, len(moving))])
+    return GhostMeasures(max(0.0, value), at, max(0.0, by_moved), int(where[moving.argmax()]))
 
 
-def _explained(small: Pixels, one: Floats, other: Floats) -> Floats:
-    """For each frame: the share of its variance that the best blend of two pictures explains; 0 if the blend has less
-    than LEAST_PART of either."""
-    none = LEAST_CONTRAST**2
-    mixed = _mean(one * other)
-    matrix = np.array(((_mean(one * one) + none, mixed), (mixed, _mean(other * other) + none)))
-    found = np.zeros(len(small))
-    for at, frame in enumerate(small):
-        picture = _centred(frame)
-        parts = np.linalg.solve(matrix, (_mean(picture * one), _mean(picture * other)))
-        if parts.min() >= LEAST_PART:
-            rest = picture - parts[0] * one - parts[1] * other
-            found[at] = 1 - _mean(rest * rest) / (_mean(picture * picture) + none)
-    return found
+def _is_same_place(one: Pixels, other: Pixels) -> bool:
+    structures = [structure_of(picture) for picture in (one, other)]
+    if unlikeness(*structures) < SAME_STRUCTURE:
+        return True
+    soft = [cv2.cvtColor(cv2.GaussianBlur(each, (0, 0), SOFT), cv2.COLOR_GRAY2RGB) for each in structures]
+    moved = _Moved.onto(soft[0], soft[1])
+    return moved is not None and moved.correlation > SAME_MOVED
 
 
-def _centred(small: Pixels) -> Floats:
-    picture = softened(small, SOFT)
-    return np.asarray(picture - picture.mean(axis=(0, 1)))
+def _explained(frame: Floats, one: Floats, other: Floats, where: Floats) -> float:
+    """What is left of a frame beside the best blend of two pictures, in terms of how unlike the two are. where: the
+    pixels that count, (height, width)."""
+    way, gone, none = (other - one)[where], (frame - one)[where], LEAST_CONTRAST**2
+    length = float((way * way).mean())
+    part = float((gone * way).mean()) / (length + none)
+    if not LEAST_PART <= part <= 1 - LEAST_PART:
+        return 0.0
+    rest = gone - part * way
+    return 1 - float((rest * rest).mean()) / (part * (1 - part) * length + none)
 
 
-def _mean(values: Floats) -> float:
-    return float(values.mean())
+def _explained_by_moved(frame: Floats, one: Floats, other: Floats) -> float:
+    """The same with both pictures moved onto the frame; 0 if they cannot be. The picture that is easier to see is moved
+    first, the other one onto what is left."""
+    firsts = [_Moved.onto(frame, picture) for picture in (one, other)]
+    found = [moved for moved in firsts if moved is not None]
+    if not found:
+        return 0.0
+    seen = max(found, key=lambda moved: moved.correlation)
+    hidden = _Moved.onto(_without(frame, seen), other if seen is firsts[0] else one)
+    if hidden is None:
+        return 0.0
+    where = seen.covers & hidden.covers
+    return _explained(frame, seen.picture, hidden.picture, where) if where.mean() >= LEAST_COVER else 0.0
+
+
+def _without(frame: Floats, seen: _Moved) -> Floats:
+    """What is left of a frame without as much of a picture as is in it."""
+    centred, picture = (each - each.mean(axis=(0, 1)) for each in (frame, seen.picture))
+    part = float((centred * picture)[seen.covers].mean()) / (float((picture * picture)[seen.covers].mean()) + 1e-6)
+    return np.asarray(centred - np.clip(part, 0, 1) * picture)
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """A picture that was moved onto a frame, the pixels of the frame that it covers, and how well they correlate."""
+
+    picture: Floats
+    covers: Floats
+    correlation: float
+
+    @staticmethod
+    def onto(frame: Floats, picture: Floats) -> _Moved | None:
+        """Shift and scale a picture so that it correlates best (Evangelidis and Psarakis 2008). None if that does not
+        converge, or moves it too far."""
+        height, width = frame.shape[:2]
+        goal, given = (cv2.cvtColor(np.asarray(each, np.float32), cv2.COLOR_RGB2GRAY) for each in (frame, picture))
+        start = np.eye(2, 3, dtype=np.float32)
+        stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-3)
+        try:
+            correlation, matrix = cv2.findTransformECC(goal, given, start, cv2.MOTION_AFFINE, stop, _EVERYWHERE, 5)
+        except cv2.error:  # the frame shows nothing of the picture
+            return None
+        if _is_far(np.asarray(matrix), width, height):
+            return None
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        moved = cv2.warpAffine(picture, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        covered = cv2.warpAffine(np.ones((height, width), np.float32), matrix, (width, height), flags=flags)
+        return _Moved(moved, covered > 0.99, float(correlation))
+
+
+_EVERYWHERE: Any = None
+"""OpenCV takes None for a mask; its types do not say so."""
+
+
+def _is_far(matrix: Floats, width: int, height: int) -> bool:
+    middle = np.array((width / 2, height / 2, 1))
+    shift = float(np.abs(matrix @ middle - middle[:2]).max()) / max(width, height)
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    return shift > MOST_SHIFT or not 1 / MOST_SCALE <= scale <= MOST_SCALE

@@ -9,7 +9,7 @@ from wan_render.quality.colour_drift import drift_measure
 from wan_render.quality.continuity import continuity_measures
 from wan_render.quality.ends import EndMeasures, end_measures
 from wan_render.quality.freezes import freeze_measures
-from wan_render.quality.ghosting import ghost_measure
+from wan_render.quality.ghosting import GhostMeasures, ghost_measures
 from wan_render.quality.measurements import Measurements
 from wan_render.quality.noise import noise_measure
 from wan_render.quality.sharpness import sharpness_measure
@@ -44,7 +44,7 @@ def measure(
         **_inside(clip, steps, [keyframe for keyframe in (first, last) if keyframe is not None]),
         "freeze_frames": (freeze.frames, freeze.at),
         "freeze_share": (freeze.share, freeze.at),
-        "ghost": _ghost(clip, first, last) if not passes_through else (None, None),
+        **_ghost(clip, *((first, last) if not passes_through else (None, None))),
         "drift": drift_measure(steps, is_held=last is not None),
     }
     return Measurements(
@@ -74,6 +74,10 @@ def _end(name: str, frame: Pixels, keyframe: Pixels | None, other: Pixels | None
     return {f"{name}_{field}": (getattr(measured, field, None), None) for field in fields}
 
 
-def _ghost(clip: SmallFrames, first: Pixels | None, last: Pixels | None) -> Value:
-    found = ghost_measure(clip.small, first, last) if first is not None and last is not None else None
-    return found or (None, None)
+def _ghost(clip: SmallFrames, first: Pixels | None, last: Pixels | None) -> dict[str, Value]:
+    found: GhostMeasures | None = None
+    if first is not None and last is not None:
+        found = ghost_measures(clip.small, first, last)
+    if found is None:
+        return {"ghost": (None, None), "ghost_moved": (None, None)}
+    return {"ghost": (found.still, found.at), "ghost_moved": (found.moved, found.moved_at)}
