@@ -37,6 +37,10 @@ def test_few_takes_do_not_shrink_it_much() -> None:
     assert margin_of([0.9, 0.9, 0.9], 1.4).worst > 1.3
 
 
+def test_a_device_that_is_much_slower_than_guessed_is_believed_at_once() -> None:
+    assert margin_of([5.0], 1.4) == Margin(5.0, 5.0)
+
+
 def test_the_worst_take_is_yet_to_come() -> None:
     found = margin_of([0.8, 1.0, 1.2], 1.2)
     assert found.worst > found.usual == pytest.approx(1.2)

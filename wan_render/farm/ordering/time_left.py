@@ -92,7 +92,8 @@ def margin_of(ratios: Sequence[float], prior: float = GUESSED_RATIO) -> Margin:
     """The margin that observed ratios give: actual / expected seconds, ascending. prior: expected before any.
 
     The usual one is a quantile of them. The worst one lies beyond the largest: with few takes the largest one yet to
-    come is likely larger. Both lie between that and the prior.
+    come is likely larger. If the prior is larger still, both lie between: a few quick takes do not prove it wrong, but
+    one slow take does.
     """
     count = len(ratios)
     if not count:
@@ -100,4 +101,4 @@ def margin_of(ratios: Sequence[float], prior: float = GUESSED_RATIO) -> Margin:
     weight = PRIOR_TAKES / (PRIOR_TAKES + count)
     quantile, largest = ratios[math.ceil(USUAL * count) - 1], ratios[-1]
     beyond = largest + 2 * (largest - ratios[count // 2]) / (count + 1)
-    return Margin(*(weight * prior + (1 - weight) * ratio for ratio in (quantile, beyond)))
+    return Margin(*(ratio + weight * max(0.0, prior - ratio) for ratio in (quantile, beyond)))
