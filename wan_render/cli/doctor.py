@@ -46,11 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print every finding. Returns 3 if something is missing that wan-render cannot work without."""
     findings = tuple(_findings(machine_settings()))
     if arguments.json:
-        print(
-            json.dumps(
-                {"version": 1, "findings": [asdict(finding) for finding in findings]}, ensure_ascii=False, indent=2
-            )
-        )
+        report = {"version": 1, "findings": [asdict(finding) for finding in findings]}
+        print(json.dumps(report, ensure_ascii=False, indent=2))
     else:
         for finding in findings:
             print("\n".join(_lines(finding)))
@@ -159,7 +156,8 @@ def _profiles(backend: Backend, settings: MachineSettings) -> Iterator[Finding]:
     variants = {name: backend.variant(name, devices).name for name in PROFILES}
     unable = {name: backend.unable(name, devices, variant) for name, variant in variants.items()}
     refused = {name: problem for name in PROFILES if (problem := refusal(unable[name], devices)) is not None}
-    able = ", ".join(_profile_text(name, variants[name]) for name in PROFILES if name not in refused)
+    computed = {name: f" (computed like {variant})" if variant else "" for name, variant in variants.items()}
+    able = ", ".join(f"{name}{computed[name]}" for name in PROFILES if name not in refused)
     has_best_kind = any(device.kind == backend.device_kinds[0] for device in devices)
     yield _lacking_profiles(_label("profiles", backend), able, refused if has_best_kind else {})
     confined = {name: confinement(problems, devices) for name, problems in unable.items()}
@@ -170,11 +168,6 @@ def _label(what: str, backend: Backend) -> str:
     """The label of a finding, with the backend's name unless it is the default backend."""
     name = backend.id.partition("/")[0]
     return what if name == DEFAULT else f"{what} of {name}"
-
-
-def _profile_text(profile: str, variant: str) -> str:
-    """`draft`, or `draft (computed like exact)`."""
-    return f"{profile} (computed like {variant})" if variant else profile
 
 
 def _lacking_profiles(label: str, able: str, refused: Mapping[str, Problem]) -> Finding:

@@ -16,13 +16,11 @@ def run(arguments: argparse.Namespace) -> int:
     say_first(session)
     film = session.store.films.latest(session.plan.slug)
     if film is None:
-        raise UsageError(
-            Problem(
-                path_name(session.outputs.folder),
-                f"has no film '{session.plan.slug}' yet",
-                remedy=f"make it: wan-render render {path_name(session.file)}",
-            )
+        found, remedy = (
+            f"has no film '{session.plan.slug}' yet",
+            f"make it: wan-render render {path_name(session.file)}",
         )
+        raise UsageError(Problem(path_name(session.outputs.folder), found, remedy=remedy))
     if not film.page.exists():
         raise UsageError(
             Problem(str(film.folder), "has no review page", remedy=f"make it: wan-render render {session.file}")

@@ -59,13 +59,8 @@ def refuse_take(session: Session, shot_id: str, number: int) -> None:
     if number < 1:
         raise UsageError(Problem("--ng", f"invalid value {number}", "takes are counted from 1"))
     if shot.circle is not None and shot.circle.take == number:
-        raise UsageError(
-            Problem(
-                shot_id,
-                f"take {number} is circled",
-                remedy=f"circle another take first: takes FILE {shot_id} --circle N",
-            )
-        )
+        remedy = f"circle another take first: takes FILE {shot_id} --circle N"
+        raise UsageError(Problem(shot_id, f"take {number} is circled", remedy=remedy))
     numbers = tuple(sorted({*shot.ng, number}))
     _write(session, planned, "ng", str(list(numbers)), shot.model_copy(update={"ng": numbers}))
 

@@ -62,17 +62,13 @@ def _encode(part: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction) 
 
     # bitexact: no random identifiers, so equal frames give equal files.
     with av.open(url(part), "w", format="matroska", container_options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("ffv1", rate=rate, options=_options())
+        stream = container.add_stream("ffv1", rate=rate, options={"level": "3", "slices": str(SLICES), "slicecrc": "1"})
         stream.width, stream.height, stream.pix_fmt = size.width, size.height, "bgr0"
         stream.gop_size = 1
         _use_threads(stream)
         for picture in pictures:
             container.mux(stream.encode(_stored(picture)))
         container.mux(stream.encode(None))
-
-
-def _options() -> dict[str, str]:
-    return {"level": "3", "slices": str(SLICES), "slicecrc": "1"}
 
 
 def _stored(picture: Pixels) -> VideoFrame:

@@ -35,15 +35,8 @@ def converted(stream: Any, *, kernel: str = "bicubic", width: int | None = None,
     """An RGB stream of ffmpeg-python as yuv420p BT.709 in TV range with left chroma, scaled by `kernel` in the same
     pass."""
     size = {} if width is None else {"w": width, "h": height}
-    return stream.filter(
-        "scale",
-        **size,
-        **LEFT,
-        in_range="pc",
-        out_range="tv",
-        out_color_matrix="bt709",
-        flags=f"{kernel}+{ACCURATE}",
-    ).filter("format", "yuv420p")
+    how = {"in_range": "pc", "out_range": "tv", "out_color_matrix": "bt709", "flags": f"{kernel}+{ACCURATE}"}
+    return stream.filter("scale", **size, **LEFT, **how).filter("format", "yuv420p")
 
 
 def tagged(stream: Any) -> Any:

@@ -183,14 +183,11 @@ def _dialogue(line: Line, rate: Fraction) -> SSAEvent:
     from pysubs2 import SSAEvent
 
     x, y = line.place
-    tags = rf"\an{line.anchor}\pos({x},{y})\fs{line.em * line_height():.3f}{_alpha(line.opacity)}"
+    # ASS counts transparency: 255 is invisible.
+    alpha = "" if line.opacity == 1 else rf"\alpha&H{255 - round(255 * line.opacity):02X}&"
+    tags = rf"\an{line.anchor}\pos({x},{y})\fs{line.em * line_height():.3f}{alpha}"
     start, end = boundary(line.first, rate), boundary(line.end, rate)
     return SSAEvent(start=start, end=end, style=line.style, text=f"{{{tags}}}{line.text}")
-
-
-def _alpha(opacity: Fraction) -> str:
-    """The alpha tag. ASS counts transparency: 255 is invisible."""
-    return "" if opacity == 1 else rf"\alpha&H{255 - round(255 * opacity):02X}&"
 
 
 def boundary(frame: int, rate: Fraction) -> int:

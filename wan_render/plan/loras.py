@@ -124,7 +124,8 @@ class Loras:
             return None
         digest, fit = found
         expert = self._expert(written, fit, card, place)
-        lora = Lora(digest, float(written.scale), _with_parts(expert) if fit.has_parts else expert)
+        of_part = "each" if expert == "both" else f"{expert} part"
+        lora = Lora(digest, float(written.scale), of_part if fit.has_parts else expert)
         applied = AppliedLora(written.path, card.name, _experts(lora, fit), fit.has_parts)
         self._list(applied, lora, card)
         if applied.left_out:
@@ -205,11 +206,6 @@ def _experts(lora: Lora, fit: LoraFit) -> tuple[tuple[str, LoraLayers], ...]:
         return (("", fit.layers[0]),)
     both = zip(HIGH_AND_LOW, fit.layers, strict=True)
     return tuple((expert, layers) for expert, layers in both if lora.is_used_by(expert))
-
-
-def _with_parts(expert: str) -> str:
-    """take.Lora.expert for a file with a part for each expert."""
-    return "each" if expert == "both" else f"{expert} part"
 
 
 def _expert(expert: str) -> str:

@@ -5,7 +5,7 @@ Colours outside of sRGB are clipped in each channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ ROWS_AT_ONCE = 256
 """Rows that are converted together, since their light takes four bytes per sample."""
 
 D65: Point = (0.3127, 0.3290)
-_D50_XYZ = np.array((0.9642, 1.0, 0.8249))
+D50_XYZ = np.array((0.9642, 1.0, 0.8249))
 """The white point of ICC's profile connection space: ICC.1:2022, 7.2.16."""
 
 _BRADFORD = np.array(((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296)))
@@ -95,7 +95,7 @@ def of_primaries(
 
 def of_profile(name: str, to_d50: Matrix, curve: Curve) -> ColourSpace:
     """The space of an ICC profile. to_d50: the matrix from its linear RGB to the profile connection space's XYZ."""
-    to_srgb = np.linalg.inv(_adapted(_xyz(D65), _D50_XYZ) @ REC_709.to_xyz) @ to_d50
+    to_srgb = np.linalg.inv(_adapted(_xyz(D65), D50_XYZ) @ REC_709.to_xyz) @ to_d50
     return ColourSpace(name, curve, to_srgb, to_d50[1])
 
 
@@ -126,7 +126,8 @@ def as_srgb(samples: NDArray[Any], most: int, space: ColourSpace | None) -> Fine
         return np.asarray(levels[samples], np.uint16)
     target = np.empty(samples.shape, np.uint16)
     light = _light_of(most, space)
-    for rows in _bands(samples.shape[0]):
+    for start in range(0, samples.shape[0], ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
         target[rows] = _encoded(_srgb_light(light[samples[rows]], space))
     return target
 
@@ -161,10 +162,6 @@ _ENCODED = np.round(_srgb_samples((np.arange(_STEPS + 1) / _STEPS) ** 2) * 65535
 def _encoded(light: NDArray[np.float32]) -> Fine:
     root = np.sqrt(np.clip(light, 0, 1))
     return np.asarray(_ENCODED[(root * _STEPS + 0.5).astype(np.uint16)], np.uint16)
-
-
-def _bands(rows: int) -> Iterator[slice]:
-    return (slice(start, start + ROWS_AT_ONCE) for start in range(0, rows, ROWS_AT_ONCE))
 
 
 def _xyz(point: Point) -> NDArray[np.float64]:

@@ -137,11 +137,7 @@ def _pillow(file: Path) -> Iterator[None]:
 def _opened(file: Path, data: bytes) -> Image.Image:
     from PIL import AvifImagePlugin, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
-    del (
-        AvifImagePlugin,
-        TiffImagePlugin,
-        WebPImagePlugin,
-    )  # importing them registers their formats
+    del AvifImagePlugin, TiffImagePlugin, WebPImagePlugin  # importing them registers their formats
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:

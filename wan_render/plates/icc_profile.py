@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wan_render.plates.colour_space import ColourSpace, Curve, of_profile, power, table
+from wan_render.plates.colour_space import D50_XYZ, ColourSpace, Curve, of_profile, power, table
 
 _HEADER = 128
 _MOST_TAGS = 200
@@ -27,7 +27,7 @@ def profile_space(profile: bytes, name: str) -> ColourSpace | None:
         if any(tag in tags for tag in _BY_TABLES) or profile[20:24] != b"XYZ ":
             return None
         if profile[16:20] == b"GRAY":
-            return of_profile(name, np.diag(_white()), _curve(tags[b"kTRC"]))
+            return of_profile(name, np.diag(D50_XYZ), _curve(tags[b"kTRC"]))
         if profile[16:20] != b"RGB ":
             return None
         columns = [_xyz(tags[tag]) for tag in (b"rXYZ", b"gXYZ", b"bXYZ")]
@@ -53,10 +53,6 @@ def _xyz(tag: bytes) -> tuple[float, float, float]:
     if kind != b"XYZ ":
         raise ValueError(f"expected XYZ, got {kind!r}")
     return x / 65536, y / 65536, z / 65536
-
-
-def _white() -> tuple[float, float, float]:
-    return 0.9642, 1.0, 0.8249
 
 
 def _curve(tag: bytes) -> Curve:

@@ -127,11 +127,8 @@ class _Limits:
             raise self._error(event, f"*{name} is not defined above", "", remedy)
         weight = self.anchors[event.anchor]
         if weight is None:
-            raise self._error(
-                event,
-                f"*{shortened(event.anchor, LONGEST_SHOWN)} is used inside itself",
-                "an alias repeats what is above it",
-            )
+            found = f"*{shortened(event.anchor, LONGEST_SHOWN)} is used inside itself"
+            raise self._error(event, found, "an alias repeats what is above it")
         return weight
 
     def _check_tag(self, event: Any) -> None:

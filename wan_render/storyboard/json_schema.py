@@ -21,17 +21,14 @@ def json_schema() -> Schema:
     shots = dict(definitions["Scene"]["properties"]["shots"])
     shots["description"] = "The shots of a film with one scene, instead of scenes."
     root["properties"]["shots"] = shots
-    root["properties"]["keyframes"] = _or_folder(root["properties"]["keyframes"])
+    keyframes = root["properties"]["keyframes"]
+    root["properties"]["keyframes"] = {**keyframes, "anyOf": [{"type": "string"}, *keyframes["anyOf"]]}  # or a folder
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "wan-render storyboard",
         **root,
         "$defs": dict(sorted(definitions.items())),
     }
-
-
-def _or_folder(keyframes: Schema) -> Schema:
-    return {**keyframes, "anyOf": [{"type": "string"}, *keyframes["anyOf"]]}
 
 
 def _schema(form: Form, definitions: dict[str, Schema]) -> Schema:

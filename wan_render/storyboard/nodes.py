@@ -131,12 +131,8 @@ class Tree:
     def _enter(self, node: MapNode, key: ScalarNode, value: Node, *, flow: bool) -> None:
         if former := node.entries.get(key.text):
             found = f"the key {key.text!r} is here twice, first on line {former.key.mark[0]}"
-            self._clash(
-                key.mark,
-                found,
-                "each key of a map is written once",
-                f"delete one of the two (lines {former.key.mark[0]} and {key.mark[0]})",
-            )
+            remedy = f"delete one of the two (lines {former.key.mark[0]} and {key.mark[0]})"
+            self._clash(key.mark, found, "each key of a map is written once", remedy)
             return
         bare = flow and isinstance(value, ScalarNode) and value.plain and not value.text and value.end == key.end
         node.entries[key.text] = Entry(key, value, bare)

@@ -186,12 +186,7 @@ def file_on_disk(file: Path) -> Path:
 def names_in(folder: Path) -> list[str]:
     """The names in a folder, sorted, without hidden ones and without those that are not UTF-8. Raises OSError."""
     names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - names, not paths
-    return [name for name in names if not any(map(_is_undecodable, name))]
-
-
-def _is_undecodable(character: str) -> bool:
-    """Whether it stands for a byte that is not UTF-8 (PEP 383)."""
-    return "\ud800" <= character <= "\udfff"
+    return [name for name in names if not any("\ud800" <= character <= "\udfff" for character in name)]
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,7 @@ _WORDS = {
     "did not find expected node content": ("expected a value here", ""),
     "found unexpected end of stream": ("a quote that is never closed", ""),
     "found unexpected ':'": ("a ':' without a space after it", "allowed: key: value"),
-    "found unknown escape character": (
-        "an unknown escape in double quotes",
-        r"allowed: \n \t \" \\ \u4e00",
-    ),
+    "found unknown escape character": ("an unknown escape in double quotes", r"allowed: \n \t \" \\ \u4e00"),
     "block sequence entries are not allowed in this context": ("a '- ' where no list can begin", _OWN_LINE),
     "did not find expected alphabetic or numeric character": ("'*' or '&' without a name", ""),
     "did not find expected <document start>": ("text after the end of the file's map, or a missing key", ""),

@@ -152,12 +152,8 @@ def _account_for(folder: Path, info: dict[str, Any], *, is_whole: bool) -> None:
     if is_whole:
         faults["unexpected_keys"] = "has no place for"
     for key, verb in faults.items():
-        if names := sorted(_name_of(entry) for entry in info.get(key) or ()):
+        if names := sorted(entry if isinstance(entry, str) else str(entry[0]) for entry in info.get(key) or ()):
             found = f"{verb} {len(names)} weights: {', '.join(names[:3])}{', …' if len(names) > 3 else ''}"
             raise WeightsError(
                 Problem(str(folder), found, "expected the weights of its config.json", "download the model again")
             )
-
-
-def _name_of(entry: Any) -> str:
-    return entry if isinstance(entry, str) else str(entry[0])

@@ -210,11 +210,7 @@ def for_expert(loras: tuple[Lora, ...], files: Mapping[str, Path], component: st
     low-noise one. If a file has a part for each, it uses its own, and `expert` names that part."""
     own = LOW if component == "transformer_2" else HIGH
     used = (lora for lora in loras if lora.is_used_by(own))
-    return tuple((_of_part(lora, own), files[lora.content]) for lora in used)
-
-
-def _of_part(lora: Lora, expert: str) -> Lora:
-    return replace(lora, expert=f"{expert} part") if lora.by_part else lora
+    return tuple((replace(lora, expert=f"{own} part") if lora.by_part else lora, files[lora.content]) for lora in used)
 
 
 def files_of(take: Take, given: Mapping[str, Path], card: ModelCard) -> Mapping[str, Path]:

@@ -93,7 +93,8 @@ class PatchedTransformer:
     @property
     def device_bytes(self) -> int:
         """Bytes of the originals on the device."""
-        return sum(original.nbytes for name, original in self.originals.items() if self._is_beside(name))
+        beside = (original for name, original in self.originals.items() if original.device == self._device(name))
+        return sum(original.nbytes for original in beside)
 
     def change(self, changes: Mapping[str, Changes], *, is_roomy: bool) -> None:
         """Apply these changes, and no others. is_roomy: keep originals on the device, not in host memory."""
@@ -118,9 +119,6 @@ class PatchedTransformer:
 
     def _device(self, name: str) -> torch.device:
         return self.places[name].tensor.device
-
-    def _is_beside(self, name: str) -> bool:
-        return self.originals[name].device == self._device(name)
 
 
 def changed(original: torch.Tensor, changes: Changes, device: torch.device) -> torch.Tensor:

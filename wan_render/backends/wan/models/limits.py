@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from wan_render.backends.wan.profiles.render_profile import VARIANTS
 from wan_render.errors import Problem, RenderError
 from wan_render.model_card import ModelCard
-from wan_render.render_values import Pixels, TakeInputs
+from wan_render.render_values import TakeInputs
 from wan_render.take import ShotKind, Take
 
 
@@ -57,16 +57,13 @@ def _sampling_problems(take: Take, card: ModelCard) -> Iterator[Problem]:
 
 
 def _plate_problems(take: Take, plates: TakeInputs) -> Iterator[Problem]:
+    shape = (take.size.height, take.size.width, 3)
     for name, plate, picture in (("first", take.first, plates.first), ("last", take.last, plates.last)):
         if (plate is None) != (picture is None):
             yield Problem(f"the {name} plate", "is not there" if picture is None else "is not the take's")
-        elif picture is not None and _is_strange(picture, take):
-            expected = f"expected uint8 {(take.size.height, take.size.width, 3)}"
+        elif picture is not None and (picture.dtype != "uint8" or picture.shape != shape):
+            expected = f"expected uint8 {shape}"
             yield Problem(f"the {name} plate", f"is {picture.dtype} {picture.shape}", expected)
-
-
-def _is_strange(picture: Pixels, take: Take) -> bool:
-    return picture.dtype != "uint8" or picture.shape != (take.size.height, take.size.width, 3)
 
 
 def token_count(take: Take, cell: int, frame_step: int = 4) -> int:
