@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.cli.conftest import environment, write_harbour
-from wan_render.media.probe import probe
+from tests.media.probing import probe
 
 ROOT = Path(__file__).parents[1]
 

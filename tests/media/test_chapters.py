@@ -7,9 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.media.films import CUT, Shelf, cut_of, film
+from tests.media.probing import Chapter, probe
 from wan_render.cut import Event
 from wan_render.media.chapters import ffmetadata
-from wan_render.media.probe import Chapter, probe
 from wan_render.plan import CardText, PlannedJoint
 
 anything = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.media.pictures import SMALL, clip, noise
+from tests.media.probing import probe
 from wan_render.errors import DiskError, DiskFullError, MachineError
 from wan_render.media.clip import read_frames, read_stored, write_clip
 from wan_render.media.preview import write_preview
-from wan_render.media.probe import probe
 from wan_render.render_values import Frames
 from wan_render.take import Size
 

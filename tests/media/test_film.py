@@ -18,11 +18,11 @@ import pytest
 
 from tests.media.films import CONTINUOUS, CUT, Shelf, cut_of, film, levels, luma
 from tests.media.pictures import SMALL, flat, noise
+from tests.media.probing import probe
 from wan_render.cut import ClipSource, Cut, Event, SlateSource
 from wan_render.errors import DiskError, FfmpegError, MachineError
 from wan_render.media.film_encode import AHEAD_FRAMES, make_film
 from wan_render.media.frame_layers import Layer
-from wan_render.media.probe import probe
 from wan_render.media.raster import SLATE_GREY, composed, raster_frames
 from wan_render.plan import CardText, PlannedJoint, StillPicture
 from wan_render.take import Plate, Size

@@ -8,9 +8,9 @@ import pytest
 
 from tests.media.films import levels
 from tests.media.pictures import clip, flat, noise
+from tests.media.probing import probe
 from wan_render.errors import FfmpegError, MachineError
 from wan_render.media.preview import write_preview
-from wan_render.media.probe import probe
 from wan_render.take import Size
 
 

@@ -14,6 +14,7 @@ from queue import Empty, Queue
 import pytest
 from PIL import Image
 
+from tests.media.probing import probe
 from tests.production.solid import CPU, SIZE, Solid, a_take, film, painted, rendered
 from tests.reference import produce
 from wan_render.errors import (
@@ -27,7 +28,6 @@ from wan_render.errors import (
     WeightsError,
 )
 from wan_render.media import ffmpeg
-from wan_render.media.probe import probe
 from wan_render.plan import FilmPlan
 from wan_render.plan.film_plan import CardText, NotYet, StillPicture
 from wan_render.production.failures import failures
