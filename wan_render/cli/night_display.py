@@ -112,16 +112,15 @@ class NightDisplay:
             match event:
                 case Began(attempt) if attempt == 1:
                     self._total += order.take.key not in self._left.each  # a retake
+                    self._left.add(order)
                     self._screen.bar(name, name, 0, 0)
                 case Progress(phase, done, total):
-                    if order.take.key in self._left.each:
-                        self._left.hear(order, event)
+                    self._left.hear(order, event)
                     self._screen.bar(name, f"{name} {phase}", done, total)
                 case AttemptFailed(attempt, error, verdict):
                     self._screen.say(f"{name}: attempt {attempt} failed: {error}; {verdict.value}")
                 case Ended(outcome):
-                    if order.take.key in self._left.each:
-                        self._left.ended(order)
+                    self._left.ended(order)
                     self._done += 1
                     self._screen.remove(name)
                     if isinstance(outcome, WanRenderError):

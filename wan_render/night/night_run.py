@@ -174,8 +174,11 @@ class NightRun:
         self.book.message(sentence)
 
     def _hear(self, order: RenderOrder, event: Event) -> None:
-        with self._telling:
-            self.show.event(order, event)
+        try:
+            with self._telling:
+                self.show.event(order, event)
+        except Exception as error:  # noqa: BLE001 - what cannot be shown stops no take
+            _log_defect(order.film, error)
 
     # Finishing
 
