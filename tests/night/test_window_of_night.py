@@ -88,6 +88,21 @@ def test_storyboards_are_read_again_at_the_start(folder: Path, tmp_path: Path) -
     assert show.waits
 
 
+def test_a_night_that_is_cancelled_before_its_start_leaves_no_record(folder: Path, tmp_path: Path) -> None:
+    write_film(folder, "River", DAY)
+    seen: list[int] = []
+
+    class Impatient(Noted):
+        def countdown(self, left: object) -> None:  # noqa: ARG002 - named by the caller
+            seen.append(len(list((tmp_path / "outputs" / "nights").iterdir())))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        held(request(folder, outputs=tmp_path / "outputs"), hours(begins_in=60), Impatient())
+    assert seen == [1], "until then there is one: it reports broken storyboards in the evening"
+    assert not list((tmp_path / "outputs" / "nights").iterdir())
+
+
 def test_a_device_that_is_never_free_does_not_keep_the_night(folder: Path, tmp_path: Path) -> None:
     write_film(folder, "River", DAY)
     lock = DeviceLock(Path(os.environ["WAN_RENDER_LOCKS"]), cpu())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from itertools import count
 from pathlib import Path
 
-from wan_render.night.night_record import NIGHT_RECORD, NightRecord
+from wan_render.night.night_record import NIGHT_PAGE, NIGHT_RECORD, NightRecord
 from wan_render.store.disk import disk_errors, write_whole
 from wan_render.store.outputs import NIGHTS
 
@@ -30,3 +31,11 @@ def write_night(folder: Path, night: NightRecord) -> None:
     """Write the record of a night in one step. Raises DiskError."""
     with disk_errors(folder):
         write_whole(folder / NIGHT_RECORD, night.to_json())
+
+
+def remove_night(folder: Path) -> None:
+    """Remove the folder of a night that never began. Whatever else is in it stays."""
+    with suppress(OSError):
+        for name in (NIGHT_RECORD, NIGHT_PAGE):
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wan_render.errors import InputError
 from wan_render.night.night_book import NightBook
-from wan_render.night.night_folder import new_night_folder
+from wan_render.night.night_folder import new_night_folder, remove_night
 from wan_render.night.night_hours import NightHours
 from wan_render.night.night_record import FilmState, NightRecord, NightState
 from wan_render.night.night_request import NightRequest, check_films
@@ -35,7 +35,8 @@ class Night:
 
     def hold(self) -> NightBook:
         """Hold the night; returns its book when all is over. Raises UsageError if nothing is there to render; Stopped
-        and KeyboardInterrupt if it is stopped, once the record says so."""
+        and KeyboardInterrupt if it is stopped, once the record says so. A night that is stopped before its start leaves
+        no record."""
         films = check_films(self.request)
         home = self.request.home().folder
         book = self._book(home)
@@ -80,7 +81,10 @@ def _ending(book: NightBook) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        book.state(NightState.STOPPED)
+        if book.night.state is NightState.WAITING:
+            remove_night(book.folder)
+        else:
+            book.state(NightState.STOPPED)
         raise
     book.state(NightState.ENDED)
 
