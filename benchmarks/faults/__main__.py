@@ -39,15 +39,17 @@ def main() -> int:
     parser.add_argument("--gap", type=float, default=1.0, help="seconds between two faults, on average")
     parser.add_argument("--step", type=float, default=0.15, help="seconds that a frame sleeps")
     parser.add_argument("--farm", action="store_true", help="nights are runs of batch/overnight on a farm of their own")
+    parser.add_argument("--kinds", default="", help="only these kinds of faults: 'clock,full disk'")
     parser.add_argument("--keep", type=Path, help="an empty folder for everything, which is kept")
     options = parser.parse_args()
     folder = options.keep or Path(tempfile.mkdtemp(prefix="wan-render-faults-"))
+    kinds = tuple(filter(None, options.kinds.split(",")))
     kind = Campaign
     if options.farm:
         from benchmarks.faults.farm_campaign import FarmCampaign
 
         kind = FarmCampaign
-    campaign = kind(folder, options.seed, options.films, options.shots, options.gap, options.step)
+    campaign = kind(folder, options.seed, options.films, options.shots, options.gap, options.step, kinds)
     complaints = campaign.run(options.faults)
     for complaint in complaints:
         print(f"NOT AS IT SHOULD BE: {complaint}")

@@ -59,6 +59,7 @@ class Campaign:
     shots: int
     gap: float
     step: float
+    kinds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seed)  # noqa: S311 - repeatable, and no secret
@@ -129,7 +130,8 @@ class Campaign:
 
     def _harm(self, faults: int, ledger: Ledger, injections: Injections) -> None:
         night: NightHandle | None = None
-        plan = self._rng.choices(list(self.weights), list(self.weights.values()), k=faults)
+        weights = {kind: weight for kind, weight in self.weights.items() if not self.kinds or kind in self.kinds}
+        plan = self._rng.choices(list(weights), list(weights.values()), k=faults)
         # The order and the pauses depend on the seed alone.
         pauses = [self._rng.expovariate(1 / self.gap) for _ in plan]
         waiting: list[str] = []
