@@ -77,21 +77,27 @@ class Studio:
         """The wanted takes, where `first` is take 1, and retakes. With a pin, only the circled number."""
         circle, is_checked = inherited.shot.circle, self._is_checked(inherited)
 
-        @cache
         def taken(number: int) -> Take:
-            return self.resolver.settled(inherited, replace(first, seed=take_seed(first.seed, number)))
+            return replace(first, seed=take_seed(first.seed, number))
 
+        @cache
         def judged(number: int) -> JudgedTake | None:
-            return self.checks.judged(taken(number).key) if is_checked else None
+            if not is_checked:
+                return None
+            return self.checks.judged(self.resolver.variants.quietly_settled(taken(number)).key)
 
         wanted = _wanted(inherited)
         retakes = self.checks.retakes if inherited.retakes is None else inherited.retakes.value
         refused = inherited.shot.ng
         numbers = wanted if circle is not None else numbers_with_retakes(len(wanted), refused, retakes, judged)
         circled = None if circle is None or self.resolver.is_draft else circle.take
-        fails = dict.fromkeys(check for number in numbers if (found := judged(number)) for check in found.fails)
+        failed = numbers if len(numbers) > len(wanted) else ()
+        fails = dict.fromkeys(check for number in failed if (found := judged(number)) for check in found.fails)
         return Rendered(
-            tuple(PlannedTake(at, taken(at), () if at in wanted else tuple(fails)) for at in numbers),
+            tuple(
+                PlannedTake(at, self.resolver.settled(inherited, taken(at)), () if at in wanted else tuple(fails))
+                for at in numbers
+            ),
             film_take(numbers, circled, judged),
             None if circle is None or self.resolver.is_draft else circle.pin,
             circled,

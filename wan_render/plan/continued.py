@@ -21,6 +21,8 @@ def with_continued_take(
     content = shot.content
     if not isinstance(content, Rendered) or not content.is_checked or content.circled is not None:
         return shot
+    if len(content.takes) == 1:
+        return shot
     found = {take.number: judged(take.take.key) for take in content.takes}
     failed = [number for number, take in found.items() if take is not None and take.is_failed]
     if not failed or _is_there(following(shot), judged):

@@ -66,6 +66,8 @@ def film_take(takes: Sequence[_Take], circled: _Take | None, judged: Callable[[_
     """
     if circled is not None:
         return circled
+    if len(takes) == 1:
+        return takes[0]
     found = [judged(take) or JudgedTake() for take in takes]
     if not any(each.is_failed for each in found):
         return takes[0]
@@ -85,10 +87,10 @@ def numbers_with_retakes(
     more = 0
     while True:
         numbers = wanted_numbers(takes + more, refused, None)
+        following = wanted_numbers(takes + more + 1, refused, None)[-1]
+        if more >= retakes and judged(following) is None:  # first, because that needs no verdict, which takes time
+            return numbers
         found = [judged(number) for number in numbers]
         if not all(take is not None and take.is_failed for take in found):
-            return numbers
-        following = wanted_numbers(takes + more + 1, refused, None)[-1]
-        if more >= retakes and judged(following) is None:
             return numbers
         more += 1

@@ -57,17 +57,25 @@ class Variants:
         if profile == _PLAIN:
             return take
         variant = self._of(profile)
-        chosen = _in(take, variant.name)
-        there = next((each for name in variant.others if self._is_there(each := _in(take, name))), None)
-        if there is not None and not self._is_there(chosen):
-            words = f"profile {profile}, {variant.others[there.sampling.variant]}"
-            self.findings.remark(there.key, words)
+        chosen = self.quietly_settled(take)
+        if chosen.sampling.variant != variant.name:
+            words = f"profile {profile}, {variant.others[chosen.sampling.variant]}"
+            self.findings.remark(chosen.key, words)
             self.findings.note(place, f"the store already has a take in another variant: {words}")
-            return there
+            return chosen
         if variant.note:
             self.findings.warn(place, variant.note)
             self.findings.remark(chosen.key, variant.note)
         return chosen
+
+    def quietly_settled(self, take: Take) -> Take:
+        """As `settled`, without a word: for a take that may not be wanted."""
+        if take.sampling.profile == _PLAIN:
+            return take
+        variant = self._of(take.sampling.profile)
+        chosen = _in(take, variant.name)
+        there = next((each for name in variant.others if self._is_there(each := _in(take, name))), None)
+        return there if there is not None and not self._is_there(chosen) else chosen
 
     def _is_there(self, take: Take) -> bool:
         return self.choice.is_there(take.key)
