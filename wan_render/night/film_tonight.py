@@ -14,6 +14,7 @@ from wan_render.production.film_warnings import warnings_of
 from wan_render.production.finish import finish
 from wan_render.production.render_order import RenderOrder
 from wan_render.production.run import Run, begin
+from wan_render.production.shown_takes import best_existing, with_shown_takes
 from wan_render.render_values import Device
 from wan_render.session.retaking import Retaking
 from wan_render.status import FilmStatus, ShotStatus, film_seconds
@@ -129,8 +130,9 @@ def begin_film(
 
 
 def with_substitutes(run: Run) -> tuple[Run, Mapping[str, str]]:
-    """The run, with the first existing take chosen for every shot whose chosen take is missing; and what was chosen, by
-    the shot's id."""
+    """The run, with an existing take chosen for every shot whose chosen take is missing, by the rule for films; and
+    what was chosen, by the shot's id."""
+    run = with_shown_takes(run)
     notes = dict(_substituted(run))
     if not notes:
         return run, {}
@@ -150,8 +152,7 @@ def _substituted(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _substitute(run: Run, shot: ShotStatus) -> str:
-    """Key of the take that the film shows: the chosen one if it exists, else the first that does."""
+    """Key of the take that the film shows: the chosen one if it exists, else the best that does."""
     if not shot.chosen or run.store.find(shot.chosen) is not None:
         return shot.chosen
-    existing = (take.key for take in shot.takes if take.take is not None and run.store.find(take.key) is not None)
-    return next(existing, shot.chosen)
+    return best_existing(run, shot)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wan_render.plan import Rendered, film_take
+from wan_render.plan import JudgedTake, Rendered, film_take
 from wan_render.printable import logger
 from wan_render.production.run import Run
-from wan_render.status import ShotStatus, judged_take, reasons, with_judgements
+from wan_render.status import ShotStatus, TakeStatus, judged_take, reasons, with_judgements
 
 LOG = logger("wan_render.production")
 
@@ -29,12 +29,24 @@ def log_failed_takes(run: Run) -> None:
             LOG.warning("%s: the film shows take %d, which failed its checks: %s", shot.id, take.number, why)
 
 
+def best_existing(run: Run, shot: ShotStatus) -> str:
+    """The key of the take that the rule for films chooses among those that exist; the chosen one if none does."""
+    existing = [take for take in shot.takes if run.store.find(take.key) is not None]
+    if not existing:
+        return shot.chosen
+    return film_take(existing, None, lambda take: _judged(run, take)).key
+
+
+def _judged(run: Run, take: TakeStatus) -> JudgedTake | None:
+    """What the rule knows of a take. The checks of a preview, and those that are off, do not count."""
+    return None if run.backend.is_preview or take.judgement is None else judged_take(run.store, take.key)
+
+
 def _with_existing_take(run: Run, shot: ShotStatus) -> ShotStatus:
     """The shot, with its best failed take if the retake that was to replace it does not exist."""
     content = shot.planned.content if shot.planned is not None else None
     if not isinstance(content, Rendered) or content.circled is not None or run.store.find(shot.chosen) is not None:
         return shot
-    existing = [take for take in shot.takes if run.store.find(take.key) is not None]
-    if not any(take.has_failed for take in existing):
+    if run.backend.is_preview or not any(take.has_failed for take in shot.takes):
         return shot
-    return replace(shot, chosen=film_take(existing, None, lambda take: judged_take(run.store, take.key)).key)
+    return replace(shot, chosen=best_existing(run, shot))
