@@ -9,23 +9,17 @@ from pathlib import Path
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.exceptions import TerminationSignal
 from prefect.logging import get_run_logger
-from prefect.runtime import flow_run
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Completed, Failed
 
 from flows.deployments.announcing import announce_finished
 from flows.deployments.requested import batch_paths
-from flows.farm_queue.film_queue import CANCELLED
-from flows.runs.cancel_watch import CancelWatch
-from flows.runs.ended import ended_before
+from flows.runs.conclusion import concluded
 from flows.runs.night_tasks import NightTasks
-from flows.runs.run_logs import no_alarms, no_repetition, no_walls
 from flows.shown.names import batch_run_name
 from flows.shown.night_artifact import NightTable
 from flows.shown.night_log import NightLog
 from flows.shown.progress import FilmProgress
-from wan_render.errors import Stopped, WanRenderError
 from wan_render.night.night_book import NightBook
 from wan_render.night.night_hours import hours_of
 from wan_render.night.night_record import FilmEntry, FilmState
@@ -62,24 +56,9 @@ def batch(
         outputs: Where takes and films are kept; else WAN_RENDER_OUTPUTS, else the store that is found.
         draft: At the profile `draft`, into the films `<slug>-draft`.
     """
-    no_walls()
-    no_alarms()
-    no_repetition()
-    if (state := ended_before(flow_run.id)) is not None:
-        return state
-    with CancelWatch(flow_run.id) as watch:
-        try:
-            request = NightRequest(batch_paths(folder), start, until, timezone, outputs, backend, draft)
-            return _ended(_held(request))
-        except Stopped as error:
-            return Cancelled(message=str(error))
-        except TerminationSignal:
-            if not watch.cancelled:
-                raise
-            return Cancelled(message=CANCELLED)
-        except WanRenderError as error:
-            get_run_logger().error("%s", error)
-            return Failed(message=str(error))
+    return concluded(
+        lambda: _ended(_held(NightRequest(batch_paths(folder), start, until, timezone, outputs, backend, draft)))
+    )
 
 
 def _held(request: NightRequest) -> NightBook:

@@ -9,21 +9,17 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.exceptions import TerminationSignal
 from prefect.logging import get_run_logger
-from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from flows.deployments.requested import session
-from flows.farm_queue.film_queue import CANCELLED
 from flows.runs.approval import wait_for_approval
-from flows.runs.cancel_watch import CancelWatch
-from flows.runs.ended import ended_before
-from flows.runs.run_logs import no_alarms, no_repetition, no_walls
+from flows.runs.conclusion import concluded
 from flows.runs.take_tasks import TakeTasks, run_take_tasks
 from flows.shown.film_artifact import show_review
 from flows.shown.names import film_run_name, name_run
 from flows.shown.progress import FilmProgress
 from wan_render.devices import local_devices
-from wan_render.errors import Stopped, WanRenderError
+from wan_render.errors import WanRenderError
 from wan_render.farm.local import LocalFarm
 from wan_render.production.failures import failures
 from wan_render.production.film_change import with_film_change
@@ -57,25 +53,13 @@ def film(
         draft: At the profile `draft`, into the film `<slug>-draft`.
         approval: Ask a person first: the run shows what it would render and is suspended until it is resumed.
     """
-    no_walls()
-    no_alarms()
-    no_repetition()
-    if (state := ended_before(flow_run.id)) is not None:
-        return state
-    with CancelWatch(flow_run.id) as watch:
-        try:
-            asked = session(storyboard, backend, outputs, draft=draft)
-            name_run(asked.slug)
-            return _ended(make(asked, None if only is None else str(only), approval=approval))
-        except Stopped as error:
-            return Cancelled(message=str(error))
-        except TerminationSignal:
-            if not watch.cancelled:
-                raise
-            return Cancelled(message=CANCELLED)
-        except WanRenderError as error:
-            get_run_logger().error("%s", error)
-            return Failed(message=str(error))
+
+    def made() -> State[None]:
+        asked = session(storyboard, backend, outputs, draft=draft)
+        name_run(asked.slug)
+        return _ended(make(asked, None if only is None else str(only), approval=approval))
+
+    return concluded(made)
 
 
 def make(session: Session, only: str | None, *, approval: bool = False) -> FilmVersion:

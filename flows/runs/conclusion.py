@@ -1,0 +1,39 @@
+"""What every flow does around its work, and the state in which its run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Failed
+
+from flows.farm_queue.film_queue import CANCELLED
+from flows.runs.cancel_watch import CancelWatch
+from flows.runs.ended import ended_before
+from flows.runs.run_logs import no_alarms, no_repetition, no_walls
+from wan_render.errors import Stopped, WanRenderError
+
+
+def concluded(work: Callable[[], State[None]]) -> State[None]:
+    """The state that `work` gives, or the one of a run that was stopped, cancelled or mistaken. A run that had ended
+    before keeps its state: nothing is done again."""
+    no_walls()
+    no_alarms()
+    no_repetition()
+    if (state := ended_before(flow_run.id)) is not None:
+        return state
+    with CancelWatch(flow_run.id) as watch:
+        try:
+            return work()
+        except Stopped as error:
+            return Cancelled(message=str(error))
+        except TerminationSignal:
+            if not watch.cancelled:
+                raise
+            return Cancelled(message=CANCELLED)
+        except WanRenderError as error:
+            get_run_logger().error("%s", error)
+            return Failed(message=str(error))
