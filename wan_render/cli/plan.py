@@ -11,7 +11,7 @@ from wan_render.cleaning import as_read
 from wan_render.cli.chosen_session import say_first, session_of
 from wan_render.cut import film_frames
 from wan_render.keys import canonical
-from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, Rendered, StillPicture
+from wan_render.plan import FilmPlan, PlannedShot, Rendered
 from wan_render.plan.drafts import GUIDANCE, SHIFT, STEPS
 from wan_render.production.film_warnings import lettering_warnings
 from wan_render.session.columns import aligned
@@ -110,19 +110,7 @@ def _what(planned: PlannedShot | None) -> str:
     if planned is None:
         return ""
     joint = f", {planned.joint.kind}" if planned.joint is not None and planned.joint.kind != "continuous" else ""
-    return (" → ".join(planned.keyframe_names) or _kind(planned)) + joint
-
-
-def _kind(planned: PlannedShot) -> str:
-    match planned.content:
-        case Rendered(takes):
-            return takes[0].take.kind.value
-        case StillPicture():
-            return "still"
-        case CardText():
-            return "card"
-        case NotYet():
-            return "slate"
+    return (" → ".join(planned.keyframe_names) or planned.what) + joint
 
 
 def _takes(shot: ShotStatus) -> str:

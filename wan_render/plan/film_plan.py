@@ -108,6 +108,19 @@ class PlannedShot:
     model: str | None = None
 
     @property
+    def what(self) -> str:
+        """The kind of its takes (`flf2v`) if a model renders it, else `still`, `card` or `slate`."""
+        match self.content:
+            case Rendered(takes):
+                return takes[0].take.kind.value
+            case StillPicture():
+                return "still"
+            case CardText():
+                return "card"
+            case NotYet():
+                return "slate"
+
+    @property
     def keyframe_names(self) -> tuple[str, ...]:
         """The names of all of its keyframes, in order."""
         return tuple(name for name in (self.from_name, *self.through_names, self.to_name) if name is not None)

@@ -111,7 +111,7 @@ def _shot(store: Store, status: ShotStatus, event: Event, start: int, plates: _P
         slugline=shot.slugline,
         action=shot.content.text if isinstance(shot.content, CardText) else shot.action,
         notes=shot.notes,
-        what=_what(shot),
+        what="not yet" if isinstance(shot.content, NotYet) else shot.what,
         model=shot.model,
         start=start,
         frames=event.length,
@@ -138,18 +138,6 @@ def _crops(shot: PlannedShot, plates: _Plates) -> dict[str, ShownCrop]:
             return {}
     found = {name: plates.crop(plate) for name, plate in named if name and isinstance(plate, Plate)}
     return {name: crop for name, crop in found.items() if crop is not None}
-
-
-def _what(shot: PlannedShot) -> str:
-    match shot.content:
-        case Rendered(takes):
-            return takes[0].take.kind.value
-        case StillPicture():
-            return "still"
-        case CardText():
-            return "card"
-        case NotYet():
-            return "not yet"
 
 
 def _keyframes(store: Store, shot: PlannedShot, status: ShotStatus, plates: _Plates) -> tuple[tuple[str, Path], ...]:
