@@ -23,8 +23,9 @@ LEAST_LUMA = 0.02
 FLAT = 3 / 255
 """Contrast, samples 0 to 1. A frame of one colour has less."""
 
-FLAT_SHARE = 0.3
-"""In a clip of low contrast, a frame of one colour has less than this share of the flatter keyframe's contrast."""
+FLAT_SHARE = 0.15
+"""In a clip of low contrast, a frame of one colour has less than this share of the flatter keyframe's contrast. A fast
+pan, which is blurred, has more."""
 
 LEAST_FLAT = 1.5 / 255
 """A keyframe with less contrast is of one colour itself."""

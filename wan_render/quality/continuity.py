@@ -24,6 +24,9 @@ NEIGHBOURS = 4
 JUMP_APART, CUT_APART = 0.18, 0.35
 """Steps.apart of content that is clearly new: in a jump, and in a cut."""
 
+NEW_CONTENT = 0.2
+"""Steps.broken of content that is clearly new. A lamp in a part of the picture makes less."""
+
 FLOW_FAILS = 0.45
 """Steps.broken from which on the flow explains nothing, so that its length says nothing."""
 
@@ -44,16 +47,16 @@ def continuity_measures(steps: Steps) -> ContinuityMeasures:
     content = np.sqrt(_outstanding(steps.broken, 0.05) * _outstanding(steps.apart, 0.05))
     travel = np.minimum(_outstanding(steps.moved, 1.0), _outstanding(steps.unlike, 0.06))
     travel = np.where(steps.broken < FLOW_FAILS, travel, 0)
-    jumps = np.maximum(_where_new(content, steps.apart, JUMP_APART), travel)
+    jumps = np.maximum(_where_new(content, steps, JUMP_APART), travel)
     jumps[END_STEPS : max(END_STEPS, count - END_STEPS)] = 0
-    cuts = np.maximum(_where_new(content, steps.apart, CUT_APART), travel)
+    cuts = np.maximum(_where_new(content, steps, CUT_APART), travel)
     jump_at, cut_at = int(jumps.argmax()), int(cuts.argmax())
     return ContinuityMeasures(float(jumps[jump_at]), jump_at + 1, float(cuts[cut_at]), cut_at + 1)
 
 
-def _where_new(content: Floats, apart: Floats, enough: float) -> Floats:
-    """content, but nearer to 1 where the pictures are less apart than a jump or a cut makes them."""
-    share = np.clip(apart / enough, 0, 1) ** 2
+def _where_new(content: Floats, steps: Steps, enough: float) -> Floats:
+    """content, but nearer to 1 where the pictures are less apart, or less broken, than a jump or a cut makes them."""
+    share = np.clip(np.minimum(steps.apart / enough, steps.broken / NEW_CONTENT), 0, 1) ** 2
     return np.asarray(1 + (content - 1) * share)
 
 

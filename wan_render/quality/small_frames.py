@@ -41,13 +41,13 @@ class Detail:
     energy: (BANDS,) energy of the luma in each octave, from the finest on; samples 0 to 1, squared.
     floor:  (FINE,) the same of the finest octaves in the smoothest parts of the picture: SMOOTH of all.
     edge:   how steep its sharpest edges are: the 99.5th percentile of the gradient at half the size, per pixel.
-    contrast: of the coarse picture, standard deviation, samples 0 to 1.
+    coarse_edge: the same at a sixteenth of the size, which a blur hardly changes.
     """
 
     energy: Floats
     floor: Floats
     edge: float
-    contrast: float
+    coarse_edge: float
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def detail_of(picture: Pixels) -> Detail:
             floors.append(_floor(whole, level))
         levels.append(level)
         energies.append(_energy(level))
-    return Detail(np.maximum(0.0, -np.diff(energies)), np.array(floors), _edge(levels[0]), float(levels[2].std()))
+    return Detail(np.maximum(0.0, -np.diff(energies)), np.array(floors), _edge(levels[0]), _edge(levels[3]))
 
 
 def _floor(whole: Floats, halved: Floats) -> float:

@@ -24,6 +24,9 @@ LEAST_CONTRAST = 0.006
 
 NOISE_SHARE = 0.3
 
+LEAST_SPREAD = 0.25
+"""Energy of a structure in terms of another one's, below which it is missing and not only in another light."""
+
 SOFT = 1.5
 """Blur in pixels of the pictures that are compared without taking out their contrast."""
 
@@ -81,7 +84,8 @@ def structure_of(small: Pixels, floor: float = LEAST_CONTRAST) -> Floats:
 def unlikeness(one: Floats, other: Floats) -> float:
     """How little of a structure another one explains: 0 is the same, 1 unrelated."""
     few = 0.03  # two pictures without any structure are alike
-    spread = (float((one * one).mean()) + float((other * other).mean())) / 2
+    energies = float((one * one).mean()), float((other * other).mean())
+    spread = max(float(np.sqrt(energies[0] * energies[1])), LEAST_SPREAD * max(energies))
     return 1 - (float((one * other).mean()) + few) / (spread + few)
 
 
