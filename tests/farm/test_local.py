@@ -161,6 +161,12 @@ def test_a_phase_without_progress_ends_the_attempt(open_farm: OpenFarm, prompt: 
     farm.render(order("nothing"), nobody)
 
 
+def test_a_writer_that_is_stuck_ends_the_attempt(open_farm: OpenFarm) -> None:
+    farm = open_farm("cpu", handler="tests.farm.duties:overlapping", stall=Stall(writing=0.2))
+    with pytest.raises(DeviceError, match=r"no progress for 1.\d s while writing \(limit 0.[23] s\)"):
+        farm.render(order("render never"), nobody)
+
+
 def test_a_process_that_never_starts_is_a_stall_too(open_farm: OpenFarm) -> None:
     farm = open_farm("cpu", handler="tests.farm.duties:slow_start", stall=Stall(starting=0.2))
     with pytest.raises(DeviceError, match=r"no progress for 1.. s while starting"):
