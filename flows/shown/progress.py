@@ -75,7 +75,7 @@ class FilmProgress:
         """The share of the time that has passed, from 0 to 1; what is done, and when the rest will be."""
         with self._changing:
             if self._frames is None:
-                what = f"{self._ended} of {counted(self._orders, 'take')}"
+                what = f"{self._ended} of {counted(max(self._ended, self._orders), 'take')}"
                 left, words = self._takes.seconds, self._takes.in_words
             else:
                 what = f"the film: frame {self._frames[0]} of {self._frames[1]}"

@@ -277,7 +277,7 @@ class _Bars:
         key = order.take.key
         if self._run is not None:
             self._done += 1
-            self._show(self._run, "takes", self._done, self._orders)
+            self._show(self._run, "takes", self._done, max(self._done, self._orders))  # with retakes
         if (task := self._takes.pop(key, None)) is not None:
             self._bars.remove_task(task)
         if not isinstance(outcome, WanRenderError):
