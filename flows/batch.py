@@ -6,16 +6,19 @@ from contextlib import ExitStack
 from contextvars import copy_context
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows.deployments.announcing import announce_finished
 from flows.deployments.requested import batch_paths
 from flows.runs.conclusion import concluded
 from flows.runs.night_tasks import NightTasks
+from flows.runs.queued_films import QueuedFilms
 from flows.shown.names import batch_run_name
 from flows.shown.night_artifact import NightTable
 from flows.shown.night_log import NightLog
@@ -68,7 +71,11 @@ def _held(request: NightRequest) -> NightBook:
     context = copy_context()  # the night's: films end in threads that know no run
     by_path = {str(file.absolute()): file for file in files}
 
+    queued: QueuedFilms | None = None
+
     def ended(film: FilmEntry, state: State[None]) -> None:
+        if queued is not None:
+            queued.film_ended(film.storyboard, state)
         table.ended(by_path.get(film.storyboard, Path(film.storyboard)), state)
         if film.state in (FilmState.DONE, FilmState.UNCHANGED, FilmState.PARTIAL):
             announce_finished(film.slug)
@@ -79,7 +86,9 @@ def _held(request: NightRequest) -> NightBook:
         log = NightLog(
             get_run_logger(), lambda orders, expected: published.enter_context(FilmProgress(orders, expected))
         )
-        return Night(request, window, log, attempting).hold()
+        night = Night(request, window, log, attempting)
+        with QueuedFilms(night, UUID(str(flow_run.id))) as queued:
+            return night.hold()
 
 
 def _ended(book: NightBook) -> State[None]:

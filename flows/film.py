@@ -42,6 +42,7 @@ def film(
     *,
     draft: bool = False,
     approval: bool = False,
+    priority: int | None = None,  # noqa: ARG001 - a night that takes the run out of the queue reads it
 ) -> State[None]:
     """Render what a storyboard lacks, and make its film.
 
@@ -51,6 +52,7 @@ def film(
         outputs: Where takes and films are kept; else WAN_RENDER_OUTPUTS, else the store that is found.
         only: Shots and scenes to render, `1/020,2`; all where it is not set.
         draft: At the profile `draft`, into the film `<slug>-draft`.
+        priority: In a night, instead of the storyboard's own. The farm's queue is first come, first served.
         approval: Ask a person first: the run shows what it would render and is suspended until it is resumed.
     """
 

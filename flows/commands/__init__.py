@@ -37,18 +37,22 @@ def _submit(commands: Commands[argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--draft", action="store_true", help="the same film at the profile 'draft': <slug>-draft, without circles"
     )
+    command.add_argument("--priority", metavar="N", type=_priority, help="in a night: instead of the storyboard's own")
     command.add_argument("--approval", action="store_true", help="ask before rendering: see `approve`")
     command.add_argument("--outputs", metavar="DIR", type=Path, help="where takes and films are kept")
     command.add_argument("--backend", metavar="NAME", help="render with this instead of the models named: animatic")
 
 
 def _queue(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = _command(commands, "queue", "list the farm's films that run or wait, or cancel one")
+    command = _command(commands, "queue", "list the farm's films that run or wait, move one up, or cancel one")
     command.set_defaults(action="list")
     shape = command.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="one JSON object instead of text")
     shape.add_argument("--watch", action="store_true", help="show it anew until it is empty")
     actions = command.add_subparsers(title="actions", metavar="ACTION")
+    first = actions.add_parser("first", help="let a film be the next one", allow_abbrev=False)
+    first.set_defaults(action="first")
+    _film(first)
     cancel = actions.add_parser("cancel", help="take a film out of the queue, or stop it", allow_abbrev=False)
     cancel.set_defaults(action="cancel")
     _film(cancel)
@@ -73,6 +77,13 @@ def _answer(commands: Commands[argparse.ArgumentParser], name: str, summary: str
     command.set_defaults(renders=renders)
     _film(command)
     command.add_argument("--note", metavar="TEXT", default="", help="kept in the log of the run")
+
+
+def _priority(text: str) -> int:
+    """0 to 1000. Raises ArgumentTypeError."""
+    if not text.isascii() or not text.isdigit() or len(text) > 4 or int(text) > 1000:
+        raise argparse.ArgumentTypeError(f"invalid priority {text[:40]!r}; allowed: 0 to 1000")
+    return int(text)
 
 
 def _film(command: argparse.ArgumentParser) -> None:

@@ -7,14 +7,16 @@ import json
 import os
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas import OrchestrationResult
-from prefect.states import Cancelling
+from prefect.states import Cancelling, Scheduled
 
 from flows.commands.farm_client import farm_client
 from flows.farm_queue.film_queue import HOLDING, QueuedFilm, Standing, read_queue
 from flows.farm_queue.queue_report import QueueReport, films_called, next_of_schedules, read_report
+from flows.shown.names import MOVED_UP
 from wan_render.errors import MachineError, Problem
 from wan_render.printable import drawn_on, printable
 from wan_render.store.disk import user_name
@@ -28,6 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "cancel":
         with farm_client() as client:
             _cancel(client, arguments.film)
+    elif arguments.action == "first":
+        with farm_client() as client:
+            _move_up(client, arguments.film)
     elif arguments.watch:
         _watch()
     else:
@@ -76,6 +81,26 @@ def _watch_in_place() -> None:
                 if not report.queue:
                     return
             time.sleep(WATCH_SECONDS)
+
+
+def _move_up(client: SyncPrefectClient, name: str) -> None:
+    """A film that waits becomes the first that waits. In a night it gets the next device that becomes free."""
+    queue = read_queue(client)
+    films = [film for film in queue if film.slug == name and not film.is_batch]
+    waiting = [film for film in films if film.standing in (Standing.WAITING, Standing.LATER)]
+    night = next((film for film in queue if film.is_batch and film.standing is Standing.RUNNING), None)
+    if not films and night is None:
+        films_called(name, queue)  # raises what to say
+    if waiting:
+        others = [film.due for film in queue if film.standing is Standing.WAITING]
+        due = min((*others, datetime.now(UTC))) - timedelta(milliseconds=1)
+        client.set_flow_run_state(waiting[0].run, Scheduled(scheduled_time=due, message="moved up"), force=True)
+        print(f"{name}: is the next film of the queue")
+    if night is not None:
+        client.update_flow_run_labels(night.run, {MOVED_UP: name})
+        print(f"{name}: gets the next device that becomes free, if the night {night.slug} renders it")
+    elif not waiting:
+        print(f"{name}: is being made already")
 
 
 def _cancel(client: SyncPrefectClient, name: str) -> None:

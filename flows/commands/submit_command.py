@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_prefect_settings()
     from flows.commands.submitting import submit
 
-    submit(sessions, at=at, only=arguments.only, approval=arguments.approval)
+    submit(sessions, at=at, only=arguments.only, approval=arguments.approval, priority=arguments.priority)
     return 0
 
 

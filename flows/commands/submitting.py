@@ -43,7 +43,14 @@ class _Film:
     is_running: bool
 
 
-def submit(sessions: Sequence[Session], *, at: datetime | None, only: str | None, approval: bool) -> None:
+def submit(
+    sessions: Sequence[Session],
+    *,
+    at: datetime | None,
+    only: str | None,
+    approval: bool,
+    priority: int | None = None,
+) -> None:
     """Queue the films and print what becomes of them. Raises UsageError if the queue has one of them that was asked for
     in another way; MachineError if no farm answers. Then nothing is queued."""
     with farm_client() as client:
@@ -52,7 +59,7 @@ def submit(sessions: Sequence[Session], *, at: datetime | None, only: str | None
         for opening in dict.fromkeys(session.opening for session in sessions):
             print(opening, file=sys.stderr)
         queue = read_queue(client)
-        films = [_film(session, queue, at, only, approval=approval) for session in sessions]
+        films = [_film(session, queue, at, only, approval=approval, priority=priority) for session in sessions]
         _refuse_others(films, datetime.now(UTC))
         for film in films:
             if film.waiting is None:
@@ -70,7 +77,13 @@ def _on_farm(session: Session, defaults: Mapping[str, Any]) -> Session:
 
 
 def _film(
-    session: Session, queue: Sequence[QueuedFilm], at: datetime | None, only: str | None, *, approval: bool
+    session: Session,
+    queue: Sequence[QueuedFilm],
+    at: datetime | None,
+    only: str | None,
+    *,
+    approval: bool,
+    priority: int | None,
 ) -> _Film:
     forecast = forecast_film(session, None if only is None else selected(session.plan, only))
     request = FilmRequest(
@@ -81,6 +94,7 @@ def _film(
         only=only,
         draft=session.draft,
         approval=approval,
+        priority=priority,
         at=at,
         seconds=forecast.seconds,
     )

@@ -30,6 +30,7 @@ class FilmRequest:
     approval: bool
     at: datetime | None = None
     seconds: float = field(default=0.0, compare=False)
+    priority: int | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -41,6 +42,7 @@ class FilmRequest:
             "only": self.only,
             "draft": self.draft,
             "approval": self.approval,
+            **({} if self.priority is None else {"priority": self.priority}),
         }
 
 
@@ -82,6 +84,8 @@ def _differences(request: FilmRequest, film: QueuedFilm, now: datetime) -> Itera
         yield f"only {only}" if only else "all shots"
     if bool(asked.get("approval")) != request.approval:
         yield "with approval" if asked.get("approval") else "without approval"
+    if asked.get("priority") != request.priority:
+        yield "without priority" if asked.get("priority") is None else f"priority {asked['priority']}"
     if _is_other_time(request, film):
         yield f"at {local_clock(film.due, now)}" if film.standing is Standing.LATER else "as soon as possible"
 

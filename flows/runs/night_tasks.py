@@ -10,9 +10,11 @@ from pathlib import Path
 
 import httpx
 from prefect import flow
-from prefect.client.schemas.objects import State
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import PrefectException
-from prefect.states import Cancelled, Completed, Failed
+from prefect.flow_engine import run_flow_sync
+from prefect.states import Cancelled, Completed, Failed, Scheduled
 
 from flows.runs.take_tasks import FilmTasks, TakeTasks
 from flows.shown.film_artifact import show_review
@@ -137,15 +139,59 @@ def state_of(film: FilmEntry) -> State[None]:
             return Failed(message=film.message)
 
 
-def _run_of(slug: str, storyboard: Path, follow: Callable[[], State[None]]) -> None:
-    """A flow run for a film of the night that this thread's context belongs to."""
+def _run_of(slug: str, storyboard: Path, follow: Callable[[], State[None]], run: FlowRun | None = None) -> None:
+    """A flow run for a film of the night that this thread's context belongs to. run: an existing one to go on with."""
     name = shortened(one_line(slug or storyboard.stem), LONGEST_NAME).replace("{", "{{").replace("}", "}}")
 
     @flow(name="film of a night", flow_run_name=name, persist_result=False)
     def film_of_a_night(storyboard: Path) -> State[None]:  # noqa: ARG001 - what the run's page shows
         return follow()
 
-    film_of_a_night(storyboard, return_state=True)
+    if run is None:
+        film_of_a_night(storyboard, return_state=True)
+    else:
+        run_flow_sync(film_of_a_night, flow_run=run, parameters={"storyboard": storyboard}, return_type="state")
+
+
+class FollowedRun:
+    """A run of film/now that follows a film of a night, in a thread of its own, and ends with it.
+
+    The engine of Prefect runs it here: its states and heartbeats are those of any run. Without `end` it waits in the
+    queue again.
+    """
+
+    def __init__(self, run: FlowRun, film: FilmTonight) -> None:
+        self.run, self.film = run, film
+        self._state: State[None] | None = None
+        self._over = threading.Event()
+        # In the night's context: an engine without a parent would tell the worker that its process has finished.
+        self._thread = threading.Thread(target=copy_context().run, args=(self._hold,), daemon=True)
+        self._thread.start()
+
+    def end(self, state: State[None]) -> None:
+        """The film has ended. The first state counts."""
+        self._state = self._state or state
+        self._over.set()
+
+    def close(self) -> None:
+        """The night has ended, with or without the film."""
+        self._over.set()
+        self._thread.join(CLOSE_SECONDS)
+
+    def _hold(self) -> None:
+        def follow() -> State[None]:
+            _log.info("%s is rendered in the night that runs", self.film.slug)
+            self._over.wait()
+            return self._state or Cancelled(message="its night was stopped")
+
+        _safely(self.film.slug, lambda: _run_of(self.film.slug, self.film.candidate.file, follow, self.run))
+        if self._state is None:
+            _safely(self.film.slug, self._wait_again)
+
+    def _wait_again(self) -> None:
+        with get_client(sync_client=True) as client:
+            again: State[None] = Scheduled(message="waits again: its night was stopped")
+            client.set_flow_run_state(self.run.id, again, force=True)
 
 
 def _safely(film: str, work: Callable[[], None]) -> None:

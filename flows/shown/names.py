@@ -21,6 +21,10 @@ NAMED = "wan-render.slug"
 """The label of a run whose name is its film's slug."""
 
 
+MOVED_UP = "wan-render.moved-up"
+"""The label of a night's run that names the film which gets the next device."""
+
+
 def film_run_name() -> str:
     """The film's slug, if somebody has read it; else the storyboard's name."""
     if named := _slug():

@@ -44,11 +44,11 @@ def test_films_and_batches_start_in_the_order_in_which_they_were_asked_for(
     farm: Farm, long: str, tmp_path: Path
 ) -> None:
     write_film(tmp_path / "night" / "in-a-batch", shots=1)
-    names = ["first", "night", "last-draft"]
+    names = ["first", "next-draft", "night"]
     asked = [
         farm.run("film/now", storyboard=str(write_film(tmp_path / "first", shots=1))),
+        farm.run("film/now", storyboard=str(write_film(tmp_path / "next", shots=1)), draft=True),
         farm.run("batch/overnight", folder=str(tmp_path / "night")),
-        farm.run("film/now", storyboard=str(write_film(tmp_path / "last", shots=1)), draft=True),
     ]
     until(60, lambda: [farm.ask("GET", f"/flow_runs/{run}")["name"] for run in asked] == names)
     running, *waiting = (film for film in farm.queue() if str(film.run) in {long, *asked})

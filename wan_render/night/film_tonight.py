@@ -49,7 +49,7 @@ class FilmTonight:
     @property
     def priority(self) -> int:
         """Films with a higher one come first."""
-        return self.run.plan.priority
+        return self.candidate.priority
 
     @property
     def orders(self) -> tuple[RenderOrder, ...]:

@@ -82,6 +82,16 @@ class NightBook:
             self._films = {film.file: self._of_candidate(film) for film in films}
             self.write()
 
+    def joins(self, film: Candidate) -> None:
+        """This film was asked for during the night."""
+        with self._lock:
+            self._films[film.file] = self._of_candidate(film)
+
+    def leaves(self, film: Candidate) -> None:
+        """It came too late for this night."""
+        with self._lock:
+            del self._films[film.file]
+
     def state(self, state: NightState) -> None:
         """The night is in another state."""
         with self._lock:
@@ -119,6 +129,8 @@ class NightBook:
         """One of its takes has its outcome."""
         with self._lock:
             file = film.candidate.file
+            if file not in self._films:  # it left the night, and this take had begun
+                return
             self._films[file] = self._counted(self._films[file], film)
             self._write_soon()
 

@@ -88,6 +88,13 @@ class Candidate:
         return self.slug or path_name(self.file)
 
 
+def check_film_alone(request: NightRequest, file: Path, priority: int | None = None) -> Candidate:
+    """One more film for a night. priority: instead of the storyboard's own. Raises UsageError for an unknown
+    backend."""
+    candidate = _checked(request, file)
+    return candidate if priority is None else replace(candidate, priority=priority)
+
+
 def check_films(request: NightRequest) -> tuple[Candidate, ...]:
     """The storyboards of a night, those with a higher priority first. Mistakes in one do not concern the others.
 

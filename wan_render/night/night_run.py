@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from wan_render.devices import local_devices
-from wan_render.errors import Stopped, WanRenderError
+from wan_render.errors import Problem, Stopped, WanRenderError
 from wan_render.estimates import TakeTime
 from wan_render.farm.attempts import Attempts
 from wan_render.farm.farm_settings import FarmSettings
@@ -54,7 +54,13 @@ class NightRun:
     _times: dict[str, TakeTime] = field(default_factory=dict)
     _scheduler: Scheduler | None = None
     _finishing: Finishing | None = None
+    _films: list[FilmTonight] = field(default_factory=list)
+    _devices: tuple[Device, ...] = ()
+    _left: set[FilmTonight] = field(default_factory=set)
+    _runs: ExitStack | None = None
+    _first: tuple[str, ...] = ()
     _telling: threading.Lock = field(default_factory=threading.Lock)
+    _joining: threading.RLock = field(default_factory=threading.RLock)
 
     def run(self, candidates: Sequence[Candidate]) -> None:
         """Render and finish; returns when every film has ended. Raises Stopped and what else stops the farm. Films that
@@ -64,6 +70,7 @@ class NightRun:
             films, devices = self._begun(candidates, runs)
             if not films:
                 return
+            self._films, self._devices, self._runs = list(films), devices, runs
             self.book.devices(devices)
             self._not_made = set(films)
             for sentence in shortages(films):
@@ -78,6 +85,75 @@ class NightRun:
             except BaseException:
                 finishing.stop()
                 raise
+
+    # While it runs
+
+    @property
+    def unfinished(self) -> tuple[FilmTonight, ...]:
+        """The films that are not made yet."""
+        with self._telling:
+            return tuple(self._not_made)
+
+    @property
+    def is_rendering(self) -> bool:
+        """Whether films can join."""
+        return self._scheduler is not None
+
+    @property
+    def backend_id(self) -> str:
+        """What the devices have loaded: films of another backend cannot join."""
+        return next((film.run.backend.id for film in self._films), "")
+
+    def join(self, candidate: Candidate) -> FilmTonight | None:
+        """Render another film as well, which somebody asked for in the meantime. None if the night is not rendering, or
+        has another film of this storyboard. Raises the errors of `begin`, and those of the storyboard."""
+        with self._joining:
+            if candidate.mistake is not None:
+                raise candidate.mistake
+            if self._scheduler is None or self._finishing is None or self._runs is None:
+                return None
+            if any(film.candidate.file == candidate.file for film in self._films):
+                return None
+            if not self._scheduler.add(()):
+                return None
+            film = begin_film(candidate, self._devices, self._runs, self.show.say)
+            self._films_by_order |= dict.fromkeys(film.orders, film)
+            self._times.update(film.before.times)
+            self.book.joins(candidate)
+            self.book.film_begins(film)
+            self._films.append(film)
+            self._not_made.add(film)
+            self.attempting.begin((film,), self._scheduler)
+            self._scheduler.end_by(night_deadline(tuple(self._not_made), self.until))
+            self._scheduler.follow(night_policy(self._films, self._first))
+            if film.is_complete:
+                self._finishing.give(film)
+            elif not self._scheduler.add(film.orders):
+                self._films.remove(film)
+                self.book.leaves(candidate)
+                return None
+            return film
+
+    def leave(self, film: FilmTonight) -> None:
+        """Do not make a film after all: somebody cancelled it. Takes that have begun are finished and kept."""
+        with self._joining:
+            if self._scheduler is None or film not in self._films:
+                return
+            self._films.remove(film)
+            self._left.add(film)
+            self._scheduler.withdraw(film.orders)
+        self._tell(f"{film.slug}: was cancelled; finished takes are kept")
+        entry = self.book.film_fails(film.candidate.file, Stopped(Problem(film.slug, "was cancelled")))
+        self.attempting.film_ended(film, entry, None)
+        self.book.leaves(film.candidate)
+        self._tell_deadline(film)
+
+    def move_up(self, film: FilmTonight) -> None:
+        """Let a film have the next device that becomes free."""
+        with self._joining:
+            self._first = (film.slug, *(slug for slug in self._first if slug != film.slug))
+            if self._scheduler is not None:
+                self._scheduler.follow(night_policy(self._films, self._first))
 
     # Beginning
 
@@ -153,6 +229,8 @@ class NightRun:
     def _follow_up(self, order: RenderOrder, outcome: Outcome) -> FollowUp:
         """What follows from an outcome. If it is the last of its film, the film is made."""
         film = self._films_by_order[order]
+        if film in self._left:
+            return FollowUp()
         try:
             follow_up = film.retaking.follow_up(order, outcome)
         except Stopped:
@@ -184,6 +262,8 @@ class NightRun:
 
     def _finish_film(self, film: FilmTonight, finishing: Finishing) -> None:
         """Make a film of what exists; unless time was up before its first take, and an older version is there."""
+        if film in self._left:
+            return
         if film.had_no_time and film.run.store.films.latest(film.slug) is not None:
             self._film_ended(film, None)
         else:

@@ -25,13 +25,14 @@ Sleep = Callable[[float], None]
 
 @dataclass
 class Night:
-    """A night. Call `hold` once."""
+    """A night. Call `hold` once. running: what renders, once it does."""
 
     request: NightRequest
     window: NightHours
     show: NightShow
     attempting: Attempting = field(default_factory=Loop)
     sleep: Sleep = time.sleep
+    running: NightRun | None = None
 
     def hold(self) -> NightBook:
         """Hold the night; returns its book when all is over. Raises UsageError if nothing is there to render; Stopped
@@ -48,7 +49,8 @@ class Night:
                 book.candidates(films)
                 self.show.evening(films)
             book.state(NightState.RENDERING)
-            NightRun(book, self.show, home, self.window.until, self.attempting).run(films)
+            self.running = NightRun(book, self.show, home, self.window.until, self.attempting)
+            self.running.run(films)
         return book
 
     def _book(self, home: Path) -> NightBook:

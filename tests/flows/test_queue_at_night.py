@@ -1,0 +1,50 @@
+"""Films that are asked for while a night runs: it takes them out of the queue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import Farm, until
+from tests.flows.films import write_film
+from tests.flows.test_submit import Typed, typed
+from wan_render.night.night_record import FilmState, read_night
+
+__all__ = ["typed"]
+
+pytestmark = [pytest.mark.prefect, pytest.mark.slow]
+
+
+def test_a_night_renders_what_is_submitted_and_its_run_ends_with_its_film(
+    farm: Farm, typed: Typed, tmp_path: Path
+) -> None:
+    write_film(tmp_path / "shift" / "long-film", shots=4, raster="832x480")
+    night = farm.run("batch/overnight", folder=str(tmp_path / "shift"))
+    farm.rendering(night)
+    devices = farm.devices()
+    for process in devices:  # the night goes on for as long as this takes, and needs no CPU
+        process.suspend()
+    guest = farm.run("film/now", storyboard=str(write_film(tmp_path / "guest", shots=1)), priority=7)
+    gone = farm.run("film/now", storyboard=str(write_film(tmp_path / "gone", shots=3)))
+    same = farm.run("film/now", storyboard=str(tmp_path / "shift" / "long-film" / "storyboard.yaml"))
+    until(60, lambda: all(farm.state(run)["type"] == "RUNNING" for run in (guest, gone, same)))
+    moved = typed("queue", "first", "guest")
+    assert moved.code == 0, moved.err
+    assert "gets the next device" in moved.out
+    farm.ask("POST", f"/flow_runs/{gone}/set_state", state={"type": "CANCELLING"}, force=True)
+    assert farm.ended(gone, 30)["name"] == "Cancelled"
+    for process in devices:
+        process.resume()
+    state = farm.ended(guest)
+    assert (state["name"], state["message"]) == ("Completed", "v001")
+    assert farm.ended(night)["name"] == "Completed"
+    assert farm.ended(same, 30)["name"] == "Completed", "it ended with the film of the night"
+    until(20, lambda: farm.open_runs().isdisjoint({guest, gone, same, night}))
+    newest = max((farm.outputs / "nights").iterdir(), key=lambda folder: folder.stat().st_mtime)
+    found = {film.slug: film for film in read_night(newest).films}
+    assert {slug: film.state for slug, film in found.items()} == {
+        "long-film": FilmState.DONE,
+        "guest": FilmState.DONE,
+    }
+    assert found["guest"].priority == 7
