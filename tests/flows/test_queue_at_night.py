@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.flows.conftest import Farm, until
@@ -35,7 +37,8 @@ def test_a_night_renders_what_is_submitted_and_its_run_ends_with_its_film(
     farm.ask("POST", f"/flow_runs/{gone}/set_state", state={"type": "CANCELLING"}, force=True)
     assert farm.ended(gone, 30)["name"] == "Cancelled"
     for process in devices:
-        process.resume()
+        with suppress(psutil.NoSuchProcess):  # a farm on a busy machine may have replaced it
+            process.resume()
     state = farm.ended(guest)
     assert (state["name"], state["message"]) == ("Completed", "v001")
     assert farm.ended(night)["name"] == "Completed"
