@@ -181,14 +181,16 @@ def test_a_failure_while_a_take_is_written_leaves_nothing(store: Store) -> None:
 def test_a_take_is_found_by_reading_its_record_alone(store: Store) -> None:
     """However many takes the store has: neither theirs nor any clip is opened."""
     clip = store.publish(A_TAKE, filled())
-    text = clip.sidecar.read_text(encoding="utf-8")
-    keys = [take(seed).key for seed in range(2, 102)]
+    record = json.loads(clip.sidecar.read_text(encoding="utf-8"))
+    takes = {take(seed).key: take(seed) for seed in range(2, 102)}
+    keys = list(takes)
     for key in keys:
         folder = clip.folder.with_name(key)
         folder.mkdir()
         for name in ("clip.mkv", "preview.mp4"):
             (folder / name).write_bytes((clip.folder / name).read_bytes())
-        (folder / "take.json").write_text(text.replace(A_TAKE.key, key), encoding="utf-8")
+        of_take = json.dumps({**record, "key": key, "take": canonical(takes[key])})
+        (folder / "take.json").write_text(of_take, encoding="utf-8")
 
     for key in keys:
         opened = opened_files(partial(store.find, key))
@@ -344,3 +346,11 @@ def test_the_log_of_the_last_attempt_is_found_by_its_take(store: Store) -> None:
     assert newest is not None
     assert newest.name.endswith("-2.log")
     assert store.logs.newest_of("f" * 64) is None
+
+
+def test_a_flipped_letter_in_a_field_of_the_record_is_damage_for_everyone_who_reads_it(store: Store) -> None:
+    clip = store.publish(A_TAKE, filled())
+    clip.sidecar.write_text(clip.sidecar.read_text().replace('"frames":', '"fraMes":', 1))
+    assert store.find(A_TAKE.key) is None
+    assert store.verify(A_TAKE.key) is None
+    assert [path.name for path in store.takes.set_aside()] == [f"{A_TAKE.key}-1"]

@@ -190,7 +190,7 @@ class Takes:
             )
         except (OSError, ValueError):
             return None
-        return record if is_whole and record.key == key and CLIP in record.files else None
+        return record if is_whole and _is_of(record, key) else None
 
     def _damage(self, key: str) -> str:
         """What is wrong with a take's folder, in words; "" if nothing is. Raises OSError if it cannot be read."""
@@ -209,7 +209,7 @@ class Takes:
             raise
         if changed:
             return f"{', '.join(changed)} changed since it was published"
-        if record.key != key or content_key(TAKE_FORM, record.take) != key or CLIP not in record.files:
+        if not _is_of(record, key):
             return "its record belongs to another take"
         self._verified[key] = signature
         return ""
@@ -253,6 +253,12 @@ class Takes:
         if there is None:
             raise AssertionError(f"{key} was published but is not there")
         return there
+
+
+def _is_of(record: TakeRecord, key: str) -> bool:
+    """Whether it is the record of this take, and every field of the take is as it was written: a flipped bit in one of
+    them would parse."""
+    return record.key == key and content_key(TAKE_FORM, record.take) == key and CLIP in record.files
 
 
 def _readable_files(folder: Path) -> None:
