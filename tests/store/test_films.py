@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import time
@@ -109,6 +110,14 @@ def test_a_damaged_film_is_made_again_as_the_next_version(store: Store) -> None:
 
     assert store.films.unchanged("river", "k1") is None
     assert store.films.publish("river", film("k1")).name == "v002"
+
+
+@pytest.mark.parametrize("rate", ["16/0", "1x"])
+def test_a_version_whose_record_has_a_damaged_rate_is_none(store: Store, rate: str) -> None:
+    version = store.films.publish("river", film("a"))
+    record = version.folder / "film.json"
+    record.write_text(re.sub('"rate": *"[^"]*"', f'"rate": "{rate}"', record.read_text()))
+    assert store.films.latest("river") is None
 
 
 def test_a_folder_that_somebody_made_is_left_alone(store: Store) -> None:

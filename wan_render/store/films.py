@@ -222,9 +222,9 @@ def read_film(folder: Path) -> FilmRecord:
 def _version(folder: Path) -> FilmVersion | None:
     try:
         record = read_film(folder)
-    except (OSError, ValueError):
+        seconds = record.frames / Fraction(record.rate)
+    except (OSError, ValueError, ArithmeticError):  # also a damaged rate
         return None
-    seconds = record.frames / Fraction(record.rate)
     rendered_by = record.tags.get("backend", "").partition("/")[0]
     return FilmVersion(folder, record.frames, seconds, record.slates, record.takes, record.key, backend=rendered_by)
 
