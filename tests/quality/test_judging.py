@@ -129,3 +129,37 @@ def test_a_check_without_measure_does_not_apply() -> None:
 def test_one_frame_is_no_clip() -> None:
     with pytest.raises(ValueError, match="at least 2"):
         measure(world(1)[None])
+
+
+def _lit(clip: Pixels) -> Pixels:
+    """A lamp is switched on."""
+    light = np.where(np.arange(len(clip)) < 20, 0.35, 1.0)[:, None, None, None]
+    return np.asarray(clip * light).astype(np.uint8)
+
+
+def _whipped(clip: Pixels) -> Pixels:
+    return pan(4, len(clip), pixels=14) if len(clip) < 15 else pan(4, 15, pixels=12)
+
+
+def _dark(clip: Pixels) -> Pixels:
+    return np.asarray(clip * 0.12).astype(np.uint8)
+
+
+@pytest.mark.parametrize("change", [_lit, _whipped, _dark])
+def test_what_is_meant_is_no_fault(clip: Pixels, change: Callable[[Pixels], Pixels]) -> None:
+    changed = change(clip)
+    judgement = judged(changed, changed[0], changed[-1])
+    assert judgement.verdict is not QcVerdict.FAIL, judgement.named(QcVerdict.FAIL)
+
+
+def test_an_end_with_the_loss_of_a_vae_passes(clip: Pixels) -> None:
+    dice = np.random.default_rng(5)
+    lossy = np.stack([cv2.GaussianBlur(frame, (0, 0), 1.0) * 1.03 + dice.normal(0, 14, frame.shape) for frame in clip])
+    judgement = judged(np.clip(lossy, 0, 255).astype(np.uint8), clip[0], clip[-1])
+    assert judgement.verdict is QcVerdict.PASS, judgement.checks
+
+
+def test_between_keyframes_with_others_on_the_way_no_ghost_is_looked_for() -> None:
+    long = pan(1, pixels=6)
+    found = measure(_dissolved(long), long[0], long[-1], passes_through=True)
+    assert judge(found).checks["ghost"].verdict is None
