@@ -354,3 +354,12 @@ def test_a_flipped_letter_in_a_field_of_the_record_is_damage_for_everyone_who_re
     assert store.find(A_TAKE.key) is None
     assert store.verify(A_TAKE.key) is None
     assert [path.name for path in store.takes.set_aside()] == [f"{A_TAKE.key}-1"]
+
+
+def test_locks_of_killed_runs_are_removed_and_those_of_live_ones_are_kept(store: Store) -> None:
+    store.prepare()
+    left = store.takes.folder / ".locks" / "a take that nobody wants any more"
+    left.touch()
+    with store.lock(A_TAKE.key, lambda: None):
+        store.prepare()
+        assert [path.name for path in left.parent.iterdir()] == [A_TAKE.key]

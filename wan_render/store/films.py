@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 from wan_render.printable import logger, printable
 from wan_render.store.disk import disk_errors, file_digest, flush, flush_tree, write_whole
 from wan_render.store.record import FileFact
-from wan_render.store.take_locks import at_most, if_free, locked, once
+from wan_render.store.take_locks import at_most, if_free, locked, once, remove_free_locks
 
 LOG = logger("wan_render.store")
 
@@ -189,6 +189,7 @@ class Films:
             with if_free(self._lock_file(folder.parent.name)) as free:
                 if free:
                     shutil.rmtree(folder, ignore_errors=True)
+        remove_free_locks(self._lock_file(INDEX_LOCK).parent)
 
     def _clear_parts(self, home: Path) -> None:
         for folder in home.glob(".part-*"):

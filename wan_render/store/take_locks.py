@@ -7,10 +7,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from wan_render.errors import MachineError, Problem
+from wan_render.errors import DiskError, MachineError, Problem
 from wan_render.quiet_time import QuietTime, patience
 from wan_render.store.disk import disk_errors
 
@@ -94,6 +94,13 @@ def if_free(file: Path) -> Iterator[bool]:
         return
     with _holding(file, handle):
         yield True
+
+
+def remove_free_locks(folder: Path) -> None:
+    """Remove the files of locks that nobody holds: those of killed runs, for takes that nobody wants any more."""
+    for file in folder.glob("*"):
+        with suppress(DiskError), if_free(file):
+            pass  # it is removed when it is freed
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from wan_render.printable import logger
 from wan_render.quality.measurements import Measurements
 from wan_render.store.disk import disk_error, disk_errors, file_digest, flush, flush_tree, write_whole
 from wan_render.store.record import CLIP, SIDECAR, Clip, FileFact, Filled, TakeRecord
-from wan_render.store.take_locks import hand_over, if_free, locked
+from wan_render.store.take_locks import hand_over, if_free, locked, remove_free_locks
 from wan_render.take import TAKE_FORM, Take, short
 
 LOG = logger("wan_render.store")
@@ -159,6 +159,7 @@ class Takes:
             with if_free(self._lock_file(folder.name.split("-")[1])) as free:
                 if free:
                     shutil.rmtree(folder, ignore_errors=True)
+        remove_free_locks(self.folder / ".locks")
 
     def reject(self, key: str, why: str) -> None:
         """Set aside a complete take that must not be used, with a warning. why: the reason in words."""
