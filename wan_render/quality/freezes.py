@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from wan_render.quality.small_frames import Floats, frame_difference
+from wan_render.quality.tracking import structure_of
 from wan_render.render_values import Pixels
 
 STILL_SHARE, LEAST_STILL, MOST_STILL = 0.12, 0.15, 0.6
@@ -18,12 +19,16 @@ below and above these levels of 255: noise that a frozen picture may have."""
 LEAST_MOTION = 1.0
 """Levels of 255. A clip that usually moves less cannot freeze."""
 
-LEAST_CHANGE = 0.006
-"""Steps.unlike. A clip whose structure usually changes less stands still, whatever its light does."""
+LEAST_CHANGE, LIGHT_FLOOR = 0.1, 0.03
+"""Change of the structure (tracking.structure_of, over this contrast) of the places that change most. A clip that
+usually has less stands still, whatever its light does."""
 
 ABRUPT = 0.4
 """A freeze begins or ends at once: next to it the clip moves by at least this share of its usual motion. Whatever comes
 to rest slows down before."""
+
+BORDER = 0.2
+"""Share of each side where motion does not count for that."""
 
 LEAST_RUN = 5
 """Frames. Shorter runs are film that was drawn on twos or threes."""
@@ -39,16 +44,17 @@ class FreezeMeasures:
     motion: float
 
 
-def freeze_measures(small: Pixels, unlike: Floats) -> FreezeMeasures:
-    """small: (frames, height, width, 3) uint8 RGB, at least two frames. unlike: Steps.unlike."""
+def freeze_measures(small: Pixels) -> FreezeMeasures:
+    """small: (frames, height, width, 3) uint8 RGB, at least two frames."""
     differences = np.array([frame_difference(one, other) for one, other in pairwise(small)])
     motion = float(np.median(differences))
+    inner = np.array([frame_difference(one, other) for one, other in pairwise(_without_border(small))])
     strongest = np.array([_strongest_change(one, other) for one, other in pairwise(small)])
     usual = float(np.quantile(strongest, 0.85))
-    if usual < LEAST_MOTION or float(np.quantile(unlike, 0.85)) < LEAST_CHANGE:
+    if usual < LEAST_MOTION or _usual_change_of_structure(small) < LEAST_CHANGE:
         return FreezeMeasures(0, 0.0, 0, motion)
     still = strongest < np.clip(STILL_SHARE * usual, LEAST_STILL, MOST_STILL)
-    runs = [(end - start, start) for start, end in _runs(still) if _is_abrupt(differences, start, end)]
+    runs = [(end - start, start) for start, end in _runs(still) if _is_abrupt(inner, start, end)]
     length, start = max(runs, key=lambda run: (run[0], -run[1]), default=(0, 0))
     return (
         FreezeMeasures(length + 1, (length + 1) / len(small), start, motion)
@@ -57,11 +63,22 @@ def freeze_measures(small: Pixels, unlike: Floats) -> FreezeMeasures:
     )
 
 
-def _strongest_change(one: Pixels, other: Pixels) -> float:
-    """Levels of 255, of the places that change most. Noise is averaged out: its sign differs from pixel to pixel."""
+def _without_border(small: Pixels) -> Pixels:
+    """What leaves the picture moves at its border last."""
+    rows, columns = (int(BORDER * side) for side in small.shape[1:3])
+    return np.ascontiguousarray(small[:, rows : small.shape[1] - rows, columns : small.shape[2] - columns])
+
+
+def _strongest_change(one: Floats, other: Floats) -> float:
+    """Of the places that change most, in the unit of the pictures. Noise, whose sign differs, is averaged out."""
     change = np.abs(cv2.GaussianBlur(one.astype(np.float32) - other, (0, 0), 1.5)).ravel()
     at = int(0.995 * (change.size - 1))
     return float(np.partition(change, at)[at])
+
+
+def _usual_change_of_structure(small: Pixels) -> float:
+    structures = (structure_of(frame, LIGHT_FLOOR) for frame in small)
+    return float(np.quantile([_strongest_change(one, other) for one, other in pairwise(structures)], 0.85))
 
 
 def _runs(still: Floats) -> list[tuple[int, int]]:
@@ -76,6 +93,6 @@ def _is_abrupt(differences: Floats, start: int, end: int) -> bool:
     if not len(outside):
         return False
     least = ABRUPT * float(np.median(outside))
-    return bool(
-        (start > 0 and differences[start - 1] >= least) or (end < len(differences) and differences[end] >= least)
-    )
+    begins = start > 1 and differences[start - 1] >= least  # the first and the last step may be the loss of an end
+    ends = end < len(differences) - 1 and differences[end] >= least
+    return bool(begins or ends)

@@ -37,7 +37,7 @@ def measure(
     if len(clip.small) < LEAST_FRAMES:
         raise ValueError(f"expected at least {LEAST_FRAMES} frames, got {len(clip.small)}")
     steps = tracked(clip.small)
-    freeze = freeze_measures(clip.small, steps.unlike)
+    freeze = freeze_measures(clip.small)
     found: dict[str, Value] = {
         **_end("first", clip.first, first, last),
         **_end("last", clip.last, last, first),
