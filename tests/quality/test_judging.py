@@ -83,6 +83,37 @@ def _tinted(clip: Pixels) -> Pixels:
     return tinted
 
 
+def _saturated(clip: Pixels) -> Pixels:
+    """More and more, and back: no hue changes."""
+    ramp = np.sin(np.linspace(0, np.pi, FRAMES))[:, None, None, None] * 1.6
+    grey = clip.mean(axis=-1, keepdims=True)
+    saturated: Pixels = np.clip(grey + (clip - grey) * (1 + ramp), 0, 255).astype(np.uint8)
+    return saturated
+
+
+def _darkened(clip: Pixels) -> Pixels:
+    """The end is too dark, and shows what it should."""
+    return np.asarray(clip * np.linspace(1, 0.5, FRAMES)[:, None, None, None]).astype(np.uint8)
+
+
+def _whitened(clip: Pixels) -> Pixels:
+    """One frame, in which the picture shines through."""
+    return np.concatenate([clip[:10], np.clip(clip[10:11].astype(int) + 190, 0, 255).astype(np.uint8), clip[11:]])
+
+
+def _blocky(clip: Pixels) -> Pixels:
+    height, width = clip.shape[1:3]
+    coarse = [cv2.resize(frame, (width // 8, height // 8), interpolation=cv2.INTER_AREA) for frame in clip[8:-8]]
+    blocks = [cv2.resize(frame, (width, height), interpolation=cv2.INTER_NEAREST) for frame in coarse]
+    return np.stack([*clip[:8], *blocks, *clip[-8:]])
+
+
+def _coloured_grain(clip: Pixels) -> Pixels:
+    grain = np.random.default_rng(6).normal(0, 60, (*clip.shape[1:3], 3))
+    grain = cv2.GaussianBlur(grain - grain.mean(axis=-1, keepdims=True), (0, 0), 1) * 3
+    return np.asarray(np.clip(clip + grain, 0, 255)).astype(np.uint8)
+
+
 @pytest.mark.parametrize(
     ("spoil", "check"),
     [
@@ -97,6 +128,11 @@ def _tinted(clip: Pixels) -> Pixels:
         (_dissolved, "ghost"),
         (_blurred, "sharpness"),
         (_tinted, "drift"),
+        (_saturated, "drift"),
+        (_darkened, "last"),
+        (_whitened, "flat"),
+        (_blocky, "sharpness"),
+        (_coloured_grain, "noise"),
     ],
 )
 def test_a_fault_fails_its_check(clip: Pixels, spoil: Callable[[Pixels], Pixels], check: str) -> None:
@@ -145,7 +181,32 @@ def _dark(clip: Pixels) -> Pixels:
     return np.asarray(clip * 0.12).astype(np.uint8)
 
 
-@pytest.mark.parametrize("change", [_lit, _whipped, _dark])
+def _on_threes(clip: Pixels) -> Pixels:
+    """Each drawing is held for three frames, with the flicker of a VAE."""
+    held = clip[np.arange(len(clip)) // 3 * 3]
+    noise = np.random.default_rng(7).normal(0, 3, clip.shape)
+    return np.clip(held + noise, 0, 255).astype(np.uint8)
+
+
+def _warm_lamp(clip: Pixels) -> Pixels:
+    """A lamp in another colour is switched on."""
+    light = np.where(np.arange(len(clip)) < 9, 0.2, 1.0)[:, None, None, None]
+    return np.asarray(clip * light * (1 - (light > 0.5) * np.array((0, 0.05, 0.15)))).astype(np.uint8)
+
+
+def _whip_between_stills(clip: Pixels) -> Pixels:
+    """A hand holds the camera still, turns it quickly, and holds it again."""
+    way = np.clip((np.arange(len(clip)) - 11) / 11, 0, 1)
+    wide = cv2.resize(world(4), None, fx=1.5, fy=1.5)
+    frames = []
+    for at, x in enumerate(way * way * (3 - 2 * way) * 400):
+        blurred = cv2.blur(wide, (41, 1)) if 3 < x < 397 else wide
+        top = round(3 + 2 * float(np.sin(at)))
+        frames.append(blurred[top : top + 120, int(x) : int(x) + 208])
+    return np.stack(frames)
+
+
+@pytest.mark.parametrize("change", [_lit, _whipped, _dark, _on_threes, _warm_lamp, _whip_between_stills])
 def test_what_is_meant_is_no_fault(clip: Pixels, change: Callable[[Pixels], Pixels]) -> None:
     changed = change(clip)
     judgement = judged(changed, changed[0], changed[-1])

@@ -14,7 +14,8 @@ from wan_render.facts import FactCache
 from wan_render.media.any_video import read_video
 from wan_render.plates import conform, picture_facts
 from wan_render.printable import path_name, shown
-from wan_render.quality.measuring import LEAST_FRAMES, measure
+from wan_render.quality.measurements import LEAST_FRAMES
+from wan_render.quality.measuring import measure
 from wan_render.quality.thresholds import THRESHOLDS
 from wan_render.quality.verdicts import Judgement, QcResult, QcVerdict, judge
 from wan_render.render_values import Pixels

@@ -10,7 +10,6 @@ from wan_render.cut import ClipSource, Cut, Event
 from wan_render.errors import MachineError
 from wan_render.media.clip import read_frames
 from wan_render.printable import logger
-from wan_render.quality.seams import seam_ratio
 from wan_render.report.review import ReviewSeam, ShownFrame
 from wan_render.status import measurements_of
 from wan_render.store import Store
@@ -36,6 +35,8 @@ def _seam(store: Store, one: Event, other: Event) -> ReviewSeam | None:
         return None
     last = ShownFrame(clips[0].video, one.first + one.frames - 1)
     first = ShownFrame(clips[1].video, other.first)
+    from wan_render.quality.seams import seam_ratio  # it loads OpenCV, which most commands do without
+
     try:
         shown, following = (next(read_frames(frame.clip, frame.number, 1)) for frame in (last, first))
     except MachineError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from wan_render.errors import MachineError, Problem
 from wan_render.media.clip import read_frames
 from wan_render.plan import Rendered
-from wan_render.quality.measuring import LEAST_FRAMES, measure
+from wan_render.quality.measurements import LEAST_FRAMES
 from wan_render.render_values import Pixels
 from wan_render.status import FilmStatus, measurements_of
 from wan_render.store import Clip, Store
@@ -36,6 +36,8 @@ def measure_stored(take: UnmeasuredTake, store: Store) -> None:
 
     Raises MachineError if a file cannot be read or written, ValueError if the record is damaged.
     """
+    from wan_render.quality.measuring import measure  # it loads OpenCV, which most commands do without
+
     clip = store.verify(take.clip.key)
     if clip is None:
         raise MachineError(Problem(str(take.clip.folder), "was damaged, or cannot be read"))

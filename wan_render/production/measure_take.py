@@ -9,8 +9,7 @@ from typing import TypeVar
 
 from wan_render.printable import logger, one_line
 from wan_render.production.render_order import RenderOrder
-from wan_render.quality.measurements import Measurements
-from wan_render.quality.measuring import LEAST_FRAMES, measure
+from wan_render.quality.measurements import LEAST_FRAMES, Measurements
 from wan_render.render_values import Pixels, TakeInputs
 
 LOG = logger("wan_render.production")
@@ -32,6 +31,8 @@ def measured(
     """The measurements; None with a warning if they fail. name: of the take, for the warning. passes_through: keyframes
     on the way."""
     try:
+        from wan_render.quality.measuring import measure  # it loads OpenCV, which most commands do without
+
         return measure(frames, plates.first, plates.last, passes_through=passes_through)
     except Exception as error:
         LOG.warning("%s is not checked: its frames could not be measured (%s)", name, one_line(str(error)))

@@ -1,19 +1,65 @@
-"""Colours that wander off: the same places of the picture change their colour little by little."""
+"""Colours that wander off: the same places of the picture change their colour or their saturation.
+
+Two witnesses must agree: places that are followed through the clip, whose errors add up, and the frames as they are,
+which change when the camera turns. A lamp changes lightness more than colours, and nothing is said of such frames.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from wan_render.quality.small_frames import Floats
 from wan_render.quality.tracking import Steps
 
+LEAST_LAMP, FULL_LAMP = 12.0, 36.0
+"""Change of lightness, 0 to 100, from which on light begins to explain colours, and explains them altogether."""
 
-def drift_measure(steps: Steps, *, is_held: bool) -> tuple[float, int]:
-    """How far a and b of Lab of the tracked places go away, the largest, and the frame.
 
-    is_held: the clip ends on a keyframe, so that a steady change from the first colours to the last is meant.
+@dataclass(frozen=True)
+class DriftMeasures:
+    """How far the colours go away, and the frame.
+
+    colour: distance of a and b in Lab.
+    chroma: difference of the chroma in Lab, which tells of saturation where colours are opposite.
     """
-    wandered = np.concatenate([np.zeros((1, 2)), np.cumsum(steps.tint, axis=0)])
-    if is_held:
-        wandered = wandered - wandered[-1] * np.linspace(0, 1, len(wandered))[:, None]
-    away = np.linalg.norm(wandered, axis=1)
-    return float(away.max()), int(away.argmax())
+
+    colour: float
+    colour_at: int
+    chroma: float
+    chroma_at: int
+
+
+def drift_measures(steps: Steps, *, is_held: bool) -> DriftMeasures:
+    """is_held: the clip ends on a keyframe, so that the way from the first colours to the last is meant, at any pace.
+    Else no change is."""
+    followed = steps.seen[0] + np.concatenate([np.zeros((1, 4)), np.cumsum(steps.tint, axis=0)])
+    paths = (followed, steps.seen)
+    lamp = np.min([np.abs(_beyond(path[:, 3], is_held)) for path in paths], axis=0)
+    unexplained = np.clip(1 - (lamp - LEAST_LAMP) / (FULL_LAMP - LEAST_LAMP), 0, 1)
+    colour = np.min([_off_the_way(path[:, :2] - path[0, :2], is_held) for path in paths], axis=0) * unexplained
+    one, other = (_beyond(_more_chroma(path[:, 2], path[:, 3]), is_held) for path in paths)
+    chroma = np.where(one * other > 0, np.minimum(np.abs(one), np.abs(other)), 0) * unexplained
+    colour_at, chroma_at = int(colour.argmax()), int(chroma.argmax())
+    return DriftMeasures(float(colour[colour_at]), colour_at, float(chroma[chroma_at]), chroma_at)
+
+
+def _more_chroma(chroma: Floats, lightness: Floats) -> Floats:
+    """How much more chroma there is than the first frame would have in the same light: it grows as L + 16 does (CIE
+    1976)."""
+    lit = chroma[0] * (np.maximum(lightness, 0) + 16) / (lightness[0] + 16)
+    return np.asarray(np.maximum(chroma, 0) - lit)
+
+
+def _off_the_way(path: Floats, is_held: bool) -> Floats:  # noqa: FBT001 - as above
+    """The distance of each point, (frames, 2), from the straight way between the first and the last."""
+    length = float((path[-1] ** 2).sum())
+    part = np.clip(path @ path[-1] / length, 0, 1) if is_held and length > 0 else np.zeros(len(path))
+    return np.asarray(np.linalg.norm(path - part[:, None] * path[-1], axis=1))
+
+
+def _beyond(path: Floats, is_held: bool) -> Floats:  # noqa: FBT001 - as above
+    """How far each value, (frames,), is outside of what lies between the first and the last."""
+    low, high = (min(path[0], path[-1]), max(path[0], path[-1])) if is_held else (path[0], path[0])
+    return np.asarray(path - np.clip(path, low, high))

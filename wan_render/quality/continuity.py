@@ -7,8 +7,8 @@ moves fast has large steps everywhere, and a step that optical flow explains is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -24,11 +24,21 @@ NEIGHBOURS = 4
 JUMP_APART, CUT_APART = 0.18, 0.35
 """Steps.apart of content that is clearly new: in a jump, and in a cut."""
 
+NEW_PART = 0.1
+"""Steps.new of a step that changes much of the picture. A ball on a plain ground changes less."""
+
 NEW_CONTENT = 0.2
 """Steps.broken of content that is clearly new. A lamp in a part of the picture makes less."""
 
 FLOW_FAILS = 0.45
 """Steps.broken from which on the flow explains nothing, so that its length says nothing."""
+
+
+HELD_SHARE = 0.15
+"""A step is held, as in animation on twos or threes, if Steps.unlike is below this share of the clip's large steps."""
+
+HELD_REACH = 12
+"""Steps between held ones are compared with others that are at most so far away."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +54,9 @@ class ContinuityMeasures:
 def continuity_measures(steps: Steps) -> ContinuityMeasures:
     """Jumps are looked for near the ends, cuts everywhere."""
     count = len(steps.broken)
-    content = np.sqrt(_outstanding(steps.broken, 0.05) * _outstanding(steps.apart, 0.05))
-    travel = np.minimum(_outstanding(steps.moved, 1.0), _outstanding(steps.unlike, 0.06))
+    near = _neighbours(_held(steps.unlike))
+    content = np.sqrt(_outstanding(steps.broken, 0.05, near) * _outstanding(steps.apart, 0.05, near))
+    travel = np.minimum(_outstanding(steps.moved, 1.0, near), _outstanding(steps.unlike, 0.06, near))
     travel = np.where(steps.broken < FLOW_FAILS, travel, 0)
     jumps = np.maximum(_where_new(content, steps, JUMP_APART), travel)
     jumps[END_STEPS : max(END_STEPS, count - END_STEPS)] = 0
@@ -55,29 +66,38 @@ def continuity_measures(steps: Steps) -> ContinuityMeasures:
 
 
 def _where_new(content: Floats, steps: Steps, enough: float) -> Floats:
-    """content, but nearer to 1 where the pictures are less apart, or less broken, than a jump or a cut makes them."""
-    share = np.clip(np.minimum(steps.apart / enough, steps.broken / NEW_CONTENT), 0, 1) ** 2
+    """content, but nearer to 1 where the pictures are less apart, less broken or less new than a jump or a cut makes
+    them."""
+    parts = (steps.apart / enough, steps.broken / NEW_CONTENT, steps.new / NEW_PART)
+    share = np.clip(np.min(parts, axis=0), 0, 1) ** 2
     return np.asarray(1 + (content - 1) * share)
 
 
-def _outstanding(values: Floats, floor: float) -> Floats:
-    """Each value over that of its neighbours. floor: a value that is usual."""
-    return np.asarray((values + floor) / (_of_neighbours(values) + floor))
+def _outstanding(values: Floats, floor: float, near: Sequence[list[int]]) -> Floats:
+    """Each value over the mean of the middle two of its neighbours. floor: a value that is usual."""
+    usual = np.array([_middle(values[others]) for others in near])
+    return np.asarray((values + floor) / (usual + floor))
 
 
-def _of_neighbours(values: Floats) -> Floats:
-    """The mean of the middle two of the nearest NEIGHBOURS values."""
-    if len(values) == 1:
-        return np.zeros(1)
-    found = np.empty(len(values))
-    for at in range(len(values)):
-        start = max(0, at - NEIGHBOURS)
-        others = [other for other in range(start, min(len(values), at + NEIGHBOURS + 1)) if other != at]
-        nearest = sorted(others, key=partial(_distance, at))[:NEIGHBOURS]
-        near = np.sort(values[nearest])
-        found[at] = near[(len(near) - 1) // 2 : len(near) // 2 + 1].mean()
-    return found
+def _middle(values: Floats) -> float:
+    ordered = np.sort(values)
+    return float(ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1].mean()) if len(ordered) else 0.0
 
 
-def _distance(one: int, other: int) -> int:
-    return abs(one - other)
+def _held(unlike: Floats) -> Floats:
+    """Which steps repeat a frame, but for noise."""
+    return np.asarray(unlike < HELD_SHARE * np.quantile(unlike, 0.9))
+
+
+def _neighbours(held: Floats) -> Sequence[list[int]]:
+    """The nearest NEIGHBOURS steps of each step: those between held ones, if there are enough of them in reach."""
+    moving = np.flatnonzero(~held)
+    return [
+        found if len(found := _nearest(moving, at, HELD_REACH)) >= 3 else _nearest(np.arange(len(held)), at, NEIGHBOURS)
+        for at in range(len(held))
+    ]
+
+
+def _nearest(steps: Floats, at: int, reach: int) -> list[int]:
+    within = [int(step) for step in steps if step != at and abs(step - at) <= reach]
+    return sorted(within, key=lambda step: abs(step - at))[:NEIGHBOURS]

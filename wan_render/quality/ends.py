@@ -18,6 +18,7 @@ class EndMeasures:
 
     psnr:     dB, at most 99. A decoded end of a sound Wan take has 22 to 30.
     ssim:     0 to 1, luma.
+    light:    how far L of Lab is apart on average.
     colour:   how far a and b of Lab of the same places are apart: the root of the mean square.
     likeness: of structure and contrast, whatever the brightness: 1 is the same picture, 0 an unrelated one.
     mistaken: how much more alike the frame is to the other keyframe; None without one.
@@ -25,6 +26,7 @@ class EndMeasures:
 
     psnr: float
     ssim: float
+    light: float
     colour: float
     likeness: float
     mistaken: float | None
@@ -37,6 +39,7 @@ def end_measures(frame: Pixels, keyframe: Pixels, other: Pixels | None) -> EndMe
     return EndMeasures(
         psnr=_psnr(frame, keyframe),
         ssim=_ssim(frame, keyframe),
+        light=abs(float(lab_of(small)[..., 0].mean() - lab_of(small_keyframe)[..., 0].mean())),
         colour=_colour_distance(small, small_keyframe),
         likeness=alike,
         mistaken=likeness(small, shrunk(other)) - alike if other is not None else None,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-MEASURING = 1
+MEASURING = 2
 """The version of the measures. It goes up when a measure changes its meaning, so that old takes can be measured
 again."""
+
+LEAST_FRAMES = 2
+"""One frame is a picture, not a clip: it is never measured."""
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from wan_render.quality.blank_frames import blank_measures
-from wan_render.quality.colour_drift import drift_measure
+from wan_render.quality.colour_drift import drift_measures
 from wan_render.quality.continuity import continuity_measures
 from wan_render.quality.ends import EndMeasures, end_measures
 from wan_render.quality.freezes import freeze_measures
 from wan_render.quality.ghosting import GhostMeasures, ghost_measures
-from wan_render.quality.measurements import Measurements
+from wan_render.quality.measurements import LEAST_FRAMES, Measurements
 from wan_render.quality.noise import noise_measure
-from wan_render.quality.sharpness import sharpness_measure
+from wan_render.quality.sharpness import blocks_measure, sharpness_measure
 from wan_render.quality.small_frames import SmallFrames, detail_of, reduced
 from wan_render.quality.tracking import Steps, tracked
 from wan_render.render_values import Pixels
-
-LEAST_FRAMES = 2
-"""One frame is a picture, not a clip."""
 
 Value = tuple[float | None, int | None]
 """A measure and its frame; None if it does not apply or has no place."""
@@ -37,15 +34,16 @@ def measure(
     if len(clip.small) < LEAST_FRAMES:
         raise ValueError(f"expected at least {LEAST_FRAMES} frames, got {len(clip.small)}")
     steps = tracked(clip.small)
-    freeze = freeze_measures(clip.small)
+    freeze, drift = freeze_measures(clip.small), drift_measures(steps, is_held=last is not None)
     found: dict[str, Value] = {
         **_end("first", clip.first, first, last),
         **_end("last", clip.last, last, first),
-        **_inside(clip, steps, [keyframe for keyframe in (first, last) if keyframe is not None]),
+        **_inside(clip, steps, [each for each in (first, last) if each is not None], is_held=last is not None),
         "freeze_frames": (freeze.frames, freeze.at),
         "freeze_share": (freeze.share, freeze.at),
         **_ghost(clip, *((first, last) if not passes_through else (None, None))),
-        "drift": drift_measure(steps, is_held=last is not None),
+        "drift": (drift.colour, drift.colour_at),
+        "chroma": (drift.chroma, drift.chroma_at),
     }
     return Measurements(
         len(clip.small),
@@ -55,7 +53,7 @@ def measure(
     )
 
 
-def _inside(clip: SmallFrames, steps: Steps, keyframes: list[Pixels]) -> dict[str, Value]:
+def _inside(clip: SmallFrames, steps: Steps, keyframes: list[Pixels], *, is_held: bool) -> dict[str, Value]:
     continuity, blank = continuity_measures(steps), blank_measures(clip.small, keyframes)
     details = [detail_of(keyframe) for keyframe in keyframes]
     return {
@@ -63,14 +61,16 @@ def _inside(clip: SmallFrames, steps: Steps, keyframes: list[Pixels]) -> dict[st
         "cut": (continuity.cut, continuity.cut_at),
         "black": (blank.black, blank.black_at),
         "flat": (blank.flat, blank.flat_at),
+        "white": (blank.white, blank.white_at),
         "noise": noise_measure(clip.detail, details, steps),
-        "sharpness": sharpness_measure(clip.detail, details) or (None, None),
+        "blocks": blocks_measure(clip.detail, details),
+        "sharpness": sharpness_measure(clip.detail, details, steps, is_held=is_held) or (None, None),
     }
 
 
 def _end(name: str, frame: Pixels, keyframe: Pixels | None, other: Pixels | None) -> dict[str, Value]:
     measured: EndMeasures | None = end_measures(frame, keyframe, other) if keyframe is not None else None
-    fields = ("psnr", "ssim", "colour", "likeness", "mistaken")
+    fields = ("psnr", "ssim", "light", "colour", "likeness", "mistaken")
     return {f"{name}_{field}": (getattr(measured, field, None), None) for field in fields}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wan_render.quality.small_frames import FINE, Detail, Floats
+from wan_render.quality.small_frames import CHROMA, FINE, Detail, Floats
 from wan_render.quality.tracking import Steps
 
 PEAK = 2.4
@@ -24,6 +24,9 @@ MORE = 2.5
 """In terms of the keyframe that has more in that octave; LEAST_ENERGY counts as none."""
 
 LEAST_ENERGY = 0.001
+
+TINT_ENERGY, LEAST_TINT = 0.0018, 0.0003
+"""Energy of an octave of colour that noise exceeds, and what counts as none."""
 
 BOILING = 0.62
 """Root of Steps.broken and .unlike, in two steps in a row. The fastest pans have less, or are blurred."""
@@ -39,7 +42,8 @@ def noise_measure(detail: Sequence[Detail], keyframes: Sequence[Detail], steps: 
     """How far a frame is noise, the largest of all frames, and which; 1 is the point where all of the above hold."""
     energy = np.array([each.energy for each in detail])
     references = np.array([each.energy for each in keyframes])
-    found = np.maximum(np.maximum(_grain(energy, references), _haze(detail, keyframes)), _boiling(energy, steps))
+    grain = np.maximum(_grain(energy, references), _coloured(detail, keyframes))
+    found = np.maximum(np.maximum(grain, _haze(detail, keyframes)), _boiling(energy, steps))
     return float(found.max()), int(found.argmax())
 
 
@@ -49,6 +53,15 @@ def _grain(energy: Floats, references: Floats) -> Floats:
         peak = energy[:, band] / (energy[:, band + 1] + LEAST_ENERGY / 2) / PEAK
         found = np.maximum(found, np.minimum(peak, energy[:, band] / ENERGY) * _is_more(energy, references, band))
     return found
+
+
+def _coloured(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> Floats:
+    """Grain that changes colours only."""
+    energy = np.array([each.tints for each in detail])
+    usual = (
+        np.max([each.tints for each in keyframes], axis=0) + LEAST_TINT if keyframes else np.full(CHROMA, LEAST_TINT)
+    )
+    return np.asarray((energy / TINT_ENERGY * np.clip(energy / usual / MORE, 0, 1)).max(axis=1))
 
 
 def _haze(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> Floats:

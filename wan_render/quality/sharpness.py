@@ -1,4 +1,4 @@
-"""Blur: fine edges that are softer than those of the keyframes, while coarse ones are as steep."""
+"""Blocks, and blur: fine edges that are softer than those of the keyframes, while coarse ones are as steep."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from wan_render.quality.continuity import FLOW_FAILS
 from wan_render.quality.small_frames import Detail, Floats
+from wan_render.quality.tracking import Steps
 
-SHARE = 0.2
-"""A clip is as sharp as the frame below which this share of its frames are. Few blurred frames are a fast motion."""
+SHARE, SHARE_OPEN = 0.2, 0.5
+"""A clip is as sharp as the frame below which this share of its frames are: between keyframes, and if its end is open,
+where the focus may go elsewhere."""
+
+FAST, LEAST_SLOW = 6.0, 0.3
+"""Frames of faster steps, in pixels of the small copy, are blurred by their motion and do not count; nor do frames that
+flow does not explain. Unless there are few others: then all frames count."""
 
 LEAST_EDGE = 0.001
 """Steepness that counts as none, samples 0 to 1, per pixel."""
@@ -21,21 +28,41 @@ FAINT_EDGE = 0.008
 """Keyframes whose sharpest edges are softer have nothing that a blur could take: 2 of 255 a pixel."""
 
 
-def sharpness_measure(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> tuple[float, int] | None:
+def sharpness_measure(
+    detail: Sequence[Detail], keyframes: Sequence[Detail], steps: Steps, *, is_held: bool
+) -> tuple[float, int] | None:
     """How steep fine edges are in terms of the softer keyframe, or without keyframes of the clip's sharpest frames; and
     the softest frame. None if the keyframes are soft.
 
     If coarse edges are softer as well, the frame shows something else, or in less light: then fine edges are expected
-    to be softer by as much.
+    to be softer by as much. is_held: the clip ends on a keyframe.
     """
     if keyframes and min(each.edge for each in keyframes) < FAINT_EDGE:
         return None
     fine = _ratios([each.edge for each in detail], [each.edge for each in keyframes])
     coarse = _ratios([each.coarse_edge for each in detail], [each.coarse_edge for each in keyframes])
     ratios = np.where(coarse < LEAST_COARSE, 1.0, fine / np.minimum(coarse, 1))
-    return float(np.sort(ratios)[min(len(ratios) - 1, int(SHARE * len(ratios)))]), int(ratios.argmin())
+    ratios = np.where(_are_fast(steps), np.inf, ratios)
+    slow = np.sort(ratios[np.isfinite(ratios)])
+    share = SHARE if is_held else SHARE_OPEN
+    return float(slow[min(len(slow) - 1, int(share * len(slow)))]), int(ratios.argmin())
+
+
+def _are_fast(steps: Steps) -> Floats:
+    """Which frames do not count. Few slow ones say nothing, and then all do."""
+    fast = (steps.moved > FAST) | (steps.broken > FLOW_FAILS)
+    frames = np.concatenate([[False], fast]) | np.concatenate([fast, [False]])
+    return frames if frames.mean() <= 1 - LEAST_SLOW else np.zeros(len(frames), bool)
 
 
 def _ratios(edges: Sequence[float], references: Sequence[float]) -> Floats:
     usual = min(references) if references else float(np.quantile(edges, 0.9))
     return (np.array(edges) + LEAST_EDGE) / (usual + LEAST_EDGE)
+
+
+def blocks_measure(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> tuple[float, int]:
+    """How much more a frame consists of even blocks than the keyframes, or without any than the clip's other frames;
+    and which frame: 1 is not at all."""
+    blocks = np.array([each.blocks for each in detail])
+    usual = max(each.blocks for each in keyframes) if keyframes else float(blocks.min())
+    return float(blocks.max()) / max(1.0, usual), int(blocks.argmax())

@@ -28,6 +28,15 @@ BANDS = 6
 FINE = 4
 """How many octaves may be the grain of noise: up to 16 pixels. Pictures often have much in the next coarser ones."""
 
+CHROMA = 2
+"""How many octaves of colour may be the grain of noise: up to 8 pixels."""
+
+GRIDS = (4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32)
+"""Sizes of blocks, in pixels."""
+
+LEAST_STEP = 0.002
+"""Difference of neighbouring pixels that counts as none, samples 0 to 1."""
+
 SMOOTH = 0.15
 
 CELL = 4
@@ -42,12 +51,16 @@ class Detail:
     floor:  (FINE,) the same of the finest octaves in the smoothest parts of the picture: SMOOTH of all.
     edge:   how steep its sharpest edges are: the 99.5th percentile of the gradient at half the size, per pixel.
     coarse_edge: the same at a sixteenth of the size, which a blur hardly changes.
+    tints:  (CHROMA,) energy of both colour differences in each octave, from half the size on; samples 0 to 1, squared.
+    blocks: how much steeper it is on the lines of some even grid than between them: about 1 in pictures.
     """
 
     energy: Floats
     floor: Floats
     edge: float
     coarse_edge: float
+    tints: Floats
+    blocks: float
 
 
 @dataclass(frozen=True)
@@ -109,7 +122,7 @@ def lab_of(small: Pixels) -> Floats:
 
 def detail_of(picture: Pixels) -> Detail:
     """The fine detail of a picture in full size, (height, width, 3) uint8 RGB."""
-    level = luma_of(picture)
+    whole_level = level = luma_of(picture)
     energies, floors = [_energy(level)], list[float]()
     levels: list[Floats] = []
     for _ in range(BANDS):
@@ -120,7 +133,14 @@ def detail_of(picture: Pixels) -> Detail:
             floors.append(_floor(whole, level))
         levels.append(level)
         energies.append(_energy(level))
-    return Detail(np.maximum(0.0, -np.diff(energies)), np.array(floors), _edge(levels[0]), _edge(levels[3]))
+    return Detail(
+        np.maximum(0.0, -np.diff(energies)),
+        np.array(floors),
+        _edge(levels[0]),
+        _edge(levels[3]),
+        _tints(picture),
+        _blocks(whole_level),
+    )
 
 
 def _floor(whole: Floats, halved: Floats) -> float:
@@ -141,3 +161,27 @@ def _edge(luma: Floats) -> float:
     steepness = cv2.magnitude(across, down).ravel()
     at = int(0.995 * (steepness.size - 1))
     return float(np.partition(steepness, at)[at])
+
+
+def _tints(picture: Pixels) -> Floats:
+    height, width = (max(1, side // 2) for side in picture.shape[:2])
+    half = cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=cv2.INTER_AREA)
+    level: Floats = np.ascontiguousarray(cv2.cvtColor(half, cv2.COLOR_RGB2YCrCb)[..., 1:]).astype(np.float32) / 255
+    energies = [_energy(level)]
+    for _ in range(CHROMA):
+        height, width = (max(1, side // 2) for side in level.shape[:2])
+        level = cv2.resize(level[: height * 2, : width * 2], (width, height), interpolation=cv2.INTER_AREA)
+        energies.append(_energy(level))
+    return np.maximum(0.0, -np.diff(energies))
+
+
+def _blocks(luma: Floats) -> float:
+    """The mean step between pixels on the lines of a grid, over the largest between them, across or down."""
+    across, down = cv2.absdiff(luma[:, 1:], luma[:, :-1]), cv2.absdiff(luma[1:], luma[:-1])
+    profiles = [cv2.reduce(steps, axis, cv2.REDUCE_AVG).ravel() for axis, steps in enumerate((across, down))]
+    return max((_on_grid(each, size) for each in profiles for size in GRIDS if len(each) >= 2 * size), default=1.0)
+
+
+def _on_grid(profile: Floats, size: int) -> float:
+    steps = np.sort(profile[: len(profile) // size * size].reshape(-1, size).mean(axis=0))
+    return float(steps[-1] / (steps[-2] + LEAST_STEP))

@@ -7,6 +7,7 @@ that was not there before.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -42,6 +43,12 @@ LEAST_TRACKED = 0.3
 COLOUR_SOFT = 2.0
 """Blur in pixels of the colours that are compared."""
 
+FEW = 4
+"""One place in so many says what is usual."""
+
+NEW_PLACE = 0.5
+"""A place is new if its colour differs by this share of the picture's contrast."""
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -51,14 +58,18 @@ class Steps:
     apart:  the same of the pictures as they are, but for brightness and contrast.
     unlike: how little of the new structure the old one explains without moving it.
     moved:  median length of the flow, in pixels of the small copy.
-    tint:   (steps, 2) median change of a and b in Lab of the same places; 0 where too little was tracked.
+    new:    0 to 1: share of the picture that the moved old one does not explain.
+    tint:   (steps, 4) usual change of the colours (colours_of) of the same places; 0 where too little was tracked.
+    seen:   (steps + 1, 4) usual colours of each frame.
     """
 
     broken: Floats
     apart: Floats
     unlike: Floats
     moved: Floats
+    new: Floats
     tint: Floats
+    seen: Floats
 
 
 def tracked(small: Pixels) -> Steps:
@@ -66,8 +77,22 @@ def tracked(small: Pixels) -> Steps:
     floor = max(LEAST_CONTRAST, NOISE_SHARE * _usual_contrast(small))
     tracker = _Tracker(small.shape[1], small.shape[2])
     looks = (_Look(frame, floor) for frame in small)
-    rows = [tracker.step(one, other) for one, other in pairwise(looks)]
-    return Steps(*(np.array([row[column] for row in rows]) for column in range(5)))
+    seen: list[Floats] = []
+    rows = [tracker.step(one, other) for one, other in pairwise(_noted(looks, seen))]
+    columns = [np.array([row[column] for row in rows]) for column in range(6)]
+    return Steps(*[*columns, np.array(seen)])
+
+
+def _noted(looks: Iterable[_Look], seen: list[Floats]) -> Iterator[_Look]:
+    for look in looks:
+        seen.append(_usual(look.colours.reshape(-1, 4)))
+        yield look
+
+
+def colours_of(small: Pixels) -> Floats:
+    """(height, width, 4) float32, soft: a and b of Lab, the chroma (their length), and the lightness, 0 to 100."""
+    light, a, b = cv2.split(cv2.GaussianBlur(lab_of(small), (0, 0), COLOUR_SOFT))
+    return cv2.merge([a, b, cv2.magnitude(a, b), light])
 
 
 def structure_of(small: Pixels, floor: float = LEAST_CONTRAST) -> Floats:
@@ -94,6 +119,12 @@ def _usual_contrast(small: Pixels) -> float:
     return float(np.median([luma_of(frame).std() for frame in few]))
 
 
+def _usual(colours: Floats) -> Floats:
+    """Of (places, 4): the median of a and b, the mean of chroma, which a small part may have, and of lightness."""
+    few = colours[::FEW]
+    return np.concatenate([np.median(few[:, :2], axis=0), few[:, 2:].mean(axis=0)])
+
+
 class _Look:
     """A frame as it is compared."""
 
@@ -101,7 +132,7 @@ class _Look:
         self.structure = structure_of(frame, floor)
         self.levels = np.clip(128 + 50 * self.structure, 0, 255).astype(np.uint8)
         self.soft = softened(frame, SOFT)
-        self.colours = cv2.GaussianBlur(lab_of(frame)[..., 1:], (0, 0), COLOUR_SOFT)
+        self.colours = colours_of(frame)
 
 
 class _Tracker:
@@ -110,11 +141,11 @@ class _Tracker:
     def __init__(self, height: int, width: int) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._down, self._across = np.mgrid[0:height, 0:width].astype(np.float32)
-        self._window = cv2.createHanningWindow((width, height), cv2.CV_32F)
         self._before = (0.0, 0.0)
         self._can_flow = min(height, width) >= 16  # the finest pyramid of the flow needs some pixels
+        self._window = cv2.createHanningWindow((width, height), cv2.CV_32F) if self._can_flow else np.zeros(0)
 
-    def step(self, one: _Look, other: _Look) -> tuple[float, float, float, float, Floats]:
+    def step(self, one: _Look, other: _Look) -> tuple[float, float, float, float, float, Floats]:
         """The fields of Steps for one step."""
         flow = self._flowing(one, other)
         broken = unlikeness(self._moved(one.structure, flow), other.structure)
@@ -125,9 +156,10 @@ class _Tracker:
                 again = unlikeness(self._moved(one.structure, guess), other.structure)
                 flow, broken = (guess, again) if again < broken else (flow, broken)
         self._before = (float(np.median(flow[..., 0])), float(np.median(flow[..., 1])))
-        apart = _apart(self._moved(one.soft, flow), other.soft)
+        expected = self._moved(one.soft, flow)
+        apart, new = _apart(expected, other.soft), _new_share(expected, other.soft)
         moved = float(np.median(cv2.magnitude(flow[..., 0], flow[..., 1])))
-        return broken, apart, unlikeness(one.structure, other.structure), moved, self._tint(one, other, flow)
+        return broken, apart, unlikeness(one.structure, other.structure), moved, new, self._tint(one, other, flow)
 
     def _flowing(self, one: _Look, other: _Look, shift: tuple[float, float] = (0.0, 0.0)) -> Floats:
         """Where each pixel of the other frame was in the first one, from a first guess."""
@@ -144,9 +176,9 @@ class _Tracker:
     def _tint(self, one: _Look, other: _Look, flow: Floats) -> Floats:
         kept = np.abs(self._moved(one.structure, flow) - other.structure) < TRACKED
         if kept.mean() < LEAST_TRACKED:
-            return np.zeros(2)
+            return np.zeros(4)
         change = other.colours - self._moved(one.colours, flow)
-        return np.asarray(np.median(change[kept], axis=0))
+        return _usual(change[kept])
 
 
 def _apart(one: Floats, other: Floats) -> float:
@@ -156,3 +188,10 @@ def _apart(one: Floats, other: Floats) -> float:
     none = LEAST_CONTRAST**2
     spread = max(np.sqrt(energies[0] * energies[1]), 0.1 * max(energies))
     return 1 - (float((one * other).mean()) + none) / (float(spread) + none)
+
+
+def _new_share(expected: Floats, other: Floats) -> float:
+    """How much of the picture is not what was expected, 0 to 1, brightness aside."""
+    expected, other = expected - expected.mean(axis=(0, 1)), other - other.mean(axis=(0, 1))
+    contrast = max(float(expected.std(axis=(0, 1)).max()), float(other.std(axis=(0, 1)).max()), LEAST_CONTRAST)
+    return float((np.abs(other - expected).max(axis=-1) > NEW_PLACE * contrast).mean())
