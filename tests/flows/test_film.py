@@ -197,7 +197,7 @@ def test_a_killed_film_is_crashed_and_its_retry_renders_only_what_is_missing(far
     ended = [states[-1] for states in farm.tasks(run).values()]
     assert ended.count("Reused") >= finished
     assert "was killed (signal 9)" in farm.logs(run)
-    assert "Retry 1/2" in farm.logs(run)
+    assert re.search(r"Retry 1/\d", farm.logs(run))
 
 
 def test_a_run_that_had_ended_stays_so_when_a_slow_worker_starts_it_again(farm: Farm, tmp_path: Path) -> None:

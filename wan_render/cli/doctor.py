@@ -24,7 +24,7 @@ from wan_render.errors import MachineError, Problem, UsageError, WanRenderError
 from wan_render.media import ffmpeg, text
 from wan_render.printable import one_line
 from wan_render.production.unable_devices import confinement, refusal
-from wan_render.session.wording import gigabytes
+from wan_render.session.wording import counted, gigabytes
 from wan_render.settings import PREFIX, MachineSettings, machine_settings, variables
 from wan_render.store import outputs_for
 
@@ -203,7 +203,9 @@ def _setting(variable: str, value: str, settings: MachineSettings) -> Finding:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return "not set" if value in (None, "") else str(value)
+    if isinstance(value, tuple) and value:  # addresses of webhooks are secrets, and people share this output
+        return counted(len(value), "destination")
+    return "not set" if value in (None, "", ()) else str(value)
 
 
 def _outputs(settings: MachineSettings) -> Finding:
