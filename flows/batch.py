@@ -25,7 +25,7 @@ from flows.shown.night_log import NightLog
 from flows.shown.progress import FilmProgress
 from wan_render.night.night_book import NightBook
 from wan_render.night.night_hours import hours_of
-from wan_render.night.night_record import FilmEntry, FilmState
+from wan_render.night.night_record import NIGHT_PAGE, FilmEntry, FilmState
 from wan_render.night.night_request import NightRequest
 from wan_render.night.night_summary import film_line, summary
 from wan_render.night.whole_night import Night
@@ -88,7 +88,9 @@ def _held(request: NightRequest) -> NightBook:
         )
         night = Night(request, window, log, attempting)
         with QueuedFilms(night, UUID(str(flow_run.id))) as queued:
-            return night.hold()
+            book = night.hold()
+    table.ends(book.folder / NIGHT_PAGE)
+    return book
 
 
 def _ended(book: NightBook) -> State[None]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterDeploymentId,
     FlowRunFilterName,
@@ -22,6 +25,9 @@ from flows.deployments.deploying import DEPLOYMENTS, PAGE
 from flows.farm_queue.film_queue import QueuedFilm, slug_of_run
 from flows.farm_queue.queue_report import not_in_queue
 from wan_render.errors import Problem, UsageError
+
+FILM_OF_A_NIGHT = "film of a night"
+"""The flow of a film that a batch makes. Its run has the name of the film."""
 
 LAST_LINES = 10
 """Lines of a log that are shown."""
@@ -42,10 +48,16 @@ def latest_run(client: SyncPrefectClient, name: str, queue: Sequence[QueuedFilm]
         limit=PAGE,
     )
     ended = [run for run in named_like_it if _slug(run, deployments) == name]
+    ended += client.read_flow_runs(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=[FILM_OF_A_NIGHT])),
+        flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[name])),
+        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+        limit=1,
+    )
     if not ended:
         problem = not_in_queue(name, queue)
         raise UsageError(Problem(problem.where, "the farm has made no film of this name", problem.allowed))
-    return ended[0]
+    return max(ended, key=lambda run: run.expected_start_time or datetime.min.replace(tzinfo=UTC))
 
 
 def _slug(run: FlowRun, deployments: Mapping[UUID, str]) -> str:

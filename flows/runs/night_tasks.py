@@ -16,6 +16,7 @@ from prefect.exceptions import PrefectException
 from prefect.flow_engine import run_flow_sync
 from prefect.states import Cancelled, Completed, Failed, Scheduled
 
+from flows.farm_queue.film_runs import FILM_OF_A_NIGHT
 from flows.runs.take_tasks import FilmTasks, TakeTasks
 from flows.shown.film_artifact import show_review
 from wan_render.farm.scheduler import Event, Scheduler
@@ -143,7 +144,7 @@ def _run_of(slug: str, storyboard: Path, follow: Callable[[], State[None]], run:
     """A flow run for a film of the night that this thread's context belongs to. run: an existing one to go on with."""
     name = shortened(one_line(slug or storyboard.stem), LONGEST_NAME).replace("{", "{{").replace("}", "}}")
 
-    @flow(name="film of a night", flow_run_name=name, persist_result=False)
+    @flow(name=FILM_OF_A_NIGHT, flow_run_name=name, persist_result=False)
     def film_of_a_night(storyboard: Path) -> State[None]:  # noqa: ARG001 - what the run's page shows
         return follow()
 

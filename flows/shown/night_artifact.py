@@ -51,12 +51,13 @@ class NightFilm:
 @dataclass
 class NightTable:
     """The artifact of a batch, there from the beginning, and updated whenever a film has ended. A server that is away
-    costs the artifact, not the night."""
+    costs the artifact, not the night. page: the night's own page, once it is known."""
 
     folders: Sequence[Path]
     files: Sequence[Path]
     outputs: Path | None
     draft: bool
+    page: Path | None = None
     states: dict[Path, State[Any]] = field(default_factory=dict)
     _artifact: UUID | None = None
     _links: dict[Path, ServedLinks] = field(default_factory=dict)
@@ -64,7 +65,8 @@ class NightTable:
     def show(self) -> None:
         """Write it as things are now."""
         name = batch_name(self.folders)
-        text = "\n".join(_lines(name, [self._film(file) for file in self.files], draft=self.draft))
+        lines = _lines(name, [self._film(file) for file in self.files], draft=self.draft)
+        text = "\n".join((*lines, *self._of_the_page()))
         try:
             if self._artifact is None:
                 made: Any = create_markdown_artifact(text, key=artifact_key("night", name), description=name)
@@ -79,6 +81,16 @@ class NightTable:
         """Note how a film has ended."""
         self.states[file] = state
         self.show()
+
+    def ends(self, page: Path) -> None:
+        """The night is over, and this is its page."""
+        self.page = page
+        self.show()
+
+    def _of_the_page(self) -> Iterator[str]:
+        addresses = (links.to(self.page) for links in self._links.values() if self.page is not None)
+        if address := next(filter(None, addresses), ""):
+            yield from ("", f"[The night's page]({address})")
 
     def _film(self, file: Path) -> NightFilm:
         state = self.states.get(file)
