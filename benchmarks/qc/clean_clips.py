@@ -36,7 +36,7 @@ def scene(dice: Dice, footage: Footage, size: tuple[int, int] | None = None, len
     """A clip of one of the kinds."""
     size = size or SIZES[dice.integers(len(SIZES))]
     length = length or int(dice.choice(LENGTHS))
-    kinds = (_filmed, _filmed, _filmed, _camera, _camera, _blobs, _still, _light, _camera_fast, _layers)
+    kinds = (_filmed, _filmed, _filmed, _camera, _camera, _blobs, _still, _light, _camera_fast, _layers, _held)
     make = kinds[dice.integers(len(kinds))]
     frames = make(dice, footage, size, length)
     kind = make.__name__.strip("_")
@@ -217,6 +217,14 @@ def _layers(dice: Dice, footage: Footage, size: tuple[int, int], length: int) ->
             under = frames[at, top : top + height, low:high]
             frames[at, top : top + height, low:high] = under * (1 - mask[:, seen]) + front[:, seen] * mask[:, seen]
     return frames
+
+
+def _held(dice: Dice, footage: Footage, size: tuple[int, int], length: int) -> Pixels:
+    """On twos, threes or fours: each picture is shown for so many frames."""
+    make = (_blobs, _camera, _layers)[dice.integers(3)]
+    hold = int(dice.integers(2, 5))
+    held: Pixels = make(dice, footage, size, length)[np.arange(length) // hold * hold]
+    return held
 
 
 def graded(dice: Dice, frames: Pixels) -> tuple[str, Pixels]:

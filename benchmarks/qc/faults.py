@@ -221,7 +221,7 @@ def _flat(dice: Dice, footage: Footage, size: tuple[int, int] | None) -> Specime
 
 def _noise(dice: Dice, footage: Footage, size: tuple[int, int] | None) -> Specimen:
     """Garbage, over some frames or all of them, still or boiling."""
-    form = str(dice.choice(("white", "blocks", "latent", "salt and pepper", "torn")))
+    form = str(dice.choice(("white", "blocks", "latent", "salt and pepper", "torn", "coloured")))
     clip = _meant(dice, footage, size)
     frames = with_vae_loss(dice, clip.frames)
     count, height, width, _ = frames.shape
@@ -236,7 +236,7 @@ def _noise(dice: Dice, footage: Footage, size: tuple[int, int] | None) -> Specim
 
 
 def _garbage(dice: Dice, form: str, height: int, width: int, block: int) -> Pixels:
-    if form == "white" or form == "salt and pepper":
+    if form in {"white", "salt and pepper", "coloured"}:
         return dice.integers(0, 256, (height, width, 3), np.uint8)
     coarse = dice.integers(0, 256, (height // block + 1, width // block + 1, 3), np.uint8)
     how = cv2.INTER_NEAREST if form == "blocks" else cv2.INTER_CUBIC
@@ -245,7 +245,10 @@ def _garbage(dice: Dice, form: str, height: int, width: int, block: int) -> Pixe
 
 
 def _spoil(dice: Dice, frame: Pixels, form: str, noise: Pixels, strength: float) -> None:
-    if form == "salt and pepper":
+    if form == "coloured":
+        grain = cv2.GaussianBlur(noise.astype(np.float32) - noise.mean(axis=-1, keepdims=True), (0, 0), 0.8)
+        frame[:] = np.clip(frame + 2 * strength * grain, 0, 255)
+    elif form == "salt and pepper":
         where = dice.random(frame.shape[:2]) < 0.15 + 0.25 * strength
         frame[where] = np.where(noise[where][:, :1] > 127, 255, 0)
     elif form == "torn":
@@ -290,8 +293,8 @@ def _pushed(picture: Pixels, push: float, step: Sequence[float] | Floats, gone: 
 
 
 def _sharpness(dice: Dice, footage: Footage, size: tuple[int, int] | None) -> Specimen:
-    """A heavy blur or a coarse picture, over the middle or the whole clip."""
-    form = str(dice.choice(("blur", "blur", "box", "coarse")))
+    """A heavy blur, a coarse picture or blocks, over the middle or the whole clip."""
+    form = str(dice.choice(("blur", "blur", "box", "coarse", "blocks")))
     while True:
         clip = _meant(dice, footage, size)
         if _has_detail(clip.frames[0]) and _has_detail(clip.frames[-1]):
@@ -299,16 +302,28 @@ def _sharpness(dice: Dice, footage: Footage, size: tuple[int, int] | None) -> Sp
     frames = clip.frames.copy()
     count, height, width, _ = frames.shape
     radius = dice.uniform(0.009, 0.025) * max(width, height)
-    edge = int(dice.choice((0, 0, count // 6, count // 3)))
+    edge, block = int(dice.choice((0, 0, count // 6, count // 3))), int(dice.choice((8, 16)))
     for frame in frames[edge : count - edge]:
         if form == "blur":
             frame[:] = cv2.GaussianBlur(frame, (0, 0), radius)
         elif form == "box":
             frame[:] = cv2.blur(frame, (int(radius * 3) | 1,) * 2)
-        else:
+        elif form == "coarse":
             small = cv2.resize(frame, None, fx=1 / radius / 2.5, fy=1 / radius / 2.5, interpolation=cv2.INTER_AREA)
             frame[:] = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    return Specimen(clip.kind, with_vae_loss(dice, frames), clip.first, clip.last, form)
+    lossy = with_vae_loss(dice, frames)
+    if form == "blocks":
+        for frame in lossy[edge : count - edge]:
+            _pixelate(frame, block)
+    return Specimen(clip.kind, lossy, clip.first, clip.last, form)
+
+
+def _pixelate(frame: Pixels, block: int) -> None:
+    """Even blocks, as a broken decoder leaves them; a rest at the border stays."""
+    height, width = (side // block for side in frame.shape[:2])
+    part = frame[: height * block, : width * block]
+    small = cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=cv2.INTER_AREA)
+    part[:] = cv2.resize(small, (width * block, height * block), interpolation=cv2.INTER_NEAREST)
 
 
 def _has_detail(picture: Pixels) -> bool:

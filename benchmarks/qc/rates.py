@@ -56,9 +56,9 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     return max(0.0, float((centre - spread) / (1 + z * z / of))), min(1.0, float((centre + spread) / (1 + z * z / of)))
 
 
-def rate_table(rows: Iterable[dict[str, Any]]) -> str:
+def rate_table(rows: Iterable[dict[str, Any]], *, rates_all: bool = False) -> str:
     every = judged(rows)
-    rated = [clip for clip in every if clip.number % 2]
+    rated = [clip for clip in every if rates_all or clip.number % 2]
     clean = [clip for clip in rated if clip.made == "clean"]
     lines = [
         "| check | faults found by it | by any check | clean clips that fail it | flagged |",
