@@ -38,18 +38,18 @@ def drift_measures(steps: Steps, *, is_held: bool) -> DriftMeasures:
     paths = (followed, steps.seen)
     lamp = np.min([np.abs(_beyond(path[:, 3], is_held)) for path in paths], axis=0)
     unexplained = np.clip(1 - (lamp - LEAST_LAMP) / (FULL_LAMP - LEAST_LAMP), 0, 1)
-    colour = np.min([_off_the_way(path[:, :2] - path[0, :2], is_held) for path in paths], axis=0) * unexplained
-    one, other = (_beyond(_more_chroma(path[:, 2], path[:, 3]), is_held) for path in paths)
+    colours = [colour for path in paths for colour in (path[:, :2] - path[0, :2], path[:, :2] - _lit(path, 2))]
+    colour = np.min([_off_the_way(each, is_held) for each in colours], axis=0) * unexplained
+    one, other = (_beyond(np.maximum(path[:, 2], 0) - _lit(path, 3)[:, 2], is_held) for path in paths)
     chroma = np.where(one * other > 0, np.minimum(np.abs(one), np.abs(other)), 0) * unexplained
     colour_at, chroma_at = int(colour.argmax()), int(chroma.argmax())
     return DriftMeasures(float(colour[colour_at]), colour_at, float(chroma[chroma_at]), chroma_at)
 
 
-def _more_chroma(chroma: Floats, lightness: Floats) -> Floats:
-    """How much more chroma there is than the first frame would have in the same light: it grows as L + 16 does (CIE
-    1976)."""
-    lit = chroma[0] * (np.maximum(lightness, 0) + 16) / (lightness[0] + 16)
-    return np.asarray(np.maximum(chroma, 0) - lit)
+def _lit(path: Floats, count: int) -> Floats:
+    """The first colours in the light of each frame: they grow as L + 16 does (CIE 1976). count: how many of them."""
+    light = (np.maximum(path[:, 3], 0) + 16) / (path[0, 3] + 16)
+    return np.asarray(path[0, :count] * light[:, None])
 
 
 def _off_the_way(path: Floats, is_held: bool) -> Floats:  # noqa: FBT001 - as above

@@ -21,10 +21,10 @@ END_STEPS = 8
 NEIGHBOURS = 4
 """How many steps nearby say what is usual: the middle two of them. A flash disturbs one of them."""
 
-JUMP_APART, CUT_APART = 0.18, 0.35
+JUMP_APART, CUT_APART = 0.2, 0.35
 """Steps.apart of content that is clearly new: in a jump, and in a cut."""
 
-NEW_PART = 0.1
+NEW_PART = 0.15
 """Steps.new of a step that changes much of the picture. A ball on a plain ground changes less."""
 
 NEW_CONTENT = 0.2
@@ -40,6 +40,13 @@ HELD_SHARE = 0.15
 HELD_REACH = 12
 """Steps between held ones are compared with others that are at most so far away."""
 
+LEAST_MOVING = 3
+"""Fewer steps between held ones say nothing."""
+
+RHYTHM, RHYTHM_SHARE = 12, 0.55
+"""Among so many neighbours, at least half are held if they have less than this share of the second largest: noise in a
+picture of little contrast is not far below a small motion."""
+
 
 @dataclass(frozen=True)
 class ContinuityMeasures:
@@ -54,7 +61,7 @@ class ContinuityMeasures:
 def continuity_measures(steps: Steps) -> ContinuityMeasures:
     """Jumps are looked for near the ends, cuts everywhere."""
     count = len(steps.broken)
-    near = _neighbours(_held(steps.unlike))
+    near = _neighbours(steps.unlike)
     content = np.sqrt(_outstanding(steps.broken, 0.05, near) * _outstanding(steps.apart, 0.05, near))
     travel = np.minimum(_outstanding(steps.moved, 1.0, near), _outstanding(steps.unlike, 0.06, near))
     travel = np.where(steps.broken < FLOW_FAILS, travel, 0)
@@ -73,9 +80,10 @@ def _where_new(content: Floats, steps: Steps, enough: float) -> Floats:
     return np.asarray(1 + (content - 1) * share)
 
 
-def _outstanding(values: Floats, floor: float, near: Sequence[list[int]]) -> Floats:
-    """Each value over the mean of the middle two of its neighbours. floor: a value that is usual."""
-    usual = np.array([_middle(values[others]) for others in near])
+def _outstanding(values: Floats, floor: float, near: Sequence[Sequence[list[int]]]) -> Floats:
+    """Each value over what is usual near it: the mean of the middle two of its neighbours. floor: a value that is
+    usual."""
+    usual = np.array([max(_middle(values[others]) for others in lists) for lists in near])
     return np.asarray((values + floor) / (usual + floor))
 
 
@@ -89,15 +97,27 @@ def _held(unlike: Floats) -> Floats:
     return np.asarray(unlike < HELD_SHARE * np.quantile(unlike, 0.9))
 
 
-def _neighbours(held: Floats) -> Sequence[list[int]]:
-    """The nearest NEIGHBOURS steps of each step: those between held ones, if there are enough of them in reach."""
-    moving = np.flatnonzero(~held)
-    return [
-        found if len(found := _nearest(moving, at, HELD_REACH)) >= 3 else _nearest(np.arange(len(held)), at, NEIGHBOURS)
-        for at in range(len(held))
-    ]
+def _neighbours(unlike: Floats) -> Sequence[Sequence[list[int]]]:
+    """The steps that say what is usual for each step, in one or two lists: its nearest NEIGHBOURS, without held ones
+    if others are in reach; and those between held ones."""
+    every, moving = np.arange(len(unlike)), np.flatnonzero(~_held(unlike))
+    found = []
+    for at in range(len(unlike)):
+        near = _nearest(moving, at, NEIGHBOURS, HELD_REACH)
+        near = near if len(near) >= LEAST_MOVING else _nearest(every, at, NEIGHBOURS)
+        found.append((near, _in_rhythm(unlike, _nearest(every, at, RHYTHM))))
+    return found
 
 
-def _nearest(steps: Floats, at: int, reach: int) -> list[int]:
-    within = [int(step) for step in steps if step != at and abs(step - at) <= reach]
-    return sorted(within, key=lambda step: abs(step - at))[:NEIGHBOURS]
+def _in_rhythm(unlike: Floats, near: Sequence[int]) -> list[int]:
+    """The steps between held ones, if at least half of them are held."""
+    if len(near) < RHYTHM:
+        return []
+    least = RHYTHM_SHARE * float(np.sort(unlike[near])[-2])
+    moving = [step for step in near if unlike[step] >= least]
+    return moving if len(moving) <= len(near) // 2 else []
+
+
+def _nearest(steps: Floats, at: int, count: int, reach: int | None = None) -> list[int]:
+    within = [int(step) for step in steps if step != at and (reach is None or abs(step - at) <= reach)]
+    return sorted(within, key=lambda step: abs(step - at))[:count]

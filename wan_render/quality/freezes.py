@@ -27,6 +27,9 @@ ABRUPT = 0.4
 """A freeze begins or ends at once: next to it the clip moves by at least this share of its usual motion. Whatever comes
 to rest slows down before."""
 
+LEAST_ABRUPT = 0.05 / 255
+"""What moves less, 0 to 1, neither stops nor starts at once."""
+
 BORDER = 0.2
 """Share of each side where motion does not count for that."""
 
@@ -89,10 +92,11 @@ def _runs(still: Floats) -> list[tuple[int, int]]:
 
 
 def _is_abrupt(differences: Floats, start: int, end: int) -> bool:
+    differences = differences - np.median(differences[start:end])  # of noise
     outside = np.concatenate([differences[:start], differences[end:]])
     if not len(outside):
         return False
-    least = ABRUPT * float(np.median(outside))
+    least = max(LEAST_ABRUPT, ABRUPT * float(np.median(outside)))
     begins = start > 1 and differences[start - 1] >= least  # the first and the last step may be the loss of an end
     ends = end < len(differences) - 1 and differences[end] >= least
     return bool(begins or ends)
