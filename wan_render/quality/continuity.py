@@ -40,6 +40,9 @@ HELD_SHARE = 0.15
 HELD_REACH = 12
 """Steps between held ones are compared with others that are at most so far away."""
 
+LEAST_UNLIKE = 0.02
+"""Steps.unlike of a step that is more than noise."""
+
 LEAST_MOVING = 3
 """Fewer steps between held ones say nothing."""
 
@@ -110,12 +113,12 @@ def _neighbours(unlike: Floats) -> Sequence[Sequence[list[int]]]:
 
 
 def _in_rhythm(unlike: Floats, near: Sequence[int]) -> list[int]:
-    """The steps between held ones, if at least half of them are held."""
+    """The steps between held ones, if at least half of them are held, without the largest: a flash has two."""
     if len(near) < RHYTHM:
         return []
-    least = RHYTHM_SHARE * float(np.sort(unlike[near])[-2])
-    moving = [step for step in near if unlike[step] >= least]
-    return moving if len(moving) <= len(near) // 2 else []
+    largest, second = sorted(near, key=lambda step: -float(unlike[step]))[:2]
+    moving = [step for step in near if unlike[step] >= RHYTHM_SHARE * unlike[second] and step != largest]
+    return moving if unlike[second] > LEAST_UNLIKE and len(moving) < len(near) // 2 else []
 
 
 def _nearest(steps: Floats, at: int, count: int, reach: int | None = None) -> list[int]:

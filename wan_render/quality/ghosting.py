@@ -10,7 +10,7 @@ import numpy as np
 
 from wan_render.quality.ends import likeness
 from wan_render.quality.small_frames import Floats, shrunk, softened
-from wan_render.quality.tracking import LEAST_CONTRAST, structure_of, unlikeness
+from wan_render.quality.tracking import LEAST_CONTRAST, WINDOW, structure_of, unlikeness
 from wan_render.render_values import Pixels
 
 ALIKE = 0.7
@@ -21,6 +21,9 @@ SAME_STRUCTURE = 0.65
 
 SAME_MOVED = 0.5
 """Correlation of the structures, moved onto each other, from which they show the same place."""
+
+SAME_EDGES = 0.35
+"""Correlation of edges, moved onto a frame, from which two keyframes show the same place: light changes it."""
 
 SOFT = 2.0
 """Blur in pixels: pictures that move a little while they are blended are ghosts as well."""
@@ -108,7 +111,21 @@ def _explained_by_moved(frame: Floats, one: Floats, other: Floats) -> float:
     if hidden is None:
         return 0.0
     where = seen.covers & hidden.covers
+    if _shows_the_same(seen.picture, hidden.picture, where):
+        return 0.0
     return _explained(frame, seen.picture, hidden.picture, where) if where.mean() >= LEAST_COVER else 0.0
+
+
+def _shows_the_same(one: Floats, other: Floats, where: Floats) -> bool:
+    """Whether two pictures, moved onto each other, have the same edges: one place, in another light."""
+    first, second = (_edges(picture)[where] for picture in (one, other))
+    spread = float(np.sqrt((first * first).sum() * (second * second).sum()))
+    return spread > 0 and float((first * second).sum()) > SAME_EDGES * spread
+
+
+def _edges(picture: Floats) -> Floats:
+    level = cv2.cvtColor(np.asarray(picture, np.float32), cv2.COLOR_RGB2GRAY)
+    return np.asarray(level - cv2.GaussianBlur(level, (0, 0), WINDOW))
 
 
 def _without(frame: Floats, seen: _Moved) -> Floats:
