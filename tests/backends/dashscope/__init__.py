@@ -1,0 +1,1 @@
+"""Takes that are bought from a service."""
