@@ -15,10 +15,11 @@ from wan_render.model_card import (
     LoraFit,
     ModelCard,
     Models,
+    NamedParts,
     PublishedLora,
     TextReading,
 )
-from wan_render.model_family import PulledWeights, PullRequest, PullSize, PullWatch, Weights
+from wan_render.model_weights import PulledWeights, PullRequest, PullSize, PullWatch, Weights
 from wan_render.settings import machine_settings
 from wan_render.take import Sampling, ShotKind, Size
 
@@ -59,6 +60,21 @@ class GrainModels:
             raise InputError(problem)
         identity = f"sha256:{self.cache.digest(folder / FILE)}"
         return replace(FINE, name=str(folder), identity=identity, folder=folder.absolute(), licence=None)
+
+    @property
+    def imported_names(self) -> tuple[str, ...]:
+        """None are."""
+        return ()
+
+    def imported(self, name: str) -> Path | None:  # noqa: ARG002 - part of the protocol
+        """No models are imported."""
+        return None
+
+    def made_of(self, parts: NamedParts, name: str) -> ModelCard:
+        """Only folders. Raises InputError."""
+        if len(parts.paths) != 1 or parts.keys or not parts.paths[0].is_dir():
+            raise InputError(Problem(name, "is made of parts", "allowed: a name, or a folder of weights"))
+        return replace(self.folder(parts.paths[0]), name=name)
 
     def default(self, kind: ShotKind, size: Size) -> ModelCard:  # noqa: ARG002 - one model for every shot
         """For shots that name no model."""

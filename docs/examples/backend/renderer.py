@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from wan_render.errors import Problem, RenderError, WanRenderError
 from wan_render.model_card import ModelCard
-from wan_render.model_family import WEIGHTS_FACT, Weights
+from wan_render.model_family import WEIGHTS_FACT
+from wan_render.model_weights import Weights
 from wan_render.render_values import Frames, Group, Listen, Phase, Pixels, Progress, TakeInputs
 from wan_render.take import Take
 
@@ -29,7 +30,7 @@ class GrainRenderer:
         """Nothing can be prepared."""
 
     def render(self, take: Take, plates: TakeInputs, listen: Listen, group: Group | None = None) -> Frames:
-        """Fade from the first keyframe to the last; a missing one is grey. Only errors of wan_render leave it."""
+        """Fade from the first picture to the last; a missing one is grey. Only errors of wan_render leave it."""
         if group is not None:
             raise _error("was asked to share a take", "one device renders a take")
         try:
@@ -65,14 +66,19 @@ class GrainRenderer:
             found = None if picture is None else picture.shape
             if found != expected:
                 raise _error(f"the {name} keyframe has shape {found}", f"expected {expected}")
+        if (take.bridge is not None) != (plates.before is not None and plates.after is not None):
+            raise _error("the frames on both sides of a bridge are not those of the take")
 
 
 def _faded(take: Take, plates: TakeInputs, tile: NDArray[np.int16], listen: Listen) -> Pixels:
     """(frames, height, width, 3) uint8. The seed decides where the tile of grain lies in each frame."""
     height, width = take.size.height, take.size.width
     grey = np.full((height, width, 3), 128, np.uint8)
-    first = grey if plates.first is None else plates.first
-    last = first if plates.last is None else plates.last
+    first, last = plates.first, plates.last
+    if plates.before is not None and plates.after is not None:  # a bridge: its ends are replaced by these frames
+        first, last = plates.before[-1], plates.after[0]
+    first = grey if first is None else first
+    last = first if last is None else last
     grain = np.tile(tile, (height // SIDE + 1, width // SIDE + 1, 1))[:height, :width]
     places = np.random.default_rng(take.seed).integers(0, SIDE, (take.frames, 2))
     pixels = np.empty((take.frames, height, width, 3), np.uint8)
