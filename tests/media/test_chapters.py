@@ -44,6 +44,12 @@ def test_a_shot_that_is_all_dissolve_still_has_its_chapter(shelf: Shelf) -> None
     assert [chapter.title for chapter in probe(film(cut_of(*events), shelf)).chapters] == ["1/010", "1/020", "1/030"]
 
 
+def test_a_bridge_belongs_to_the_chapter_of_the_shot_before_it(shelf: Shelf) -> None:
+    events = [shot("1/010", 16), shot("1/010+bridge", 8), shot("1/020", 16)]
+    chapters = probe(film(cut_of(*events, rate=Fraction(16)), shelf)).chapters
+    assert [(each.title, each.start) for each in chapters] == [("1/010", 0), ("1/020", Fraction(24, 16))]
+
+
 def test_a_thousand_chapters_survive(shelf: Shelf) -> None:
     events = [shot(f"1/{n:04}", 1) for n in range(1000)]
     chapters = probe(film(cut_of(*events, rate=Fraction(24)), shelf)).chapters

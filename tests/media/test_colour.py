@@ -41,8 +41,13 @@ def seen(file: Path) -> NDArray[np.float64]:
     with av.open(str(file)) as container:
         *_, frame = container.decode(video=0)
         assert frame.format.name == "yuv420p"
-        planes = frame.to_ndarray().astype(np.float64)
-    height, width = frame.height, frame.width
+        return patches_of(np.asarray(frame.to_ndarray(), np.uint8))
+
+
+def patches_of(decoded: Pixels) -> NDArray[np.float64]:
+    """The same of a frame in yuv420p: luma above chroma."""
+    planes = decoded.astype(np.float64)
+    height, width = planes.shape[0] * 2 // 3, planes.shape[1]
     y = planes[:height]
     u, v = (part.reshape(height // 2, width // 2) for part in np.split(planes[height:].reshape(-1), 2))
     rows, columns = (np.arange(4) * 2 + 1) * height // 8, (np.arange(4) * 2 + 1) * width // 8

@@ -9,13 +9,13 @@ import pytest
 from tests.media.films import Shelf, cut_of, film
 from wan_render.cut import Event
 from wan_render.errors import FfmpegError, FfmpegKilledError
-from wan_render.media import ffmpeg
+from wan_render.media import ffmpeg, ffmpeg_features
 from wan_render.media.ffmpeg import Ffmpeg
 
 
 def test_the_bundled_ffmpeg_has_everything_that_films_need() -> None:
-    assert ffmpeg.version()[0].isalnum()
-    assert ffmpeg.missing_features() == ()
+    assert ffmpeg_features.version()[0].isalnum()
+    assert ffmpeg_features.missing_features() == ()
 
 
 def script(file: Path, *lines: str) -> Path:
@@ -28,28 +28,28 @@ def test_another_program_can_be_chosen(tmp_path: Path, monkeypatch: pytest.Monke
     file = script(tmp_path / "mine", "echo 'ffmpeg version 4.4.2 Copyright (c)'")
     monkeypatch.setenv("WAN_RENDER_FFMPEG", str(file))
     assert ffmpeg.program() == str(file)
-    assert ffmpeg.version() == "4.4.2"
+    assert ffmpeg_features.version() == "4.4.2"
 
 
 def test_missing_features_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = ffmpeg.program()
     file = script(tmp_path / "poor", f"exec '{real}' \"$@\" | grep -v -e libx264 -e ' ass '")
     monkeypatch.setenv("WAN_RENDER_FFMPEG", str(file))
-    assert ffmpeg.missing_features() == ("filter ass", "encoder libx264")
+    assert ffmpeg_features.missing_features() == ("filter ass", "encoder libx264")
 
 
 def test_a_program_that_is_not_ffmpeg_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAN_RENDER_FFMPEG", "/bin/false")
     with pytest.raises(FfmpegError, match="is not ffmpeg"):
-        ffmpeg.version()
+        ffmpeg_features.version()
     monkeypatch.setenv("WAN_RENDER_FFMPEG", str(script(tmp_path / "file", "exit 0")))
     with pytest.raises(FfmpegError, match="is not ffmpeg"):
-        ffmpeg.version()
+        ffmpeg_features.version()
     (tmp_path / "text").write_text("no program")
     (tmp_path / "text").chmod(0o755)
     monkeypatch.setenv("WAN_RENDER_FFMPEG", str(tmp_path / "text"))
     with pytest.raises(FfmpegError, match="does not run"):
-        ffmpeg.version()
+        ffmpeg_features.version()
 
 
 def test_an_error_quotes_what_ffmpeg_printed() -> None:

@@ -120,6 +120,19 @@ def test_three_pictures_are_blended_like_two() -> None:
     assert (np.abs(composed(parts).astype(int) * 6 - exact) <= 3).all()
 
 
+def test_dissolves_can_mix_light_and_equal_pictures_stay_what_they_are() -> None:
+    every = np.dstack([np.arange(256, dtype=np.uint8).reshape(16, 16)] * 4)
+    black, white = np.zeros_like(every), np.full_like(every, 255)
+    ninth = [Layer(0, 0, Fraction(1, 9)), Layer(1, 0, Fraction(8, 9))]
+    half = [Layer(0, 0, Fraction(1, 2)), Layer(1, 0, Fraction(1, 2))]
+    for layers in (ninth, half):
+        assert np.array_equal(composed([(every, layers[0]), (every, layers[1])], linear=True), every)
+    assert (composed([(black, half[0]), (white, half[1])], linear=True) == 188).all(), "half of the light"
+    assert (composed([(black, half[0]), (white, half[1])]) == 128).all(), "half of the levels"
+    faded = [replace(layer, weight=layer.weight / 2) for layer in half]
+    assert (composed([(every, faded[0]), (every, faded[1])], linear=True) == composed([(every, half[0])])).all()
+
+
 @pytest.mark.parametrize("rate", [Fraction(16), Fraction(24000, 1001), Fraction(25), Fraction(48)], ids=str)
 def test_the_rate_is_constant_and_exact(tmp_path: Path, rate: Fraction) -> None:
     shelf = Shelf(tmp_path)

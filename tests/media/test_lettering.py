@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import hashlib
 import re
+from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 from tests.media.films import CUT, Shelf, cut_of, film, luma
 from tests.media.pictures import SMALL
 from wan_render.cut import Event, SlateSource
-from wan_render.media.lettering import boundary, script
-from wan_render.media.text import font_file, width
+from wan_render.keys import content_key
+from wan_render.media.fonts import font_file
+from wan_render.media.lettering import LINE_BREAKS, boundary, lettering_marks, script
+from wan_render.media.shaping import faces_of, width
 from wan_render.plan import CardText, PlannedJoint
 from wan_render.take import Size
 
@@ -117,6 +122,10 @@ def test_a_film_without_text_has_no_script() -> None:
         "100% 'quoted' \"text\", a;b:c=[d]#",
         "\\",
         "{\\p1}m 0 0 l 100 0 100 100 0 100{\\p0}",
+        "الحمامة البيضاء (2024)!",
+        "नदी और कबूतर: क्षत्रिय",
+        "שלום Hello עולם (2024), זה טוב!",
+        "完 สวัสดี 😀 {نهر} \\N",
     ],
 )
 def test_a_card_shows_its_text_literally(tmp_path: Path, text: str) -> None:
@@ -143,14 +152,69 @@ def test_a_card_is_centred_and_stays_inside_the_picture(tmp_path: Path) -> None:
         assert rows.max() <= LARGE.height * 0.9
 
 
-def test_han_characters_have_their_simplified_chinese_forms(tmp_path: Path) -> None:
-    picture = drawn(tmp_path, "门骨直遗令", LARGE)
-    likeness = {}
-    for index, language in ((0, "JP"), (2, "SC"), (3, "TC")):
-        face = ImageFont.truetype(font_file(), round(0.085 * LARGE.height), index=index)
-        likeness[language] = _likeness(picture, face, "门骨直遗令")
-    assert max(likeness, key=lambda language: likeness[language]) == "SC"
-    assert likeness["SC"] > 0.9
+@pytest.mark.skipif(not features.check("raqm"), reason="Pillow has no libraqm here")
+@pytest.mark.parametrize("text", ["سلام 2024 نهر", "٢٠٢٤ سلام، نهر", "क्षत्रिय स्त्री ज्ञान"])
+def test_scripts_are_shaped_and_ordered_as_by_raqm(tmp_path: Path, text: str) -> None:
+    """Pillow lays the whole line out by itself, with libraqm and FriBidi. A wrong order or form is far below."""
+    (face,) = faces_of(text)
+    drawn_alone = ImageFont.truetype(str(face.file), round(0.085 * LARGE.height))
+    assert _likeness(drawn(tmp_path, text), drawn_alone, text) > 0.85
+
+
+def test_a_space_between_directions_is_kept(tmp_path: Path) -> None:
+    """It begins the run at the left end of the line, where libass drops spaces."""
+    apart, together = (extent(drawn(tmp_path, text))[0] for text in ("2024 سلام", "2024سلام"))
+    assert apart - together == pytest.approx(width(" ") * 0.085 * LARGE.height, abs=3)
+
+
+@pytest.mark.parametrize("text", ["سلام\nنهر", "नदी\nनदी", "మరియు\nమరియు", "မြန်မာ\nမြန်မာ", "完\nسلام"])
+def test_lines_of_other_fonts_are_close_but_apart(tmp_path: Path, text: str) -> None:
+    rows = (drawn(tmp_path, text) > 60).any(axis=1)
+    blocks = np.flatnonzero(np.diff(np.concatenate(([0], rows.astype(int), [0])))).reshape(-1, 2)
+    gap = max(start - end for (_, end), (start, _) in pairwise(blocks))
+    em = 0.085 * LARGE.height
+    assert 0.1 * em <= gap <= 1.1 * em
+    assert (blocks[0, 0] + blocks[-1, 1]) / 2 == pytest.approx(LARGE.height / 2, abs=0.4 * em)
+
+
+def test_texts_of_the_base_font_are_written_as_before() -> None:
+    """So that films without other scripts keep their bytes."""
+    texts = (
+        "江河与白鸽，一只白鸽飞过湖面。" * 3,
+        "It was the best of times, it was the worst",
+        "père\n\n“fin”",
+        "x" * 400,
+    )
+    slate = Event("1/010", SlateSource("1/010", "word " * 80), 0, 2, preview="animatic")
+    written = script(cut_of(*[card(text, 2, CUT) for text in texts], slate, delivery=LARGE))
+    assert written is not None
+    lines = "\n".join(line for line in written.splitlines() if line.startswith("Dialogue"))
+    assert hashlib.sha256(lines.encode()).hexdigest()[:16] == "056ba3c504a5c0e4"
+
+
+@pytest.mark.parametrize(("language", "shapes"), [("", "SC"), ("ja", "JP"), ("zh-Hant", "TC")])
+def test_han_shapes_are_those_of_the_films_language(tmp_path: Path, language: str, shapes: str) -> None:
+    cut = replace(cut_of(card("门骨直遗令"), delivery=LARGE), language=language)
+    (picture,) = luma(film(cut, Shelf(tmp_path)))
+    likeness = {
+        name: _likeness(
+            picture, ImageFont.truetype(font_file(), round(0.085 * LARGE.height), index=index), "门骨直遗令"
+        )
+        for index, name in ((0, "JP"), (2, "SC"), (3, "TC"))
+    }
+    assert max(likeness, key=lambda name: likeness[name]) == shapes
+
+
+def test_what_other_fonts_draw_is_in_the_key_of_a_film() -> None:
+    assert lettering_marks(cut_of(card("江河 Harbour"))) == ()
+    assert lettering_marks(cut_of(card("ちょっと 한국어"))) == (LINE_BREAKS,)
+    (mark,) = lettering_marks(cut_of(card("سلام\n江河")))
+    assert re.fullmatch(r"Noto Sans Arabic [0-9a-f]{12}", mark)
+    keys = [
+        content_key("film/2", cut_of(card("x")) if not marks else replace(cut_of(card("x")), lettering=marks))
+        for marks in ((), ("A 1",), ("A 2",))
+    ]
+    assert len(set(keys)) == 3
 
 
 def _likeness(picture: NDArray[np.uint8], face: ImageFont.FreeTypeFont, text: str) -> float:
@@ -193,7 +257,8 @@ def test_no_text_adds_a_line_of_its_own_to_the_script(texts: list[str], name: st
     written = script(cut_of(*events, slate))
     assert written is not None
     parsed = pysubs2.SSAFile.from_string(written, format_="ass")
-    assert len(parsed.events) == sum(bool(text) for text in texts) + 3
+    assert len(parsed.events) == written.count("\nDialogue: ")
+    assert len({(event.start, event.style) for event in parsed.events}) == sum(bool(text) for text in texts) + 2
     assert {event.style for event in parsed.events} == {"text", "label"}
     assert written.count("\n[") == 2
 

@@ -7,22 +7,27 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wan_render.errors import MachineError
-from wan_render.media import text
-from wan_render.media.text import fitted, line_height, missing_glyphs, pieces, width, wrapped
+from wan_render.media import fonts
+from wan_render.media.fonts import missing_glyphs
+from wan_render.media.shaping import width
+from wan_render.media.text import fitted, line_height, pieces, wrapped
 
 words = st.text(st.sampled_from("ab cd，。（）江河与白鸽—-\n"), max_size=60)
 
 
 @pytest.mark.parametrize(
     "written",
-    ["江河与白鸽", "Harbour, 2:30 — “fin”", "白い鳩", "비둘기", "Голубь", "περιστέρι", "père", "a\n b\t c", ""],
+    [
+        *("江河与白鸽", "Harbour, 2:30 — “fin”", "白い鳩", "비둘기", "Голубь", "περιστέρι", "père", "a\n b\t c", ""),
+        *("حمامة", "יונה", "कबूतर", "পায়রা", "புறா", "นกพิราบ", "မြန်မာ", "Հայերեն", "ქართული", "አማርኛ", "Tiếng Việt", "🕊️"),
+    ],
 )
 def test_the_font_draws_these_scripts(written: str) -> None:
     assert missing_glyphs(written) == ()
 
 
 def test_missing_glyphs_are_named_once_and_in_order() -> None:
-    assert missing_glyphs("完 😀 नमस्ते 😀 x") == ("😀", "न", "म", "स", "्", "त", "े")
+    assert missing_glyphs("完 ᏣᎳᎩ བོད Ꭹ x") == ("Ꮳ", "Ꮃ", "Ꭹ", "བ", "ོ", "ད")
 
 
 def test_joiners_and_selectors_need_no_glyph() -> None:
@@ -92,8 +97,8 @@ def test_text_that_is_too_long_at_the_smallest_size_ends_in_an_ellipsis() -> Non
 
 
 def test_a_missing_font_is_an_error_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "font_file", lambda: tmp_path / "gone.ttc")
-    text.font.cache_clear()
+    monkeypatch.setattr(fonts, "font_file", lambda: tmp_path / "gone.ttc")
+    fonts.font.cache_clear()
     with pytest.raises(MachineError, match=r"gone\.ttc: has no font named Noto Sans CJK SC; reinstall"):
-        text.font(12)
-    text.font.cache_clear()
+        fonts.font(12)
+    fonts.font.cache_clear()

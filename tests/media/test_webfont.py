@@ -10,7 +10,7 @@ import pytest
 from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
-from wan_render.media.text import font
+from wan_render.media.fonts import font
 from wan_render.media.webfont import subset
 
 

@@ -12,9 +12,10 @@ SPECIAL = re.compile(r"[=;#\\\n\r]")
 
 
 def ffmetadata(cut: Cut, tags: Mapping[str, str]) -> str:
-    """The text of the file: the tags and the film's title, then one chapter per event.
+    """The text of the file: the tags and the film's title, then one chapter per event but bridges.
 
-    A chapter lasts until the next event begins, so a dissolve belongs to the incoming shot. Titles also get chapters:
+    A chapter lasts until the next event begins, so a dissolve belongs to the incoming shot, and a bridge to the shot
+    before it. Titles also get chapters:
     mp4 chapters start at 0, so the first shot's chapter would otherwise cover the opening title.
     """
     lines = [";FFMETADATA1"]
@@ -24,8 +25,9 @@ def ffmetadata(cut: Cut, tags: Mapping[str, str]) -> str:
 
 
 def _chapters(cut: Cut) -> Iterator[str]:
-    ends = (*cut.starts[1:], cut.frames)
-    for event, start, end in zip(cut.events, cut.starts, ends, strict=True):
+    events = [(event, start) for event, start in zip(cut.events, cut.starts, strict=True) if not event.is_bridge]
+    ends = (*(start for _, start in events[1:]), cut.frames)
+    for (event, start), end in zip(events, ends, strict=True):
         yield "[CHAPTER]"
         yield f"TIMEBASE={cut.rate.denominator}/{cut.rate.numerator}"
         yield f"START={start}"

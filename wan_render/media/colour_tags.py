@@ -31,12 +31,19 @@ TAGS: Mapping[str, str] = {
 """Output options that write the tags into the stream."""
 
 
-def converted(stream: Any, *, kernel: str = "bicubic", width: int | None = None, height: int | None = None) -> Any:
-    """An RGB stream of ffmpeg-python as yuv420p BT.709 in TV range with left chroma, scaled by `kernel` in the same
-    pass."""
+def converted(
+    stream: Any,
+    *,
+    kernel: str = "bicubic",
+    width: int | None = None,
+    height: int | None = None,
+    form: str = "yuv420p",
+) -> Any:
+    """An RGB stream of ffmpeg-python as BT.709 in TV range with left chroma, scaled by `kernel` in the same pass. form:
+    ffmpeg's name of the pixel format."""
     size = {} if width is None else {"w": width, "h": height}
     how = {"in_range": "pc", "out_range": "tv", "out_color_matrix": "bt709", "flags": f"{kernel}+{ACCURATE}"}
-    return stream.filter("scale", **size, **LEFT, **how).filter("format", "yuv420p")
+    return stream.filter("scale", **size, **LEFT, **how).filter("format", form)
 
 
 def tagged(stream: Any) -> Any:

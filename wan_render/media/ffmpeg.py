@@ -1,4 +1,4 @@
-"""The ffmpeg program: which one is used, what it can do, how it runs, and how its failures are reported."""
+"""The ffmpeg program: which one is used, how it runs, and how its failures are reported."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar
@@ -50,15 +49,6 @@ _ENDED_BY_SIGNAL = 255
 _SHORTAGES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EINTR)
 """errno values of a system that cannot start a program at the moment."""
 
-NEEDED: Mapping[str, tuple[str, ...]] = {
-    "filters": ("anullsrc", "ass", "crop", "format", "pad", "scale", "setparams", "setsar"),
-    "encoders": ("aac", "libx264"),
-    "muxers": ("mp4",),
-    "demuxers": ("ffmetadata", "matroska,webm", "rawvideo"),
-    "bsfs": ("h264_metadata",),
-}
-"""What wan-render needs of ffmpeg, by the lists that ffmpeg prints."""
-
 T = TypeVar("T")
 
 LOG = logger("wan_render.media")
@@ -95,30 +85,6 @@ def _chosen(file: Path) -> str:
     return str(Path(found).absolute())
 
 
-def version() -> str:
-    """The version that ffmpeg prints, "9.0.2-static". Raises FfmpegError if no ffmpeg runs."""
-    first = _listing("-version").splitlines()[0]
-    return first.removeprefix("ffmpeg version ").split(" ")[0]
-
-
-def missing_features() -> tuple[str, ...]:
-    """What this ffmpeg lacks to make films: ("filter ass", "encoder libx264")."""
-    missing = []
-    for kind, names in NEEDED.items():
-        # A line is flags and a name, or only a name (bit stream filters).
-        listed = {word for line in _listing(f"-{kind}").splitlines() for word in line.split()[:2]}
-        missing += [f"{kind[:-1]} {name}" for name in names if name not in listed]
-    return tuple(missing)
-
-
-def require_ffmpeg() -> None:
-    """Raise FfmpegMissingError if no ffmpeg runs, or if it cannot make films."""
-    missing = missing_features()
-    if missing:
-        found = f"ffmpeg {version()} lacks {', '.join(missing)}"
-        raise FfmpegMissingError(Problem(program(), found, "", "set or unset WAN_RENDER_FFMPEG"))
-
-
 def retry_if_killed(what: str, make: Callable[[], T]) -> T:
     """The result of `make`, which is retried if its ffmpeg is killed. `what`: what it makes, in words.
 
@@ -133,38 +99,15 @@ def retry_if_killed(what: str, make: Callable[[], T]) -> T:
     return make()
 
 
-def _listing(option: str) -> str:
-    exe = program()
-    changed = Path(exe).stat().st_mtime_ns if Path(exe).exists() else 0
-    return retry_if_killed(f"the list of ffmpeg {option}", lambda: _listed(exe, option, changed))
-
-
-@lru_cache(maxsize=32)
-def _listed(exe: str, option: str, _changed: int) -> str:
-    """What ffmpeg prints. A process that makes several films asks once, or again if the file was changed."""
-    try:
-        done = subprocess.run(
-            [exe, "-hide_banner", option], capture_output=True, text=True, errors="replace", timeout=60, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise FfmpegMissingError(Problem(exe, f"does not run: {error}")) from error
-    except OSError as error:
-        raise _unstarted(exe, error) from error
-    if done.returncode < 0:
-        raise FfmpegKilledError(Problem(exe, _killed(-done.returncode)))
-    if done.returncode != 0 or not done.stdout:
-        found = f"is not ffmpeg: {option} exited with code {done.returncode}"
-        raise FfmpegMissingError(Problem(exe, found, "", done.stderr[-500:]))
-    return done.stdout
-
-
-def _unstarted(exe: str, error: OSError) -> FfmpegError:
+def unstarted(exe: str, error: OSError) -> FfmpegError:
+    """The error of an ffmpeg that the system could not start."""
     if error.errno in _SHORTAGES:
         return FfmpegKilledError(Problem(exe, f"cannot be started at the moment: {error.strerror}"))
     return FfmpegMissingError(Problem(exe, f"does not run: {error.strerror}", "", "check WAN_RENDER_FFMPEG"))
 
 
-def _killed(number: int) -> str:
+def killed_words(number: int) -> str:
+    """What a signal did to a process."""
     return (
         "was killed (signal 9)"
         if number == signal.SIGKILL
@@ -273,7 +216,7 @@ class Ffmpeg:
         code = self._ended()
         self._drain.join(LAST_WORDS_SECONDS)
         printed = "\n".join(self._tail)
-        found = self._watch.verdict or (_killed(-code) if code < 0 else f"exited with code {code}")
+        found = self._watch.verdict or (killed_words(-code) if code < 0 else f"exited with code {code}")
         if "No space left on device" in printed or "Disk quota exceeded" in printed:
             return DiskFullError(Problem("ffmpeg", f"{found}: the disk is full", "", f"free some space\n{printed}"))
         problem = Problem("ffmpeg", found, "", f"its last output:\n{printed}" if printed else "it printed nothing")
@@ -296,6 +239,6 @@ def _started(argv: Sequence[str], folder: Path | None) -> subprocess.Popen[bytes
             process_group=0,
         )
     except OSError as error:
-        raise _unstarted(argv[0], error) from error
+        raise unstarted(argv[0], error) from error
     protect(process.pid)
     return process

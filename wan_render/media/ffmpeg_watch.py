@@ -32,7 +32,7 @@ class FfmpegWatch:
         """report: its stdout. kill: ends it."""
         self.verdict = ""
         self._report, self._kill = report, kill
-        self._quiet = QuietTime()
+        self._quiet, self._stall = QuietTime(), patience(STALL_SECONDS)
         self._measured: dict[bytes, bytes] = {}
         self._doing, self._is_over = "", threading.Event()
         self._threads = [
@@ -61,7 +61,7 @@ class FfmpegWatch:
     @property
     def _limit(self) -> float:
         size = self._measured.get(b"total_size", b"")
-        return patience(STALL_SECONDS) + (int(size) / MOVED_BYTES_PER_SECOND if size.isdigit() else 0.0)
+        return self._stall + (int(size) / MOVED_BYTES_PER_SECOND if size.isdigit() else 0.0)
 
     def _read(self) -> None:
         for line in self._report:

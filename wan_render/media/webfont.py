@@ -7,7 +7,7 @@ import logging
 from functools import lru_cache
 
 from wan_render.errors import MachineError, Problem
-from wan_render.media.text import FAMILY, font_file, missing_glyphs
+from wan_render.media.fonts import FAMILY, font_file, in_base
 
 _DROPPED = ("BASE", "DSIG", "GPOS", "GSUB", "VORG", "vhea", "vmtx")
 """Tables for vertical text and alternative glyphs."""
@@ -26,7 +26,7 @@ def subset(text: str) -> bytes:
     options = Options(layout_features=[], hinting=False, desubroutinize=True, notdef_outline=True)
     options.drop_tables += _DROPPED
     subsetter = Subsetter(options)
-    subsetter.populate(unicodes=sorted(set(map(ord, text)) - set(map(ord, missing_glyphs(text)))))
+    subsetter.populate(unicodes=sorted(ord(character) for character in set(text) if in_base(character)))
     try:
         with TTCollection(font_file(), lazy=True) as collection:
             face = next(font for font in collection if font["name"].getDebugName(1) == FAMILY)
