@@ -1,7 +1,10 @@
 """A night of five films and a hundred shots, with faults at random times. In the end every film must be whole.
 
     python -m benchmarks.faults                          # 200 faults, about five minutes on two cores
-    python -m benchmarks.faults --farm --faults 60       # with a server, a worker and flows, which are killed as well
+    python -m benchmarks.faults --farm                   # with a server, a worker and flows, which are killed as well
+    python -m benchmarks.faults --farm --postgresql      # and Debian's PostgreSQL instead of SQLite
+    sh benchmarks/faults/on_another_machine.sh out.txt   # the same where there is no network, with the result as a text
+    python -m benchmarks.faults --ray                    # on two nodes of a Ray cluster, which are killed as well
     python -m benchmarks.faults --faults 20 --films 2 --shots 6 --gap 0.4
 
 The animatic renders on two CPU devices, slowed down by sleeping. Whenever the night ends, in whichever way, it is
@@ -25,6 +28,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.faults.campaign import Campaign
@@ -39,18 +43,29 @@ def main() -> int:
     parser.add_argument("--gap", type=float, default=1.0, help="seconds between two faults, on average")
     parser.add_argument("--step", type=float, default=0.15, help="seconds that a frame sleeps")
     parser.add_argument("--farm", action="store_true", help="nights are runs of batch/overnight on a farm of their own")
+    parser.add_argument("--postgresql", action="store_true", help="with --farm: its server's database is PostgreSQL")
+    parser.add_argument("--ray", action="store_true", help="the devices are those of a Ray cluster")
     parser.add_argument("--kinds", default="", help="only these kinds of faults: 'clock,full disk'")
     parser.add_argument("--keep", type=Path, help="an empty folder for everything, which is kept")
     options = parser.parse_args()
     folder = options.keep or Path(tempfile.mkdtemp(prefix="wan-render-faults-"))
     kinds = tuple(filter(None, options.kinds.split(",")))
-    kind = Campaign
-    if options.farm:
-        from benchmarks.faults.farm_campaign import FarmCampaign
+    terms = (folder, options.seed, options.films, options.shots, options.gap, options.step, kinds)
+    with ExitStack() as opened:
+        if options.farm:
+            from benchmarks.faults.farm_campaign import FarmCampaign
+            from tests.flows.postgresql import postgresql
+            from tests.ports import free_port
 
-        kind = FarmCampaign
-    campaign = kind(folder, options.seed, options.films, options.shots, options.gap, options.step, kinds)
-    complaints = campaign.run(options.faults)
+            database = opened.enter_context(postgresql(free_port())) if options.postgresql else ""
+            campaign: Campaign = FarmCampaign(*terms, database=database)
+        elif options.ray:
+            from benchmarks.faults.ray_campaign import RayCampaign
+
+            campaign = RayCampaign(*terms)
+        else:
+            campaign = Campaign(*terms)
+        complaints = campaign.run(options.faults)
     for complaint in complaints:
         print(f"NOT AS IT SHOULD BE: {complaint}")
     print("everything holds" if not complaints else f"{len(complaints)} complaints; see {folder}")

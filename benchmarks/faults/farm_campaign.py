@@ -17,7 +17,8 @@ from typing_extensions import override
 from benchmarks.faults.campaign import Campaign, NightHandle
 from benchmarks.faults.fault_ledger import Fault
 from benchmarks.faults.injections import WEIGHTS, Injections
-from tests.flows.conftest import FINAL, PROJECT, environment, free_port, start
+from tests.flows.conftest import FINAL, PROJECT, environment, start
+from tests.ports import free_port
 
 SITE = """\
 import os
@@ -28,6 +29,7 @@ if "FAULTS_CONTROL" in os.environ:
 """Every Python process of the farm gets the campaign's backend, devices and clock."""
 
 ASK_SECONDS = 0.3
+DRAIN_SECONDS = 20.0
 
 
 @dataclass(eq=False)
@@ -73,12 +75,14 @@ class FarmNight:
 
 @dataclass
 class FarmCampaign(Campaign):
-    """The same campaign, and three more kinds of faults."""
+    """The same campaign, and four more kinds of faults. database: the address of the server's; "" for SQLite."""
+
+    database: str = ""
 
     @property
     @override
     def weights(self) -> dict[str, int]:
-        return {**WEIGHTS, "kill the worker": 5, "kill the server": 5, "restart the farm": 3}
+        return {**WEIGHTS, "kill the worker": 5, "kill the server": 5, "restart the farm": 3, "drain": 3}
 
     @override
     def prepare(self) -> None:
@@ -90,6 +94,7 @@ class FarmCampaign(Campaign):
             **{name: text for name, text in self._environment(self.step).items() if name not in os.environ},
             "TMPDIR": str(self.folder / "tmp"),
             "PYTHONPATH": os.pathsep.join((str(site), str(PROJECT))),
+            **({"PREFECT_SERVER_DATABASE_CONNECTION_URL": self.database} if self.database else {}),
         }
         self.farm = start(self.folder, self._variables)
 
@@ -119,8 +124,14 @@ class FarmCampaign(Campaign):
             fault = Fault(kind, "all its processes", time.monotonic())
             self.farm = start(self.folder, self._variables)
             return fault
+        if kind == "drain":
+            fault = Fault(kind, "and go on", time.monotonic())
+            with suppress(subprocess.TimeoutExpired):  # a device process hangs
+                self.farm.wan_render("farm", "drain", seconds=DRAIN_SECONDS)
+            self.farm.wan_render("farm", "up")
+            return fault
         if kind in ("kill the worker", "kill the server"):
-            part = "worker start" if kind == "kill the worker" else "flows.serving.server"
+            part = "farm_worker" if kind == "kill the worker" else "flows.serving.server"
             with suppress(psutil.Error, IndexError):
                 victim = self.farm.processes(part)[0]
                 victim.kill()

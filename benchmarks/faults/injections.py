@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,8 @@ LOST = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 
 @dataclass
 class Injections:
-    """Harms one night. outputs: on a file system of its own if it can be filled (is_mounted). night: its process."""
+    """Harms one night. outputs: on a file system of its own if it can be filled (is_mounted). night: its process.
+    elsewhere: processes that work for it and are no children of it."""
 
     rng: random.Random
     films: Films
@@ -49,6 +50,7 @@ class Injections:
     ledger: Ledger
     is_mounted: bool
     night: psutil.Process | None = None
+    elsewhere: Callable[[], Iterable[psutil.Process]] = tuple
 
     def one(self, kind: str) -> Fault | None:
         """Try this fault now."""
@@ -101,6 +103,7 @@ class Injections:
     def _below(self) -> Iterator[psutil.Process]:
         if self.night is not None:
             yield from self.night.children(recursive=True)
+        yield from self.elsewhere()
 
     # Inside the backend
 

@@ -52,7 +52,7 @@ def _publish_with_small_files(root: Path) -> None:
 def test_a_file_that_may_not_grow_is_a_disk_error_that_pickles(tmp_path: Path) -> None:
     process = SPAWN.Process(target=_publish_with_small_files, args=(tmp_path / "outputs",))
     process.start()
-    process.join(30)
+    process.join(60)
 
     error = pickle.loads((tmp_path / "error.pickle").read_bytes())  # noqa: S301 - our own, of a moment ago
     assert isinstance(error, DiskError)

@@ -155,7 +155,7 @@ def test_a_run_killed_while_it_makes_a_film_leaves_no_version_and_is_swept(store
     inside = SPAWN.Event()
     process = SPAWN.Process(target=_publish_slowly, args=(store.root, inside))
     process.start()
-    assert inside.wait(30)
+    assert inside.wait(60)
     store.prepare()
     assert len(list((store.films.folder / "river").glob(".part-*"))) == 1
     assert process.pid is not None
@@ -168,7 +168,7 @@ def test_a_run_killed_while_it_makes_a_film_leaves_no_version_and_is_swept(store
 
 
 def _publish(root: Path, start: Event) -> None:
-    start.wait(30)
+    start.wait(60)
     Store(root).films.publish("river", film("k1"))
 
 
@@ -179,7 +179,7 @@ def test_two_processes_never_get_one_version(store: Store) -> None:
         process.start()
     start.set()
     for process in processes:
-        process.join(30)
+        process.join(60)
 
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert [version.name for version in store.films.versions("river")] == ["v001", "v002", "v003"]

@@ -106,16 +106,16 @@ def test_takes_of_every_version_of_another_film_stay(store: Store) -> None:
 
 def test_takes_that_another_film_rendered_and_did_not_use_yet_stay(store: Store) -> None:
     rendered(store, 1, 2, 3)
-    store.remember("lake", "1/010", 1, take(2))
-    store.remember("river", "1/010", 1, take(3))
+    store.memory.remember("lake", {"1/010": {1: take(2)}})
+    store.memory.remember("river", {"1/010": {1: take(3)}})
 
     assert listed(store, plan_of(1), keep=1) == keys(3)
 
 
 def test_takes_of_omitted_shots_stay(store: Store) -> None:
     rendered(store, 1, 2, 3)
-    store.remember("river", "1/020", 1, take(2))
-    store.remember("river", "1/030", 1, take(3))
+    store.memory.remember("river", {"1/020": {1: take(2)}})
+    store.memory.remember("river", {"1/030": {1: take(3)}})
 
     assert listed(store, plan_of(1, omitted=("1/020",)), keep=1) == keys(3)
 
@@ -162,9 +162,9 @@ def test_pruning_waits_for_runs_that_use_the_folder(store: Store) -> None:
 
     with store.in_use():
         pruning.start()
-        assert waited.wait(10)
+        assert waited.wait(60)
         assert store.find(take(2).key) is not None
-    pruning.join(10)
+    pruning.join(60)
 
     assert store.find(take(2).key) is None
 

@@ -4,8 +4,11 @@
     takes/<key>/             clip.mkv, preview.mp4, first.png, last.png, take.json (see record.py)
     takes/.corrupt/<key>-1/  a damaged take, set aside
     stages/<key>/            intermediate results of takes (see stages.py)
+    intermediates/<key>/     video and sound that finishing made from clips (see intermediates.py)
     logs/                    the output of each attempt to render a take (see take_logs.py)
+    cloud/                   what was bought from services (see purchase_ledger.py)
     films/<slug>/v001/       film.mp4, index.html, …, film.json (see films.py)
+    films/<slug>/v001/deliverables/    what was made of it afterwards (see delivered_files.py)
     films/<slug>/memory.json, storyboard.json    what was rendered last, and from which file
     */.locks/, */.part-*     locks of runs, and unfinished work
 
@@ -16,35 +19,29 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wan_render.errors import DiskFullError, Problem
-from wan_render.quality.measurements import Measurements
 from wan_render.store.disk import disk_error, free_disk_bytes, gigabytes
-from wan_render.store.films import PAGE, VIDEO, FilmRecord, Films, FilmVersion, read_film
-from wan_render.store.memory import Memory, Remembered, succession
+from wan_render.store.file_locks import once, remove_free_locks
+from wan_render.store.films import PAGE, SRT, VIDEO, VTT, FilmRecord, Films, FilmVersion, read_film
+from wan_render.store.intermediates import Intermediates
+from wan_render.store.memory import Memory
 from wan_render.store.outputs import Outputs, mark, outputs_for
-from wan_render.store.record import (
-    CLIP,
-    FIRST,
-    LAST,
-    PREVIEW,
-    SIDECAR,
-    TOGETHER,
-    Clip,
-    FileFact,
-    Filled,
-    Provenance,
-    TakeRecord,
-)
+from wan_render.store.record import CLIP, FIRST, LAST, PREVIEW, SIDECAR, TOGETHER, Clip, Filled, Provenance, TakeRecord
+from wan_render.store.shared_lock import alone, shared, sharers_of
 from wan_render.store.stages import StageFiles
-from wan_render.store.take_locks import locked, once, shared
 from wan_render.store.take_logs import Logs
 from wan_render.store.take_times import TIMES, TakeSeconds, TakeTimes, times_of
 from wan_render.store.takes import Fill, Takes
 from wan_render.take import Take
+
+if TYPE_CHECKING:
+    from wan_render.store.purchase_ledger import PurchaseLedger
 
 __all__ = [
     "CLIP",
@@ -53,17 +50,17 @@ __all__ = [
     "PAGE",
     "PREVIEW",
     "SIDECAR",
+    "SRT",
     "TOGETHER",
     "VIDEO",
+    "VTT",
     "Clip",
-    "FileFact",
     "Fill",
     "Filled",
     "FilmRecord",
     "FilmVersion",
     "Outputs",
     "Provenance",
-    "Remembered",
     "Store",
     "TakeRecord",
     "TakeSeconds",
@@ -77,16 +74,18 @@ MEASURED_TAKES = 1000
 
 
 class Store:
-    """One outputs folder. Reading creates nothing: the folder need not exist."""
+    """One outputs folder. Reading creates nothing: the folder need not exist. takes: the finished takes, with all that
+    can be done with them; here is only what most callers need. memory: what was rendered, and whose a slug is."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.takes = Takes(root / "takes")
         self.films = Films(root / "films")
         self.stages = StageFiles(root / "stages")
+        self.intermediates = Intermediates(root / "intermediates")
         self.logs = Logs(root / "logs")
         self._times = TakeTimes(root / TIMES)
-        self._memory = Memory(root / "films")
+        self.memory = Memory(root / "films")
 
     # Takes
 
@@ -96,21 +95,9 @@ class Store:
 
     def verify(self, key: str) -> Clip | None:
         """The take, if every byte is as published. A damaged one is set aside in takes/.corrupt, with a warning of the
-        logger `wan_render.store`; `damaged` then finds it. Also None for a take that cannot be read: see
-        `unreadable`."""
+        logger `wan_render.store`; `takes.damaged` then finds it. Also None for a take that cannot be read: see
+        `takes.unreadable`."""
         return self.takes.verify(key)
-
-    def damaged(self, key: str) -> Path | None:
-        """The folder of a damaged take: its own or, once verified, the one it was set aside in. None if undamaged."""
-        return self.takes.damaged(key)
-
-    def set_aside(self, key: str, why: str) -> None:
-        """Treat a take as damaged: move it to takes/.corrupt, with a warning. why: the reason in words."""
-        self.takes.reject(key, why)
-
-    def unreadable(self, key: str) -> Problem | None:
-        """Why this user cannot read an existing take; None for any other take."""
-        return self.takes.unreadable(key)
 
     def record(self, key: str) -> TakeRecord:
         """The take.json of an existing take. Raises ValueError or OSError otherwise."""
@@ -118,19 +105,7 @@ class Store:
 
     def matching(self, digits: str) -> tuple[str, ...]:
         """Keys of the complete takes that begin with these digits."""
-        return tuple(key for key in self.keys(digits) if self.find(key))
-
-    def keys(self, digits: str) -> tuple[str, ...]:
-        """Keys that begin with these digits and have a folder, complete or not."""
-        return tuple(key for key in self.takes.keys() if key.startswith(digits))  # noqa: SIM118
-
-    def lock(self, key: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
-        """Hold the lock of one take. While another run holds it, `waiting` is called at once and then every second."""
-        return self.takes.lock(key, waiting)
-
-    def hand_over(self, key: str) -> Callable[[], None]:
-        """Pass this thread's lock of a take to another thread: the one that calls the returned function."""
-        return self.takes.hand_over(key)
+        return tuple(filter(self.find, self.takes.keys(digits)))
 
     def publish(self, take: Take, fill: Fill) -> Clip:
         """Publish a take. `fill` writes its files into a temporary folder; see Takes.publish."""
@@ -148,36 +123,12 @@ class Store:
         found = (times_of(record) for record in self.takes.newest(MEASURED_TAKES))
         return tuple(sorted((times for times in found if times is not None), key=lambda times: times.made))
 
-    def add_measurements(self, key: str, measurements: Measurements) -> None:
-        """Put measurements into the record of a take; see Takes.add_measurements."""
-        self.takes.add_measurements(key, measurements)
+    @cached_property
+    def purchases(self) -> PurchaseLedger:
+        """What was bought from services."""
+        from wan_render.store.purchase_ledger import PurchaseLedger  # few films buy anything
 
-    # What was rendered, and whose it is
-
-    def remembered(self, slug: str) -> Remembered:
-        """Shot id → take number → the canonical fields of the take that was last rendered there."""
-        return self._memory.remembered(slug)
-
-    def remember(self, slug: str, shot: str, number: int, take: Take) -> None:
-        """Record what was rendered under a shot's id."""
-        self._memory.remember(slug, {shot: {number: take}})
-
-    def remember_all(self, slug: str, takes: Mapping[str, Mapping[int, Take]]) -> None:
-        """`remember`, for many shots at once."""
-        self._memory.remember(slug, takes)
-
-    def claim(self, slug: str, file: Path) -> None:
-        """Record that the slug belongs to this storyboard. Raises InputError if another existing storyboard has it."""
-        self._memory.claim(slug, file)
-
-    def succession(self, slug: str, file: Path) -> str:
-        """A sentence that this storyboard will take over the slug from one that is gone; "" if it will not."""
-        former = self._memory.predecessor(slug, file)
-        return succession(slug, former, file) if former is not None else ""
-
-    def refuse_rival(self, slug: str, file: Path) -> None:
-        """Raise InputError if another storyboard has the slug in this store. Writes nothing."""
-        self._memory.refuse_rival(slug, file)
+        return PurchaseLedger(self.root)
 
     # The folder as a whole
 
@@ -185,9 +136,9 @@ class Store:
         """Protect the folder from `prune`, together with other runs. `waiting` is called once if it has to wait."""
         return shared(self._use, once(waiting))
 
-    def alone(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+    def alone(self, waiting: Callable[[], None]) -> AbstractContextManager[object]:
         """Keep every run out of the folder, to delete from it. `waiting` is called once if it has to wait."""
-        return locked(self._use, once(waiting))
+        return alone(self._use, once(waiting))
 
     def prepare(self) -> None:
         """Make the folders, and remove leftovers of dead runs and the oldest logs. Raises DiskError if nothing can be
@@ -198,9 +149,11 @@ class Store:
         self._probe(self.logs.folder)
         with suppress(OSError):  # its folders mark it as well
             mark(self.root)
+        remove_free_locks(sharers_of(self._use))
         self.takes.sweep()
         self._times.prepare(self.takes.newest(MEASURED_TAKES))
         self.stages.sweep()
+        self.intermediates.sweep()
         self.films.sweep()
         self.logs.sweep()
 

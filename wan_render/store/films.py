@@ -8,7 +8,6 @@ and bytes), `tags`, `made` (UTC), `wan_render` (its version).
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -18,18 +17,30 @@ from datetime import datetime
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from secrets import token_hex
 from typing import Literal
 
 from pydantic import TypeAdapter
 
+from wan_render.errors import MachineError, Problem
 from wan_render.printable import logger, printable
+from wan_render.sound.mix_report import MixReport
 from wan_render.store.disk import disk_errors, file_digest, flush, flush_tree, write_whole
+from wan_render.store.file_locks import (
+    at_most,
+    if_free,
+    is_still_held,
+    lock_holder,
+    locked,
+    once,
+    remove_free_locks,
+)
 from wan_render.store.record import FileFact
-from wan_render.store.take_locks import at_most, if_free, locked, once, remove_free_locks
 
 LOG = logger("wan_render.store")
 
 VIDEO, PAGE, RECORD = "film.mp4", "index.html", "film.json"
+SRT, VTT = "film.srt", "film.vtt"
 SHEET = "contact.png"
 POSTERS = "review/*-middle.jpg"
 """The contact sheet; and a picture from the middle of each shot that has one, by the film's order. A report writes
@@ -49,7 +60,7 @@ _VERSION = re.compile(r"v(\d{3,})")
 
 @dataclass(frozen=True)
 class FilmRecord:
-    """film.json as a value."""
+    """film.json as a value. sound: how loud it is; None for a silent film."""
 
     key: str
     slug: str
@@ -63,6 +74,7 @@ class FilmRecord:
     made: datetime
     wan_render: str
     version: Literal[1] = 1
+    sound: MixReport | None = None
 
     def to_json(self) -> bytes:
         """The content of film.json."""
@@ -153,6 +165,11 @@ class Films:
         run makes it for too long."""
         return locked(self._lock_file(slug), at_most(WAITING_SECONDS, once(waiting), f"the film {slug}"))
 
+    def maker(self, slug: str) -> str:
+        """Who makes a film now, in words: `studio-b (process 412, since 22:14)`, or `another run`."""
+        found = lock_holder(self._lock_file(slug))
+        return "another run" if found is None else found.words
+
     def lock_index(self) -> AbstractContextManager[None]:
         """Hold the page that lists the films, for a moment: so the last one who writes it knows of all films."""
         return locked(self._lock_file(INDEX_LOCK), lambda: None)
@@ -169,10 +186,11 @@ class Films:
             number = self._next_number(slug)
             name = f"v{number:03d}"
             self._clear_parts(home)
-            part = home / f".part-{name}-{os.getpid()}"
+            part = home / f".part-{name}-{token_hex(8)}"
             part.mkdir()
             try:
                 _seal(part, fill(part, name))
+                self._refuse_if_lost(slug)
                 write_whole(home / COUNTER, json.dumps({"version": 1, "last": number}).encode())
                 part.rename(home / name)
                 flush(home)
@@ -210,6 +228,11 @@ class Films:
         for path in (self.folder / slug).glob("v*"):
             if match := _VERSION.fullmatch(path.name):
                 yield int(match[1]), path
+
+    def _refuse_if_lost(self, slug: str) -> None:
+        if not is_still_held(self._lock_file(slug)):
+            found = f"is made by {self.maker(slug)} now: this machine was silent for too long"
+            raise MachineError(Problem(f"the film {slug}", found, remedy="run the same command again"))
 
     def _lock_file(self, slug: str) -> Path:
         return self.folder.absolute() / ".locks" / slug

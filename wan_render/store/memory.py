@@ -14,7 +14,7 @@ from wan_render.errors import InputError, Problem
 from wan_render.keys import canonical
 from wan_render.printable import logger, path_name, printable
 from wan_render.store.disk import disk_errors, write_whole
-from wan_render.store.take_locks import locked
+from wan_render.store.file_locks import locked
 from wan_render.take import Take
 
 LOG = logger("wan_render.store")
@@ -61,10 +61,22 @@ class Memory:
             return None
         return None if _is_same(owner, file) else owner
 
-    def predecessor(self, slug: str, file: Path) -> Path | None:
-        """The storyboard that had this slug here and no longer exists; None if `file` had it, or none did."""
-        owner = self._claimant(slug)
-        return owner if owner is not None and owner != file.absolute() and not _is_there(owner) else None
+    def succession(self, slug: str, file: Path) -> str:
+        """A sentence that this storyboard will take over the slug from one that was moved, renamed or deleted; "" if it
+        will not."""
+        former = self._claimant(slug)
+        if former is None or former == file.absolute() or _is_there(former):
+            return ""
+        return (
+            f"the film '{slug}' was made from {path_name(former)}, which no longer exists; "
+            f"{path_name(file)} takes it over, with its versions and takes"
+        )
+
+    def slug_of(self, file: Path, *, is_draft: bool) -> str:
+        """The slug that a storyboard has here, or that of its draft; "" if it has none."""
+        claimed = (path.parent.name for path in sorted(self.films.glob(f"*/{CLAIM}")))
+        own = (slug for slug in claimed if (film_slug(slug) != slug) is is_draft)
+        return next((slug for slug in own if self._owner(slug) == file.absolute()), "")
 
     def claim(self, slug: str, file: Path) -> None:
         """Record that the slug belongs to this storyboard. A renamed or moved file keeps its slug, since the old file
@@ -76,8 +88,8 @@ class Memory:
         with self._locked(slug):
             self.refuse_rival(slug, file)
             if self._owner(slug) != file.absolute():
-                if (former := self.predecessor(slug, file)) is not None:
-                    LOG.warning("%s", succession(slug, former, file))
+                if words := self.succession(slug, file):
+                    LOG.warning("%s", words)
                 self._write(slug, CLAIM, {"version": 1, "file": str(file.absolute())})
         self._release_others(slug, file)
 
@@ -120,14 +132,6 @@ class Memory:
         with disk_errors(home):
             home.mkdir(parents=True, exist_ok=True)
             write_whole(home / name, printable(json.dumps(value, ensure_ascii=False)).encode())
-
-
-def succession(slug: str, former: Path, file: Path) -> str:
-    """The sentence for a storyboard that takes over the films of one that was moved, renamed or deleted."""
-    return (
-        f"the film '{slug}' was made from {path_name(former)}, which no longer exists; "
-        f"{path_name(file)} takes it over, with its versions and takes"
-    )
 
 
 def _is_there(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Finds and removes takes, stages and logs that nothing needs any more."""
+"""Finds and removes takes, stages, intermediates and logs that nothing needs any more."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from wan_render.keys import content_key
 from wan_render.plan import FilmPlan, Rendered
 from wan_render.store import Store
+from wan_render.store.intermediates import KeptIntermediate
 from wan_render.store.memory import Remembered
 from wan_render.store.stages import KeptStage
 from wan_render.store.take_logs import KeptLog
@@ -20,6 +21,9 @@ from wan_render.take_fields import needs_of
 
 STAGE_DAYS = 30
 """A stage that has not been used for this long may be deleted: it can be computed again."""
+
+INTERMEDIATE_DAYS = 30
+"""An intermediate that has not been used for this long may be deleted: it can be made again."""
 
 LOG_DAYS = 30
 """A log that is older than this may be deleted."""
@@ -30,18 +34,19 @@ class Kind(StrEnum):
 
     TAKE = "take"
     STAGE = "stage"
+    INTERMEDIATE = "intermediate"
     LOG = "log"
 
 
 @dataclass(frozen=True)
 class Prunable:
-    """A take, a stage or a log that may be deleted.
+    """A take, a stage, an intermediate or a log that may be deleted.
 
     folder: its folder; for a log, the file.
-    what:   the film, shot and take that it was rendered for, in words; or the description of the stage; or the name of
-            the log.
-    made:   when it was made; None if its record cannot be read. For a stage, when it was last used; for a log, when it
-            was last written.
+    what:   the film, shot and take that it was rendered for, in words; or the description of the stage or
+            intermediate; or the name of the log.
+    made:   when it was made; None if its record cannot be read. For a stage or an intermediate, when it was last used;
+            for a log, when it was last written.
     """
 
     key: str
@@ -54,7 +59,7 @@ class Prunable:
 
 def prunable(plan: FilmPlan, store: Store, keep: int, pins: Iterable[str] = ()) -> tuple[Prunable, ...]:
     """Everything that may be deleted, largest first: unused takes, damaged takes that were set aside, stages of unused
-    takes, stages that were not used for 30 days, and logs that are older than 30 days.
+    takes, stages and intermediates that were not used for 30 days, and logs that are older than 30 days.
 
     These takes are used: takes of the plan; takes in the newest `keep` versions of its film and in every version of
     other films; takes that were last rendered under the shots of other films or under the plan's omitted shots; takes
@@ -62,12 +67,13 @@ def prunable(plan: FilmPlan, store: Store, keep: int, pins: Iterable[str] = ()) 
     shots); and the takes that any of these begins on, ends on or is joined from.
     """
     pinned = (*pins, *_pins(plan))
-    kept = (key for key in store.takes.keys() if pinned and key.startswith(pinned))  # noqa: SIM118
-    used = _with_needed(store, (*_used(plan, store, keep), *kept))
+    pinned_keys = (key for key in store.takes.keys() if pinned and key.startswith(pinned))  # noqa: SIM118
+    used = _with_needed(store, (*_used(plan, store, keep), *pinned_keys))
     takes = (key for key in store.takes.keys() if key not in used)  # noqa: SIM118
     found = [_prunable(store, key) for key in takes] + [_damaged(folder) for folder in store.takes.set_aside()]
     found += [_stage(stage) for stage in store.stages.kept() if _is_idle(stage, used)]
-    found += [_log(log) for log in store.logs.kept() if time.time() - log.written > LOG_DAYS * 86400]
+    found += [_intermediate(kept) for kept in store.intermediates.kept() if _is_old(kept.used, INTERMEDIATE_DAYS)]
+    found += [_log(log) for log in store.logs.kept() if _is_old(log.written, LOG_DAYS)]
     return tuple(sorted(found, key=lambda take: (-take.bytes, take.key)))
 
 
@@ -92,6 +98,8 @@ def _delete(store: Store, found: Prunable) -> None:
             store.takes.delete(found.key, found.folder)
         case Kind.STAGE:
             store.stages.delete(found.folder)
+        case Kind.INTERMEDIATE:
+            store.intermediates.delete(found.folder)
         case Kind.LOG:
             store.logs.delete(found.folder)
 
@@ -122,7 +130,7 @@ def _used(plan: FilmPlan, store: Store, keep: int) -> Iterator[str]:
         kept = versions[max(len(versions) - keep, 0) :] if slug == plan.slug else versions
         for film in kept:
             yield from film.takes
-        remembered = store.remembered(slug)
+        remembered = store.memory.remembered(slug)
         shots = plan.omitted if slug == plan.slug else tuple(remembered)
         yield from _remembered_keys(remembered, shots)
 
@@ -153,12 +161,21 @@ def _prunable(store: Store, key: str) -> Prunable:
 def _is_idle(stage: KeptStage, used: Collection[str]) -> bool:
     if stage.take:
         return stage.take not in used
-    return time.time() - stage.used > STAGE_DAYS * 86400
+    return _is_old(stage.used, STAGE_DAYS)
+
+
+def _is_old(last: float, days: int) -> bool:
+    return time.time() - last > days * 86400
 
 
 def _stage(stage: KeptStage) -> Prunable:
     used = datetime.fromtimestamp(stage.used, UTC)
     return Prunable(stage.folder.name.rpartition(".")[2], stage.folder, stage.bytes, stage.what, used, Kind.STAGE)
+
+
+def _intermediate(kept: KeptIntermediate) -> Prunable:
+    used = datetime.fromtimestamp(kept.used, UTC)
+    return Prunable(kept.folder.name, kept.folder, kept.bytes, kept.what, used, Kind.INTERMEDIATE)
 
 
 def _log(log: KeptLog) -> Prunable:

@@ -100,11 +100,6 @@ class Provenance:
     remarks: tuple[str, ...] = ()
     frames_checked: bool = False
 
-    @property
-    def by_group(self) -> bool:
-        """Whether several devices rendered it together."""
-        return TOGETHER in self.device
-
 
 @dataclass(frozen=True)
 class Filled:

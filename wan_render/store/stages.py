@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 from wan_render.printable import logger
 from wan_render.render_values import Stage
 from wan_render.store.disk import disk_errors, flush_tree
-from wan_render.store.take_locks import if_free, locked
+from wan_render.store.file_locks import if_free, locked
 
 LOG = logger("wan_render.store")
 

@@ -160,7 +160,7 @@ def times_of(record: TakeRecord) -> TakeSeconds | None:
                 "guidance": tuple(sampling["guidance"]),
                 "profile": sampling["profile"],
                 "variant": sampling.get("variant", ""),
-                "device": made.device.partition(":")[0],
+                "device": made.device.partition("@")[0].partition(":")[0],
                 "label": made.device_label,
                 "devices": len(made.device.split(TOGETHER)),
                 "seconds": made.seconds,

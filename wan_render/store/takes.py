@@ -5,43 +5,42 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import stat
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 
 from wan_render import __version__
 from wan_render.errors import DiskError, Problem
-from wan_render.keys import canonical, content_key
+from wan_render.keys import canonical
 from wan_render.printable import logger
 from wan_render.quality.measurements import Measurements
 from wan_render.store.disk import disk_error, disk_errors, file_digest, flush, flush_tree, write_whole
-from wan_render.store.record import CLIP, SIDECAR, Clip, FileFact, Filled, TakeRecord
-from wan_render.store.take_locks import hand_over, if_free, locked, remove_free_locks
-from wan_render.take import TAKE_FORM, Take, short
+from wan_render.store.record import SIDECAR, Clip, FileFact, Filled, TakeRecord
+from wan_render.store.take_claims import TakeClaims
+from wan_render.store.take_integrity import DAMAGE, TakeIntegrity, refuse_unreadable
+from wan_render.take import Take, short
 
 LOG = logger("wan_render.store")
-
-_DAMAGE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EIO)
-"""Errors when reading a damaged take. Missing permission or too many open files is not damage."""
 
 Fill = Callable[[Path], Filled]
 """Writes a take's files into a folder and returns how they were made, and what was measured."""
 
 
 class Takes:
-    """The folder of finished takes. It is created when the first take is published."""
+    """The folder of finished takes. It is created when the first take is published. locks: who renders which take."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._verified: dict[str, tuple[tuple[int, int, int, int], ...]] = {}
+        self.locks = TakeClaims(folder)
+        self._integrity = TakeIntegrity(folder)
         self._closed: dict[str, Problem] = {}
 
     def find(self, key: str) -> Clip | None:
         """The take, if it looks complete: its record parses, and every file has its recorded size."""
-        record = self._readable(key) if key not in self._closed else None
+        record = self._integrity.complete(key) if key not in self._closed else None
         return record.clip(self.folder / key) if record is not None else None
 
     def unreadable(self, key: str) -> Problem | None:
@@ -50,9 +49,9 @@ class Takes:
         if key in self._closed:
             return self._closed[key]
         try:
-            _readable_files(self.folder / key)
+            refuse_unreadable(self.folder / key)
         except OSError as error:
-            return None if error.errno in _DAMAGE else disk_error(self.folder / key, error, "read").problems[0]
+            return None if error.errno in DAMAGE else disk_error(self.folder / key, error, "read").problems[0]
         return None
 
     def has_folder(self, key: str) -> bool:
@@ -79,14 +78,13 @@ class Takes:
         return None
 
     def _verify(self, key: str) -> Clip | None:
-        folder = self.folder / key
-        if not os.path.lexists(folder):
+        if not self.has_folder(key):
             return None
-        if self._damage(key):
-            with self.lock(key, lambda: None):
+        if self._integrity.damage(key):
+            with self.locks.lock(key, lambda: None):
                 # Checked again under the lock: another run may have set it aside and rendered it in the meantime.
-                damage = self._damage(key)
-                if damage and os.path.lexists(folder):
+                damage = self._integrity.damage(key)
+                if damage and self.has_folder(key):
                     self._set_aside(key, damage)
         return self.find(key)
 
@@ -98,28 +96,25 @@ class Takes:
         found = sorted((self.folder / ".corrupt").glob(f"{key}-*"))
         return found[-1] if found else None
 
-    def lock(self, key: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
-        """Hold the lock of one take. While another run holds it, `waiting` is called at once and then every second."""
-        return locked(self._lock_file(key), waiting)
-
-    def hand_over(self, key: str) -> Callable[[], None]:
-        """Pass this thread's lock of a take to another thread: the one that calls the returned function."""
-        return hand_over(self._lock_file(key))
-
     def publish(self, take: Take, fill: Fill) -> Clip:
         """Fill a temporary folder, record its files and rename it into place. A complete take that already exists is
         kept instead.
 
-        Raises DiskError if the disk fails; nothing of the take is visible then.
+        Raises DiskError if the disk fails, and HeldElsewhereError if another machine has taken the lock of this take,
+        because this one was silent for too long; nothing of the take is visible then.
         """
         key = take.key
-        with self.lock(key, lambda: None), disk_errors(self.folder):
-            self._clear_parts(key)
-            part = self.folder / f".part-{key}-{os.getpid()}"
+        with self.locks.lock(key, lambda: None), disk_errors(self.folder):
+            _clear_parts(self.folder, key)
+            part = self.folder / f".part-{key}-{token_hex(8)}"
             part.mkdir()
             try:
                 self._write(take, part, fill)
+                self.locks.refuse_if_lost(key)
                 return self._place(key, part)
+            except OSError:
+                self.locks.refuse_if_lost(key)  # its new holder has removed the part
+                raise
             finally:
                 shutil.rmtree(part, ignore_errors=True)
 
@@ -130,40 +125,41 @@ class Takes:
         Raises DiskError if it cannot be written, ValueError if the record is damaged.
         """
         folder = self.folder / key
-        with disk_errors(folder), self.lock(key, lambda: None):
+        with disk_errors(folder), self.locks.lock(key, lambda: None):
             before = folder.stat()
             record = replace(self.record(key), measurements=measurements)
             write_whole(folder / SIDECAR, record.to_json())
             os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
 
-    def keys(self) -> Iterator[str]:
-        """Every key that has a folder, complete or not. Raises DiskError if the takes cannot be listed."""
+    def keys(self, digits: str = "") -> Iterator[str]:
+        """Keys that begin with these digits and have a folder, complete or not. Raises DiskError if the takes cannot
+        be listed."""
         try:
             names = [path.name for path in self.folder.iterdir()]
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             raise disk_error(self.folder, error, "read") from error
-        yield from sorted(name for name in names if not name.startswith("."))
+        yield from sorted(name for name in names if name.startswith(digits) and not name.startswith("."))
 
     def newest(self, count: int) -> Iterator[TakeRecord]:
         """Records of the takes published last, newest first. Unreadable ones are skipped."""
         dated = sorted(((self.folder / key).stat().st_mtime_ns, key) for key in self.keys())
         for _, key in dated[: -count - 1 : -1]:
-            if (record := self._readable(key)) is not None:
+            if (record := self._integrity.complete(key)) is not None:
                 yield record
 
     def sweep(self) -> None:
         """Remove unfinished takes of dead runs. A live run holds the lock of its take."""
         for folder in self.folder.glob(".part-*"):
-            with if_free(self._lock_file(folder.name.split("-")[1])) as free:
+            with self.locks.is_free(folder.name.split("-")[1]) as free:
                 if free:
                     shutil.rmtree(folder, ignore_errors=True)
-        remove_free_locks(self.folder / ".locks")
+        self.locks.sweep()
 
     def reject(self, key: str, why: str) -> None:
         """Set aside a complete take that must not be used, with a warning. why: the reason in words."""
-        with self.lock(key, lambda: None):
+        with self.locks.lock(key, lambda: None):
             if (self.folder / key).exists():
                 self._set_aside(key, why)
 
@@ -173,47 +169,11 @@ class Takes:
 
     def delete(self, key: str, folder: Path) -> None:
         """Remove a folder of this take, its own or one set aside: rename it first, so that readers never see half."""
-        with self.lock(key, lambda: None), disk_errors(folder):
-            self._clear_parts(key)
-            gone = self.folder / f".part-{key}-{os.getpid()}"
+        with self.locks.lock(key, lambda: None), disk_errors(folder):
+            _clear_parts(self.folder, key)
+            gone = self.folder / f".part-{key}-{token_hex(8)}"
             folder.rename(gone)
             shutil.rmtree(gone)
-
-    def _lock_file(self, key: str) -> Path:
-        return self.folder.absolute() / ".locks" / key
-
-    def _readable(self, key: str) -> TakeRecord | None:
-        try:
-            record = self.record(key)
-            files = {self.folder / key / name: fact for name, fact in record.files.items()}
-            is_whole = all(
-                file.stat().st_size == fact.bytes and os.access(file, os.R_OK) for file, fact in files.items()
-            )
-        except (OSError, ValueError):
-            return None
-        return record if is_whole and _is_of(record, key) else None
-
-    def _damage(self, key: str) -> str:
-        """What is wrong with a take's folder, in words; "" if nothing is. Raises OSError if it cannot be read."""
-        folder = self.folder / key
-        try:
-            record = self.record(key)
-            signature = _signature(folder, record)
-            if self._verified.get(key) == signature:
-                return ""
-            changed = _changed(folder, record)
-        except ValueError as error:
-            return f"its record is invalid: {error}"
-        except OSError as error:
-            if error.errno in _DAMAGE:
-                return f"{Path(error.filename or folder).name} cannot be read: {error.strerror}"
-            raise
-        if changed:
-            return f"{', '.join(changed)} changed since it was published"
-        if not _is_of(record, key):
-            return "its record belongs to another take"
-        self._verified[key] = signature
-        return ""
 
     def _set_aside(self, key: str, damage: str) -> None:
         aside = self.folder / ".corrupt"
@@ -223,10 +183,6 @@ class Takes:
             target = aside / f"{key}-{count + 1}"
             (self.folder / key).rename(target)
         LOG.warning("take %s is damaged: %s; set aside as %s, to be rendered again", short(key), damage, target)
-
-    def _clear_parts(self, key: str) -> None:
-        for folder in self.folder.glob(f".part-{key}-*"):
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _write(self, take: Take, part: Path, fill: Fill) -> None:
         filled = fill(part)
@@ -248,7 +204,8 @@ class Takes:
         if there is None:
             if (closed := self.unreadable(key)) is not None:
                 raise DiskError(closed)
-            part.rename(self.folder / key)
+            with _unless_there():
+                part.rename(self.folder / key)
             flush(self.folder)
             there = self.find(key)
         if there is None:
@@ -256,27 +213,16 @@ class Takes:
         return there
 
 
-def _is_of(record: TakeRecord, key: str) -> bool:
-    """Whether it is the record of this take, and every field of the take is as it was written: a flipped bit in one of
-    them would parse."""
-    return record.key == key and content_key(TAKE_FORM, record.take) == key and CLIP in record.files
+@contextmanager
+def _unless_there() -> Iterator[None]:
+    """Another run may have published the same take in this moment: then it stays."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
 
 
-def _readable_files(folder: Path) -> None:
-    """Raise OSError if a take exists and cannot be read, or does not exist."""
-    if not stat.S_ISDIR(folder.stat().st_mode):
-        return
-    for file in os.scandir(folder):
-        if not os.access(file.path, os.R_OK):
-            raise PermissionError(errno.EACCES, "", file.path)
-    if not os.access(folder, os.X_OK):
-        raise PermissionError(errno.EACCES, "", str(folder))
-
-
-def _signature(folder: Path, record: TakeRecord) -> tuple[tuple[int, int, int, int], ...]:
-    states = ((folder / name).stat() for name in (SIDECAR, *sorted(record.files)))
-    return tuple((state.st_ino, state.st_mtime_ns, state.st_ctime_ns, state.st_size) for state in states)
-
-
-def _changed(folder: Path, record: TakeRecord) -> list[str]:
-    return [name for name, fact in record.files.items() if file_digest(folder / name) != fact.sha256]
+def _clear_parts(takes: Path, key: str) -> None:
+    for folder in takes.glob(f".part-{key}-*"):
+        shutil.rmtree(folder, ignore_errors=True)

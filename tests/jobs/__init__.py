@@ -1,0 +1,1 @@
+"""Films as jobs of other schedulers."""
