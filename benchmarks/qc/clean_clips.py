@@ -5,8 +5,6 @@ Every clip is made from a seed: the same seed gives the same clip.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
@@ -14,36 +12,7 @@ from benchmarks.qc.footage import Footage
 from wan_render.quality.small_frames import Floats
 from wan_render.render_values import Pixels
 
-SIZES = ((320, 184), (320, 184), (320, 184), (416, 240), (184, 320), (480, 272))
-LENGTHS = (17, 17, 17, 25, 33, 33, 33, 33, 49, 81)
-
 Dice = np.random.Generator
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A clip as it was meant, before any loss, and what it is.
-
-    kind:  how it was made, for the table of false alarms.
-    frames: (frames, height, width, 3) uint8 RGB.
-    """
-
-    kind: str
-    frames: Pixels
-
-
-def scene(dice: Dice, footage: Footage, size: tuple[int, int] | None = None, length: int | None = None) -> Scene:
-    """A clip of one of the kinds."""
-    size = size or SIZES[dice.integers(len(SIZES))]
-    length = length or int(dice.choice(LENGTHS))
-    kinds = (_filmed, _filmed, _filmed, _camera, _camera, _blobs, _still, _light, _camera_fast, _layers, _held)
-    make = kinds[dice.integers(len(kinds))]
-    frames = make(dice, footage, size, length)
-    kind = make.__name__.strip("_")
-    if dice.random() < 0.5:
-        name, frames = graded(dice, frames)
-        kind = f"{kind}, {name}"
-    return Scene(kind, frames)
 
 
 def _filmed(dice: Dice, footage: Footage, size: tuple[int, int], length: int) -> Pixels:
@@ -114,7 +83,7 @@ def moved(picture: Pixels, size: tuple[int, int], path: list[tuple[float, float,
     return np.stack(frames)
 
 
-def _camera(dice: Dice, footage: Footage, size: tuple[int, int], length: int, reach: float = 1.0) -> Pixels:
+def camera(dice: Dice, footage: Footage, size: tuple[int, int], length: int, reach: float = 1.0) -> Pixels:
     """A pan, a zoom and a turn over a photograph, and perhaps the shake of a hand."""
     ends = dice.uniform(0, 1, (2, 2))
     views = np.clip(dice.uniform(0.3, 0.9, 2), 0.25, 1)
@@ -185,7 +154,7 @@ def _still(dice: Dice, footage: Footage, size: tuple[int, int], length: int) -> 
 
 def _light(dice: Dice, footage: Footage, size: tuple[int, int], length: int) -> Pixels:
     """A lamp is switched on or off, or the sun comes out; the camera may move."""
-    frames = _camera(dice, footage, size, length, reach=float(dice.choice((0.0, 0.3))))
+    frames = camera(dice, footage, size, length, reach=float(dice.choice((0.0, 0.3))))
     dark, at = dice.uniform(0.25, 0.7), int(dice.integers(3, length - 3))
     ramp = np.clip((np.arange(length) - at) / dice.choice((0.5, 1, 6, 20)) + 0.5, 0, 1)
     if dice.random() < 0.4:
@@ -202,7 +171,7 @@ def _light(dice: Dice, footage: Footage, size: tuple[int, int], length: int) -> 
 
 def _layers(dice: Dice, footage: Footage, size: tuple[int, int], length: int) -> Pixels:
     """A picture that crosses in front of another one that moves more slowly."""
-    frames = _camera(dice, footage, size, length, reach=0.4)
+    frames = camera(dice, footage, size, length, reach=0.4)
     front = cv2.resize(picture_of(dice, footage), (size[0] // 3, size[1] // 2), interpolation=cv2.INTER_AREA)
     height, width = front.shape[:2]
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
@@ -221,29 +190,13 @@ def _layers(dice: Dice, footage: Footage, size: tuple[int, int], length: int) ->
 
 def _held(dice: Dice, footage: Footage, size: tuple[int, int], length: int) -> Pixels:
     """On twos, threes or fours: each picture is shown for so many frames."""
-    make = (_blobs, _camera, _layers)[dice.integers(3)]
+    make = (_blobs, camera, _layers)[dice.integers(3)]
     hold = int(dice.integers(2, 5))
     held: Pixels = make(dice, footage, size, length)[np.arange(length) // hold * hold]
     return held
 
 
-def graded(dice: Dice, frames: Pixels) -> tuple[str, Pixels]:
-    """Another look: dark, flat, contrasty, tinted, grey."""
-    name = str(dice.choice(("dark", "very dark", "low contrast", "tinted", "grey", "gamma")))
-    samples = frames.astype(np.float32) / 255
-    if name == "dark":
-        samples *= dice.uniform(0.15, 0.4)
-    elif name == "very dark":
-        samples = samples**1.5 * dice.uniform(0.08, 0.15)
-    elif name == "low contrast":
-        samples = dice.uniform(0.3, 0.7) + (samples - 0.5) * dice.uniform(0.08, 0.3)
-    elif name == "tinted":
-        samples *= dice.uniform(0.5, 1.3, 3).astype(np.float32)
-    elif name == "grey":
-        samples = samples.mean(axis=-1, keepdims=True).repeat(3, -1)
-    else:
-        samples = samples ** dice.uniform(0.6, 1.8)
-    return name, np.clip(samples * 255, 0, 255).astype(np.uint8)
+PLAIN = (_filmed, _filmed, _filmed, camera, camera, _blobs, _still, _light, _camera_fast, _layers, _held)
 
 
 def with_vae_loss(dice: Dice, frames: Pixels) -> Pixels:

@@ -8,14 +8,20 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from benchmarks.qc.clean_clips import Dice, moved, picture_of, scene, with_vae_loss
+from benchmarks.qc.clean_clips import PLAIN, Dice, moved, picture_of, with_vae_loss
 from benchmarks.qc.footage import Footage
+from benchmarks.qc.harder_clips import HARDER
+from benchmarks.qc.scenes import Make, scene
 from wan_render.quality.ends import likeness
 from wan_render.quality.small_frames import Floats, shrunk
 from wan_render.render_values import Pixels
 
 UNLIKE = 0.35
 """Pictures that are less alike show different things."""
+
+
+HARDER_SHARE = 0.4
+"""Of clean clips. Faults are put into plain ones: inside fast motion nobody would see them."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +38,29 @@ class Specimen:
     form: str = ""
 
 
-def clean(dice: Dice, footage: Footage, size: tuple[int, int] | None = None, length: int | None = None) -> Specimen:
-    """A clip without a fault: with both keyframes, one, none, or equal ones."""
-    made = scene(dice, footage, size, length)
+def clean(
+    dice: Dice,
+    footage: Footage,
+    size: tuple[int, int] | None = None,
+    length: int | None = None,
+    harder: Sequence[Make] = HARDER,
+    share: float = HARDER_SHARE,
+    *,
+    may_be_open: bool = True,
+) -> Specimen:
+    """A clip without a fault: with both keyframes, one, none, or equal ones. harder: kinds that are easily taken for a
+    fault. share: how many are of those kinds. may_be_open: an end may lack its keyframe; one that is plain is a
+    fault then."""
+    made = scene(dice, footage, size, length, harder if dice.random() < share else PLAIN)
     frames, kind, chance = made.frames, made.kind, dice.random()
     if chance < 0.1:  # equal keyframes: there and back
         there = frames[: (len(frames) + 1) // 2]
         frames, kind = np.concatenate([there, there[::-1][1:]]), f"{kind}, there and back"
     first: Pixels | None = frames[0]
     last: Pixels | None = frames[-1]
-    if chance > 0.95:
+    if chance > 0.95 and may_be_open:
         first = last = None
-    elif chance > 0.8:
+    elif chance > 0.8 and may_be_open:
         last = None
     return Specimen(kind, with_vae_loss(dice, frames), first, last)
 

@@ -108,10 +108,22 @@ def _blocky(clip: Pixels) -> Pixels:
     return np.stack([*clip[:8], *blocks, *clip[-8:]])
 
 
+def _leapt_nearer(clip: Pixels) -> Pixels:
+    """The last frames are the same picture, a third larger."""
+    height, width = clip.shape[1:3]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), 0, 1.35)
+    return np.stack([*clip[:-3], *(cv2.warpAffine(frame, matrix, (width, height)) for frame in clip[-3:])])
+
+
 def _coloured_grain(clip: Pixels) -> Pixels:
     grain = np.random.default_rng(6).normal(0, 60, (*clip.shape[1:3], 3))
     grain = cv2.GaussianBlur(grain - grain.mean(axis=-1, keepdims=True), (0, 0), 1) * 3
     return np.asarray(np.clip(clip + grain, 0, 255)).astype(np.uint8)
+
+
+def _frozen_with_grain(clip: Pixels) -> Pixels:
+    grain = np.random.default_rng(8).normal(0, 4, clip.shape)
+    return np.clip(_frozen(clip) + grain, 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +132,7 @@ def _coloured_grain(clip: Pixels) -> Pixels:
         (_other_end, "last"),
         (_swapped, "first"),
         (_other_end, "jump"),
+        (_leapt_nearer, "jump"),
         (_cut, "cut"),
         (_frozen, "freeze"),
         (_blacked_out, "black"),
@@ -133,6 +146,7 @@ def _coloured_grain(clip: Pixels) -> Pixels:
         (_whitened, "flat"),
         (_blocky, "sharpness"),
         (_coloured_grain, "noise"),
+        (_frozen_with_grain, "freeze"),
     ],
 )
 def test_a_fault_fails_its_check(clip: Pixels, spoil: Callable[[Pixels], Pixels], check: str) -> None:
@@ -140,6 +154,14 @@ def test_a_fault_fails_its_check(clip: Pixels, spoil: Callable[[Pixels], Pixels]
     judgement = judged(spoil(long), long[0], long[-1])
     assert judgement.verdict is QcVerdict.FAIL
     assert check in judgement.named(QcVerdict.FAIL)
+
+
+def test_noise_lasts_three_frames_and_one_is_a_flash(clip: Pixels) -> None:
+    noisy = _garbage(clip)
+    one = np.concatenate([clip[:10], noisy[10:11], clip[11:]])
+    failed = judged(one, clip[0], clip[-1]).named(QcVerdict.FAIL)
+    assert "cut" in failed
+    assert "noise" not in failed
 
 
 def test_a_picture_that_stands_still_passes() -> None:
@@ -206,11 +228,90 @@ def _whip_between_stills(clip: Pixels) -> Pixels:
     return np.stack(frames)
 
 
-@pytest.mark.parametrize("change", [_lit, _whipped, _dark, _on_threes, _warm_lamp, _whip_between_stills])
+def _whip_there_and_back(clip: Pixels) -> Pixels:
+    """Over a wide picture, and nothing blurs it."""
+    wide = np.concatenate([world(4), world(24)], axis=1)
+    pace = 0.15 + 20 * np.exp(-(((np.arange(17) - 8) / 1.6) ** 2))
+    way = 300 * (1 - np.abs(1 - 2 * np.cumsum(pace) / pace.sum()))
+    return np.stack([wide[60:180, round(x) : round(x) + clip.shape[2]] for x in way])
+
+
+def _fogged(clip: Pixels) -> Pixels:
+    """Fog comes and goes."""
+    fog = 0.6 * np.sin(np.linspace(0, np.pi, FRAMES))[:, None, None, None]
+    return np.asarray(clip * (1 - fog) + 190 * fog).astype(np.uint8)
+
+
+def _fogged_at_the_end(clip: Pixels) -> Pixels:
+    """Fog comes, with a shade of its own: the last keyframe looks like half of the first one."""
+    fog = 0.7 * np.linspace(0, 1, FRAMES)[:, None, None, None]
+    shade = np.linspace(120, 230, clip.shape[2])[None, None, :, None]
+    return np.asarray(np.repeat(clip[:1], FRAMES, 0) * (1 - fog) + shade * fog).astype(np.uint8)
+
+
+def _up_to_the_sky(clip: Pixels) -> Pixels:
+    """A quick turn to a sky, which is all that some frames show."""
+    sky = np.linspace(225, 245, clip.shape[1])[:, None, None] + np.random.default_rng(2).normal(0, 2, clip.shape[1:])
+    tree = np.array(sky)
+    tree[-12:, 80:110] = 90
+    tall = np.concatenate([tree, sky, clip[0]]).astype(np.uint8)
+    tops = (clip.shape[1] * (1 + np.cos(np.linspace(0, np.pi, FRAMES)))).astype(int)
+    return np.stack([tall[top : top + clip.shape[1]] for top in tops])
+
+
+def _faint_at_the_end(clip: Pixels) -> Pixels:
+    """Fog leaves little of the picture; the loss of a VAE is as strong as before."""
+    light = np.where(np.arange(FRAMES) < 16, 1.0, 0.06)[:, None, None, None]
+    return np.asarray(clip * light + 60 * (1 - light)).astype(np.uint8)
+
+
+def _faded(clip: Pixels) -> Pixels:
+    """To black, as the last keyframe wants it."""
+    return np.asarray(clip * np.linspace(1, 0, FRAMES)[:, None, None, None]).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(_lit, _whipped, _dark, _on_threes, _warm_lamp, _whip_between_stills, _whip_there_and_back),
+        *(_fogged, _faded, _fogged_at_the_end, _up_to_the_sky),
+    ],
+)
 def test_what_is_meant_is_no_fault(clip: Pixels, change: Callable[[Pixels], Pixels]) -> None:
     changed = change(clip)
     judgement = judged(changed, changed[0], changed[-1])
     assert judgement.verdict is not QcVerdict.FAIL, judgement.named(QcVerdict.FAIL)
+
+
+def test_noise_hides_no_keyframe(clip: Pixels) -> None:
+    lit = _faint_at_the_end(clip)
+    noise = cv2.GaussianBlur(np.random.default_rng(9).normal(0, 40, clip.shape[1:]), (0, 0), 1.2)
+    noisy = np.clip(lit + noise, 0, 255).astype(np.uint8)
+    assert judged(noisy, lit[0], lit[-1]).checks["last"].verdict is not QcVerdict.FAIL
+    assert "last" in judged(noisy, lit[0], np.asarray(pan(9, 1)[0] * 0.06 + 56).astype(np.uint8)).named(QcVerdict.FAIL)
+
+
+def test_a_plain_end_under_noise_is_its_keyframe_and_no_other_picture(clip: Pixels) -> None:
+    plain = np.full_like(clip[0], 90)
+    shut = np.stack([np.concatenate([plain[:, : 6 * at], frame[:, 6 * at :]], axis=1) for at, frame in enumerate(clip)])
+    shut[-3:] = plain
+    noise = cv2.GaussianBlur(np.random.default_rng(4).normal(0, 30, clip.shape[1:]), (0, 0), 1.2)
+    shut[-1] = np.clip(plain + noise, 0, 255).astype(np.uint8)
+    judgement = judged(shut, shut[0], plain)
+    assert {"last", "jump", "cut"}.isdisjoint(judgement.named(QcVerdict.FAIL))
+    assert "last" in judged(shut, shut[0], np.asarray(pan(9, 1)[0])).named(QcVerdict.FAIL)
+
+
+def test_a_lamp_that_goes_out_leaves_no_black_frame(clip: Pixels) -> None:
+    light = np.where(np.arange(FRAMES) < 16, 0.5, 0.03)[:, None, None, None]
+    dim = np.asarray(np.repeat(clip[:1], FRAMES, 0) * light).astype(np.uint8)
+    assert {"black", "flat"}.isdisjoint(judged(dim, dim[0]).named(QcVerdict.FAIL))
+
+
+def test_a_night_without_keyframes_is_not_black(clip: Pixels) -> None:
+    night = np.asarray(clip * 0.05).astype(np.uint8)
+    assert judged(night).verdict is not QcVerdict.FAIL
+    assert "black" in judged(night // 8).named(QcVerdict.FAIL)
 
 
 def test_an_end_with_the_loss_of_a_vae_passes(clip: Pixels) -> None:

@@ -2,6 +2,7 @@
 
 Two witnesses must agree: places that are followed through the clip, whose errors add up, and the frames as they are,
 which change when the camera turns. A lamp changes lightness more than colours, and nothing is said of such frames.
+Fog takes contrast together with the colours.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from wan_render.quality.tracking import Steps
 
 LEAST_LAMP, FULL_LAMP = 12.0, 36.0
 """Change of lightness, 0 to 100, from which on light begins to explain colours, and explains them altogether."""
+
+LEAST_SPREAD = 1.0
+"""Standard deviation of the lightness that counts as none, 0 to 100."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +42,30 @@ def drift_measures(steps: Steps, *, is_held: bool) -> DriftMeasures:
     paths = (followed, steps.seen)
     lamp = np.min([np.abs(_beyond(path[:, 3], is_held)) for path in paths], axis=0)
     unexplained = np.clip(1 - (lamp - LEAST_LAMP) / (FULL_LAMP - LEAST_LAMP), 0, 1)
-    colours = [colour for path in paths for colour in (path[:, :2] - path[0, :2], path[:, :2] - _lit(path, 2))]
+    veil = np.minimum(1, steps.spread / max(float(steps.spread[0]), LEAST_SPREAD))
+    colours = [
+        path[:, :2] - expected for path in paths for expected in (path[0, :2], _lit(path, 2), _lit(path, 2, veil))
+    ]
     colour = np.min([_off_the_way(each, is_held) for each in colours], axis=0) * unexplained
-    one, other = (_beyond(np.maximum(path[:, 2], 0) - _lit(path, 3)[:, 2], is_held) for path in paths)
+    one, other = (_beyond(_chroma_apart(path, veil), is_held) for path in paths)
     chroma = np.where(one * other > 0, np.minimum(np.abs(one), np.abs(other)), 0) * unexplained
     colour_at, chroma_at = int(colour.argmax()), int(chroma.argmax())
     return DriftMeasures(float(colour[colour_at]), colour_at, float(chroma[chroma_at]), chroma_at)
 
 
-def _lit(path: Floats, count: int) -> Floats:
-    """The first colours in the light of each frame: they grow as L + 16 does (CIE 1976). count: how many of them."""
-    light = (np.maximum(path[:, 3], 0) + 16) / (path[0, 3] + 16)
+def _lit(path: Floats, count: int, light: Floats | None = None) -> Floats:
+    """The first colours in the light of each frame: they grow as L + 16 does (CIE 1976). count: how many of them.
+    light: in terms of the first frame's, instead of that."""
+    if light is None:
+        light = (np.maximum(path[:, 3], 0) + 16) / (path[0, 3] + 16)
     return np.asarray(path[0, :count] * light[:, None])
+
+
+def _chroma_apart(path: Floats, veil: Floats) -> Floats:
+    """How far the chroma is from what the light makes of the first one, or fog, which takes contrast as well."""
+    chroma = np.maximum(path[:, 2], 0)
+    lit, veiled = _lit(path, 3)[:, 2], _lit(path, 3, veil)[:, 2]
+    return np.asarray(chroma - np.clip(chroma, np.minimum(lit, veiled), lit))
 
 
 def _off_the_way(path: Floats, is_held: bool) -> Floats:  # noqa: FBT001 - as above

@@ -3,23 +3,32 @@
 A step stands out if its content is new (Steps.broken and .apart) while that of its neighbours is not. A camera that
 moves fast has large steps everywhere, and a step that optical flow explains is no cut. A lamp changes .apart, but not
 .broken; noise on the keyframe's frame changes .broken, but not .apart.
+
+The steps that stand out most need a proof by landmarks: then both must agree. What has none must stand out more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wan_render.quality.small_frames import Floats
-from wan_render.quality.tracking import Steps
+from wan_render.quality.fades import NOISELESS, fading_steps
+from wan_render.quality.landmarks import Landmarks
+from wan_render.quality.loss import is_loss
+from wan_render.quality.small_frames import Floats, softened
+from wan_render.quality.step_neighbours import LEAST_UNLIKE, StepNeighbours, as_strong, step_neighbours
+from wan_render.quality.step_proofs import StepProof, step_proof
+from wan_render.quality.tracking import Steps, pictures_apart
+from wan_render.render_values import Pixels
 
 END_STEPS = 8
 """How many steps from an end a jump is late: two latents of Wan, of four frames each."""
 
-NEIGHBOURS = 4
-"""How many steps nearby say what is usual: the middle two of them. A flash disturbs one of them."""
+FAST, TOO_FAST = 20.0, 40.0
+"""Steps.moved, in pixels of the small copy, from which on new content is less and less a cut, if the steps on both
+sides move like that: a whip pan has nothing in common with its fastest moment."""
 
 JUMP_APART, CUT_APART = 0.2, 0.35
 """Steps.apart of content that is clearly new: in a jump, and in a cut."""
@@ -30,25 +39,24 @@ NEW_PART = 0.15
 NEW_CONTENT = 0.2
 """Steps.broken of content that is clearly new. A lamp in a part of the picture makes less."""
 
-FLOW_FAILS = 0.45
-"""Steps.broken from which on the flow explains nothing, so that its length says nothing."""
+LEAP = 0.5
+"""A step that is longer than its neighbours is a leap if it changes the picture more than they do by this share."""
 
+LEAST_EXPLAINED, EXPLAINED = 0.25, 0.5
+"""And if the flow explains this share of the change: from the first on in part, from the second on altogether. In a
+plain picture any length explains nothing."""
 
-HELD_SHARE = 0.15
-"""A step is held, as in animation on twos or threes, if Steps.unlike is below this share of the clip's large steps."""
+CLAIMS, LEAST_CLAIM = 4, 2.0
+"""So many steps are proven, those that stand out most, and at least so far."""
 
-HELD_REACH = 12
-"""Steps between held ones are compared with others that are at most so far away."""
+CHANGED = 1.3
+"""Steps.unlike of a step near an end that landmarks look at, in terms of the middle of its neighbours."""
 
-LEAST_UNLIKE = 0.02
-"""Steps.unlike of a step that is more than noise."""
+UNPROVEN = 0.75
+"""A step that landmarks say nothing of stands out by this share."""
 
-LEAST_MOVING = 3
-"""Fewer steps between held ones say nothing."""
-
-RHYTHM, RHYTHM_SHARE = 12, 0.55
-"""Among so many neighbours, at least half are held if they have less than this share of the second largest: noise in a
-picture of little contrast is not far below a small motion."""
+DOUBT = 2.0
+"""So far a step stands out that landmarks deny: it is flagged, and does not fail."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +69,87 @@ class ContinuityMeasures:
     cut_at: int
 
 
-def continuity_measures(steps: Steps) -> ContinuityMeasures:
-    """Jumps are looked for near the ends, cuts everywhere."""
+def continuity_measures(steps: Steps, small: Pixels) -> ContinuityMeasures:
+    """Jumps are looked for near the ends, cuts everywhere. small: (frames, height, width, 3) uint8 RGB."""
     count = len(steps.broken)
-    near = _neighbours(steps.unlike)
-    content = np.sqrt(_outstanding(steps.broken, 0.05, near) * _outstanding(steps.apart, 0.05, near))
-    travel = np.minimum(_outstanding(steps.moved, 1.0, near), _outstanding(steps.unlike, 0.06, near))
-    travel = np.where(steps.broken < FLOW_FAILS, travel, 0)
-    jumps = np.maximum(_where_new(content, steps, JUMP_APART), travel)
+    steps = replace(steps, apart=_apart_without_noise(steps.apart, small))
+    near = step_neighbours(steps.unlike, steps.back)
+    steady = 1 - fading_steps(small)
+    travel = 1 + (_outstanding(steps.moved, 1.0, near) - 1) * _is_leap(steps, near) * steady
+    content = 1 + (_new_content(steps, near, _outstanding) - 1) * _is_calm(steps.moved, near) * steady
+    loose = 1 + (_new_content(steps, near, _above_the_middle) - 1) * steady
+    claims = np.maximum(_where_new(np.maximum(content, loose), steps, JUMP_APART), travel)
+    proofs = _proofs(np.maximum(claims, _late_changes(steps, near)), steps.unlike, near, small)
+    values = []
+    for enough in (JUMP_APART, CUT_APART):
+        strict = np.maximum(_where_new(content, steps, enough), travel)
+        values.append(_proven(strict, _where_new(loose, steps, CUT_APART), proofs))
+    jumps, cuts = values
     jumps[END_STEPS : max(END_STEPS, count - END_STEPS)] = 0
-    cuts = np.maximum(_where_new(content, steps, CUT_APART), travel)
     jump_at, cut_at = int(jumps.argmax()), int(cuts.argmax())
     return ContinuityMeasures(float(jumps[jump_at]), jump_at + 1, float(cuts[cut_at]), cut_at + 1)
+
+
+def _apart_without_noise(apart: Floats, small: Pixels) -> Floats:
+    """Steps.apart, at both ends without what a strong blur takes: there a VAE loses most, and the frame beside the end
+    may have no noise."""
+    found = apart.copy()
+    for at in (0, len(apart) - 1):
+        one, other = (softened(small[frame], NOISELESS) for frame in (at, at + 1))
+        found[at] = min(apart[at], pictures_apart(one, other)) * (1 - is_loss(small[at], small[at + 1]))
+    return found
+
+
+def _proofs(
+    claims: Floats, unlike: Floats, near: Sequence[StepNeighbours], small: Pixels
+) -> dict[int, StepProof | None]:
+    """Of the steps that stand out most."""
+    landmarks = Landmarks(small)
+    most = [int(at) for at in np.argsort(-claims, kind="stable")[:CLAIMS] if claims[at] >= LEAST_CLAIM]
+    return {
+        at: step_proof(landmarks, at, len(small), near[at].near, near[at].paced, as_strong(unlike, at)) for at in most
+    }
+
+
+def _late_changes(steps: Steps, near: Sequence[StepNeighbours]) -> Floats:
+    """LEAST_CLAIM for the step in each END_STEPS that changes most beyond what is usual: flow may explain it as motion,
+    and only landmarks tell how far that went."""
+    changed, found = _above_the_middle(steps.unlike, LEAST_UNLIKE, near), np.zeros(len(near))
+    for part in (slice(0, END_STEPS), slice(max(0, len(near) - END_STEPS), len(near))):
+        at = part.start + int(changed[part].argmax())
+        found[at] = LEAST_CLAIM if changed[at] >= CHANGED else 0.0
+    return found
+
+
+def _proven(strict: Floats, new: Floats, proofs: Mapping[int, StepProof | None]) -> Floats:
+    """How far each step stands out. strict: by flow. new: by its content, if landmarks agree."""
+    found = np.minimum(1 + (strict - 1) * UNPROVEN, LEAST_CLAIM)
+    for at, proof in proofs.items():
+        if proof is None:
+            found[at] = 1 + (strict[at] - 1) * UNPROVEN
+        else:
+            proven = max(min(new[at], proof.lost), proof.leap)
+            found[at] = max(proven, min(strict[at], DOUBT))
+    return found
+
+
+def _new_content(steps: Steps, near: Sequence[StepNeighbours], measured: _Measured) -> Floats:
+    """How far the content of each step is new."""
+    return np.asarray(np.sqrt(measured(steps.broken, 0.05, near) * measured(steps.apart, 0.05, near)))
+
+
+def _is_calm(moved: Floats, near: Sequence[StepNeighbours]) -> Floats:
+    """0 to 1: 0 between two steps that are too fast."""
+    slower = np.array([min(moved[each.beside]) if len(each.beside) > 1 else 0.0 for each in near])
+    return np.clip((TOO_FAST - slower) / (TOO_FAST - FAST), 0, 1)
+
+
+def _is_leap(steps: Steps, near: Sequence[StepNeighbours]) -> Floats:
+    """0 to 1: how far a step changes the picture, and its motion explains that."""
+    changed = (_outstanding(steps.unlike, 0.06, near) - 1) / LEAP
+    explained = 1 - steps.broken / np.maximum(steps.unlike, LEAST_UNLIKE)
+    share = (explained - LEAST_EXPLAINED) / (EXPLAINED - LEAST_EXPLAINED)
+    return np.clip(changed, 0, 1) * np.clip(share, 0, 1)
 
 
 def _where_new(content: Floats, steps: Steps, enough: float) -> Floats:
@@ -83,44 +160,16 @@ def _where_new(content: Floats, steps: Steps, enough: float) -> Floats:
     return np.asarray(1 + (content - 1) * share)
 
 
-def _outstanding(values: Floats, floor: float, near: Sequence[Sequence[list[int]]]) -> Floats:
-    """Each value over what is usual near it: the mean of the middle two of its neighbours. floor: a value that is
-    usual."""
-    usual = np.array([max(_middle(values[others]) for others in lists) for lists in near])
+_Measured = Callable[[Floats, float, Sequence[StepNeighbours]], Floats]
+
+
+def _outstanding(values: Floats, floor: float, near: Sequence[StepNeighbours]) -> Floats:
+    """Each value over what is usual near it. floor: a value that is usual."""
+    usual = np.array([neighbours.usual(values) for neighbours in near])
     return np.asarray((values + floor) / (usual + floor))
 
 
-def _middle(values: Floats) -> float:
-    ordered = np.sort(values)
-    return float(ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1].mean()) if len(ordered) else 0.0
-
-
-def _held(unlike: Floats) -> Floats:
-    """Which steps repeat a frame, but for noise."""
-    return np.asarray(unlike < HELD_SHARE * np.quantile(unlike, 0.9))
-
-
-def _neighbours(unlike: Floats) -> Sequence[Sequence[list[int]]]:
-    """The steps that say what is usual for each step, in one or two lists: its nearest NEIGHBOURS, without held ones
-    if others are in reach; and those between held ones."""
-    every, moving = np.arange(len(unlike)), np.flatnonzero(~_held(unlike))
-    found = []
-    for at in range(len(unlike)):
-        near = _nearest(moving, at, NEIGHBOURS, HELD_REACH)
-        near = near if len(near) >= LEAST_MOVING else _nearest(every, at, NEIGHBOURS)
-        found.append((near, _in_rhythm(unlike, _nearest(every, at, RHYTHM))))
-    return found
-
-
-def _in_rhythm(unlike: Floats, near: Sequence[int]) -> list[int]:
-    """The steps between held ones, if at least half of them are held, without the largest: a flash has two."""
-    if len(near) < RHYTHM:
-        return []
-    largest, second = sorted(near, key=lambda step: -float(unlike[step]))[:2]
-    moving = [step for step in near if unlike[step] >= RHYTHM_SHARE * unlike[second] and step != largest]
-    return moving if unlike[second] > LEAST_UNLIKE and len(moving) < len(near) // 2 else []
-
-
-def _nearest(steps: Floats, at: int, count: int, reach: int | None = None) -> list[int]:
-    within = [int(step) for step in steps if step != at and (reach is None or abs(step - at) <= reach)]
-    return sorted(within, key=lambda step: abs(step - at))[:count]
+def _above_the_middle(values: Floats, floor: float, near: Sequence[StepNeighbours]) -> Floats:
+    """The same in terms of the middle of what is near."""
+    middle = np.array([neighbours.middle(values) for neighbours in near])
+    return np.asarray((values + floor) / (middle + floor))

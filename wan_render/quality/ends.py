@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from wan_render.quality.loss import is_loss
 from wan_render.quality.small_frames import Floats, lab_of, luma_of, shrunk, softened
 from wan_render.quality.tracking import COLOUR_SOFT, LEAST_CONTRAST, SOFT
 from wan_render.render_values import Pixels
@@ -20,7 +21,8 @@ class EndMeasures:
     ssim:     0 to 1, luma.
     light:    how far L of Lab is apart on average.
     colour:   how far a and b of Lab of the same places are apart: the root of the mean square.
-    likeness: of structure and contrast, whatever the brightness: 1 is the same picture, 0 an unrelated one.
+    likeness: of structure and contrast, whatever the brightness and the noise: 1 is the same picture, 0 an unrelated
+        one.
     mistaken: how much more alike the frame is to the other keyframe; None without one.
     """
 
@@ -35,15 +37,21 @@ class EndMeasures:
 def end_measures(frame: Pixels, keyframe: Pixels, other: Pixels | None) -> EndMeasures:
     """Compare an end, (height, width, 3) uint8 RGB, with its keyframe and the other one, all of one size."""
     small, small_keyframe = shrunk(frame), shrunk(keyframe)
-    alike = likeness(small, small_keyframe)
+    alike = _likeness_in_noise(small, small_keyframe)
     return EndMeasures(
         psnr=_psnr(frame, keyframe),
         ssim=_ssim(frame, keyframe),
         light=abs(float(lab_of(small)[..., 0].mean() - lab_of(small_keyframe)[..., 0].mean())),
         colour=_colour_distance(small, small_keyframe),
         likeness=alike,
-        mistaken=likeness(small, shrunk(other)) - alike if other is not None else None,
+        mistaken=_likeness_in_noise(small, shrunk(other)) - alike if other is not None else None,
     )
+
+
+def _likeness_in_noise(frame: Pixels, keyframe: Pixels) -> float:
+    """How alike two small pictures are, but for noise, which may be stronger than a faint keyframe."""
+    alike = likeness(frame, keyframe)
+    return alike + (1 - alike) * is_loss(frame, keyframe)
 
 
 def likeness(one: Pixels, other: Pixels) -> float:

@@ -16,6 +16,11 @@ STILL_SHARE, LEAST_STILL, MOST_STILL = 0.12, 0.15, 0.6
 """A frame stands still if nothing in it moves by more than this share of the clip's usual motion, and in any case
 below and above these levels of 255: noise that a frozen picture may have."""
 
+NOISIER, NOT_MOVED = 1.25, 1.6
+"""There may be more noise. Then a frame stands still if it changes by up to the first, in terms of the clip's least
+change, and if such a run, from its first frame to its last, changes by up to the second, in terms of its usual step.
+Noise does not add up, and slow motion does."""
+
 LEAST_MOTION = 1.0
 """Levels of 255. A clip that usually moves less cannot freeze."""
 
@@ -56,8 +61,11 @@ def freeze_measures(small: Pixels) -> FreezeMeasures:
     usual = float(np.quantile(strongest, 0.85))
     if usual < LEAST_MOTION or _usual_change_of_structure(small) < LEAST_CHANGE:
         return FreezeMeasures(0, 0.0, 0, motion)
-    still = strongest < np.clip(STILL_SHARE * usual, LEAST_STILL, MOST_STILL)
-    runs = [(end - start, start) for start, end in _runs(still) if _is_abrupt(inner, start, end)]
+    limit = np.clip(STILL_SHARE * usual, LEAST_STILL, MOST_STILL)
+    noisy = max(limit, min(STILL_SHARE * usual, NOISIER * float(strongest.min())))
+    found = _runs(strongest < limit)
+    found += [run for run in _runs(strongest < noisy) if not _has_moved(small, strongest, *run)]
+    runs = [(end - start, start) for start, end in found if _is_abrupt(inner, start, end)]
     length, start = max(runs, key=lambda run: (run[0], -run[1]), default=(0, 0))
     return (
         FreezeMeasures(length + 1, (length + 1) / len(small), start, motion)
@@ -89,6 +97,10 @@ def _runs(still: Floats) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], still.astype(int), [0]])))
     pairs = zip(edges[::2], edges[1::2], strict=True)
     return [(int(start), int(end)) for start, end in pairs if end - start >= LEAST_RUN - 1]
+
+
+def _has_moved(small: Pixels, strongest: Floats, start: int, end: int) -> bool:
+    return _strongest_change(small[start], small[end]) > NOT_MOVED * float(np.median(strongest[start:end]))
 
 
 def _is_abrupt(differences: Floats, start: int, end: int) -> bool:

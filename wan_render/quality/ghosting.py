@@ -9,12 +9,15 @@ import cv2
 import numpy as np
 
 from wan_render.quality.ends import likeness
-from wan_render.quality.small_frames import Floats, shrunk, softened
+from wan_render.quality.small_frames import Floats, contrast_of, shrunk, softened
 from wan_render.quality.tracking import LEAST_CONTRAST, WINDOW, structure_of, unlikeness
 from wan_render.render_values import Pixels
 
 ALIKE = 0.7
 """Keyframes that are at least so alike (ends.likeness) have no ghosts: what is between them looks like both."""
+
+PLAIN = 3 / 255
+"""Contrast, samples 0 to 1. A black keyframe, or one of another colour, has less."""
 
 SAME_STRUCTURE = 0.65
 """Keyframes whose structure is less unlike show the same place in another light (tracking.unlikeness)."""
@@ -30,6 +33,13 @@ SOFT = 2.0
 
 LEAST_PART = 0.2
 """Part of each keyframe in a double exposure."""
+
+ENOUGH_EDGES = 0.4
+"""A blend that explains less than this of a frame's edges explains less of the frame."""
+
+BETTER = 0.03
+"""Share of a frame's edges that both pictures together explain beyond what the better one of them does alone. Fog and
+night leave one picture, and a blend with another one explains nothing more: 0.02 at most."""
 
 SHARE, LEAST_GHOSTS = 0.1, 2
 """A clip is as ghostly as the frame above which this share of its frames are, and at least so many."""
@@ -61,15 +71,16 @@ class GhostMeasures:
 
 
 def ghost_measures(small: Pixels, first: Pixels, last: Pixels) -> GhostMeasures | None:
-    """None if the keyframes are alike, or show the same place in another light or from a little farther.
+    """None if the keyframes are alike, or show the same place in another light or from a little farther, or if one of
+    them is plain: a fade is meant then.
 
     small: (frames, height, width, 3) uint8 RGB; first, last: in full size.
     """
     one, other = shrunk(first), shrunk(last)
-    if likeness(one, other) >= ALIKE or _is_same_place(one, other):
-        return None
     pair = softened(one, SOFT), softened(other, SOFT)
-    still = np.array([_explained(softened(frame, SOFT), *pair, np.ones(frame.shape[:2], bool)) for frame in small])
+    if likeness(one, other) >= ALIKE or min(map(contrast_of, pair)) < PLAIN or _is_same_place(one, other):
+        return None
+    still = np.array([_explained(softened(frame, SOFT), *pair, _ALL) for frame in small])
     where = np.unique(np.linspace(0.25, 0.75, REGISTERED) * (len(small) - 1)).astype(int)
     moving = np.array([_explained_by_moved(softened(small[at], SOFT), *pair) for at in where])
     count = min(len(still), max(LEAST_GHOSTS, int(SHARE * len(still))))
@@ -87,10 +98,35 @@ def _is_same_place(one: Pixels, other: Pixels) -> bool:
     return moved is not None and moved.correlation > SAME_MOVED
 
 
+_ALL: Any = np.s_[...]
+"""All pixels, as an index."""
+
+
 def _explained(frame: Floats, one: Floats, other: Floats, where: Floats) -> float:
-    """What is left of a frame beside the best blend of two pictures, in terms of how unlike the two are. where: the
-    pixels that count, (height, width)."""
-    way, gone, none = (other - one)[where], (frame - one)[where], LEAST_CONTRAST**2
+    """How far the best blend of two pictures explains a frame, less if it does not explain its edges, or one of the two
+    does so alone: light and fog look like a part of another picture, but for those. where: the pixels that count,
+    (height, width), or _ALL."""
+    found = _blended(frame[where], one[where], other[where])
+    if found <= 0:
+        return 0.0
+    edges = [_edges(picture)[where] for picture in (frame, one, other)]
+    enough = max(0.0, _blended(*edges)) / ENOUGH_EDGES
+    return found * min(1.0, enough, _better_together(*edges) / BETTER)
+
+
+def _better_together(frame: Floats, one: Floats, other: Floats) -> float:
+    """0 to 1: the share of a frame that the best one of two pictures leaves, and both together explain."""
+    pictures = np.stack([one.ravel(), other.ravel()])
+    products, weights = pictures @ pictures.T, pictures @ frame.ravel()
+    alone = float(np.max(np.clip(weights, 0, None) ** 2 / np.maximum(products.diagonal(), LEAST_CONTRAST**2)))
+    together = float(weights @ np.linalg.lstsq(products, weights, rcond=None)[0])
+    whole = float((frame * frame).sum())
+    return max(0.0, together - alone) / max(whole - alone, LEAST_CONTRAST**2)
+
+
+def _blended(frame: Floats, one: Floats, other: Floats) -> float:
+    """1 less what is left of a frame beside the best blend of two pictures, in terms of how unlike the two are."""
+    way, gone, none = other - one, frame - one, LEAST_CONTRAST**2
     length = float((way * way).mean())
     part = float((gone * way).mean()) / (length + none)
     if not LEAST_PART <= part <= 1 - LEAST_PART:

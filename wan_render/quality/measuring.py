@@ -54,7 +54,7 @@ def measure(
 
 
 def _inside(clip: SmallFrames, steps: Steps, keyframes: list[Pixels], *, is_held: bool) -> dict[str, Value]:
-    continuity, blank = continuity_measures(steps), blank_measures(clip.small, keyframes)
+    continuity, blank = continuity_measures(steps, clip.small), blank_measures(clip.small, keyframes)
     details = [detail_of(keyframe) for keyframe in keyframes]
     return {
         "jump": (continuity.jump, continuity.jump_at),

@@ -28,11 +28,22 @@ LEAST_ENERGY = 0.001
 TINT_ENERGY, LEAST_TINT = 0.0018, 0.0003
 """Energy of an octave of colour that noise exceeds, and what counts as none."""
 
-BOILING = 0.62
-"""Root of Steps.broken and .unlike, in two steps in a row. The fastest pans have less, or are blurred."""
+LASTS = 3
+"""Frames in a row that noise lasts. One frame alone may show even texture, whose octaves depend on where it lies."""
 
-BOILING_ENERGY = 0.005
-"""Of the finest octaves together: a fast pan is blurred and has less."""
+BOILING, IN_A_ROW = 0.62, 3
+"""Root of Steps.broken and .unlike, in so many steps in a row. The fastest pans have less, or are blurred."""
+
+CONNECTED, PAN = 0.55, 20.0
+"""Frames are connected below the first. A run of steps above it, between two that are faster than the second, in pixels
+of the small copy, is a whip pan's fastest part."""
+
+BOILING_ENERGY, BOILING_BLOCKS = 0.005, 2.2
+"""Of the finest octaves together: a fast pan is blurred and has less. Or Detail.blocks, in terms of the keyframes."""
+
+OTHER_TEXTURE = 1.6
+"""Ratio of the energy of some octave to that of the keyframe that is most alike, at which boiling is noise altogether:
+a waterfall boils as well, and the keyframe shows it."""
 
 NEW = 0.9
 """The same root, where nothing at all follows, whatever the energy."""
@@ -43,7 +54,13 @@ def noise_measure(detail: Sequence[Detail], keyframes: Sequence[Detail], steps: 
     energy = np.array([each.energy for each in detail])
     references = np.array([each.energy for each in keyframes])
     grain = np.maximum(_grain(energy, references), _coloured(detail, keyframes))
-    found = np.maximum(np.maximum(grain, _haze(detail, keyframes)), _boiling(energy, steps))
+    for quarter in range(4 if keyframes else 0):  # what the worst one of any keyframe has is expected in each
+        parts = np.array([each.quarters[quarter] for each in detail])
+        grain = np.maximum(grain, _grain(parts, np.array([each.quarters.max(axis=0) for each in keyframes])))
+    still = lasting_values(np.maximum(grain, _haze(detail, keyframes)))
+    found = np.maximum(
+        still, _boiling(energy, _gridded(detail, keyframes), steps) * _is_other_texture(energy, references)
+    )
     return float(found.max()), int(found.argmax())
 
 
@@ -75,6 +92,23 @@ def _haze(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> Floats:
     return found
 
 
+def lasting_values(values: Floats) -> Floats:
+    """Of one value per frame: what all of LASTS frames in a row have, for the best such frames around each."""
+    length = min(LASTS, len(values))
+    least = np.lib.stride_tricks.sliding_window_view(values, length).min(axis=1)
+    padded = np.pad(least, length - 1, constant_values=-np.inf)
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, length).max(axis=1))
+
+
+def _is_other_texture(energy: Floats, references: Floats) -> Floats:
+    """0 to 1: how far the octaves of each frame are from those of the keyframe that is most alike."""
+    if not len(references):
+        return np.ones(len(energy))
+    ratios = (energy[:, None] + LEAST_ENERGY) / (references[None] + LEAST_ENERGY)
+    apart = np.abs(np.log(ratios)).max(axis=2).min(axis=1)
+    return np.asarray(np.clip(apart / np.log(OTHER_TEXTURE), 0, 1))
+
+
 def _is_more(energy: Floats, references: Floats, band: int) -> Floats:
     """0 to 1: how much more there is than in the keyframes."""
     if not len(references):
@@ -83,9 +117,26 @@ def _is_more(energy: Floats, references: Floats, band: int) -> Floats:
     return np.clip(energy[:, band] / usual / MORE, 0, 1)
 
 
-def _boiling(energy: Floats, steps: Steps) -> Floats:
+def _gridded(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> Floats:
+    return np.array([each.blocks for each in detail]) / max([1.0, *(each.blocks for each in keyframes)])
+
+
+def _boiling(energy: Floats, gridded: Floats, steps: Steps) -> Floats:
     found = np.zeros(len(energy))
     new = np.sqrt(np.clip(steps.broken, 0, None) * np.clip(steps.unlike, 0, None))
-    found[1:-1] = np.minimum(new[:-1], new[1:])
-    fine = np.minimum(found / BOILING, energy[:, :FINE].sum(axis=1) / BOILING_ENERGY)
-    return np.asarray(np.maximum(fine, found / NEW))
+    new[_fastest_part(new, steps.moved)] = 0
+    for at in range(len(new) - IN_A_ROW + 1):
+        inner = slice(at + 1, at + IN_A_ROW)
+        found[inner] = np.maximum(found[inner], new[at : at + IN_A_ROW].min())
+    drawn = np.maximum(energy[:, :FINE].sum(axis=1) / BOILING_ENERGY, gridded / BOILING_BLOCKS)
+    return np.asarray(np.maximum(np.minimum(found / BOILING, drawn), found / NEW))
+
+
+def _fastest_part(new: Floats, moved: Floats) -> Floats:
+    """Which steps are that of a whip pan."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], (new > CONNECTED).astype(int), [0]])))
+    found = np.zeros(len(new), bool)
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        if start > 0 and end < len(new) and min(moved[start - 1], moved[end]) > PAN:
+            found[start:end] = True
+    return found

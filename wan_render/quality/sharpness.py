@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wan_render.quality.continuity import FLOW_FAILS
+from wan_render.quality.noise import lasting_values
 from wan_render.quality.small_frames import Detail, Floats
 from wan_render.quality.tracking import Steps
 
@@ -17,6 +17,9 @@ where the focus may go elsewhere."""
 FAST, LEAST_SLOW = 6.0, 0.3
 """Frames of faster steps, in pixels of the small copy, are blurred by their motion and do not count; nor do frames that
 flow does not explain. Unless there are few others: then all frames count."""
+
+FLOW_FAILS = 0.45
+"""Steps.broken from which on the flow explains nothing."""
 
 LEAST_EDGE = 0.001
 """Steepness that counts as none, samples 0 to 1, per pixel."""
@@ -62,7 +65,7 @@ def _ratios(edges: Sequence[float], references: Sequence[float]) -> Floats:
 
 def blocks_measure(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> tuple[float, int]:
     """How much more a frame consists of even blocks than the keyframes, or without any than the clip's other frames;
-    and which frame: 1 is not at all."""
-    blocks = np.array([each.blocks for each in detail])
+    and which frame: 1 is not at all. Blocks last: the two sides of something that passes may lie on one grid once."""
+    blocks = lasting_values(np.array([each.blocks for each in detail]))
     usual = max(each.blocks for each in keyframes) if keyframes else float(blocks.min())
     return float(blocks.max()) / max(1.0, usual), int(blocks.argmax())

@@ -48,6 +48,7 @@ class Detail:
     """Fine detail of one picture in full size.
 
     energy: (BANDS,) energy of the luma in each octave, from the finest on; samples 0 to 1, squared.
+    quarters: (4, FINE + 1) the same of the finest octaves in each quarter of the picture.
     floor:  (FINE,) the same of the finest octaves in the smoothest parts of the picture: SMOOTH of all.
     edge:   how steep its sharpest edges are: the 99.5th percentile of the gradient at half the size, per pixel.
     coarse_edge: the same at a sixteenth of the size, which a blur hardly changes.
@@ -56,6 +57,7 @@ class Detail:
     """
 
     energy: Floats
+    quarters: Floats
     floor: Floats
     edge: float
     coarse_edge: float
@@ -115,6 +117,16 @@ def softened(picture: Pixels, sigma: float) -> Floats:
     return cv2.GaussianBlur(picture.astype(np.float32) / 255, (0, 0), sigma)
 
 
+def contrast_of(picture: Floats) -> float:
+    """The standard deviation of the channel that has most, of a float picture (height, width, 3)."""
+    return float(cv2.meanStdDev(picture)[1].max())
+
+
+def without_mean(picture: Floats) -> Floats:
+    """A float picture, (height, width, 3), without the mean of each channel."""
+    return picture - np.array(cv2.mean(picture)[:3], np.float32)
+
+
 def lab_of(small: Pixels) -> Floats:
     """CIE Lab, (height, width, 3) float32: L 0 to 100, a and b about -100 to 100."""
     return cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
@@ -123,19 +135,22 @@ def lab_of(small: Pixels) -> Floats:
 def detail_of(picture: Pixels) -> Detail:
     """The fine detail of a picture in full size, (height, width, 3) uint8 RGB."""
     whole_level = level = luma_of(picture)
-    energies, floors = [_energy(level)], list[float]()
+    energies, floors, quarters = [_energy(level)], list[float](), list[Floats]()
     levels: list[Floats] = []
     for _ in range(BANDS):
         height, width = (max(1, side // 2) for side in level.shape)
         whole = level[: height * 2, : width * 2]
         level = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
-        if len(levels) < FINE:
-            floors.append(_floor(whole, level))
+        if len(levels) <= FINE:
+            cells = _cells(whole, level)
+            floors.append(_floor(cells))
+            quarters.append(_quarters(cells))
         levels.append(level)
         energies.append(_energy(level))
     return Detail(
         np.maximum(0.0, -np.diff(energies)),
-        np.array(floors),
+        np.array(quarters).T,
+        np.array(floors[:FINE]),
         _edge(levels[0]),
         _edge(levels[3]),
         _tints(picture),
@@ -143,13 +158,23 @@ def detail_of(picture: Pixels) -> Detail:
     )
 
 
-def _floor(whole: Floats, halved: Floats) -> float:
+def _cells(whole: Floats, halved: Floats) -> Floats:
+    """The energy that halving took, in small parts of the picture: (rows, columns)."""
     height, width = whole.shape
     lost = whole - cv2.resize(halved, (width, height), interpolation=cv2.INTER_NEAREST)
-    cells = (max(1, width // CELL), max(1, height // CELL))
-    energy = cv2.resize(lost * lost, cells, interpolation=cv2.INTER_AREA).ravel()
+    return cv2.resize(lost * lost, (max(1, width // CELL), max(1, height // CELL)), interpolation=cv2.INTER_AREA)
+
+
+def _floor(cells: Floats) -> float:
+    energy = cells.ravel()
     at = int(SMOOTH * (energy.size - 1))
     return float(np.partition(energy, at)[at])
+
+
+def _quarters(cells: Floats) -> Floats:
+    row, column = ((side + 1) // 2 for side in cells.shape)
+    parts = (cells[:row, :column], cells[:row, -column:], cells[-row:, :column], cells[-row:, -column:])
+    return np.array([part.mean() for part in parts])
 
 
 def _energy(luma: Floats) -> float:
@@ -183,5 +208,7 @@ def _blocks(luma: Floats) -> float:
 
 
 def _on_grid(profile: Floats, size: int) -> float:
-    steps = np.sort(profile[: len(profile) // size * size].reshape(-1, size).mean(axis=0))
+    """The largest step of each is left out: the side of a door is one line, and a grid has many."""
+    lines = np.sort(profile[: len(profile) // size * size].reshape(-1, size), axis=0)
+    steps = np.sort(lines[:-1].mean(axis=0))
     return float(steps[-1] / (steps[-2] + LEAST_STEP))

@@ -7,14 +7,14 @@ that was not there before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
 
-from wan_render.quality.small_frames import Floats, lab_of, luma_of, softened
+from wan_render.quality.small_frames import Floats, contrast_of, lab_of, luma_of, softened, without_mean
 from wan_render.render_values import Pixels
 
 WINDOW = 6.0
@@ -32,19 +32,25 @@ SOFT = 1.5
 """Blur in pixels of the pictures that are compared without taking out their contrast."""
 
 UNEXPLAINED = 0.15
-"""From here on the flow is tried again from two guesses: the shift of the whole picture, and the motion before."""
+"""From here on the flow is tried again from several guesses: shifts of the whole picture, and the motion before."""
+
+MATCHED = 0.5
+"""Part of each side in the middle of a picture that is looked for in the next one."""
 
 TRACKED = 0.35
 """A pixel is tracked if the structure differs less."""
 
-LEAST_TRACKED = 0.3
-"""Share of tracked pixels below which a step says nothing of colours."""
+LEAST_TRACKED, MOST_BROKEN = 0.3, 0.35
+"""Share of tracked pixels below which a step says nothing of colours, and Steps.broken above which it doesn't."""
 
 COLOUR_SOFT = 2.0
 """Blur in pixels of the colours that are compared."""
 
 FEW = 4
 """One place in so many says what is usual."""
+
+RETURNS = 4
+"""In so many frames a picture may come back: a flash of one drawing that is held for four."""
 
 NEW_PLACE = 0.5
 """A place is new if its colour differs by this share of the picture's contrast."""
@@ -59,8 +65,11 @@ class Steps:
     unlike: how little of the new structure the old one explains without moving it.
     moved:  median length of the flow, in pixels of the small copy.
     new:    0 to 1: share of the picture that the moved old one does not explain.
+    back:   (steps + 1, RETURNS) how unlike the structures of a frame and of the frames 2, 3, … after it are, without
+            moving them; 1 where there are none.
     tint:   (steps, 4) usual change of the colours (colours_of) of the same places; 0 where too little was tracked.
     seen:   (steps + 1, 4) usual colours of each frame.
+    spread: (steps + 1,) standard deviation of the lightness of each frame.
     """
 
     broken: Floats
@@ -68,25 +77,28 @@ class Steps:
     unlike: Floats
     moved: Floats
     new: Floats
+    back: Floats
     tint: Floats
     seen: Floats
+    spread: Floats
 
 
 def tracked(small: Pixels) -> Steps:
     """small: (frames, height, width, 3) uint8 RGB, at least two frames."""
     floor = max(LEAST_CONTRAST, NOISE_SHARE * _usual_contrast(small))
     tracker = _Tracker(small.shape[1], small.shape[2])
-    looks = (_Look(frame, floor) for frame in small)
-    seen: list[Floats] = []
-    rows = [tracker.step(one, other) for one, other in pairwise(_noted(looks, seen))]
-    columns = [np.array([row[column] for row in rows]) for column in range(6)]
-    return Steps(*[*columns, np.array(seen)])
-
-
-def _noted(looks: Iterable[_Look], seen: list[Floats]) -> Iterator[_Look]:
-    for look in looks:
+    seen, spread, rows = list[Floats](), list[float](), list[tuple[Any, ...]]()
+    back, last = np.ones((len(small), RETURNS)), list[_Look]()
+    for look in (_Look(frame, floor) for frame in small):
         seen.append(_usual(look.colours.reshape(-1, 4)))
-        yield look
+        spread.append(float(look.colours[..., 3].std()))
+        if last:
+            rows.append(tracker.step(last[-1], look))
+        for gap, before in enumerate(last[-2::-1]):
+            back[len(seen) - 3 - gap, gap] = unlikeness(before.structure, look.structure)
+        last = [*last[-RETURNS:], look]
+    broken, apart, unlike, moved, new, tint = (np.array([row[column] for row in rows]) for column in range(6))
+    return Steps(broken, apart, unlike, moved, new, back, tint, np.array(seen), np.array(spread))
 
 
 def colours_of(small: Pixels) -> Floats:
@@ -149,17 +161,30 @@ class _Tracker:
         """The fields of Steps for one step."""
         flow = self._flowing(one, other)
         broken = unlikeness(self._moved(one.structure, flow), other.structure)
-        if broken > UNEXPLAINED and self._can_flow:
-            (across, down), _ = cv2.phaseCorrelate(other.structure, one.structure, self._window)
-            for shift in ((across, down), self._before):
+        if self._can_flow:
+            for shift in self._guesses(one, other) if broken > UNEXPLAINED else ():
                 guess = self._flowing(one, other, shift)
                 again = unlikeness(self._moved(one.structure, guess), other.structure)
                 flow, broken = (guess, again) if again < broken else (flow, broken)
         self._before = (float(np.median(flow[..., 0])), float(np.median(flow[..., 1])))
         expected = self._moved(one.soft, flow)
-        apart, new = _apart(expected, other.soft), _new_share(expected, other.soft)
+        apart, new = pictures_apart(expected, other.soft), _new_share(expected, other.soft)
         moved = float(np.median(cv2.magnitude(flow[..., 0], flow[..., 1])))
-        return broken, apart, unlikeness(one.structure, other.structure), moved, new, self._tint(one, other, flow)
+        tint = self._tint(one, other, flow) if broken < MOST_BROKEN else np.zeros(4)
+        return broken, apart, unlikeness(one.structure, other.structure), moved, new, tint
+
+    def _guesses(self, one: _Look, other: _Look) -> Iterator[tuple[float, float]]:
+        """Where the whole picture may have been: by its structure, by its light, by its middle, and as before."""
+        light, other_light = one.colours[..., 3], other.colours[..., 3]
+        for pair in ((other.structure, one.structure), (other_light, light)):
+            (across, down), _ = cv2.phaseCorrelate(*pair, self._window)
+            yield across, down
+        height, width = light.shape
+        top, left = (int(side * (1 - MATCHED) / 2) for side in (height, width))
+        middle = other_light[top : height - top, left : width - left]
+        _, _, _, (column, row) = cv2.minMaxLoc(cv2.matchTemplate(light, middle, cv2.TM_CCOEFF_NORMED))
+        yield float(column - left), float(row - top)
+        yield self._before
 
     def _flowing(self, one: _Look, other: _Look, shift: tuple[float, float] = (0.0, 0.0)) -> Floats:
         """Where each pixel of the other frame was in the first one, from a first guess."""
@@ -181,9 +206,9 @@ class _Tracker:
         return _usual(change[kept])
 
 
-def _apart(one: Floats, other: Floats) -> float:
+def pictures_apart(one: Floats, other: Floats) -> float:
     """1 less the correlation of two pictures, each (height, width, 3). One without contrast is unlike any other."""
-    one, other = one - one.mean(axis=(0, 1)), other - other.mean(axis=(0, 1))
+    one, other = without_mean(one), without_mean(other)
     energies = float((one * one).mean()), float((other * other).mean())
     none = LEAST_CONTRAST**2
     spread = max(np.sqrt(energies[0] * energies[1]), 0.1 * max(energies))
@@ -192,6 +217,7 @@ def _apart(one: Floats, other: Floats) -> float:
 
 def _new_share(expected: Floats, other: Floats) -> float:
     """How much of the picture is not what was expected, 0 to 1, brightness aside."""
-    expected, other = expected - expected.mean(axis=(0, 1)), other - other.mean(axis=(0, 1))
-    contrast = max(float(expected.std(axis=(0, 1)).max()), float(other.std(axis=(0, 1)).max()), LEAST_CONTRAST)
-    return float((np.abs(other - expected).max(axis=-1) > NEW_PLACE * contrast).mean())
+    expected, other = without_mean(expected), without_mean(other)
+    contrast = max(contrast_of(expected), contrast_of(other), LEAST_CONTRAST)
+    red, green, blue = cv2.split(cv2.absdiff(expected, other))
+    return float((cv2.max(cv2.max(red, green), blue) > NEW_PLACE * contrast).mean())

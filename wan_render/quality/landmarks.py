@@ -1,0 +1,178 @@
+"""Landmarks: places that can be found again in another frame, however far and fast the camera went between the two.
+
+A cut has no landmark in common on its two sides. A whip pan, a shake and a crash zoom keep those that stay in view, and
+so does a scene that something near passes in front of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from wan_render.quality.small_frames import Floats, softened
+from wan_render.quality.tracking import SOFT, pictures_apart
+from wan_render.render_values import Pixels
+
+MOST_LANDMARKS = 300
+"""Of a frame."""
+
+FAINT = 0.01
+"""Contrast of the faintest landmark (SIFT's contrastThreshold), after the levels were stretched."""
+
+LEAST_RANGE = 24.0
+"""Levels of 255 between the darkest and the brightest hundredth that are stretched to all of them, at least."""
+
+SURE = 0.8
+"""A landmark is found again if its best match is nearer than this share of the second best (Lowe 2004)."""
+
+NEAR = 2.0
+"""Pixels by which a landmark may miss the common motion."""
+
+LEAST_PAIRS = 4
+"""Fewer pairs say nothing of a motion."""
+
+COARSE = 2.0
+"""Blur in pixels of the pictures in which landmarks are looked for again, if those of the sharp pictures moved
+otherwise than the pictures: they may be of noise that stands still."""
+
+LEAST_CHANGE = 0.05
+"""Unlikeness of two pictures (tracking.pictures_apart) that needs no explanation."""
+
+EXPLAINED = 0.5
+"""A motion that takes away this share of the change is that of the picture."""
+
+LEAST_SPREAD = 0.006
+"""Contrast of the soft pictures at the landmarks, samples 0 to 1, that counts as none."""
+
+LEAST_COVER = 0.2
+"""Share of the frame that the moved picture must cover to say so."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What two frames have in common.
+
+    count: landmarks that moved together: by one shift, turn and scale.
+    reach: how far the corners of the picture moved on average, in pixels of the small copy; 0 if nothing was found.
+    explains: 0 to 1: the share of the change of the whole picture that this motion takes away; 0 if little changed.
+    agrees: correlation of the soft pictures at these landmarks: low if they are of noise that stands still.
+    change: how unlike the two soft pictures are (tracking.pictures_apart).
+    """
+
+    count: int
+    reach: float
+    explains: float
+    agrees: float
+    change: float = 0.0
+
+
+_NOTHING = Shared(0, 0.0, 0.0, 1.0)
+
+
+class Landmarks:
+    """Those of a clip's small copies, (frames, height, width, 3) uint8 RGB; looked for in a frame when it is needed."""
+
+    def __init__(self, small: Pixels) -> None:
+        self._small = small
+        self._finder = cv2.SIFT.create(nfeatures=MOST_LANDMARKS, contrastThreshold=FAINT)
+        self._known = dict[tuple[int, float], tuple[Floats, Floats]]()
+        self._shared = dict[tuple[int, int], Shared]()
+
+    def shared(self, one: int, other: int) -> Shared:
+        """Between two frames, counted from 0."""
+        if (one, other) not in self._shared:
+            self._shared[one, other] = self._found(one, other)
+        return self._shared[one, other]
+
+    def _found(self, one: int, other: int) -> Shared:
+        pair = softened(self._small[one], SOFT), softened(self._small[other], SOFT)
+        change = pictures_apart(*pair)
+        found = replace(self._moved_together(one, other, 0.0, pair), change=change)
+        if found.explains >= EXPLAINED or change < LEAST_CHANGE:
+            return found
+        coarse = self._moved_together(one, other, COARSE, pair)
+        if coarse.explains < EXPLAINED:
+            return found
+        return replace(coarse, count=max(found.count, coarse.count), change=change)
+
+    def _moved_together(self, one: int, other: int, blur: float, pair: tuple[Floats, Floats]) -> Shared:
+        """pair: the soft pictures that the motion should explain."""
+        (places, looks), (other_places, other_looks) = self._of(one, blur), self._of(other, blur)
+        if min(len(places), len(other_places)) < LEAST_PAIRS:
+            return _NOTHING
+        pairs = _pairs(looks, other_looks)
+        if len(pairs) < LEAST_PAIRS:
+            return _NOTHING
+        motion, fits = cv2.estimateAffinePartial2D(
+            places[pairs[:, 0]], other_places[pairs[:, 1]], method=cv2.RANSAC, ransacReprojThreshold=NEAR
+        )
+        if motion is None:
+            return _NOTHING
+        kept = pairs[fits.ravel() > 0]
+        agrees = _agreement(_at(pair[0], places[kept[:, 0]]), _at(pair[1], other_places[kept[:, 1]]))
+        return Shared(len(kept), self._reach(np.asarray(motion)), _explained(np.asarray(motion), *pair), agrees)
+
+    def _of(self, frame: int, blur: float) -> tuple[Floats, Floats]:
+        """Places, (landmarks, 2), and looks, (landmarks, 128)."""
+        if (frame, blur) not in self._known:
+            picture = cv2.GaussianBlur(self._small[frame], (0, 0), blur) if blur else self._small[frame]
+            found, looks = self._finder.detectAndCompute(_stretched(np.asarray(picture, np.uint8)), _EVERYWHERE)
+            places = np.array([each.pt for each in found], np.float32).reshape(-1, 2)
+            self._known[frame, blur] = places, np.zeros((0, 128), np.float32) if looks is None else np.asarray(looks)
+        return self._known[frame, blur]
+
+    def _reach(self, motion: Floats) -> float:
+        height, width = self._small.shape[1:3]
+        corners = np.array([(x, y, 1) for x in (0, width) for y in (0, height)])
+        return float(np.linalg.norm(corners @ motion.T - corners[:, :2], axis=1).mean())
+
+
+def _at(picture: Floats, places: Floats) -> Floats:
+    """The samples of a picture at places (x, y): (places, 3)."""
+    columns, rows = np.rint(places).astype(int).T
+    return np.asarray(picture[rows.clip(0, picture.shape[0] - 1), columns.clip(0, picture.shape[1] - 1)])
+
+
+def _agreement(one: Floats, other: Floats) -> float:
+    """The correlation of samples, each (places, 3), without the mean of each channel; 1 where they hardly differ."""
+    one, other = one - one.mean(axis=0), other - other.mean(axis=0)
+    none = LEAST_SPREAD**2
+    spread = float(np.sqrt((one * one).mean() * (other * other).mean()))
+    return (float((one * other).mean()) + none) / (spread + none)
+
+
+def _explained(motion: Floats, one: Floats, other: Floats) -> float:
+    """The share of the change between two soft pictures that a motion of the first one takes away, where it covers the
+    other."""
+    height, width = one.shape[:2]
+    moved = cv2.warpAffine(one, motion, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    covered = cv2.warpAffine(np.ones((height, width), np.float32), motion, (width, height)) > 0.99
+    if covered.mean() < LEAST_COVER:
+        return 0.0
+    parts = [picture[covered][None] for picture in (one, other, moved)]
+    before, after = pictures_apart(parts[0], parts[1]), pictures_apart(parts[2], parts[1])
+    return max(0.0, 1 - after / before) if before >= LEAST_CHANGE else 0.0
+
+
+_EVERYWHERE: Any = None
+"""OpenCV takes None for a mask; its types do not say so."""
+
+
+def _stretched(picture: Pixels) -> Pixels:
+    level = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
+    low, high = np.quantile(level, (0.01, 0.99))
+    stretched = (level - low) * (255 / max(high - low, LEAST_RANGE))
+    return np.asarray(np.clip(stretched, 0, 255), np.uint8)
+
+
+def _pairs(looks: Floats, other_looks: Floats) -> Floats:
+    """(pairs, 2): which landmark of the first is surely which of the other."""
+    squares = (looks**2).sum(axis=1)[:, None] + (other_looks**2).sum(axis=1) - 2 * looks @ other_looks.T
+    nearest = np.argpartition(squares, 1, axis=1)[:, :2]
+    first, second = np.sort(np.take_along_axis(squares, nearest, axis=1), axis=1).T
+    best = squares.argmin(axis=1)
+    sure = np.flatnonzero(first < SURE**2 * second)
+    return np.stack([sure, best[sure]], axis=1)
