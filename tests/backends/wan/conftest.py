@@ -14,7 +14,7 @@ import pytest
 from tests.tiny_wan import KINDS, TinyKind, card_of, save_tiny
 from wan_render.model_card import ModelCard
 from wan_render.render_values import Device, Pixels, Progress, TakeInputs
-from wan_render.take import Plate, Sampling, ShotKind, Size, Take
+from wan_render.take import Bridge, Plate, Sampling, ShotKind, Size, Take, TakePart
 
 CPU = Device("cpu", "CPU", 0)
 
@@ -33,7 +33,7 @@ class Tiny:
         take = Take(
             backend="wan/1",
             model=self.card.identity,
-            first=None if kind is ShotKind.T2V else plate,
+            first=plate if kind in (ShotKind.I2V, ShotKind.FLF2V) else None,
             last=plate if kind is ShotKind.FLF2V else None,
             prompt="a river seen from the sky 江河",
             negative="blurred, static",
@@ -42,6 +42,7 @@ class Tiny:
             rate=self.kind.rate,
             seed=4201,
             sampling=Sampling(steps=4, guidance=(5.0, 3.0)[: self.kind.experts], shift=5.0),
+            bridge=Bridge(TakePart("1" * 64, 4, 2), TakePart("2" * 64, 0, 3)) if kind is ShotKind.BRIDGE else None,
         )
         return replace(take, **changes)
 
@@ -51,7 +52,13 @@ def plates_of(take: Take) -> TakeInputs:
     return TakeInputs(
         first=picture(take.size, 1) if take.first is not None else None,
         last=picture(take.size, 2) if take.last is not None else None,
+        before=None if take.bridge is None else _moving(take.size, take.bridge.before.frames, 3),
+        after=None if take.bridge is None else _moving(take.size, take.bridge.after.frames, 9),
     )
+
+
+def _moving(size: Size, frames: int, seed: int) -> Pixels:
+    return np.stack([picture(size, seed + at) for at in range(frames)])
 
 
 def picture(size: Size, seed: int) -> Pixels:

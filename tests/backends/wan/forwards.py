@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import torch
 
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
-from wan_render.backends.wan.kernels.arithmetic import Arithmetic, Float8, Loaded
+from wan_render.backends.wan.kernels.arithmetic import Arithmetic
 from wan_render.backends.wan.kernels.attention import SDPA, Chosen
+from wan_render.backends.wan.kernels.float8_arithmetic import Float8
 from wan_render.backends.wan.kernels.operations import TorchOperations
-from wan_render.backends.wan.profiles.render_profile import Precision, Profile
+from wan_render.backends.wan.profiles.prepare import arithmetic_of
+from wan_render.backends.wan.profiles.render_profile import Profile
 from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, PatchBlock, no_patch
+from wan_render.backends.wan.profiles.weight_storage import ALL_ON_DEVICE, WeightStorage
 
 
 def loaded(folder: Path) -> Any:
@@ -22,16 +26,20 @@ def loaded(folder: Path) -> Any:
 
 
 def reference(
-    transformer: Any, profile: Profile, attend_float8: Any = None, patch_block: PatchBlock = no_patch
+    transformer: Any,
+    profile: Profile,
+    attend_float8: Any = None,
+    patch_block: PatchBlock = no_patch,
+    storage: WeightStorage = ALL_ON_DEVICE,
 ) -> AcceleratedTransformer:
     """The same in plain torch, on any device: the reference for the fused kernels. In float8, `transformer` cannot be
     used afterwards."""
     operations, attend = TorchOperations(), Chosen(SDPA)
-    arithmetic: Arithmetic = Loaded(operations, attend)
-    if profile.linears is Precision.FLOAT8:
-        arithmetic = Float8(operations, attend_float8)
+    arithmetic: Arithmetic = arithmetic_of(profile.linears, profile.attention, operations, attend)
+    if isinstance(arithmetic, Float8):
+        arithmetic = replace(arithmetic, attend_float8=attend_float8)
     device = next(transformer.parameters()).device
-    made = AcceleratedTransformer(transformer, arithmetic, operations, attend, device, patch_block).eval()
+    made = AcceleratedTransformer(transformer, arithmetic, operations, attend, device, patch_block, storage).eval()
     made.first_block_threshold = profile.first_block_threshold
     return made
 

@@ -20,7 +20,8 @@ from safetensors.torch import load
 from tests.backends.wan.conftest import CPU
 from tests.backends.wan.forwards import attend_exactly, loaded, reference
 from wan_render.backends.wan import BACKEND
-from wan_render.backends.wan.kernels.arithmetic import Float8, Heads
+from wan_render.backends.wan.kernels.arithmetic import Heads
+from wan_render.backends.wan.kernels.float8_arithmetic import Float8
 from wan_render.backends.wan.kernels.operations import Rope, TorchOperations
 from wan_render.backends.wan.kernels.rows import Rows
 from wan_render.backends.wan.parallel import joined as joining

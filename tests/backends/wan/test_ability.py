@@ -12,11 +12,11 @@ import pytest
 
 from tests.backends.wan.conftest import Tiny
 from tests.conftest import Smi
-from wan_render.backend_contract import THE_ONLY_VARIANT, Variant
+from wan_render.backend_contract import THE_ONLY_VARIANT
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.models import official
-from wan_render.backends.wan.opening import KINDS
-from wan_render.backends.wan.profiles.ability import missing_for, unable, variant
+from wan_render.backends.wan.profiles.ability import KINDS, missing_for, unable, variant
+from wan_render.backends.wan.profiles.render_profile import VARIANTS
 from wan_render.devices import cpu, gpus
 from wan_render.settings import install_command
 
@@ -141,35 +141,77 @@ def test_if_no_device_is_able_all_are_named_with_their_reasons(smi: Smi) -> None
     )
 
 
-CAPABILITIES = {"Ada": "8.9", "Ampere": "8.6", "Blackwell": "12.0", "Turing": "7.5"}
+CAPABILITIES = {"Ada": "8.9", "Ampere": "8.6", "Blackwell": "12.0", "Data centre Blackwell": "10.0", "Turing": "7.5"}
+
+PRODUCTS, STORED = (
+    "with products in float8 and exact attention",
+    "with weights stored in 8 bits and multiplied in bfloat16",
+)
+
+CHOICES = {
+    ("fast", "Ada"): "exact-attention",
+    ("fast", "Ampere"): "8-bit-weights",
+    ("fast", "Blackwell"): "exact-attention",
+    ("fast", "Data centre Blackwell"): "exact-attention",
+    ("balanced", "Ada"): "exact-attention",
+    ("balanced", "Ampere"): "8-bit-weights",
+    ("draft", "Ada"): "exact-attention",
+    ("draft", "Ampere"): "exact",
+    ("draft", "Turing"): "exact",
+}
+"""The variant that each kind of GPU computes."""
 
 
+@pytest.mark.parametrize("profile", ["fast", "balanced", "draft"])
 @pytest.mark.parametrize("flash3", ["with"], indirect=True)
 @pytest.mark.usefixtures("flash3")
-def test_a_draft_is_computed_in_float8_where_all_devices_can(smi: Smi) -> None:
+def test_everything_is_in_float8_where_all_devices_can(smi: Smi, profile: str) -> None:
     smi(H200, capabilities=HOPPER)
-    assert variant("draft", gpus()) == Variant("", "", {"exact": "computed like exact"})
-    assert missing_for("draft", KINDS) is None
+    found = variant(profile, gpus())
+    assert (found.name, found.note) == ("", "")
+    assert list(found.others) == [name for name in VARIANTS[profile] if name]
+    assert missing_for(profile, KINDS) is None
 
 
-@pytest.mark.parametrize("name", CAPABILITIES)
+@pytest.mark.parametrize(("profile", "name"), CHOICES)
 @pytest.mark.usefixtures("flash3")
-def test_a_draft_is_computed_as_exact_is_on_any_other_gpu(smi: Smi, name: str) -> None:
+def test_every_kind_of_gpu_has_a_variant(smi: Smi, profile: str, name: str) -> None:
     smi(RTX, capabilities=f"GPU-aabb-2, {CAPABILITIES[name]}\n")
-    found = variant("draft", gpus())
-    assert (found.name, found.others) == ("exact", {"": "in float8"})
-    words = "profile 'draft' is computed like exact; float8 needs a Hopper GPU with FlashAttention 3"
-    assert found.note == f"{words} (cuda:0: the device has compute capability {CAPABILITIES[name]})"
-    assert unable("draft", gpus(), found.name) == {}
-    assert missing_for("draft", KINDS, found.name) is None
+    found = variant(profile, gpus())
+    assert found.name == CHOICES[profile, name]
+    words = {"exact-attention": PRODUCTS, "8-bit-weights": STORED, "exact": "like exact"}[found.name]
+    assert found.note.startswith(f"profile '{profile}' is computed {words}")
+    assert found.note.endswith(f" (cuda:0: the device has compute capability {CAPABILITIES[name]})")
+    assert unable(profile, gpus(), found.name) == {}
+    assert missing_for(profile, KINDS, found.name) is None
+
+
+@pytest.mark.parametrize("flash3", ["without"], indirect=True)
+@pytest.mark.usefixtures("flash3")
+def test_a_hopper_without_flash_attention_has_exact_attention(smi: Smi) -> None:
+    smi(H200, capabilities=HOPPER)
+    found = variant("fast", gpus())
+    assert found.name == "exact-attention"
+    assert "FlashAttention 3 is not installed" in found.note
+
+
+@pytest.mark.usefixtures("flash3")
+def test_a_gpu_that_can_compute_none_is_refused_as_before(smi: Smi) -> None:
+    smi(RTX, capabilities="GPU-aabb-2, 7.5\n")
+    assert variant("fast", gpus()).name == ""
+    assert "compute capability 7.5" in said()
 
 
 @pytest.mark.parametrize("flash3", ["with"], indirect=True)
 @pytest.mark.usefixtures("flash3")
-def test_a_draft_has_one_variant_on_unlike_devices(smi: Smi) -> None:
+def test_a_film_has_one_variant_on_unlike_devices(smi: Smi) -> None:
+    """The strongest that all share; a device that can compute none is left out."""
     smi(H200 + RTX, capabilities=HOPPER + ADA)
-    assert variant("draft", gpus()).name == "exact"
+    assert variant("draft", gpus()).name == variant("fast", gpus()).name == "exact-attention"
     assert "cuda:1: the device has compute capability 8.9" in variant("draft", gpus()).note
+    smi(H200 + RTX, capabilities=HOPPER + "GPU-aabb-2, 7.5\n")
+    assert variant("fast", gpus()).name == ""
+    assert list(unable("fast", gpus())) == ["cuda:1"]
 
 
 @pytest.mark.usefixtures("smi")
@@ -177,7 +219,7 @@ def test_a_draft_on_a_cpu_and_without_devices() -> None:
     assert variant("draft", (cpu(),)).name == "exact"
     assert "cpu: the device is not an NVIDIA GPU" in variant("draft", (cpu(),)).note
     elsewhere = variant("draft", ())
-    assert (elsewhere.name, elsewhere.others) == ("", {"exact": "computed like exact"})
+    assert (elsewhere.name, list(elsewhere.others)) == ("", ["exact-attention", "exact"])
     assert "is planned in float8, for a Hopper GPU" in elsewhere.note
 
 
@@ -195,10 +237,9 @@ def test_a_gpu_that_does_not_answer_gets_the_variant_that_every_one_can(smi: Smi
     assert variant("draft", gpus()).name == "exact"
 
 
-@pytest.mark.parametrize("profile", ["exact", "fast", "balanced"])
-def test_other_profiles_have_one_variant(smi: Smi, profile: str) -> None:
+def test_exact_has_one_variant(smi: Smi) -> None:
     smi(RTX, capabilities=ADA)
-    assert variant(profile, gpus()) == THE_ONLY_VARIANT
+    assert variant("exact", gpus()) == THE_ONLY_VARIANT
 
 
 def test_devices_that_do_not_answer_cannot(smi: Smi) -> None:

@@ -29,7 +29,7 @@ Tinies = Callable[[str], Tiny]
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "vace"])  # diffusers computes that
 @torch.no_grad()
 def test_it_computes_what_diffusers_computes(tiny: Tinies, name: str) -> None:
     stock = loaded(tiny(name).folder)
@@ -68,15 +68,19 @@ def test_a_timestep_for_every_token(tiny: Tinies) -> None:
     assert relative_error(reference(stock, EXACT)(**asked)[0], wanted) < 2e-6
 
 
+@pytest.mark.parametrize("variant", profiles.VARIANTS["fast"])
 @pytest.mark.parametrize("name", ["flf2v-2.1", "t2v-a14b"])
 @torch.no_grad()
-def test_float8_is_near(tiny: Tinies, name: str) -> None:
-    """Three bits after the leading one: each product is off by some percent."""
+def test_float8_is_near(tiny: Tinies, name: str, variant: str) -> None:
+    """Three bits after the leading one: each product is off by some percent. Rounding fewer things errs less."""
     stock = loaded(tiny(name).folder)
     asked = inputs_of(stock)
     wanted = stock(**asked)[0]
-    error = relative_error(reference(stock, FAST, attend_exactly)(**asked)[0], wanted)
+    profile = profiles.VARIANTS["fast"][variant]
+    found = {each: reference(copy.deepcopy(stock), each, attend_exactly)(**asked)[0] for each in (FAST, profile)}
+    error = relative_error(found[profile], wanted)
     assert 1e-4 < error < 0.08
+    assert error < 1.1 * relative_error(found[FAST], wanted)
 
 
 @torch.no_grad()
@@ -187,7 +191,7 @@ def test_exact_and_what_is_computed_as_exact_is_need_nothing(machine: Machine) -
 
 
 def test_an_unknown_variant_is_named_with_those_there_are() -> None:
-    with pytest.raises(RenderError, match="unknown variant 'ada'; allowed: '', 'exact'"):
+    with pytest.raises(RenderError, match="unknown variant 'ada'; allowed: '', 'exact-attention', 'exact'"):
         profiles.profile_named("draft", "ada")
 
 

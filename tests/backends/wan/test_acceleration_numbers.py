@@ -9,17 +9,10 @@ import torch
 from torch.nn import functional
 
 from wan_render.backends.wan.kernels import attention_choice
-from wan_render.backends.wan.kernels.arithmetic import (
-    Float8,
-    Heads,
-    common_key,
-    joined_heads,
-    safe_scales,
-    split,
-    value_scales,
-)
+from wan_render.backends.wan.kernels.arithmetic import Heads, joined_heads, split
 from wan_render.backends.wan.kernels.attention import CUDNN, FLASH_3, SDPA, Kernel
 from wan_render.backends.wan.kernels.attention_choice import Shape, fastest
+from wan_render.backends.wan.kernels.float8_arithmetic import Float8, common_key, safe_scales, value_scales
 from wan_render.backends.wan.kernels.linear import Float8Linear
 from wan_render.backends.wan.kernels.operations import HeadScales, Rope, TorchOperations, Update
 from wan_render.backends.wan.kernels.rows import FLOAT8, LARGEST, Rows, quantised

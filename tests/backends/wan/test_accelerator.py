@@ -22,12 +22,17 @@ from wan_render.backends.wan.kernels import self_check
 from wan_render.backends.wan.kernels.attention import SDPA
 from wan_render.backends.wan.kernels.attention_choice import Shape
 from wan_render.backends.wan.kernels.decoder import TorchDecoderOperations
+from wan_render.backends.wan.kernels.launches import USUAL, Launches
 from wan_render.backends.wan.kernels.operations import TorchOperations
+from wan_render.backends.wan.lora.applied_loras import CHANGEABLE
+from wan_render.backends.wan.memory.offload_choice import MemoryFit, MemoryStep
+from wan_render.backends.wan.pipeline import components
 from wan_render.backends.wan.profiles import accelerator as module
 from wan_render.backends.wan.profiles import first_block
-from wan_render.backends.wan.profiles.accelerator import AS_LOADED, Accelerator, float8_bytes
+from wan_render.backends.wan.profiles.accelerator import AS_LOADED, Accelerator, accelerated_bytes
 from wan_render.backends.wan.profiles.render_profile import BALANCED, EXACT, FAST, Precision, Profile
-from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
+from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, PatchBlock
+from wan_render.backends.wan.profiles.weight_storage import WeightStorage
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.errors import DeviceError, MachineError
 from wan_render.render_values import Phase, Progress, Workspace
@@ -51,8 +56,18 @@ def hopper(monkeypatch: pytest.MonkeyPatch) -> None:
     """A CPU that passes for a Hopper, where the plain operations stand in for the fused ones."""
     monkeypatch.setenv("WAN_RENDER_KERNELS", "auto")
 
-    def plain(transformer: Any, linears: Precision, _: torch.device) -> AcceleratedTransformer:
-        return reference(transformer, Profile("", linears), attend_exactly)
+    def plain(
+        transformer: Any,
+        linears: Precision,
+        _: torch.device,
+        *,
+        attending: Precision,
+        patch_block: PatchBlock,
+        storage: WeightStorage,
+        launches: Launches,
+    ) -> AcceleratedTransformer:
+        assert launches == USUAL  # nothing is tuned on a CPU
+        return reference(transformer, Profile("", linears, attending), attend_exactly, patch_block, storage)
 
     monkeypatch.setattr(module, "machine", lambda _: HOPPER)
     monkeypatch.setattr(module, "fused_operations", TorchOperations)
@@ -251,7 +266,7 @@ def test_the_size_of_a_float8_transformer_is_known_before_it_is_made(tiny: Tinie
     from wan_render.backends.wan.checkpoint.loading import FolderLoader
 
     loader = FolderLoader(read_checkpoint(tiny("flf2v-2.1").folder), PRECISION["cpu"])
-    told = float8_bytes(loader.module("transformer"))
+    told = accelerated_bytes(loader.module("transformer"), FAST.linears)
     made = reference(loader.module("transformer"), FAST, attend_exactly)
     held = module.component_bytes(made)
     assert abs(told - held) < 0.03 * held
@@ -270,3 +285,56 @@ def test_the_kernel_of_a_transformer_follows_the_shape(tiny: Tinies, tmp_path: P
     assert made.first_block_threshold == BALANCED.first_block_threshold
     accelerator.adopt(made, EXACT, HERE)
     assert made.first_block_threshold is None
+
+
+@pytest.mark.usefixtures("hopper")
+def test_loras_of_an_exact_transformer_can_be_changed_later(tmp_path: Path) -> None:
+    """Its weights on the device are the loaded ones; otherwise a model is loaded again for other LoRAs."""
+    accelerator = Accelerator(CPU, tmp_path)
+    assert accelerator.transformer(EXACT, 24, 2).form in CHANGEABLE
+    assert accelerator.transformer(FAST, 24, 2).form not in CHANGEABLE
+
+
+FITS = {
+    "streamed": MemoryFit(MemoryStep.STREAMED, frozenset({"transformer"})),
+    "half": MemoryFit(MemoryStep.STREAMED, frozenset({"transformer"}), resident_blocks=1),
+    "aside": MemoryFit(MemoryStep.FREED, aside=frozenset({"transformer"})),
+}
+
+
+@pytest.mark.usefixtures("hopper")
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize(("profile", "variant"), [("exact", ""), ("fast", ""), ("fast", "8-bit-weights")])
+def test_a_take_of_a_model_that_does_not_fit_is_the_same(
+    tiny: Tinies, monkeypatch: pytest.MonkeyPatch, fit: str, profile: str, variant: str
+) -> None:
+    """Whatever waits in host memory: the forward and its rounding are those of a resident transformer."""
+    model = tiny("flf2v-2.1")
+    take = take_of(model, profile)
+    take = replace(take, sampling=replace(take.sampling, variant=variant))
+    plates = plates_of(take)
+    wanted = open_renderer(model).render(take, plates, nobody).pixels
+    monkeypatch.setattr(components, "choose", lambda *_, **__: FITS[fit])
+    renderer = open_renderer(model)
+    other = replace(take, prompt="a lake")
+    for each in (take, other, take):
+        found = renderer.render(each, plates, nobody).pixels
+        assert np.array_equal(found, wanted) == (each is take)
+    facts = renderer.facts()
+    assert facts["memory fit"] == str(FITS[fit])
+    assert facts["transformer"] == "wan-render's forward, fused kernels"
+
+
+@pytest.mark.usefixtures("hopper")
+def test_wrong_kernels_stream_diffusers_own_forward(
+    tiny: Tinies, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "fused_operations", lambda: None)
+    monkeypatch.setattr(components, "choose", lambda *_, **__: FITS["half"])
+    model = tiny("flf2v-2.1")
+    renderer = open_renderer(model)
+    take = take_of(model, "exact")
+    with caplog.at_level(logging.WARNING):
+        renderer.render(take, plates_of(take), nobody)
+    assert renderer.facts()["transformer"] == "diffusers"
+    assert "these fused kernels give wrong results on this device" in caplog.text

@@ -14,7 +14,7 @@ from wan_render.facts import FactCache
 from wan_render.model_card import Models
 from wan_render.take import ShotKind, Size
 
-T2V, I2V, FLF2V = ShotKind.T2V, ShotKind.I2V, ShotKind.FLF2V
+T2V, I2V, FLF2V, BRIDGE = ShotKind.T2V, ShotKind.I2V, ShotKind.FLF2V, ShotKind.BRIDGE
 
 NUMBERS = [
     ("wan2.1-flf2v-14b", {FLF2V}, 50, (5.0,), 16.0),
@@ -22,6 +22,8 @@ NUMBERS = [
     ("wan2.1-i2v-14b-720p", {I2V}, 40, (5.0,), 5.0),
     ("wan2.1-t2v-1.3b", {T2V}, 50, (6.0,), 8.0),
     ("wan2.1-t2v-14b", {T2V}, 50, (5.0,), 5.0),
+    ("wan2.1-vace-1.3b", {BRIDGE}, 50, (5.0,), 16.0),
+    ("wan2.1-vace-14b", {BRIDGE}, 50, (5.0,), 16.0),
     ("wan2.2-i2v-a14b", {I2V, FLF2V}, 40, (3.5, 3.5), 5.0),
     ("wan2.2-t2v-a14b", {T2V}, 40, (4.0, 3.0), 12.0),
     ("wan2.2-ti2v-5b", {T2V, I2V}, 50, (5.0,), 5.0),

@@ -28,7 +28,8 @@ def stock(tiny: Tiny, take: Take, plates: TakeInputs, **dtypes: Any) -> tuple[to
     """Latents and frames of diffusers' own pipeline."""
     from PIL import Image
 
-    cls = diffusers().WanPipeline if take.first is None else diffusers().WanImageToVideoPipeline
+    plain = "WanPipeline" if take.first is None else "WanImageToVideoPipeline"
+    cls = getattr(diffusers(), plain if take.bridge is None else "WanVACEPipeline")
     pipe = cls.from_pretrained(str(tiny.folder), local_files_only=True, **dtypes)
     pipe.set_progress_bar_config(disable=True)
     shift = {"flow_shift" if isinstance(pipe.scheduler, diffusers().UniPCMultistepScheduler) else "shift": 5.0}
@@ -48,11 +49,30 @@ def stock(tiny: Tiny, take: Take, plates: TakeInputs, **dtypes: Any) -> tuple[to
         asked["image"] = Image.fromarray(plates.first)
     if plates.last is not None:
         asked["last_image"] = Image.fromarray(plates.last)
+    if plates.before is not None and plates.after is not None:
+        asked |= between(take, plates.before, plates.after)
 
     def run(output: str) -> Any:
         return pipe(**asked, generator=torch.Generator("cpu").manual_seed(take.seed), output_type=output).frames
 
     return run("latent"), np.rint(255 * run("np")[0]).astype(np.uint8)
+
+
+def between(take: Take, before: Pixels, after: Pixels) -> dict[str, Any]:
+    """A video to fill, as the documentation of WanVACEPipeline gives it: grey where the mask is white."""
+    from PIL import Image
+
+    size = (take.size.width, take.size.height)
+    unknown = take.frames - len(before) - len(after)
+    black, white = (Image.new("L", size, level) for level in (0, 255))
+    return {
+        "video": [
+            *map(Image.fromarray, before),
+            *[Image.new("RGB", size, (128, 128, 128))] * unknown,
+            *map(Image.fromarray, after),
+        ],
+        "mask": [*[black] * len(before), *[white] * unknown, *[black] * len(after)],
+    }
 
 
 def assert_equal(tiny: Tiny, take: Take) -> None:
@@ -107,7 +127,7 @@ def test_the_other_scheduler_equals_the_stock_pipeline(tmp_path_factory: pytest.
     assert_equal(model, model.take(ShotKind.FLF2V))
 
 
-@pytest.mark.parametrize("name", ["flf2v-2.1", "ti2v-5b"])
+@pytest.mark.parametrize("name", ["flf2v-2.1", "ti2v-5b", "vace"])
 def test_the_precision_of_cuda_equals_the_stock_pipeline_with_the_same_types(
     tiny: Callable[[str], Tiny], name: str
 ) -> None:

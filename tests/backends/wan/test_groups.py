@@ -23,8 +23,9 @@ from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, refer
 from tests.backends.wan.members import Listener, Members, TakeReport
 from tests.backends.wan.test_lora import own, saved
 from tests.tiny_wan import KINDS, card_of, save_tiny
-from wan_render.backends.wan.kernels.arithmetic import Float8, Loaded
+from wan_render.backends.wan.kernels.arithmetic import Loaded
 from wan_render.backends.wan.kernels.attention import SDPA
+from wan_render.backends.wan.kernels.float8_arithmetic import Float8
 from wan_render.backends.wan.kernels.operations import TorchOperations
 from wan_render.backends.wan.kernels.rows import Rows
 from wan_render.backends.wan.parallel.ranks import Ranks

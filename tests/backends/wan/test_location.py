@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,10 +12,13 @@ import pytest
 
 from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
 from wan_render.backends.wan import BACKEND
+from wan_render.backends.wan.checkpoint.location import resolved
 from wan_render.backends.wan.models import official
+from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.backends.wan.models.estimate import estimated_seconds
 from wan_render.errors import WeightsError
-from wan_render.model_card import ModelCard
+from wan_render.facts import FactCache
+from wan_render.model_card import ModelCard, NamedParts
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
 pytestmark = pytest.mark.wan
@@ -122,3 +126,42 @@ def test_the_estimate_knows_that_small_models_are_faster_and_cpus_slower() -> No
 
     assert small < big / 4
     assert estimated_seconds(take_of("sha256:0", size, 81), "cpu") > 20 * big
+
+
+def linked_snapshot(folder: Path, repository: Path) -> Path:
+    """A folder as Hugging Face's client keeps it: links into a folder of blobs that are named by their content."""
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(COMMIT)
+    (repository / "blobs").mkdir()
+    for number, file in enumerate(sorted(file for file in folder.rglob("*") if file.is_file())):
+        blob = repository / "blobs" / f"{number:040x}"
+        shutil.copy(file, blob)
+        link = repository / "snapshots" / COMMIT / file.relative_to(folder)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    return repository / "snapshots" / COMMIT
+
+
+def test_links_of_hugging_faces_cache_are_followed(tiny: Callable[[str], Tiny], nowhere: Path) -> None:
+    """By the model's name, by the snapshot's folder, and by the repository's. Their digest is that of a plain copy."""
+    repository = nowhere / "hub" / "models--Wan-AI--Wan2.1-T2V-1.3B-Diffusers"
+    snapshot = linked_snapshot(tiny("t2v-2.1").folder, repository)
+    (repository / "snapshots" / "older").mkdir()
+    assert BACKEND.missing(CARD) is None
+    assert facts_of(tiny("t2v-2.1"), CARD) == COMMIT
+    known = catalogue(FactCache(nowhere / "facts"))
+    cards = [known.made_of(NamedParts((folder,)), "mine") for folder in (snapshot, repository)]
+    assert {card.identity for card in cards} == {tiny("t2v-2.1").card.identity}
+
+
+@pytest.mark.parametrize("above", ["hub/models", "hub", "models"])
+@pytest.mark.parametrize("name", ["Wan2.1-T2V-1.3B-Diffusers", "Wan2___1-T2V-1___3B-Diffusers"])
+def test_weights_are_taken_from_modelscopes_cache(
+    above: str, name: str, tiny: Callable[[str], Tiny], nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELSCOPE_CACHE", str(nowhere / "modelscope"))
+    folder = nowhere / "modelscope" / above / "Wan-AI" / name
+    shutil.copytree(tiny("t2v-2.1").folder, folder)
+    (folder / ".msc").write_bytes(b"its own notes")
+    assert BACKEND.missing(CARD) is None
+    assert resolved(CARD, folder) == f"unknown, from {name}"

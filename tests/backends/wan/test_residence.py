@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,28 @@ import pytest
 import torch
 
 from tests.backends.wan.conftest import CPU, Tiny, nobody, plates_of
-from tests.backends.wan.forwards import reference
+from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, reference
 from tests.tiny_wan import KINDS
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
 from wan_render.backends.wan.memory.budget import Budget
 from wan_render.backends.wan.memory.loaded_components import LoadedComponents
-from wan_render.backends.wan.memory.offload_choice import MemoryFit, MemoryStep, Need, choose
-from wan_render.backends.wan.memory.streaming import BLOCKS, StreamedBlocks, streamed
-from wan_render.backends.wan.profiles.accelerator import ComponentPlacement, component_bytes
+from wan_render.backends.wan.memory.offload_choice import (
+    BLOCKS,
+    MemoryFit,
+    MemoryStep,
+    Need,
+    choose,
+    host_bytes_of,
+    kept_from,
+)
+from wan_render.backends.wan.memory.pinned import pinned
+from wan_render.backends.wan.memory.streaming import StreamedBlocks, storage_of, streamed
+from wan_render.backends.wan.profiles.accelerator import ComponentPlacement, accelerated_bytes, component_bytes
 from wan_render.backends.wan.profiles.context import crossed
-from wan_render.backends.wan.profiles.render_profile import FAST
+from wan_render.backends.wan.profiles.render_profile import EXACT as EXACT_PROFILE
+from wan_render.backends.wan.profiles.render_profile import FAST, VARIANTS, Profile
 from wan_render.errors import OutOfMemoryError
 from wan_render.render_values import Device, Pixels, Workspace
 from wan_render.take import ShotKind
@@ -132,27 +143,44 @@ def rendered(model: Tiny, kind: ShotKind, tighter: int = 0) -> Pixels:
     return pixels
 
 
-@pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("step", ["freed", "streamed"])
-def test_every_lossless_step_has_the_same_pixels(
-    tiny: Tinies, name: str, step: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+LIKE_OTHERS = {"t2v-2.1", "i2v-2.1", "i2v-a14b"}
+"""Kinds that have no component which none of the others has."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.thorough if name in LIKE_OTHERS else ()) for name in KINDS]
+)
+def test_every_lossless_step_has_the_same_pixels(tiny: Tinies, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny(name)
     kind = model.kind.kinds[-1]
     expected = rendered(model, kind)
-    monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", step)
-    assert np.array_equal(rendered(model, kind), expected)
-    assert np.array_equal(rendered(model, kind, tighter=2), expected)
+    for step in ("freed", "streamed"):
+        monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", step)
+        assert np.array_equal(rendered(model, kind), expected)
+        assert np.array_equal(rendered(model, kind, tighter=2), expected)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_pinned_memory_is_as_large_as_asked_for_and_is_unlocked_with_its_last_tensor() -> None:
+    memory = pinned(1_000_003)
+    assert memory.is_pinned()
+    assert memory.numel() == 1_000_003
+    part = memory[256:512]
+    del memory
+    assert part.is_pinned()
+    assert torch.equal(part.fill_(7).to("cuda", non_blocking=True).cpu(), part)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("kernels", ["stock", "auto"])
 @pytest.mark.parametrize("name", KINDS)
 def test_blocks_streamed_to_a_gpu_have_the_same_pixels(
-    tiny: Tinies, name: str, monkeypatch: pytest.MonkeyPatch
+    tiny: Tinies, name: str, kernels: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Copied on a stream of their own, while diffusers' own forward works."""
-    monkeypatch.setenv("WAN_RENDER_KERNELS", "stock")
+    """Copied on a stream of their own, while diffusers' own forward works, or wan-render's."""
+    monkeypatch.setenv("WAN_RENDER_KERNELS", kernels)
     model = tiny(name)
     take = model.take(model.kind.kinds[-1])
     found = []
@@ -243,3 +271,89 @@ def test_running_out_of_memory_is_an_error_of_its_own(tiny: Tinies, monkeypatch:
     with pytest.raises(OutOfMemoryError) as raised:
         BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody)
     assert raised.value.worth_retrying
+
+
+WAITING = {
+    "streamed": storage_of("transformer", MemoryFit(MemoryStep.STREAMED, frozenset({"transformer"}))),
+    "half": storage_of("transformer", MemoryFit(MemoryStep.STREAMED, frozenset({"transformer"}), resident_blocks=1)),
+    "aside": storage_of("transformer", MemoryFit(MemoryStep.FREED, aside=frozenset({"transformer"}))),
+}
+
+
+@pytest.mark.parametrize("profile", [EXACT_PROFILE, FAST, VARIANTS["fast"]["8-bit-weights"]], ids=repr)
+@pytest.mark.parametrize("name", WAITING)
+@torch.no_grad()
+def test_an_own_forward_computes_the_same_wherever_its_weights_wait(tiny: Tinies, name: str, profile: Profile) -> None:
+    folder = tiny("flf2v-2.1").folder
+    here = reference(loaded(folder), profile, attend_exactly)
+    waiting = reference(loaded(folder), profile, attend_exactly, storage=WAITING[name])
+    told = accelerated_bytes(loaded(folder), profile.linears, WAITING[name])
+    inputs = [inputs_of(loaded(folder), seed) for seed in (1, 2)]
+    for asked in (*inputs, *inputs):
+        assert torch.equal(waiting(**asked)[0], here(**asked)[0])
+    assert isinstance(waiting.cross_attentions, StreamedBlocks)
+    assert not waiting.cross_attentions._device_buffers, "they are used once per text"
+    assert isinstance(waiting.blocks, StreamedBlocks) == (name != "aside")
+    in_host = component_bytes(waiting.cross_attentions)
+    if isinstance(waiting.blocks, StreamedBlocks):
+        sizes = [component_bytes(block) for index, block in enumerate(waiting.blocks.children())]
+        stay = 1 if name == "half" else 0
+        in_host += sum(sizes[stay:]) - 2 * max(sizes[stay:])
+    assert told == pytest.approx(component_bytes(waiting) - in_host, rel=0.05)
+
+
+@torch.no_grad()
+def test_a_loop_over_streamed_blocks_may_end_early(tiny: Tinies) -> None:
+    """As where the other blocks are skipped: the next loop finds every block as it is."""
+    module = FolderLoader(read_checkpoint(tiny("t2v-2.1").folder), EXACT["cpu"]).module("transformer")
+    before = {name: weight.clone() for name, weight in module.named_parameters()}
+    placed = streamed("transformer").place(module, torch.device("cpu"))
+    blocks = placed.get_submodule("blocks")
+    assert isinstance(blocks, StreamedBlocks)
+    next(iter(blocks))
+    for index, block in enumerate(blocks):
+        for name, weight in block.named_parameters():
+            assert torch.equal(weight, before[f"blocks.{index}.{name}"])
+
+
+def test_blocks_that_stay_are_spread_evenly() -> None:
+    blocks = StreamedBlocks(torch.device("cpu"), 40, 13)
+    assert len(blocks._resident) == 13
+    gaps = [later - one for one, later in pairwise(sorted(blocks._resident))]
+    assert set(gaps) <= {3, 4}
+
+
+def with_blocks(need: Need) -> Need:
+    """FLF2V-14B's transformer in bfloat16, as wan-render's own forward uses it."""
+    return replace(need, aside=84 * GB // 10, blocks=(61 * GB // 100,) * 40)
+
+
+OWN = (*FLF2V[:3], with_blocks(FLF2V[3]))
+
+
+def test_keys_and_values_wait_in_host_memory_where_a_transformer_fits_without_them() -> None:
+    fit = choose(None, 0, OWN, 32 * GB)
+    assert fit == MemoryFit(MemoryStep.FREED, aside=frozenset({"transformer"}))
+    assert str(fit) == "freed, keys and values of the cross-attention in host memory"
+    assert host_bytes_of(OWN, fit) == OWN[3].aside
+    assert choose(None, 0, OWN, 48 * GB) == MemoryFit(MemoryStep.FREED)
+    assert choose(None, 0, FLF2V, 32 * GB).step is MemoryStep.STREAMED, "diffusers' forward uses them at every step"
+
+
+@pytest.mark.parametrize(("host", "resident"), [(0, 0), (64, 0), (32, 5), (28, 12), (8, 19)])
+def test_blocks_stay_on_the_device_if_host_memory_lacks_room_for_them(host: int, resident: int) -> None:
+    """At most as many as fit besides what decodes, so that the next take need not load the model again."""
+    fit = choose(None, 0, OWN, 24 * GB, host_free=host * GB)
+    assert fit == MemoryFit(MemoryStep.STREAMED, frozenset({"transformer"}), resident_blocks=resident)
+    assert host_bytes_of(OWN, fit) == 328 * GB // 10 - resident * OWN[3].blocks[0]
+    assert choose(None, 1, OWN, 24 * GB, host_free=host * GB).resident_blocks == 0
+
+
+def test_what_is_loaded_is_kept_if_another_shot_could_have_more_of_it() -> None:
+    few, many = (MemoryFit(MemoryStep.STREAMED, EVERYTHING, resident_blocks=count) for count in (3, 9))
+    assert kept_from(few, many) == few
+    assert kept_from(many, few) == few
+    aside, freed = MemoryFit(MemoryStep.FREED, aside=frozenset({"transformer"})), MemoryFit(MemoryStep.FREED)
+    assert kept_from(aside, freed) == aside
+    assert kept_from(freed, aside) == aside
+    assert kept_from(many, freed) == freed

@@ -18,6 +18,7 @@ from tests.backends.wan.forwards import inputs_of, loaded, reference, relative_e
 from tests.backends.wan.triton_here import DEVICE, IS_INTERPRETED, needs_triton
 from wan_render.backends.wan.kernels.arithmetic import Loaded
 from wan_render.backends.wan.kernels.attention import SDPA, Chosen
+from wan_render.backends.wan.kernels.launches import CHOICES, UNPACKED_CHOICES, Launches
 from wan_render.backends.wan.kernels.operations import HeadScales, Operations, Rope, TorchOperations, Update
 from wan_render.backends.wan.kernels.rows import Rows
 from wan_render.backends.wan.profiles.render_profile import EXACT
@@ -170,3 +171,44 @@ def contribution(transformer: AcceleratedTransformer, asked: dict[str, Any]) -> 
     found = transformer._contexts.of(asked["encoder_hidden_states"], pictures).first_block.contribution
     assert found is not None
     return found
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_every_float8_number_is_made_wide_as_torch_does(dtype: torch.dtype) -> None:
+    """Without the type, which compilers for Ampere refuse; to the last bit, zeros with their signs and subnormals
+    included. Two codes are NaN, which no stored weight is. Products need no rounding, which the interpreter lacks."""
+    codes = torch.arange(256, dtype=torch.uint8)
+    codes = codes[codes % 128 != 127].repeat(3, 1).to(DEVICE)
+    weight, scales = (
+        codes.view(torch.float8_e4m3fn),
+        torch.tensor([[1.0], [0.375], [1.5 * 2**-16]], dtype=dtype, device=DEVICE),
+    )
+    found, wanted = (of.unpacked(weight, scales) for of in (fused(), TorchOperations()))
+    assert found.dtype == wanted.dtype == dtype
+    assert torch.equal(found, wanted)
+    assert torch.equal(found.signbit(), wanted.signbit())
+
+
+def test_results_are_the_same_bit_for_bit_with_every_launch() -> None:
+    """So a take does not depend on what was fastest when its device was first used."""
+    from wan_render.backends.wan.kernels.triton_operations import TritonOperations
+
+    n = Numbers(3, 5120 if not IS_INTERPRETED else 160)
+    stored, scales = n.update.to(torch.float8_e4m3fn), n.wide(n.tokens, 1).abs().bfloat16()
+    works: tuple[Work, ...] = (
+        lambda of: of.to_rows(n.stream, n.update),
+        lambda of: of.gelu_rows(n.stream),
+        lambda of: of.head_float8(n.stream, n.to),
+        lambda of: of.unpacked(stored, scales),
+    )
+    for rows, unpacked in zip(CHOICES, UNPACKED_CHOICES, strict=True):
+        other = TritonOperations(Launches(rows=rows, head_float8=rows, unpacked=unpacked))
+        for work in works:
+            for one, same in zip(_parts(work(fused())), _parts(work(other)), strict=True):
+                assert torch.equal(one, same)
+
+
+def _parts(result: Any) -> list[torch.Tensor]:
+    """The float32 numbers of a result."""
+    parts = [result.values, result.scales] if isinstance(result, Rows) else [result]
+    return [part.float() for part in parts]

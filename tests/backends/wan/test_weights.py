@@ -22,8 +22,8 @@ from wan_render.backends.wan.weights import download, meter
 from wan_render.backends.wan.weights.manifest import Manifest, manifest_of
 from wan_render.backends.wan.weights.pull import pull
 from wan_render.errors import DiskError, MachineError, UsageError, WeightsError
-from wan_render.model_family import PulledWeights, PullRequest, PullSize
-from wan_render.store.take_locks import if_free
+from wan_render.model_weights import PulledWeights, PullRequest, PullSize
+from wan_render.store.file_locks import if_free
 from wan_render.take import ShotKind
 
 pytestmark = pytest.mark.wan
@@ -510,11 +510,11 @@ def test_two_pulls_of_one_model_exclude_each_other(tmp_path: Path) -> None:
     def other() -> None:
         with if_free(tmp_path / "weights" / f".{folder_in(tmp_path).name}.lock"):
             locked.set()
-            free.wait(30)
+            free.wait(60)
 
     thread = threading.Thread(target=other)
     thread.start()
-    assert locked.wait(30)
+    assert locked.wait(60)
     with pytest.raises(MachineError, match="is being pulled by another run"):
         pulled(tmp_path)
     free.set()

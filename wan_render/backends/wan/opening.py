@@ -9,13 +9,11 @@ from pathlib import Path
 from wan_render.backend_contract import Renderer
 from wan_render.backends.wan.checkpoint.checkpoint_folder import Checkpoint, read_checkpoint
 from wan_render.backends.wan.checkpoint.location import download_command, missing_packages, resolved, weights_folder
+from wan_render.backends.wan.profiles.ability import KINDS
 from wan_render.errors import InputError, MachineError, Problem, WeightsError
 from wan_render.model_card import ModelCard
 from wan_render.model_family import WEIGHTS_FACT
 from wan_render.render_values import Device, Listen, Phase, Progress, Workspace
-
-KINDS = ("cuda", "cpu")
-"""Supported kinds of devices, the best first."""
 
 ALLOCATOR_SETTINGS = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF")
 """torch's variables: the name that all versions read, and the newer one."""
@@ -64,7 +62,7 @@ def _renderer(card: ModelCard, checkpoint: Checkpoint, device: Device, workspace
 def torch_device_name(device: Device) -> str:
     """torch's name for a device. A process that sees only its own GPU calls it cuda:0."""
     is_pinned = bool(device.pin) and os.environ.get("CUDA_VISIBLE_DEVICES") == device.pin
-    return "cuda:0" if device.kind == "cuda" and is_pinned else device.name
+    return "cuda:0" if device.kind == "cuda" and is_pinned else device.name.partition("@")[0]
 
 
 def hold_memory_in_growing_segments() -> None:

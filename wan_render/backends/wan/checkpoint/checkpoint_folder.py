@@ -18,6 +18,7 @@ from wan_render.backends.wan.checkpoint.configs import (
     read_object,
 )
 from wan_render.backends.wan.checkpoint.safetensors_file import safetensors_problem
+from wan_render.backends.wan.models.step_schedule import StepSchedule
 from wan_render.errors import InputError, Problem
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -39,7 +40,7 @@ CLASSES = {
     "image_encoder": ("CLIPVisionModel",),
     "image_processor": ("CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPImageProcessorPil"),
     "vae": ("AutoencoderKLWan",),
-    "transformer": ("WanTransformer3DModel",),
+    "transformer": ("WanTransformer3DModel", "WanVACETransformer3DModel"),
     "transformer_2": ("WanTransformer3DModel",),
     "tokenizer": ("T5Tokenizer", "T5TokenizerFast", "ByT5Tokenizer"),
     "scheduler": ("UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"),
@@ -57,6 +58,7 @@ class Checkpoint:
     """A complete checkpoint: it has every component that its kind needs, and they fit together.
 
     classes: the class of each component in use. flow_shift: its scheduler's; None if that has none.
+    step_schedule: how it is sampled, if it was distilled for few steps.
     """
 
     folder: Path
@@ -65,6 +67,7 @@ class Checkpoint:
     transformer: TransformerConfig
     vae: VaeConfig
     flow_shift: float | None
+    step_schedule: StepSchedule | None = None
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -80,6 +83,11 @@ class Checkpoint:
     def has_image_encoder(self) -> bool:
         """Whether its transformer gets CLIP's view of pictures in addition to their latents."""
         return "image_encoder" in self.components
+
+    @property
+    def sees_video(self) -> bool:
+        """Whether its transformer gets a video, parts of which it keeps (VACE)."""
+        return bool(self.transformer.vace_layers)
 
     @property
     def size_multiple(self) -> int:
@@ -115,6 +123,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         transformer=transformer,
         vae=read_config(folder / "vae" / "config.json", VaeConfig),
         flow_shift=scheduler.flow_shift,
+        step_schedule=scheduler.step_schedule,
     )
     if problems := [*_weights_problems(found), *_fit_problems(found)]:
         raise InputError(*problems)
@@ -152,13 +161,13 @@ def _read_index(folder: Path) -> Index:
     file = folder / "model_index.json"
     if file.is_file():
         return read_config(file, Index)
-    original = any(folder.glob("*VAE.pth")) or any(folder.glob("models_t5*"))
+    original = any(folder.glob("*VAE.pth")) or any(folder.glob("models_t5*")) or any(folder.glob("*.safetensors"))
     raise InputError(
         Problem(
             str(folder),
-            "holds Wan's original files" if original else "holds no model: model_index.json is not there",
+            "holds weights in another layout" if original else "holds no model: model_index.json is not there",
             "expected a model in the layout of diffusers",
-            "download the repository whose name ends in -Diffusers",
+            "convert it: wan-render models import FOLDER" if original else "download a model: wan-render models pull",
         )
     )
 
@@ -209,10 +218,27 @@ def _fit_problems(checkpoint: Checkpoint) -> Iterator[Problem]:
         image = read_config(folder / "image_encoder" / "config.json", ImageEncoderConfig)
         if image.hidden_size != transformer.image_dim:
             yield _unfit(folder, "image_encoder", "hidden_size", image.hidden_size, transformer.image_dim)
-    takes_latents_only = checkpoint.index.class_name == "WanPipeline" or checkpoint.index.expand_timesteps
+    yield from _vace_problems(checkpoint)
+    has_channels = checkpoint.index.class_name == "WanImageToVideoPipeline"
+    takes_latents_only = not has_channels or checkpoint.index.expand_timesteps
     channels = vae.z_dim if takes_latents_only else 2 * vae.z_dim + vae.scale_factor_temporal
     if transformer.in_channels != channels:
         yield _unfit(folder, "transformer", "in_channels", transformer.in_channels, channels)
+
+
+def _vace_problems(checkpoint: Checkpoint) -> Iterator[Problem]:
+    """Mismatches of a model that sees a video."""
+    folder, transformer, vae = checkpoint.folder, checkpoint.transformer, checkpoint.vae
+    is_pipeline = checkpoint.index.class_name == "WanVACEPipeline"
+    is_class = checkpoint.class_of("transformer") == "WanVACETransformer3DModel"
+    if not is_pipeline == is_class == checkpoint.sees_video:
+        found = f"a {checkpoint.index.class_name} has a {checkpoint.class_of('transformer')}"
+        allowed = "VACE has a WanVACETransformer3DModel with vace_layers, in a WanVACEPipeline"
+        yield Problem(str(folder / "model_index.json"), found, allowed, "download the model again")
+    elif checkpoint.sees_video and transformer.vace_in_channels != (
+        seen := 2 * vae.z_dim + vae.scale_factor_spatial**2
+    ):
+        yield _unfit(folder, "transformer", "vace_in_channels", transformer.vace_in_channels, seen)
 
 
 def _unfit(folder: Path, component: str, key: str, found: int, expected: int | None) -> Problem:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from wan_render.backends.wan.models.step_schedule import StepSchedule
 from wan_render.errors import InputError, Problem
 
 
@@ -25,7 +26,7 @@ class Index(Config):
     boundary_ratio: the share of the training timesteps above which the first of two transformers is used.
     """
 
-    class_name: Literal["WanPipeline", "WanImageToVideoPipeline"] = Field(alias="_class_name")
+    class_name: Literal["WanPipeline", "WanImageToVideoPipeline", "WanVACEPipeline"] = Field(alias="_class_name")
     boundary_ratio: float | None = Field(default=None, gt=0, lt=1)
     expand_timesteps: bool = False
 
@@ -39,7 +40,10 @@ class Index(Config):
 
 
 class TransformerConfig(Config):
-    """The configuration of a WanTransformer3DModel. Defaults are those of the class."""
+    """The configuration of a WanTransformer3DModel or WanVACETransformer3DModel. Defaults are those of the class.
+
+    vace_layers: the layers of VACE that have a second block, for a video; empty for other models.
+    """
 
     patch_size: tuple[int, int, int] = (1, 2, 2)
     num_attention_heads: int = Field(default=40, gt=0)
@@ -54,6 +58,8 @@ class TransformerConfig(Config):
     image_dim: int | None = None
     added_kv_proj_dim: int | None = None
     pos_embed_seq_len: int | None = None
+    vace_layers: tuple[int, ...] = ()
+    vace_in_channels: int = 96
 
     @property
     def width(self) -> int:
@@ -77,6 +83,7 @@ class SchedulerConfig(Config):
     """What the two flow-matching schedulers share. A dynamic shift is refused: it would replace a shot's shift."""
 
     use_dynamic_shifting: Literal[False] = False
+    step_schedule: StepSchedule | None = None
 
 
 class UniPCConfig(SchedulerConfig):
@@ -88,9 +95,11 @@ class UniPCConfig(SchedulerConfig):
 
 
 class FlowMatchEulerConfig(SchedulerConfig):
-    """The configuration of a FlowMatchEulerDiscreteScheduler."""
+    """The configuration of a FlowMatchEulerDiscreteScheduler. step_schedule: written by `models import`, for a model
+    that was distilled for few steps."""
 
     shift: Shift | None = None
+    step_schedule: StepSchedule | None = Field(default=None, alias="wan_render_step_schedule")
 
     @property
     def flow_shift(self) -> float | None:

@@ -56,31 +56,24 @@ class Loader(Protocol):
     @property
     def checkpoint(self) -> Checkpoint:
         """The checkpoint of the components."""
-        ...
 
     def module(self, component: str) -> torch.nn.Module:
         """A component that has weights, in host memory, in eval mode. Raises WeightsError."""
-        ...
 
     def weights_bytes(self, component: str) -> int:
         """About how many bytes a component's weights take when loaded. Does not load them."""
-        ...
 
     def dtype(self, component: str) -> str:
         """The type of a component's weights, such as `bfloat16`."""
-        ...
 
     def tokenizer(self) -> Any:
         """The text encoder's tokenizer."""
-        ...
 
     def image_processor(self) -> Any:
         """The processor that prepares pictures for the image encoder."""
-        ...
 
     def scheduler(self, shift: float) -> Any:
         """A new scheduler with this shift."""
-        ...
 
 
 @dataclass(frozen=True)

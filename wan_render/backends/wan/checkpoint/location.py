@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.checkpoint.hub_caches import cached_folder
 from wan_render.backends.wan.weights.manifest import manifest_of
 from wan_render.errors import InputError, Problem
 from wan_render.model_card import ModelCard
@@ -15,13 +16,13 @@ PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "
 
 
 def weights_folder(card: ModelCard) -> Path | None:
-    """The folder of a model's weights: its own, one below WAN_RENDER_WEIGHTS, or a snapshot in Hugging Face's cache.
+    """The folder of a model's weights: its own, one below WAN_RENDER_WEIGHTS, or one in a hub's own cache.
     None if there is none."""
     if card.folder is not None:
         return card.folder
     repository, _, revision = card.identity.partition("@")
     pulled = pulled_folder(card, machine_settings().weights)
-    return pulled if pulled.is_dir() else _snapshot(repository, revision)
+    return pulled if pulled.is_dir() else cached_folder(repository, revision)
 
 
 def pulled_folder(card: ModelCard, root: Path) -> Path:
@@ -42,6 +43,8 @@ def missing_weights(card: ModelCard) -> Problem | None:
     folder = weights_folder(card)
     if folder is None:
         return Problem(card.name, "its weights are not on this machine", remedy=download_command(card))
+    if card.made_from is not None and not folder.is_dir():
+        return None  # it is converted before it is used
     try:
         read_checkpoint(folder)
     except InputError as fault:
@@ -71,18 +74,3 @@ def resolved(card: ModelCard, folder: Path) -> str:
         return folder.name
     note = folder / ".cache" / "huggingface" / "download" / "model_index.json.metadata"
     return note.read_text(encoding="utf-8").splitlines()[0] if note.is_file() else f"unknown, from {folder.name}"
-
-
-def _snapshot(repository: str, revision: str) -> Path | None:
-    index = cached_file(repository, "model_index.json", revision)
-    return index.parent if index is not None else None
-
-
-def cached_file(repository: str, file: str, revision: str) -> Path | None:
-    """A file in Hugging Face's cache; None if it is not there."""
-    if find_spec("huggingface_hub") is None:
-        return None
-    from huggingface_hub import constants, try_to_load_from_cache  # constants: a module, not an attribute until then
-
-    found = try_to_load_from_cache(repository, file, cache_dir=constants.HF_HUB_CACHE, revision=revision)
-    return Path(found) if isinstance(found, str) else None

@@ -27,11 +27,9 @@ class DecoderOperations(Protocol):
         self, pixels: torch.Tensor, bias: torch.Tensor | None, gamma: torch.Tensor, out: torch.Tensor
     ) -> None:
         """SiLU of the RMS norm of pixels + bias times gamma, into `out`. bias, gamma: (channels,)."""
-        ...
 
     def add(self, pixels: torch.Tensor, bias: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         """pixels + bias + other; the first may be overwritten."""
-        ...
 
 
 class TorchDecoderOperations:

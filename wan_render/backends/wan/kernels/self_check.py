@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from wan_render.backends.wan.kernels.arithmetic import Float8, Heads, Loaded
+from wan_render.backends.wan.kernels.arithmetic import Heads, Loaded
 from wan_render.backends.wan.kernels.attention import SDPA, flash3_float8, runs_flash3
 from wan_render.backends.wan.kernels.decoder import DecoderOperations, TorchDecoderOperations
+from wan_render.backends.wan.kernels.float8_arithmetic import Float8
 from wan_render.backends.wan.kernels.linear import Float8Linear
 from wan_render.backends.wan.kernels.operations import HeadScales, Operations, Rope, TorchOperations, Update
 from wan_render.backends.wan.kernels.rows import Rows, quantised
@@ -42,7 +43,7 @@ def wrong_operations(fused: Operations, width: int, heads: int, linears: Precisi
     """The names of the operations with wrong results. This also compiles the kernels for a width, which a render
     needs."""
     numbers = _Numbers(width, heads, device)
-    checks = _checks(numbers, fused, is_float8=linears is Precision.FLOAT8)
+    checks = _checks(numbers, fused, linears)
     return [name for name, check in checks if not _holds(name, check)]
 
 
@@ -114,7 +115,9 @@ class _Numbers:
         return torch.randn(shape, generator=self._generator, device=self._device)
 
 
-def _checks(n: _Numbers, fused: Operations, *, is_float8: bool) -> Iterator[tuple[str, Callable[[], bool]]]:
+def _checks(n: _Numbers, fused: Operations, linears: Precision) -> Iterator[tuple[str, Callable[[], bool]]]:
+    is_float8 = linears is Precision.FLOAT8
+
     def norm(update: Update | None, *, to_rows: bool) -> Work:
         return lambda of: of.norm(n.stream.clone(), update, n.scale, n.shift, 1e-6, to_rows=to_rows)
 
@@ -140,6 +143,9 @@ def _checks(n: _Numbers, fused: Operations, *, is_float8: bool) -> Iterator[tupl
         yield "float8 product", lambda: _float8_product_holds(n)
         if runs_flash3(n.stream.device):
             yield "float8 attention", lambda: _float8_attention_holds(n, fused)
+    elif linears is Precision.STORED:
+        weight = quantised(n.layer.weight)
+        works["weights of 8 bits made wide"] = lambda of: of.unpacked(weight.values, weight.scales.bfloat16())
     else:
         yield "GELU in a product", lambda: _gelu_holds(n, fused)
     for name, work in works.items():

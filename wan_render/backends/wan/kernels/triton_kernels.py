@@ -208,3 +208,19 @@ def rows_kernel(  # type: ignore[no-untyped-def]
         half = tl.rsqrt(1.0 + tl.exp2(x * (-2.302208198 - 0.1029432397 * (x * x))))
         x = x * half * half  # its square is the quotient, in fewer instructions than a division
     _store_row(x, mask, cols, out, scales, row, width, to_rows=True)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def unpack_kernel(codes, scales, out, width, block: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Operations.unpacked for some columns of one row. codes: float8 e4m3 as bytes, because Triton refuses that type
+    for Ampere.
+
+    The bits of e4m3, moved to the left by seven, are those of a float16 that is 256 times smaller, subnormals
+    included."""
+    row = tl.program_id(0).to(tl.int64)
+    cols = tl.program_id(1) * block + tl.max_contiguous(tl.arange(0, block), NEIGHBOURS)
+    mask = cols < width
+    code = tl.load(codes + row * width + cols, mask=mask, other=0).to(tl.uint16)
+    half = (((code & 0x80) << 8) | ((code & 0x7F) << 7)).to(tl.float16, bitcast=True)
+    x = half.to(tl.float32) * 256.0 * tl.load(scales + row).to(tl.float32)
+    tl.store(out + row * width + cols, x.to(out.dtype.element_ty), mask=mask)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import torch
 import triton
+from torch import Tensor
 
+from wan_render.backends.wan.kernels.launches import NUMBERS_PER_WARP, USUAL, Launches
 from wan_render.backends.wan.kernels.operations import HeadScales, Rope, Update
 from wan_render.backends.wan.kernels.rows import FLOAT8, Activation, Rows
 from wan_render.backends.wan.kernels.triton_kernels import (
@@ -15,11 +17,8 @@ from wan_render.backends.wan.kernels.triton_kernels import (
     norm_kernel,
     rms_rope_kernel,
     rows_kernel,
+    unpack_kernel,
 )
-
-NUMBERS_PER_WARP = 2048
-"""The most numbers per warp: 64 per thread. With 5,120 numbers each of four warps has five times 256, and none
-idles."""
 
 TOKENS_PER_PARTIAL = 128
 """Tokens that one program of `extremes` handles."""
@@ -27,21 +26,19 @@ TOKENS_PER_PARTIAL = 128
 TOKENS_AT_ONCE = 8
 """How many of these tokens are loaded at once."""
 
+COLUMNS_UNPACKED = 2048
+"""Columns of a stored weight that one program of `unpacked` handles."""
+
 
 @dataclass(frozen=True)
 class TritonOperations:
     """The operations on a CUDA device."""
 
+    launches: Launches = USUAL
+
     def norm(
-        self,
-        stream: torch.Tensor,
-        update: Update | None,
-        scale: torch.Tensor,
-        shift: torch.Tensor,
-        eps: float,
-        *,
-        to_rows: bool,
-    ) -> tuple[torch.Tensor, Activation]:
+        self, stream: Tensor, update: Update | None, scale: Tensor, shift: Tensor, eps: float, *, to_rows: bool
+    ) -> tuple[Tensor, Activation]:
         """See Operations. Overwrites the stream."""
         tokens, width = stream.shape
         out = torch.empty_like(stream, dtype=FLOAT8 if to_rows else stream.dtype)
@@ -66,9 +63,7 @@ class TritonOperations:
         )
         return stream, Rows(out, scales) if to_rows else out
 
-    def rms_rope(
-        self, numbers: torch.Tensor, weight: torch.Tensor, rope: Rope | None, eps: float, to: HeadScales | None
-    ) -> torch.Tensor:
+    def rms_rope(self, numbers: Tensor, weight: Tensor, rope: Rope | None, eps: float, to: HeadScales | None) -> Tensor:
         """See Operations."""
         tokens, width = numbers.shape
         out = numbers.new_empty(tokens, width, dtype=numbers.dtype if to is None else FLOAT8)
@@ -94,7 +89,7 @@ class TritonOperations:
         )
         return out
 
-    def head_float8(self, numbers: torch.Tensor, to: HeadScales) -> torch.Tensor:
+    def head_float8(self, numbers: Tensor, to: HeadScales) -> Tensor:
         """See Operations."""
         tokens, width = numbers.shape
         out = numbers.new_empty(tokens, width, dtype=FLOAT8)
@@ -105,11 +100,11 @@ class TritonOperations:
             out,
             numbers.stride(0),
             has_shift=to.shift is not None,
-            **_launch_heads(width, width // to.scale.numel()),
+            **_launch_heads(width, width // to.scale.numel(), self.launches.head_float8),
         )
         return out
 
-    def extremes(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def extremes(self, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See Operations."""
         tokens, width = numbers.shape
         parts, block = triton.cdiv(tokens, TOKENS_PER_PARTIAL), 512
@@ -130,16 +125,26 @@ class TritonOperations:
         )
         return sums.sum(dim=0) / tokens, low.amin(dim=0), high.amax(dim=0)
 
-    def to_rows(self, numbers: torch.Tensor, more: torch.Tensor | None) -> Rows:
+    def to_rows(self, numbers: Tensor, more: Tensor | None) -> Rows:
         """See Operations."""
         stride = 0 if more is None or more.dim() == 1 else more.stride(0)
         return self._rows(numbers, more, stride, has_gelu=False)
 
-    def gelu_rows(self, numbers: torch.Tensor) -> Rows:
+    def gelu_rows(self, numbers: Tensor) -> Rows:
         """See Operations."""
         return self._rows(numbers, None, 0, has_gelu=True)
 
-    def _rows(self, numbers: torch.Tensor, more: torch.Tensor | None, more_stride: int, *, has_gelu: bool) -> Rows:
+    def unpacked(self, weight: Tensor, scales: Tensor) -> Tensor:
+        """See Operations."""
+        rows, width = weight.shape
+        out = weight.new_empty(rows, width, dtype=scales.dtype)
+        block = min(COLUMNS_UNPACKED, triton.next_power_of_2(width))
+        grid = (rows, triton.cdiv(width, block))
+        warps = max(block // self.launches.unpacked, 1)
+        unpack_kernel[grid](weight.view(torch.uint8), scales, out, width, block=block, num_warps=warps)
+        return out
+
+    def _rows(self, numbers: Tensor, more: Tensor | None, more_stride: int, *, has_gelu: bool) -> Rows:
         tokens, width = numbers.shape
         out = numbers.new_empty(tokens, width, dtype=FLOAT8)
         scales = numbers.new_empty(tokens, 1, dtype=torch.float32)
@@ -151,25 +156,25 @@ class TritonOperations:
             more_stride,
             has_more=more is not None,
             has_gelu=has_gelu,
-            **_launch(width),
+            **_launch(width, self.launches.rows),
         )
         return Rows(out, scales)
 
 
-def _row_stride(modulation: torch.Tensor) -> int:
+def _row_stride(modulation: Tensor) -> int:
     """The stride between rows; 0 if one row applies to all tokens."""
     return modulation.stride(0) if modulation.shape[0] > 1 else 0
 
 
-def _launch(width: int) -> dict[str, int]:
-    return {"width": width, "block": triton.next_power_of_2(width), "num_warps": _warps(width)}
+def _launch(width: int, per_warp: int = NUMBERS_PER_WARP) -> dict[str, int]:
+    return {"width": width, "block": triton.next_power_of_2(width), "num_warps": _warps(width, per_warp)}
 
 
-def _launch_heads(width: int, head: int) -> dict[str, int]:
+def _launch_heads(width: int, head: int, per_warp: int = NUMBERS_PER_WARP) -> dict[str, int]:
     count = width // head
     blocks, block = triton.next_power_of_2(count), triton.next_power_of_2(head)
-    return {"count": count, "head": head, "blocks": blocks, "block": block, "num_warps": _warps(width)}
+    return {"count": count, "head": head, "blocks": blocks, "block": block, "num_warps": _warps(width, per_warp)}
 
 
-def _warps(width: int) -> int:
-    return int(triton.next_power_of_2(triton.cdiv(width, NUMBERS_PER_WARP)))
+def _warps(width: int, per_warp: int) -> int:
+    return int(triton.next_power_of_2(triton.cdiv(width, per_warp)))

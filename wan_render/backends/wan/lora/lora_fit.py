@@ -61,6 +61,8 @@ def _models_that_fit(part: Mapping[str, ChangeForm]) -> Iterator[str]:
 def _transformers(card: ModelCard) -> tuple[Mapping[str, Shape], ...]:
     """The weights of each of a model's transformers, high noise first."""
     experts = max(len(kind.sampling.guidance) for kind in card.kinds.values())
+    if card.made_from is not None:
+        return (weight_shapes(TransformerConfig(**dict(card.made_from.transformer))),) * experts
     if card.folder is None:
         return (weight_shapes(PUBLISHED_BUILDS[card.identity]),) * experts
     configs = (card.folder / name / "config.json" for name in ("transformer", "transformer_2")[:experts])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from wan_render.backends.wan.checkpoint.location import cached_file
+from wan_render.backends.wan.checkpoint.hub_caches import cached_file
 from wan_render.errors import Problem
 from wan_render.model_card import PublishedLora
 from wan_render.settings import machine_settings

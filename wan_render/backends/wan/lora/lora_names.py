@@ -110,7 +110,7 @@ def place_of(key: str) -> TensorPlace | None:
     if match is None or match.lastgroup is None:
         return None
     expert, name = _without_prefixes(key[: match.start()])
-    layer, role = _layer(name), match.lastgroup
+    layer, role = layer_name(name), match.lastgroup
     if role == "diff_m":  # a table of a block or of the head, which is not in a module of its own
         layer = "scale_shift_table" if layer == "head" else f"{layer}.scale_shift_table".removeprefix(".")
     return TensorPlace(expert, layer, role)
@@ -135,7 +135,8 @@ def _with_dots(name: str) -> str:
     return _FLAT_OUTSIDE.get(name, name)
 
 
-def _layer(name: str) -> str:
+def layer_name(name: str) -> str:
+    """diffusers' name of a layer that has dots. An unknown name is left as it is."""
     if match := _BLOCK.match(name):
         return f"blocks.{match[1]}.{_OF_BLOCKS.get(match[2], match[2])}"
     return _OUTSIDE_BLOCKS.get(name, name)

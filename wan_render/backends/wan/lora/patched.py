@@ -9,7 +9,7 @@ from typing import Protocol
 
 import torch
 
-from wan_render.backends.wan.kernels.linear import Float8Linear
+from wan_render.backends.wan.kernels.linear import Float8Linear, StoredLinear
 from wan_render.backends.wan.lora.lora_file import Change
 from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
 from wan_render.take import Lora
@@ -27,11 +27,9 @@ class Place(Protocol):
     @property
     def tensor(self) -> torch.Tensor:
         """The tensor on the device, in the weight's shape."""
-        ...
 
     def write(self, values: torch.Tensor) -> None:
         """Replace its values. values: float32."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class InPlace:
 class Quantised:
     """A weight in float8."""
 
-    layer: Float8Linear
+    layer: Float8Linear | StoredLinear
 
     @property
     def tensor(self) -> torch.Tensor:
@@ -58,7 +56,7 @@ class Quantised:
 
     def write(self, values: torch.Tensor) -> None:
         """Replace the values: round them as a loaded weight is rounded, then quantise."""
-        self.layer.hold(values.to(self.layer.bias.dtype))
+        self.layer.hold(values.to(self.layer.dtype))
 
 
 @dataclass(frozen=True)
@@ -142,6 +140,8 @@ def places_of(weights: Mapping[str, torch.nn.Parameter], placed: torch.nn.Module
     if isinstance(placed, AcceleratedTransformer):
         places |= {name: Copied(weights[name].data, hold) for name, hold in placed.tables()}
         for name, layer in placed.linear_layers():
-            if isinstance(layer, Float8Linear):
-                places |= {f"{name}.weight": Quantised(layer), f"{name}.bias": InPlace(layer.bias)}
+            if isinstance(layer, Float8Linear | StoredLinear):
+                places[f"{name}.weight"] = Quantised(layer)
+                if layer.bias is not None:
+                    places[f"{name}.bias"] = InPlace(layer.bias)
     return places

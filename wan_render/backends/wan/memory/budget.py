@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from wan_render.backends.wan.checkpoint.checkpoint_folder import WEIGHTS, Checkpoint
-from wan_render.backends.wan.checkpoint.loading import Loader
-from wan_render.backends.wan.memory.offload_choice import Need
-from wan_render.backends.wan.memory.streaming import BLOCKS
-from wan_render.backends.wan.models.limits import token_count
-from wan_render.backends.wan.pipeline.encode import TEXT_TOKENS
-from wan_render.backends.wan.profiles.render_profile import Precision, profile_of
+from wan_render.backends.wan.memory.offload_choice import BLOCKS, Need
+from wan_render.backends.wan.memory.transformer_sizes import transformer_sizes
+from wan_render.backends.wan.models.limits import TEXT_TOKENS, token_count
+from wan_render.backends.wan.profiles.render_profile import profile_of
 from wan_render.take import Take
 
 ENCODER_WORKING_BYTES = 1_000_000_000
@@ -37,6 +36,9 @@ CONTEXTS, ELEMENT_BYTES = 2, 2
 (profiles.context). diffusers' forward keeps nothing and needs a quarter more for its work; ATTENTION_BYTES covers
 both."""
 
+HINT_BYTES = 2
+"""Per token and feature for each layer of VACE with a second block: what these give to the others, in bf16."""
+
 FIRST_BLOCK_BYTES = 2 * CONTEXTS * ELEMENT_BYTES
 """Per token and feature if blocks after the first may be skipped: what the first block and the others added in the last
 step, for both texts (profiles.first_block)."""
@@ -44,30 +46,42 @@ step, for both texts (profiles.first_block)."""
 CLIP_TOKENS = 257
 """Tokens of a picture from a ViT-H/14 at 224x224, for transformers whose configuration does not give the number."""
 
-FLOAT8_WEIGHTS_SHARE = 0.6
-"""The size of a transformer with float8 layers relative to bf16: 21 GB of 33 were measured, including working
-memory."""
+
+class WeightSizes(Protocol):
+    """Knows how large the components of a checkpoint are: a Loader, or the headers of its files alone."""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint of the components."""
+
+    def weights_bytes(self, component: str) -> int:
+        """About how many bytes a component's weights take when loaded."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Estimates of the memory that one model needs."""
+    """Estimates of the memory that one model needs.
 
-    loader: Loader
+    fuses: whether wan-render's forward computes the transformers, where its kernels are right: keys and values of the
+           cross-attention are then computed once per text.
+    """
+
+    loader: WeightSizes
+    fuses: bool = False
 
     def needs(self, take: Take) -> tuple[Need, ...]:
         """The need of each of the model's components for a take."""
-        return tuple(
-            Need(
-                name,
-                self._weights(name, take),
-                self.working(name, take),
-                self._can_stream(name, take),
-                self.kept(name, take),
-            )
-            for name in WEIGHTS
-            if name in self.loader.checkpoint.components
-        )
+        return tuple(self._need(name, take) for name in WEIGHTS if name in self.loader.checkpoint.components)
+
+    def _need(self, component: str, take: Take) -> Need:
+        weights, working = self.loader.weights_bytes(component), self.working(component, take)
+        if not component.startswith("transformer"):
+            return Need(component, weights, working, component in BLOCKS)
+        kept = self.kept(component, take)
+        linears, checkpoint = profile_of(take.sampling).linears, self.loader.checkpoint
+        fuses = self.fuses and not checkpoint.sees_video  # VACE is computed by diffusers' forward
+        sizes = transformer_sizes(checkpoint.transformer, weights, linears, fuses=fuses)
+        return Need(component, sizes.whole, working, can_stream=True, kept=kept, aside=sizes.aside, blocks=sizes.blocks)
 
     @cached_property
     def transformers_bytes(self) -> int:
@@ -81,7 +95,8 @@ class Budget:
             config = self.loader.checkpoint.transformer
             widened = FEED_FORWARD_BYTES * config.width + WIDENED_BYTES * config.ffn_dim
             modulations = PER_TOKEN_BYTES * config.width if self.loader.checkpoint.index.expand_timesteps else 0
-            each = max(ATTENTION_BYTES * config.width, widened) + modulations
+            hints = HINT_BYTES * len(config.vace_layers) * config.width
+            each = max(ATTENTION_BYTES * config.width, widened) + modulations + hints
             return each * tokens_of(self.loader.checkpoint, take)
         if component == "vae":
             return VAE_WORKING_BYTES_PER_PIXEL * take.size.width * take.size.height
@@ -98,17 +113,14 @@ class Budget:
         remembered = FIRST_BLOCK_BYTES * config.width * tokens_of(self.loader.checkpoint, take) if skips else 0
         return CONTEXTS * keys_and_values * ELEMENT_BYTES + remembered
 
+    def decoding(self, take: Take) -> int:
+        """Bytes that the VAE needs besides its weights while it decodes. In bfloat16 each number takes half as much."""
+        working = self.working("vae", take)
+        return working // 2 if profile_of(take.sampling).decodes_in_bfloat16 else working
+
     def beside_weights(self, component: str, take: Take) -> int:
         """Bytes that a component needs besides its weights: `kept` and `working`."""
         return self.kept(component, take) + self.working(component, take)
-
-    def _weights(self, component: str, take: Take) -> int:
-        read = self.loader.weights_bytes(component)
-        return int(read * FLOAT8_WEIGHTS_SHARE) if component.startswith("transformer") and _is_float8(take) else read
-
-    def _can_stream(self, component: str, take: Take) -> bool:
-        """Whether its blocks can be streamed. Weights that are quantised on the device stay there."""
-        return component in BLOCKS and not (component.startswith("transformer") and _is_float8(take))
 
 
 def latent_shape(checkpoint: Checkpoint, take: Take) -> tuple[int, ...]:
@@ -123,7 +135,3 @@ def tokens_of(checkpoint: Checkpoint, take: Take) -> int:
     """The number of tokens of a take."""
     vae, patch = checkpoint.vae, checkpoint.transformer.patch_size
     return token_count(take, vae.scale_factor_spatial * patch[1], vae.scale_factor_temporal)
-
-
-def _is_float8(take: Take) -> bool:
-    return profile_of(take.sampling).linears is Precision.FLOAT8

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gc
-from contextlib import suppress
-from pathlib import Path
 
 import torch
 
 from wan_render.backends.wan.checkpoint.loading import Loader
 from wan_render.backends.wan.profiles.accelerator import AS_LOADED, ComponentPlacement
 from wan_render.backends.wan.translation import translated
+from wan_render.host_memory import host_memory
 from wan_render.printable import logger
 from wan_render.render_values import Listen, Phase, Progress
 
@@ -111,8 +110,4 @@ def free_device_bytes(device: torch.device) -> int:
         free, total = torch.cuda.mem_get_info(device)
         allowed = total * torch.cuda.get_per_process_memory_fraction(device)
         return int(min(free + reserved, allowed)) - allocated
-    with suppress(OSError):
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return 0
+    return host_memory().available

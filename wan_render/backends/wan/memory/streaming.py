@@ -1,33 +1,69 @@
-"""Streams a component: its blocks stay in host memory, and each is copied to the device while the one before computes.
+"""Streams a component: blocks stay in host memory, and each is copied to the device while the one before computes.
 
 Weights, layers and their order are the same, so the results are the same as without streaming.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 
+from wan_render.backends.wan.memory.offload_choice import BLOCKS, BUFFERS, MemoryFit
+from wan_render.backends.wan.memory.pinned import pinned
 from wan_render.backends.wan.profiles.accelerator import ComponentPlacement, component_bytes
-
-BLOCKS = {"transformer": "blocks", "transformer_2": "blocks", "text_encoder": "encoder.block"}
-"""Where a component has its blocks, over which its forward loops."""
+from wan_render.backends.wan.profiles.weight_storage import ALL_ON_DEVICE, ON_DEVICE, ModuleStore, WeightStorage
 
 _ALIGNMENT = 256
 """Alignment of each tensor in a block's memory, in bytes. Enough for every kernel."""
 
 
-def streamed(component: str) -> ComponentPlacement:
-    """The placement of a component with streamed blocks."""
+def streamed(component: str, resident: int = 0) -> ComponentPlacement:
+    """The placement of a component that diffusers or transformers computes, with streamed blocks. resident: how many of
+    them stay on the device."""
     path = BLOCKS[component]
+
+    def size(module: torch.nn.Module) -> int:
+        blocks = [component_bytes(block) for block in module.get_submodule(path).children()]
+        return component_bytes(module) - sum(blocks) + device_bytes(blocks, resident)
+
     return ComponentPlacement(
-        "streamed",
-        lambda module, device: _placed(module, path, device),
-        lambda module: _device_bytes(module.get_submodule(path), component_bytes(module)),
+        f"streamed{_beside(resident)}", lambda module, device: _placed(module, path, device, resident), size
     )
+
+
+def storage_of(component: str, fit: MemoryFit) -> WeightStorage:
+    """Where an accelerated transformer keeps its weights. Keys and values of the cross-attention are computed once per
+    text, so for those layers buffers are only made when they are needed."""
+    once = ModuleStore(lambda device, count: StreamedBlocks(device, count, keeps_buffers=False), lambda _: 0)
+    if component in fit.streamed:
+        resident = fit.resident_blocks
+        each = ModuleStore(
+            lambda device, count: StreamedBlocks(device, count, resident), lambda sizes: device_bytes(sizes, resident)
+        )
+        return WeightStorage(f"streamed{_beside(resident)}", each, once)
+    if component in fit.aside:
+        return WeightStorage("keys and values of the cross-attention in host memory", ON_DEVICE, once)
+    return ALL_ON_DEVICE
+
+
+def device_bytes(blocks: Sequence[int], resident: int = 0) -> int:
+    """Bytes on the device of streamed blocks of these sizes: of those that stay, and of the buffers."""
+    stay = _spread(len(blocks), resident)
+    moved = [size for index, size in enumerate(blocks) if index not in stay]
+    return sum(blocks) - sum(moved) + BUFFERS * max(moved, default=0)
+
+
+def _beside(resident: int) -> str:
+    return f", {resident} blocks on the device" if resident else ""
+
+
+def _spread(count: int, resident: int) -> frozenset[int]:
+    """Which of `count` blocks stay on the device: evenly spread, so that each copy has the time of several blocks."""
+    return frozenset(index for index in range(count) if index * resident % count < resident)
 
 
 class StreamedBlocks(torch.nn.ModuleList):
@@ -36,32 +72,53 @@ class StreamedBlocks(torch.nn.ModuleList):
     Loop over all blocks in order, in one thread, on one stream of the device.
     """
 
-    def __init__(self, blocks: torch.nn.ModuleList, device: torch.device) -> None:
-        packed = [_packed(block, pin=device.type == "cuda") for block in blocks]
-        super().__init__(blocks)
-        self._packed = packed
-        size = max(pack.host.numel() for pack in packed)
-        self._device_buffers = [_Buffer.on(device, size) for _ in range(2)]
+    def __init__(self, device: torch.device, count: int, resident: int = 0, *, keeps_buffers: bool = True) -> None:
+        """An empty list for `count` blocks. resident: how many of them stay on the device. keeps_buffers: from loop to
+        loop."""
+        super().__init__()
+        self._device, self._resident, self._keeps_buffers = device, _spread(count, resident), keeps_buffers
+        self._packed: dict[int, _Packed] = {}
+        self._device_buffers: tuple[_Buffer, ...] = ()
         cuda: Any = torch.cuda  # types only some of its functions
         self._copies = cuda.Stream(device) if device.type == "cuda" else None
 
+    def append(self, module: torch.nn.Module) -> Self:
+        """Add a block, and move its weights to host memory unless it is one that stays on the device."""
+        if len(self._modules) in self._resident:
+            module.to(self._device)
+        else:
+            self._packed[len(self._modules)] = _packed(module, pin=self._device.type == "cuda")
+        super().append(module)
+        return self
+
     def __iter__(self) -> Iterator[torch.nn.Module]:
         """Yield each block with its weights on the device, until the next is requested."""
-        self._fetch(0)
-        for index, block in enumerate(self._modules.values()):
-            if block is None:
-                continue
-            if index + 1 < len(self._packed):
-                self._fetch(index + 1)
-            buffer = self._device_buffers[index % 2]
-            buffer.wait_for_copy()
-            self._packed[index].point_to(buffer.memory)
-            yield block
-            self._packed[index].point_to(self._packed[index].host)
-            buffer.mark_used()
+        buffers = self._slots()
+        turns = {index: turn for turn, index in enumerate(self._packed)}
+        hosts = [packed.host for packed in self._packed.values()]
+        try:
+            if hosts:
+                buffers[0].fill(hosts[0], self._copies)
+            for index, block in enumerate(self.children()):
+                if (turn := turns.get(index)) is None:
+                    yield block
+                    continue
+                if turn + 1 < len(hosts):
+                    buffers[(turn + 1) % BUFFERS].fill(hosts[turn + 1], self._copies)
+                with self._packed[index].on(buffers[turn % BUFFERS]):
+                    yield block
+        finally:  # a loop may end early: then a copy may still be under way
+            for buffer in buffers:
+                buffer.wait_for_copy()
 
-    def _fetch(self, index: int) -> None:
-        self._device_buffers[index % 2].fill(self._packed[index].host, self._copies)
+    def _slots(self) -> tuple[_Buffer, ...]:
+        if self._device_buffers or not self._packed:
+            return self._device_buffers
+        size = max(packed.host.numel() for packed in self._packed.values())
+        buffers = tuple(_Buffer.on(self._device, size) for _ in range(BUFFERS))
+        if self._keeps_buffers:
+            self._device_buffers = buffers
+        return buffers
 
 
 @dataclass(frozen=True)
@@ -70,6 +127,17 @@ class _Packed:
 
     host: torch.Tensor
     places: tuple[tuple[torch.Tensor, int], ...]
+
+    @contextmanager
+    def on(self, buffer: _Buffer) -> Iterator[None]:
+        """Inside, the block's tensors are in a buffer that its host memory was copied to."""
+        buffer.wait_for_copy()
+        self.point_to(buffer.memory)
+        try:
+            yield
+        finally:
+            self.point_to(self.host)
+            buffer.mark_used()
 
     def point_to(self, memory: torch.Tensor) -> None:
         """Point the block's tensors to their offsets in `memory`."""
@@ -119,13 +187,16 @@ class _Buffer:
             self.used.record(torch.cuda.current_stream(self.memory.device))
 
 
-def _placed(module: Any, path: str, device: torch.device) -> torch.nn.Module:
+def _placed(module: Any, path: str, device: torch.device, resident: int) -> torch.nn.Module:
     """The module with its blocks in host memory, to be streamed, and the rest on the device."""
     owner_path, _, name = path.rpartition(".")
-    owner, blocks = module.get_submodule(owner_path), module.get_submodule(path)
+    owner, blocks = module.get_submodule(owner_path), list(module.get_submodule(path))
     setattr(owner, name, torch.nn.ModuleList())
     module.to(device)
-    setattr(owner, name, StreamedBlocks(blocks, device))
+    streamed_blocks = StreamedBlocks(device, len(blocks), resident)
+    for block in blocks:
+        streamed_blocks.append(block)
+    setattr(owner, name, streamed_blocks)
     placed: torch.nn.Module = module
     return placed
 
@@ -137,15 +208,9 @@ def _packed(block: torch.nn.Module, *, pin: bool) -> _Packed:
     for tensor in (*block.parameters(), *block.buffers()):
         places.append((tensor, size))
         size += -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT
-    host = torch.empty(size, dtype=torch.uint8, pin_memory=pin)
+    host = pinned(size) if pin else torch.empty(size, dtype=torch.uint8)
     for tensor, offset in places:
         host[offset : offset + tensor.nbytes].view(tensor.dtype).view(tensor.shape).copy_(tensor.data)
     packed = _Packed(host, tuple(places))
     packed.point_to(host)
     return packed
-
-
-def _device_bytes(blocks: torch.nn.Module, whole: int) -> int:
-    """Bytes on the device: everything except the blocks, and two buffers."""
-    sizes = [component_bytes(block) for block in blocks.children()]
-    return whole - sum(sizes) + 2 * max(sizes)

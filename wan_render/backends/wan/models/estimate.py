@@ -24,15 +24,24 @@ on H200s: docs/benchmarks.md."""
 FLOAT8_TIME_SHARE = 0.68
 """The time of a forward with linear layers and self-attention in float8, relative to bf16: 1.64 s."""
 
+PRODUCTS_TIME_SHARE = 0.81
+"""The same with linear layers alone in float8, and FlashAttention 3 in bfloat16: 3.87 s a step instead of 4.79."""
+
 FORWARD_FLOP = 1.69e15
 """The floating-point operations of that forward."""
 
 ATTENTION_SHARE = 0.52
 """The share of attention in that work. It grows with the square of the tokens, the rest linearly."""
 
-NARROW_MODELS_EFFICIENCY = {official.T2V_1_3B: 0.83, official.TI2V_5B: 0.78}
+NARROW_MODELS_EFFICIENCY = {official.T2V_1_3B: 0.83, official.VACE_1_3B: 0.83, official.TI2V_5B: 0.78}
 """How efficiently narrower models use the device, relative to the 14B. The 1.3B took 0.863 s, where its work alone
 gives 0.721; the 5B took 1.672 s instead of 1.302 (1280x704, 121 frames). In float8 the values are 0.77 and 0.74."""
+
+STOCK_FORWARD_EFFICIENCY = 0.73
+"""The efficiency of diffusers' own forward, which computes bridges, relative to wan-render's: 2.41 s instead of 3.3."""
+
+CONTROL_SECONDS_H200 = 2 * 1.72
+"""Encoding the video of a bridge at 832x480, 81 frames: the frames that it keeps, and those that it renders."""
 
 ENCODE_SECONDS_H200 = 0.87
 """Encoding text and new keyframes at 832x480, 81 frames, if 16 GB are free for the cache of still frames. With it
@@ -61,8 +70,11 @@ def estimated_seconds(take: Take, device_kind: str, devices: int = 1) -> float:
     """
     model = official.BY_IDENTITY.get(take.model, official.T2V_14B)
     forward = FORWARD_SECONDS_H200 * _relative_work(take, model) / NARROW_MODELS_EFFICIENCY.get(model, 1.0)
-    if profile_of(take.sampling).linears is Precision.FLOAT8:
-        forward *= FLOAT8_TIME_SHARE
+    profile = profile_of(take.sampling)
+    if take.bridge is not None:
+        forward /= STOCK_FORWARD_EFFICIENCY
+    if profile.linears is Precision.FLOAT8:
+        forward *= FLOAT8_TIME_SHARE if profile.attention is Precision.FLOAT8 else PRODUCTS_TIME_SHARE
     on_h200 = _forwards(take) * forward / _speedup(take, devices) + _vae_seconds(take)
     return on_h200 if device_kind == "cuda" else on_h200 * _cpu_slowness()
 
@@ -91,7 +103,8 @@ def _vae_seconds(take: Take) -> float:
     pixels = take.frames * take.size.width * take.size.height / (81 * 832 * 480)
     in_bfloat16 = profile_of(take.sampling).decodes_in_bfloat16
     decode = BFLOAT16_DECODE_SECONDS_H200 if in_bfloat16 else DECODE_SECONDS_H200
-    return pixels * (decode + (0.0 if take.kind is ShotKind.T2V else ENCODE_SECONDS_H200))
+    encode = {ShotKind.T2V: 0.0, ShotKind.BRIDGE: CONTROL_SECONDS_H200}.get(take.kind, ENCODE_SECONDS_H200)
+    return pixels * (decode + encode)
 
 
 def _cpu_slowness() -> float:

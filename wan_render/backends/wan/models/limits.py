@@ -11,6 +11,9 @@ from wan_render.model_card import ModelCard
 from wan_render.render_values import TakeInputs
 from wan_render.take import ShotKind, Take
 
+TEXT_TOKENS = 512
+"""Every text is padded to this: the transformer takes tokens before the last 512 for those of pictures."""
+
 
 def require_possible(take: Take, plates: TakeInputs, card: ModelCard) -> None:
     """Raise RenderError with everything in the take that the model cannot do."""
@@ -49,6 +52,8 @@ def _sampling_problems(take: Take, card: ModelCard) -> Iterator[Problem]:
         yield Problem(card.name, f"cannot render in {sampling.steps} steps", "expected at least one")
     if not sampling.shift > 0:
         yield Problem(card.name, f"shift is {sampling.shift}", "expected more than 0")
+    if take.bridge is not None and sampling.profile != "exact":
+        yield Problem(card.name, f"renders no bridge with profile '{sampling.profile}'", "allowed: exact")
     if sampling.profile not in VARIANTS:
         allowed = f"allowed: {', '.join(VARIANTS)}"
         yield Problem(card.name, f"unknown profile '{sampling.profile}'", allowed)
@@ -64,6 +69,17 @@ def _plate_problems(take: Take, plates: TakeInputs) -> Iterator[Problem]:
         elif picture is not None and (picture.dtype != "uint8" or picture.shape != shape):
             expected = f"expected uint8 {shape}"
             yield Problem(f"the {name} plate", f"is {picture.dtype} {picture.shape}", expected)
+    yield from _side_problems(take, plates)
+
+
+def _side_problems(take: Take, plates: TakeInputs) -> Iterator[Problem]:
+    """What is wrong with the frames on both sides of a bridge."""
+    before, after = (None, None) if take.bridge is None else (take.bridge.before, take.bridge.after)
+    for name, part, given in (("before", before, plates.before), ("after", after, plates.after)):
+        shape = None if part is None else (part.frames, take.size.height, take.size.width, 3)
+        found = None if given is None else given.shape
+        if found != shape:
+            yield Problem(f"the frames {name} the bridge", f"are {found}", f"expected {shape}")
 
 
 def token_count(take: Take, cell: int, frame_step: int = 4) -> int:

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from wan_render.backends.wan.checkpoint.checkpoint_folder import Checkpoint, read_checkpoint
+from wan_render.backends.wan.checkpoint.import_record import made_like
 from wan_render.backends.wan.models import official
+from wan_render.backends.wan.models.fine_tuned import FUN_1_3B, KNOWN
 from wan_render.backends.wan.models.official import Official
 from wan_render.errors import InputError, Problem
 from wan_render.facts import FactCache
@@ -28,6 +30,18 @@ SHIFT_OF_480P = 3.0
 CONVERTERS_SHIFT = 3.0
 """The shift that diffusers' converter saves with every model except FLF2V, whatever the model's own shift is
 (scripts/convert_wan_to_diffusers.py). So it says nothing about a model."""
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Whether a folder says that it is in diffusers' layout, whole or not."""
+    return (folder / "model_index.json").is_file()
+
+
+def imported_folders(root: Path) -> list[Path]:
+    """The folders of models in the folder of weights that are no published model's, by their names."""
+    pulled = {model.repository.rpartition("/")[2] for model in official.ALL}
+    found = (folder for folder in root.glob("*") if folder.name not in pulled and is_model_folder(folder))
+    return sorted(folder for folder in found if not folder.name.startswith("."))
 
 
 def folder_card(folder: Path, cache: FactCache) -> ModelCard:
@@ -79,7 +93,21 @@ def weights_digest(checkpoint: Checkpoint, cache: FactCache) -> str:
 
 
 def resembled(checkpoint: Checkpoint) -> Official:
-    """The published model that the checkpoint resembles. Raises InputError if there is none."""
+    """The known model that the checkpoint resembles: by its build, and among those that are built alike the one that
+    `models import` was told. Raises InputError if there is none."""
+    built = _built_like(checkpoint)
+    imported = KNOWN.get(made_like(checkpoint.folder))
+    if imported is not None and _are_alike(imported, built) and imported.step_schedule == checkpoint.step_schedule:
+        return imported
+    return built
+
+
+def _are_alike(model: Official, other: Official) -> bool:
+    """Whether two models have the same weights to fill: as many bytes, in as many transformers."""
+    return (model.disk_bytes, model.boundary) == (other.disk_bytes, other.boundary)
+
+
+def _built_like(checkpoint: Checkpoint) -> Official:
     index, transformer = checkpoint.index, checkpoint.transformer
     if index.expand_timesteps and not checkpoint.has_two_experts and not checkpoint.has_image_encoder:
         return official.TI2V_5B
@@ -88,6 +116,8 @@ def resembled(checkpoint: Checkpoint) -> Official:
             return official.T2V_A14B
         case "WanPipeline", False, False:
             return official.T2V_1_3B if transformer.width <= WIDTH_OF_1_3B else official.T2V_14B
+        case "WanVACEPipeline", False, False:
+            return official.VACE_1_3B if transformer.width <= WIDTH_OF_1_3B else official.VACE_14B
         case "WanImageToVideoPipeline", True, False:
             return official.I2V_A14B
         case "WanImageToVideoPipeline", False, True:
@@ -107,5 +137,7 @@ def _with_clip(checkpoint: Checkpoint) -> Official:
     storyboard can set the shift 5 for a 720p folder."""
     if checkpoint.transformer.pos_embed_seq_len is not None:
         return official.FLF2V_14B
+    if checkpoint.transformer.width == WIDTH_OF_1_3B:
+        return FUN_1_3B
     is_480p = checkpoint.flow_shift is None or checkpoint.flow_shift <= SHIFT_OF_480P
     return official.I2V_14B_480P if is_480p else official.I2V_14B_720P

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from wan_render.backends.wan.models import distilled
+from wan_render.backends.wan.models.step_schedule import StepSchedule
 from wan_render.model_card import KindDefaults, Licence, ModelCard, PublishedLora
 from wan_render.take import Sampling, ShotKind, Size
 
@@ -49,6 +50,8 @@ class Official:
     distilled:  LoRAs for drafts. None is known for the small models.
     before_negative: what its configuration prepends to the shared negative prompt.
     lacks_negative:  kinds of shots for which no negative prompt is published.
+    boundary:   with two experts: the share of the training timesteps above which the high-noise one renders.
+    step_schedule: how it is sampled, if it was distilled for few steps.
     """
 
     name: str
@@ -67,6 +70,8 @@ class Official:
     distilled: tuple[PublishedLora, ...] = ()
     before_negative: str = ""
     lacks_negative: tuple[ShotKind, ...] = ()
+    boundary: float | None = None
+    step_schedule: StepSchedule | None = None
 
     @property
     def identity(self) -> str:
@@ -90,6 +95,7 @@ class Official:
             size_multiple=self.size_multiple,
             native_sizes=self.sizes,
             distilled=self.distilled,
+            is_distilled=self.step_schedule is not None,
             licence=self.licence,
         )
 
@@ -160,6 +166,29 @@ T2V_14B = Official(
     sizes=SIZES_480P | SIZES_720P,
     distilled=distilled.T2V_2_1,
 )
+VACE_1_3B = Official(
+    "wan2.1-vace-1.3b",
+    "Wan-AI/Wan2.1-VACE-1.3B-diffusers",
+    (ShotKind.BRIDGE,),
+    steps=50,
+    guidance=(5.0,),
+    shift=16.0,
+    disk_bytes=4_314_567_296 + _TEXT_ENCODER + _VAE,
+    sizes=SIZES_480P,
+    work=(0.068 * 1.5, 0.225 * 1.5),  # 15 of its 30 layers have a second block for the video
+    heads=12,
+)
+VACE_14B = Official(
+    "wan2.1-vace-14b",
+    "Wan-AI/Wan2.1-VACE-14B-diffusers",
+    (ShotKind.BRIDGE,),
+    steps=50,
+    guidance=(5.0,),
+    shift=16.0,
+    disk_bytes=34_734_209_152 + _TEXT_ENCODER + _VAE,
+    sizes=SIZES_480P | SIZES_720P,
+    work=(1.2, 1.2),  # 8 of its 40 layers have one
+)
 I2V_A14B = Official(
     "wan2.2-i2v-a14b",
     "Wan-AI/Wan2.2-I2V-A14B-Diffusers",
@@ -170,6 +199,7 @@ I2V_A14B = Official(
     disk_bytes=2 * 28_636_170_368 + _TEXT_ENCODER + _VAE,
     sizes=SIZES_480P | SIZES_720P,
     distilled=distilled.I2V_2_2,
+    boundary=0.9,  # model_index.json
     lacks_negative=(ShotKind.FLF2V,),
 )
 T2V_A14B = Official(
@@ -182,6 +212,7 @@ T2V_A14B = Official(
     disk_bytes=2 * 28_635_351_168 + _TEXT_ENCODER + _VAE,
     sizes=SIZES_480P | SIZES_720P,
     distilled=distilled.T2V_2_2,
+    boundary=0.875,  # model_index.json
 )
 TI2V_5B = Official(  # no FLF2V: its pipeline accepts a last image but silently ignores it
     "wan2.2-ti2v-5b",
@@ -199,6 +230,9 @@ TI2V_5B = Official(  # no FLF2V: its pipeline accepts a last image but silently 
     heads=24,
 )
 
-ALL = (FLF2V_14B, I2V_14B_480P, I2V_14B_720P, T2V_1_3B, T2V_14B, I2V_A14B, T2V_A14B, TI2V_5B)
+ALL = (
+    *(FLF2V_14B, I2V_14B_480P, I2V_14B_720P, T2V_1_3B, T2V_14B, VACE_1_3B, VACE_14B),
+    *(I2V_A14B, T2V_A14B, TI2V_5B),
+)
 BY_NAME = {model.name: model for model in ALL}
 BY_IDENTITY = {model.identity: model for model in ALL}

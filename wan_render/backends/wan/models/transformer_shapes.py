@@ -1,8 +1,8 @@
 """The names and shapes of a Wan transformer's weights, from its configuration, and the configurations of the published
 models. Needs no torch and no weights.
 
-They follow diffusers' WanTransformer3DModel (`models/transformers/transformer_wan.py`). A test compares all names and
-shapes with that class, for every published model.
+They follow diffusers' WanTransformer3DModel (`models/transformers/transformer_wan.py`) and WanVACETransformer3DModel. A
+test compares all names and shapes with these classes, for every published model.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ I2V_A14B = TransformerConfig(in_channels=36)
 I2V_14B = TransformerConfig(in_channels=36, image_dim=1280, added_kv_proj_dim=5120)
 FLF2V_14B = TransformerConfig(in_channels=36, image_dim=1280, added_kv_proj_dim=5120, pos_embed_seq_len=514)
 T2V_1_3B = TransformerConfig(num_attention_heads=12, ffn_dim=8960, num_layers=30)
+VACE_14B = TransformerConfig(vace_layers=tuple(range(0, 40, 5)))
+VACE_1_3B = TransformerConfig(num_attention_heads=12, ffn_dim=8960, num_layers=30, vace_layers=tuple(range(0, 30, 2)))
 TI2V_5B = TransformerConfig(num_attention_heads=24, ffn_dim=14336, num_layers=30, in_channels=48, out_channels=48)
 
 PUBLISHED_BUILDS = {
@@ -28,6 +30,8 @@ PUBLISHED_BUILDS = {
     official.I2V_14B_720P.identity: I2V_14B,
     official.T2V_1_3B.identity: T2V_1_3B,
     official.T2V_14B.identity: T2V_14B,
+    official.VACE_1_3B.identity: VACE_1_3B,
+    official.VACE_14B.identity: VACE_14B,
     official.I2V_A14B.identity: I2V_A14B,
     official.T2V_A14B.identity: T2V_14B,
     official.TI2V_5B.identity: TI2V_5B,
@@ -37,12 +41,41 @@ PUBLISHED_BUILDS = {
 Sources: `wan/configs` of Wan-Video/Wan2.1 and Wan2.2, and `scripts/convert_wan_to_diffusers.py` of diffusers.
 """
 
+_KEYS_AND_VALUES = ("attn2.to_k.", "attn2.to_v.", "attn2.norm_k.", "attn2.add_", "attn2.norm_added_")
+"""How the names of a block's weights begin that only see the text and the pictures."""
+
+
+def sees_only_context(weight: str) -> bool:
+    """Whether a block's weight only makes keys and values of the cross-attention: those are computed once per text,
+    not once per step. weight: its name within the block."""
+    return weight.startswith(_KEYS_AND_VALUES)
+
+
+def block_shapes(config: TransformerConfig) -> Mapping[str, Shape]:
+    """The shape of every weight of one block, by its name in the block."""
+    return dict(_block(config))
+
 
 def weight_shapes(config: TransformerConfig) -> Mapping[str, Shape]:
     """The shape of every weight, by its name in diffusers' transformer."""
     block = dict(_block(config))
     blocks = {f"blocks.{number}.{name}": shape for number in range(config.num_layers) for name, shape in block.items()}
-    return dict(_outside(config)) | blocks
+    return dict(_outside(config)) | blocks | dict(_vace(config))
+
+
+def _vace(config: TransformerConfig) -> Iterator[tuple[str, Shape]]:
+    """The weights for the video that a VACE model sees: a block for each of its layers; none for other models."""
+    if not config.vace_layers:
+        return
+    width = config.width
+    yield "vace_patch_embedding.weight", (width, config.vace_in_channels, *config.patch_size)
+    yield "vace_patch_embedding.bias", (width,)
+    for place in range(len(config.vace_layers)):
+        block = f"vace_blocks.{place}"
+        yield from ((f"{block}.{name}", shape) for name, shape in _block(config))
+        if not place:
+            yield from _linear(f"{block}.proj_in", width, width)
+        yield from _linear(f"{block}.proj_out", width, width)
 
 
 def _outside(config: TransformerConfig) -> Iterator[tuple[str, Shape]]:

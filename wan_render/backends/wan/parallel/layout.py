@@ -57,7 +57,7 @@ def group_sizes(take: Take, card: ModelCard) -> tuple[int, ...]:
     """The numbers of devices that can render a take, ascending. All devices must get the same number of tokens and of
     heads."""
     heads = _heads(card)
-    if take.through or heads is None:  # joined from other takes, or an unknown model
+    if take.through or take.bridge is not None or heads is None:  # joined, by diffusers' forward, or an unknown model
         return (1,)
     return (1, *_sizes(take, heads, token_count(take, card.size_multiple, card.frame_step)))
 
@@ -84,6 +84,8 @@ def _heads(card: ModelCard) -> int | None:
     if card.folder is None:
         known = official.BY_IDENTITY.get(card.identity)
         return known.heads if known else None
+    if card.made_from is not None:
+        return int(dict(card.made_from.transformer)["num_attention_heads"])
     return _heads_in(card.folder)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wan_render.errors import LostPeerError, Problem
 from wan_render.render_values import Group
-from wan_render.store.take_locks import NOTICE_SECONDS, POLL_SECONDS, if_free, locked
+from wan_render.store.file_locks import NOTICE_SECONDS, POLL_SECONDS, if_free, locked
 
 PATIENCE_SECONDS = 900.0
 """How long to wait for a device that has not come: its process may have to start, or to free another model."""
@@ -30,7 +30,7 @@ class Meeting:
     @contextmanager
     def present(self) -> Iterator[None]:
         """Inside, the others see this process as present, by a lock that the kernel frees when the process ends."""
-        with locked(self._lock(self.group.rank), lambda: None):
+        with locked(self._lock(self.group.rank), lambda: None, leased=False):
             self._mark("came", self.group.rank).touch()
             yield
 
@@ -77,7 +77,7 @@ class Meeting:
     def _has_gone(self, rank: int) -> bool:
         if not self._mark("came", rank).exists():
             return False
-        with if_free(self._lock(rank)) as is_free:
+        with if_free(self._lock(rank), leased=False) as is_free:
             return is_free
 
     def _lock(self, rank: int) -> Path:

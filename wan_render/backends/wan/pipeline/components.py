@@ -10,12 +10,13 @@ import torch
 from wan_render.backends.wan.lora.applied_loras import AppliedLoras
 from wan_render.backends.wan.memory.budget import ENCODER_WORKING_BYTES, Budget
 from wan_render.backends.wan.memory.loaded_components import LoadedComponents, available_bytes
-from wan_render.backends.wan.memory.offload_choice import MemoryFit, MemoryStep, choose
-from wan_render.backends.wan.memory.streaming import streamed
+from wan_render.backends.wan.memory.offload_choice import MemoryFit, MemoryStep, choose, kept_from
+from wan_render.backends.wan.memory.streaming import storage_of, streamed
 from wan_render.backends.wan.pipeline.announcer import Announcer
 from wan_render.backends.wan.pipeline.take_setup import OpenModel, Setup
 from wan_render.backends.wan.profiles.accelerator import AS_LOADED, Accelerator, ComponentPlacement
 from wan_render.backends.wan.profiles.render_profile import Profile
+from wan_render.host_memory import host_memory
 from wan_render.printable import logger
 from wan_render.settings import machine_settings
 from wan_render.take import Lora, Take
@@ -34,7 +35,7 @@ class Components:
         self._loaded = LoadedComponents(model.loader, device)
         self._accelerator = Accelerator(device, settings.cache, settings.kernels)
         self._loras = AppliedLoras()
-        self._budget = Budget(model.loader)
+        self._budget = Budget(model.loader, fuses=not self._accelerator.leaves_all_to_diffusers)
         self._asked = None if settings.memory_fit == "auto" else MemoryStep(settings.memory_fit)
         self._fit = MemoryFit(MemoryStep.RESIDENT)
         self._fitted: object = None
@@ -72,10 +73,11 @@ class Components:
         """CLIP's vision model. Only for models that have one."""
         return self._on_device("image_encoder", ENCODER_WORKING_BYTES)
 
-    def vae(self, setup: Setup) -> Any:
-        """The VAE, with its decoder in the form of the profile."""
+    def vae(self, setup: Setup, *, decodes: bool = False) -> Any:
+        """The VAE, with its decoder in the form of the profile. decodes: what it is used for."""
         placement = self._accelerator.vae(setup.profile)
-        vae: Any = self._on_device("vae", self._budget.beside_weights("vae", setup.take), placement)
+        working = self._budget.decoding(setup.take) if decodes else self._budget.working("vae", setup.take)
+        vae: Any = self._on_device("vae", working, placement)
         vae.use_tiling = setup.fit.step is MemoryStep.TILED
         return vae
 
@@ -104,9 +106,13 @@ class Components:
         self._loaded.close()
 
     def _placement(self, component: str, setup: Setup) -> ComponentPlacement:
-        config = self._model.checkpoint.transformer
-        placement = self._accelerator.transformer(setup.profile, config.width, config.num_attention_heads)
-        return streamed(component) if component in setup.fit.streamed else placement
+        config, fit = self._model.checkpoint.transformer, setup.fit
+        placement = AS_LOADED
+        if not self._model.checkpoint.sees_video:  # which diffusers' own forward computes
+            storage = storage_of(component, fit)
+            placement = self._accelerator.transformer(setup.profile, config.width, config.num_attention_heads, storage)
+        is_stock = placement is AS_LOADED
+        return streamed(component, fit.resident_blocks) if is_stock and component in fit.streamed else placement
 
     def _on_device(
         self, component: str, working_bytes: int, placement: ComponentPlacement = AS_LOADED
@@ -121,7 +127,9 @@ class Components:
         free = available_bytes(self._device, self._loaded)
         free += self._loras.device_bytes if free else 0
         needs, may_stream = self._budget.needs(take), self._device.type == "cuda"
-        fit = choose(self._asked, self._tighter, needs, free, may_stream=may_stream)
+        host_free = host_memory().available
+        fit = choose(self._asked, self._tighter, needs, free, may_stream=may_stream, host_free=host_free)
+        fit = kept_from(self._fit, fit)
         if not self._is_roomy(fit):
             self._loras.make_room()  # before encoding, since the fit counts on that memory
         asked = "WAN_RENDER_MEMORY_FIT" if self._asked else f"{free / 1e9:.1f} GB are free"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from wan_render.backends.wan.pipeline.encode import picture_tensor
 from wan_render.backends.wan.pipeline.latents import encode_video
-from wan_render.render_values import TakeInputs
+from wan_render.render_values import Pixels, TakeInputs
+
+GREY = 128
+"""The level of frames that VACE is to render, as in its authors' and diffusers' examples."""
 
 
 class Condition(Protocol):
@@ -17,15 +22,15 @@ class Condition(Protocol):
 
     def model_input(self, latents: torch.Tensor) -> torch.Tensor:
         """The transformer's input (1, channels, latent frames, height, width)."""
-        ...
 
     def timestep(self, t: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
         """The timestep for the batch (1,), or for each token (1, tokens)."""
-        ...
 
     def finish(self, latents: torch.Tensor) -> torch.Tensor:
         """The latents to decode."""
-        ...
+
+    def further_inputs(self, dtype: torch.dtype) -> Mapping[str, torch.Tensor]:
+        """Inputs of the transformer besides those that every model has, in its type."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,10 @@ class TextOnly:
         """The latents themselves."""
         return latents
 
+    def further_inputs(self, dtype: torch.dtype) -> Mapping[str, torch.Tensor]:  # noqa: ARG002 - part of the seam
+        """None."""
+        return {}
+
 
 @dataclass(frozen=True)
 class Channels:
@@ -65,6 +74,10 @@ class Channels:
     def finish(self, latents: torch.Tensor) -> torch.Tensor:
         """The latents themselves."""
         return latents
+
+    def further_inputs(self, dtype: torch.dtype) -> Mapping[str, torch.Tensor]:  # noqa: ARG002 - part of the seam
+        """None."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,34 @@ class FirstFrame:
     def finish(self, latents: torch.Tensor) -> torch.Tensor:
         """The latents with the first frame replaced."""
         return self.model_input(latents)
+
+    def further_inputs(self, dtype: torch.dtype) -> Mapping[str, torch.Tensor]:  # noqa: ARG002 - part of the seam
+        """None."""
+        return {}
+
+
+@dataclass(frozen=True)
+class ControlVideo:
+    """A video beside the latents, parts of which are kept (VACE). channels: (1, 2·z + mask, latent frames, height,
+    width): the latents of what is kept, those of what is rendered, and the mask."""
+
+    channels: torch.Tensor
+
+    def model_input(self, latents: torch.Tensor) -> torch.Tensor:
+        """The latents themselves."""
+        return latents
+
+    def timestep(self, t: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:  # noqa: ARG002 - part of the seam
+        """The same timestep for all tokens."""
+        return t.expand(1)
+
+    def finish(self, latents: torch.Tensor) -> torch.Tensor:
+        """The latents themselves."""
+        return latents
+
+    def further_inputs(self, dtype: torch.dtype) -> Mapping[str, torch.Tensor]:
+        """The video."""
+        return {"control_hidden_states": self.channels.to(dtype)}
 
 
 def keyframe_latents(plates: TakeInputs, frames: int, vae: Any) -> torch.Tensor:
@@ -114,6 +155,46 @@ def first_frame(frame: torch.Tensor, shape: tuple[int, ...]) -> FirstFrame:
     unknown = torch.ones(1, 1, *shape[2:], dtype=torch.float32, device=frame.device)
     unknown[:, :, 0] = 0
     return FirstFrame(frame, unknown)
+
+
+def control_latents(plates: TakeInputs, frames: int, vae: Any) -> torch.Tensor:
+    """The latents of a bridge's video: (1, 2·z, latent frames, height, width). First those of the frames that are kept,
+    with 0 in place of the others, then those of the others, which are grey, with 0 in place of those that are kept."""
+    if plates.before is None or plates.after is None:
+        raise ValueError("a bridge needs the frames on both sides")
+    video = _grey_between(plates.before, plates.after, frames).to(vae.device)
+    unknown = _to_render(plates.before, plates.after, frames).view(1, 1, -1, 1, 1).to(vae.device)
+    return torch.cat([encode_video(video * (1 - unknown), vae), encode_video(video * unknown, vae)], dim=1)
+
+
+def control_video(latents: torch.Tensor, plates: TakeInputs, frames: int, cell: int) -> ControlVideo:
+    """The condition from the latents of a bridge's video. cell: pixels per latent pixel, on each axis.
+
+    The mask has a channel for each pixel of a cell. A latent frame takes that of the nearest frame, as in diffusers'
+    pipeline.
+    """
+    if plates.before is None or plates.after is None:
+        raise ValueError("a bridge needs the frames on both sides")
+    count, height, width = latents.shape[2:]
+    unknown = _to_render(plates.before, plates.after, frames).view(1, 1, -1)
+    nearest = torch.nn.functional.interpolate(unknown, size=count, mode="nearest-exact")
+    channels = nearest.view(1, 1, count, 1, 1).expand(1, cell * cell, count, height, width)
+    return ControlVideo(torch.cat([latents, channels.to(latents)], dim=1))
+
+
+def _to_render(before: Pixels, after: Pixels, frames: int) -> torch.Tensor:
+    """(frames): 1 for the frames to render, 0 for those on both sides."""
+    unknown = torch.ones(frames)
+    unknown[: len(before)] = 0
+    unknown[frames - len(after) :] = 0
+    return unknown
+
+
+def _grey_between(before: Pixels, after: Pixels, frames: int) -> torch.Tensor:
+    """(1, 3, frames, height, width) from -1 to 1: the frames on both sides, mid-grey between them."""
+    pixels = np.full((frames, *before.shape[1:]), GREY, np.uint8)
+    pixels[: len(before)], pixels[frames - len(after) :] = before, after
+    return torch.cat([picture_tensor(picture).unsqueeze(2) for picture in pixels], dim=2)
 
 
 def _video_of(plates: TakeInputs, frames: int, device: torch.device) -> torch.Tensor:

@@ -78,11 +78,9 @@ class Parallel(Protocol):
         self, towards: Callable[[], torch.Tensor], away: Callable[[], torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The two predictions of a guided step: with the prompt, with the negative prompt."""
-        ...
 
     def sharded(self, transformer: Any) -> AbstractContextManager[None]:
         """Inside, the transformer may share the tokens of a prediction with other devices."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -144,6 +142,7 @@ def predict(
     """One prediction; guided away from the negative prompt if the expert is guided."""
     seen = context.condition.model_input(latents).to(transformer.dtype)
     timestep = context.condition.timestep(t, latents)
+    further = context.condition.further_inputs(transformer.dtype)
 
     def predicted(text: torch.Tensor) -> torch.Tensor:
         with parallel.sharded(transformer):
@@ -153,6 +152,7 @@ def predict(
                 encoder_hidden_states=text,
                 encoder_hidden_states_image=context.pictures,
                 return_dict=False,
+                **further,
             )[0]
         return found
 

@@ -10,10 +10,8 @@ import torch
 from diffusers.pipelines.wan.pipeline_wan import prompt_clean
 from PIL import Image
 
+from wan_render.backends.wan.models.limits import TEXT_TOKENS
 from wan_render.render_values import Pixels
-
-TEXT_TOKENS = 512
-"""Every text is padded to this: the transformer takes tokens before the last 512 for those of pictures."""
 
 
 def encode_text(text: str, tokenizer: Any, encoder: Any) -> torch.Tensor:

@@ -41,12 +41,10 @@ class StageKey(Protocol):
     @property
     def what(self) -> str:
         """A description for listings."""
-        ...
 
     @property
     def take(self) -> str:
         """The key of the only take that can use it; "" if others can."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -119,6 +117,25 @@ class ConditionKey:
         """The pictures, and the number of frames."""
         pictures = " and ".join(short(digest) for digest in (self.first, self.last) if digest)
         return f"VAE's view of {pictures} in {self.frames} frames"
+
+
+@dataclass(frozen=True)
+class ControlKey:
+    """The normalised latents of a bridge's video: what is kept, then what is rendered. before, after: digests of the
+    frames on both sides. frames: of the whole video."""
+
+    TAG: ClassVar[str] = "stage/control/1"
+    MADE_BY: ClassVar[str] = "VAE"
+    take: ClassVar[str] = ""
+    source: StageModel
+    before: str
+    after: str
+    frames: int
+
+    @property
+    def what(self) -> str:
+        """Both sides, and the number of frames."""
+        return f"VAE's view of a bridge from {short(self.before)} to {short(self.after)} in {self.frames} frames"
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,19 @@ from typing import Any
 import torch
 
 from wan_render.backends.wan.checkpoint.loading import Loader
-from wan_render.backends.wan.pipeline.conditions import Condition, TextOnly, channels, first_frame, keyframe_latents
+from wan_render.backends.wan.pipeline.conditions import (
+    Condition,
+    TextOnly,
+    channels,
+    control_latents,
+    control_video,
+    first_frame,
+    keyframe_latents,
+)
 from wan_render.backends.wan.pipeline.encode import encode_pictures, encode_text, padded
 from wan_render.backends.wan.pipeline.stage_cache import (
     ConditionKey,
+    ControlKey,
     PairKey,
     PictureKey,
     StageCache,
@@ -60,16 +69,23 @@ class Encodings:
         return padded(self._kept.of(key, lambda: encode_text(text, self._tokenizer, encoder()), encoder))
 
     def pictures(self, plates: TakeInputs, encoder: Component) -> torch.Tensor | None:
-        """CLIP's view of the keyframes: (pictures, tokens, features). None for a model without CLIP."""
+        """CLIP's view of the keyframes: (pictures, tokens, features). None for a model without CLIP.
+
+        Only a transformer with positions for two pictures sees both. Others that take two keyframes (Wan 2.1 Fun InP)
+        were trained with the first one.
+        """
         if self._processor is None:
             return None
-        if self._as_stock and plates.first is not None and plates.last is not None:
-            return self._pair(plates.first, plates.last, encoder)
-        shown = [plate for plate in (plates.first, plates.last) if plate is not None]
+        last = plates.last if self._checkpoint.transformer.pos_embed_seq_len is not None else None
+        if self._as_stock and plates.first is not None and last is not None:
+            return self._pair(plates.first, last, encoder)
+        shown = [plate for plate in (plates.first, last) if plate is not None]
         return torch.cat([self._picture(plate, encoder) for plate in shown])
 
     def condition(self, take: Take, plates: TakeInputs, shape: tuple[int, ...], vae: Component) -> Condition:
-        """The transformer's condition on the keyframes. shape: of the take's latents."""
+        """The transformer's condition on the keyframes, or on both sides of a bridge. shape: of the take's latents."""
+        if take.bridge is not None:
+            return self._control(take, plates, vae)
         is_per_token = self._checkpoint.index.expand_timesteps
         if plates.first is None:
             return TextOnly(per_token=is_per_token)
@@ -79,6 +95,12 @@ class Encodings:
             return first_frame(latents, shape)
         step = self._checkpoint.vae.scale_factor_temporal
         return channels(latents, frames, step, has_last=plates.last is not None)
+
+    def _control(self, take: Take, plates: TakeInputs, vae: Component) -> Condition:
+        before, after = ("" if side is None else tensor_digest(side) for side in (plates.before, plates.after))
+        key = ControlKey(self._source("vae"), before, after, take.frames)
+        latents = self._kept.of(key, lambda: control_latents(plates, take.frames, vae()), vae).to(self._device)
+        return control_video(latents, plates, take.frames, self._checkpoint.vae.scale_factor_spatial)
 
     def _picture(self, plate: Pixels, encoder: Component) -> torch.Tensor:
         key = PictureKey(self._source("image_encoder"), self.processor, tensor_digest(plate))

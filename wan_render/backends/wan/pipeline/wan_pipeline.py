@@ -4,7 +4,7 @@
 |------------------|---------------|----------------------------------|-----------------------------------------------|
 | encode_text      | text encoder  | prompt, negative prompt          | embeddings, (1, 512, features) each           |
 | encode_pictures  | image encoder | keyframes                        | CLIP's view, (pictures, tokens, features)     |
-| encode_condition | VAE           | keyframes and their positions    | latents of the keyframes, as a Condition      |
+| encode_condition | VAE           | keyframes, or a bridge's sides   | latents of these, as a Condition              |
 | denoise          | transformers  | noise (from the seed), the above | latents, (1, z, latent frames, height, width) |
 | decode           | VAE           | latents                          | frames, (frames, height, width, 3) uint8      |
 
@@ -25,7 +25,7 @@ from wan_render.backends.wan.pipeline.finite import explained
 from wan_render.backends.wan.pipeline.latents import decode_video, noise
 from wan_render.backends.wan.pipeline.take_encodings import Encodings
 from wan_render.backends.wan.pipeline.take_setup import OpenModel, Setup
-from wan_render.backends.wan.profiles.schedule import prepared_scheduler
+from wan_render.backends.wan.profiles.schedule import prepared_scheduler, prepared_steps
 from wan_render.render_values import Phase, Pixels, Progress
 
 
@@ -45,7 +45,8 @@ class WanPipeline:
 
     def context(self, setup: Setup) -> Context:
         """Encode everything that a take needs, then load the transformer."""
-        parts = 1 + self._model.checkpoint.has_image_encoder + (setup.inputs.first is not None)
+        is_conditioned = setup.inputs.first is not None or setup.inputs.before is not None
+        parts = 1 + self._model.checkpoint.has_image_encoder + is_conditioned
         self._progress.say(Progress(Phase.ENCODING, 0, parts))
         text, negative = self.encode_text(setup)
         self._progress.say(Progress(Phase.ENCODING, 1, parts))
@@ -78,8 +79,13 @@ class WanPipeline:
         """The take's latents. `parallel` shares each step with other devices. Raises RenderError for values that are
         not finite."""
         take, used = setup.take, list[Any]()
-        scheduler = prepared_scheduler(setup.profile, take.sampling, self._model.loader.scheduler, self._device)
         start = noise(setup.latent_shape, take.seed, self._device)
+        scheduler: Any
+        if (schedule := self._model.checkpoint.step_schedule) is not None:
+            scheduler = prepared_steps(schedule, take, self._device)
+            start = scheduler.first(start)
+        else:
+            scheduler = prepared_scheduler(setup.profile, take.sampling, self._model.loader.scheduler, self._device)
 
         def transformer(component: str) -> Any:
             used[:] = [self._components.transformer(component, setup)]
@@ -91,6 +97,6 @@ class WanPipeline:
     def decode(self, latents: torch.Tensor, setup: Setup) -> Pixels:
         """The frames (frames, height, width, 3) uint8. Raises RenderError for values that are not finite."""
         self._progress.say(Progress(Phase.DECODING))
-        vae = self._components.vae(setup)
+        vae = self._components.vae(setup, decodes=True)
         with explained(setup.take, lambda: setup.lora_files, "VAE", lambda: vae):
             return decode_video(latents, vae)

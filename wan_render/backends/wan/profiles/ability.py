@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from wan_render.backend_contract import THE_ONLY_VARIANT, Variant, of_devices
 from wan_render.backends.wan.profiles.render_profile import (
+    AS_EXACT,
     EXACT,
+    VARIANT_WORDS,
     VARIANTS,
     Machine,
     Profile,
@@ -19,34 +21,52 @@ from wan_render.errors import MachineError, Problem, UsageError
 from wan_render.render_values import Device
 from wan_render.settings import machine_settings
 
-_FLOAT8 = "float8 needs a Hopper GPU with FlashAttention 3"
+KINDS = ("cuda", "cpu")
+"""Supported kinds of devices, the best first."""
 
 
 def variant(profile: str, devices: Sequence[Device]) -> Variant:
-    """See Backend.variant: the strongest variant that all devices can compute, so that a film has one. Without devices:
-    the strongest of all."""
+    """See Backend.variant: the strongest variant that all devices can compute, of those that can compute any, so that a
+    film has one. Without devices: the strongest of all."""
     names = tuple(VARIANTS.get(profile, {"": EXACT}))
     if len(names) == 1:
         return THE_ONLY_VARIANT
     where = f"profile '{profile}'"
     if not devices:
-        note = f"{where} is planned in float8, for a Hopper GPU: no GPU is here. Other devices compute it like exact"
+        note = f"{where} is planned in float8, for a Hopper GPU: no GPU is here. Other GPUs compute it otherwise"
         return Variant("", note, _others(names, ""))
     lacking = {name: unable(profile, devices, name) for name in names}
-    best = next((name for name in names if not lacking[name]), names[-1])
-    note = "" if best == "" else f"{where} is computed like {best}; {_FLOAT8} ({of_devices(lacking['']).found})"
-    return Variant(best, note, _others(names, best))
+    best = _strongest(names, lacking, devices)
+    if best == "":
+        return Variant("", "", _others(names, ""))
+    why = of_devices(lacking[""]).found
+    note = f"{where} is computed {VARIANT_WORDS[best]}; all of it in float8 needs a Hopper GPU with FlashAttention 3"
+    return Variant(best, f"{note} ({why})", _others(names, best))
+
+
+def _strongest(names: Sequence[str], lacking: Mapping[str, Mapping[str, Problem]], devices: Sequence[Device]) -> str:
+    """The first variant that each device can compute, but for devices that can compute none: those are left out. The
+    first of all if no device can compute any."""
+    useful = {device.name for device in devices if any(device.name not in lacking[name] for name in names)}
+    return next((name for name in names if useful and useful.isdisjoint(lacking[name])), names[0])
 
 
 def _others(names: Sequence[str], chosen: str) -> Mapping[str, str]:
-    return {name: f"computed like {name}" if name else "in float8" for name in names if name != chosen}
+    return {name: _computed(name) for name in names if name != chosen}
+
+
+def _computed(name: str) -> str:
+    words = VARIANT_WORDS[name]
+    return f"computed {words}" if name == AS_EXACT else words
 
 
 def missing_for(profile: str, kinds: tuple[str, ...], variant: str = "") -> Problem | None:
     """What all devices of this machine's settings lack for a variant of a profile; None if one of them can render it.
     kinds: the kinds of devices that are used, the best first."""
     asked = profile_named(profile, variant)
-    if not asked.needs_own_kernels or len(VARIANTS[profile]) > 1:  # such a profile has another variant
+    if not all(each.needs_own_kernels for each in VARIANTS[profile].values()):  # one of its variants runs anywhere
+        return None
+    if machine_settings().farm != "local":  # its devices are asked when it is known which ones there are
         return None
     try:
         devices = local_devices(machine_settings(), kinds)

@@ -12,18 +12,23 @@ import torch
 
 from wan_render.backends.wan.kernels import attention, self_check
 from wan_render.backends.wan.kernels.attention import Kernel
+from wan_render.backends.wan.kernels.attention_check import ExactLayers
 from wan_render.backends.wan.kernels.attention_choice import Shape, fastest
 from wan_render.backends.wan.kernels.decoder import channels_last, fuse
+from wan_render.backends.wan.kernels.launch_choice import fastest_launches, seconds_on_device
+from wan_render.backends.wan.kernels.launches import USUAL, Launches
+from wan_render.backends.wan.kernels.linear import takes_row_scales
+from wan_render.backends.wan.models.transformer_shapes import sees_only_context
 from wan_render.backends.wan.profiles.first_block import SkipCount
 from wan_render.backends.wan.profiles.prepare import accelerated, fused_decoder_operations, fused_operations, machine
 from wan_render.backends.wan.profiles.render_profile import (
-    AS_EXACT,
-    DRAFT_AS_EXACT,
     Precision,
     Profile,
     require_profile,
+    variant_of,
 )
-from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, PatchBlock
+from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, PatchBlock, no_patch
+from wan_render.backends.wan.profiles.weight_storage import ALL_ON_DEVICE, WeightStorage
 from wan_render.errors import MachineError, Problem
 from wan_render.facts import FactCache
 from wan_render.printable import logger
@@ -73,8 +78,10 @@ class Accelerator:
         self._folder = folder
         self._chosen: dict[Shape, Kernel] = {}
         self._is_sound: dict[tuple[int, Precision], bool] = {}
+        self._launches: dict[tuple[int, Precision], Launches] = {}
         self._facts: dict[str, str] = {}
-        self._skips = SkipCount()
+        self._skips, self._exact_layers = SkipCount(), ExactLayers()
+        self._layers = 0
         self._decoder = ""
         self._fuses: bool | None = None  # of decoders; None until the kernels were checked
 
@@ -95,10 +102,12 @@ class Accelerator:
 
     def begin_take(self) -> None:
         """A new take begins; `facts` describes it from now on."""
-        self._facts, self._skips = {}, SkipCount()
+        self._facts, self._skips, self._exact_layers = {}, SkipCount(), ExactLayers()
 
-    def transformer(self, profile: Profile, width: int, heads: int) -> ComponentPlacement:
-        """The placement of a transformer of this width for a profile."""
+    def transformer(
+        self, profile: Profile, width: int, heads: int, storage: WeightStorage = ALL_ON_DEVICE
+    ) -> ComponentPlacement:
+        """The placement of a transformer of this width for a profile. AS_LOADED if diffusers computes it."""
         if self.leaves_all_to_diffusers:
             return AS_LOADED
         linears = profile.linears
@@ -108,11 +117,23 @@ class Accelerator:
             found = "its kernels are unavailable on this device, or give wrong results (see the log)"
             remedy = "render with profile: exact, which then uses diffusers' forward"
             raise MachineError(Problem(f"profile '{profile.name}'", found, remedy=remedy))
+
+        def place(module: Any, device: torch.device, patch_block: PatchBlock = no_patch) -> torch.nn.Module:
+            return accelerated(
+                module,
+                linears,
+                device,
+                patch_block=patch_block,
+                attending=profile.attention,
+                storage=storage,
+                launches=self._launches[width, linears],
+            )
+
         return ComponentPlacement(
-            f"accelerated, {linears.value}",
-            lambda module, device: accelerated(module, linears, device),
-            component_bytes if linears is Precision.LOADED else float8_bytes,
-            lambda module, device, patch_block: accelerated(module, linears, device, patch_block=patch_block),
+            _form(profile, storage),
+            place,
+            lambda module: accelerated_bytes(module, linears, storage),
+            place,
         )
 
     def vae(self, profile: Profile) -> ComponentPlacement:
@@ -123,19 +144,20 @@ class Accelerator:
 
     def adopt(self, transformer: torch.nn.Module, profile: Profile, shape: Shape) -> None:
         """Set up a transformer on the device for a profile and a shape. Cheap if it is set up already."""
-        named = {"profile": profile.name} | ({"variant": AS_EXACT} if profile is DRAFT_AS_EXACT else {})
+        named = {"profile": profile.name} | ({"variant": name} if (name := variant_of(profile)) else {})
         self._facts = {**named, "transformer": "diffusers", "attention": "torch sdpa"}
         if not isinstance(transformer, AcceleratedTransformer):
             return
         kernel = self._fastest(shape)
         transformer.attend.kernel = kernel
         transformer.first_block_threshold = profile.first_block_threshold
-        transformer.skips = self._skips
+        transformer.skips, transformer.exact_layers = self._skips, self._exact_layers
+        self._layers = len(transformer.blocks)
         is_float8 = profile.attention is Precision.FLOAT8
         self._facts = {
             **named,
             "transformer": "wan-render's forward, fused kernels",
-            "linear layers": profile.linears.value,
+            "linear layers": _linear_words(profile.linears, self._device),
             "attention": f"{attention.FLASH_3.name}, {profile.attention.value}" if is_float8 else kernel.name,
             "cross-attention": kernel.name,
             **({"fa3-fwd": attention.versions()[attention.FLASH3]} if is_float8 or kernel is attention.FLASH_3 else {}),
@@ -149,6 +171,8 @@ class Accelerator:
     def facts(self) -> Mapping[str, str]:
         """How the last take was computed, in words, for its record."""
         skipped = {"first-block cache": str(self._skips)} if self._skips.predictions else {}
+        if self._exact_layers:
+            skipped |= {"attention in bfloat16": self._exact_layers.words(self._layers)}
         return self._facts | skipped | ({"decoder": self._decoder} if self._decoder else {})
 
     def _fastest(self, shape: Shape) -> Kernel:
@@ -160,10 +184,24 @@ class Accelerator:
         """Whether the fused kernels are right on this device. Checked once per process."""
         key = (width, linears)
         if key not in self._is_sound:
+            self._launches[key] = USUAL
             self._is_sound[key] = self._are_right(
                 lambda: self_check.wrong_operations(fused_operations(), width, heads, linears, self._device)
             )
+            if self._is_sound[key] and self._device.type == "cuda":
+                self._launches[key] = self._tuned(width, heads, linears)
         return self._is_sound[key]
+
+    def _tuned(self, width: int, heads: int, linears: Precision) -> Launches:
+        """The fastest launches of the fused kernels here, if the kernels are right with them as well."""
+        cache = FactCache(self._folder)
+        found = fastest_launches(width, heads, linears, self._device, cache, fused_operations, seconds_on_device)
+        if found == USUAL:
+            return USUAL
+        wrong = self_check.wrong_operations(fused_operations(found), width, heads, linears, self._device)
+        if wrong:
+            _log.warning("with the launches that are fastest here, these kernels err: %s", ", ".join(wrong))
+        return USUAL if wrong else found
 
     def _fuses_decoders(self) -> bool:
         """Whether the fused kernels of a VAE's decoder are right on this device. Checked once per process."""
@@ -188,15 +226,36 @@ class Accelerator:
         return not wrong
 
 
-def float8_bytes(module: torch.nn.Module) -> int:
-    """Bytes of a transformer whose blocks' layers are float8, except keys and values of the cross-attention."""
-    kept = ("attn2.to_k", "attn2.to_v", "attn2.add_k_proj", "attn2.add_v_proj")
-    quantised = sum(
-        weight.numel() * (weight.element_size() - 1)
-        for name, weight in module.named_parameters()
-        if name.startswith("blocks.") and weight.dim() == 2 and not any(part in name for part in kept)
-    )
-    return component_bytes(module) - quantised
+def _form(profile: Profile, storage: WeightStorage) -> str:
+    """The form of an accelerated transformer: its precisions, and where its weights are."""
+    attending = "" if profile.attention is profile.linears else f", attention {profile.attention.value}"
+    stored = f", {storage.form}" if storage.form else ""
+    return f"accelerated, {profile.linears.value}{attending}{stored}"
+
+
+def _linear_words(linears: Precision, device: torch.device) -> str:
+    """The precision of the linear layers, and whether their scales are applied in a pass of their own."""
+    afterwards = linears is Precision.FLOAT8 and not takes_row_scales(device)
+    return linears.value + (", scales by row applied afterwards" if afterwards else "")
+
+
+def accelerated_bytes(module: Any, linears: Precision, storage: WeightStorage = ALL_ON_DEVICE) -> int:
+    """Bytes on the device of an accelerated transformer made of diffusers' `module`."""
+    blocks, keys_and_values = [], []
+    for block in module.blocks:
+        sizes = {name: (weight.nbytes, weight.numel(), weight.dim()) for name, weight in block.named_parameters()}
+        context = {name for name in sizes if sees_only_context(name)}
+        is_smaller = linears is not Precision.LOADED
+        keys_and_values.append(sum(sizes[name][0] for name in context))
+        blocks.append(
+            sum(
+                count if is_smaller and dims == 2 else size
+                for name, (size, count, dims) in sizes.items()
+                if name not in context
+            )
+        )
+    outside = component_bytes(module) - component_bytes(module.blocks)
+    return outside + storage.blocks.device_bytes(blocks) + storage.keys_and_values.device_bytes(keys_and_values)
 
 
 @dataclass(frozen=True)

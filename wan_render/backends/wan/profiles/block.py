@@ -8,6 +8,7 @@ import torch
 
 from wan_render.backends.wan.kernels.arithmetic import Arithmetic, Heads, joined_heads, split
 from wan_render.backends.wan.kernels.attention import Attend
+from wan_render.backends.wan.kernels.attention_check import LayerCheck
 from wan_render.backends.wan.kernels.operations import Operations, Rope, Update
 from wan_render.backends.wan.profiles.context import Crossed
 from wan_render.backends.wan.profiles.exchange import Exchange
@@ -83,6 +84,7 @@ class Block(torch.nn.Module):
         rope: Rope,
         attend: Attend,
         exchange: Exchange,
+        check: LayerCheck,
     ) -> tuple[torch.Tensor, Update]:
         """The stream and its next update.
 
@@ -90,11 +92,12 @@ class Block(torch.nn.Module):
         time:     modulation by the timestep, (1 or tokens, 6, features) float32.
         attend:   computes the cross-attention, which needs no tokens of other devices.
         exchange: for the self-attention, which needs them.
+        check:    whether the self-attention may be in float8.
         """
         shift, scale, gate, shift_wide, scale_wide, gate_wide = (time + self.modulation).unbind(1)
         rows = self._arithmetic.takes_rows
         stream, inputs = self._operations.norm(stream, update, scale, shift, self._eps, to_rows=rows)
-        attended = self._attention(inputs, rope, exchange)
+        attended = self._attention(inputs, rope, exchange, check)
         update = Update(attended, gate)
         stream, inputs = self._operations.norm(
             stream, update, self.cross_scale, self.cross_shift, self._eps, to_rows=rows
@@ -103,11 +106,12 @@ class Block(torch.nn.Module):
         stream, inputs = self._operations.norm(stream, update, scale_wide, shift_wide, self._eps, to_rows=rows)
         return stream, Update(self.narrow(self._arithmetic.widened(self.widen, inputs)), gate_wide)
 
-    def _attention(self, inputs: Any, rope: Rope, exchange: Exchange) -> torch.Tensor:
+    def _attention(self, inputs: Any, rope: Rope, exchange: Exchange, check: LayerCheck) -> torch.Tensor:
         heads = Heads(self.own_norm_q.weight, self.own_norm_k.weight, self._heads, self._qk_eps)
         query, key, value = self.to_q(inputs), self.to_k(inputs), self.to_v(inputs)
         del inputs
-        found: torch.Tensor = self.to_out(self._arithmetic.self_attention(query, key, value, heads, rope, exchange))
+        attended = self._arithmetic.self_attention(query, key, value, heads, rope, exchange, check)
+        found: torch.Tensor = self.to_out(attended)
         return found
 
     def _cross_attention(self, inputs: Any, crossed: Crossed, attend: Attend) -> torch.Tensor:

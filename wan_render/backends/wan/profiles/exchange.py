@@ -16,31 +16,24 @@ class Exchange(Protocol):
 
     def own_tokens(self, of_all: torch.Tensor, dim: int) -> torch.Tensor:
         """This device's tokens of all. dim: the dimension of the tokens."""
-        ...
 
     def all_tokens(self, own: torch.Tensor, dim: int) -> torch.Tensor:
         """All tokens, from every device's own."""
-        ...
 
     def to_heads(self, part: torch.Tensor) -> torch.Tensor:
         """(1, own tokens, all heads, features) to (1, all tokens, own heads, features)."""
-        ...
 
     def to_tokens(self, part: torch.Tensor) -> torch.Tensor:
         """(1, all tokens, own heads, features) to (1, own tokens, all heads, features)."""
-        ...
 
     def own_heads(self, of_all: torch.Tensor) -> torch.Tensor:
         """(heads,) to (own heads,)."""
-        ...
 
     def mean(self, of_own: torch.Tensor) -> torch.Tensor:
         """The mean over all tokens, from each device's mean over its own: the same bits on all of them."""
-        ...
 
     def largest(self, of_own: torch.Tensor) -> torch.Tensor:
         """The elementwise maximum over all tokens, from each device's maximum over its own."""
-        ...
 
 
 @dataclass(frozen=True)

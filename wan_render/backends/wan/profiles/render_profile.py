@@ -17,6 +17,7 @@ class Precision(StrEnum):
 
     LOADED = "as loaded"
     FLOAT8 = "float8 e4m3"
+    STORED = "stored in 8 bits, multiplied in bfloat16"
 
 
 class Schedule(StrEnum):
@@ -60,17 +61,42 @@ DRAFT = Profile("draft", Precision.FLOAT8, Precision.FLOAT8, schedule=Schedule.D
 
 DRAFT_AS_EXACT = Profile("draft", schedule=Schedule.DISTILLED)
 
-AS_EXACT = "exact"
-"""The name of the variant that computes like `exact`."""
+HOPPER, EXACT_ATTENTION, STORED_WEIGHTS, AS_EXACT = "", "exact-attention", "8-bit-weights", "exact"
+"""Names of variants. HOPPER: everything in float8, with FlashAttention 3. EXACT_ATTENTION: products in float8, for Ada
+and Blackwell, and for whoever wants the smaller error on a Hopper. STORED_WEIGHTS: weights in 8 bits, which saves
+memory and no time, for Ampere. AS_EXACT: like the profile `exact`."""
+
+
+def _products_only(profile: Profile) -> Profile:
+    return replace(profile, attention=Precision.LOADED)
+
+
+def _stored_only(profile: Profile) -> Profile:
+    return replace(profile, linears=Precision.STORED, attention=Precision.LOADED)
+
 
 VARIANTS: Mapping[str, Mapping[str, Profile]] = {
-    "exact": {"": EXACT},
-    "fast": {"": FAST},
-    "balanced": {"": BALANCED},
-    "draft": {"": DRAFT, AS_EXACT: DRAFT_AS_EXACT},
+    "exact": {HOPPER: EXACT},
+    "fast": {HOPPER: FAST, EXACT_ATTENTION: _products_only(FAST), STORED_WEIGHTS: _stored_only(FAST)},
+    "balanced": {HOPPER: BALANCED, EXACT_ATTENTION: _products_only(BALANCED), STORED_WEIGHTS: _stored_only(BALANCED)},
+    "draft": {HOPPER: DRAFT, EXACT_ATTENTION: _products_only(DRAFT), AS_EXACT: DRAFT_AS_EXACT},
 }
 """The variants of every profile, the strongest first. The variant "" is what the profile was before it had variants;
 keys of takes rely on that."""
+
+VARIANT_WORDS: Mapping[str, str] = {
+    HOPPER: "in float8",
+    EXACT_ATTENTION: "with products in float8 and exact attention",
+    STORED_WEIGHTS: "with weights stored in 8 bits and multiplied in bfloat16, which saves memory but no time",
+    AS_EXACT: "like exact",
+}
+"""How each variant is computed, to follow "is computed"."""
+
+
+def variant_of(profile: Profile) -> str:
+    """The name of a profile's variant."""
+    return next(name for name, each in VARIANTS[profile.name].items() if each == profile)
+
 
 ALL = tuple(profile for variants in VARIANTS.values() for profile in variants.values())
 
@@ -102,9 +128,11 @@ def problems_of(profile: Profile, machine: Machine) -> Iterator[Problem]:
     if profile.needs_own_kernels and machine.kind != "cuda":
         yield Problem(where, "the device is not an NVIDIA GPU", "it needs one", use_exact)
         return
+    found = f"the device has compute capability {'.'.join(map(str, machine.capability))}"
     if profile.linears is Precision.FLOAT8 and machine.capability < (8, 9):
-        found = f"the device has compute capability {'.'.join(map(str, machine.capability))}"
         yield Problem(where, found, "float8 products need 8.9 or later", use_exact)
+    if profile.linears is Precision.STORED and machine.capability < (8, 0):
+        yield Problem(where, found, "products in bfloat16 need 8.0 or later", use_exact)
     if profile.attention is Precision.FLOAT8:
         yield from _attention_problems(where, machine, use_exact)
 

@@ -8,8 +8,17 @@ from typing import Any
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
+from wan_render.backends.wan.models.step_schedule import StepSchedule
 from wan_render.backends.wan.profiles.render_profile import Profile, Schedule
-from wan_render.take import Sampling
+from wan_render.backends.wan.profiles.step_scheduler import StepScheduler
+from wan_render.take import Sampling, Take
+
+
+def prepared_steps(schedule: StepSchedule, take: Take, device: torch.device) -> StepScheduler:
+    """The scheduler of a model that was distilled for few steps, with its timesteps set, whatever the profile."""
+    scheduler = StepScheduler(schedule, take.sampling.shift, take.seed)
+    scheduler.set_timesteps(take.sampling.steps, device)
+    return scheduler
 
 
 def prepared_scheduler(

@@ -11,11 +11,16 @@ import torch
 
 from wan_render.backends.wan.kernels.arithmetic import Arithmetic
 from wan_render.backends.wan.kernels.attention import Chosen
+from wan_render.backends.wan.kernels.attention_check import ExactLayers
 from wan_render.backends.wan.kernels.operations import Operations, Rope, Update
 from wan_render.backends.wan.profiles.block import LAYERS, TABLES, Block
-from wan_render.backends.wan.profiles.context import Contexts, Crossed, ShotContext
+from wan_render.backends.wan.profiles.context import Contexts, CrossLayers, ShotContext
 from wan_render.backends.wan.profiles.exchange import UNDIVIDED, Exchange
 from wan_render.backends.wan.profiles.first_block import SkipCount
+from wan_render.backends.wan.profiles.weight_storage import ALL_ON_DEVICE, WeightStorage
+from wan_render.printable import logger
+
+_log = logger(__name__)
 
 PatchBlock = Callable[[str, torch.nn.Module], None]
 """Called with the name of each of diffusers' blocks and the block, before it is taken over. It may change or move the
@@ -41,6 +46,7 @@ class AcceleratedTransformer(torch.nn.Module):
 
     exchange: shares its tokens with other devices, which are called with the same inputs and give the same result.
     skips:    counts what first_block_threshold saves; may be replaced.
+    exact_layers: notes whose attention had to be exact; may be replaced.
     """
 
     table: torch.Tensor
@@ -53,10 +59,12 @@ class AcceleratedTransformer(torch.nn.Module):
         attend: Chosen,
         device: torch.device,
         patch_block: PatchBlock = no_patch,
+        storage: WeightStorage = ALL_ON_DEVICE,
     ) -> None:
         """Take over diffusers' transformer, block by block, onto the device.
 
-        attend: computes exact attention; its kernel may be changed later. patch_block: see PatchBlock.
+        attend: computes exact attention; its kernel may be changed later. patch_block: see PatchBlock. storage: where
+        weights are between uses.
         """
         super().__init__()
         self.config = transformer.config
@@ -65,16 +73,20 @@ class AcceleratedTransformer(torch.nn.Module):
         self.proj_out = transformer.proj_out.to(device)
         self.register_buffer("table", transformer.scale_shift_table[0].detach().to(device, torch.float32))
         self._eps = transformer.norm_out.eps
-        self.blocks = torch.nn.ModuleList()
+        count = len(transformer.blocks)
+        self.blocks = storage.blocks.empty(device, count)
+        self.cross_attentions = storage.keys_and_values.empty(device, count)
         for place, block in enumerate(transformer.blocks):
             patch_block(f"blocks.{place}", block)
             self.blocks.append(Block(block, arithmetic, operations, device))
-        self.cross_attentions = torch.nn.ModuleList(block.attn2.to(device) for block in transformer.blocks)
+            self.cross_attentions.append(CrossLayers(block.attn2).to(device))
         self._operations, self.attend = operations, attend
+        self._rounds_attention = arithmetic.rounds_attention
+        self.exact_layers = ExactLayers()
         self.exchange: Exchange = UNDIVIDED
         self.first_block_threshold: float | None = None
         self.skips = SkipCount()
-        self._contexts = Contexts(self.condition_embedder, tuple(self.cross_attentions))
+        self._contexts = Contexts(self.condition_embedder, self.cross_attentions)
         self._ropes: dict[tuple[int, ...], Rope] = {}
 
     @property
@@ -120,9 +132,10 @@ class AcceleratedTransformer(torch.nn.Module):
             self._contexts.of(encoder_hidden_states, encoder_hidden_states_image),
             self._rope(hidden_states),
             time,
-            0.0 if self.first_block_threshold is None else float(timestep.max()),  # this waits for the device
+            float(timestep.max()) if self._follows_timesteps else 0.0,  # this waits for the device
         )
         stream = self.exchange.own_tokens(self.patch_embedding(hidden_states).flatten(2)[0].t(), 0).contiguous()
+        inputs.context.checks.at(inputs.timestep)
         stream, update = self._through(stream, inputs)
         shift, scale = (self.table + embedded.unsqueeze(1)).unbind(1)
         _, normed = self._operations.norm(stream, update, 1 + scale, shift, self._eps, to_rows=False)
@@ -133,16 +146,16 @@ class AcceleratedTransformer(torch.nn.Module):
         if self.first_block_threshold is not None:
             return self._through_cached(stream, inputs, self.first_block_threshold), None
         update: Update | None = None
-        for block, crossed in zip(self.blocks, inputs.context.blocks, strict=True):
-            stream, update = self._through_block(block, stream, update, inputs, crossed)
+        for layer, block in enumerate(self.blocks):
+            stream, update = self._through_block(layer, block, stream, update, inputs)
         return stream, update
 
     def _through_cached(self, stream: torch.Tensor, inputs: _Inputs, threshold: float) -> torch.Tensor:
         cache = inputs.context.first_block
         cache.at(inputs.timestep)
         start, first, update = stream.clone(), None, None
-        for block, crossed in zip(self.blocks, inputs.context.blocks, strict=True):
-            stream, update = self._through_block(block, stream, update, inputs, crossed)
+        for layer, block in enumerate(self.blocks):
+            stream, update = self._through_block(layer, block, stream, update, inputs)
             if first is None:
                 first = _settled(stream, update)
                 rest = cache.rest if cache.skips(first - start, threshold, self.exchange) else None
@@ -157,12 +170,19 @@ class AcceleratedTransformer(torch.nn.Module):
         return last
 
     def _through_block(
-        self, block: torch.nn.Module, stream: torch.Tensor, update: Update | None, inputs: _Inputs, crossed: Crossed
+        self, layer: int, block: torch.nn.Module, stream: torch.Tensor, update: Update | None, inputs: _Inputs
     ) -> tuple[torch.Tensor, Update]:
+        crossed, check = inputs.context.blocks[layer], inputs.context.checks.layers[layer]
         found: tuple[torch.Tensor, Update] = block(
-            stream, update, inputs.time, crossed, inputs.rope, self.attend, self.exchange
+            stream, update, inputs.time, crossed, inputs.rope, self.attend, self.exchange, check
         )
+        if check.is_exact and self.exact_layers.note(layer, check.error):
+            _log.info("attention in bfloat16, not float8: %s", self.exact_layers.words(len(self.blocks)))
         return found
+
+    @property
+    def _follows_timesteps(self) -> bool:
+        return self._rounds_attention or self.first_block_threshold is not None
 
     def _time(self, timestep: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
         """The embedded timestep (1 or tokens, features) and its modulations (1 or tokens, 6, features), float32."""

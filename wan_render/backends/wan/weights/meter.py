@@ -9,7 +9,7 @@ from multiprocessing.pool import ThreadPool
 from typing import TypeVar
 
 from wan_render.errors import Problem, Stopped
-from wan_render.model_family import PullSize, PullWatch
+from wan_render.model_weights import PullSize, PullWatch
 
 WORKERS = 4
 """Files at a time. One connection seldom uses the whole bandwidth, and conversion keeps a core busy."""

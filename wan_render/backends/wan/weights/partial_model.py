@@ -25,7 +25,7 @@ from wan_render.backends.wan.weights.manifest import MANIFEST, Manifest, PulledF
 from wan_render.backends.wan.weights.meter import WORKERS, Meter
 from wan_render.backends.wan.weights.weights_source import RemoteFile, WeightsSource
 from wan_render.errors import DiskError, InputError, Problem, UsageError, WeightsError
-from wan_render.model_family import PullRequest, PullSize
+from wan_render.model_weights import PullRequest, PullSize
 from wan_render.printable import shown
 from wan_render.safetensors_header import MOST_HEADER_BYTES, NotSafetensors, SafetensorsHeader, header_from
 from wan_render.store.disk import file_digest, flush, free_disk_bytes, gigabytes

@@ -6,19 +6,17 @@ Until then everything is in a part folder next to it (partial_model.py), where a
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from wan_render.backends.wan.checkpoint.location import pulled_folder
 from wan_render.backends.wan.weights.manifest import Manifest, manifest_of
 from wan_render.backends.wan.weights.meter import Meter
-from wan_render.errors import DiskError, MachineError, Problem, UsageError
-from wan_render.model_family import PulledWeights, PullRequest, PullWatch
+from wan_render.errors import MachineError, Problem, UsageError
+from wan_render.model_weights import PulledWeights, PullRequest, PullWatch
 from wan_render.settings import install_command
-from wan_render.store.disk import disk_error, file_digest
-from wan_render.store.take_locks import if_free
+from wan_render.store.disk import file_digest
+from wan_render.weights_pull import lone_pull
 
 
 def pull(request: PullRequest, watch: PullWatch) -> PulledWeights:
@@ -29,7 +27,7 @@ def pull(request: PullRequest, watch: PullWatch) -> PulledWeights:
     """
     folder, meter = pulled_folder(request.card, request.root), Meter(watch)
     part = folder.with_name(f".{folder.name}.part")
-    with _disk_errors(folder), _alone(folder, request.card.name), meter.stopping():
+    with lone_pull(folder, request.card.name), meter.stopping():
         here = _checked(request, folder, part, meter) if folder.exists() else None
         manifest = here or _downloaded(request, part, folder, meter)
     size = sum(file.bytes for file in manifest.files.values())
@@ -70,22 +68,3 @@ def _checked(request: PullRequest, folder: Path, part: Path, meter: Meter) -> Ma
     replace(manifest, files=whole).write(folder)
     folder.replace(part)
     return None
-
-
-@contextmanager
-def _alone(folder: Path, model: str) -> Iterator[None]:
-    with if_free(folder.with_name(f".{folder.name}.lock")) as is_ours:
-        if not is_ours:
-            raise MachineError(Problem(model, "is being pulled by another run", remedy="wait for it to end"))
-        yield
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """Give errors of the disk the remedy that helps here."""
-    try:
-        yield
-    except (DiskError, OSError) as fault:
-        known = fault if isinstance(fault, DiskError) else disk_error(folder, fault)
-        remedy = "free some space, or keep the weights elsewhere: --to DIR, or WAN_RENDER_WEIGHTS"
-        raise DiskError(*(replace(each, allowed="", remedy=remedy) for each in known.problems)) from fault

@@ -1,0 +1,47 @@
+"""How much host memory a device process needs, from the headers of its weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.farm.orders import order
+from tests.tiny_wan import KINDS, card_of, save_tiny
+from wan_render.backend_contract import HasHostMemory
+from wan_render.backends import backend
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
+from wan_render.backends.wan.memory.host_need import PROCESS_BYTES
+from wan_render.render_values import Device
+
+GPU = Device("cuda:0", "under test", 80 * 10**9)
+
+
+def test_what_is_streamed_stays_in_host_memory(tmp_path: Path) -> None:
+    wan, take = backend("wan"), order("a deer").take
+    assert isinstance(wan, HasHostMemory)
+    card = card_of(save_tiny(KINDS["t2v-2.1"], tmp_path / "tiny"))
+    frames = 5 * 3 * take.frames * take.size.width * take.size.height
+    loader = FolderLoader(read_checkpoint(tmp_path / "tiny"), EXACT["cuda"])
+    sizes = {name: loader.weights_bytes(name) for name in ("transformer", "text_encoder", "vae")}
+    resident = wan.host_bytes(take, card, GPU) - PROCESS_BYTES["cuda"] - frames
+    assert resident == max(sizes.values()), "they pass through it, one at a time"
+    streamed = wan.host_bytes(take, card, GPU, tighter=2) - PROCESS_BYTES["cuda"] - frames
+    blocks = loader.module("transformer").get_submodule("blocks")
+    stays = 2 * sum(weight.numel() for weight in blocks.parameters())
+    assert streamed == pytest.approx(stays + sizes["text_encoder"] + sizes["vae"], rel=0.02)
+    cpu = Device("cpu", "under test", 0)
+    assert wan.host_bytes(take, card, cpu, tighter=1) < wan.host_bytes(take, card, cpu)
+
+
+def test_it_is_estimated_without_torch_and_unknown_without_weights() -> None:
+    question = (
+        "import sys; from wan_render.backends import backend; from tests.farm.orders import order; from "
+        "wan_render.render_values import Device; asked = order('a'); "
+        "print(backend('wan').host_bytes(asked.take, asked.card, Device('cuda:0', '', 9), 0), 'torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, check=True)
+    assert said.stdout == "0 False\n"
