@@ -26,6 +26,11 @@ class Form:
     clip: Config | None = None
 
     @property
+    def transformer_class(self) -> str:
+        """The class of its transformers in diffusers."""
+        return "WanVACETransformer3DModel" if "vace_layers" in self.transformer else "WanTransformer3DModel"
+
+    @property
     def components(self) -> tuple[str, ...]:
         """Those that have weights."""
         with_clip = () if self.clip is None else ("image_encoder",)
@@ -62,6 +67,7 @@ SEES_PICTURES = {"image_dim": 1280, "added_kv_proj_dim": 5120}
 
 TEXT_TO_VIDEO = {"_class_name": "WanPipeline"}
 IMAGE_TO_VIDEO = {"_class_name": "WanImageToVideoPipeline"}
+VIDEO_TO_VIDEO = {"_class_name": "WanVACEPipeline"}
 
 FLF2V = Form(
     IMAGE_TO_VIDEO, OF_14B | SEES_PICTURES | {"in_channels": 36, "pos_embed_seq_len": 514}, UMT5_XXL, {}, CLIP_VIT_H
@@ -76,6 +82,20 @@ FORMS: Mapping[Official, Form] = {
     official.T2V_1_3B: Form(
         TEXT_TO_VIDEO,
         COMMON | {"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30, "in_channels": 16},
+        UMT5_XXL,
+        {},
+    ),
+    official.VACE_1_3B: Form(
+        VIDEO_TO_VIDEO,
+        COMMON
+        | {"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30, "in_channels": 16}
+        | {"vace_layers": list(range(0, 30, 2)), "vace_in_channels": 96},
+        UMT5_XXL,
+        {},
+    ),
+    official.VACE_14B: Form(
+        VIDEO_TO_VIDEO,
+        OF_14B | {"in_channels": 16, "vace_layers": list(range(0, 40, 5)), "vace_in_channels": 96},
         UMT5_XXL,
         {},
     ),
@@ -99,6 +119,7 @@ SMALL_TRANSFORMER = {
     "image_dim": 16,
     "added_kv_proj_dim": 24,
     "pos_embed_seq_len": 10,
+    "vace_layers": [0, 1],
 }
 SMALL_TEXT = {"vocab_size": 384, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4}
 SMALL_CLIP = {

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from benchmarks.engine.forms import Form
 from wan_render.backends.wan.checkpoint.checkpoint_folder import Checkpoint
@@ -59,8 +60,8 @@ def make_component(form: Form, name: str, device: torch.device, weights: torch.d
             torch.float32,
         ),
         "vae": (lambda: diffusers.AutoencoderKLWan(**form.vae), torch.float32),
-        "transformer": (lambda: diffusers.WanTransformer3DModel(**form.transformer), weights),
-        "transformer_2": (lambda: diffusers.WanTransformer3DModel(**form.transformer), weights),
+        "transformer": (lambda: getattr(diffusers, form.transformer_class)(**form.transformer), weights),
+        "transformer_2": (lambda: getattr(diffusers, form.transformer_class)(**form.transformer), weights),
     }
     build, dtype = builders[name]
     return _built(build, device, dtype, seed=8 if name == "transformer_2" else 7)
@@ -98,16 +99,18 @@ CLASSES = {
     "text_encoder": "UMT5EncoderModel",
     "image_encoder": "CLIPVisionModel",
     "vae": "AutoencoderKLWan",
-    "transformer": "WanTransformer3DModel",
-    "transformer_2": "WanTransformer3DModel",
 }
+
+
+RANDOM = frozenset({"kaiming_uniform_", "uniform_", "normal_"})
+"""The functions of torch.nn.init, and the methods of a tensor, that draw weights."""
 
 
 def _checkpoint(form: Form) -> Checkpoint:
     return Checkpoint(
         folder=Path(),
         index=Index(**form.index),
-        classes=tuple((name, CLASSES[name]) for name in form.components),
+        classes=tuple((name, CLASSES.get(name, form.transformer_class)) for name in form.components),
         transformer=TransformerConfig(**form.transformer),
         vae=VaeConfig(**form.vae),
         flow_shift=16.0,
@@ -118,7 +121,7 @@ def _built(
     build: Callable[[], torch.nn.Module], device: torch.device, dtype: torch.dtype, *, seed: int
 ) -> torch.nn.Module:
     """Weights of a plausible size: with what memory happened to hold there would be NaN."""
-    with _without_initialisation(), _default_dtype(dtype), device:
+    with _WithoutInitialisation(), _default_dtype(dtype), device:
         module = build()
     generator = torch.Generator(device).manual_seed(seed)
     kept_in_float32 = tuple(getattr(module, "_keep_in_fp32_modules", None) or ())
@@ -141,15 +144,14 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-@contextmanager
-def _without_initialisation() -> Iterator[None]:
-    """Initialising 16 billion weights that are overwritten anyway would take minutes."""
-    names = ("kaiming_uniform_", "uniform_", "normal_", "xavier_uniform_", "xavier_normal_", "trunc_normal_")
-    before = {name: getattr(torch.nn.init, name) for name in names}
-    for name in names:
-        setattr(torch.nn.init, name, lambda tensor, *_, **__: tensor)
-    try:
-        yield
-    finally:
-        for name, function in before.items():
-            setattr(torch.nn.init, name, function)
+class _WithoutInitialisation(TorchFunctionMode):
+    """Initialising 16 billion weights that are overwritten anyway would take minutes. No function of torch is replaced:
+    a library that is imported meanwhile would keep the replacement."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        named = kwargs or {}
+        if func.__name__ in RANDOM:
+            return args[0] if args else named["tensor"]
+        return func(*args, **named)

@@ -58,8 +58,9 @@ from wan_render.backends.wan.models.local_folder import folder_card
 from wan_render.backends.wan.models.official import FLF2V_14B
 from wan_render.devices import cpu, gpus
 from wan_render.facts import FactCache
+from wan_render.farm.attempt_events import Began, Event
 from wan_render.farm.local import LocalFarm
-from wan_render.farm.scheduler import Began, Event, render_all
+from wan_render.farm.scheduler import render_all
 from wan_render.model_card import ModelCard
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Phase, Progress

@@ -12,6 +12,9 @@ runs after it, on a device as warm. A model of two experts needs steps enough fo
 Predicted before the first run of all models: bits equal for every model and kind; `exact` between 1.25 and 1.35 times
 as fast as stock for the 14B, 1.2 for the 5B and 1.15 for the 1.3B, whose norms and copies weigh more in stock but whose
 products are small; `fast` 1.9, 1.6 and 1.4.
+
+Predicted of VACE, not measured yet: bits equal; a step of the 14B takes 1.2 times stock T2V-14B's, 4.0 s on an H200,
+and as long with kernels=auto, which leaves it to diffusers; 42 GB beside the encoders' weights.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ from benchmarks.engine.steps import attempt, release
 from benchmarks.engine.takes import plates_of, raster_of, take_of
 from wan_render.backends.wan.models.official import ALL, BY_NAME, FLF2V_14B, Official
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
+from wan_render.backends.wan.pipeline.conditions import GREY
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.render_values import Phase, Pixels, Progress, TakeInputs
 from wan_render.take import Take
@@ -130,6 +134,7 @@ def stock(subject: Subject) -> tuple[torch.Tensor, Pixels]:
         "guidance_scale": take.sampling.guidance[0],
         **({"guidance_scale_2": take.sampling.guidance[1]} if len(take.sampling.guidance) > 1 else {}),
         **pictures(subject.plates),
+        **video(take, subject.plates),
     }
 
     def stepped(_: Any, __: int, ___: Any, values: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -148,11 +153,13 @@ def stock(subject: Subject) -> tuple[torch.Tensor, Pixels]:
 def pipeline(model: MadeModel, take: Take) -> Any:
     """The class that diffusers has for a take of this kind; of the 5B, which does both, not the index's own."""
     name = "WanPipeline" if take.first is None else "WanImageToVideoPipeline"
+    if take.bridge is not None:
+        name = "WanVACEPipeline"
     index = model.checkpoint.index
     pipe = getattr(import_module("diffusers"), name)(
         scheduler=model.scheduler(take.sampling.shift),
         boundary_ratio=index.boundary_ratio,
-        expand_timesteps=index.expand_timesteps,
+        **({} if take.bridge is not None else {"expand_timesteps": index.expand_timesteps}),
         **model.parts,
         **model.modules,
     )
@@ -164,6 +171,18 @@ def pictures(plates: TakeInputs) -> Found:
     """A pipeline's arguments for the keyframes that there are."""
     given = {"image": plates.first, "last_image": plates.last}
     return {name: import_module("PIL.Image").fromarray(plate) for name, plate in given.items() if plate is not None}
+
+
+def video(take: Take, plates: TakeInputs) -> Found:
+    """A pipeline's arguments for a bridge: a video that is grey where its mask is white."""
+    if plates.before is None or plates.after is None:
+        return {}
+    shown = np.full((take.frames, take.size.height, take.size.width, 3), GREY, np.uint8)
+    mask = np.full(shown.shape[:3], 255, np.uint8)
+    for part, frames in ((slice(len(plates.before)), plates.before), (slice(-len(plates.after), None), plates.after)):
+        shown[part], mask[part] = frames, 0
+    as_picture = import_module("PIL.Image").fromarray
+    return {"video": list(map(as_picture, shown)), "mask": list(map(as_picture, mask))}
 
 
 @contextmanager

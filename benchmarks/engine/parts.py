@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from wan_render.backends.wan.kernels import attention
-from wan_render.backends.wan.kernels.arithmetic import Float8, Heads, joined_heads, safe_scales, split, value_scales
+from wan_render.backends.wan.kernels.arithmetic import Heads, joined_heads, split
+from wan_render.backends.wan.kernels.float8_arithmetic import Float8, safe_scales, value_scales
 from wan_render.backends.wan.kernels.linear import Float8Linear
 from wan_render.backends.wan.kernels.operations import HeadScales, Operations, Rope, TorchOperations, Update
 from wan_render.backends.wan.kernels.rows import LARGEST, Rows, quantised

@@ -11,8 +11,9 @@ goes.
 `compiled` is diffusers' transformer with compiled blocks and FlashAttention 3; `compiled-float8` is the same with the
 linear layers of its blocks in torchao's float8 (dynamic, a scale for each token and each output): what guides name for
 speed at the price that `fast` asks. It needs torchao, which nothing else here needs: `pip install torchao==0.17.0` with
-torch 2.11. `compiled-float8-as-fast` leaves alone the layers that `fast` does; `compiled-float8-tuned` has the compiler
-tune as torchao asks it to unless it is told not to: run it alone.
+torch 2.11. `fast-exact-attention` and `fast-8-bit-weights` are variants of `fast` for other GPUs; `-sdpa` is without
+FlashAttention 3. `compiled-float8-as-fast` leaves alone the layers that `fast` does; `compiled-float8-tuned` has the
+compiler tune as torchao asks it to unless it is told not to: run it alone.
 
 Variants take turns, and each round begins with another of them. Memory beside weights counts what a variant keeps from
 step to step, so the keys and values that our profiles compute once for a shot are in it.
@@ -61,7 +62,10 @@ Variants = dict[str, Any]
 
 PARTS = ("operations", "attention", "errors", "steps", "profile", "720p")
 VARIANTS = ("stock", "compiled", "exact", "compiled-float8", "fast")
-ALONE = ("compiled-float8-as-fast", "compiled-float8-tuned")
+ALONE = (
+    *("compiled-float8-as-fast", "compiled-float8-tuned"),
+    *("fast-exact-attention", "fast-exact-attention-sdpa", "fast-8-bit-weights"),
+)
 """Only where they are asked for."""
 MODELS = (FLF2V_14B.name, I2V_14B_480P.name)
 
@@ -315,6 +319,13 @@ def makers_of(stock: Any, setting: Setting) -> dict[str, Callable[[], Any]]:
         ),
         "compiled-float8-tuned": lambda: compiled(in_float8(sharing_weights(stock), is_tuned=True), device),
         "fast": lambda: accelerated(copy.deepcopy(stock), Precision.FLOAT8, device, kernel),  # which uses its own up
+        "fast-exact-attention": lambda: accelerated(
+            copy.deepcopy(stock), Precision.FLOAT8, device, kernel, attending=Precision.LOADED
+        ),
+        "fast-exact-attention-sdpa": lambda: accelerated(
+            copy.deepcopy(stock), Precision.FLOAT8, device, attention.CUDNN, attending=Precision.LOADED
+        ),
+        "fast-8-bit-weights": lambda: accelerated(copy.deepcopy(stock), Precision.STORED, device, kernel),
     }
 
 

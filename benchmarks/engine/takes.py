@@ -6,7 +6,7 @@ import numpy as np
 
 from wan_render.backends.wan.models.official import Official
 from wan_render.render_values import Pixels, TakeInputs
-from wan_render.take import Plate, Sampling, ShotKind, Size, Take
+from wan_render.take import Bridge, Plate, Sampling, ShotKind, Size, Take, TakePart
 
 PROMPT = "从天上俯瞰河流，镜头瞬间下潜到水下的古代遗迹。"
 
@@ -33,7 +33,7 @@ def take_of(model: Official, size: Size, frames: int, steps: int, kind: ShotKind
     return Take(
         backend="wan/1",
         model="random",
-        first=None if kind is ShotKind.T2V else plate,
+        first=plate if kind in (ShotKind.I2V, ShotKind.FLF2V) else None,
         last=plate if kind is ShotKind.FLF2V else None,
         prompt=PROMPT,
         negative=defaults.negative,
@@ -42,7 +42,13 @@ def take_of(model: Official, size: Size, frames: int, steps: int, kind: ShotKind
         rate=model.rate,
         seed=1,
         sampling=Sampling(steps, defaults.sampling.guidance, defaults.sampling.shift),
+        bridge=_bridge(frames) if kind is ShotKind.BRIDGE else None,
     )
+
+
+def _bridge(frames: int) -> Bridge:
+    """A quarter of the frames is kept on each side."""
+    return Bridge(TakePart("1" * 64, 0, frames // 4), TakePart("2" * 64, 0, frames // 4))
 
 
 def plates_of(take: Take, seed: int = 1) -> TakeInputs:
@@ -50,4 +56,6 @@ def plates_of(take: Take, seed: int = 1) -> TakeInputs:
     return TakeInputs(
         first=None if take.first is None else picture(take.size, seed),
         last=None if take.last is None else picture(take.size, seed + 1),
+        before=None if take.bridge is None else np.stack([picture(take.size, seed)] * take.bridge.before.frames),
+        after=None if take.bridge is None else np.stack([picture(take.size, seed + 1)] * take.bridge.after.frames),
     )

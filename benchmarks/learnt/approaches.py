@@ -1,0 +1,119 @@
+"""The ways of computing a take that are compared, and what each would cost a 14B."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from benchmarks.learnt.small_model import SHIFT
+from wan_render.backends.wan.pipeline.denoise import Expert, Experts
+from wan_render.backends.wan.profiles.first_block import SkipCount
+
+GUIDANCE = 5.0
+STOCK_STEPS = 30
+
+SPEEDS = {"exact": 1.34, "fast": 1.97}
+"""Of a 14B's prediction, as a multiple of stock diffusers' (docs/benchmarks.md)."""
+FIRST_BLOCK = 1 / 40
+"""What a prediction costs a 14B of 40 blocks if only the first is computed."""
+
+
+@dataclass(frozen=True)
+class Approach:
+    """One way of computing a take.
+
+    solver:      a name in SOLVERS.
+    guided:      the share of the steps, the first ones, that are guided.
+    first_block: the threshold of the first-block cache; None without it.
+    """
+
+    steps: int
+    profile: str = "exact"
+    solver: str = "unipc"
+    guided: float = 1.0
+    first_block: float | None = None
+
+    def __str__(self) -> str:
+        """Its name in tables."""
+        parts = [f"{self.profile}, {self.steps} steps"]
+        if self.solver != "unipc":
+            parts.append(self.solver)
+        if self.guided < 1:
+            parts.append(f"guided {100 * self.guided:.0f} %")
+        if self.first_block is not None:
+            parts.append(f"first block {self.first_block:g}")
+        return ", ".join(parts)
+
+    def experts(self, timesteps: torch.Tensor) -> Experts:
+        """The transformer with guidance in the guided steps, without it in the others."""
+        guided = round(self.guided * len(timesteps))
+        if guided == len(timesteps):
+            return Experts(Expert("transformer", GUIDANCE))
+        if guided == 0:
+            return Experts(Expert("transformer", 1.0))
+        boundary = float(timesteps[guided - 1])
+        return Experts(Expert("transformer", GUIDANCE), Expert("transformer", 1.0), boundary)
+
+    def speed(self, skips: SkipCount) -> float:
+        """How many times as fast as stock with 30 guided steps a 14B would be with the same predictions."""
+        guided = round(self.guided * self.steps)
+        predictions = guided + self.steps
+        full = predictions - skips.skipped
+        cost = (full + skips.skipped * FIRST_BLOCK) / SPEEDS[self.profile]
+        return 2 * STOCK_STEPS / cost
+
+
+def _unipc(**changed: Any) -> Any:
+    return import_module("diffusers").UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=SHIFT, **changed
+    )
+
+
+def _euler() -> Any:
+    return import_module("diffusers").FlowMatchEulerDiscreteScheduler(shift=SHIFT)
+
+
+def _dpm() -> Any:
+    return import_module("diffusers").DPMSolverMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=SHIFT
+    )
+
+
+SOLVERS: Mapping[str, Any] = {
+    "unipc": _unipc,
+    "unipc of order 3": lambda: _unipc(solver_order=3),
+    "unipc without corrector": lambda: _unipc(disable_corrector=list(range(STOCK_STEPS))),
+    "euler": _euler,
+    "dpm++ 2m": _dpm,
+}
+
+REFERENCE = Approach(STOCK_STEPS)
+
+FEWER_STEPS = tuple(
+    Approach(steps, profile)
+    for profile in SPEEDS
+    for steps in (30, 24, 20, 16, 12, 10, 8)
+    if Approach(steps, profile) != REFERENCE
+)
+WINDOWS = tuple(
+    Approach(steps, profile, guided=share)
+    for profile in SPEEDS
+    for steps, share in ((30, 0.75), (30, 0.5), (30, 0.25), (24, 0.75), (24, 0.5), (20, 0.75), (20, 0.5), (16, 0.75))
+)
+SKIPPING = tuple(
+    Approach(steps, "fast", first_block=threshold)
+    for steps, threshold in ((30, 0.02), (30, 0.05), (30, 0.08), (30, 0.12), (24, 0.05), (20, 0.05))
+)
+OTHER_SOLVERS = tuple(
+    Approach(steps, solver=solver) for solver in SOLVERS if solver != "unipc" for steps in (30, 20, 12, 8)
+)
+APPROACHES: Mapping[str, tuple[Approach, ...]] = {
+    "steps": FEWER_STEPS,
+    "windows": WINDOWS,
+    "skipping": SKIPPING,
+    "solvers": OTHER_SOLVERS,
+}

@@ -1,0 +1,127 @@
+"""The small model on a device, through wan-render's own stages, so that what is judged is what renders films."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.learnt.approaches import GUIDANCE, SOLVERS, Approach
+from benchmarks.learnt.moving_scenes import NEGATIVE, PROMPTS, Scenes, drawn
+from benchmarks.learnt.small_model import SCALES, SHIFT, Scale
+from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
+from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader, without_bars
+from wan_render.backends.wan.models.local_folder import folder_card
+from wan_render.backends.wan.pipeline.announcer import Announcer
+from wan_render.backends.wan.pipeline.components import Components
+from wan_render.backends.wan.pipeline.denoise import denoise
+from wan_render.backends.wan.pipeline.latents import decode_video, noise
+from wan_render.backends.wan.pipeline.stage_cache import StageCache
+from wan_render.backends.wan.pipeline.take_encodings import Encodings
+from wan_render.backends.wan.pipeline.take_setup import OpenModel, Setup
+from wan_render.backends.wan.pipeline.wan_pipeline import WanPipeline
+from wan_render.backends.wan.profiles.first_block import SkipCount
+from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer
+from wan_render.facts import FactCache
+from wan_render.render_values import ALONE, Pixels, Progress, TakeInputs
+from wan_render.take import Plate, Sampling, Take
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Latents of a take, and the predictions in which blocks were skipped."""
+
+    latents: torch.Tensor
+    skips: SkipCount
+
+
+class OpenedModel:
+    """A folder that `train` has saved, on a device."""
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        without_bars()
+        self.scale: Scale = SCALES[json.loads((folder / "learnt.json").read_text(encoding="utf-8"))["scale"]]
+        self.device = device
+        card = folder_card(folder, FactCache(folder.with_name(f"{folder.name}-facts")))
+        loader = FolderLoader(read_checkpoint(folder), EXACT[device.type])
+        self._model, progress = OpenModel(card, loader, {}), Announcer()
+        progress.tell(_nobody)
+        self._components = Components(self._model, device, progress)
+        as_stock = self._components.leaves_all_to_diffusers
+        self._encodings = Encodings(loader, self._model.source, StageCache(ALONE.stages), device, as_stock=as_stock)
+        self._pipeline = WanPipeline(self._model, self._components, self._encodings, device, progress)
+
+    @property
+    def computes_profiles(self) -> bool:
+        """Whether wan-render's own kernels compute here, which every profile but `exact` needs."""
+        return not self._components.leaves_all_to_diffusers
+
+    def take(self, scenes: Scenes, at: int, seed: int) -> tuple[Take, TakeInputs]:
+        """The take between both ends of one of the scenes."""
+        size = self.scale.size
+        ends = drawn(scenes.part(slice(at, at + 1)), torch.tensor([0.0, 1.0]), size.height, size.width)[0]
+        first, last = (_picture(ends[:, end]) for end in (0, 1))
+        plate = Plate("0" * 64, size)
+        take = Take(
+            backend="wan/1",
+            model="learnt",
+            first=plate,
+            last=plate,
+            prompt=PROMPTS[int(scenes.prompts[at])],
+            negative=NEGATIVE,
+            frames=self.scale.frames,
+            size=size,
+            rate=Fraction(16),
+            seed=seed,
+            sampling=Sampling(1, (GUIDANCE,), SHIFT),
+        )
+        return take, TakeInputs(first, last)
+
+    @torch.no_grad()
+    def latents(self, take: Take, inputs: TakeInputs, approach: Approach) -> Rendered:
+        """Render a take's latents in one of the ways."""
+        setup = self._setup(take, inputs, approach)
+        context = self._pipeline.context(setup)
+        scheduler = SOLVERS[approach.solver]()
+        scheduler.set_timesteps(approach.steps, device=self.device)
+        start, skips = noise(setup.latent_shape, take.seed, self.device), SkipCount()
+        experts = approach.experts(scheduler.timesteps.cpu())
+        found = denoise(start, context, experts, scheduler, self._transformer(setup, approach, skips), _nobody)
+        return Rendered(found, skips)
+
+    @torch.no_grad()
+    def frames(self, take: Take, inputs: TakeInputs, approach: Approach, latents: torch.Tensor) -> Pixels:
+        """The frames of latents, decoded as the approach's profile does."""
+        vae = self._components.vae(self._setup(take, inputs, approach), decodes=True)
+        return decode_video(latents, vae)
+
+    def _setup(self, take: Take, inputs: TakeInputs, approach: Approach) -> Setup:
+        self._components.begin_take()
+        sampling = replace(take.sampling, steps=approach.steps, profile=approach.profile)
+        asked = replace(take, sampling=sampling)
+        return self._model.setup(asked, self._components.fit_to(asked), inputs)
+
+    def _transformer(self, setup: Setup, approach: Approach, skips: SkipCount) -> Callable[[str], Any]:
+        def of(component: str) -> Any:
+            found = self._components.transformer(component, setup)
+            if isinstance(found, AcceleratedTransformer):
+                found.first_block_threshold, found.skips = approach.first_block, skips
+            return found
+
+        return of
+
+
+def _picture(pixels: torch.Tensor) -> Pixels:
+    """(3, height, width) from -1 to 1 as a plate."""
+    found: Pixels = (pixels.permute(1, 2, 0) * 127.5 + 127.5).round().to(torch.uint8).numpy()
+    return np.ascontiguousarray(found)
+
+
+def _nobody(progress: Progress) -> None:
+    """Listens to nothing."""
