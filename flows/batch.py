@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from contextvars import copy_context
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -12,23 +14,28 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from flows.deployments.announcing import announce_finished
-from flows.deployments.requested import batch_paths
+from flows.deployments.requested import batch_paths, cost_limit
 from flows.runs.conclusion import concluded
+from flows.runs.farm_watch import FarmWatch
 from flows.runs.night_tasks import NightTasks
 from flows.runs.queued_films import QueuedFilms
+from flows.runs.waiting_again import keep_until, kept_until, note_end
 from flows.shown.names import batch_run_name
 from flows.shown.night_artifact import NightTable
 from flows.shown.night_log import NightLog
 from flows.shown.progress import FilmProgress
+from wan_render.errors import Drained
 from wan_render.night.night_book import NightBook
-from wan_render.night.night_hours import hours_of
+from wan_render.night.night_hours import NightHours, hours_of
 from wan_render.night.night_record import NIGHT_PAGE, FilmEntry, FilmState
 from wan_render.night.night_request import NightRequest
 from wan_render.night.night_summary import film_line, summary
 from wan_render.night.whole_night import Night
+from wan_render.production.render_order import RenderOrder
+from wan_render.session.countdown import Expected
 from wan_render.session.storyboard_folder import is_folder, storyboards_in
 from wan_render.session.wording import counted
 
@@ -43,6 +50,8 @@ def batch(
     outputs: Path | None = None,
     *,
     draft: bool = False,
+    allow: list[Path] | None = None,
+    max_cost: str | None = None,
 ) -> State[None]:
     """Make every film of a folder on one farm, the most important first.
 
@@ -58,13 +67,25 @@ def batch(
         backend: What renders instead of the models that the storyboards name: `animatic`.
         outputs: Where takes and films are kept; else WAN_RENDER_OUTPUTS, else the store that is found.
         draft: At the profile `draft`, into the films `<slug>-draft`.
+        allow: Other folders whose files the storyboards may use.
+        max_cost: The most that each film may cost at services, in its lifetime: `30 CNY`.
     """
-    return concluded(
-        lambda: _ended(_held(NightRequest(batch_paths(folder), start, until, timezone, outputs, backend, draft)))
-    )
+    paths, others = batch_paths(folder), tuple(allow or ())
+
+    def made() -> State[None]:
+        limit = cost_limit(max_cost)
+        request = NightRequest(paths, start, until, timezone, outputs, backend, draft, others, limit)
+        window = hours_of(start, until, timezone, now := datetime.now(UTC))
+        if (ends := kept_until()) is not None:  # it goes on after a drain, or after its machine died
+            if ends <= now:
+                return Cancelled(message="its night ended before the farm went on; finished takes are kept")
+            window = replace(window, start=now.astimezone(window.zone), until=ends.astimezone(window.zone))
+        return _ended(_held(request, window))
+
+    return concluded(made)
 
 
-def _held(request: NightRequest) -> NightBook:
+def _held(request: NightRequest, window: NightHours) -> NightBook:
     files = [file for path in request.paths for file in (storyboards_in(path) if is_folder(path) else (path,))]
     table = NightTable(request.paths, files, request.outputs, request.draft)
     table.show()
@@ -81,14 +102,21 @@ def _held(request: NightRequest) -> NightBook:
             announce_finished(film.slug)
 
     attempting = NightTasks(lambda film, state: context.copy().run(ended, film, state))
-    window = hours_of(request.start, request.until, request.timezone, datetime.now(UTC))
     with ExitStack() as published:
-        log = NightLog(
-            get_run_logger(), lambda orders, expected: published.enter_context(FilmProgress(orders, expected))
-        )
+
+        def publish(orders: Sequence[RenderOrder], expected: Expected) -> FilmProgress:
+            return published.enter_context(FilmProgress(orders, expected, at_once=True))
+
+        log = NightLog(get_run_logger(), publish)
         night = Night(request, window, log, attempting)
-        with QueuedFilms(night, UUID(str(flow_run.id))) as queued:
-            book = night.hold()
+        watch = FarmWatch(night.drain, lambda: None if night.running is None else night.running.farm)
+        note_end(window.until)
+        try:
+            with QueuedFilms(night, UUID(str(flow_run.id))) as queued, watch:
+                book = night.hold()
+        except Drained:
+            keep_until(window.until)
+            raise
     table.ends(book.folder / NIGHT_PAGE)
     return book
 

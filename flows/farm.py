@@ -1,27 +1,29 @@
-"""`python -m flows.farm`: a Prefect server, a worker and the deployments on this machine, until Ctrl-C.
+"""`wan-render farm up` (`python -m flows.farm`): a Prefect server, a worker and the deployments on this machine, until
+Ctrl-C.
 
 The server is the one that PREFECT_API_URL or prefect.toml names, on loopback; all that it keeps lies in .farm/ unless
 PREFECT_HOME says otherwise, and it asks for the password that is kept there. BACKEND says what deployments render with
-where a run does not say. `--new-password` makes another password and starts nothing; `--deploy` makes the pool and the
-deployments on a server that runs already, here or elsewhere.
+where a run does not say. `--only` starts the server or the worker alone. `--new-password` makes another password and
+starts nothing; `--deploy` makes the pool and the deployments on a server that runs already, here or elsewhere.
 """
 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import shlex
 import signal
+import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from flows.commands.up_options import add_up_options
+from flows.farm_home.drain import end_drain
+from flows.farm_home.farm_lock import FarmPart, held_locks, processes_of
 from flows.farm_home.home import (
-    LOCK,
     PASSWORD,
     PROFILES,
     SETTINGS,
@@ -30,10 +32,9 @@ from flows.farm_home.home import (
     farm_home,
     hand_to_prefect,
     new_password,
-    own,
+    password,
     runs,
     safe_password,
-    useless,
 )
 from flows.farm_home.prefect_settings import check_prefect_settings
 from flows.farm_home.time_zone import farm_zone, has_terminal
@@ -52,10 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m flows.farm", description="A Prefect server and worker on this machine."
     )
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--new-password", action="store_true", help="make a new password; the farm must not run")
-    instead.add_argument("--deploy", action="store_true", help="tell the server of PREFECT_API_URL what a farm is")
-    asked = parser.parse_args(arguments)
+    add_up_options(parser)
+    try:
+        return up(parser.parse_args(arguments))
+    except WanRenderError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+
+
+def up(asked: argparse.Namespace) -> int:
+    """`farm up`. Raises WanRenderError."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
@@ -64,14 +71,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _renew(farm_home(project))
         elif asked.deploy:
             _deploy(project)
+        elif _goes_on(farm_home(project), asked.parts):
+            _say("the farm runs already, and takes films again")
         else:
-            _run(project)
+            _run(project, asked)
     except Stopped:
-        return 0
-    except WanRenderError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+        pass
     return 0
+
+
+def _goes_on(home: Path, parts: Sequence[FarmPart]) -> bool:
+    """End the drain of a farm that runs; whether there was one."""
+    return FarmPart.WORKER in parts and bool(processes_of(home, FarmPart.WORKER)) and end_drain(home)
 
 
 def backend_to_deploy(asked: str, chosen: str | None = None) -> tuple[str | None, str]:
@@ -103,36 +114,76 @@ def _project(folder: Path) -> Path:
     return folder
 
 
-def _run(project: Path) -> None:
+def _run(project: Path, asked: argparse.Namespace) -> None:
     settings = machine_settings()  # the runs would have these variables, and fail in the night
     check_prefect_settings()
-    _refuse_other_passwords()
-    deployed, sentence = backend_to_deploy(os.environ.get("BACKEND", ""), settings.backend)
+    has_server = FarmPart.SERVER in asked.parts
+    if has_server:
+        _refuse_other_passwords()
+    deployed, sentence = backend_to_deploy(asked.backend or os.environ.get("BACKEND", ""), settings.backend)
     # Everything of Prefect is imported after what can be refused without it: it takes a second.
-    from flows.upkeep.running import FarmServices
+    from flows.upkeep.running import FarmPlan, FarmServices
+    from flows.upkeep.server_address import own_names
 
     home = farm_home(project)
-    with _lock(home) as lock:
-        secret, said = safe_password(home)
+    _refuse_open_server(home, asked.listen)
+    names = (*asked.known_as, *own_names(asked.listen))
+    plan = FarmPlan(asked.parts, asked.name or f"farm on {socket.gethostname()}", asked.listen, names)
+    with held_locks(home, asked.parts) as locks:
+        if plan.has_worker:
+            end_drain(home)
+        secret, said = safe_password(home) if has_server else _others_password(home)
         for line in said:
             _say(line)
-        zone, zone_said = farm_zone(home, asks=has_terminal())
+        zone, zone_said = farm_zone(home, asks=has_terminal()) if has_server else ("", "")
         _say("starting …")
-        farm = FarmServices(project, home, secret, lock)
-        hand_to_prefect(home, secret, farm.api)
+        farm = FarmServices(project, home, secret, locks, plan)
+        if has_server:
+            hand_to_prefect(home, secret, farm.api)
         with farm:
             for line in farm.deploy(deployed, zone, was_open=(home / WAS_OPEN).exists()):
                 _say(line)
-            (home / WAS_OPEN).unlink(missing_ok=True)
-            _say(_welcome(farm.api, farm.ui, home, (sentence, zone_said, *farm.next_runs())))
+            if has_server:
+                (home / WAS_OPEN).unlink(missing_ok=True)
+                _say(_welcome(farm.api, farm.ui, home, (sentence, zone_said, *farm.next_runs())))
+            else:
+                _say(f"The worker '{plan.worker}' runs; its farm is at {farm.ui}\nCtrl-C stops it.")
             while True:
                 time.sleep(LOOK_SECONDS)
                 for line in farm.look():
                     _say(line)
 
 
+def _others_password(home: Path) -> tuple[str, tuple[str, ...]]:
+    """The password of a server that runs elsewhere, and a warning if it goes there unencrypted."""
+    from prefect.settings import get_current_settings
+
+    from flows.upkeep.server_address import others_address
+
+    opened = close(home)
+    if PROFILES in opened:
+        found = "other users could read or replace it, and the password in it"
+        raise MachineError(Problem(str(home / PROFILES), found, remedy="make a new password on the farm, and copy it"))
+    settings = get_current_settings().api
+    if settings.auth_string is None:
+        found = "has no password of the farm's server"
+        raise UsageError(Problem(str(home / PROFILES), found, remedy="copy this file from the farm's machine"))
+    _host, warning = others_address(settings.url or "")
+    return settings.auth_string.get_secret_value(), (warning,) if warning else ()
+
+
+def _refuse_open_server(home: Path, listen: str) -> None:
+    """Who opens the server to other machines has to know its password first."""
+    from flows.upkeep.server_address import is_loopback
+
+    if listen and not is_loopback(listen) and password(home) is None:
+        found = f"{listen} can be reached from other machines, and the server has no password yet"
+        remedy = "make one, and copy it to them: wan-render farm up --new-password"
+        raise UsageError(Problem("--listen", found, remedy=remedy))
+
+
 def _renew(home: Path) -> None:
-    with _lock(home):
+    with held_locks(home, tuple(FarmPart)):
         close(home)
         hand_to_prefect(home, new_password(home))
     _say(f"a new password is in {home / PASSWORD}; the next `make farm` asks for it, and so does its UI, once")
@@ -171,37 +222,6 @@ def _refuse_other_passwords() -> None:
         )
 
 
-@contextmanager
-def _lock(home: Path) -> Iterator[int]:
-    """One farm a folder: held until the last of its programs has gone."""
-    with ExitStack() as opened:
-        own(home)
-        try:
-            file = opened.enter_context(open(home / LOCK, "a+", encoding="utf-8", opener=_no_link))
-        except OSError as error:
-            raise useless(home, error) from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise MachineError(_running(home, file.read().split())) from None
-        file.truncate(0)
-        yield file.fileno()
-
-
-def _no_link(path: str, flags: int) -> int:
-    """A link could lead to a file of ours, which would be emptied."""
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
-
-
-def _running(home: Path, processes: list[str]) -> Problem:
-    return Problem(
-        str(home),
-        f"a farm runs here already, or some of its programs do: processes {' '.join(processes)}",
-        remedy=f"use that one, or end it: kill {' '.join(processes)}",
-    )
-
-
 def _welcome(api: str, ui: str, home: Path, facts: Sequence[str]) -> str:
     said = "\n".join(facts)
     return f"""
@@ -217,7 +237,8 @@ In another terminal, in this folder:
 
 From another folder: export PREFECT_PROFILES_PATH={shlex.quote(str(home / PROFILES))}
 
-Ctrl-C stops it all; finished takes are kept. docs/operations.md has the rest.
+Ctrl-C stops it all; finished takes are kept. `wan-render farm stop` lets takes end first. docs/operations.md has the
+rest.
 """
 
 

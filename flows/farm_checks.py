@@ -63,13 +63,15 @@ def _folder(home: Path) -> Finding:
 
 
 def _password(home: Path, secret: str | None) -> Finding:
-    if secret is None:
-        return Finding("farm's password", f"there is none in {home / PASSWORD}", MAKES)
     try:
         profiles: Mapping[str, Any] = tomllib.loads((home / PROFILES).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         profiles = {}
     handed = profiles.get("profiles", {}).get(profiles.get("active"), {}).get("PREFECT_API_AUTH_STRING")
+    if secret is None and handed:
+        return Finding("farm's password", f"in {home / PROFILES}, of a server elsewhere")
+    if secret is None:
+        return Finding("farm's password", f"there is none in {home / PASSWORD}", MAKES)
     if handed != secret:
         return Finding("farm's password", f"{home / PROFILES}: `prefect` commands have another or none", AGAIN)
     return Finding("farm's password", f"in {home / PASSWORD}")

@@ -14,13 +14,15 @@ from prefect.states import Cancelled, Completed, Failed
 from flows.deployments.requested import session
 from flows.runs.approval import wait_for_approval
 from flows.runs.conclusion import concluded
+from flows.runs.farm_watch import FarmWatch
 from flows.runs.take_tasks import TakeTasks, run_take_tasks
 from flows.shown.film_artifact import show_review
 from flows.shown.names import film_run_name, name_run
 from flows.shown.progress import FilmProgress
-from wan_render.devices import local_devices
 from wan_render.errors import WanRenderError
-from wan_render.farm.local import LocalFarm
+from wan_render.farm.chosen_farm import open_farm
+from wan_render.farm.device_finisher import DeviceFinisher
+from wan_render.farm.scheduler import Scheduler
 from wan_render.production.failures import failures
 from wan_render.production.film_change import with_film_change
 from wan_render.production.film_warnings import film_warnings, warnings_of
@@ -29,6 +31,7 @@ from wan_render.production.run import Run, begin
 from wan_render.session.film_session import Session
 from wan_render.session.forecast_text import expected, forecast
 from wan_render.session.retaking import Retaking
+from wan_render.session.run_devices import run_devices
 from wan_render.session.shot_selection import selected
 from wan_render.store import FilmVersion
 
@@ -43,6 +46,7 @@ def film(
     draft: bool = False,
     approval: bool = False,
     priority: int | None = None,  # noqa: ARG001 - a night that takes the run out of the queue reads it
+    allow: list[Path] | None = None,
 ) -> State[None]:
     """Render what a storyboard lacks, and make its film.
 
@@ -53,11 +57,12 @@ def film(
         only: Shots and scenes to render, `1/020,2`; all where it is not set.
         draft: At the profile `draft`, into the film `<slug>-draft`.
         priority: In a night, instead of the storyboard's own. The farm's queue is first come, first served.
+        allow: Other folders whose files the storyboard may use.
         approval: Ask a person first: the run shows what it would render and is suspended until it is resumed.
     """
 
     def made() -> State[None]:
-        asked = session(storyboard, backend, outputs, draft=draft)
+        asked = session(storyboard, backend, outputs, draft=draft, allow=allow or ())
         name_run(asked.slug)
         return _ended(make(asked, None if only is None else str(only), approval=approval))
 
@@ -66,10 +71,12 @@ def film(
 
 def make(session: Session, only: str | None, *, approval: bool = False) -> FilmVersion:
     """Plan → takes → film, as in cli/render.py."""
-    plan, store, log = session.plan_to_render, session.store, get_run_logger()
+    log = get_run_logger()
+    session = session.made_ready(log.info)
+    plan, store = session.plan_to_render, session.store
     log.info("%s", session.opening)
     shots = None if only is None else selected(plan, only)
-    devices = local_devices(session.settings, session.backend.device_kinds)
+    devices = run_devices(session, plan)
     with begin(plan, session.backend, store, only=shots, devices=devices, waiting=log.warning) as run:
         for warning in warnings_of(run):
             log.warning("%s", warning)
@@ -80,9 +87,13 @@ def make(session: Session, only: str | None, *, approval: bool = False) -> FilmV
             wait_for_approval(run, sentence, (*film_warnings(plan, run.before), *run.confined))
         timed = expected(run.before, run.orders, devices, settings.groups, settings.gpu_hour_price)
         with FilmProgress(run.orders, timed) as progress:
-            with LocalFarm(devices, store.root) as farm:
+            with open_farm(settings, devices, store.root) as farm:
                 retaking = Retaking(run, session.planned_again)
-                tasks = run_take_tasks(run, farm, progress.hear, retaking.follow_up)
+
+                def watching(scheduler: Scheduler) -> FarmWatch:
+                    return FarmWatch(scheduler.drain, lambda: farm)
+
+                tasks = run_take_tasks(run, farm, progress.hear, retaking.follow_up, watching)
             version = _finishing(retaking.run, tasks, progress)
         show_review(retaking.run, tasks.outcomes, tasks.seconds, version)
         return version
@@ -97,7 +108,9 @@ def _finishing(run: Run, tasks: TakeTasks, progress: FilmProgress) -> FilmVersio
     def make_film() -> State[None]:
         nonlocal outcome
         try:
-            outcome = finish(run, failed, progress=progress.finishing, waiting=get_run_logger().warning)
+            warn = get_run_logger().warning
+            with DeviceFinisher(run.store.root, warn) as work:
+                outcome = finish(run, failed, progress=progress.finishing, waiting=warn, work=work)
         except WanRenderError as error:
             outcome = error
             return Failed(message=str(error))

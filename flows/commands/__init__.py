@@ -1,7 +1,7 @@
 """The commands that the farm adds to `wan-render`, through the entry point group `wan_render.commands`: what they are
 called and what they take.
 
-The modules of the commands, and Prefect with them, are imported when one runs: `wan-render --help` must start fast.
+What they need, and Prefect with it, is imported when one runs: `wan-render --help` must start fast.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from flows.farm_checks import PACKAGES
-from flows.farm_home.home import look_in_checkout
-from flows.farm_home.prefect_settings import check_prefect_settings
+from flows.commands.up_options import add_only, add_up_options
+from flows.farm_home.farm_lock import FarmPart
 from wan_render.errors import MachineError, Problem
-from wan_render.settings import install_command
 
 SUBMIT = "submit"
+WITHOUT_PREFECT = (SUBMIT, "farm up", "farm drain", "farm stop", "farm release")
+"""Commands that need no Prefect, or load it only when they have checked what can be checked without it."""
 
 Commands = argparse._SubParsersAction  # argparse names the type of its own sub-commands only here
 
 
 def add_commands(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add them to the command line."""
-    for add in (_submit, _queue, _status, _approve, _reject):
+    for add in (_submit, _queue, _status, _approve, _reject, _farm):
         add(commands)
 
 
@@ -41,6 +41,9 @@ def _submit(commands: Commands[argparse.ArgumentParser]) -> None:
     command.add_argument("--approval", action="store_true", help="ask before rendering: see `approve`")
     command.add_argument("--outputs", metavar="DIR", type=Path, help="where takes and films are kept")
     command.add_argument("--backend", metavar="NAME", help="render with this instead of the models named: animatic")
+    command.add_argument(
+        "--allow", metavar="DIR", type=Path, action="append", default=[], help="another folder whose files they may use"
+    )
 
 
 def _queue(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -62,6 +65,35 @@ def _status(commands: Commands[argparse.ArgumentParser]) -> None:
     command = _command(commands, "status", "show one film of the farm: its state, takes, log and pages")
     command.add_argument("--json", action="store_true", help="one JSON object instead of text")
     _film(command)
+
+
+def _farm(commands: Commands[argparse.ArgumentParser]) -> None:
+    summary = "start the farm of this machine, look at it, drain it, stop it"
+    command = commands.add_parser("farm", help=summary, description=summary, allow_abbrev=False)
+    actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
+    up = _action(actions, "up", "start the server and the worker, or let a drained farm go on", "flows.farm", "up")
+    add_up_options(up)
+    status = _action(
+        actions, "status", "show the machines of the farm, and their devices", "flows.commands.farm_status_command"
+    )
+    status.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    control = "flows.commands.farm_control_command"
+    drain = _action(actions, "drain", "finish the takes that have begun here, and begin none", control)
+    drain.set_defaults(parts=(FarmPart.WORKER,))
+    drain.add_argument("--no-wait", action="store_true", help="don't wait until the takes are finished")
+    stop = _action(actions, "stop", "drain, then end the worker and the server", control)
+    stop.add_argument("--now", action="store_true", help="don't drain: cancel what is being rendered")
+    add_only(stop, "stop the server or the worker alone")
+    release = _action(actions, "release", "let a quarantined device have takes again", control)
+    release.add_argument("device", metavar="DEVICE", help="its name, as `farm status` lists it: cuda:1")
+
+
+def _action(
+    actions: Commands[argparse.ArgumentParser], name: str, summary: str, module: str, function: str = "run"
+) -> argparse.ArgumentParser:
+    action = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    action.set_defaults(action=name, run=_lazily(f"farm {name}", module, function))
+    return action
 
 
 def _approve(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -98,16 +130,23 @@ def _command(
     return command
 
 
-def _lazily(name: str, module: str) -> Callable[[argparse.Namespace], int]:
+def _lazily(name: str, module: str, function: str = "run") -> Callable[[argparse.Namespace], int]:
     def run(arguments: argparse.Namespace) -> int:
+        from flows.farm_checks import PACKAGES
+        from flows.farm_home.home import look_in_checkout
+
         lacking = [package for package in PACKAGES if find_spec(package) is None]
         if lacking:
+            from wan_render.settings import install_command
+
             needs = f"needs the farm's packages; {', '.join(lacking)} not installed"
             raise MachineError(Problem(f"wan-render {name}", needs, remedy=install_command("farm")))
         look_in_checkout()
-        if name != SUBMIT:  # it checks the films first, and loads Prefect afterwards
+        if name not in WITHOUT_PREFECT:
+            from flows.farm_home.prefect_settings import check_prefect_settings
+
             check_prefect_settings()
-        command: Callable[[argparse.Namespace], int] = import_module(module).run
+        command: Callable[[argparse.Namespace], int] = getattr(import_module(module), function)
         return command(arguments)
 
     return run

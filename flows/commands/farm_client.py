@@ -43,7 +43,7 @@ def farm_client() -> Iterator[SyncPrefectClient]:
             yield client
     except ObjectNotFound as error:
         unknown = f"the server at {api} doesn't know {error}"
-        raise MachineError(Problem(FARM, unknown, remedy="python -m flows.farm --deploy tells it")) from error
+        raise MachineError(Problem(FARM, unknown, remedy="wan-render farm up --deploy tells it")) from error
     except httpx.HTTPStatusError as error:
         raise MachineError(_refusal(api, error)) from error
     except httpx.ConnectError as error:

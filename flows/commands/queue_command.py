@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -14,6 +13,7 @@ from prefect.client.schemas import OrchestrationResult
 from prefect.states import Cancelling, Scheduled
 
 from flows.commands.farm_client import farm_client
+from flows.commands.print_report import print_report
 from flows.farm_queue.film_queue import HOLDING, QueuedFilm, Standing, read_queue
 from flows.farm_queue.queue_report import QueueReport, films_called, next_of_schedules, read_report
 from flows.shown.names import MOVED_UP
@@ -37,10 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         _watch()
     else:
         report = _report()
-        if arguments.json:
-            print(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
-        else:
-            print("\n".join(report.lines()))
+        print_report(report.lines(), report.as_json() if arguments.json else None)
     return 0
 
 

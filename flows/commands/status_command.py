@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from prefect.settings import get_current_settings
 from prefect.utilities.urls import url_for
 
 from flows.commands.farm_client import farm_client
+from flows.commands.print_report import print_report
 from flows.farm_queue.film_queue import HOLDING, REQUESTED_BY, QueuedFilm, Standing
 from flows.farm_queue.film_runs import last_logs, latest_run, open_question
 from flows.farm_queue.local_time import local_clock
@@ -50,10 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print its state, its takes, the end of its log, and where to look."""
     with farm_client() as client:
         film = _read(client, arguments.film)
-        if arguments.json:
-            print(json.dumps(_as_json(film), ensure_ascii=False, indent=2))
-        else:
-            print("\n".join(_lines(film)))
+        print_report(_lines(film), _as_json(film) if arguments.json else None)
     return 0
 
 

@@ -29,7 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _checked(arguments: argparse.Namespace) -> list[Session]:
     """The sessions of all files. Raises InputError with the mistakes of all of them."""
     sessions = [
-        Session.of(file.absolute(), outputs=arguments.outputs, backend=arguments.backend, draft=arguments.draft)
+        Session.of(
+            file.absolute(),
+            allow=arguments.allow,
+            outputs=arguments.outputs,
+            backend=arguments.backend,
+            draft=arguments.draft,
+        )
         for file in arguments.files
     ]
     problems = [problem for session in sessions for problem in _mistakes(session, arguments.only)]

@@ -22,7 +22,7 @@ from flows.farm_queue.queue_forecast import ExpectedTimes, forecast_queue
 from flows.farm_queue.run_progress import read_progress
 from flows.farm_queue.submission import FilmRequest, differences, due_after, runs_now, waiting_film
 from flows.shown.names import NAMED
-from wan_render.backends import backend
+from wan_render.backends import DEFAULT, backend
 from wan_render.errors import Problem, UsageError
 from wan_render.session.film_forecast import FilmForecast, forecast_film
 from wan_render.session.film_session import Session
@@ -95,6 +95,7 @@ def _film(
         draft=session.draft,
         approval=approval,
         priority=priority,
+        allow=tuple(folder.absolute() for folder in session.allow),
         at=at,
         seconds=forecast.seconds,
     )
@@ -143,11 +144,27 @@ def _print_all(films: Sequence[_Film], client: SyncPrefectClient) -> None:
             print(f"  not queued twice: it is in the queue already, asked for{_by(film.waiting)}")
         elif film.is_running:
             print("  it is being made now; it was queued once more, for what was edited since")
+        if (night := _night(queue)) is not None and (film.request.at is None or film.request.at <= now):
+            print(f"  {_in_night(film.request, night)}")
         if found is None:
             print("  queued; it starts now")  # the farm was faster than this command
         else:
             print(f"  {_place(found, queue, times, now)}")
     print(READ_AGAIN)
+
+
+def _night(queue: Sequence[QueuedFilm]) -> QueuedFilm | None:
+    """The night that runs."""
+    return next((film for film in queue if film.is_batch and film.standing is Standing.RUNNING), None)
+
+
+def _in_night(request: FilmRequest, night: QueuedFilm) -> str:
+    """Whether the night that runs renders a film, or why it does not."""
+    its = night.parameters.get("backend") or DEFAULT
+    if (own := request.backend or DEFAULT) != its:
+        until = f" at {night.parameters['until']}" if night.parameters.get("until") else ""
+        return f"the night {night.slug} renders with {its}, not {own}: it waits for the night's end{until}"
+    return f"the night {night.slug} renders it{', once it is approved' if request.approval else ', on its devices'}"
 
 
 def _place(film: QueuedFilm, queue: Sequence[QueuedFilm], times: Mapping[UUID, ExpectedTimes], now: datetime) -> str:

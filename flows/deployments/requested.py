@@ -12,12 +12,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from wan_render.errors import InputError, Problem, UsageError
 from wan_render.night.night_hours import hours_of
 from wan_render.night.night_request import NightRequest, check_films
+from wan_render.price import Price
 from wan_render.printable import one_line, path_name, shortened
 from wan_render.session.film_session import Session
 from wan_render.session.shot_selection import selected
@@ -49,6 +51,7 @@ def check_film(parameters: Mapping[str, Any]) -> Checked:
             parameters.get("backend"),
             None if outputs is None else Path(str(outputs)),
             draft=bool(parameters.get("draft")),
+            allow=allowed(parameters.get("allow")),
         )
         slug = asked.slug
         if (only := parameters.get("only")) is not None:
@@ -67,6 +70,7 @@ def check_batch(parameters: Mapping[str, Any]) -> Checked:
     try:
         start, until, timezone = (str(parameters.get(name) or "") for name in ("start", "until", "timezone"))
         hours_of(start, until, timezone, datetime.now(UTC))
+        cost_limit(parameters.get("max_cost"))
     except InputError as error:
         return Checked(batch_name(paths), str(error))
     missing = [nothing_in(path) for path in paths if not (os.path.lexists(path) and batch_files((path,)))]
@@ -80,6 +84,7 @@ def _broken(paths: tuple[Path, ...], parameters: Mapping[str, Any]) -> str:
         outputs=None if outputs is None else Path(str(outputs)),
         backend=parameters.get("backend"),
         draft=bool(parameters.get("draft")),
+        allow=allowed(parameters.get("allow")),
     )
     try:
         films = check_films(request)
@@ -88,16 +93,32 @@ def _broken(paths: tuple[Path, ...], parameters: Mapping[str, Any]) -> str:
     return "\n".join(str(film.mistake) for film in films if film.mistake is not None)
 
 
+def cost_limit(text: object) -> Price | None:
+    """An amount with its currency; None for none. Raises UsageError."""
+    if text is None:
+        return None
+    try:
+        found = Price.read(str(text))
+    except ValueError:
+        found = Price(Decimal(0))
+    if not found.currency:
+        allowed_form = "an amount and its currency: 30 CNY"
+        raise UsageError(Problem("max_cost", f"invalid amount {one_line(str(text))[:LONGEST_NAME]!r}", allowed_form))
+    return found
+
+
 def batch_files(paths: Sequence[Path]) -> tuple[Path, ...]:
     """The storyboards of a batch as they are now."""
     return tuple(file for path in paths for file in (storyboards_in(path) if is_folder(path) else (path,)))
 
 
-def session(storyboard: Path, backend: str | None, outputs: Path | None, *, draft: bool = False) -> Session:
+def session(
+    storyboard: Path, backend: str | None, outputs: Path | None, *, draft: bool = False, allow: Sequence[Path] = ()
+) -> Session:
     """One storyboard on this machine, as the terminal has it. Raises UsageError for an unknown backend, and where
     there is no such file."""
     _refuse_missing(storyboard)
-    found = Session.of(storyboard, outputs=outputs, backend=backend, draft=draft)
+    found = Session.of(storyboard, outputs=outputs, backend=backend, draft=draft, allow=allow)
     return found if backend is None else replace(found, backend_by="as requested")
 
 
@@ -120,6 +141,11 @@ def batch_paths(folder: object) -> tuple[Path, ...]:
     """The folders and storyboards of a batch, from its parameter: one path or a list."""
     many = folder if isinstance(folder, list | tuple) else [folder]
     return tuple(Path(str(path)) for path in many) or (Path("storyboards"),)
+
+
+def allowed(folders: object) -> tuple[Path, ...]:
+    """Other folders whose files storyboards may use, from the parameter of a request."""
+    return tuple(Path(str(folder)) for folder in folders) if isinstance(folders, list | tuple) else ()
 
 
 def batch_name(paths: Sequence[Path]) -> str:

@@ -42,7 +42,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """The hosts at which a farm's server may listen: this machine alone."""
 
 ANOTHER_HOME = "name another one in PREFECT_HOME"
-RENEW = "make a new one: .venv/bin/python -m flows.farm --new-password"
+RENEW = "make a new one: .venv/bin/wan-render farm up --new-password"
 
 SHORTEST = 16
 """Characters of a password that somebody chose; ours has 70, of 256 random bits."""
@@ -51,6 +51,14 @@ SHORTEST = 16
 def farm_home(project: Path) -> Path:
     """The folder in which a farm of this project keeps everything."""
     return Path(os.environ.get("PREFECT_HOME") or project / ".farm").absolute()
+
+
+def known_home() -> Path:
+    """The folder of the farm that commands in the working folder mean: named by the environment, that of the working
+    folder, or that of this checkout."""
+    if not os.environ.get("PREFECT_HOME") and (profiles := os.environ.get("PREFECT_PROFILES_PATH")):
+        return Path(profiles).absolute().parent
+    return farm_home(Path.cwd() if Path("prefect.toml").exists() else CHECKOUT)
 
 
 def look_in_checkout() -> None:

@@ -49,6 +49,12 @@ def is_held(home: Path, run: str) -> bool:
     return False
 
 
+def held_runs(home: Path) -> tuple[str, ...]:
+    """The runs that have a process on this machine."""
+    folder = home / FOLDER
+    return tuple(file.name for file in sorted(folder.iterdir()) if is_held(home, file.name)) if folder.is_dir() else ()
+
+
 def remove_free(home: Path) -> None:
     """Remove the files of processes that have ended. Only while no worker starts new ones."""
     folder = home / FOLDER

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
@@ -27,7 +27,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 from flows.deployments.deploying import BATCH, DEPLOYMENTS, PAGE, read_pages
 from flows.deployments.requested import batch_name, batch_paths, film_name
-from flows.shown.names import NAMED
+from flows.shown.names import NAMED, WAITS_FOR
 from wan_render.draft_slug import draft_slug
 
 REQUESTED_BY = "wan-render.requested-by"
@@ -66,6 +66,7 @@ class QueuedFilm:
     which is its place in the queue. `started`: None until its process runs. `requested_by`: "" if nobody is named.
     `is_scheduled`: a schedule asked for it.
     `expected_seconds`: how long it was expected to take when somebody asked for it; None if nobody said.
+    `waits_for`: why the night that runs does not render it; "" if none runs, or if it will.
     """
 
     run: UUID
@@ -79,6 +80,7 @@ class QueuedFilm:
     is_scheduled: bool
     expected_seconds: float | None
     parameters: Mapping[str, Any]
+    waits_for: str = ""
 
 
 def read_queue(client: SyncPrefectClient) -> tuple[QueuedFilm, ...]:
@@ -97,6 +99,8 @@ def in_order(runs: Sequence[FlowRun], deployments: Mapping[UUID, str], now: date
     for approval. Within each, what was due first comes first."""
     of_farm = [(run, deployments.get(run.deployment_id)) for run in runs if run.deployment_id is not None]
     films = [queued(run, deployment, now) for run, deployment in of_farm if deployment is not None]
+    if not any(film.is_batch and film.standing is Standing.RUNNING for film in films):
+        films = [replace(film, waits_for="") for film in films]
     places = list(Standing)
     return tuple(sorted(films, key=lambda film: (places.index(film.standing), film.due, film.requested)))
 
@@ -117,6 +121,7 @@ def queued(run: FlowRun, deployment: str, now: datetime) -> QueuedFilm:
         is_scheduled=run.auto_scheduled,
         expected_seconds=_seconds(run.labels.get(EXPECTED_SECONDS)),
         parameters=run.parameters,
+        waits_for=str(run.labels.get(WAITS_FOR, "")),
     )
 
 

@@ -50,7 +50,7 @@ class QueueReport:
         return (
             f"{film.slug} (batch)" if film.is_batch else film.slug,
             film.standing.value,
-            progress.words if progress else "",
+            progress.words if progress else film.waits_for if film.standing is Standing.WAITING else "",
             self._start(film, times.start),
             f"about {local_clock(times.end, self.now)}" if times.end else "",
             film.requested_by,
@@ -70,6 +70,7 @@ class QueueReport:
             "state": film.standing.value,
             "progress": progress.done if progress else None,
             "doing": progress.words if progress else "",
+            "waits_for": film.waits_for,
             "asked_by": film.requested_by,
             "asked_at": utc(film.requested),
             "due": utc(film.due),

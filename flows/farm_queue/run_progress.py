@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import Artifact, TaskRun
 from prefect.client.schemas.sorting import ArtifactSort, TaskRunSort
 
 from flows.deployments.deploying import PAGE, read_pages
-from flows.farm_queue.film_queue import HOLDING, QueuedFilm
+from flows.farm_queue.film_queue import HOLDING, QueuedFilm, Standing
 from flows.shown.progress import SECONDS
 from wan_render.session.wording import counted
 
@@ -55,7 +55,15 @@ class RunProgress:
 def read_progress(client: SyncPrefectClient, queue: Sequence[QueuedFilm]) -> dict[UUID, RunProgress]:
     """Of the runs that have a process."""
     holding = [film for film in queue if film.standing in HOLDING]
-    return {film.run: _of_run(client, film.run) for film in holding}
+    return {film.run: _begun(_of_run(client, film.run), film) for film in holding}
+
+
+def _begun(progress: RunProgress, film: QueuedFilm) -> RunProgress:
+    """A run that has told nothing yet reads its storyboards, or is a night that waits for its start."""
+    if progress.words or film.standing is not Standing.RUNNING:
+        return progress
+    start = film.parameters.get("start")
+    return replace(progress, words=f"waits until {start}" if start else "reads its storyboards")
 
 
 def read_tasks(client: SyncPrefectClient, run: UUID) -> list[TaskRun]:
@@ -95,4 +103,4 @@ def _from_takes(tasks: Sequence[TaskRun]) -> RunProgress:
     """How much of the film they are is unknown: a take has no task yet while no thread is free for it."""
     wanted = [task for task in tasks if f" {TAKE} " in task.name and task.state_name not in NOT_RENDERED]
     ended = sum(task.state is not None and task.state.is_final() for task in wanted)
-    return RunProgress(0.0, f"{counted(ended, 'take')} rendered" if ended else "")
+    return RunProgress(0.0, f"{counted(ended, 'take')} rendered" if wanted else "")

@@ -31,6 +31,7 @@ class FilmRequest:
     at: datetime | None = None
     seconds: float = field(default=0.0, compare=False)
     priority: int | None = None
+    allow: tuple[Path, ...] = ()
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -43,6 +44,7 @@ class FilmRequest:
             "draft": self.draft,
             "approval": self.approval,
             **({} if self.priority is None else {"priority": self.priority}),
+            **({"allow": list(map(str, self.allow))} if self.allow else {}),
         }
 
 
@@ -86,6 +88,8 @@ def _differences(request: FilmRequest, film: QueuedFilm, now: datetime) -> Itera
         yield "with approval" if asked.get("approval") else "without approval"
     if asked.get("priority") != request.priority:
         yield "without priority" if asked.get("priority") is None else f"priority {asked['priority']}"
+    if tuple(map(str, request.allow)) != (others := tuple(asked.get("allow") or ())):
+        yield f"allowing {', '.join(others)}" if others else "without --allow"
     if _is_other_time(request, film):
         yield f"at {local_clock(film.due, now)}" if film.standing is Standing.LATER else "as soon as possible"
 

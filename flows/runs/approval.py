@@ -30,7 +30,13 @@ from pydantic import Field
 from flows.farm_queue.answering import not_approved
 from flows.shown.plan_artifact import show_plan
 from wan_render.errors import Problem, Stopped, UsageError
-from wan_render.production.run import Run
+from wan_render.production.film_change import with_film_change
+from wan_render.production.film_warnings import film_warnings
+from wan_render.production.run import Run, begin
+from wan_render.session.film_session import Session
+from wan_render.session.forecast_text import forecast
+from wan_render.session.run_devices import run_devices
+from wan_render.session.shot_selection import selected
 
 ANSWER_SECONDS = 7 * 24 * 60 * 60
 """So long a run waits for its answer; then Prefect calls it Failed, and a retry asks again."""
@@ -52,6 +58,17 @@ class Approval(RunInput):
         json_schema_extra={"default": True},
     )
     note: str = Field(default="", description="Kept in the log of the run; why, where the answer is no.")
+
+
+def ask_first(session: Session, only: str) -> None:
+    """`wait_for_approval`, for a film that a night is about to render. only: its shots; "" for all. Raises the errors
+    of `begin` as well."""
+    plan, settings, log = session.plan_to_render, session.settings, get_run_logger()
+    devices = run_devices(session, plan)
+    shots = selected(plan, only) if only else None
+    with begin(plan, session.backend, session.store, only=shots, devices=devices, waiting=log.warning) as run:
+        sentence = forecast(with_film_change(run), run.orders, devices, settings.groups, settings.gpu_hour_price)
+        wait_for_approval(run, sentence, (*film_warnings(plan, run.before), *run.confined))
 
 
 def wait_for_approval(run: Run, forecast: str, warnings: Sequence[Problem]) -> None:

@@ -14,12 +14,13 @@ from flows.farm_queue.film_queue import CANCELLED
 from flows.runs.cancel_watch import CancelWatch
 from flows.runs.ended import ended_before
 from flows.runs.run_logs import no_alarms, no_repetition, no_walls
-from wan_render.errors import Stopped, WanRenderError
+from flows.runs.waiting_again import wait_again
+from wan_render.errors import Drained, Stopped, WanRenderError
 
 
 def concluded(work: Callable[[], State[None]]) -> State[None]:
     """The state that `work` gives, or the one of a run that was stopped, cancelled or mistaken. A run that had ended
-    before keeps its state: nothing is done again."""
+    before keeps its state: nothing is done again. One that was drained goes back into the queue: raises Pause."""
     no_walls()
     no_alarms()
     no_repetition()
@@ -28,6 +29,8 @@ def concluded(work: Callable[[], State[None]]) -> State[None]:
     with CancelWatch(flow_run.id) as watch:
         try:
             return work()
+        except Drained:
+            wait_again()
         except Stopped as error:
             return Cancelled(message=str(error))
         except TerminationSignal:

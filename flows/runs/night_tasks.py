@@ -10,16 +10,16 @@ from pathlib import Path
 
 import httpx
 from prefect import flow
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import PrefectException
 from prefect.flow_engine import run_flow_sync
-from prefect.states import Cancelled, Completed, Failed, Scheduled
+from prefect.states import Cancelled, Completed, Failed
 
 from flows.farm_queue.film_runs import FILM_OF_A_NIGHT
 from flows.runs.take_tasks import FilmTasks, TakeTasks
 from flows.shown.film_artifact import show_review
-from wan_render.farm.scheduler import Event, Scheduler
+from wan_render.farm.attempt_events import Event
+from wan_render.farm.scheduler import Scheduler
 from wan_render.night.film_tonight import FilmTonight
 from wan_render.night.night_record import FilmEntry, FilmState
 from wan_render.night.night_seams import Loop
@@ -90,7 +90,7 @@ class NightTasks:
     def cannot_begin(self, film: FilmEntry) -> None:
         """A run that fails at once, for a film that cannot be begun. See Attempting.cannot_begin."""
         state = state_of(film)
-        _safely(film.slug or film.storyboard, lambda: _run_of(film.slug, Path(film.storyboard), lambda: state))
+        safely(film.slug or film.storyboard, lambda: run_of(film.slug, Path(film.storyboard), lambda: state))
         self._ended(film, state)
 
     def film_ended(self, film: FilmTonight, entry: FilmEntry, version: FilmVersion | None) -> None:
@@ -123,7 +123,7 @@ class NightTasks:
                 show_review(run.film.run, run.film.outcomes, run.tasks.seconds, run.version)
             return run.state
 
-        _safely(run.film.slug, lambda: _run_of(run.film.slug, run.film.run.plan.file, follow))
+        safely(run.film.slug, lambda: run_of(run.film.slug, run.film.run.plan.file, follow))
         run.has_begun.set()
 
 
@@ -140,7 +140,7 @@ def state_of(film: FilmEntry) -> State[None]:
             return Failed(message=film.message)
 
 
-def _run_of(slug: str, storyboard: Path, follow: Callable[[], State[None]], run: FlowRun | None = None) -> None:
+def run_of(slug: str, storyboard: Path, follow: Callable[[], State[None]], run: FlowRun | None = None) -> None:
     """A flow run for a film of the night that this thread's context belongs to. run: an existing one to go on with."""
     name = shortened(one_line(slug or storyboard.stem), LONGEST_NAME).replace("{", "{{").replace("}", "}}")
 
@@ -154,48 +154,8 @@ def _run_of(slug: str, storyboard: Path, follow: Callable[[], State[None]], run:
         run_flow_sync(film_of_a_night, flow_run=run, parameters={"storyboard": storyboard}, return_type="state")
 
 
-class FollowedRun:
-    """A run of film/now that follows a film of a night, in a thread of its own, and ends with it.
-
-    The engine of Prefect runs it here: its states and heartbeats are those of any run. Without `end` it waits in the
-    queue again.
-    """
-
-    def __init__(self, run: FlowRun, film: FilmTonight) -> None:
-        self.run, self.film = run, film
-        self._state: State[None] | None = None
-        self._over = threading.Event()
-        # In the night's context: an engine without a parent would tell the worker that its process has finished.
-        self._thread = threading.Thread(target=copy_context().run, args=(self._hold,), daemon=True)
-        self._thread.start()
-
-    def end(self, state: State[None]) -> None:
-        """The film has ended. The first state counts."""
-        self._state = self._state or state
-        self._over.set()
-
-    def close(self) -> None:
-        """The night has ended, with or without the film."""
-        self._over.set()
-        self._thread.join(CLOSE_SECONDS)
-
-    def _hold(self) -> None:
-        def follow() -> State[None]:
-            _log.info("%s is rendered in the night that runs", self.film.slug)
-            self._over.wait()
-            return self._state or Cancelled(message="its night was stopped")
-
-        _safely(self.film.slug, lambda: _run_of(self.film.slug, self.film.candidate.file, follow, self.run))
-        if self._state is None:
-            _safely(self.film.slug, self._wait_again)
-
-    def _wait_again(self) -> None:
-        with get_client(sync_client=True) as client:
-            again: State[None] = Scheduled(message="waits again: its night was stopped")
-            client.set_flow_run_state(self.run.id, again, force=True)
-
-
-def _safely(film: str, work: Callable[[], None]) -> None:
+def safely(film: str, work: Callable[[], None]) -> None:
+    """Do something on the server. A server that is away, or refuses, is a line of the log."""
     try:
         work()
     except (httpx.HTTPError, PrefectException, OSError, RuntimeError) as error:

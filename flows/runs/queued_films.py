@@ -23,17 +23,19 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
 from prefect.states import Cancelled, Pending
 
+from flows.deployments.requested import allowed
 from flows.farm_home.home import farm_home
 from flows.farm_home.run_lock import hold
 from flows.farm_queue.film_queue import CANCELLED, QueuedFilm, Standing, read_queue
-from flows.runs.night_tasks import FollowedRun
-from flows.shown.names import MOVED_UP
+from flows.runs.approval import ask_first
+from flows.runs.followed_run import FollowedRun, Join
+from flows.shown.names import FOLLOWS, MOVED_UP, WAITS_FOR
 from wan_render.errors import WanRenderError
 from wan_render.night.film_tonight import FilmTonight
-from wan_render.night.night_request import NightRequest, check_film_alone
+from wan_render.night.night_request import Candidate, NightRequest, check_film_alone
 from wan_render.night.night_run import NightRun
 from wan_render.night.whole_night import Night
-from wan_render.printable import logger
+from wan_render.printable import logger, one_line, shortened
 
 LOOK_SECONDS = 3.0
 """How often the queue is read."""
@@ -50,7 +52,9 @@ class QueuedFilms:
         self._night, self._run = night, run
         self._followed: list[FollowedRun] = []
         self._joined: set[FilmTonight] = set()
+        self._ended: dict[str, State[None]] = {}
         self._left: set[UUID] = set()
+        self._held: set[UUID] = set()
         self._moved_up = ""
         self._over = threading.Event()
         self._lock = threading.Lock()
@@ -58,8 +62,9 @@ class QueuedFilms:
     def film_ended(self, storyboard: str, state: State[None]) -> None:
         """A film of the night has ended: so do the runs that follow it. storyboard: its absolute path."""
         with self._lock:
+            self._ended[storyboard] = state
             for followed in self._followed:
-                if str(followed.film.candidate.file.absolute()) == storyboard:
+                if followed.film is not None and _path(followed.film) == storyboard:
                     followed.end(state)
 
     def __enter__(self) -> Self:
@@ -89,11 +94,13 @@ class QueuedFilms:
         running = self._night.running
         if running is None or not running.is_rendering:
             return
+        with self._lock:
+            self._followed = [each for each in self._followed if not each.is_over]
         queue = read_queue(client)
         self._cancel({queued.run for queued in queue if queued.standing is Standing.STOPPING}, running)
         for queued in queue:
             if queued.standing is Standing.WAITING and not queued.is_batch and queued.run not in self._left:
-                self._take(client, queued)
+                self._take(client, queued, running)
         slug = str(client.read_flow_run(self._run).labels.get(MOVED_UP, ""))
         if slug and slug != self._moved_up:
             self._moved_up = slug
@@ -106,50 +113,100 @@ class QueuedFilms:
         with self._lock:
             cancelled = [each for each in self._followed if each.run.id in runs]
             self._followed = [each for each in self._followed if each not in cancelled]
-            followed = {each.film for each in self._followed}
         for each in cancelled:
             each.end(Cancelled(message=CANCELLED))
-            if each.film in self._joined and each.film not in followed:
-                running.leave(each.film)
+            if each.film is not None:
+                self._leave_film(each.film, running)
 
-    def _take(self, client: SyncPrefectClient, queued: QueuedFilm) -> None:
-        """Let a film's run follow the night, if the night can render it."""
-        film = self._film(queued)
-        if film is None:
-            self._left.add(queued.run)
+    def _take(self, client: SyncPrefectClient, queued: QueuedFilm, running: NightRun) -> None:
+        """Let a film's run follow the night, if the night can render it; else say why it waits."""
+        try:
+            candidate, join = self._joining(queued, running)
+        except (WanRenderError, _WaitsError) as error:
+            self._leave(client, queued, str(error))
             return
-        if not hold(farm_home(Path.cwd()), str(queued.run)):
+        if queued.run not in self._held and not hold(farm_home(Path.cwd()), str(queued.run)):
             return
+        self._held.add(queued.run)
+        client.update_flow_run_labels(queued.run, {FOLLOWS: str(self._run)})
         answer: OrchestrationResult[None] = client.set_flow_run_state(
             queued.run, Pending(message="rendered in the night that runs")
         )
         if answer.state is None or not answer.state.is_pending():
             return
-        _log.info("%s: taken out of the queue into this night", film.slug)
+        _log.info("%s: taken out of the queue into this night", candidate.name)
         with self._lock:
-            self._followed.append(FollowedRun(client.read_flow_run(queued.run), film))
+            run = client.read_flow_run(queued.run)
+            self._followed.append(
+                FollowedRun(run, candidate.name, candidate.file, join, partial(self._has_joined, running=running))
+            )
 
-    def _film(self, queued: QueuedFilm) -> FilmTonight | None:
-        """The film of a run, in this night. None if it has to wait for the night's end: for an approval, for some shots
-        only, or because its storyboard has mistakes."""
-        asked, running = queued.parameters, self._night.running
-        if running is None or asked.get("only") is not None or asked.get("approval"):
-            return None
+    def _joining(self, queued: QueuedFilm, running: NightRun) -> tuple[Candidate, Join]:
+        """The film of a run, and how it joins the night. Raises _WaitsError or WanRenderError if it has to wait for the
+        night's end."""
+        asked, only = queued.parameters, _only(queued.parameters)
         request, file = _request(self._night.request, asked), Path(str(asked.get("storyboard")))
-        found = next((film for film in running.unfinished if _is_same(film, file, queued.slug)), None)
+        found = next((film for film in running.films if _is_same(film, file, queued.slug)), None)
+        if found is not None and not asked.get("approval"):
+            if found not in running.unfinished:
+                raise _WaitsError("the night has made it already")
+            if found.candidate.only not in ("", only):
+                raise _WaitsError(f"the night renders only {found.candidate.only} of it")
+            return found.candidate, lambda: found
         if found is not None:
-            return found
-        try:
-            candidate = check_film_alone(request, file, asked.get("priority"))
-            if candidate.session.backend.id != running.backend_id:
-                return None
-            joined = running.join(candidate)
-            if joined is not None:
-                self._joined.add(joined)
-            return joined
-        except WanRenderError as error:
-            _log.warning("%s stays in the queue: %s", queued.slug, error)
-            return None
+            raise _WaitsError("the night renders it without an approval")
+        candidate = check_film_alone(request, file, asked.get("priority"), only)
+        if candidate.mistake is not None:
+            raise candidate.mistake
+        if (name := candidate.session.backend.id) != running.backend_id:
+            raise _WaitsError(f"it is rendered by {_name(name)}, the night by {_name(running.backend_id)}")
+        if asked.get("approval"):
+            session = replace(candidate.session, retakes=0)  # nobody approved them
+            candidate = replace(candidate, session=session)
+            return candidate, lambda: self._approved(candidate, running)
+        return candidate, lambda: self._join(candidate, running)
+
+    def _approved(self, candidate: Candidate, running: NightRun) -> FilmTonight | None:
+        """Join when every take was approved. Raises Pause if a person has to be asked."""
+        ask_first(candidate.session, candidate.only)
+        return self._join(candidate, running)
+
+    def _join(self, candidate: Candidate, running: NightRun) -> FilmTonight | None:
+        film = running.join(candidate)
+        if film is not None:
+            with self._lock:
+                self._joined.add(film)
+        return film
+
+    def _has_joined(self, followed: FollowedRun, running: NightRun) -> None:
+        """A run follows its film from now on. In the meantime the film may have ended, or somebody may have cancelled
+        the run; or the night ends, and takes no more films."""
+        with self._lock:
+            is_cancelled = followed not in self._followed
+            if followed.film is None:
+                self._left.add(followed.run.id)
+            elif (state := self._ended.get(_path(followed.film))) is not None:
+                followed.end(state)
+        if is_cancelled and followed.film is not None:
+            self._leave_film(followed.film, running)
+
+    def _leave_film(self, film: FilmTonight, running: NightRun) -> None:
+        """Nobody wants this film any more, unless the night itself, or another run that follows it, does."""
+        with self._lock:
+            is_wanted = film not in self._joined or any(each.film is film for each in self._followed)
+        if not is_wanted:
+            running.leave(film)
+
+    def _leave(self, client: SyncPrefectClient, queued: QueuedFilm, why: str) -> None:
+        """It stays in the queue until the night's end."""
+        self._left.add(queued.run)
+        words = shortened(one_line(f"waits for the night's end: {why}"))
+        _log.warning("%s %s", queued.slug, words)
+        client.update_flow_run_labels(queued.run, {WAITS_FOR: words})
+
+
+class _WaitsError(Exception):
+    """Why a film cannot be rendered in the night that runs."""
 
 
 def _request(night: NightRequest, asked: Mapping[str, Any]) -> NightRequest:
@@ -159,8 +216,23 @@ def _request(night: NightRequest, asked: Mapping[str, Any]) -> NightRequest:
         outputs=None if outputs is None else Path(str(outputs)),
         backend=asked.get("backend"),
         draft=bool(asked.get("draft")),
+        allow=allowed(asked.get("allow")),
     )
 
 
 def _is_same(film: FilmTonight, file: Path, slug: str) -> bool:
     return film.slug == slug and os.path.realpath(film.candidate.file) == os.path.realpath(file)
+
+
+def _path(film: FilmTonight) -> str:
+    return str(film.candidate.file.absolute())
+
+
+def _only(asked: Mapping[str, Any]) -> str:
+    """The shots that a request names; "" for all. Prefect's UI makes a number of `2`."""
+    only = asked.get("only")
+    return "" if only is None else str(only)
+
+
+def _name(backend_id: str) -> str:
+    return backend_id.partition("/")[0]

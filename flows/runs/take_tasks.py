@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,14 +14,16 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Cancelled, Completed, Failed
 
 from flows.runs.attempt_ahead import AttemptAhead
-from wan_render.errors import Stopped, WanRenderError
+from wan_render.errors import Drained, Problem, Stopped, WanRenderError
+from wan_render.farm.attempt_events import AttemptFailed, Event, Held, OnEvent
 from wan_render.farm.attempts import MOST_ATTEMPTS
 from wan_render.farm.farm_contract import Farm
+from wan_render.farm.held_takes import held_in
 from wan_render.farm.process.work_clock import WorkClock
 from wan_render.farm.run_terms import FollowUp, RunTerms, nothing_follows
-from wan_render.farm.scheduler import AttemptFailed, Event, OnEvent, Scheduler
+from wan_render.farm.scheduler import Scheduler
 from wan_render.printable import logger
-from wan_render.production.failures import NOT_STARTED, NotStarted, Outcome
+from wan_render.production.failures import Outcome, OutOfTime
 from wan_render.production.render_order import RenderOrder
 from wan_render.production.run import Run
 from wan_render.render_values import Phase, Progress
@@ -32,19 +35,30 @@ TOLD_SECONDS = 1.0
 
 _log = logger(__name__)
 
+Watching = Callable[[Scheduler], AbstractContextManager[object]]
+
 _Place = tuple[str, int]
 """A take's shot and number."""
 
 
 def run_take_tasks(
-    run: Run, farm: Farm, on_event: OnEvent, follow_up: Callable[[RenderOrder, Outcome], FollowUp] = nothing_follows
+    run: Run,
+    farm: Farm,
+    on_event: OnEvent,
+    follow_up: Callable[[RenderOrder, Outcome], FollowUp] = nothing_follows,
+    watching: Watching = lambda _: nullcontext(),
 ) -> TakeTasks:
     """A task for every planned take, those that are there first; returns when the last has ended. `on_event` hears the
-    events of every take, from several threads. `follow_up`: see RunTerms. Raises as Scheduler.run."""
-    tasks = TakeTasks(Scheduler(run.orders, farm, RunTerms(follow_up=follow_up)), on_event)
+    events of every take, from several threads. `follow_up`: see RunTerms. `watching`: a context
+    while the scheduler runs. Raises as Scheduler.run, and Drained if it was drained before the last take had begun."""
+    terms = RunTerms(follow_up=follow_up, held_by=held_in(run.store))
+    tasks = TakeTasks(Scheduler(run.orders, farm, terms), on_event)
     film = FilmTasks(run, tasks)
     film.show_others()
-    tasks.scheduler.run(film.render)
+    with watching(tasks.scheduler):
+        tasks.scheduler.run(film.render)
+    if tasks.scheduler.is_cut_short:
+        raise Drained(Problem(run.plan.slug, "was drained"))
     return tasks
 
 
@@ -124,8 +138,9 @@ class TakeTasks:
             raise ended.error
         if isinstance(ended.outcome, WanRenderError):
             return Failed(message=str(ended.outcome))
-        if isinstance(ended.outcome, NotStarted):
-            return Cancelled(name="NotStarted", message=f"{NOT_STARTED}; about {lasting(ended.outcome.seconds)}")
+        if isinstance(ended.outcome, OutOfTime):
+            name = "Aborted" if ended.outcome.was_aborted else "NotStarted"
+            return Cancelled(name=name, message=f"{ended.outcome.words}; about {lasting(ended.outcome.seconds)}")
         waited = heard.end()
         if not heard.is_written:
             return Completed(name="Found", message=f"another run rendered it{waited and f'; found{waited}'}")
@@ -139,12 +154,16 @@ class _Heard:
     def __init__(self, name: str, works: Callable[[], None]) -> None:
         self._name, self._works, self.clock = name, works, WorkClock()
         self._phases: set[Phase] = set()
+        self._held_by = ""
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, Held) and self._held_by != event.by.machine:
+            self._held_by = event.by.machine
+            _log.info("%s %s", self._name, event.by.problems[0].found)
         if not isinstance(event, Progress):
             return
         if event.phase is Phase.WAITING and Phase.WAITING not in self._phases:
-            _log.info("%s waits: another run renders it, or devices of its group are not ready", self._name)
+            _log.info("%s waits: devices of its group are not ready", self._name)
         if event.phase is not Phase.WAITING and self._phases <= {Phase.WAITING}:
             self._works()
         self._phases.add(event.phase)

@@ -7,6 +7,8 @@ business elsewhere: Prefect's UI asks a server for statistics, and what is shown
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,18 +30,19 @@ POLICY = (
 """A Content-Security-Policy as narrow as Prefect's UI works with; the UI asks the API at one name, whatever its own."""
 
 
-def origins(port: int) -> tuple[str, ...]:
-    """Where the UI of a server on this port is opened."""
-    return tuple(f"http://{host}" for host in _hosts(port))
+def origins(port: int, known_as: Sequence[str] = ()) -> tuple[str, ...]:
+    """Where the UI of a server on this port is opened. known_as: its further names."""
+    return tuple(f"http://{host}" for host in _hosts(port, known_as))
 
 
 class Gate:
-    """An ASGI application before another one. `port`: the server's own, on loopback."""
+    """An ASGI application before another one. `port`: the server's own. `known_as`: its names on other machines."""
 
-    def __init__(self, server: ASGIApp, port: int) -> None:
+    def __init__(self, server: ASGIApp, port: int, known_as: Sequence[str] = ()) -> None:
         self._server = server
-        self._hosts, self._origins = frozenset(_hosts(port)), frozenset(origins(port))
-        servers = [f"{scheme}://{host}" for host in _hosts(port) if "[" not in host for scheme in ("http", "ws")]
+        hosts = _hosts(port, known_as)
+        self._hosts, self._origins = frozenset(hosts), frozenset(origins(port, known_as))
+        servers = [f"{scheme}://{host}" for host in hosts if "[" not in host for scheme in ("http", "ws")]
         self._policy = POLICY.format(servers=" ".join(servers))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,5 +70,6 @@ class Gate:
         return None
 
 
-def _hosts(port: int) -> tuple[str, ...]:
-    return tuple(host if port == HTTP_PORT else f"{host}:{port}" for host in NAMES)
+def _hosts(port: int, known_as: Sequence[str]) -> tuple[str, ...]:
+    names = (*NAMES, *(name.lower() for name in known_as))
+    return tuple(host if port == HTTP_PORT else f"{host}:{port}" for host in names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -10,16 +11,19 @@ from contextlib import ExitStack
 ADDRESSES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 """Browsers try both for `localhost`: whoever has one of them is that page, with all that it has stored."""
 
+IPV4 = 4
+
 NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 """What a machine without IPv6 says."""
 
 
-def listen(port: int) -> tuple[socket.socket, ...]:
+def listen(port: int, further: str = "") -> tuple[socket.socket, ...]:
     """Sockets that listen on this machine alone, for the server to inherit. So nobody else gets the port, and the
-    password that is sent to it, before the server is ready or while it is started again. Raises OSError."""
+    password that is sent to it, before the server is ready or while it is started again. further: an IP address at
+    which other machines reach this one. Raises OSError."""
     with ExitStack() as opened:
         held = []
-        for family, address in ADDRESSES:
+        for family, address in _addresses(further):
             try:
                 held.append(opened.enter_context(_listening(family, address, port)))
             except OSError as error:
@@ -27,6 +31,16 @@ def listen(port: int) -> tuple[socket.socket, ...]:
                     raise
         opened.pop_all()
     return tuple(held)
+
+
+def _addresses(further: str) -> tuple[tuple[socket.AddressFamily, str], ...]:
+    """Of one family, `any address` takes the place of loopback."""
+    if not further:
+        return ADDRESSES
+    more = ipaddress.ip_address(further)
+    family = socket.AF_INET if more.version == IPV4 else socket.AF_INET6
+    kept = tuple(each for each in ADDRESSES if not (more.is_unspecified and each[0] is family))
+    return ((family, further), *kept)
 
 
 def inherited(descriptors: Sequence[str]) -> list[socket.socket]:

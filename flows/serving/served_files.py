@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from wan_render.night.night_record import NIGHT_PAGE, NIGHT_RECORD
+from wan_render.production.provenance import provenance_name
 from wan_render.store import CLIP, FIRST, LAST, PAGE, PREVIEW, SIDECAR
+from wan_render.store.delivered_files import DELIVERABLES, DELIVERED_RECORD
 from wan_render.store.films import RECORD
 
 _TYPES = {
@@ -23,6 +25,9 @@ _TYPES = {
     ".mkv": "video/x-matroska",
     ".png": "image/png",
     ".jpg": "image/jpeg",
+    ".mov": "video/quicktime",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
     ".csv": "text/csv; charset=utf-8",
     ".json": "application/json",
     ".log": "text/plain; charset=utf-8",
@@ -90,6 +95,8 @@ def _is_served(root: int, names: tuple[str, ...]) -> bool:
         case ("takes", key, name):
             return _KEY.fullmatch(key) is not None and name in _OF_A_TAKE
         case ("films", _, version, *rest) if rest and _VERSION.fullmatch(version):
+            if rest[0] == DELIVERABLES:
+                return len(rest) == 2 and rest[1] in _delivered(root, names[:3])
             return "/".join(rest) in {RECORD, PAGE, *_published(root, names[:3])}
     return False
 
@@ -100,6 +107,15 @@ def _published(root: int, film: Sequence[str]) -> frozenset[str]:
         record = json.load(file)
     files = record.get("files") if isinstance(record, dict) else None
     return frozenset(files) if isinstance(files, dict) else frozenset()
+
+
+def _delivered(root: int, film: Sequence[str]) -> frozenset[str]:
+    """The files of a film's deliverables and their descriptions. Raises OSError or ValueError where there are none."""
+    with os.fdopen(_open_below(root, (*film, DELIVERABLES, DELIVERED_RECORD)), "rb") as file:
+        record = json.load(file)
+    listed = record.get("deliverables") if isinstance(record, dict) else None
+    names = [each["file"] for each in listed or () if isinstance(each, dict) and isinstance(each.get("file"), str)]
+    return frozenset((*names, *map(provenance_name, names)))
 
 
 def _open_below(root: int, names: Sequence[str]) -> int:

@@ -18,6 +18,7 @@ from wan_render.production.render_order import RenderOrder
 from wan_render.production.run import Run
 from wan_render.status import ShotStatus
 from wan_render.store import PAGE, FilmVersion
+from wan_render.store.delivered_files import DeliveredFiles
 
 
 def show_review(
@@ -55,6 +56,7 @@ def _row(
 
 
 def _page(film: FilmVersion, links: ServedLinks) -> str:
+    delivered = DeliveredFiles(film.folder).paths()
     slates = [f"- slate for **{plain(shot)}**: {plain(reason)}" for shot, reason in film.slates.items()]
     return "\n".join(
         [
@@ -64,6 +66,7 @@ def _page(film: FilmVersion, links: ServedLinks) -> str:
             f"- {links.link('film', film.video)}",
             f"- {links.link('review page', film.page)}",
             f"- {links.link('all films', links.root / PAGE)}",
+            *(f"- {links.link(f'deliverable {file.name}', file)}" for file in delivered if file.is_file()),
             *slates,
             *(f"\n{picture}" for picture in [links.picture(film.contact_sheet)] if picture),
         ]

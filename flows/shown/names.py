@@ -25,6 +25,22 @@ MOVED_UP = "wan-render.moved-up"
 """The label of a night's run that names the film which gets the next device."""
 
 
+FOLLOWS = "wan-render.follows"
+"""The label of a film's run that a night took out of the queue. It names the night's run."""
+
+WORKER_LABEL = "prefect.worker.name"
+"""The label in which Prefect says whose run it is; set shortly after Pending."""
+
+NIGHT_ENDS = "wan-render.night-ends"
+"""The label of a night's run that says when its window ends, in ISO 8601. `until` alone is a time of any day."""
+
+NIGHT_UNTIL = "wan-render.night-until"
+"""The label of a night's run that waits again: when the window ends that it had begun in, in ISO 8601."""
+
+WAITS_FOR = "wan-render.waits-for"
+"""The label of a film's run that says why the night that runs does not render it."""
+
+
 def film_run_name() -> str:
     """The film's slug, if somebody has read it; else the storyboard's name."""
     if named := _slug():

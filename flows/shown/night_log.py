@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from flows.shown.progress import FilmProgress
 from wan_render.errors import WanRenderError
-from wan_render.farm.scheduler import AttemptFailed, Ended, Event
+from wan_render.farm.attempt_events import AttemptFailed, Ended, Event
 from wan_render.night.film_tonight import FilmTonight
 from wan_render.night.night_record import FilmEntry, FilmState
 from wan_render.night.night_request import Candidate
 from wan_render.night.night_summary import film_line
+from wan_render.production.failures import OutOfTime
+from wan_render.production.film_stages import FilmStage
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 from wan_render.session.countdown import Expected
@@ -72,8 +74,10 @@ class NightLog:
                 self._log.warning("%s: attempt %d failed: %s; %s", name, attempt, error, verdict.value)
             case Ended(outcome) if isinstance(outcome, WanRenderError):
                 self._log.warning("%s: not rendered: %s", name, outcome)
+            case Ended(OutOfTime(was_aborted=True) as outcome):
+                self._log.warning("%s: %s", name, outcome.words)
 
-    def finishing(self, film: FilmTonight, done: int, total: int) -> None:
+    def finishing(self, film: FilmTonight, stage: FilmStage) -> None:
         """Nothing to log."""
 
     def film_ended(self, film: FilmEntry) -> None:

@@ -16,9 +16,9 @@ from wan_render.errors import MachineError, PictureError, Problem, RenderError
 from wan_render.production.pictures import Pictures
 from wan_render.production.render_order import RenderOrder
 from wan_render.production.run import Run
-from wan_render.session.wording import counted, gigabytes
+from wan_render.session.wording import counted
 from wan_render.status import ShotStatus
-from wan_render.store.disk import free_disk_bytes
+from wan_render.store.disk import free_disk_bytes, gigabytes
 from wan_render.take import AnyPlate
 
 THUMBNAIL = (192, 192)

@@ -15,14 +15,16 @@ import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.exceptions import PrefectException
 
-from wan_render.farm.scheduler import Ended, Event
+from wan_render.farm.attempt_events import Ended, Event
+from wan_render.production.film_stages import FilmStage
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Progress
 from wan_render.session.countdown import Countdown, Expected, RunCountdown
 from wan_render.session.wording import LONGEST_SECONDS, counted, lasting
 
 SECONDS = 3.0
-"""It is not written more often: each time is an event that whoever watches sees go by. A shorter film has none."""
+"""It is not written more often: each time is an event that whoever watches sees go by. A shorter film has none. A night
+tells at once how much there is to render."""
 
 
 class FilmProgress:
@@ -31,12 +33,12 @@ class FilmProgress:
     A thread of its own writes it: a server that is away costs the progress, and delays no take.
     """
 
-    def __init__(self, orders: Sequence[RenderOrder], expected: Expected) -> None:
+    def __init__(self, orders: Sequence[RenderOrder], expected: Expected, *, at_once: bool = False) -> None:
         self._takes, self._film = RunCountdown(orders, expected), Countdown(expected.film)
-        self._orders, self._ended = len(orders), 0
+        self._orders, self._ended = len(orders), set[str]()
         self._cost = f"; {expected.cost} in all" if expected.cost else ""
-        self._frames: tuple[int, int] | None = None
-        self._began = time.monotonic()
+        self._began, self._at_once = time.monotonic(), at_once
+        self._stage: FilmStage | None = None
         self._artifact: UUID | None = None
         self._changing, self._over = threading.Lock(), threading.Event()
 
@@ -63,28 +65,31 @@ class FilmProgress:
                     self._takes.hear(order, event)
                 case Ended():
                     self._takes.ended(order)
-                    self._ended += 1
+                    self._ended.add(order.take.key)
 
-    def finishing(self, done: int, total: int) -> None:
-        """The film is being encoded: frames done, and their total."""
+    def finishing(self, stage: FilmStage) -> None:
+        """The film is being made of its clips."""
         with self._changing:
-            self._frames = done, total
-            self._film.reached(done / max(total, 1))
+            self._stage = stage
+            self._film.reached(stage.share)
 
     def shown(self) -> tuple[float, str]:
         """The share of the time that has passed, from 0 to 1; what is done, and when the rest will be."""
         with self._changing:
-            if self._frames is None:
-                what = f"{self._ended} of {counted(max(self._ended, self._orders), 'take')}"
+            if self._stage is None:
+                ended = len(self._ended)
+                what = f"{ended} of {counted(max(ended, self._orders), 'take')}"
                 left, words = self._takes.seconds, self._takes.in_words
             else:
-                what = f"the film: frame {self._frames[0]} of {self._frames[1]}"
+                what = f"the {self._stage.reached}"
                 left, words = self._film.seconds, lasting(self._film.seconds)
         passed = time.monotonic() - self._began
         until = datetime.now().astimezone() + timedelta(seconds=min(left, LONGEST_SECONDS))
         return passed / max(passed + left, 1e-9), f"{what}; about {words} left, until {until:%a %H:%M}{self._cost}"
 
     def _write_until_over(self) -> None:
+        if self._at_once:
+            self._write(*self.shown())
         while not self._over.wait(SECONDS):
             self._write(*self.shown())
 

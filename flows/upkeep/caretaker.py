@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -12,6 +12,7 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import PrefectException
 
+from flows.farm_home.farm_lock import FarmPart
 from flows.farm_home.run_lock import remove_free
 from flows.farm_queue.film_queue import deployment_names, in_order, open_runs
 from flows.upkeep.intake import Intake
@@ -23,11 +24,16 @@ SECONDS = 2.0
 
 
 class Caretaker:
-    """Looks after the queue of one server. `worker`: the name of this machine's worker."""
+    """Looks after the queue of one server. `worker`: the name of this machine's worker; "" if it has none. `parts`:
+    what runs here; where the server is, requests are checked, and workers elsewhere are listened to."""
 
-    def __init__(self, client: SyncPrefectClient, project: Path, home: Path, worker: str) -> None:
+    def __init__(
+        self, client: SyncPrefectClient, project: Path, home: Path, worker: str, parts: Collection[FarmPart]
+    ) -> None:
         self._client, self._home = client, home
-        self._intake, self._lost, self._silent = Intake(project), LostRuns(home, worker), SilentRuns(worker)
+        self._has_server = FarmPart.SERVER in parts
+        self._intake, self._silent = Intake(project), SilentRuns(worker)
+        self._lost = LostRuns(home, worker, adopts=self._has_server)
         self._deployments: dict[UUID, str] = {}
         self._looked = 0.0
 
@@ -47,6 +53,8 @@ class Caretaker:
         try:
             runs = open_runs(self._client, self._deployments)
             yield from self._lost.end(self._client, runs, worker_since)
+            if not self._has_server:
+                return
             yield from self._silent.end(self._client, runs)
             self._intake.look(self._client, in_order(runs, self._deployments, datetime.now(UTC)))
         except (httpx.HTTPError, PrefectException):

@@ -2,7 +2,7 @@
 
 A worker that dies tells nobody about its films, and a farm that loses its power tells nothing at all. Such a run would
 hold the queue until somebody ends it. A process that lives is never called dead, however slow it is: it holds a lock.
-Runs of other machines' workers are left to silent_runs.py.
+Runs of other machines' workers are left to silent_runs.py. What becomes of a lost run is in second_chance.py.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.states import Cancelled, Crashed, Scheduled
+from prefect.states import Cancelled, Scheduled
 
 from flows.farm_home.run_lock import is_held
 from flows.farm_queue.film_queue import CANCELLED
-
-WORKER_LABEL = "prefect.worker.name"
-"""The label in which Prefect says whose run it is; set shortly after Pending."""
+from flows.shown.names import FOLLOWS, WORKER_LABEL
+from flows.upkeep.second_chance import after_loss
 
 SECONDS = {StateType.RUNNING: 6.0, StateType.CANCELLING: 6.0, StateType.PENDING: 30.0}
 """How long a run may lack a process. A worker that lives reports a death itself within two seconds and knows the cause.
@@ -30,14 +29,18 @@ A process that a worker has started before it died needs some time until it hold
 STARTING_SECONDS = 600.0
 """How long a run may be Pending while the worker lives that is starting its process: a busy machine is slow."""
 
-GONE = "its process is gone: {why}. Ask for it again: only what is missing is rendered"
+GONE = "its process is gone: {why}"
 
 
 class LostRuns:
-    """Finds them and ends them. `worker`: the name of this machine's worker. `clock`: in seconds."""
+    """Finds them and ends them. `worker`: the name of this machine's worker. `adopts`: whether runs that name no worker
+    count as its own. `clock`: in seconds."""
 
-    def __init__(self, home: Path, worker: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, home: Path, worker: str, clock: Callable[[], float] = time.monotonic, *, adopts: bool = True
+    ) -> None:
         self._home, self._worker, self._clock = home, worker, clock
+        self._default = worker if adopts else None
         self._missed: dict[tuple[UUID, StateType], float] = {}
 
     def end(self, client: SyncPrefectClient, runs: Iterable[FlowRun], worker_since: datetime) -> Iterator[str]:
@@ -60,7 +63,7 @@ class LostRuns:
         state = run.state
         if state is None or state.type not in SECONDS or is_held(self._home, str(run.id)):
             return None
-        return state if run.labels.get(WORKER_LABEL, self._worker) == self._worker else None
+        return state if run.labels.get(WORKER_LABEL, self._default) == self._worker else None
 
 
 def _patience(state: State, worker_since: datetime) -> float:
@@ -71,17 +74,29 @@ def _patience(state: State, worker_since: datetime) -> float:
 
 def _end(client: SyncPrefectClient, run: FlowRun, why: str) -> Iterator[str]:
     """Without force: if the run has just ended by itself, Prefect leaves it so."""
-    state, sentence = _ending(run, why)
+    state, sentence = _ending(client, run, why)
     if client.set_flow_run_state(run.id, state).state is not None:
         yield f"{run.name}: {sentence}"
 
 
-def _ending(run: FlowRun, why: str) -> tuple[State[None], str]:
+def _followed_a_night(client: SyncPrefectClient, run: FlowRun) -> bool:
+    """Whether it was no process of its own that is gone, but that of a night which had taken it out of the queue."""
+    night = run.labels.get(FOLLOWS)
+    if night is None or run.state is None:
+        return False
+    ended = client.read_flow_run(UUID(str(night))).end_time
+    return ended is None or run.state.timestamp < ended
+
+
+def _ending(client: SyncPrefectClient, run: FlowRun, why: str) -> tuple[State[None], str]:
     kind = None if run.state is None else run.state.type
+    place = run.expected_start_time  # a run that waits again keeps its place in the queue
     if kind is StateType.PENDING:
-        place = run.expected_start_time  # it keeps its place in the queue
         state: State[None] = Scheduled(scheduled_time=place, message=f"waits again: {why}")
         return state, f"waits again; {why} while it was started"
+    if kind is StateType.RUNNING and _followed_a_night(client, run):
+        state = Scheduled(scheduled_time=place, message="waits again: its night was killed")
+        return state, "waits again; the night that rendered it was killed"
     if kind is StateType.CANCELLING:
         return Cancelled(message=CANCELLED), "is cancelled"
-    return Crashed(message=GONE.format(why=why)), f"is called crashed; {why} while it ran"
+    return after_loss(client, run, GONE.format(why=why))

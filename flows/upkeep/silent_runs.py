@@ -1,4 +1,4 @@
-"""Runs of other machines' workers that have fallen silent.
+"""Runs of other machines' workers that have fallen silent: once, they wait in the queue again, for another machine.
 
 The farm cannot see their processes. It sees their events: a run sends one every 30 s (`heartbeat_frequency` in
 prefect.toml). Runs of the farm's own machine are none of this module's: a process that lives may be slow, and its
@@ -15,9 +15,11 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.events.filters import EventFilter, EventOrder, EventResourceFilter
-from prefect.states import Crashed
+from prefect.states import Cancelled
 
-from flows.upkeep.lost_runs import WORKER_LABEL
+from flows.farm_queue.film_queue import CANCELLED
+from flows.shown.names import WORKER_LABEL
+from flows.upkeep.second_chance import after_loss
 
 SILENT_SECONDS = 120.0
 """Four heartbeats. A server whose database is busy loses one now and then."""
@@ -27,10 +29,7 @@ LONGEST_LOOK_SECONDS = 10.0
 
 WATCHED = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 
-_SAID = (
-    f"nothing was heard of it for {SILENT_SECONDS:.0f} s, from its worker {{worker}}. "
-    "Ask for it again: only what is missing is rendered"
-)
+_SILENT = f"nothing was heard of it for {SILENT_SECONDS:.0f} s, from its worker {{worker}}"
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,8 @@ class SilentRuns:
         self._silences = {run.id: self._silence(client, run.id, passed) for run in watched}
         for run in watched:
             if self._silences[run.id].seconds >= SILENT_SECONDS:
-                message = _SAID.format(worker=run.labels[WORKER_LABEL])
-                client.set_flow_run_state(run.id, Crashed(message=message))  # not by force: it may just have ended
-                yield f"{run.name}: is called crashed; {message}"
+                yield f"{run.name}: {_end_silent(client, run)}"
+                del self._silences[run.id]
 
     def _is_elsewhere(self, run: FlowRun) -> bool:
         return (
@@ -73,6 +71,17 @@ class SilentRuns:
         if before is None or before.since != last:
             return _Silence(last, 0.0)
         return _Silence(last, before.seconds + passed)
+
+
+def _end_silent(client: SyncPrefectClient, run: FlowRun) -> str:
+    """Not by force: it may just have ended. What was done, in words."""
+    worker, is_cancelling = run.labels[WORKER_LABEL], run.state is not None and run.state.is_cancelling()
+    if is_cancelling:
+        client.set_flow_run_state(run.id, Cancelled(message=CANCELLED))
+        return "is cancelled"
+    state, sentence = after_loss(client, run, _SILENT.format(worker=worker))
+    client.set_flow_run_state(run.id, state)
+    return sentence
 
 
 def _last_event(client: SyncPrefectClient, run: UUID) -> UUID | None:

@@ -30,6 +30,6 @@ def write_film(folder: Path, shots: int = 2, raster: str = "64x64") -> Path:
     return storyboard
 
 
-def write_slow_film(folder: Path) -> Path:
-    """One that takes long enough to look for its processes and to end them; its last shot is 1/120."""
-    return write_film(folder, shots=12, raster="416x240")
+def write_slow_film(folder: Path, shots: int = 12) -> Path:
+    """One that takes long enough to look for its processes and to end them. With fewer shots, it also ends soon."""
+    return write_film(folder, shots, raster="416x240")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -33,9 +32,7 @@ def test_a_film_is_rendered_once_it_was_approved_and_a_retry_does_not_ask(farm: 
     until(10, lambda: "the artifact plan-asked of http" in farm.logs(run))
 
     assert farm.resume(run)["status"] == "REJECT"  # to resume is not to approve
-    answer = json.dumps({"run_input": {"render": True, "note": "go"}})
-    resumed = farm.prefect("api", "POST", f"/flow_runs/{run}/resume", "--data", answer)
-    assert json.loads(resumed.stdout)["status"] == "ACCEPT"
+    assert farm.resume(run, render=True, note="go")["status"] == "ACCEPT"
     assert farm.ended(run)["name"] == "Completed"
     until(10, lambda: "approved: go" in farm.logs(run))
     assert farm.tasks(run) == {"1/010 take 1": ["Completed"], "1/020 take 1": ["Completed"], "film": ["Completed"]}

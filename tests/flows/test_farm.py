@@ -18,7 +18,8 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 from flows.deployments.deploying import deploy, schedules_on, settle, turn_on
 from flows.deployments.silence_rule import RULE_SECONDS, SILENT_RUNS, watch_for_silence
 from flows.farm import backend_to_deploy
-from tests.flows.conftest import PROJECT, Farm, environment, free_port
+from tests.flows.conftest import PROJECT, Farm, environment
+from tests.ports import free_port
 from wan_render.errors import UsageError
 
 
@@ -125,7 +126,7 @@ def test_it_starts_in_its_own_folder_only(tmp_path: Path) -> None:
 def test_an_unknown_backend_is_refused_before_anything_starts(tmp_path: Path) -> None:
     done = _start({**environment(tmp_path, 1), "BACKEND": "vhs"})
     assert done.returncode == 2
-    assert "no backend is called 'vhs'; allowed: animatic, wan" in done.stderr
+    assert "no backend is called 'vhs'; allowed: animatic, comfyui, dashscope, wan" in done.stderr
 
 
 def test_wrong_settings_of_the_machine_are_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -49,6 +49,12 @@ def test_where_no_farm_was_started_nothing_is_wrong(tmp_path: Path) -> None:
     assert _doctor(environment(tmp_path, 1)) == {"farm": ("no farm here yet; make farm makes one", "")}
 
 
+def test_a_machine_that_has_a_worker_alone_has_the_password_of_a_server_elsewhere(home: Path) -> None:
+    (home / PASSWORD).unlink()
+    said = {finding.what: (finding.found, finding.remedy) for finding in findings(PROJECT)}
+    assert said["farm's password"] == (f"in {home / PROFILES}, of a server elsewhere", "")
+
+
 def test_it_needs_no_prefect(home: Path) -> None:
     code = (
         "import sys; sys.modules.update(dict.fromkeys(('prefect', 'fastapi', 'httpx', 'starlette')));"

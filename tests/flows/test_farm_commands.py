@@ -47,7 +47,7 @@ def test_they_are_listed_with_the_others_without_loading_prefect(tmp_path: Path)
     code, said = typed(tmp_path, "--help", first=f"{WITHOUT_PREFECT}; sys.modules['httpx'] = None")
     assert code == 0
     commands = [line.split()[0] for line in said.splitlines() if line.startswith("    ") and line[4] != " "]
-    assert commands[-6:] == ["doctor", "submit", "queue", "status", "approve", "reject"]
+    assert commands[-6:] == ["submit", "queue", "status", "approve", "reject", "farm"]
 
 
 def test_other_commands_do_not_look_for_them(tmp_path: Path) -> None:

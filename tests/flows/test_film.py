@@ -60,7 +60,8 @@ def test_a_run_leaves_its_shots_and_the_way_to_its_review_page(farm: Farm, made:
     ]
     page = farm.artifact(made, "film-small")
     assert re.search(r"\[review page\]\(/outputs/[\w-]{32}/\w{12}/films/small/v001/index\.html\)", page)
-    assert f": {farm.outputs / 'films' / 'small' / 'v001' / 'index.html'}\n" in page
+    unescaped = page.replace("\\", "")  # Markdown: the farm's folder may have underscores in its name
+    assert f": {farm.outputs / 'films' / 'small' / 'v001' / 'index.html'}\n" in unescaped
     assert "file:" not in page
 
 
@@ -114,7 +115,7 @@ def test_a_mistake_ends_the_run_with_what_to_do_and_no_traceback(farm: Farm, tmp
 
 def test_a_run_says_what_the_terminal_warns_of(farm: Farm, tmp_path: Path) -> None:
     storyboard = write_film(tmp_path / "warned")
-    shots = "  - {card: 'the end 🦌', duration: 1s}\n  - {from: k0, to: k1, action: x, circle: 1@7f3a91}\n"
+    shots = "  - {card: 'the end Ꮳ', duration: 1s}\n  - {from: k0, to: k1, action: x, circle: 1@7f3a91}\n"
     head = storyboard.read_text(encoding="utf-8").partition("shots:")[0]
     storyboard.write_text(f"{head}shots:\n{shots}", encoding="utf-8")
     terminal = subprocess.run(
@@ -126,7 +127,7 @@ def test_a_run_says_what_the_terminal_warns_of(farm: Farm, tmp_path: Path) -> No
     )
     prefix = "warning: "
     warnings = [line.removeprefix(prefix) for line in terminal.stderr.splitlines() if line.startswith(prefix)]
-    assert "the font has no glyph for 🦌" in "\n".join(warnings)
+    assert "no font has a glyph for Ꮳ" in "\n".join(warnings)
     assert "this shot will be a slate" in "\n".join(warnings)
     run = farm.run("film/now", storyboard=str(storyboard))
     assert farm.ended(run)["name"] == "Partial"
@@ -174,7 +175,7 @@ def test_a_cancel_reaches_a_film_whose_worker_is_dead(farm: Farm, tmp_path: Path
     run = farm.run("film/now", storyboard=str(write_slow_film(tmp_path / "orphaned")))
     farm.rendering(run)
     farm.freeze()
-    farm.processes("worker start")[0].kill()
+    farm.processes("farm_worker")[0].kill()
     farm.ask("POST", f"/flow_runs/{run}/set_state", state={"type": "CANCELLING"}, force=True)
     until(8, lambda: not farm.devices())
     assert farm.ended(run, 10)["name"] == "Cancelled"
@@ -182,7 +183,7 @@ def test_a_cancel_reaches_a_film_whose_worker_is_dead(farm: Farm, tmp_path: Path
 
 
 def test_a_killed_film_is_crashed_and_its_retry_renders_only_what_is_missing(farm: Farm, tmp_path: Path) -> None:
-    run = farm.run("film/now", storyboard=str(write_slow_film(tmp_path / "killed")))
+    run = farm.run("film/now", storyboard=str(write_slow_film(tmp_path / "killed", shots=8)))
     farm.rendering(run, finished=2)
     farm.flows(run)[0].kill()
     until(2, lambda: not farm.devices())
@@ -190,7 +191,7 @@ def test_a_killed_film_is_crashed_and_its_retry_renders_only_what_is_missing(far
     farm.worker_has_reported_a_crash()
     finished = len([states for states in farm.tasks(run).values() if states == ["Completed"]])
 
-    assert farm.prefect("flow-run", "retry", run).returncode == 0
+    farm.ask("POST", f"/flow_runs/{run}/set_state", state={"type": "SCHEDULED"}, force=True)  # as `flow-run retry` does
     farm.rendering(run)
     farm.devices()[0].send_signal(signal.SIGKILL)  # an attempt of the retry dies, too
     assert farm.ended(run)["name"] == "Completed"

@@ -26,8 +26,9 @@ from flows.farm_home.home import (
 )
 from flows.serving.listening import listen
 from flows.upkeep.service import over
-from tests.flows.conftest import environment, free_port
+from tests.flows.conftest import environment
 from tests.flows.project import PROJECT
+from tests.ports import free_port
 from wan_render.errors import MachineError
 
 pytestmark = pytest.mark.prefect
@@ -149,7 +150,7 @@ def test_a_pipe_is_not_waited_for(home: Path, name: str) -> None:
 def test_a_lock_that_leads_elsewhere_empties_nothing(home: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("kept")
     (home / LOCK).symlink_to(tmp_path / "mine")
-    done = _farm(home, "--new-password")
+    done = farm_up(home, "--new-password")
     assert (done.returncode, (tmp_path / "mine").read_text()) == (3, "kept")
     assert "cannot be a farm's folder" in done.stderr
 
@@ -182,14 +183,14 @@ def test_a_variable_of_another_spelling_does_not_win() -> None:
 
 @pytest.mark.parametrize("port", ["99999", "x", "-1"])
 def test_an_address_without_a_port_that_exists_is_refused_in_words(home: Path, port: str) -> None:
-    done = _farm(home, PREFECT_API_URL=f"http://127.0.0.1:{port}/api")
+    done = farm_up(home, PREFECT_API_URL=f"http://127.0.0.1:{port}/api")
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"PREFECT_API_URL: http://127.0.0.1:{port}/api is no address: Port ")
 
 
 def test_a_new_password_is_made_on_request_and_not_said(home: Path) -> None:
     before = password(home)
-    done = _farm(home, "--new-password")
+    done = farm_up(home, "--new-password")
     assert done.returncode == 0, done.stderr
     after = password(home)
     assert after not in {None, before}
@@ -200,7 +201,7 @@ def test_a_new_password_is_made_on_request_and_not_said(home: Path) -> None:
 
 @pytest.mark.parametrize("name", ["PREFECT_API_AUTH_STRING", "prefect_api_auth_string"])
 def test_a_password_in_the_environment_would_be_another_one(home: Path, name: str) -> None:
-    done = _farm(home, **{name: "admin:elsewhere"})
+    done = farm_up(home, **{name: "admin:elsewhere"})
     assert done.returncode == 2
     assert done.stderr.startswith(f"{name}: is set; the farm's password is the one in ")
     assert "elsewhere" not in done.stderr
@@ -219,7 +220,7 @@ def test_prefect_does_not_show_the_password(home: Path) -> None:
     assert str(password(home)) not in done.stdout
 
 
-def _farm(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def farm_up(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "flows.farm", *arguments],
         cwd=PROJECT,

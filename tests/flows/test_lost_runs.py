@@ -13,7 +13,8 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 
 from flows.farm_home.run_lock import hold
 from flows.runs.cancel_watch import CancelWatch
-from flows.upkeep.lost_runs import SECONDS, STARTING_SECONDS, WORKER_LABEL, LostRuns
+from flows.shown.names import NIGHT_ENDS, NIGHT_UNTIL, WORKER_LABEL
+from flows.upkeep.lost_runs import SECONDS, STARTING_SECONDS, LostRuns
 from flows.upkeep.silent_runs import LONGEST_LOOK_SECONDS, SILENT_SECONDS, SilentRuns
 from tests.flows.conftest import Farm, until
 
@@ -39,15 +40,19 @@ def client(farm: Farm) -> Iterator[SyncPrefectClient]:
 
 
 @pytest.fixture
-def begin(farm: Farm, client: SyncPrefectClient) -> Begin:
-    """`begin("RUNNING", worker="here")`: a run of no deployment, so the farm itself doesn't look after it."""
-    flow = farm.ask("GET", "/deployments/name/film/now")["flow_id"]
+def begin(farm: Farm, client: SyncPrefectClient) -> Iterator[Begin]:
+    """`begin("RUNNING", worker="here")`: a run of no deployment, so the farm itself doesn't look after it. It is ended
+    after the test: other tests look for strangers' runs."""
+    flow, begun = farm.ask("GET", "/deployments/name/film/now")["flow_id"], list[str]()
 
     def begin(kind: str, worker: str = "here") -> FlowRun:
         run = farm.ask("POST", "/flow_runs/", flow_id=flow, state={"type": kind}, labels={WORKER_LABEL: worker})
+        begun.append(run["id"])
         return client.read_flow_run(run["id"])
 
-    return begin
+    yield begin
+    for run in begun:
+        farm.ask("POST", f"/flow_runs/{run}/set_state", state={"type": "CANCELLED"}, force=True)
 
 
 def test_a_process_that_lives_is_never_called_dead_however_slow_it_is(
@@ -62,7 +67,27 @@ def test_a_process_that_lives_is_never_called_dead_however_slow_it_is(
     clock.now += 3600
     assert [line.partition(":")[0] for line in lost.end(client, runs, since)] == [dead.name]
     states = [client.read_flow_run(run.id).state for run in runs]
-    assert [state and state.name for state in states] == ["Running", "Crashed", "Running"]
+    assert [state and state.name for state in states] == ["Running", "Scheduled", "Running"]
+
+
+def test_a_run_whose_process_is_gone_waits_again_once_and_a_night_keeps_its_end(
+    farm: Farm, client: SyncPrefectClient, begin: Begin, tmp_path: Path
+) -> None:
+    """The rule for silent machines is the same, so it does not matter who notices first."""
+    lost, run, ends = LostRuns(tmp_path, "here"), begin("RUNNING"), "2026-11-28T07:00:00+01:00"
+    client.update_flow_run_labels(run.id, {NIGHT_ENDS: ends})
+    (said,) = lost.end_all(client, [client.read_flow_run(run.id)])
+    assert (
+        said == f"{run.name}: waits again: its process is gone: the farm was killed; only what is missing is rendered"
+    )
+    waiting = client.read_flow_run(run.id)
+    assert waiting.state is not None
+    assert waiting.state.is_scheduled()
+    assert waiting.labels[NIGHT_UNTIL] == ends
+    farm.ask("POST", f"/flow_runs/{run.id}/set_state", state={"type": "RUNNING"}, force=True)
+    (said,) = lost.end_all(client, [client.read_flow_run(run.id)])
+    assert "is called crashed; its process is gone: the farm was killed, for the second time" in said
+    assert farm.state(str(run.id))["name"] == "Crashed"
 
 
 def test_a_slow_worker_gets_time_to_start_a_process_and_a_dead_one_little(
@@ -84,7 +109,7 @@ def test_a_slow_worker_gets_time_to_start_a_process_and_a_dead_one_little(
     assert state.is_scheduled()
 
 
-def test_a_run_of_another_machine_is_dead_when_the_farm_has_listened_long_enough(
+def test_a_silent_run_of_another_machine_waits_again_once_and_is_then_dead(
     farm: Farm, client: SyncPrefectClient, begin: Begin
 ) -> None:
     clock = Clock()
@@ -108,8 +133,13 @@ def test_a_run_of_another_machine_is_dead_when_the_farm_has_listened_long_enough
     assert listen(SILENT_SECONDS) == []
     (said,) = listen(LONGEST_LOOK_SECONDS)
     assert said.startswith(
-        f"{theirs.name}: is called crashed; nothing was heard of it for 120 s, from its worker another"
+        f"{theirs.name}: waits again: nothing was heard of it for 120 s, from its worker another machine"
     )
+    assert farm.state(str(theirs.id))["name"] == "Scheduled"
+    farm.ask("POST", f"/flow_runs/{theirs.id}/set_state", state={"type": "RUNNING"}, force=True)  # another took it
+    theirs = client.read_flow_run(theirs.id)
+    said = " ".join(listen(2 * SILENT_SECONDS))
+    assert "is called crashed; nothing was heard of it for 120 s" in said
     assert farm.state(str(theirs.id))["name"] == "Crashed"
     assert farm.state(str(ours.id))["name"] == "Running"
 

@@ -14,8 +14,9 @@ from flows.shown.progress import FilmProgress
 from tests.farm.orders import order
 from wan_render.errors import Problem, RenderError
 from wan_render.estimates import Spread
-from wan_render.farm.scheduler import Ended
+from wan_render.farm.attempt_events import Ended
 from wan_render.price import Price
+from wan_render.production.film_stages import FilmStage
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Phase, Progress
 from wan_render.session.countdown import Expected
@@ -39,7 +40,9 @@ def test_it_counts_takes_then_frames_and_says_when_the_film_will_be_there() -> N
     progress.hear(first, Progress(Phase.STEP, 5, 5))
     progress.hear(first, Ended(RenderError(Problem("1", "black frames"))))
     assert progress.shown()[1].startswith("1 of 2 takes; about ")
-    progress.finishing(24, 48)
+    progress.finishing(FilmStage("retime", 12, 24, 0.1))
+    assert progress.shown()[1].startswith("the film: retime: frame 12 of 24; about ")
+    progress.finishing(FilmStage("encode", 24, 48, 0.5))
     assert progress.shown()[1].startswith("the film: frame 24 of 48; about ")
 
 

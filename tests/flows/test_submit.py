@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_PROFILES_PATH, temporary_settings
 
-from tests.flows.conftest import PROJECT, Farm, free_port, until
+from tests.flows.conftest import PROJECT, Farm, until
 from tests.flows.films import write_film, write_slow_film
+from tests.ports import free_port
 from wan_render.cli import main
 from wan_render.store.disk import user_name
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from tests.farm.orders import order
 from wan_render.devices import cpu
 from wan_render.errors import DeviceError, Problem, RenderError, Stopped, UsageError, WanRenderError
 from wan_render.farm.farm_contract import Begins, Farm, at_any_time
+from wan_render.farm.process import work_clock
 from wan_render.farm.scheduler import Scheduler
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
@@ -52,6 +53,8 @@ class Told:
 
     def expect(self, orders: Sequence[RenderOrder]) -> None: ...
 
+    def abort(self, orders: Collection[RenderOrder]) -> None: ...
+
     def stop(self) -> None: ...
 
     def close(self) -> None: ...
@@ -66,6 +69,15 @@ def taking(farm: Farm) -> tuple[TakeTasks, RenderOrder]:
     return TakeTasks(Scheduler([asked], farm)), asked
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the clocks of takes show."""
+    now = [100.0]
+    monkeypatch.setattr(work_clock, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+@pytest.mark.usefixtures("clock")
 def test_a_take_is_rendered() -> None:
     tasks, asked = taking(Told())
     state = tasks.attempt(asked)
@@ -82,12 +94,12 @@ def test_a_take_that_another_run_rendered_is_found() -> None:
     assert isinstance(tasks.outcomes[asked], Clip)
 
 
-def test_what_a_take_waited_is_not_what_it_took() -> None:
+def test_what_a_take_waited_is_not_what_it_took(clock: list[float]) -> None:
     class Slow(Told):
         def render(self, order: RenderOrder, listen: Listen, begins: Begins = at_any_time) -> Clip:
             begins(self.devices)
             listen(Progress(Phase.WAITING))
-            time.sleep(1.6)
+            clock[0] += 1.6
             return super().render(order, listen)
 
     tasks, asked = taking(Slow())
