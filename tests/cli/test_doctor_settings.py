@@ -19,3 +19,13 @@ def test_the_address_of_a_webhook_is_not_printed(monkeypatch: pytest.MonkeyPatch
     done = wan_render("doctor")
     assert "secret" not in done.stdout
     assert "2 destinations" in done.stdout
+
+
+def test_the_addresses_of_servers_are_printed_and_asked(monkeypatch: pytest.MonkeyPatch, wan_render: Run) -> None:
+    monkeypatch.setenv("WAN_RENDER_COMFYUI", "http://127.0.0.1:9/")
+    done = wan_render("doctor")
+    assert "ok WAN_RENDER_COMFYUI             http://127.0.0.1:9\n" in done.stdout
+    assert "-- http://127.0.0.1:9" in done.stdout
+    assert "start ComfyUI there, or correct WAN_RENDER_COMFYUI" in done.stdout
+    monkeypatch.setenv("WAN_RENDER_COMFYUI", "127.0.0.1:8188")
+    assert "WAN_RENDER_COMFYUI: invalid value '127.0.0.1:8188'; addresses, separated" in wan_render("doctor").stderr

@@ -22,6 +22,7 @@ VALUES = (
 PREVIEW = ("--backend", "animatic")
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("new", "VALUE"),
+    ("new", "a-new-folder", "--from", "VALUE"),
     ("check", "VALUE"),
     ("check", "FILE", "--allow", "VALUE"),
     ("check", "FILE", "--backend", "VALUE"),

@@ -87,7 +87,8 @@ def test_a_kill_costs_only_time(
     assert video.read_bytes() == untroubled
     assert left_over(tmp_path / "outputs") == []
     assert [path.name for path in (tmp_path / "tmp").iterdir() if path.suffix != ".lock"] == []
-    assert not [process for process in psutil.process_iter(["environ"]) if belongs(process, tmp_path)]
+    _, alive = psutil.wait_procs([each for each in psutil.process_iter(["environ"]) if belongs(each, tmp_path)], 60)
+    assert not alive
 
 
 def left_over(outputs: Path) -> list[Path]:

@@ -69,7 +69,7 @@ def listed(home: Path, endpoint: str) -> dict[str, object]:
     done = run(home, endpoint, "models", "--json")
     assert done.returncode == 0, done.stderr
     found: list[dict[str, object]] = json.loads(done.stdout)["models"]
-    assert len(found) == 8
+    assert len(found) == 10
     return next(model for model in found if model["name"] == NAME)
 
 

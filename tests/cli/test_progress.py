@@ -13,9 +13,11 @@ import pytest
 
 from tests.farm.orders import order
 from wan_render.cli.progress_bars import Reporter, reporter
-from wan_render.errors import DeviceError, Problem
+from wan_render.cli.takes_elsewhere import TakesElsewhere
+from wan_render.errors import DeviceError, HeldElsewhereError, Problem
+from wan_render.farm.attempt_events import AttemptFailed, Began, Ended, Event, Held
 from wan_render.farm.attempts import Verdict
-from wan_render.farm.scheduler import AttemptFailed, Began, Ended, Event
+from wan_render.production.film_stages import FilmStage
 from wan_render.render_values import Phase, Progress
 from wan_render.session.countdown import Countdown, Expected, RunCountdown
 from wan_render.store import Clip
@@ -31,6 +33,11 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+HELD = Held(
+    HeldElsewhereError(Problem("take 1", "is rendered by studio-b (process 7, since 22:14)"), machine="studio-b")
+)
 
 
 @contextmanager
@@ -51,7 +58,34 @@ def tell(report: Reporter, *events: Event) -> None:
 
 
 @everywhere
+def test_a_take_that_another_machine_renders_is_named_once_and_then_found(
+    kind: type[io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with reporting(kind, monkeypatch) as (report, stderr):
+        tell(report, HELD, HELD, Ended(CLIP))
+        shown = stderr.getvalue()
+    assert shown.count("1/010 take 1: is rendered by studio-b (process 7, since 22:14)") == 1
+    assert "1/010 take 1: found: studio-b rendered it\n" in shown
+    assert "started" not in shown
+
+
+def test_takes_elsewhere_are_counted_by_machine() -> None:
+    elsewhere = TakesElsewhere()
+    orders = [replace(ORDER, take=replace(ORDER.take, seed=seed)) for seed in range(4)]
+    for each in orders[:3]:
+        elsewhere.hear(each, HELD)
+    elsewhere.hear(orders[3], Held(HeldElsewhereError(Problem("take", "is rendered by studio-c"), "studio-c")))
+    assert elsewhere.words == "3 takes are rendered by studio-b, 1 take by studio-c"
+    for each in orders[1:]:
+        elsewhere.hear(each, Progress(Phase.STEP, 1, 9))
+    assert elsewhere.words == "1 take is rendered by studio-b"
+    elsewhere.hear(orders[0], Ended(CLIP))
+    assert elsewhere.words == ""
+
+
+@everywhere
 def test_a_written_take_was_rendered(kind: type[io.StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 1000.0)
     with reporting(kind, monkeypatch) as (report, stderr):
         tell(report, Began(1), Progress(Phase.STEP, 1, 9), Progress(Phase.WRITING), Ended(CLIP))
         assert "1/010 take 1: started (first take)" in stderr.getvalue()
@@ -95,7 +129,7 @@ def test_a_phase_without_a_measure_does_not_keep_the_previous_one(monkeypatch: p
 
 def test_the_bar_of_the_film_knows_its_length_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     with reporting(Terminal, monkeypatch) as (report, stderr):
-        report.finishing(1, 321)
+        report.finishing(FilmStage("encode", 1, 321, 0.5))
     assert "1/321" in stderr.getvalue()
     assert "/100" not in stderr.getvalue()
 

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.quality.moving_clips import HEIGHT, WIDTH, pan
 from wan_render.cli import main
+from wan_render.footage.any_video import read_video
 from wan_render.media.clip import write_clip
+from wan_render.media.ffmpeg import program
+from wan_render.plates.hdr import tone_mapped
 from wan_render.render_values import Frames, Pixels
 
+SQUARE = Fraction(1)
 
-def written_mp4(file: Path, frames: Pixels, **options: str) -> Path:
+
+def written_mp4(file: Path, frames: Pixels, aspect: Fraction = SQUARE, **options: str) -> Path:
     with av.open(str(file), "w", options=options) as container:
         stream = container.add_stream("libx264", rate=16)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
@@ -107,3 +115,65 @@ def test_what_is_no_whole_clip_is_bad_input(
 def test_what_is_no_picture_is_bad_input(folder: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["qc", str(folder / "clip.mkv"), "--first", str(folder / name)]) == 2
     assert name in capsys.readouterr().err
+
+
+def test_a_clip_that_is_stored_on_its_side_is_judged_upright(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = pan(1)
+    written_mp4(tmp_path / "plain.mp4", np.ascontiguousarray(np.rot90(clip, -1, (1, 2))))
+    turned = ("-display_rotation", "90", "-i", str(tmp_path / "plain.mp4"), "-c", "copy", str(tmp_path / "phone.mp4"))
+    subprocess.run([program(), "-v", "error", *turned], check=True)
+    Image.fromarray(clip[0]).save(tmp_path / "first.png")
+    assert main(["qc", str(tmp_path / "phone.mp4"), "--first", str(tmp_path / "first.png")]) == 0
+    assert "is turned upright" in capsys.readouterr().err
+    assert main(["qc", str(tmp_path / "plain.mp4"), "--first", str(tmp_path / "first.png")]) == 1
+
+
+def test_a_clip_is_judged_at_the_size_at_which_it_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = pan(1)
+    narrow = np.stack([cv2.resize(frame, (WIDTH // 2, HEIGHT), interpolation=cv2.INTER_AREA) for frame in clip])
+    written_mp4(tmp_path / "clip.mp4", narrow, aspect=Fraction(2))
+    Image.fromarray(clip[0]).save(tmp_path / "first.png")
+    assert main(["qc", str(tmp_path / "clip.mp4"), "--first", str(tmp_path / "first.png")]) == 0
+    assert f"pixels that are not square (2): shown at {WIDTH}x{HEIGHT}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("transfer", "signal"), [(16, 0.58069), (18, 0.75)])
+def test_hdr_is_seen_as_keyframes_are(tmp_path: Path, transfer: int, signal: float) -> None:
+    """203 cd/m² in PQ, and the reference white of HLG: BT.2408, table 1. Highlights are compressed."""
+    file, notes = tmp_path / "hdr.mkv", list[str]()
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("ffv1", rate=16)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "gbrp10le"
+        stream.codec_context.color_trc, stream.codec_context.color_primaries = transfer, 9
+        deep = np.full((HEIGHT, WIDTH, 3), round(signal * 65535), np.uint16)
+        for _ in range(2):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(deep, format="rgb48le").reformat(format="gbrp10le")))
+        container.mux(stream.encode(None))
+    frames = list(read_video(file, 9, notes.append))
+    assert len(notes) == 1
+    assert "is HDR" in notes[0]
+    shown = tone_mapped(np.full((1, 3), 203.0, np.float32))
+    expected = float(1.055 * shown.mean() ** (1 / 2.4) - 0.055) * 255
+    assert abs(float(frames[0].mean()) - expected) < 3
+
+
+def test_what_is_transparent_in_a_keyframe_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clear = Image.open(folder / "first.png").convert("RGBA")
+    clear.putalpha(128)
+    clear.save(folder / "clear.png")
+    main(["qc", str(folder / "clip.mkv"), "--first", str(folder / "clear.png")])
+    assert "clear.png: has transparency: composited over black" in capsys.readouterr().err
+
+
+def test_a_clip_of_a_few_pixels_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_clip(tmp_path / "tiny.mkv", Frames(np.ascontiguousarray(pan(1)[:, :7, :9]), Fraction(16)))
+    assert main(["qc", str(tmp_path / "tiny.mkv")]) == 2
+    assert "has frames of 9x7, which show too little; at least 64 pixels" in capsys.readouterr().err
+
+
+def test_only_the_clip_is_required(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["qc"])
+    assert capsys.readouterr().err.endswith("the following arguments are required: CLIP\n")

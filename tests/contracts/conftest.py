@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from wan_render.backends import MODULES
-from wan_render.model_family import PullSize
+from wan_render.model_weights import PullSize
 
 NAME, MODULE = "grain", "docs.examples.backend"
 ONE_LINE = f"from wan_render.backends import MODULES; MODULES[{NAME!r}] = {MODULE!r}"

@@ -5,34 +5,46 @@ A new backend adds one entry; what stands here is then asked of it for every kin
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from docs.examples.backend.models import FINE, GrainFamily
+from tests.backends.comfyui.conftest import WRITTEN
+from tests.backends.comfyui.fake_nodes import flf_workflow
+from tests.backends.comfyui.fake_server import FakeComfyUI
 from tests.contracts.conftest import ONE_LINE, Unwatched
+from tests.fake_model_studio import FakeService, serving, variables
 from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backend_contract import Backend, Renderer
 from wan_render.backends import backend
+from wan_render.backends.comfyui import BACKEND as COMFYUI
+from wan_render.backends.dashscope import BACKEND as DASHSCOPE
 from wan_render.errors import WanRenderError
 from wan_render.facts import FactCache
 from wan_render.frame_checks import checked
 from wan_render.model_card import KindDefaults, ModelCard
-from wan_render.model_family import PullRequest
+from wan_render.model_weights import PullRequest
+from wan_render.purchase import NOTHING_LIMITS
 from wan_render.render_values import Device, Group, Phase, Pixels, Progress, TakeInputs
-from wan_render.take import Plate, Sampling, ShotKind, Size, Take
+from wan_render.settings import machine_settings
+from wan_render.store.purchase_ledger import PurchaseLedger, TakeDesk
+from wan_render.take import Bridge, Plate, Sampling, ShotKind, Size, Take, TakePart
+from wan_render.workflows.workflow import NamedWorkflow
 
 CPU = Device("cpu", "the test's CPU", 1 << 30)
 SMALL = Size(64, 48)
+LEDGERS = count()
 HEAVY = ("torch", "diffusers", "transformers", "cv2", "av", "pandas")
 
 
@@ -40,13 +52,16 @@ HEAVY = ("torch", "diffusers", "transformers", "cv2", "av", "pandas")
 class Entry:
     """A backend under test: its registry name, and cards of small models to render with.
 
-    card builds (or finds) a model in a folder of the test session; it is asked once for each folder.
+    card builds (or finds) a model in a folder of the test session; it is asked once for each folder. costs_money:
+    whether its takes are bought.
     """
 
     name: str
     card: Callable[[Path], ModelCard]
     size: Size = SMALL
     frames: int = 5
+    device: Device = CPU
+    costs_money: bool = False
 
 
 def any_card(_: Path) -> ModelCard:
@@ -66,12 +81,30 @@ def grain(folder: Path) -> ModelCard:
     return GrainFamily().catalogue(FactCache(folder / "facts")).folder(pulled.folder)
 
 
+def hosted(_: Path) -> ModelCard:
+    """A model of the fake service."""
+    return next(card for card in DASHSCOPE.offered if card.name == "dashscope:wan2.7-i2v")
+
+
+def workflow(folder: Path) -> ModelCard:
+    """A workflow between two keyframes."""
+    file = folder / "workflow_api.json"
+    file.write_text(json.dumps(flf_workflow()))
+    inputs = tuple((role, (place,)) for role, place in WRITTEN.items())
+    return COMFYUI.read_workflow(NamedWorkflow(file, file.name, inputs), None).card
+
+
+SLOT = Device("dashscope:0", "the test's slot", 0)
+
 ENTRIES = [
     pytest.param(Entry("animatic", any_card), id="animatic"),
+    pytest.param(Entry("comfyui", workflow), id="comfyui"),
+    pytest.param(Entry("dashscope", hosted, frames=61, device=SLOT, costs_money=True), id="dashscope"),
     pytest.param(Entry("grain", grain), id="grain"),
     pytest.param(Entry("wan", tiny_wan("flf2v-2.1")), id="wan-flf2v", marks=pytest.mark.wan),
     pytest.param(Entry("wan", tiny_wan("i2v-a14b")), id="wan-two-experts", marks=pytest.mark.wan),
     pytest.param(Entry("wan", tiny_wan("ti2v-5b"), size=Size(64, 32)), id="wan-5b", marks=pytest.mark.wan),
+    pytest.param(Entry("wan", tiny_wan("vace")), id="wan-vace", marks=pytest.mark.wan),
 ]
 
 
@@ -82,6 +115,7 @@ class Stage:
     entry: Entry
     backend: Backend
     card: ModelCard
+    folder: Path
     _rendered: dict[str, Pixels] = field(default_factory=dict)
 
     def first(self, take: Take) -> Pixels:
@@ -92,14 +126,14 @@ class Stage:
 
     @contextmanager
     def open(self) -> Iterator[Renderer]:
-        renderer = self.backend.open(self.card, CPU, lambda _: None)
+        renderer = self.backend.open(self.card, self.entry.device, lambda _: None)
         try:
             yield renderer
         finally:
             renderer.close()
 
     def take(self, kind: ShotKind, *, seed: int = 7, frames: int | None = None) -> Take:
-        first = Plate("f" * 64, self.entry.size) if kind is not ShotKind.T2V else None
+        first = Plate("f" * 64, self.entry.size) if kind in (ShotKind.I2V, ShotKind.FLF2V) else None
         last = Plate("1" * 64, self.entry.size) if kind is ShotKind.FLF2V else None
         defaults = self.card.kinds.get(kind) or next(iter(self.card.kinds.values()))
         return Take(
@@ -113,14 +147,19 @@ class Stage:
             size=self.entry.size,
             rate=self.card.rate,
             seed=seed,
-            sampling=replace(defaults.sampling, steps=2),
+            sampling=replace(defaults.sampling, steps=defaults.sampling.steps if self.entry.costs_money else 2),
+            bridge=Bridge(TakePart("f" * 64, 3, 1), TakePart("1" * 64, 0, 2)) if kind is ShotKind.BRIDGE else None,
         )
 
     def plates(self, take: Take) -> TakeInputs:
         size = take.size
+        ledger = PurchaseLedger(self.folder / str(next(LEDGERS)))
         return TakeInputs(
+            desk=TakeDesk(ledger, take.key, "film", "1/010", NOTHING_LIMITS) if self.entry.costs_money else None,
             first=picture(size, 1) if take.first else None,
             last=picture(size, 2) if take.last else None,
+            before=np.stack([picture(size, 3)]) if take.bridge else None,
+            after=np.stack([picture(size, 4), picture(size, 5)]) if take.bridge else None,
         )
 
 
@@ -133,9 +172,17 @@ def picture(size: Size, seed: int) -> Pixels:
 
 
 @pytest.fixture(scope="module", params=ENTRIES)
-def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     entry: Entry = request.param
-    return Stage(entry, backend(entry.name), entry.card(tmp_path_factory.mktemp(entry.name)))
+    folder = tmp_path_factory.mktemp(entry.name)
+    with pytest.MonkeyPatch.context() as patch, serving(FakeService()) as service, ExitStack() as servers:
+        if entry.name == "comfyui":
+            server = servers.enter_context(FakeComfyUI(folder / "comfyui").running())
+            patch.setenv("WAN_RENDER_COMFYUI", server.url)
+            entry = replace(entry, device=COMFYUI.own_devices(machine_settings())[0])
+        for name, value in variables(service).items() if entry.costs_money else ():
+            patch.setenv(name, value)
+        yield Stage(entry, backend(entry.name), entry.card(folder), folder)
 
 
 def kinds_of(stage: Stage) -> list[ShotKind]:
@@ -195,6 +242,8 @@ def test_it_has_a_kind_of_device_and_a_time_for_it(stage: Stage) -> None:
 def test_it_says_of_which_device_its_times_are(stage: Stage) -> None:
     assert {kind: stage.backend.timed_on(kind) for kind in stage.backend.device_kinds} in (
         {"cpu": ""},
+        {"dashscope": ""},
+        {"comfyui": ""},
         {"cuda": "NVIDIA H200", "cpu": ""},
     )
 
@@ -212,9 +261,10 @@ def test_it_says_how_many_devices_can_share_a_take(stage: Stage) -> None:
 
 
 def test_it_says_which_devices_cannot_render_a_profile(stage: Stage) -> None:
-    assert stage.backend.unable("exact", (CPU,)) == {}
+    device = stage.entry.device
+    assert stage.backend.unable("exact", (device,)) == {}
     for profile in ("fast", "balanced", "draft"):
-        assert set(stage.backend.unable(profile, (CPU,))) <= {CPU.name}
+        assert set(stage.backend.unable(profile, (device,))) <= {device.name}
         assert stage.backend.unable(profile, ()) == {}
 
 
@@ -261,8 +311,9 @@ def test_plates_are_not_drawn_on(stage: Stage) -> None:
         given, kept = stage.plates(take), stage.plates(take)
         with stage.open() as renderer:
             renderer.render(take, given, lambda _: None)
-        for one, two in ((given.first, kept.first), (given.last, kept.last)):
-            assert one is two is None or np.array_equal(one, two)  # type: ignore[arg-type]
+        pairs = [(getattr(given, name), getattr(kept, name)) for name in ("first", "last", "before", "after")]
+        for one, two in pairs:
+            assert one is two is None or np.array_equal(one, two)
 
 
 def test_progress_is_ordered_and_ends_at_its_total(stage: Stage) -> None:
@@ -299,7 +350,7 @@ def test_plates_that_are_not_the_takes_are_refused(stage: Stage) -> None:
 def test_a_kind_that_the_model_cannot_do_is_refused(stage: Stage) -> None:
     only = kinds_of(stage)[0]
     poorer = replace(stage.card, kinds={only: stage.card.kinds[only]})
-    renderer = stage.backend.open(poorer, CPU, lambda _: None)
+    renderer = stage.backend.open(poorer, stage.entry.device, lambda _: None)
     for kind in set(ShotKind) - {only}:
         take = stage.take(kind)
         with pytest.raises(WanRenderError):
@@ -320,7 +371,7 @@ def test_frames_off_the_grid_are_rendered_exactly_or_refused(stage: Stage) -> No
 
 
 def test_it_can_be_closed_twice_and_renders_nothing_after(stage: Stage) -> None:
-    renderer = stage.backend.open(stage.card, CPU, lambda _: None)
+    renderer = stage.backend.open(stage.card, stage.entry.device, lambda _: None)
     renderer.close()
     renderer.close()
     take = stage.take(kinds_of(stage)[0])

@@ -14,7 +14,8 @@ from tests.contracts.test_backend import HEAVY
 from wan_render.backends import DEFAULT, backend, families, family_for, names
 from wan_render.errors import UsageError
 from wan_render.facts import FactCache
-from wan_render.model_family import ModelFamily, PullRequest
+from wan_render.model_family import ModelFamily
+from wan_render.model_weights import PullRequest
 from wan_render.take import ShotKind, Size
 
 

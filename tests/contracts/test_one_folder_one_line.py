@@ -83,7 +83,7 @@ def test_doctor_has_its_findings_profiles_and_weights(run: Run) -> None:
     assert profiles["found"].startswith("exact; not fast, balanced, draft: cpu: grain computes takes in one way")
     assert profiles["remedy"] == "write profile: exact"
     assert findings["grain-fine"]["remedy"] == "run: wan-render models pull grain-fine"
-    assert findings["profiles"]["found"] == "exact, draft (computed like exact)", "those of wan"
+    assert findings["profiles"]["found"] == "exact, draft (exact)", "those of wan"
 
 
 def test_a_film_is_planned_and_rendered(run: Run, harbour: Path, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_film_is_planned_and_rendered(run: Run, harbour: Path, tmp_path: Path)
     assert film.stat().st_size > 0
     assert "to render: nothing" in run("plan", harbour)
     store = Store(tmp_path / "outputs")
-    assert [store.record(key).take["backend"] for key in store.keys("")] == ["grain/1"] * 2
+    assert [store.record(key).take["backend"] for key in store.takes.keys("")] == ["grain/1"] * 2
 
     weights = tmp_path / "data" / "wan-render" / "weights" / "grain-fine" / FILE
     weights.write_bytes(bytes(SIDE**2))

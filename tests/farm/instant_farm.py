@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from wan_render.errors import Problem, Stopped
@@ -48,6 +48,8 @@ class InstantFarm:
                 self._changed.notify_all()
         listen(Progress(Phase.WRITING))
         return clip_of(order)
+
+    def abort(self, orders: Collection[RenderOrder]) -> None: ...
 
     def stop(self) -> None:
         with self._changed:

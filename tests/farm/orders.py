@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+
+import psutil
 
 from wan_render.backend_contract import Backend, Renderer
 from wan_render.backends import backend
@@ -38,6 +41,17 @@ def order(prompt: str, shot: str = "1/010", model: str = "a model@1") -> RenderO
     )
     card = ModelCard(model, model, dict.fromkeys(ShotKind, KindDefaults(sampling, "")), Fraction(16))
     return RenderOrder(take, animatic, card, {}, shot, 1)
+
+
+def device_processes(farm: int | None = None) -> list[int]:
+    """Those of a farm in this process, or in that of this number, in the order of their start. Other children, such as
+    ffmpeg, may come and go meanwhile."""
+    found = []
+    for child in psutil.Process(farm).children():
+        with suppress(psutil.NoSuchProcess):
+            if "wan_render.farm.process.child" in child.cmdline():
+                found.append((child.create_time(), child.pid))
+    return [number for _, number in sorted(found)]
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from wan_render.errors import (
     RenderError,
     WanRenderError,
 )
+from wan_render.farm.attempt_events import AttemptFailed, Began, Ended, Event
 from wan_render.farm.attempts import Attempts, Verdict
 from wan_render.farm.quarantine import Quarantine
 from wan_render.farm.run_terms import RunTerms
-from wan_render.farm.scheduler import AttemptFailed, Began, Ended, Event, render_all
+from wan_render.farm.scheduler import render_all
 from wan_render.render_values import Progress
 from wan_render.store import Clip
 

@@ -76,7 +76,7 @@ def test_closing_wakes_the_thread_that_receives(ends: Ends) -> None:
 
     threading.Thread(target=receive).start()
     one.close()
-    assert ended.wait(5)
+    assert ended.wait(60)
 
 
 def test_only_unread_progress_of_one_phase_is_superseded() -> None:

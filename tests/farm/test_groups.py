@@ -14,11 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.farm.conftest import OpenFarm
-from tests.farm.orders import Grouping, Wide, device, grouped, nobody, order, pid
+from tests.farm.orders import Grouping, Wide, device, device_processes, grouped, nobody, order, pid
 from tests.farm.test_stopping import runs, said, stop, until
 from wan_render.errors import DeviceError, DiskError, LostPeerError, OutOfMemoryError, RenderError
 from wan_render.farm import running_attempt
@@ -131,7 +130,7 @@ def test_a_device_that_has_helped_renders_another_take_while_the_leader_decodes(
         second = farm.render(grouped("nothing", "1/020"), nobody)
         assert device(second) == "cuda:1"
         assert not first.done()
-    assert device(first.result(20)) == "cuda:0"
+    assert device(first.result(60)) == "cuda:0"
 
 
 def test_devices_that_are_asked_for_and_missing_are_reported_once(
@@ -208,7 +207,7 @@ def test_the_last_wave_of_a_run_takes_groups(
         run = threads.submit(render_all, orders, farm)
         until(lambda: len(begun(tmp_path)) == 2)
         time.sleep(1)
-    assert all(isinstance(outcome, Clip) for outcome in run.result(20).values())
+    assert all(isinstance(outcome, Clip) for outcome in run.result(60).values())
     assert sorted(begun(tmp_path)[:2]) == ["1 on cuda:0 alone", "2 on cuda:1 alone"]
     assert [line.partition(" on ")[0] for line in begun(tmp_path)[2:]] == ["3", "3"]
 
@@ -232,8 +231,8 @@ def test_idle_devices_that_a_group_waits_with_are_not_taken_by_those_who_come_la
         with pytest.raises(TimeoutError):
             third.result(0.5)
         assert not second.done()
-    second.result(20)
-    third.result(20)
+    second.result(60)
+    third.result(60)
     assert [line.partition(" on ")[0] for line in begun(tmp_path)] == ["1", "2", "2", "3"]
 
 
@@ -253,8 +252,8 @@ def test_a_device_that_was_kept_for_a_group_and_never_used_is_given_back(
     until(lambda: begun(tmp_path))
     grouping = threads.submit(farm.render, grouped("nothing", "2", gpus=4), nobody)
     until(lambda: held(farm) == list(FOUR))
-    assert isinstance(failing.exception(20), DeviceError)
-    grouping.result(20)
+    assert isinstance(failing.exception(60), DeviceError)
+    grouping.result(60)
     assert sorted(begins(tmp_path, "2")) == ["cuda:1 0 of 2", "cuda:2 1 of 2"]
     assert held(farm) == ["cuda:1", "cuda:2"], "what was used stays ours, warm as it is"
     open_farm("cuda:3", handler=HANDLER).render(order("nothing", "3"), nobody)
@@ -270,7 +269,7 @@ def test_a_device_that_is_kept_for_a_group_that_still_waits_is_not_given_back(
             farm.expect([])
             time.sleep(0.1)
             assert held(farm) == ["cuda:0", "cuda:1"]
-    second.result(20)
+    second.result(60)
 
 
 # Failures
@@ -295,7 +294,7 @@ def test_a_rank_that_fails_costs_that_attempt_only_and_the_next_is_alone(
         outcomes = render_all([failing], farm)
         assert not other.done()
     assert isinstance(outcomes[failing], Clip)
-    assert device(other.result(20)) == "cuda:0"
+    assert device(other.result(60)) == "cuda:0"
     ranks = begins(tmp_path, "2")
     assert sorted(ranks[:2]) == ["cuda:1 0 of 2", "cuda:2 1 of 2"]
     assert [words.split(maxsplit=1)[1] for words in ranks[2:]] == ["alone"]
@@ -361,7 +360,7 @@ def test_a_take_that_cannot_be_written_is_not_the_fault_of_who_failed_when_its_p
         rendering = threads.submit(farm.render, grouped("late late full", gpus=2), nobody)
         until(lambda: said(caplog, "cuda:1 failed when its part of 1/010 was done"))
     with pytest.raises(DiskError, match="the disk is full"):
-        rendering.result(20)
+        rendering.result(60)
 
 
 def test_what_would_end_alike_by_one_device_is_no_worse_for_having_been_tried_by_two(open_farm: OpenFarm) -> None:
@@ -402,7 +401,7 @@ def test_a_helper_that_fails_when_its_part_is_done_costs_no_take(
     with released(tmp_path / "late"):
         rendering = threads.submit(farm.render, grouped("late late", gpus=2), nobody)
         until(lambda: said(caplog, "cuda:1 failed when its part of 1/010 was done"))
-    assert device(rendering.result(20)) == "cuda:0"
+    assert device(rendering.result(60)) == "cuda:0"
     until(lambda: is_free(farm))
     assert farm._held_devices[1].process is None
 
@@ -424,8 +423,8 @@ def test_a_take_that_is_written_on_a_rank_that_has_to_go_is_written(
         time.sleep(2)
         assert helper.alive
     with pytest.raises(DeviceError):
-        failing.result(20)
-    assert [isinstance(each.exception(20), DeviceError) for each in written] == [True, False]
+        failing.result(60)
+    assert [isinstance(each.exception(60), DeviceError) for each in written] == [True, False]
 
 
 # The end
@@ -471,14 +470,12 @@ def test_a_run_that_is_killed_takes_its_groups_along(open_farm: OpenFarm, tmp_pa
     modules = os.pathsep.join(filter(None, sys.path))
     run = subprocess.Popen([sys.executable, "-c", A_RUN, str(tmp_path)], env={**os.environ, "PYTHONPATH": modules})
     until(lambda: len(begun(tmp_path)) == 2)
-    ranks = [
-        child.pid for child in psutil.Process(run.pid).children() if "wan_render.farm.process.child" in child.cmdline()
-    ]
+    ranks = device_processes(run.pid)
     assert len(ranks) == 2
     run.kill()
     run.wait()
-    until(lambda: not any(map(runs, ranks)), seconds=1)
-    until(lambda: locks_are_free(open_farm("cuda:0", "cuda:1")), seconds=1)
+    until(lambda: not any(map(runs, ranks)))
+    until(lambda: locks_are_free(open_farm("cuda:0", "cuda:1")))
 
 
 def test_close_lets_a_group_end(open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor) -> None:
@@ -489,8 +486,8 @@ def test_close_lets_a_group_end(open_farm: OpenFarm, tmp_path: Path, threads: Th
         closing = threads.submit(farm.close)
         with pytest.raises(TimeoutError):
             closing.result(0.3)
-    closing.result(20)
-    rendering.result(20)
+    closing.result(60)
+    rendering.result(60)
     assert is_free(farm)
     assert locks_are_free(farm)
 

@@ -57,7 +57,7 @@ def test_a_process_that_died_while_idle_costs_nothing(open_farm: OpenFarm) -> No
     farm = open_farm("cpu")
     child = psutil.Process(pid(farm.render(order("nothing"), nobody)))
     child.kill()
-    child.wait(5)
+    child.wait(60)
     assert pid(farm.render(order("nothing", "1/020"), nobody)) != child.pid
 
 

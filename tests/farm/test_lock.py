@@ -106,7 +106,7 @@ def test_two_runs_of_a_user_share_the_cpus_lock_whatever_tmpdir_is(other_run: su
     assert lock.holder()[-5:-3] == end[:2] or end[3:] < "02"
     other_run.kill()
     other_run.wait()
-    until(lock.acquire, seconds=2)
+    until(lock.acquire)
     lock.release()
 
 
@@ -327,5 +327,5 @@ def test_a_run_that_waits_logs_the_film_and_the_end_once(open_farm: OpenFarm, ca
         who = f"waiting for cuda:0, cuda:1: film river-to-dove (process {os.getpid()} of {user_name(os.getuid())})"
         until(lambda: said(caplog, who))
         first.close()
-        waiting.result(timeout=10)
+        waiting.result(timeout=60)
     assert len(said(caplog, "waiting for")) == 1

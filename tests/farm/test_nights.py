@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
+from tests.farm.conftest import OpenFarm
 from tests.farm.instant_farm import InstantFarm
 from tests.farm.orders import order
 from tests.farm.test_scheduler import continued
 from wan_render.errors import DeviceError, Problem, RenderError
+from wan_render.farm.attempt_events import Ended, Event
 from wan_render.farm.ordering.backlog import Now
 from wan_render.farm.ordering.estimates import Estimates
 from wan_render.farm.ordering.loaded import LoadedModel
 from wan_render.farm.ordering.policy import NightPolicy
-from wan_render.farm.ordering.time_left import Deadline
+from wan_render.farm.ordering.time_left import ABORT_RENDERING_SECONDS, ABORT_WRITING_SECONDS, Deadline
 from wan_render.farm.run_terms import FollowUp, RunTerms
-from wan_render.farm.scheduler import Ended, Scheduler, render_all
-from wan_render.production.failures import NotStarted, Outcome, failures
+from wan_render.farm.scheduler import Scheduler, render_all
+from wan_render.production.failures import Outcome, OutOfTime, failures
 from wan_render.production.render_order import RenderOrder
+from wan_render.render_values import Phase, Progress
 from wan_render.store import Clip
 
 
@@ -166,7 +171,7 @@ def test_a_run_that_stays_open_waits_for_more_until_it_is_closed() -> None:
     running.start()
     assert scheduler.add([take("a", "1")])
     scheduler.close()
-    running.join(10)
+    running.join(60)
     assert farm.rendered == ["a 1 1"]
 
 
@@ -200,9 +205,14 @@ def test_another_policy_holds_from_now_on() -> None:
 # The end of the night
 
 
-def until(seconds: float, reserve: Mapping[str, float] | None = None, estimates: Estimates | None = None) -> RunTerms:
+def until(
+    seconds: float,
+    reserve: Mapping[str, float] | None = None,
+    estimates: Estimates | None = None,
+    words: str = "the end of the night",
+) -> RunTerms:
     """At 0 o'clock."""
-    deadline = Deadline(seconds, reserve or {})
+    deadline = Deadline(seconds, reserve or {}, words)
     return RunTerms(NightPolicy(), estimates or Table(), deadline, clock=Standing())
 
 
@@ -211,15 +221,15 @@ def test_what_cannot_end_in_time_is_not_started_and_is_no_failure_of_its_film() 
     farm = InstantFarm("cpu")
     outcomes = render_all(orders, farm, terms=until(60.0, estimates=Table({"2": 59.0})))
     assert farm.rendered == ["a 1 1"]
-    assert outcomes[orders[1]] == NotStarted(59.0)
-    assert failures(outcomes) == {orders[1].take.key: "not started: the night ended"}
+    assert outcomes[orders[1]] == OutOfTime(59.0)
+    assert failures(outcomes) == {orders[1].take.key: "not started: no time was left before the end of the night"}
 
 
 def test_what_continues_a_take_that_is_not_started_is_not_started_either() -> None:
     first = take("a", "1")
     then = replace(continued("x", "2", first), film="a")
     outcomes = render_all([first, then], InstantFarm("cpu"), terms=until(5.0))
-    assert outcomes == {first: NotStarted(10.0), then: NotStarted(10.0)}
+    assert outcomes == {first: OutOfTime(10.0), then: OutOfTime(10.0)}
 
 
 def test_time_to_finish_the_film_is_kept_free() -> None:
@@ -233,7 +243,7 @@ def test_a_model_is_not_loaded_if_its_take_cannot_end_in_time() -> None:
     farm = InstantFarm("cpu")
     outcomes = render_all([take("a", "1")], farm, terms=until(20.0, estimates=Table(load=35.0)))
     assert farm.rendered == []
-    assert [type(outcome) for outcome in outcomes.values()] == [NotStarted]
+    assert [type(outcome) for outcome in outcomes.values()] == [OutOfTime]
 
 
 def test_a_clock_that_steps_over_the_end_ends_the_night() -> None:
@@ -241,7 +251,42 @@ def test_a_clock_that_steps_over_the_end_ends_the_night() -> None:
     farm = InstantFarm("cpu", script=lambda _: setattr(clock, "wall", 1e6))
     orders = [take("a", str(shot)) for shot in range(3)]
     outcomes = render_all(orders, farm, terms=replace(until(1000.0), clock=clock))
-    assert [type(outcome) for outcome in outcomes.values()] == [Clip, NotStarted, NotStarted]
+    assert [type(outcomes[each]) for each in orders] == [Clip, OutOfTime, OutOfTime]
+
+
+def test_a_take_that_overruns_the_night_by_far_is_aborted(open_farm: OpenFarm, tmp_path: Path) -> None:
+    """At once, not when it is done after two minutes, and without the take that its process still writes."""
+    clock = Standing()
+    written, stuck = order("render done", "1"), order("hang", "2")
+    begun: dict[str, float] = {}
+
+    def hear(order: RenderOrder, event: Event) -> None:
+        if isinstance(event, Progress) and event.phase is Phase.STEP and order is stuck:
+            clock.wall = 1000.0 + ABORT_RENDERING_SECONDS
+            threading.Timer(0.5, (tmp_path / "done").touch).start()
+            begun["at"] = time.monotonic()
+
+    farm = open_farm("cpu", handler="tests.farm.duties:overlapping")
+    outcomes = render_all([written, stuck], farm, hear, replace(until(1000.0, words="07:00"), clock=clock))
+    assert time.monotonic() - begun["at"] < 60.0
+    assert isinstance(outcomes[written], Clip), "it was rendered in time"
+    assert outcomes[stuck] == OutOfTime(10.0, "07:00", was_aborted=True)
+    assert failures(outcomes) == {stuck.take.key: "aborted: it was not finished by 07:00"}
+    assert farm._held_devices[0].process is None
+
+
+def test_a_take_whose_writing_overruns_the_night_is_aborted_as_well(open_farm: OpenFarm) -> None:
+    clock = Standing()
+
+    def hear(_order: RenderOrder, event: Event) -> None:
+        if isinstance(event, Progress) and event.phase is Phase.WRITING:
+            clock.wall = 1000.0 + ABORT_RENDERING_SECONDS
+            later = clock.wall + ABORT_WRITING_SECONDS
+            threading.Timer(0.3, lambda: setattr(clock, "wall", later)).start()
+
+    farm, never = open_farm("cpu", handler="tests.farm.duties:overlapping"), order("render never", "1")
+    outcomes = render_all([never], farm, hear, replace(until(1000.0), clock=clock))
+    assert [getattr(outcome, "was_aborted", False) for outcome in outcomes.values()] == [True]
 
 
 def test_a_retry_that_cannot_end_in_time_leaves_the_failure_as_the_outcome() -> None:

@@ -15,11 +15,12 @@ from tests.farm.conftest import OpenFarm
 from tests.farm.duties import ACTIONS
 from tests.farm.orders import nobody, order, pid
 from wan_render.errors import DeviceError, DiskError, OutOfMemoryError, RenderError, Stopped
+from wan_render.farm.attempt_events import Began, Event
 from wan_render.farm.attempts import Attempts
 from wan_render.farm.local import LocalFarm
 from wan_render.farm.process.order_handler import OrderHandler
 from wan_render.farm.run_terms import RunTerms
-from wan_render.farm.scheduler import Began, Event, render_all
+from wan_render.farm.scheduler import render_all
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Listen, Phase, Progress
 from wan_render.store import Clip
@@ -44,7 +45,7 @@ def writing(farm: LocalFarm, prompt: str) -> Iterator[Future[Clip]]:
 
     with ThreadPoolExecutor(1) as threads:
         rendering = threads.submit(farm.render, order(prompt), listen)
-        assert is_written.wait(20)
+        assert is_written.wait(60)
         yield rendering
 
 
@@ -53,7 +54,7 @@ def test_the_next_order_is_rendered_while_one_is_written(farm: LocalFarm, tmp_pa
         second = farm.render(order("nothing", "1/020"), nobody)
         assert not first.done()
         (tmp_path / "first").touch()
-        assert pid(first.result(20)) == pid(second)
+        assert pid(first.result(60)) == pid(second)
 
 
 def test_no_more_than_one_is_written_at_a_time(farm: LocalFarm, tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_no_more_than_one_is_written_at_a_time(farm: LocalFarm, tmp_path: Path) 
         with pytest.raises(TimeoutError):
             third.result(0.3)
         (tmp_path / "first").touch()
-        assert len({pid(each.result(20)) for each in (first, second, third)}) == 1
+        assert len({pid(each.result(60)) for each in (first, second, third)}) == 1
 
 
 def test_a_write_that_fails_costs_its_take_and_not_the_process(farm: LocalFarm, tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_a_write_that_fails_costs_its_take_and_not_the_process(farm: LocalFarm, 
         before = farm.render(order("nothing", "1/020"), nobody)
         (tmp_path / "first").touch()
         with pytest.raises(DiskError):
-            first.result(20)
+            first.result(60)
         assert pid(farm.render(order("nothing", "1/030"), nobody)) == pid(before)
 
 
@@ -84,9 +85,9 @@ def test_a_render_that_fails_lets_what_is_written_end(farm: LocalFarm, tmp_path:
         with pytest.raises(TimeoutError):
             failing.result(0.3)
         (tmp_path / "first").touch()
-        before = pid(first.result(20))
+        before = pid(first.result(60))
         with pytest.raises(RenderError):
-            failing.result(20)
+            failing.result(60)
         assert pid(farm.render(order("nothing", "1/030"), nobody)) != before
 
 
@@ -96,7 +97,7 @@ def test_a_death_costs_both_attempts_and_blames_the_device_for_one(open_farm: Op
         with pytest.raises(DeviceError):
             farm.render(order("kill on cpu", "1/020", model="a model@1"), nobody)
         with pytest.raises(DeviceError, match="was killed"):
-            first.result(20)
+            first.result(60)
     (tmp_path / "first").touch()
     assert all(map(farm._dispatch.allows, farm._held_devices))
 
@@ -107,7 +108,7 @@ def test_stop_while_one_is_written_stops_both(farm: LocalFarm) -> None:
         farm.stop()
         for each in (first, second):
             with pytest.raises(Stopped):
-                each.result(20)
+                each.result(60)
 
 
 def test_close_waits_for_what_is_written(farm: LocalFarm, tmp_path: Path) -> None:
@@ -116,8 +117,8 @@ def test_close_waits_for_what_is_written(farm: LocalFarm, tmp_path: Path) -> Non
         with pytest.raises(TimeoutError):
             closing.result(0.3)
         (tmp_path / "first").touch()
-        first.result(20)
-        closing.result(20)
+        first.result(60)
+        closing.result(60)
 
 
 def test_all_takes_of_a_film_overlap_and_each_begins_when_it_has_its_turn(farm: LocalFarm, tmp_path: Path) -> None:

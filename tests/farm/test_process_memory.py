@@ -11,23 +11,16 @@ import pytest
 from tests.farm.orders import nobody, order, pid
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.farm.local import LocalFarm
-from wan_render.farm.process import process_memory
-from wan_render.farm.process.process_memory import MemoryGrowth, own_bytes
+from wan_render.farm.process.process_memory import MemoryGrowth
+from wan_render.host_memory import own_bytes
 from wan_render.render_values import Device
 
 GB = 10**9
 
 
-@pytest.fixture
-def used(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """What the process uses when it is looked at: the last entry."""
+def test_growth_that_a_model_explains_is_none() -> None:
     used = [0]
-    monkeypatch.setattr(process_memory, "own_bytes", lambda _: used[-1])
-    return used
-
-
-def test_growth_that_a_model_explains_is_none(used: list[int]) -> None:
-    growth = MemoryGrowth(1, least=GB)
+    growth = MemoryGrowth(lambda: used[-1], least=GB)
     for model, size in (("a", 2), ("a", 5), ("a", 5), ("b", 30), ("b", 31), ("b", 36)):
         used.append(size * GB)
         growth.look(order("x", model=model))

@@ -8,9 +8,9 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-import psutil
 import pytest
 
+from tests.farm.orders import device_processes
 from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backends import backend
 from wan_render.devices import cpu
@@ -36,8 +36,8 @@ def test_a_process_killed_after_denoising_costs_only_the_decoding(tmp_path: Path
 
     def kill_at_decoding(progress: Progress) -> None:
         if progress.phase is Phase.DECODING:
-            (child,) = (c for c in psutil.Process().children() if "wan_render.farm.process.child" in c.cmdline())
-            os.kill(child.pid, signal.SIGKILL)
+            (child,) = device_processes()
+            os.kill(child, signal.SIGKILL)
 
     with LocalFarm([cpu()], store.root, FarmSettings(locks=tmp_path / "locks")) as farm:
         with pytest.raises(DeviceError):

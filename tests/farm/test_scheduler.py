@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,8 +18,10 @@ from tests.farm.test_groups import begins, begun, released
 from tests.farm.test_stopping import until
 from tests.production.solid import Solid, film
 from wan_render.errors import DeviceError, DiskFullError, MachineError, RenderError, Stopped
+from wan_render.farm.attempt_events import Ended
 from wan_render.farm.farm_contract import Begins, Farm, at_any_time
-from wan_render.farm.scheduler import render_all
+from wan_render.farm.run_terms import FollowUp, RunTerms
+from wan_render.farm.scheduler import Scheduler, render_all
 from wan_render.production.failures import Outcome
 from wan_render.production.render_order import RenderOrder
 from wan_render.production.run import Run
@@ -95,6 +97,9 @@ class Noting:
         self.asked.append(order.shot)
         return self._farm.render(order, heard, begins)
 
+    def abort(self, orders: Collection[RenderOrder]) -> None:
+        self._farm.abort(orders)
+
     def stop(self) -> None:
         self._farm.stop()
 
@@ -128,7 +133,7 @@ def released_once(folder: Path, condition: Callable[[], object]) -> Iterator[Fut
     with ThreadPoolExecutor(1) as beside:
         releasing = beside.submit(release)
         yield releasing
-        releasing.result(30)
+        releasing.result(60)
 
 
 def clips(outcomes: Mapping[RenderOrder, Outcome]) -> dict[str, str]:
@@ -143,11 +148,14 @@ def clips(outcomes: Mapping[RenderOrder, Outcome]) -> dict[str, str]:
 def test_orders_are_rendered_as_they_are_given_and_the_farm_knows_what_is_to_come(
     caller: Caller, open_farm: OpenFarm, tmp_path: Path
 ) -> None:
+    """They begin in this order. A take may end after the next one, which is rendered while it is written."""
     farm = Noting(open_farm("cpu", handler=HANDLER))
-    outcomes = caller([order("nothing", "1"), order("blame", "2"), order("nothing", "3")], farm)
-    assert [type(outcome) for outcome in outcomes.values()] == [Clip, RenderError, Clip]
+    orders = [order("nothing", "1"), order("blame", "2"), order("nothing", "3")]
+    outcomes = caller(orders, farm)
+    assert [type(outcomes[each]) for each in orders] == [Clip, RenderError, Clip]
     assert begun(tmp_path) == ["1 on cpu alone", "2 on cpu alone", "3 on cpu alone"]
-    assert farm.expected == ["123", "23", "3", ""]
+    assert farm.expected[0] == "123"
+    assert [len(shots) for shots in farm.expected] == [3, 2, 1, 0]
 
 
 def test_no_orders_are_no_outcomes(caller: Caller, open_farm: OpenFarm) -> None:
@@ -201,7 +209,7 @@ def test_what_is_worth_retrying_is_retried_before_others_begin(caller: Caller, o
     orders = [order("kill once", "1"), order("kill", "2"), order("nothing", "3")]
     outcomes = caller(orders, farm)
     assert farm.asked == ["1", "1", "2", "2", "2", "3"]
-    assert [isinstance(outcome, Clip) for outcome in outcomes.values()] == [True, False, True]
+    assert [isinstance(outcomes[each], Clip) for each in orders] == [True, False, True]
     assert isinstance(outcomes[orders[1]], DeviceError)
 
 
@@ -289,3 +297,48 @@ def test_a_defect_stops_everything_and_is_raised(caller: Caller, open_farm: Open
     assert farm.asked == ["1"]
     with pytest.raises(Stopped):
         farm.render(order("nothing"), nobody)
+
+
+# Drains
+
+
+def test_a_drain_lets_takes_end_and_begins_none(open_farm: OpenFarm, tmp_path: Path) -> None:
+    """Also not one that a take which ends then would bring about, or that waits for a device."""
+    orders = [order("hold go", "1"), *(order("nothing", shot) for shot in "234")]
+    follow_up = FollowUp(add=[order("nothing", "5")])
+    terms = RunTerms(follow_up=lambda ended, _: follow_up if ended is orders[0] else FollowUp())
+    scheduler = Scheduler(orders, open_farm("cuda:0", handler=HANDLER), terms)
+
+    def finish(each: RenderOrder) -> None:
+        while not isinstance(scheduler.attempt(each, lambda _: None), Ended):
+            pass
+
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(scheduler.run, finish)
+        until(lambda: begins(tmp_path, "1"))
+        scheduler.drain()
+        assert not scheduler.add([order("nothing", "6")])
+        (tmp_path / "go").touch()
+        running.result(60)
+    assert [each.shot for each, outcome in scheduler.outcomes.items() if isinstance(outcome, Clip)] == ["1"]
+    assert scheduler.is_cut_short
+
+
+def test_a_drain_of_a_run_that_has_rendered_everything_changes_nothing(open_farm: OpenFarm) -> None:
+    scheduler = Scheduler([order("nothing", "1")], open_farm("cpu", handler=HANDLER))
+    scheduler.run(lambda each: scheduler.attempt(each, lambda _: None))
+    scheduler.drain()
+    assert not scheduler.is_cut_short
+
+
+def test_a_released_device_gets_takes_again(open_farm: OpenFarm, tmp_path: Path) -> None:
+    farm = open_farm("cuda:0", "cuda:1", handler=HANDLER, quarantine=2)
+    failing = [order("kill on cuda:0", shot) for shot in "12"]
+    with released_once(tmp_path, lambda: bool(farm.quarantined)):
+        busy = replace(order("hold go", "0"), barred=frozenset({"cuda:0"}))
+        render_all([busy, *failing], farm)
+    assert farm.quarantined == ("cuda:0",)
+    only_first = replace(order("nothing", "3"), barred=frozenset({"cuda:1"}))
+    farm.release("cuda:0")
+    assert not farm.quarantined
+    assert clips(render_all([only_first], farm)) == {"3": "cuda:0"}

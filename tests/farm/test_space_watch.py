@@ -46,10 +46,10 @@ def test_a_take_waits_until_there_is_space_for_it_the_others_and_the_films(
     watch = SpaceWatch(SpaceTerms(lambda _: 500, say=say), tmp_path)
     with ThreadPoolExecutor(2) as threads, watch.room_for(order("first"), never):
         second = threads.submit(begins, watch, "second")
-        assert is_said.wait(5)
+        assert is_said.wait(60)
         assert not second.done()
         disk.free += TAKE
-        second.result(5)
+        second.result(60)
     assert len(said) == 2, "once each"
     assert "no take starts until there is space" in said[0]
     assert "takes go on" in said[1]

@@ -78,7 +78,7 @@ def test_close_lets_what_is_rendered_end_and_frees_the_device(open_farm: OpenFar
     began = threading.Event()
     with ThreadPoolExecutor(1) as threads:
         rendering = threads.submit(farm.render, order("briefly"), lambda _: began.set())
-        assert began.wait(20)
+        assert began.wait(60)
         assert not lock.acquire()
         farm.close()
         child = pid(rendering.result())
@@ -110,7 +110,7 @@ def test_a_second_run_says_that_it_waits_and_then_goes_on(
         until(lambda: said(caplog, f"waiting for cpu: process {os.getpid()} of "))
         assert not rendering.done()
         first.close()
-        rendering.result(timeout=10)
+        rendering.result(timeout=60)
     assert len(said(caplog, "waiting for cpu")) == 1
 
 
@@ -181,7 +181,7 @@ def said(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
     return [text for _, level, text in caplog.record_tuples if level >= logging.WARNING and words in text]
 
 
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass in time"

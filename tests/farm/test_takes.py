@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 from PIL import Image
 
-from tests.farm.orders import Drawing, grouped, nobody, order
+from tests.farm.orders import Drawing, device_processes, grouped, nobody, order
 from wan_render.devices import cpu
 from wan_render.errors import DeviceError, PictureError
 from wan_render.facts import FactCache
@@ -70,8 +69,8 @@ def test_a_process_killed_while_it_writes_costs_the_attempt_and_leaves_nothing(
 
     def kill_at_writing(progress: Progress) -> None:
         if progress.phase is Phase.WRITING and Phase.WRITING not in heard:
-            (child,) = (c for c in psutil.Process().children() if "wan_render.farm.process.child" in c.cmdline())
-            os.kill(child.pid, signal.SIGKILL)
+            (child,) = device_processes()
+            os.kill(child, signal.SIGKILL)
         heard.append(progress.phase)
 
     store = Store(tmp_path / "outputs")

@@ -90,8 +90,8 @@ def test_the_device_with_the_least_to_load_gets_an_order() -> None:
         IdleDevice("lora", loaded_by(lora)),
     ]
     while idle:
-        assert (found := best_suited(lora, idle)) is not None
-        assert found is idle.pop()
+        best, last = best_suited(lora, idle), idle.pop()
+        assert best is last
     assert best_suited(lora, idle) is None
     assert best_suited(replace(lora, barred=frozenset({"cpu"})), [IdleDevice("cpu")]) is None
 

@@ -14,9 +14,10 @@ from tests.farm.orders import Grouping, device, grouped, nobody, order
 from tests.farm.test_groups import FOUR, begins, begun, released
 from tests.farm.test_stopping import said, until
 from wan_render.errors import DeviceError, MachineError
+from wan_render.farm.attempt_events import AttemptFailed, Event
 from wan_render.farm.attempts import Attempts
 from wan_render.farm.run_terms import RunTerms
-from wan_render.farm.scheduler import AttemptFailed, Event, render_all
+from wan_render.farm.scheduler import render_all
 from wan_render.production.render_order import RenderOrder
 from wan_render.store import Clip
 from wan_render.take import FramePlate
@@ -69,7 +70,7 @@ def test_takes_that_wait_for_one_device_keep_no_other_idle(
         until(lambda: any("w on" in line for line in begun(tmp_path)))
         assert len([line for line in begun(tmp_path) if "w on" in line]) == 1
         assert places(tmp_path, "abcdef") <= WEAK
-    assert all(isinstance(outcome, Clip) for outcome in run.result(20).values())
+    assert all(isinstance(outcome, Clip) for outcome in run.result(60).values())
     assert all(" on cuda:3 " in line for line in begun(tmp_path) if "w on" in line)
 
 
@@ -85,7 +86,7 @@ def test_the_only_device_for_a_take_is_left_to_it(
         until(lambda: begins(tmp_path, "a"))
         second = threads.submit(farm.render, coming[1], nobody)
         until(lambda: begins(tmp_path, "b"))
-    assert device(second.result(20)) == "cuda:0"
+    assert device(second.result(60)) == "cuda:0"
     assert places(tmp_path, "a") == {"cuda:1"}
 
 
@@ -99,7 +100,7 @@ def test_a_device_is_not_kept_for_a_take_that_waits_for_another(
     with released(tmp_path / "go"):
         threads.submit(farm.render, first, nobody)
         until(lambda: begins(tmp_path, "a"))
-        threads.submit(farm.render, second, nobody).result(20)
+        threads.submit(farm.render, second, nobody).result(60)
     assert places(tmp_path, "ab") == {"cuda:0", "cuda:1"}
 
 
@@ -158,7 +159,7 @@ def test_a_device_that_others_hold_and_that_cannot_render_it_is_not_waited_for(
     until(lambda: said(caplog, "waiting for cuda:1"))
     assert not said(caplog, "waiting for cuda:0")
     other.close()
-    assert device(waiting.result(20)) == "cuda:1"
+    assert device(waiting.result(60)) == "cuda:1"
 
 
 def test_a_device_prepares_nothing_that_it_cannot_render(open_farm: OpenFarm, tmp_path: Path) -> None:

@@ -5,31 +5,32 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
-import psutil
 import pytest
 from PIL import Image
 
+from tests.farm.orders import device_processes
 from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backends.wan import BACKEND
 from wan_render.devices import gpus
 from wan_render.facts import FactCache
+from wan_render.farm.attempt_events import Event
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.farm.local import LocalFarm
-from wan_render.farm.scheduler import Event, render_all
+from wan_render.farm.scheduler import render_all
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Phase, Progress
-from wan_render.store import Clip
+from wan_render.store import Clip, Store
 from wan_render.take import Plate, Sampling, Take
 
-pytestmark = pytest.mark.wan
+pytestmark = [pytest.mark.wan, pytest.mark.slow, pytest.mark.xdist_group("wan groups")]  # one farm for all
 
 HALVES = (Device("cpu:0", "half a CPU", 1 << 30), Device("cpu:1", "half a CPU", 1 << 30))
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def two(request: pytest.FixtureRequest) -> tuple[Device, Device]:
     """Two devices of a kind: halves of a CPU by Gloo, GPUs by NCCL."""
     if request.param == "cpu":
@@ -40,10 +41,10 @@ def two(request: pytest.FixtureRequest) -> tuple[Device, Device]:
     return here[0], here[1]
 
 
-@pytest.fixture
-def order(tmp_path: Path) -> RenderOrder:
+@pytest.fixture(scope="module")
+def order(tmp_path_factory: pytest.TempPathFactory) -> RenderOrder:
     """A guided FLF2V take of a tiny model, asked of two devices."""
-    kind = KINDS["flf2v-2.1"]
+    kind, tmp_path = KINDS["flf2v-2.1"], tmp_path_factory.mktemp("model")
     card = card_of(save_tiny(kind, tmp_path / "model"))
     cache = FactCache(tmp_path / "cache")
     pictures = {}
@@ -68,17 +69,24 @@ def order(tmp_path: Path) -> RenderOrder:
     return RenderOrder(take, BACKEND, card, pictures, "1/010", 1, gpus=2)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sums in the same order on one device and on two."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("farm") / "outputs")
 
 
-def rendered(order: RenderOrder, two: tuple[Device, Device], folder: Path) -> Clip:
-    with LocalFarm(two, folder / "outputs", FarmSettings(locks=folder / "locks")) as farm:
-        outcome = render_all((order,), farm)[order]
+@pytest.fixture(scope="module")
+def farm(two: tuple[Device, Device], store: Store) -> Iterator[LocalFarm]:
+    """Its processes have one thread each: sums in the same order on one device and on two."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        with LocalFarm(two, store.root, FarmSettings(locks=store.root.parent / "locks")) as farm:
+            yield farm
+    assert not list((store.root.parent / "locks").glob("group-*"))
+
+
+def rendered(order: RenderOrder, farm: LocalFarm) -> Clip:
+    outcome = render_all((order,), farm)[order]
     assert isinstance(outcome, Clip), outcome
-    assert not list((folder / "locks").glob("group-*"))
     return outcome
 
 
@@ -86,31 +94,33 @@ def device_of(clip: Clip) -> str:
     return str(json.loads((clip.video.parent / "take.json").read_text())["provenance"]["device"])
 
 
-def test_two_devices_make_the_clip_of_one(order: RenderOrder, two: tuple[Device, Device], tmp_path: Path) -> None:
-    alone = rendered(replace(order, gpus=None), two, tmp_path / "alone")
-    together = rendered(order, two, tmp_path / "together")
-    assert together.video.read_bytes() == alone.video.read_bytes()
+def test_two_devices_make_the_clip_of_one(
+    order: RenderOrder, two: tuple[Device, Device], farm: LocalFarm, store: Store
+) -> None:
+    alone = rendered(replace(order, gpus=1), farm)
+    video = alone.video.read_bytes()
+    assert " + " not in device_of(alone)
+    store.takes.delete(alone.key, alone.folder)
+    together = rendered(order, farm)
+    assert together.video.read_bytes() == video
     assert device_of(together) == " + ".join(device.name for device in two)
 
 
-@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("at", [0, pytest.param(1, marks=pytest.mark.thorough)])
 def test_a_device_that_dies_amid_the_steps_costs_the_attempt_alone(
-    order: RenderOrder, two: tuple[Device, Device], tmp_path: Path, at: int, caplog: pytest.LogCaptureFixture
+    order: RenderOrder, farm: LocalFarm, at: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    order = replace(order, take=replace(order.take, sampling=replace(order.take.sampling, steps=100)))
+    sampling = replace(order.take.sampling, steps=60)
+    order = replace(order, take=replace(order.take, sampling=sampling, seed=at))
     killed: list[int] = []
 
     def kill(_: RenderOrder, event: Event) -> None:
         if not isinstance(event, Progress) or event.phase is not Phase.STEP or event.done < 2 or killed:
             return  # a later step may be told in the place of the second
-        children = (
-            child for child in psutil.Process().children() if "wan_render.farm.process.child" in child.cmdline()
-        )
-        killed.append(sorted(child.pid for child in children)[at])
+        killed.append(device_processes()[at])
         os.kill(killed[0], signal.SIGKILL)
 
-    with LocalFarm(two, tmp_path / "outputs", FarmSettings(locks=tmp_path / "locks")) as farm:
-        outcome = render_all((order,), farm, kill)[order]
+    outcome = render_all((order,), farm, kill)[order]
     assert killed
     assert isinstance(outcome, Clip), outcome
     assert "failed on a group of devices" in caplog.text

@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 
 from PIL import Image
 
-from wan_render.farm.scheduler import Began, Event
+from wan_render.farm.attempt_events import Began, Event
 from wan_render.night.film_tonight import FilmTonight
 from wan_render.night.night_hours import NightHours
 from wan_render.night.night_record import FilmEntry, FilmState, NightRecord
 from wan_render.night.night_request import Candidate, NightRequest
 from wan_render.night.whole_night import Night
+from wan_render.production.film_stages import FilmStage
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 from wan_render.session.countdown import Expected
@@ -74,7 +75,7 @@ class Noted:
         if isinstance(event, Began):
             self.begun.append(f"{order.film} {order.shot}")
 
-    def finishing(self, film: FilmTonight, done: int, total: int) -> None:
+    def finishing(self, film: FilmTonight, stage: FilmStage) -> None:
         pass
 
     def film_ended(self, film: FilmEntry) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.night.films import DAY, EVENING, Noted, hours, make_folder, request, states, write_film
 from wan_render.errors import StoryboardError
-from wan_render.farm.scheduler import Event
+from wan_render.farm.attempt_events import Event
 from wan_render.night.film_tonight import FilmTonight
 from wan_render.night.night_record import FilmState
 from wan_render.night.night_request import NightRequest, check_film_alone

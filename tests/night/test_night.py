@@ -92,9 +92,9 @@ def test_ctrl_c_frees_the_devices_and_the_same_command_goes_on(folder: Path, wan
         devices = psutil.Process(process.pid).children(recursive=True)
         assert devices
         process.send_signal(signal.SIGINT)
-        _, alive = psutil.wait_procs(devices, timeout=2)
+        _, alive = psutil.wait_procs(devices, timeout=60)
         assert not alive
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     (stopped,) = nights(folder.parent)
     assert (stopped.state, states(stopped)) == (NightState.STOPPED, {"long": FilmState.RENDERING})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -12,6 +13,7 @@ from wan_render.errors import DiskFullError, MachineError, Problem
 from wan_render.night import night_space
 from wan_render.night.film_tonight import FilmTonight, Made
 from wan_render.night.night_space import made_when_there_is_space
+from wan_render.store import FilmVersion
 
 
 class Film:
@@ -21,7 +23,8 @@ class Film:
 
 
 FILM = cast("FilmTonight", Film())
-MADE = cast("Made", object())
+MADE = Made(cast("FilmVersion", object()), {})
+FULL = DiskFullError(Problem("outputs", "the disk is full"))
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +38,7 @@ def full(times: int) -> Callable[[], Made]:
 
     def make() -> Made:
         if next(left, None) is not None:
-            raise DiskFullError(Problem("outputs", "the disk is full"))
+            raise FULL
         return MADE
 
     return make
@@ -54,6 +57,13 @@ def test_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch, over: str) -
     until = datetime.now(UTC) - timedelta(seconds=1) if over == "the window has ended" else None
     with pytest.raises(DiskFullError):
         made_when_there_is_space(FILM, full(10**6), until, lambda: over == "the night is stopped", lambda _: None)
+
+
+def test_a_film_is_kept_if_there_is_no_space_for_a_deliverable() -> None:
+    first, second = replace(MADE, undelivered=FULL), MADE
+    tries = iter((first, second))
+    assert made_when_there_is_space(FILM, lambda: next(tries), None, lambda: False, lambda _: None) is second
+    assert made_when_there_is_space(FILM, lambda: first, None, lambda: True, lambda _: None) is first
 
 
 def test_other_failures_are_not_tried_again() -> None:

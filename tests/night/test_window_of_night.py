@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.night.films import DAY, EVENING, Noted, held, hours, make_folder, request, states, write_film
+from tests.upscale.networks import published
 from wan_render.devices import cpu
+from wan_render.errors import FfmpegError, Problem
 from wan_render.farm.locks.device_lock import DeviceLock
+from wan_render.night.film_tonight import WITHOUT_NETWORKS
 from wan_render.night.night_record import FilmState
+from wan_render.night.night_summary import summary
+from wan_render.production import deliver
 
 
 @pytest.fixture
@@ -35,13 +41,45 @@ def test_films_without_time_are_made_of_what_exists(folder: Path, tmp_path: Path
     assert found["river"].state is FilmState.NOT_STARTED
     assert (found["river"].version, found["river"].is_new) == ("v001", False)
     assert found["new"].state is FilmState.PARTIAL, "it has no older version"
-    assert [shot.slate for shot in found["new"].shots] == ["not started: the night ended"]
+    assert [shot.slate for shot in found["new"].shots] == [f"not started: no time was left before {night.until:%H:%M}"]
     assert found["part"].state is FilmState.PARTIAL
     assert found["part"].hours_left > 0
 
     after = held(request(folder, outputs=outputs), hours())
     assert set(states(after).values()) == {FilmState.DONE}
     assert after.hours_left == 0
+
+
+def test_a_take_that_two_films_share_is_counted_once(folder: Path, tmp_path: Path) -> None:
+    both = [write_film(folder, name, DAY) for name in ("One", "Two")]
+    late = held(request(*both, outputs=tmp_path / "outputs"), hours(seconds=0))
+    assert (late.rendered, late.left, late.hours_left) == (0, 1, late.films[0].hours_left)
+    night = held(request(*both, outputs=tmp_path / "outputs"), hours())
+    assert (night.rendered, night.left, [film.rendered for film in night.films]) == (1, 0, [1, 1])
+    assert "rendered: 1 take in" in "".join(summary(night, tmp_path))
+
+
+def test_a_storyboard_that_cannot_even_be_read_shows_its_older_film(folder: Path, tmp_path: Path) -> None:
+    file = write_film(folder, "River", DAY, slug="stream")
+    held(request(file, outputs=tmp_path / "outputs"), hours())
+    file.write_text("version: [1", encoding="utf-8")
+    (film,) = held(request(file, outputs=tmp_path / "outputs"), hours()).films
+    assert (film.state, film.version, film.is_new) == (FilmState.BROKEN, "v001", False)
+    assert "films/stream/v001/" in film.poster
+
+
+def test_files_of_other_folders_are_used_if_they_are_allowed(folder: Path, tmp_path: Path) -> None:
+    elsewhere = make_folder(tmp_path / "elsewhere")
+    file = write_film(folder, "River", DAY)
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("keyframes/", str(elsewhere / "keyframes")), encoding="utf-8"
+    )
+    asked = request(file, outputs=tmp_path / "outputs")
+    (refused,) = held(asked, hours()).films
+    assert f"allow it with --allow {elsewhere}" in refused.message
+    night = held(replace(asked, allow=(elsewhere,)), hours())
+    assert states(night) == {"river": FilmState.DONE}
+    assert night.command.endswith(f"--allow {elsewhere}")
 
 
 def test_another_take_stands_in_for_the_circled_one(folder: Path, tmp_path: Path) -> None:
@@ -112,4 +150,42 @@ def test_a_device_that_is_never_free_does_not_keep_the_night(folder: Path, tmp_p
     finally:
         lock.release()
     assert states(night) == {"river": FilmState.PARTIAL}
-    assert night.films[0].shots[0].slate == "not started: the night ended"
+    assert night.films[0].shots[0].slate == f"not started: no time was left before {night.until:%H:%M}"
+
+
+@pytest.mark.wan
+@pytest.mark.slow
+def test_devices_are_free_at_the_end_although_a_film_is_not_upscaled(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_WEIGHTS", str(tmp_path / "weights"))
+    published(tmp_path / "weights", monkeypatch)
+    asked = request(folder, outputs=tmp_path / "outputs")
+    write_film(folder, "River", DAY)
+    held(asked, hours())
+    file = write_film(folder, "River", DAY, upscale="realesrgan")
+    file.write_text(file.read_text(encoding="utf-8").replace("deliver: 64x64", "deliver: 128x128"), encoding="utf-8")
+    show = Noted()
+    (late,) = held(asked, hours(seconds=0), show).films
+    assert (late.state, late.version, late.message) == (FilmState.PARTIAL, "v002", WITHOUT_NETWORKS)
+    assert f"river: {WITHOUT_NETWORKS}" in show.said
+    assert not list((tmp_path / "outputs" / "intermediates").rglob("intermediate.*"))
+    (made,) = held(asked, hours()).films
+    assert (made.state, made.version) == (FilmState.DONE, "v003")
+
+
+def test_a_film_without_one_of_its_deliverables_is_made_and_says_so(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise FfmpegError(Problem("ffmpeg", "exited with code 1"))
+
+    file, outputs = write_film(folder, "River", DAY, deliverables="[gif]"), tmp_path / "outputs"
+    with monkeypatch.context() as patch:
+        patch.setattr(deliver, "write_gif", fail)
+        (film,) = held(request(file, outputs=outputs), hours()).films
+    assert (film.state, film.version, film.is_new) == (FilmState.PARTIAL, "v001", True)
+    assert film.message.endswith("film.mp4 is made, but not its deliverable gif: ffmpeg: exited with code 1")
+    (film,) = held(request(file, outputs=outputs), hours()).films
+    assert (film.state, film.version) == (FilmState.UNCHANGED, "v001")
+    assert (outputs / "films" / "river" / "v001" / "deliverables" / "river-v001-gif.gif").is_file()

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from wan_render.authored import Defaults, KindRender, Look, Render, Scene, Shot, Storyboard
+from wan_render.authored import KindRender, Look, ModelChoice, Render, Scene, Shot, Storyboard
+from wan_render.authored.storyboard_keys import Defaults
 from wan_render.plan.inherit import Inherited, Level, Setting
 from wan_render.take import ShotKind
 
@@ -47,7 +48,7 @@ def test_avoid_adds_up_and_an_empty_list_clears_what_is_above_it() -> None:
 
 
 def kind(model: str | None = None, **numbers: Any) -> Render:
-    return Render(flf2v=KindRender(model=model, **numbers))
+    return Render(flf2v=KindRender(model=None if model is None else ModelChoice(name=model), **numbers))
 
 
 def test_numbers_for_a_kind_merge_while_the_model_stays() -> None:
@@ -57,7 +58,7 @@ def test_numbers_for_a_kind_merge_while_the_model_stays() -> None:
     assert settings.model is not None
     assert settings.steps is not None
     assert settings.shift is not None
-    assert (settings.model.value, settings.steps.value, settings.shift.value) == ("a", 20, 16)
+    assert (settings.model.value.name, settings.steps.value, settings.shift.value) == ("a", 20, 16)
 
 
 def test_naming_a_model_drops_the_numbers_of_the_inherited_one() -> None:
@@ -66,7 +67,7 @@ def test_naming_a_model_drops_the_numbers_of_the_inherited_one() -> None:
     )
     assert settings.model is not None
     assert settings.steps is not None
-    assert (settings.model.value, settings.steps.value, settings.shift) == ("b", 20, None)
+    assert (settings.model.value.name, settings.steps.value, settings.shift) == ("b", 20, None)
 
 
 def test_settings_of_another_kind_stay_out() -> None:

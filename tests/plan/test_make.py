@@ -23,19 +23,9 @@ from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.errors import StoryboardError
 from wan_render.facts import FactCache
 from wan_render.model_card import Models
-from wan_render.plan import (
-    DEFAULT_SEED,
-    CardText,
-    FilmPlan,
-    NotYet,
-    PlannedJoint,
-    PlannedShot,
-    Rendered,
-    StillPicture,
-    make_plan,
-    take_seed,
-)
+from wan_render.plan import CardText, FilmPlan, PlannedJoint, PlannedShot, Rendered, StillPicture, make_plan
 from wan_render.plan.findings import Findings
+from wan_render.plan.seeds import DEFAULT_SEED, take_seed
 from wan_render.plan.timecodes import check_timecodes
 from wan_render.take import Plate, Size, Take
 
@@ -543,64 +533,30 @@ def test_seeds_follow_from_the_seed_and_the_number_alone(plan: Plan) -> None:
 # --- what comes later ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("keys", "reason"),
-    [
-        ("clip: take.mkv", "clip"),
-    ],
-)
-def test_what_cannot_be_rendered_yet_is_a_slate_of_the_right_length(
-    plan: Plan, studio: Path, keys: str, reason: str
-) -> None:
-    for name in ("style.safetensors", "take.mkv"):
-        (studio / name).write_bytes(b"x")
-    named = ", ".join(f"{name}: keyframes/{name}.png" for name in "abc")
-    film = plan(
-        f"version: 1\nkeyframes: {{{named}, painted: {{prompt: a deer}}}}\n"
-        f"shots: [{{from: a}}, {{{keys}, duration: 2s}}, {{still: b}}]"
-    )
-    assert film.shots[1].content == NotYet(f"{reason}: not available in this version")
-    assert film.shots[1].frames == 32
-    assert len(film.takes) == 1
-    (warning,) = warned(film, "this shot will be a slate: ")
-    assert f"film.yaml:3:20: shots[1]: this shot will be a slate: {reason}: not available in this version" in warning
-
-
 def test_what_comes_later_is_still_validated(mistakes: Mistakes) -> None:
     (mistake,) = mistakes("shots: [{from: a, to: b, through: [c], render: {frames: 80}}]")
     assert "the nearest: 77 or 81" in mistake
 
 
-def test_a_shot_at_another_rate_than_the_films_is_a_slate(plan: Plan) -> None:
+def test_a_shot_at_another_rate_than_the_films_is_retimed(plan: Plan) -> None:
     film = plan("shots: [{from: a}, {from: b, duration: 2s, render: {i2v: {model: wan2.2-ti2v-5b}}}, {card: ''}]")
-    assert isinstance(film.shots[1].content, NotYet)
-    assert "24 frames a second in a film of 16" in film.shots[1].content.reason
-    assert film.shots[1].frames == 32
+    assert [shot.rate for shot in film.shots] == [None, Fraction(24), None]
+    assert (film.rate, film.shots[1].frames, take_of(film.shots[1]).frames) == (Fraction(16), 32, 49)
+    (note,) = [str(problem) for problem in film.notes if "24 frames per second" in str(problem)]
+    assert "1/020: 24 frames per second in a film of 16; frames in between are made by flow" in note
 
 
-def test_decorations_are_a_warning_each_once(plan: Plan, studio: Path) -> None:
-    (studio / "water.wav").write_bytes(b"x")
-    text = """version: 1
-film: {rate: 24}
-keyframes: keyframes/
-scenes:
-  - sound: water.wav
-    shots:
-      - {from: a, to: b, subtitle: hello, sound: water.wav}
-      - {from: b, to: c, subtitle: again}
-audio: {music: water.wav, narration: water.wav}
-"""
-    film = plan(text)
-    later = [str(problem) for problem in film.warnings if "not available in this version" in str(problem)]
-    for what in ("music", "narration", "sound", "subtitle:", "24 frames per second"):
-        assert sum(what in line for line in later) == 1, (what, later)
-    assert film.rate == 16
+def test_a_rate_that_duplicates_cannot_show_evenly_is_a_warning(plan: Plan) -> None:
+    text = "version: 1\nfilm: {{rate: {{fps: {}, method: duplicate}}}}\nkeyframes: keyframes/\nshots: [{{from: a}}]"
+    (warning,) = warned(plan(text.format(24)), "motion judders")
+    assert "film.yaml:2:8: film.rate: 1/010: 16 frames per second in a film of 24" in warning
+    assert not warned(plan(text.format(48)), "motion judders")
 
 
 def test_frames_are_counted_at_the_rate_that_is_asked_for(plan: Plan) -> None:
-    """So that no take changes its length when the rate's day comes."""
     film = plan("version: 1\nfilm: {rate: 24}\nkeyframes: keyframes/\nshots: [{from: a, duration: 48f}, {card: ''}]")
-    assert (take_of(film.shots[0]).frames, film.shots[0].frames) == (33, 32)
+    assert (take_of(film.shots[0]).frames, film.shots[0].frames) == (33, 48)
+    assert (film.rate, film.shots[0].rate) == (Fraction(24), Fraction(16))
 
 
 # --- warnings ------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from tests.plan.conftest import HEAD
 from tests.plan.test_loras import take_of
 from wan_render.authored import Document
 from wan_render.backend_contract import Variant
+from wan_render.errors import StoryboardError
 from wan_render.facts import FactCache
 from wan_render.keys import canonical
 from wan_render.model_card import Models
@@ -100,3 +101,31 @@ def test_a_painted_keyframe_has_it_too(planned: Planned) -> None:
     first = take_of(film).first
     assert isinstance(first, FramePlate)
     assert first.take == film.paintings["deer"].key
+
+
+SEVERAL = Variant("exact-attention", "", {"": "in float8", "exact": "like exact"})
+
+
+@pytest.mark.parametrize(
+    ("written", "name"), [("auto", "exact-attention"), ("float8", ""), ("exact", "exact"), ("exact-attention", None)]
+)
+def test_a_variant_can_be_asked_for(planned: Planned, written: str, name: str | None) -> None:
+    """It is taken even where the store has another one."""
+    text = f"shots: [{{from: a, render: {{profile: draft, variant: {written}}}}}]"
+    take = take_of(planned(text, SEVERAL))
+    assert take.sampling.variant == ("exact-attention" if name is None else name)
+    if written != "auto":
+        other = in_variant(take, "" if name else "exact")
+        assert take_of(planned(text, SEVERAL, (other.key,))) == take
+
+
+def test_a_variant_that_the_profile_does_not_have_is_a_mistake(planned: Planned) -> None:
+    text = "shots: [{from: a, render: {profile: draft, variant: 8-bit-weights}}]"
+    with pytest.raises(StoryboardError, match="profile draft has no variant 8-bit-weights; allowed: auto, exact-att"):
+        planned(text, SEVERAL)
+
+
+def test_a_profile_that_is_computed_in_one_way_has_none(planned: Planned) -> None:
+    film = planned("shots: [{from: a, render: {variant: exact-attention}}]", SEVERAL)
+    assert take_of(film).sampling.variant == ""
+    assert any("no effect: profile exact is computed in one way" in str(warning) for warning in film.warnings)

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tests.production.solid import CPU
+from tests.reference import produce
 from wan_render.backends import backend
 from wan_render.backends.wan.models.catalogue import catalogue
 from wan_render.facts import FactCache
 from wan_render.media.clip import read_frames
-from wan_render.plan import FilmPlan, PinnedClips, Rendered, make_plan
-from wan_render.plan.previous import no_pinned_clips
+from wan_render.plan import FilmPlan, Rendered, make_plan
+from wan_render.plan.previous import PinnedClips, no_pinned_clips
 from wan_render.render_values import Pixels
-from wan_render.store import Clip, Store
+from wan_render.store import Clip, FilmVersion, Store
 from wan_render.storyboard import read_storyboard
 from wan_render.take import Take
 
@@ -49,10 +51,12 @@ class Stage:
         keyframes: str = "keyframes: keyframes/",
         *,
         draft: bool = False,
+        film: str = "",
     ) -> FilmPlan:
-        """The plan of a film of these shots."""
+        """The plan of a film of these shots. film: further keys of the film."""
         file = self.folder / "harbour.yaml"
-        file.write_text(f"{HEAD}{keyframes}\n{shots}", encoding="utf-8")
+        head = HEAD.replace("slug: harbour", f"slug: harbour, {film}") if film else HEAD
+        file.write_text(f"{head}{keyframes}\n{shots}", encoding="utf-8")
         cache = FactCache(self.folder / "cache")
         models = catalogue(cache)
         document = read_storyboard(file, models=models, cache=cache)
@@ -77,3 +81,7 @@ def pixels_of(store: Store, take: Take) -> Pixels:
     """All frames of its clip."""
     clip = clip_of(store, take)
     return np.stack(list(read_frames(clip.video, 0, clip.frames)))
+
+
+def animatic_film(plan: FilmPlan, store: Store) -> FilmVersion:
+    return produce(plan, ANIMATIC, store, CPU)

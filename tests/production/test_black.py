@@ -28,11 +28,6 @@ from wan_render.take import FramePlate, Plate, Take
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "outputs")
-
-
-@pytest.fixture
 def solid(tmp_path: Path) -> Solid:
     return Solid(tmp_path / "diary.txt")
 
@@ -149,7 +144,7 @@ def test_a_black_take_of_an_earlier_version_is_named_and_what_was_made_from_it(
     kept_by_an_earlier_version(store, begun, frames(begun, 0), first=120)
     kept_by_an_earlier_version(store, going_on, frames(going_on, 0, 90), first=0)
     for shot, take in (("1/010", begun), ("1/020", going_on)):
-        store.remember(plan.slug, shot, 1, take)
+        store.memory.remember(plan.slug, {shot: {1: take}})
 
     found = status(plan, store, solid, spoilt=black_takes(plan, store))
     assert [(shot.state, shot.why) for shot in found.shots] == [(State.STALE, BLACK), (State.STALE, MADE_FROM_BLACK)]

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from tests.production.solid import CPU
-from tests.production.storyboards import ANIMATIC, Stage, clip_of, pixels_of, take_of
-from tests.reference import produce
+from tests.production.storyboards import ANIMATIC, Stage, animatic_film, clip_of, pixels_of, take_of
 from wan_render.farm.local import LocalFarm
 from wan_render.farm.scheduler import render_all
 from wan_render.media.clip import read_frames
@@ -22,7 +21,7 @@ from wan_render.production.failures import failures
 from wan_render.production.finish import finish
 from wan_render.production.run import begin
 from wan_render.status import State, plan_json, status
-from wan_render.store import FilmVersion, Store
+from wan_render.store import Store
 from wan_render.store.prune import prunable
 from wan_render.take import FramePlate
 
@@ -34,20 +33,6 @@ shots:
 """
 PASSING = "shots: [{from: a, through: [{keyframe: b, at: 0.5s, action: up}], to: c, action: down, duration: 2s}]"
 PAINTED = "keyframes: {a: keyframes/a.png, deer: {prompt: a deer, render: {seed: 7}}}"
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage.made(tmp_path / "film")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "outputs")
-
-
-def made(plan: FilmPlan, store: Store) -> FilmVersion:
-    return produce(plan, ANIMATIC, store, CPU)
 
 
 def whys(plan: FilmPlan, store: Store) -> list[tuple[str, str]]:
@@ -65,7 +50,7 @@ def wanted(plan: FilmPlan, store: Store, only: set[str] | None = None) -> list[t
 def test_a_shot_begins_on_the_last_frame_of_the_one_before(stage: Stage, store: Store) -> None:
     plan = stage.plan(CHAIN)
 
-    version = made(plan, store)
+    version = animatic_film(plan, store)
 
     takes = [take_of(plan, f"1/0{n}0") for n in (1, 2, 3)]
     assert (version.slates, version.frames) == ({}, 16 + 16 + 17), "the shared pictures appear once"
@@ -78,7 +63,7 @@ def test_a_shot_begins_on_the_last_frame_of_the_one_before(stage: Stage, store: 
 
 
 def test_a_change_of_the_continued_shot_makes_a_shot_stale_and_says_so(stage: Stage, store: Store) -> None:
-    made(stage.plan(CHAIN), store)
+    animatic_film(stage.plan(CHAIN), store)
     edited = stage.plan(CHAIN.replace("one", "another"))
     begins = "the take that it begins on changed"
     assert whys(edited, store) == [("stale", "prompt changed"), ("stale", begins), ("stale", begins)]
@@ -96,7 +81,7 @@ def test_the_circled_take_is_continued_else_the_first_that_is_not_refused(stage:
 
 def test_a_pinned_clip_is_continued_itself(stage: Stage, store: Store) -> None:
     first = stage.plan(CHAIN)
-    made(first, store)
+    animatic_film(first, store)
     old = take_of(first, "1/010")
 
     def kept(digits: str) -> PinnedClip | None:
@@ -127,7 +112,7 @@ def test_a_shot_whose_first_take_fails_is_a_slate_that_says_why(stage: Stage, st
     plan = stage.plan(CHAIN)
     (stage.folder / "keyframes" / "a.png").write_bytes(b"gone")
 
-    version = made(plan, store)
+    version = animatic_film(plan, store)
 
     needs = "needs 1/0{}0 take 1, which could not be rendered: "
     assert list(version.slates) == ["1/010", "1/020", "1/030"]
@@ -138,7 +123,7 @@ def test_a_shot_whose_first_take_fails_is_a_slate_that_says_why(stage: Stage, st
 def test_a_lost_first_take_is_rendered_again_only_if_it_is_needed(stage: Stage, store: Store) -> None:
     shots = "shots: [{from: a, to: deer, action: one}, {from: deer}]"
     plan = stage.plan(shots, keyframes=PAINTED)
-    made(plan, store)
+    animatic_film(plan, store)
     painting = plan.paintings["deer"]
     store.takes.delete(painting.key, clip_of(store, painting).folder)
     assert wanted(plan, store) == []
@@ -152,7 +137,7 @@ def test_a_lost_first_take_is_rendered_again_only_if_it_is_needed(stage: Stage, 
 def test_a_farm_makes_the_same_film_as_one_process(stage: Stage, store: Store, tmp_path: Path) -> None:
     shots = CHAIN + "  - {from: c, takes: 2}\n  - {from: previous}\n"
     plan = stage.plan(shots)
-    expected = made(plan, store)
+    expected = animatic_film(plan, store)
     farmed = Store(tmp_path / "farmed")
     devices = [replace(CPU, name=f"cpu:{n}") for n in range(3)]
     with begin(plan, ANIMATIC, farmed) as run, LocalFarm(devices, farmed.root) as farm:
@@ -168,7 +153,7 @@ def test_a_farm_makes_the_same_film_as_one_process(stage: Stage, store: Store, t
 def test_a_shot_passes_through_its_keyframes_bit_for_bit(stage: Stage, store: Store) -> None:
     plan = stage.plan(PASSING)
 
-    version = made(plan, store)
+    version = animatic_film(plan, store)
 
     take = take_of(plan, "1/010")
     frames = pixels_of(store, take)
@@ -182,14 +167,14 @@ def test_a_shot_passes_through_its_keyframes_bit_for_bit(stage: Stage, store: St
 
 
 def test_its_page_shows_every_keyframe_and_every_prompt(stage: Stage, store: Store) -> None:
-    page = made(stage.plan(PASSING), store).page.read_text(encoding="utf-8")
+    page = animatic_film(stage.plan(PASSING), store).page.read_text(encoding="utf-8")
     assert re.findall(r"<figcaption[^>]*>(.*?)</figcaption>", page) == ["a", "b", "c"]
     assert "up → down" in page
 
 
 def test_its_seconds_are_those_of_its_segments_and_of_joining_them(stage: Stage, store: Store) -> None:
     plan = stage.plan(PASSING)
-    page = made(plan, store).page
+    page = animatic_film(plan, store).page
     take = take_of(plan, "1/010")
     parts = [store.record(key).provenance for key in (take.key, *(segment.key for segment in take.segments))]
     spent = sum(seconds for part in parts for phase, seconds in part.seconds.items() if phase != "waiting")
@@ -201,7 +186,7 @@ def test_its_seconds_are_those_of_its_segments_and_of_joining_them(stage: Stage,
 
 def test_another_keyframe_renders_only_its_two_segments(stage: Stage, store: Store) -> None:
     through = "shots: [{from: a, through: [b, c, b], to: a, duration: 2s}]"
-    made(stage.plan(through), store)
+    animatic_film(stage.plan(through), store)
     edited = stage.plan(through.replace("[b, c, b]", "[b, c, c]"))
     assert whys(edited, store) == [("stale", "keyframes in between changed")]
     assert wanted(edited, store) == [("1/010 part 3", 1), ("1/010 part 4", 1), ("1/010", 1)]
@@ -209,13 +194,13 @@ def test_another_keyframe_renders_only_its_two_segments(stage: Stage, store: Sto
 
 def test_a_segment_is_the_take_of_an_equal_shot(stage: Stage, store: Store) -> None:
     plan = stage.plan(PASSING)
-    made(stage.plan("shots: [{from: a, to: b, action: up, duration: 0.5s}]"), store)
+    animatic_film(stage.plan("shots: [{from: a, to: b, action: up, duration: 0.5s}]"), store)
     assert wanted(plan, store) == [("1/010 part 2", 1), ("1/010", 1)]
 
 
 def test_every_take_of_such_a_shot_is_whole(stage: Stage, store: Store) -> None:
     plan = stage.plan(PASSING.replace("action: down", "action: down, takes: 2"))
-    made(plan, store)
+    animatic_film(plan, store)
     one, two = take_of(plan, "1/010"), take_of(plan, "1/010", 2)
     assert {segment.seed for segment in two.segments} == {two.seed} != {one.seed}
     assert (pixels_of(store, one) != pixels_of(store, two)).any()
@@ -223,7 +208,7 @@ def test_every_take_of_such_a_shot_is_whole(stage: Stage, store: Store) -> None:
 
 def test_a_shot_that_passes_through_can_continue_and_be_continued(stage: Stage, store: Store) -> None:
     plan = stage.plan("shots: [{from: a}, {from: previous, through: b, to: c}, {from: previous}]")
-    assert made(plan, store).slates == {}
+    assert animatic_film(plan, store).slates == {}
     passing = take_of(plan, "1/020")
     assert passing.segments[0].needs == (take_of(plan, "1/010").key,)
     assert (pixels_of(store, passing)[0] == pixels_of(store, take_of(plan, "1/010"))[-1]).all()
@@ -238,7 +223,7 @@ PAINTED_SHOTS = "shots: [{from: a, to: deer, action: one}, {still: deer, duratio
 def test_a_painted_keyframe_is_one_frame_that_shots_and_stills_show(stage: Stage, store: Store) -> None:
     plan = stage.plan(PAINTED_SHOTS, keyframes=PAINTED)
 
-    version = made(plan, store)
+    version = animatic_film(plan, store)
 
     painting = plan.paintings["deer"]
     assert (painting.prompt, painting.frames, painting.seed, painting.first) == ("a deer", 1, 7, None)
@@ -259,7 +244,7 @@ def test_the_plan_has_the_state_of_a_painted_keyframe(stage: Stage, store: Store
     (painted,) = plan_json(plan, before)["painted"]
     assert (painted["keyframe"], painted["state"], painted["seed"]) == ("deer", "missing", 7)
     assert before.to_render[0] == plan.paintings["deer"]
-    made(plan, store)
+    animatic_film(plan, store)
     assert status(plan, store, ANIMATIC).paintings["deer"].state is State.FOUND
     edited = stage.plan(PAINTED_SHOTS, keyframes=PAINTED.replace("a deer", "a stag"))
     assert status(edited, store, ANIMATIC).paintings["deer"].why == "prompt changed"
@@ -303,7 +288,7 @@ def test_a_draft_is_the_same_film_at_another_profile_beside_it(stage: Stage, sto
     assert take_of(draft, "1/020", 2).first == FramePlate(take_of(draft, "1/010", 1).key, 16, draft.size)
     assert take_of(final, "1/020", 2).first == FramePlate(take_of(final, "1/010", 2).key, 16, final.size)
 
-    versions = made(final, store), made(draft, store)
+    versions = animatic_film(final, store), animatic_film(draft, store)
 
     assert [version.folder.parent.name for version in versions] == ["harbour", "harbour-draft"]
     assert [version.slates for version in versions] == [{}, {}]
@@ -322,9 +307,9 @@ def test_a_pin_is_the_final_films(stage: Stage) -> None:
 
 def test_a_take_that_another_one_begins_on_is_in_use(stage: Stage, store: Store) -> None:
     plan = stage.plan(PAINTED_SHOTS, keyframes=PAINTED)
-    made(plan, store)
-    made(stage.plan(PASSING), store)
-    made(stage.plan("shots: [{from: a}]"), store)
+    animatic_film(plan, store)
+    animatic_film(stage.plan(PASSING), store)
+    animatic_film(stage.plan("shots: [{from: a}]"), store)
     now = stage.plan("shots: [{from: a}]")
 
     gone = {take.key for take in prunable(now, store, keep=3)}
@@ -336,6 +321,6 @@ def test_a_take_that_another_one_begins_on_is_in_use(stage: Stage, store: Store)
 
 
 def test_the_review_page_shows_what_a_shot_began_on(stage: Stage, store: Store) -> None:
-    version = made(stage.plan(CHAIN), store)
+    version = animatic_film(stage.plan(CHAIN), store)
     assert re.search("previous", version.page.read_text(encoding="utf-8"))
     assert list(read_frames(clip_of(store, take_of(stage.plan(CHAIN), "1/020")).video, 0, 1))

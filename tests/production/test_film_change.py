@@ -20,11 +20,6 @@ from wan_render.store.films import RECORD
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "outputs")
-
-
-@pytest.fixture
 def solid(tmp_path: Path) -> Solid:
     return Solid(tmp_path / "diary.txt")
 

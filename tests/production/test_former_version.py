@@ -33,11 +33,6 @@ def stage(tmp_path: Path) -> Stage:
     return Stage.made(tmp_path)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "outputs")
-
-
 def since_then(stage: Stage, store: Store, shots: str) -> FormerVersion | None:
     """What the next version would say of the newest one."""
     with begin(stage.plan(shots), ANIMATIC, store) as run:

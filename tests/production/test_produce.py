@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -31,6 +32,7 @@ from wan_render.media import ffmpeg
 from wan_render.plan import FilmPlan
 from wan_render.plan.film_plan import CardText, NotYet, StillPicture
 from wan_render.production.failures import failures
+from wan_render.production.film_stages import FilmStage
 from wan_render.production.finish import finish
 from wan_render.production.render_take import render_take
 from wan_render.production.run import begin
@@ -42,11 +44,6 @@ from wan_render.store import FilmVersion, Store, read_film
 from wan_render.take import Size, Take
 
 SPAWN = get_context("spawn")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "outputs")
 
 
 @pytest.fixture
@@ -116,7 +113,9 @@ def test_renamed_and_reordered_shots_render_nothing(store: Store, solid: Solid, 
 
     assert (version.name, version.slates) == ("v002", {})
     assert solid.noted("render") == 2
-    assert {"2/010", "2/020"} <= set(store.remembered("river")), "found takes are remembered under their new names"
+    assert {"2/010", "2/020"} <= set(store.memory.remembered("river")), (
+        "found takes are remembered under their new names"
+    )
 
 
 def test_a_damaged_clip_is_set_aside_and_rendered_again(store: Store, solid: Solid, tmp_path: Path) -> None:
@@ -127,7 +126,7 @@ def test_a_damaged_clip_is_set_aside_and_rendered_again(store: Store, solid: Sol
     again = made(plan, store, solid)
 
     assert again == replace(first, reused=True), "equal clips make an equal film"
-    assert store.damaged(a_take("noon").key) is not None
+    assert store.takes.damaged(a_take("noon").key) is not None
     assert solid.noted("render noon") == 2
     assert solid.noted("render dawn") == 1
     assert store.record(a_take("noon").key).provenance.why == "its clip was damaged"
@@ -328,8 +327,8 @@ def test_a_disk_that_fills_up_while_the_film_is_made_keeps_the_takes_and_shows_n
     store = Store(small_disk / "outputs")
     plan = film(tmp_path, {"1/010": a_take("dawn")})
 
-    def fill(done: int, total: int) -> None:
-        assert done <= total
+    def fill(stage: FilmStage) -> None:
+        assert stage.done <= stage.total
         _fill(small_disk)
 
     with begin(plan, solid, store) as run:
@@ -470,11 +469,11 @@ def test_waiting_for_the_film_of_another_run_is_reported(store: Store, solid: So
     thread = threading.Thread(target=second)
     with store.films.lock("river", lambda: None):
         thread.start()
-        assert said.get(timeout=20) == "waiting for another run to finish the film river"
+        assert re.fullmatch(r"waiting for .+ \(process \d+, since .+\) to finish the film river", said.get(timeout=60))
         with pytest.raises(Empty):
             said.get(timeout=1.5)  # once is enough
         assert found == []
-    thread.join(20)
+    thread.join(60)
 
     assert found == [replace(first, reused=True)]
 

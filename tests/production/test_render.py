@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.production.solid import CPU, OTHER_CARD, SIZE, Solid, a_take, film, painted, rendered
-from wan_render.errors import DeviceError, PictureError, RenderError
+from wan_render.errors import DeviceError, HeldElsewhereError, PictureError, RenderError
 from wan_render.media.clip import read_frames
 from wan_render.plan import FilmPlan
 from wan_render.plan.film_plan import delivered_name
@@ -25,11 +25,6 @@ from wan_render.status import status
 from wan_render.store import Store
 
 SPAWN = get_context("spawn")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "outputs")
 
 
 @pytest.fixture
@@ -70,7 +65,7 @@ def test_a_rendered_take_is_a_clip_with_its_plates_and_its_history(store: Store,
     assert {"loading", "step", "writing"} <= set(made.seconds)
     assert made.seconds["writing"] > 0
     assert heard == [Phase.LOADING, Phase.STEP, Phase.WRITING]
-    assert list(store.remembered("river")) == ["1/010"]
+    assert list(store.memory.remembered("river")) == ["1/010"]
 
 
 def test_the_record_names_every_device_of_a_group(store: Store, solid: Solid, tmp_path: Path) -> None:
@@ -78,7 +73,7 @@ def test_the_record_names_every_device_of_a_group(store: Store, solid: Solid, tm
     clip = render_take(replace(order, helpers=("cuda:1", "cuda:2")), WarmRenderer(), CPU, store, deaf)
 
     made = store.record(clip.key).provenance
-    assert (made.device, made.by_group) == ("cpu + cuda:1 + cuda:2", True)
+    assert made.device == "cpu + cuda:1 + cuda:2"
 
 
 def test_an_order_has_the_number_of_devices_from_the_storyboard(store: Store, solid: Solid, tmp_path: Path) -> None:
@@ -98,7 +93,7 @@ def test_an_existing_take_is_not_rendered_again(store: Store, solid: Solid, tmp_
     assert again == first
     assert heard == [], "who listens tells a take that was found by this: it is not written"
     assert (solid.noted("open"), solid.noted("render")) == (1, 1)
-    assert set(store.remembered("river")) == {"1/010", "2/020"}
+    assert set(store.memory.remembered("river")) == {"1/010", "2/020"}
 
 
 def test_a_model_is_opened_once_and_closed_before_another(store: Store, solid: Solid, tmp_path: Path) -> None:
@@ -130,7 +125,7 @@ def test_after_a_failure_no_take_is_visible_and_the_next_one_gets_a_new_renderer
         render_take(failing, warm, CPU, store, deaf)
     assert solid.noted("close") == 1
     assert store.find(failing.take.key) is None
-    assert store.remembered("river") == {}
+    assert store.memory.remembered("river") == {}
 
     render_take(good, warm, CPU, store, deaf)
     assert solid.noted("open") == 2
@@ -170,7 +165,7 @@ def test_orders_go_model_by_model_and_the_takes_of_the_film_first(store: Store, 
 
 
 def test_an_order_pickles_and_says_why(store: Store, solid: Solid, tmp_path: Path) -> None:
-    store.remember("river", "1/010", 1, a_take("dusk"))
+    store.memory.remember("river", {"1/010": {1: a_take("dusk")}})
     plate, pictures = painted(tmp_path, 30)
     _, unused = painted(tmp_path, 31)
     plan = film(tmp_path, {"1/010": a_take("dawn", first=plate)}, pictures | unused)
@@ -192,7 +187,7 @@ def _render(root: Path, order: RenderOrder) -> None:
     render_take(order, WarmRenderer(), CPU, Store(root), deaf)
 
 
-def test_a_take_that_another_process_renders_is_waited_for_and_rendered_once(
+def test_a_take_that_another_process_renders_is_left_to_it_and_then_found(
     store: Store, solid: Solid, tmp_path: Path
 ) -> None:
     (order,) = ordered(film(tmp_path, {"1/010": a_take("sleep")}), store, solid)
@@ -201,15 +196,15 @@ def test_a_take_that_another_process_renders_is_waited_for_and_rendered_once(
     pause = threading.Event()
     while solid.noted("begin") == 0:
         assert not pause.wait(0.02)
-    heard: list[Phase] = []
 
-    clip = render_take(order, WarmRenderer(), CPU, store, lambda progress: heard.append(progress.phase))
+    with pytest.raises(HeldElsewhereError, match=rf"is rendered by .+ \(process {other.pid}, since ") as refused:
+        render_take(order, WarmRenderer(), CPU, store, deaf)
+    assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)  # noqa: S301 - our own
 
     other.join()
     assert other.exitcode == 0
-    assert set(heard) == {Phase.WAITING}
+    assert render_take(order, WarmRenderer(), CPU, store, deaf).size == SIZE
     assert solid.noted("render") == 1
-    assert clip.size == SIZE
 
 
 def test_the_device_is_free_once_a_take_is_rendered_and_another_thread_writes_it(
@@ -226,11 +221,11 @@ def test_the_device_is_free_once_a_take_is_rendered_and_another_thread_writes_it
     assert store.find(first.take.key) is None
     between = render_take(second, warm, CPU, store, deaf)
     with ThreadPoolExecutor(1) as writer:
-        clip = writer.submit(unwritten.write).result(20)
+        clip = writer.submit(unwritten.write).result(60)
     assert store.verify(first.take.key) == clip
     assert store.verify(second.take.key) == between
     assert store.record(first.take.key).provenance.seconds["waiting"] > 0.0, "it was not written until now"
-    assert set(store.remembered("river")) == {"1/010", "1/020"}
+    assert set(store.memory.remembered("river")) == {"1/010", "1/020"}
     assert not list((store.root / "takes" / ".locks").iterdir()), "the thread that wrote has let go"
 
 
@@ -238,12 +233,10 @@ def test_an_unwritten_take_is_still_held_against_other_runs(store: Store, solid:
     (order,) = ordered(film(tmp_path, {"1/010": a_take("dawn")}), store, solid)
     unwritten = begin_take(order, WarmRenderer(), CPU, store, deaf)
     assert isinstance(unwritten, Unwritten)
-    waits = threading.Event()
-    with ThreadPoolExecutor(1) as threads:
-        other = threads.submit(render_take, order, WarmRenderer(), CPU, store, lambda _: waits.set())
-        assert waits.wait(20)
-        clip = unwritten.write()
-        assert other.result(20) == clip
+    with pytest.raises(HeldElsewhereError):
+        render_take(order, WarmRenderer(), CPU, store, deaf)
+    clip = unwritten.write()
+    assert render_take(order, WarmRenderer(), CPU, store, deaf) == clip
     assert solid.noted("render") == 1
 
 

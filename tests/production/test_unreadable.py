@@ -106,8 +106,8 @@ def test_it_is_found_again_when_it_can_be_read(store: Store) -> None:
     close(store, "clip.mkv")
     (store.takes.folder / CLOSED.key / "clip.mkv").chmod(0o644)
     assert store.verify(CLOSED.key) is not None
-    assert store.unreadable(CLOSED.key) is None
-    assert store.unreadable(a_take("never").key) is None
+    assert store.takes.unreadable(CLOSED.key) is None
+    assert store.takes.unreadable(a_take("never").key) is None
 
 
 @pytest.mark.parametrize("closed", ["outputs/films", "outputs/takes", "outputs/logs"])

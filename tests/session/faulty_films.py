@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from wan_render.farm.farm_contract import Begins, at_any_time
 from wan_render.farm.run_terms import RunTerms
 from wan_render.farm.scheduler import render_all
 from wan_render.model_card import ModelCard
-from wan_render.plan import DEFAULT_SEED, take_seed
+from wan_render.plan.seeds import DEFAULT_SEED, take_seed
 from wan_render.production.failures import Outcome, failures
 from wan_render.production.finish import finish
 from wan_render.production.render_order import RenderOrder
@@ -88,6 +88,8 @@ class HereFarm:
             self.rendered.append(f"{order.shot} {order.number}")
             return render_take(order, WarmRenderer(), CPU, self.session.store, listen)
 
+    def abort(self, orders: Collection[RenderOrder]) -> None: ...
+
     def stop(self) -> None: ...
 
     def close(self) -> None: ...
@@ -141,7 +143,7 @@ class RenderedFilm:
     def shown(self) -> list[str]:
         """`1/010 2`: the takes in the film."""
         names = {}
-        for shot, numbers in self.session.store.remembered(self.session.slug).items():
+        for shot, numbers in self.session.store.memory.remembered(self.session.slug).items():
             for number, fields in numbers.items():
                 names[key_of(fields)] = f"{shot} {number}"
         return [names[key] for key in self.film.takes]

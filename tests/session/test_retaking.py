@@ -68,6 +68,15 @@ def test_a_shot_that_others_continue_gets_its_retakes_before_them(film: FaultyFi
     assert made.shown == ["1/010 2", "1/020 1", "1/030 1"]
 
 
+def test_a_bridge_waits_for_the_retake_beside_it_and_gets_none_of_its_own(film: FaultyFilm) -> None:
+    """The words of the failed shot are in the bridge's prompt, so it is black as well."""
+    shots = "shots: [{from: a, action: black1, transition: bridge 4f}, {from: b}, {from: c}]"
+    made = film.render(shots, retakes=1)
+    assert made.rendered == ["1/010 1", "1/020 1", "1/030 1", "1/010 2", "1/010+bridge 1"]
+    assert made.shown == ["1/010 2", "1/010+bridge 1", "1/020 1", "1/030 1"]
+    assert film.render(shots, retakes=1).film.reused
+
+
 def test_what_continues_two_failed_takes_continues_the_better_one(film: FaultyFilm) -> None:
     made = film.render("shots: [{from: a, action: cut1 black2}, {from: previous}]", retakes=1)
     assert made.rendered == ["1/010 1", "1/010 2", "1/020 1"]

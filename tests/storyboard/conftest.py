@@ -10,7 +10,7 @@ from PIL import Image
 
 from wan_render.authored import Document
 from wan_render.facts import FactCache
-from wan_render.model_card import LoraFit, ModelCard, PublishedLora, TextReading
+from wan_render.model_card import LoraFit, ModelCard, NamedParts, PublishedLora, TextReading
 from wan_render.storyboard import read_storyboard
 from wan_render.take import ShotKind, Size
 
@@ -30,6 +30,14 @@ class NamedModels:
 
     def folder(self, folder: Path) -> ModelCard:
         raise KeyError(folder)
+
+    imported_names = ()
+
+    def imported(self, name: str) -> Path | None:  # noqa: ARG002 - part of the protocol
+        return None
+
+    def made_of(self, parts: NamedParts, name: str) -> ModelCard:
+        raise KeyError(parts, name)
 
     def default(self, kind: ShotKind, size: Size) -> ModelCard:
         raise KeyError(kind, size)

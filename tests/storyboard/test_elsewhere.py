@@ -28,6 +28,7 @@ def told(read: Read, text: str) -> list[str]:
         ("action: x, cfg: 5", "write render: {t2v: {guidance: 5}}"),
         ("from: a, frames: 81", "write render: {frames: 81}"),
         ("from: a, num_frames: 81", "write render: {frames: 81}"),
+        ("from: a, sound: {file: audio/water.wav, volume: -3}", "write gain: -3"),
         ("from: a, negative_prompt: blur", "write render: {negative: blur}"),
         ("from: a, negativePrompt: 'a: b'", "write render: {negative: …}"),
         ("from: a, fps: 24", "write film: {rate: 24}, at the top of the file"),
@@ -107,7 +108,7 @@ def test_a_misspelt_key_is_still_guessed(read: Read) -> None:
     assert told(read, "shots: [{from: a, duratoin: 5s}]\n") == ["shots[0].duratoin: did you mean 'duration'?"]
 
 
-MEANT_IN_THEIR_MAPS_ALONE = {"t2v", "i2v", "flf2v", "text", "at", "for", "scene", "slugline"}
+MEANT_IN_THEIR_MAPS_ALONE = {"t2v", "i2v", "flf2v", "bridge", "text", "at", "for", "scene", "slugline"}
 """Keys of one kind of map. In another one they mean nothing that elsewhere.py could tell."""
 
 

@@ -40,7 +40,7 @@ def told(read: Read, text: str) -> tuple[Problem, ...]:
 def test_all_mistakes_of_every_kind_are_told_at_once_and_in_order(read: Read) -> None:
     lines = [re.sub(r"^.*film\.yaml:", "", str(problem)) for problem in told(read, BROKEN)]
     assert [line.partition(";")[0] for line in lines] == [
-        "2:18: film.rate: '23' is not a rate",
+        "2:18: film.rate.fps: '23' is not a rate",
         "2:28: film.zoom: unknown key",
         "5:3: keyframes.gone.image: 'keyframes/gone.png' does not exist",
         "9:10: scenes[0].shots[0].from: 'previous' in the first shot",
@@ -53,7 +53,7 @@ def test_all_mistakes_of_every_kind_are_told_at_once_and_in_order(read: Read) ->
         "12:23: scenes[0].shots[3].from: 'from' with 'still'",
         "12:35: the key 'from' is here twice, first on line 12",
         "13:5: scenes[1].scene: the scene '1' is here twice, first on line 7",
-        "14:5: scenes[1].sound[0].file: missing",
+        "14:5: scenes[1].sound[0]: neither file, prompt nor say",
         "16:10: scenes[1].shots[0].clip: '../x.mp4' is outside the storyboard's folder",
     ]
 

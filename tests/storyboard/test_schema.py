@@ -15,17 +15,16 @@ import pytest
 import yaml
 
 from tests.storyboard.test_corpus import BAD, GOOD
-from wan_render.storyboard import json_schema
-from wan_render.storyboard.json_schema import schema_text
+from wan_render.storyboard.json_schema import json_schema, schema_text
 
 COMMITTED = Path(__file__).parents[2] / "storyboards" / "storyboard.schema.json"
 HARBOUR = "keyframes: keyframes/\nshots:\n  - {from: dawn, "
 
 OUT_OF_REACH = re.compile(
-    "alias-mistake|attribute-id|both-|bomb|card-|circle-in|cycle|deep|directive|duplicate|empty|escape|folder-|image-and|"
+    "alias-mistake|attribute-id|both-|bomb|card-|circle-in|cycle|deep|directive|duplicate|empty|escape|focus-w|folder-|frame-w|image-and|"
     "keyframe-called|last-|list-as|lora-|merge-|misspelt-r|missing-|model-|neither|no-|not-a|outside|picture-|previous-|"
-    "same-|slip-|still-|tag|through-|time-(day|infinite|negative|word|zero)|to-alone|transition-|two-|unknown-(alias|keyframe|model)|"
-    "deliver-odd|raster-off|shot-id|slug|aspect|gain|number-nan|seed-"
+    "same-|slip-|sound-|still-|tag|through-|time-(day|infinite|negative|word|zero)|to-alone|transition-|two-|unknown-(alias|keyframe|model)|"
+    "budget|hosted-|deliver-odd|raster-off|shot-id|slug|aspect|gain|number-nan|seed-"
 )
 """Bad files whose mistake is between keys, in the world, in YAML itself, or within a pattern."""
 
@@ -91,14 +90,26 @@ def test_much_is_in_its_reach() -> None:
         "circle: 2@7f3a91",
         "ng: 1", "ng: [1, '2']", 'ng: ""', "action: 5", "action: no", "action: false", "action: ~", "action: ",
         "x-y: {z: 1}",
-        "transition: ~", "render: {seed: 0}", "render: {flf2v: {guidance: 5, shift: 1e1}}",
+        "transition: ~", "transition: Bridge 16f", "render: {bridge: {steps: 20}}",
+        "render: {seed: 0}", "render: {flf2v: {guidance: 5, shift: 1e1}}",
         "render: {flf2v: {guidance: [5, 4.5]}}", "render: {negative: NONE}", "render: {profile: Draft}",
-        "render: {gpus: 2}", "render: {gpus: Auto}",
+        "render: {flf2v: {model: {comfyui: audio/water.wav, seed: [3.seed, 4.seed], images: 8, rate: 24}}}",
+        "render: {extend: true}", "render: {extend: {enabled: Off, names: Anna}}",
+        "render: {gpus: 2}", "render: {gpus: Auto}", "cloud: {allow: yes, model: wan2.7-i2v}",
+        "render: {variant: Exact-Attention}",
         "qc: {retakes: 2}", "qc: {check: OFF}", "qc: {retakes: 0, check: on}",
         "sound: audio/water.wav",
         "sound: {file: audio/water.wav, gain: -18}", "sound: {file: audio/water.wav, gain: -18 db}",
-        "sound: {file: audio/water.wav, at: -1s}", "sound: [audio/water.wav]", "subtitle: 5",
+        "sound: {file: audio/water.wav, at: -1s}", "sound: [audio/water.wav]",
+        "sound: {file: audio/water.wav, loop: true, duck: -9 dB, speech: no}",
+        "sound: {file: audio/water.wav, loop: On}",
+        "sound: {file: audio/water.wav, duck: OFF}", "narration: {say: Hello, tool: mill, voice: anna, seed: 2}",
+        "sound: {prompt: rain}", "narration: audio/water.wav", "duration: Narration",
+        "subtitle: 5",
         "subtitle: [a, {text: b}]",
+        "dialogue: no", "dialogue: [{who: Anna, text: b, at: 1s, for: 8f}, c]", "dialogue: {who: 5, text: 6}",
+        "to: {clip: audio/water.wav, frame: 3}", "to: {clip: audio/water.wav, frame: 2.5s}",
+        "to: {clip: audio/water.wav, frame: Last, focus: [0, 1]}",
         "status: OMIT", "look: {avoid: a}", "look: {avoid: [a, 1]}",
         "to: noon, through: [dawn, {keyframe: dusk, at: 1s}]",
     ],
@@ -115,7 +126,12 @@ def test_every_spelling_that_is_read_is_accepted(
     "film",
     ["aspect: 16:9", "aspect: 2", "aspect: 2.39:1", "raster: 720P", "raster: 64 x 48", "deliver: 4K", "rate: NATIVE",
      "rate: 24", 'rate: "24"', "fit: Contain", "slug: 010", "title: 1", "fade_in: 0", "title: ", "x-a: b",
-     "priority: 3", 'priority: "3"'],
+     "language: zh", "language: zh-Hant", "language: pt_br", "language: yue", "subtitles: Burned",
+     "subtitles: [track, files]", "subtitles: []", 'subtitles: ""', "priority: 3", 'priority: "3"',
+     "rate: {fps: 24, method: FLOW}", "dissolves: Video", "match_colours: ON", "upscale: Lanczos",
+     "upscale: {method: realesrgan, weights: Photo, strength: 0.5}", "upscale: {strength: .5, method: REALESRGAN}",
+     "deliverables: AV1", "deliverables: [h264, Prores422HQ]", "deliverables: []", "timecode: 10:00:00:00",
+     "poster: 2s", "repair_jumps: On", "ease_joints: on"],
 )  # fmt: skip
 def test_every_spelling_of_the_film_is_accepted(
     film: str, read: Any, validator: jsonschema.Draft202012Validator

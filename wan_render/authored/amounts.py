@@ -1,8 +1,9 @@
 """Numbers: whole numbers, finite numbers and decibels, all within bounds."""
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Literal
 
 from wan_render.authored.spelling import Misspelt, Spelling
 
@@ -53,7 +54,9 @@ Priority = Annotated[int, whole(0, 1000, "a priority")]
 FrameCount = Annotated[int, whole(1, 10_000, "a number of frames")]
 Guidance = Annotated[float, number(0, 100)]
 Shift = Annotated[float, number(0.01, 1000)]
+WorkflowRate = Annotated[float, number(1, 240, "frames per second")]
 LoraScale = Annotated[float, number(-10, 10)]
+Strength = Annotated[float, number(0, 1, "a share")]
 Part = Annotated[
     Fraction,
     Spelling(
@@ -65,10 +68,49 @@ Part = Annotated[
 ]
 
 
+def _decibels(text: str, lowest: float, highest: float, units: str = "dB") -> float:
+    """A number of decibels within bounds, with or without a unit."""
+    allowed = f"allowed: decibels from {lowest:g}dB to {highest:g}dB"
+    return float(number_in(re.sub(rf"\s*({units})$", "", text, flags=re.IGNORECASE), lowest, highest, allowed))
+
+
 def read_gain(text: str) -> float:
     """Decibels, -120 to 40: `-18dB`, `-18`."""
-    allowed = "allowed: decibels from -120dB to 40dB"
-    return float(number_in(re.sub(r"\s*dB$", "", text, flags=re.IGNORECASE), -120, 40, allowed))
+    return _decibels(text, -120, 40)
+
+
+def read_duck(text: str) -> float:
+    """Decibels, -60 to 0: `-9dB`; 0 for `off`."""
+    return 0.0 if text.lower() == "off" else _decibels(text, -60, 0)
+
+
+def read_clip_sound(text: str) -> float | Literal["off"]:
+    """The gain of a clip's own sound: 0 for `on`, decibels; or `off`."""
+    if text.lower() in ("on", "off"):
+        return 0.0 if text.lower() == "on" else "off"
+    try:
+        return read_gain(text)
+    except Misspelt:
+        raise Misspelt("allowed: on, off, or decibels from -120dB to 40dB") from None
+
+
+def read_peak(text: str) -> float:
+    """The highest true peak, -20 to 0: `-1.5dB`, `-1.5 dBTP`."""
+    return _decibels(text, -20, 0, "dBTP|dB")
+
+
+def read_loudness(text: str) -> float | Literal["off"]:
+    """LUFS, -40 to -5: `-16`, `-23 LUFS`; or `off`."""
+    if text.lower() == "off":
+        return "off"
+    allowed = "allowed: a loudness from -40 to -5 LUFS (-14, -16, -23), or off"
+    return float(number_in(re.sub(r"\s*LU(FS)?$", "", text, flags=re.IGNORECASE), -40, -5, allowed))
+
+
+def _level(noun: str, parse: Callable[[str], float | str], units: str, *words: str) -> Spelling:
+    texts = "|".join((rf"[+-]?[0-9.eE+-]+ *({units})?", *words))
+    schema = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^({texts})$"}]}
+    return Spelling(noun, parse, (int, float), schema)
 
 
 Gain = Annotated[
@@ -80,3 +122,9 @@ Gain = Annotated[
         {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^[+-]?[0-9.eE+-]+ *([dD][bB])?$"}]},
     ),
 ]
+ClipSound = Annotated[
+    float | Literal["off"], _level("on, off or a gain", read_clip_sound, "[dD][bB]", "[oO][nN]", "[oO][fF][fF]")
+]
+Duck = Annotated[float, _level("how much quieter a sound is under speech", read_duck, "[dD][bB]", "[oO][fF][fF]")]
+Peak = Annotated[float, _level("a peak", read_peak, "[dD][bB]([tT][pP])?")]
+Loudness = Annotated[float | Literal["off"], _level("a loudness", read_loudness, "[lL][uU]([fF][sS])?", "[oO][fF][fF]")]

@@ -26,10 +26,13 @@ class ReferenceKind(StrEnum):
     START = "start"  # a keyframe's name, or `previous`
     KEYFRAME = "keyframe"
     MODEL = "model"
+    WEIGHTS = "weights"  # a file or a folder
+    WORKFLOW = "workflow"
     PICTURE = "picture"
     SOUND = "sound"
     LORA = "lora"
     CLIP = "clip"
+    UPSCALER = "upscaler"
 
 
 class Misspelt(ValueError):  # noqa: N818 - it never leaves this package

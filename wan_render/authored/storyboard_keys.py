@@ -14,164 +14,79 @@ from typing import ClassVar
 from pydantic import Field
 
 from wan_render.authored.amounts import (
-    FrameCount,
-    Gain,
-    Guidance,
-    LoraScale,
+    ClipSound,
     Part,
     Priority,
-    Retakes,
-    Seed,
-    Shift,
-    Steps,
+    Strength,
     TakeNumber,
     Takes,
 )
+from wan_render.authored.cloud_keys import Budget, Cloud
 from wan_render.authored.dimensions import Aspect, Delivery, Raster
+from wan_render.authored.languages import Language
+from wan_render.authored.render_keys import Look, Qc, Render
+from wan_render.authored.sound_keys import Audio, Sound
 from wan_render.authored.spelling import OneOrMany
-from wan_render.authored.times import CircledTake, Joint, Length, Moment, Offset
-from wan_render.authored.values import Frozen, Time
+from wan_render.authored.text_keys import Dialogue, Subtitle, Titles
+from wan_render.authored.times import CircledTake, ClipFrame, Duration, Joint, Length, Moment
+from wan_render.authored.values import Authored
 from wan_render.authored.words import (
     CardText,
     Check,
     ClipPath,
-    Expert,
+    Deliverable,
     Fit,
-    Gpus,
     Id,
     KeyframeFit,
     KeyframeName,
-    LoraPath,
-    ModelName,
-    Negative,
+    Light,
     PicturePath,
-    Profile,
     Rate,
+    Retiming,
     Slug,
-    SoundPath,
     StartName,
     Status,
+    Subtitles,
     Text,
     Title,
+    UpscaleMethod,
+    UpscalerPath,
+    UpscaleWeights,
     Version,
 )
 
-START = Time.model_construct()
-TITLE_LENGTH = Time.model_construct(seconds=Fraction(2))
 
+class FrameRate(Authored):
+    """The rate of the film, and how frames are made that no model rendered."""
 
-class Authored(Frozen):
-    """A map of the file. shorthand: the key that a bare text stands for; "" if no bare text is allowed."""
-
-    shorthand: ClassVar[str] = ""
-
-
-class KindRender(Authored):
-    """Settings for shots of one kind; partial. guidance: one value for each expert, or one for all."""
-
-    model: ModelName | None = Field(None, description="A model's name, or a local folder of weights.")
-    steps: Steps | None = Field(None, description="Denoising steps.")
-    guidance: OneOrMany[Guidance] | None = Field(
-        None, description="Classifier-free guidance: one value, or one for each expert of the model."
-    )
-    shift: Shift | None = Field(None, description="The shift of the flow-matching schedule.")
-
-
-class LoraFile(Authored):
-    """A LoRA's file, its scale, and which expert of a model with two uses it."""
-
-    shorthand: ClassVar[str] = "path"
-    path: LoraPath = Field(description="A safetensors file, relative to the storyboard.")
-    scale: LoraScale = Field(1.0, description="Its strength.")
-    expert: Expert | None = Field(
-        None, description="Which expert uses it, if the model has two: high or low (noise), or both."
+    shorthand: ClassVar[str] = "fps"
+    fps: Rate = Field("native", description="Frames per second of the film; native: as rendered.")
+    method: Retiming = Field(
+        "flow", description="How frames in between are made: flow (optical flow), rife (a network), duplicate."
     )
 
 
-class Render(Authored):
-    """Settings of rendering; partial, inherited film → scene → shot.
-
-    negative: `official`, `none`, or a negative prompt. frames: the length of the take, on the model's grid.
-    gpus: changes no pixels, so it is not part of any key.
-    """
-
-    seed: Seed | None = Field(None, description="The seed of take 1; the other takes' seeds follow from it.")
-    negative: Negative | None = Field(None, description="official, none, or a negative prompt.")
-    loras: OneOrMany[LoraFile] | None = Field(None, description="LoRAs; [] clears inherited ones.")
-    profile: Profile | None = Field(None, description="exact, fast, balanced or draft.")
-    frames: FrameCount | None = Field(None, description="How many frames the model renders, whatever the duration.")
-    gpus: Gpus | None = Field(None, description="How many devices render one take together: auto, 1, 2, 4 or 8.")
-    t2v: KindRender | None = Field(None, description="For shots without keyframes, and painted keyframes.")
-    i2v: KindRender | None = Field(None, description="For shots with only a first keyframe.")
-    flf2v: KindRender | None = Field(None, description="For shots between two keyframes.")
+NATIVE_RATE = FrameRate.model_construct(fps="native", method="flow")
 
 
-class Look(Authored):
-    """Words that join the prompt (style, setting) and the negative prompt (avoid)."""
+class Upscale(Authored):
+    """How takes become as large as the film. None: not written. A `model` needs no method."""
 
-    style: Text | None = Field(None, description="Begins every composed prompt.")
-    setting: Text | None = Field(None, description="Where and when; follows the action in the prompt.")
-    avoid: OneOrMany[Text] | None = Field(
-        None, description="Joins the negative prompt; added to inherited words. [] clears them."
+    shorthand: ClassVar[str] = "method"
+    method: UpscaleMethod | None = Field(None, description="lanczos, a filter (default), or realesrgan, a network.")
+    weights: UpscaleWeights | None = Field(
+        None, description="What realesrgan was trained for: video (default), photo or anime."
     )
-
-
-class Qc(Authored):
-    """Checks of takes. retakes: None leaves it to the run: 0, but 1 in a night."""
-
-    retakes: Retakes | None = Field(
-        None, description="How many more takes a shot gets if its takes fail their checks. Default 0; 1 in a night."
+    model: UpscalerPath | None = Field(
+        None, description="A network of your own: .safetensors, .pth, or a folder with a video pipeline of diffusers."
     )
-    check: Check | None = Field(None, description="off: takes are not checked. Default on.")
-
-
-class Sound(Authored):
-    """A sound file. at: relative to its shot or scene; may be negative. gain: in dB."""
-
-    shorthand: ClassVar[str] = "file"
-    file: SoundPath = Field(description="A sound file, relative to the storyboard.")
-    at: Offset = Field(START, description="When it starts. A negative time is before its shot.")
-    gain: Gain = Field(0.0, description="In decibels: -18dB.")
-    fade_in: Moment | None = Field(None, description="How long it fades in.")
-    fade_out: Moment | None = Field(None, description="How long it fades out.")
-    for_: Length | None = Field(None, alias="for", description="How long it is heard.")
-
-
-class Subtitle(Authored):
-    """A line of text over its shot. Without `for`, it is shown until the shot ends."""
-
-    shorthand: ClassVar[str] = "text"
-    text: Text = Field(description="What it says.")
-    at: Moment = Field(START, description="When it appears, from the beginning of the shot.")
-    for_: Length | None = Field(None, alias="for", description="How long it is shown.")
-
-
-class TitleCard(Authored):
-    """A card before the first or after the last shot."""
-
-    shorthand: ClassVar[str] = "text"
-    text: CardText = Field(description="What it says.")
-    for_: Length = Field(TITLE_LENGTH, alias="for", description="How long it is shown.")
-
-
-class Titles(Authored):
-    """Cards around the film. They make the film longer."""
-
-    open: OneOrMany[TitleCard] = Field((), description="Before the first shot.")
-    close: OneOrMany[TitleCard] = Field((), description="After the last shot.")
-
-
-class Audio(Authored):
-    """Sound under the whole film."""
-
-    music: OneOrMany[Sound] = Field((), description="Music under the film.")
-    narration: OneOrMany[Sound] = Field((), description="Voices under the film.")
+    strength: Strength = Field(1.0, description="The network's share, 0 to 1; the rest is Lanczos's.")
 
 
 class Film(Authored):
     """The film as a whole.
 
-    raster, deliver: a name of the format, or a size in pixels. rate: `native`, or delivered frames per second.
+    raster, deliver: a name of the format, or a size in pixels.
     slug: never empty after reading. priority: changes no pixels, so it is not part of any key.
     """
 
@@ -180,34 +95,58 @@ class Film(Authored):
     aspect: Aspect = Field(Fraction(16, 9), description="16:9, 9:16, 4:3, 3:4, 1:1, 2.39 or W:H.")
     raster: Raster = Field("480p", description="The size that models render: 480p, 720p or WIDTHxHEIGHT.")
     deliver: Delivery = Field("720p", description="The size of the film: 480p, 720p, 1080p, 4k or WIDTHxHEIGHT.")
+    upscale: Upscale | None = Field(None, description="How takes become as large as the film: lanczos, realesrgan.")
     fit: Fit = Field("cover", description="How the raster fits the film's size: cover crops, contain adds bars.")
-    rate: Rate = Field("native", description="Frames per second of the film; native: as rendered.")
+    rate: FrameRate = Field(NATIVE_RATE, description="Frames per second of the film: native, 16, 24, 25, 30 or 48.")
     fade_in: Moment | None = Field(None, description="How long the film fades in from black.")
     fade_out: Moment | None = Field(None, description="How long the film fades out to black.")
+    subtitles: OneOrMany[Subtitles] = Field(
+        ("burned", "files"), description="burned into the picture, a track in film.mp4, files beside it; [] for none."
+    )
+    language: Language | None = Field(None, description="Of subtitles and cards: zh, zh-Hant, ja, pt-BR.")
+    match_colours: Check = Field("off", description="on: takes get the colours of their keyframes at both ends.")
+    repair_jumps: Check = Field("off", description="on: evens the leap of a take in its last frames, if it has one.")
+    ease_joints: Check = Field("off", description="on: motion passes continuous joints without slowing down.")
+    dissolves: Light = Field("linear", description="How dissolves mix pictures: linear (as light), video (as levels).")
+    deliverables: OneOrMany[Deliverable] = Field(
+        ("h264",),
+        description="Files that are made of the film: h264 (film.mp4, always), hevc10, av1, prores422hq, prores4444, "
+        "png, preview, webp, gif, square, vertical, poster.",
+    )
+    timecode: Moment | None = Field(None, description="The timecode of the first frame. Default 01:00:00:00.")
+    poster: Moment | None = Field(None, description="The moment that the deliverable poster shows.")
+    budget: Budget | None = Field(
+        None, description="The most that its takes may cost at services, in its lifetime: 30 CNY."
+    )
     priority: Priority = Field(0, description="In a night, films with a higher one are rendered first: 0 to 1000.")
 
 
 class Defaults(Authored):
     """Settings that every shot inherits. fit: for every keyframe."""
 
-    duration: Length | None = Field(None, description="A shot's time on screen: 5s, 81f, 00:00:05:00.")
+    duration: Duration | None = Field(
+        None, description="A shot's time on screen: 5s, 81f, 00:00:05:00, or narration: as long as its narration."
+    )
     takes: Takes | None = Field(None, description="How many takes of a shot to render.")
     transition: Joint | None = Field(
-        None, description="How a shot meets the next: continuous, cut, dissolve N, fade N."
+        None, description="How a shot meets the next: continuous, cut, dissolve N, fade N, bridge N."
     )
     render: Render | None = Field(None, description="Settings of rendering.")
     qc: Qc | None = Field(None, description="Checks of takes.")
+    cloud: Cloud | None = Field(None, description="Whether takes may be bought from a service: {allow, model}.")
     fit: KeyframeFit | None = Field(
         None, description="How keyframes are fitted that have no fit of their own: cover, contain or blur."
     )
 
 
 class Keyframe(Authored):
-    """A named picture: a file (relative to the storyboard), or a prompt to paint it from, never both."""
+    """A named picture: a file (relative to the storyboard), a prompt to paint it from, or a frame of a video file."""
 
     shorthand: ClassVar[str] = "image"
     image: PicturePath | None = Field(None, description="A picture file, relative to the storyboard.")
     prompt: Text | None = Field(None, description="A prompt from which a T2V model paints it, instead of a file.")
+    clip: ClipPath | None = Field(None, description="A video file, one frame of which it is, instead of a picture.")
+    frame: ClipFrame = Field("first", description="With clip: first, last, a frame's number from 0, or a time: 2.5s.")
     focus: tuple[Part, Part] | None = Field(
         None, description="[from left, from top], 0 to 1: the point that stays visible when the picture is cropped."
     )
@@ -239,12 +178,19 @@ class Shot(Authored):
     still: KeyframeName | None = Field(None, description="Shows a keyframe instead of rendering.")
     card: CardText | None = Field(None, description='Shows a text on black instead of rendering; "" is plain black.')
     clip: ClipPath | None = Field(None, description="Shows a video file instead of rendering.")
+    focus: tuple[Part, Part] | None = Field(
+        None, description="With clip: the point that stays visible when it is cropped, [from left, from top], 0 to 1."
+    )
+    fit: KeyframeFit | None = Field(None, description="With clip: how it fills the frame: cover, contain or blur.")
+    clip_sound: ClipSound = Field(0.0, description="With clip: its own sound: on, off, or a gain in decibels.")
     in_: Moment | None = Field(None, alias="in", description="Shows the take or clip from this moment on.")
     out: Length | None = Field(None, description="Shows the take or clip up to this moment.")
-    duration: Length | None = Field(None, description="Time on screen: 5s, 81f, 00:00:05:00.")
+    duration: Duration | None = Field(
+        None, description="Time on screen: 5s, 81f, 00:00:05:00, or narration: as long as its narration."
+    )
     hold: Moment | None = Field(None, description="Freezes the last frame and adds this time.")
     transition: Joint | None = Field(
-        None, description="How it meets the next shot: continuous, cut, dissolve N, fade N."
+        None, description="How it meets the next shot: continuous, cut, dissolve N, fade N, bridge N."
     )
     size: Text | None = Field(None, description="ECU, CU, MCU, MS, MLS, LS, WS, EWS, OTS, POV, or your own words.")
     angle: Text | None = Field(None, description="The camera angle.")
@@ -259,11 +205,14 @@ class Shot(Authored):
     )
     ng: OneOrMany[TakeNumber] = Field((), description="Numbers of refused takes.")
     sound: OneOrMany[Sound] = Field((), description="Sounds of the shot.")
+    narration: OneOrMany[Sound] = Field((), description="Voices over the shot. They may go on after it.")
     subtitle: OneOrMany[Subtitle] = Field((), description="Text shown over the shot.")
+    dialogue: OneOrMany[Dialogue] = Field((), description="What is said in the shot, shown as subtitles.")
     notes: Text | None = Field(None, description="For people; nothing reaches the model.")
     status: Status | None = Field(None, description="omit: leaves it out of the film.")
     render: Render | None = Field(None, description="Settings of rendering.")
     qc: Qc | None = Field(None, description="Checks of takes.")
+    cloud: Cloud | None = Field(None, description="Whether takes may be bought from a service: {allow, model}.")
 
 
 class Scene(Authored):
@@ -272,13 +221,16 @@ class Scene(Authored):
     id: Id = Field(alias="scene", description="Its name. The default is 1, 2, …")
     slugline: Title | None = Field(None, description="EXT. RIVER - DAY")
     look: Look | None = Field(None, description="Words that join the prompts.")
-    duration: Length | None = Field(None, description="A shot's time on screen: 5s, 81f, 00:00:05:00.")
+    duration: Duration | None = Field(
+        None, description="A shot's time on screen: 5s, 81f, 00:00:05:00, or narration: as long as its narration."
+    )
     takes: Takes | None = Field(None, description="How many takes of a shot to render.")
     transition: Joint | None = Field(
-        None, description="How a shot meets the next: continuous, cut, dissolve N, fade N."
+        None, description="How a shot meets the next: continuous, cut, dissolve N, fade N, bridge N."
     )
     render: Render | None = Field(None, description="Settings of rendering.")
     qc: Qc | None = Field(None, description="Checks of takes.")
+    cloud: Cloud | None = Field(None, description="Whether takes may be bought from a service: {allow, model}.")
     sound: OneOrMany[Sound] = Field((), description="Sounds under the scene.")
     notes: Text | None = Field(None, description="For people; nothing reaches the model.")
     status: Status | None = Field(None, description="omit: leaves it out of the film.")

@@ -80,13 +80,70 @@ Length = Annotated[
 Moment = Annotated[Time, _time("a time", lambda time: time.seconds >= 0 and time.frames >= 0, "a time from 0 on")]
 Offset = Annotated[Time, Spelling("a time", read_time, Time, TIME_SCHEMA)]
 
-_LONG_JOINTS: tuple[Literal["dissolve", "fade"], ...] = ("dissolve", "fade")
+
+def read_clip_frame(text: str) -> Literal["first", "last"] | int | Time:
+    """A frame of a video file: `first`, `last`, its number from 0, or a time: `2.5s`."""
+    words: tuple[Literal["first", "last"], ...] = ("first", "last")
+    for word in words:
+        if text.lower() == word:
+            return word
+    if text.isascii() and text.isdecimal() and len(text) <= 9:
+        return int(text)
+    allowed = "allowed: first, last, a frame's number (17), or a time (2.5s)"
+    try:
+        time = read_time(text)
+    except Misspelt:
+        raise Misspelt(allowed) from None
+    if time.frames or time.seconds < 0:
+        raise Misspelt(allowed, "write a number without `f`, or seconds")
+    return time
+
+
+_FRAME_TEXT = {"type": "string", "pattern": r"^[0-9.]+ *[sS]?$"}
+
+ClipFrame = Annotated[
+    Literal["first", "last"] | int | Time,
+    Spelling(
+        "a frame of a video file",
+        read_clip_frame,
+        (int, Time),
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0},
+                _FRAME_TEXT,
+                any_case("first", "last"),
+            ]
+        },
+    ),
+]
+
+NARRATION: Literal["narration"] = "narration"
+"""The word in `duration: narration`."""
+
+
+def read_duration(text: str) -> Time | Literal["narration"]:
+    """A length of time, or `narration`: as long as the shot's narration."""
+    if text.lower() == NARRATION:
+        return NARRATION
+    time = read_time(text)
+    if time.seconds > 0 or time.frames > 0:
+        return time
+    raise Misspelt("allowed: a time longer than 0, or narration")
+
+
+Duration = Annotated[
+    Time | Literal["narration"],
+    Spelling("a length of time", read_duration, Time, {"anyOf": [*TIME_SCHEMA["anyOf"], any_case(NARRATION)]}),
+]
+
+_LONG_JOINTS: tuple[Literal["dissolve", "fade", "bridge"], ...] = ("dissolve", "fade", "bridge")
 _PLAIN_JOINTS: tuple[Literal["continuous", "cut"], ...] = ("continuous", "cut")
-JOINTS = "allowed: continuous, cut, dissolve N, fade N (N: 8f, 0.5s)"
+JOINTS = "allowed: continuous, cut, dissolve N, fade N, bridge N (N: 8f, 0.5s)"
 
 
 def read_transition(text: str) -> Transition:
-    """`continuous`, `cut`, `dissolve 8f`, `fade 0.5s`. A bare number is refused: it could be frames or seconds."""
+    """`continuous`, `cut`, `dissolve 8f`, `fade 0.5s`, `bridge 16f`. A bare number is refused: it could be frames or
+    seconds."""
     word, _, length = text.strip().partition(" ")
     for joint in _PLAIN_JOINTS:
         if word.lower() == joint:

@@ -1,7 +1,7 @@
 """Values of the format that are more than a number or a text."""
 
 from fractions import Fraction
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +12,12 @@ class Frozen(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, arbitrary_types_allowed=True, defer_build=True
     )
+
+
+class Authored(Frozen):
+    """A map of the file. shorthand: the key that a bare text stands for; "" if no bare text is allowed."""
+
+    shorthand: ClassVar[str] = ""
 
 
 class Time(Frozen):
@@ -30,10 +36,14 @@ class Time(Frozen):
         return self.seconds + Fraction(self.frames) / rate
 
 
-class Transition(Frozen):
-    """A joint to the next shot. Only a dissolve and a fade have a `length`."""
+START = Time.model_construct()
+"""0 seconds."""
 
-    kind: Literal["continuous", "cut", "dissolve", "fade"]
+
+class Transition(Frozen):
+    """A joint to the next shot. Only a dissolve, a fade and a bridge have a `length`."""
+
+    kind: Literal["continuous", "cut", "dissolve", "fade", "bridge"]
     length: Time | None = None
 
 

@@ -16,6 +16,9 @@ from wan_render.cli.arguments import parser
 from wan_render.errors import DiskError, Problem, Terminated, WanRenderError
 from wan_render.printable import PrintableStream
 
+COMPLETION = "_ARGCOMPLETE"
+"""The variable that a shell sets if it wants what was typed completed."""
+
 DEFECT = 3
 """Exit code for a bug in wan-render: no film, and not the user's fault."""
 
@@ -58,6 +61,10 @@ def _ended(argv: Sequence[str] | None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     try:
         typed = sys.argv[1:] if argv is None else argv
+        if COMPLETION in os.environ:
+            from wan_render.cli.completion import complete
+
+            complete()
         arguments = parser(typed).parse_args(typed)
         code = int(arguments.run(arguments))
         sys.stdout.flush()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from wan_render import __version__
+from wan_render.price import Price
 from wan_render.printable import shortened, shown
 
 REGISTERED = "wan_render.commands"
@@ -27,8 +30,7 @@ them.
 
 
 def parser(typed: Sequence[str]) -> argparse.ArgumentParser:
-    """The command line for what was typed: all commands, or, if one of this package was typed, those of this package
-    alone."""
+    """The command line for what was typed: all commands, or the typed one alone if it is of this package."""
     top = Parser(
         prog="wan-render",
         description="A YAML storyboard becomes a finished film, overnight.",
@@ -40,10 +42,12 @@ def parser(typed: Sequence[str]) -> argparse.ArgumentParser:
     commands: Commands[argparse.ArgumentParser] = top.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=Parser
     )
-    for add in (_new, _check, _plan, _render, _night, _takes, _qc, _prune, _open, _models, _doctor):
+    if typed and typed[0] in OF_THIS_PACKAGE:
+        OF_THIS_PACKAGE[typed[0]](commands)
+        return top
+    for add in OF_THIS_PACKAGE.values():
         add(commands)
-    if not typed or typed[0] not in commands.choices:
-        _add_registered(commands)
+    _add_registered(commands)
     return top
 
 
@@ -84,6 +88,9 @@ def _command(commands: Commands[argparse.ArgumentParser], name: str, summary: st
 
 def _lazily(name: str) -> Callable[[argparse.Namespace], int]:
     def run(arguments: argparse.Namespace) -> int:
+        os.environ.setdefault(
+            "PYDANTIC_DISABLE_PLUGINS", "__all__"
+        )  # their search takes 14 ms in an environment of ours
         command: Callable[[argparse.Namespace], int] = import_module(f"wan_render.cli.{name}").run
         return command(arguments)
 
@@ -93,10 +100,15 @@ def _lazily(name: str) -> Callable[[argparse.Namespace], int]:
 def _on_storyboard(commands: Commands[argparse.ArgumentParser], name: str, summary: str) -> argparse.ArgumentParser:
     command = _command(commands, name, summary)
     command.add_argument("file", metavar="FILE", type=Path, help="the storyboard")
+    add_allow(command)
+    return command
+
+
+def add_allow(command: argparse.ArgumentParser) -> None:
+    """The option --allow, of every command that reads storyboards."""
     command.add_argument(
         "--allow", metavar="DIR", type=Path, action="append", default=[], help="another folder whose files it may use"
     )
-    return command
 
 
 def _with_outputs(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -107,10 +119,30 @@ def _with_outputs(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return command
 
 
+def _with_farm(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--farm", choices=("local", "ray"), help="this machine's devices, or those of a Ray cluster")
+
+
 def _with_draft(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--draft", action="store_true", help="the draft of the film: profile 'draft', <slug>-draft, without circles"
     )
+
+
+def _with_limit(command: argparse.ArgumentParser) -> None:
+    words = "the most that a film may cost at services, in its lifetime: '30 CNY'"
+    command.add_argument("--max-cost", metavar="MONEY", type=_money, help=words)
+
+
+def _money(text: str) -> Price:
+    """An amount with its currency. Raises ArgumentTypeError."""
+    try:
+        found = Price.read(text)
+    except ValueError:
+        found = Price(Decimal(0))
+    if not found.currency:
+        raise argparse.ArgumentTypeError(f"invalid amount {shown(text)}; allowed: an amount and its currency: 30 CNY")
+    return found
 
 
 def _with_json(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -127,6 +159,8 @@ def _with_window(command: argparse.ArgumentParser, start: str) -> None:
 def _new(commands: Commands[argparse.ArgumentParser]) -> None:
     command = _command(commands, "new", "create a commented storyboard to start from")
     command.add_argument("name", metavar="NAME", type=Path, help="the folder to create")
+    of_other_tools = "begin with the settings in a picture, a video or a workflow.json of ComfyUI or WanGP"
+    command.add_argument("--from", dest="origin", metavar="FILE", type=Path, help=of_other_tools)
 
 
 def _check(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -142,15 +176,23 @@ def _plan(commands: Commands[argparse.ArgumentParser]) -> None:
         )
     )
     _with_draft(command)
+    _with_farm(command)
     command.add_argument("--prompts", action="store_true", help="print the composed prompts")
     command.add_argument("--notes", action="store_true", help="print notes on how the inputs were used")
+    _with_limit(command)
     _with_window(command, "what a night from this time on will do: 22:00 (default: now)")
 
 
 def _render(commands: Commands[argparse.ArgumentParser]) -> None:
     command = _with_outputs(_on_storyboard(commands, "render", "render the missing takes and make the film"))
     command.add_argument("--only", metavar="SHOTS", help="only these shots and scenes: 1/020,2")
+    command.add_argument("--no-film", action="store_true", help="render the takes, but make no film of them")
+    command.add_argument(
+        "--keep-going", action="store_true", help="with --no-film: exit with 0 although takes could not be rendered"
+    )
     _with_draft(command)
+    _with_farm(command)
+    _with_limit(command)
     command.add_argument("--retake", metavar="SHOT", help="refuse the shot's current take and render another: 1/020")
     _with_json(command)
 
@@ -160,8 +202,10 @@ def _night(commands: Commands[argparse.ArgumentParser]) -> None:
     command.add_argument(
         "folder", metavar="FOLDER|FILE", type=Path, nargs="+", help="folders of storyboards, storyboards"
     )
+    _with_limit(command)
     _with_window(command, "wait until this time: 22:00 (default: now)")
     _with_draft(command)
+    add_allow(command)
 
 
 def _takes(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -170,6 +214,32 @@ def _takes(commands: Commands[argparse.ArgumentParser]) -> None:
     choice = command.add_mutually_exclusive_group()
     choice.add_argument("--circle", metavar="N", help="the take that goes into the film: 2, or 2@7f3a91 to pin it")
     choice.add_argument("--ng", metavar="N", type=_count, help="refuse a take")
+    choice.add_argument("--local", action="store_true", help="render the shot here, not at a service")
+
+
+def _cloud(commands: Commands[argparse.ArgumentParser]) -> None:
+    summary = "list what was bought from services for a film, and settle what is unknown"
+    command = _with_json(_with_outputs(_on_storyboard(commands, "cloud", summary)))
+    command.add_argument("number", metavar="N", nargs="?", type=_count, help="the number of a purchase")
+    choice = command.add_mutually_exclusive_group()
+    choice.add_argument("--task", metavar="ID", help="the service has this task for it: take it up")
+    choice.add_argument("--not-billed", action="store_true", help="the service has no such task: order it again")
+    choice.add_argument("--paid-again", action="store_true", help="it is paid and lost: order it again, and pay again")
+
+
+def _sounds(commands: Commands[argparse.ArgumentParser]) -> None:
+    summary = "make the sounds from words that are not made yet; list all sounds"
+    _with_outputs(_on_storyboard(commands, "sounds", summary))
+
+
+def _extend(commands: Commands[argparse.ArgumentParser]) -> None:
+    summary = "ask a language model for the extended prompts that are missing; list all of them"
+    command = _with_json(_with_outputs(_on_storyboard(commands, "extend", summary)))
+    command.add_argument("--stale", action="store_true", help="also for stale ones that nobody edited")
+    again = "also for this one, whatever it is: 1/020 (may be repeated)"
+    command.add_argument("--again", metavar="SHOT", action="append", default=[], help=again)
+    keep = "a stale prompt is right as it is: 1/020 (may be repeated)"
+    command.add_argument("--keep", metavar="SHOT", action="append", default=[], help=keep)
 
 
 def _qc(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -183,6 +253,7 @@ def _qc(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         type=Path,
         nargs="*",
+        default=[],
         help="with `calibrate`: storyboards whose choices count",
     )
     command.set_defaults(allow=[])
@@ -203,8 +274,25 @@ def _open(commands: Commands[argparse.ArgumentParser]) -> None:
     _with_draft(_with_outputs(_on_storyboard(commands, "open", "open the newest film's review page")))
 
 
+def _export(commands: Commands[argparse.ArgumentParser]) -> None:
+    summary = "write the newest film for editing software, or its takes as jobs for a render farm"
+    command = _with_json(_with_outputs(_on_storyboard(commands, "export", summary)))
+    formats = "for editors otio, otioz, edl, fcp7, fcpx, mlt, csv; for render farms openjd, slurm"
+    command.add_argument("--to", metavar="FORMAT", required=True, help=formats)
+    command.add_argument(
+        "--rate", metavar="N", help="frames per second: 24, 25 or 30 (default: 24; for otio and csv the film's own)"
+    )
+    command.add_argument(
+        "--media", metavar="KIND", help="prores: files in ProRes 422 HQ (default); links: the takes' own clips"
+    )
+    command.add_argument(
+        "--out", metavar="DIR", type=Path, help="a new folder for it (default: a numbered one in the outputs folder)"
+    )
+    _with_draft(command)
+
+
 def _models(commands: Commands[argparse.ArgumentParser]) -> None:
-    command = _with_json(_command(commands, "models", "list the models and their weights, or pull one"))
+    command = _with_json(_command(commands, "models", "list the models and their weights, pull one, or import one"))
     command.set_defaults(action="list")
     actions = command.add_subparsers(title="actions", metavar="ACTION")
     pull = actions.add_parser("pull", help="download a model's weights", allow_abbrev=False)
@@ -213,7 +301,43 @@ def _models(commands: Commands[argparse.ArgumentParser]) -> None:
     pull.add_argument("--source", metavar="HUB", help="huggingface (default) or modelscope")
     pull.add_argument("--revision", metavar="R", help="a branch, tag or commit (default: main)")
     pull.add_argument("--to", metavar="DIR", type=Path, help="the folder for weights (default: WAN_RENDER_WEIGHTS)")
+    taken = actions.add_parser("import", help="use weights in Wan's own layout or ComfyUI's", allow_abbrev=False)
+    taken.set_defaults(action="import")
+    taken.add_argument("path", metavar="PATH", type=Path, nargs="+", help="files of weights, or folders with them")
+    taken.add_argument("--name", metavar="NAME", help="the model's folder (default: as its transformer's file)")
+    taken.add_argument("--high", metavar="FILE", type=Path, help="of Wan 2.2's two experts, that for high noise")
+    taken.add_argument("--low", metavar="FILE", type=Path, help="of Wan 2.2's two experts, that for low noise")
+    taken.add_argument("--tokenizer", metavar="DIR", type=Path, help="a folder with the tokenizer")
+    taken.add_argument("--like", metavar="MODEL", help="the published model whose numbers are used")
+    taken.add_argument("--to", metavar="DIR", type=Path, help="the folder for weights (default: WAN_RENDER_WEIGHTS)")
 
 
 def _doctor(commands: Commands[argparse.ArgumentParser]) -> None:
     _with_json(_command(commands, "doctor", "check this machine: Python, ffmpeg, fonts, devices, disk, weights"))
+
+
+def _mcp(commands: Commands[argparse.ArgumentParser]) -> None:
+    command = _command(commands, "mcp", "let an agent check, plan and render (Model Context Protocol, stdio)")
+    root = "the folder with the storyboards that it may use (default: the current one)"
+    command.add_argument("--root", metavar="DIR", type=Path, default=Path(), help=root)
+
+
+OF_THIS_PACKAGE = {
+    "new": _new,
+    "check": _check,
+    "plan": _plan,
+    "render": _render,
+    "night": _night,
+    "takes": _takes,
+    "cloud": _cloud,
+    "sounds": _sounds,
+    "extend": _extend,
+    "qc": _qc,
+    "prune": _prune,
+    "open": _open,
+    "export": _export,
+    "models": _models,
+    "doctor": _doctor,
+    "mcp": _mcp,
+}
+"""Each command → the function that adds it to the command line, in the order of `--help`."""

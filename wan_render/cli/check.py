@@ -9,9 +9,10 @@ from dataclasses import asdict
 from wan_render.cli.chosen_session import session_of
 from wan_render.cut import film_frames
 from wan_render.errors import Problem, StoryboardError
+from wan_render.plan import FilmPlan
 from wan_render.printable import path_name
 from wan_render.session.film_session import Session
-from wan_render.session.wording import counted
+from wan_render.session.wording import counted_shots
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -20,18 +21,27 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         return _as_json(session)
     plan = session.plan
-    for warning in plan.warnings:
+    for warning in _warnings(plan):
         print(f"warning: {warning}")
     seconds = float(film_frames(plan) / plan.rate)
-    print(f"{path_name(session.file)}: {counted(len(plan.shots), 'shot')}, {seconds:.2f} s, no mistakes")
+    print(f"{path_name(session.file)}: {counted_shots(plan)}, {seconds:.2f} s, no mistakes")
     return 0
+
+
+def _warnings(plan: FilmPlan) -> tuple[Problem, ...]:
+    """Those of planning, and of texts: their fonts and lines. ASCII text without subtitles needs no look into fonts."""
+    if plan.subtitles is None and all(lettering.text.isascii() for lettering in plan.lettering):
+        return plan.warnings
+    from wan_render.production.film_warnings import lettering_warnings
+
+    return (*plan.warnings, *lettering_warnings(plan))
 
 
 def _as_json(session: Session) -> int:
     mistakes: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     try:
-        warnings = session.plan.warnings
+        warnings = _warnings(session.plan)
     except StoryboardError as error:
         mistakes = error.problems
     report = {

@@ -16,22 +16,28 @@ from pathlib import Path
 
 from wan_render import __version__
 from wan_render.authored.words import PROFILES
-from wan_render.backend_contract import Backend
+from wan_render.backend_contract import Backend, of_devices
 from wan_render.backends import DEFAULT, PREVIEW_BACKEND, backend, families, names
 from wan_render.devices import KIND_NAMES, SETTING, VISIBLE, hidden_gpus, local_devices
 from wan_render.diagnosis import Finding, HasFindings
 from wan_render.errors import MachineError, Problem, UsageError, WanRenderError
-from wan_render.media import ffmpeg, text
+from wan_render.farm.chosen_farm import farm_devices
+from wan_render.media import ffmpeg, ffmpeg_features, fonts
 from wan_render.printable import one_line
 from wan_render.production.unable_devices import confinement, refusal
-from wan_render.session.wording import counted, gigabytes
-from wan_render.settings import PREFIX, MachineSettings, machine_settings, variables
+from wan_render.session.wording import counted
+from wan_render.settings import NOTIFY_SETTING, PREFIX, MachineSettings, machine_settings, variables
 from wan_render.store import outputs_for
+from wan_render.store.disk import gigabytes
+from wan_render.wheel_weights import WHEELS
 
 CHECKS = "wan_render.doctor"
 """Entry points that add to the report: functions that take a folder and return findings. They raise no errors."""
 
 WITHOUT_GPU = f"the models need one; --backend {PREVIEW_BACKEND} renders a preview without"
+
+ANOTHER_PROFILE = "render with profile:"
+"""A remedy that says this is none for a device that can render the profile, only not in its strongest variant."""
 
 WIDTH = max(map(len, variables()))
 """Width of the column with the names, in characters."""
@@ -92,9 +98,9 @@ def _findings(settings: MachineSettings) -> Iterator[Finding]:
         if isinstance(each, HasFindings):
             yield from each.findings()
     yield from _registered()
-    yield from _weights()
+    yield from _weights(settings)
     for variable, field in variables().items():
-        yield _setting(variable, _shown(getattr(settings, field)), settings)
+        yield _setting(variable, _shown(getattr(settings, field), is_secret=variable == NOTIFY_SETTING), settings)
 
 
 def _tried(what: str, find: Callable[[], Finding], *, needed: bool) -> Finding:
@@ -115,18 +121,22 @@ def _yaml() -> Finding:
 
 
 def _ffmpeg() -> Finding:
-    missing = ffmpeg.missing_features()
-    found = f"{ffmpeg.version()} at {ffmpeg.program()}"
+    missing = ffmpeg_features.missing_features()
+    found = f"{ffmpeg_features.version()} at {ffmpeg.program()}"
     if missing:
         return Finding("ffmpeg", f"{found}, without {', '.join(missing)}", "unset WAN_RENDER_FFMPEG", needed=True)
     return Finding("ffmpeg", found)
 
 
 def _fonts() -> Finding:
-    missing = text.missing_glyphs("The film 江河与白鸽 完")
+    missing = fonts.missing_glyphs("The film 江河与白鸽 完 سلام नमस्ते")
     if missing:
-        return Finding("fonts", f"no glyph for {' '.join(missing)}", "reinstall noto-cjk-sans-otc", needed=True)
-    return Finding("fonts", "Noto Sans CJK")
+        remedy = "reinstall noto-cjk-sans-otc and manimgx-fonts"
+        return Finding("fonts", f"no glyph for {' '.join(missing)}", remedy, needed=True)
+    own = fonts.machine_faces()
+    others = len(fonts.further_faces()) - len(own)
+    of_machine = f", {len(own)} of this machine" if own else ""
+    return Finding("fonts", f"Noto Sans CJK, {others} for other scripts{of_machine}")
 
 
 def _devices(settings: MachineSettings) -> Iterator[Finding]:
@@ -136,8 +146,20 @@ def _devices(settings: MachineSettings) -> Iterator[Finding]:
                 yield Finding(device.name, f"{device.label}, {gigabytes(device.memory_bytes)}")
         except WanRenderError as error:
             yield _no_device(kind, error.problems[0])
+    if settings.farm == "ray":
+        yield from _cluster(settings)
     if (problem := hidden_gpus(("cuda",))) is not None:
         yield Finding(VISIBLE, problem.found, f"{problem.allowed}; {problem.remedy}")
+
+
+def _cluster(settings: MachineSettings) -> Iterator[Finding]:
+    """The devices of the Ray cluster that takes are rendered on."""
+    try:
+        for device in farm_devices(settings, ("cuda", "cpu")):
+            yield Finding(device.name, f"{device.label}, {gigabytes(device.memory_bytes)}, in the Ray cluster")
+    except WanRenderError as error:
+        problem = error.problems[0]
+        yield Finding("ray", f"{problem.where}: {problem.found}", problem.remedy or problem.allowed, needed=True)
 
 
 def _no_device(kind: str, problem: Problem) -> Finding:
@@ -150,16 +172,22 @@ def _profiles(backend: Backend, settings: MachineSettings) -> Iterator[Finding]:
     """The profiles that a backend can render on the devices that it would use. For devices of a slower kind the report
     gives no reasons: it already says that the best kind is missing."""
     try:
-        devices = local_devices(settings, backend.device_kinds)
+        devices = farm_devices(settings, backend.device_kinds)
     except WanRenderError:  # reported with the devices
         return
     variants = {name: backend.variant(name, devices).name for name in PROFILES}
     unable = {name: backend.unable(name, devices, variant) for name, variant in variants.items()}
     refused = {name: problem for name in PROFILES if (problem := refusal(unable[name], devices)) is not None}
-    computed = {name: f" (computed like {variant})" if variant else "" for name, variant in variants.items()}
+    computed = {name: f" ({variant})" if variant else "" for name, variant in variants.items()}
     able = ", ".join(f"{name}{computed[name]}" for name in PROFILES if name not in refused)
-    has_best_kind = any(device.kind == backend.device_kinds[0] for device in devices)
-    yield _lacking_profiles(_label("profiles", backend), able, refused if has_best_kind else {})
+    if not any(device.kind == backend.device_kinds[0] for device in devices):
+        yield Finding(_label("profiles", backend), able)
+    elif refused:
+        yield _lacking_profiles(_label("profiles", backend), able, refused)
+    else:
+        weaker = next((name for name, variant in variants.items() if variant), None)
+        stronger = {} if weaker is None else backend.unable(weaker, devices, "")
+        yield _able_profiles(_label("profiles", backend), able, stronger)
     confined = {name: confinement(problems, devices) for name, problems in unable.items()}
     yield from _confined_profiles(_label("some devices", backend), confined)
 
@@ -170,9 +198,16 @@ def _label(what: str, backend: Backend) -> str:
     return what if name == DEFAULT else f"{what} of {name}"
 
 
-def _lacking_profiles(label: str, able: str, refused: Mapping[str, Problem]) -> Finding:
-    if not refused:
+def _able_profiles(label: str, able: str, stronger: Mapping[str, Problem]) -> Finding:
+    """stronger: what the devices lack for the strongest variant of a profile that has another one here."""
+    if not stronger:
         return Finding(label, able)
+    lacking = of_devices(stronger)
+    remedy = "" if ANOTHER_PROFILE in lacking.remedy else lacking.remedy
+    return Finding(label, f"{able}; for a stronger variant: {lacking.found}; {lacking.allowed}", remedy)
+
+
+def _lacking_profiles(label: str, able: str, refused: Mapping[str, Problem]) -> Finding:
     first = next(iter(refused.values()))
     return Finding(label, f"{able}; not {', '.join(refused)}: {first.found}; {first.allowed}", first.remedy)
 
@@ -200,12 +235,12 @@ def _setting(variable: str, value: str, settings: MachineSettings) -> Finding:
     return Finding(variable, value)
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, *, is_secret: bool) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple) and value:  # addresses of webhooks are secrets, and people share this output
-        return counted(len(value), "destination")
-    return "not set" if value in (None, "", ()) else str(value)
+        return counted(len(value), "destination") if is_secret else ", ".join(map(str, value))
+    return "not set" if value in (None, "", ()) else re.sub(r"//[^/@]*@", "//…@", str(value))  # a password
 
 
 def _outputs(settings: MachineSettings) -> Finding:
@@ -234,8 +269,12 @@ def _registered() -> Iterator[Finding]:
         yield from check.load()(Path.cwd())
 
 
-def _weights() -> Iterator[Finding]:
+def _weights(settings: MachineSettings) -> Iterator[Finding]:
     """Findings about weights only. A backend's other requirements are in its own findings."""
+    for wheel in WHEELS.values():
+        lacking = wheel.problem(settings.weights)
+        found = f"weights found ({wheel.what})" if lacking is None else f"{lacking.found} ({wheel.what})"
+        yield Finding(wheel.name, found, lacking.remedy if lacking is not None else "")
     for family in families().values():
         for card in family.cards:
             problem = family.weights(card).problem

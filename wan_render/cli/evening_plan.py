@@ -40,6 +40,8 @@ def run_evening(arguments: argparse.Namespace) -> int:
         arguments.outputs,
         arguments.backend,
         arguments.draft,
+        tuple(arguments.allow),
+        arguments.max_cost,
     )
     hours = hours_of(request.start, request.until, request.timezone, datetime.now(UTC))
     candidates = check_films(request)
@@ -65,7 +67,6 @@ def _refuse_others(arguments: argparse.Namespace) -> None:
         for option, value in (
             ("--prompts", arguments.prompts),
             ("--notes", arguments.notes),
-            ("--allow", arguments.allow),
         )
         if value
     ]

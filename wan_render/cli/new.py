@@ -26,14 +26,36 @@ STARTER_KEYFRAMES = {
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the folder, its storyboard and three keyframes."""
+    """Make the folder, its storyboard and its keyframes."""
     folder: Path = arguments.name
+    if arguments.origin is not None:
+        return _from_other_tool(folder, arguments.origin)
     _make(folder)
     with disk_errors(folder):
         _fill(folder)
     file = path_name(folder / "storyboard.yaml")
     print(f"{file}\nnext: {quote(sys.argv[0])} render --backend animatic {quote(file)}")
     return 0
+
+
+def _from_other_tool(folder: Path, origin: Path) -> int:
+    """Make the folder of what another tool wrote into a file. Prints what could not be carried over."""
+    from wan_render.other_tools.begun_storyboard import begun_storyboard  # few storyboards begin with it
+
+    begun = begun_storyboard(origin, _title(folder))
+    _make(folder)
+    with disk_errors(folder):
+        for name, content in begun.files.items():
+            (folder / name).write_bytes(content)
+    for each in begun.left_out:
+        print(f"not carried over: {each}", file=sys.stderr)
+    file = path_name(folder / "storyboard.yaml")
+    print(f"{file}\nnext: {quote(sys.argv[0])} plan {quote(file)}")
+    return 0
+
+
+def _title(folder: Path) -> str:
+    return one_line(folder.absolute().name)[:LONGEST_TITLE]
 
 
 def _make(folder: Path) -> None:
@@ -51,7 +73,7 @@ def _make(folder: Path) -> None:
 
 def _fill(folder: Path) -> None:
     starter = files("wan_render.cli").joinpath("starter.yaml").read_text(encoding="utf-8")
-    title = json.dumps(one_line(folder.absolute().name)[:LONGEST_TITLE], ensure_ascii=False)
+    title = json.dumps(_title(folder), ensure_ascii=False)
     (folder / "storyboard.yaml").write_text(starter.replace("{title}", title), encoding="utf-8")
     for name, sky in STARTER_KEYFRAMES.items():
         _paint(sky, folder / "keyframes" / f"{name}.jpg")

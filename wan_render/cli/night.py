@@ -22,6 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.outputs,
         arguments.backend,
         arguments.draft,
+        tuple(arguments.allow),
+        arguments.max_cost,
     )
     window = hours_of(request.start, request.until, request.timezone, datetime.now(UTC))
     with night_display(window) as display:

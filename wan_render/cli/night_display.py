@@ -8,17 +8,20 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from wan_render.cli.progress_bars import log_shown
 from wan_render.errors import WanRenderError
-from wan_render.farm.scheduler import AttemptFailed, Began, Ended, Event
+from wan_render.farm.attempt_events import AttemptFailed, Began, Ended, Event, Held
 from wan_render.night.film_tonight import FilmTonight
 from wan_render.night.night_hours import NightHours
 from wan_render.night.night_record import FilmEntry
 from wan_render.night.night_request import Candidate
 from wan_render.night.night_summary import film_line
 from wan_render.printable import drawn_on, one_line, printable
+from wan_render.production.failures import OutOfTime
+from wan_render.production.film_stages import FilmStage
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Progress
 from wan_render.session.columns import aligned
@@ -38,15 +41,12 @@ class NightScreen(Protocol):
 
     def say(self, text: str) -> None:
         """One sentence, or several lines that belong together."""
-        ...
 
     def bar(self, name: str, text: str, done: int, total: int) -> None:
         """A bar with this name: `done` of `total`. total 0: it cannot be measured."""
-        ...
 
     def remove(self, name: str) -> None:
         """The bar is no longer needed."""
-        ...
 
 
 NIGHT_BAR = "night"
@@ -59,7 +59,7 @@ class NightDisplay:
         self._screen, self._window = screen, window
         self._lock = threading.RLock()
         self._left = RunCountdown((), Expected())
-        self._done = self._total = 0
+        self._total, self._ended = 0, set[tuple[Path | None, str]]()
         self._shown: set[str] = set()
 
     def say(self, text: str) -> None:
@@ -114,6 +114,8 @@ class NightDisplay:
                     self._total += order.take.key not in self._left.each  # a retake
                     self._left.add(order)
                     self._screen.bar(name, name, 0, 0)
+                case Held(by):
+                    self._screen.bar(name, f"{name} {by.problems[0].found}", 0, 0)
                 case Progress(phase, done, total):
                     self._left.hear(order, event)
                     self._screen.bar(name, f"{name} {phase}", done, total)
@@ -121,16 +123,18 @@ class NightDisplay:
                     self._screen.say(f"{name}: attempt {attempt} failed: {error}; {verdict.value}")
                 case Ended(outcome):
                     self._left.ended(order)
-                    self._done += 1
+                    self._ended.add((order.store, order.take.key))
                     self._screen.remove(name)
                     if isinstance(outcome, WanRenderError):
                         self._screen.say(f"{name}: not rendered: {outcome}")
+                    elif isinstance(outcome, OutOfTime) and outcome.was_aborted:
+                        self._screen.say(f"{name}: {outcome.words}")
             self._night()
 
-    def finishing(self, film: FilmTonight, done: int, total: int) -> None:
-        """A film is being encoded."""
+    def finishing(self, film: FilmTonight, stage: FilmStage) -> None:
+        """A film is being made of its clips."""
         with self._lock:
-            self._screen.bar(f"film {film.slug}", f"{film.slug} film", done, total)
+            self._screen.bar(f"film {film.slug}", f"{film.slug} {stage.in_words}", stage.done, stage.total)
 
     def film_ended(self, film: FilmEntry) -> None:
         """A film is made, or failed."""
@@ -141,7 +145,7 @@ class NightDisplay:
 
     def _night(self) -> None:
         text = f"night, {self._left.in_words} left" if self._total else "night"
-        self._screen.bar(NIGHT_BAR, text, self._done, self._total)
+        self._screen.bar(NIGHT_BAR, text, len(self._ended), self._total)
 
 
 def _window_text(window: NightHours) -> str:

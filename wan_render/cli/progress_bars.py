@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from wan_render.cli.takes_elsewhere import TakesElsewhere
 from wan_render.errors import WanRenderError
+from wan_render.farm.attempt_events import AttemptFailed, Began, Ended, Event, Held
 from wan_render.farm.attempts import Verdict
 from wan_render.farm.process.work_clock import WorkClock
-from wan_render.farm.scheduler import AttemptFailed, Began, Ended, Event
 from wan_render.printable import drawn_on, one_line, printable
+from wan_render.production.film_stages import FilmStage
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Phase, Progress
 from wan_render.session.countdown import Countdown, Expected, RunCountdown
-from wan_render.session.wording import lasting
+from wan_render.session.wording import counted, lasting
 
 if TYPE_CHECKING:  # rich is imported only for a terminal
     from rich.progress import Progress as Bars
@@ -35,19 +37,15 @@ class Reporter(Protocol):
 
     def say(self, text: str) -> None:
         """Show one sentence."""
-        ...
 
     def begin(self, orders: Sequence[RenderOrder], forecast: str, expected: Expected) -> None:
         """Rendering begins. forecast: a sentence about it; expected: its estimated times."""
-        ...
 
     def event(self, order: RenderOrder, event: Event) -> None:
         """An event of a take."""
-        ...
 
-    def finishing(self, done: int, total: int) -> None:
-        """The film is being encoded: frames done, and their total."""
-        ...
+    def finishing(self, stage: FilmStage) -> None:
+        """The film is being made of its clips."""
 
 
 @contextmanager
@@ -124,10 +122,10 @@ class _TakeTimes:
                 if phase is Phase.WRITING:
                     self._written.add(key)
 
-    def ended(self, order: RenderOrder) -> str:
+    def ended(self, order: RenderOrder, elsewhere: TakesElsewhere) -> str:
         """`rendered in 5 min after 20 s of waiting`. Waiting is for a device or for another run."""
         if order.take.key not in self._written:
-            return "found: another run rendered it"
+            return f"found: {elsewhere.renderer(order)} rendered it"
         clock = self._clocks[order.take.key]
         clock.stop()
         waited = f" after {lasting(clock.waiting)} of waiting" if clock.waiting >= SHORTEST_WAIT_SECONDS else ""
@@ -147,7 +145,8 @@ class _Lines:
         self._times = _TakeTimes()
         self._last_line: dict[str, float] = {}
         self._left = RunCountdown((), Expected())
-        self._last_film_line: float | None = None
+        self._elsewhere, self._last_elsewhere_line = TakesElsewhere(), 0.0
+        self._film_stage, self._last_film_line = "", 0.0
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -159,29 +158,36 @@ class _Lines:
 
     def event(self, order: RenderOrder, event: Event) -> None:
         key, now = order.take.key, time.monotonic()
+        is_news = self._elsewhere.hear(order, event)
         self._times.hear(order, event)
         _count_down(self._left, order, event)
         match event:
             case Began(attempt) if attempt == 1:
                 self._last_line[key] = now
                 self._say_of(order, f"started ({order.why})")
+            case Held(by) if is_news:
+                self._last_elsewhere_line = now
+                self._say_of(order, by.problems[0].found)
+            case Held() if now - self._last_elsewhere_line >= LINE_SECONDS:
+                self._last_elsewhere_line = now
+                self.say(self._elsewhere.words)
             case Progress() if now - self._last_line[key] >= LINE_SECONDS:
                 self._last_line[key] = now
                 self._say_of(order, f"{_where(event)}; about {self._left.in_words} left in all")
             case AttemptFailed():
                 self._say_of(order, _failure(event))
             case Ended(outcome) if not isinstance(outcome, WanRenderError):
-                self._say_of(order, self._times.ended(order))
+                self._say_of(order, self._times.ended(order, self._elsewhere))
 
-    def finishing(self, done: int, total: int) -> None:
+    def finishing(self, stage: FilmStage) -> None:
         now = time.monotonic()
-        if self._last_film_line is None:
-            self.say(f"making the film: {total} frames")
+        if stage.name != self._film_stage:
+            self.say(f"making the {stage.in_words}: {counted(stage.total, stage.unit)}")
         elif now - self._last_film_line >= LINE_SECONDS:
-            self.say(f"film: frame {done} of {total}")
+            self.say(stage.reached)
         else:
             return
-        self._last_film_line = now
+        self._film_stage, self._last_film_line = stage.name, now
 
     def _say_of(self, order: RenderOrder, text: str) -> None:
         place = self._places.get(order.take.key, "[more]")  # a retake was not in the plan
@@ -223,7 +229,8 @@ class _Bars:
         self._done = self._orders = 0
         self._film: TaskID | None = None
         self._takes: dict[str, TaskID] = {}
-        self._times = _TakeTimes()
+        self._times, self._elsewhere = _TakeTimes(), TakesElsewhere()
+        self._others: TaskID | None = None
         self._left = RunCountdown((), Expected())
         self._film_left = Countdown(0.0)
 
@@ -241,12 +248,16 @@ class _Bars:
 
     def event(self, order: RenderOrder, event: Event) -> None:
         key = order.take.key
+        is_news = self._elsewhere.hear(order, event)
         self._times.hear(order, event)
         _count_down(self._left, order, event)
+        self._show_elsewhere()
         match event:
             case Began(attempt) if attempt == 1:
                 self.say(f"{_name(order)}: started ({order.why})")
                 self._takes[key] = self._added(_name(order), self._left.add(order))
+            case Held(by) if is_news:
+                self.say(f"{_name(order)}: {by.problems[0].found}")
             case Progress(phase, done, total):
                 self._show(self._takes[key], f"{_name(order)} {phase}", done, total)
             case AttemptFailed():
@@ -254,11 +265,21 @@ class _Bars:
             case Ended(outcome):
                 self._ended(order, outcome)
 
-    def finishing(self, done: int, total: int) -> None:
+    def finishing(self, stage: FilmStage) -> None:
         if self._film is None:
             self._film = self._added("film", self._film_left)
-        self._film_left.reached(done / max(total, 1))
-        self._show(self._film, "film", done, total)
+        self._film_left.reached(stage.share)
+        self._show(self._film, stage.in_words, stage.done, stage.total)
+
+    def _show_elsewhere(self) -> None:
+        """One line for all takes that other runs render."""
+        words = self._elsewhere.words
+        if self._others is not None and not words:
+            self._bars.remove_task(self._others)
+            self._others = None
+        elif words:
+            self._others = self._others if self._others is not None else self._added(words, self._left)
+            self._show(self._others, words, 0, 0)
 
     def _added(self, what: str, left: Countdown | RunCountdown) -> TaskID:
         return self._bars.add_task(what, total=None, count="", left=left)
@@ -281,4 +302,4 @@ class _Bars:
         if (task := self._takes.pop(key, None)) is not None:
             self._bars.remove_task(task)
         if not isinstance(outcome, WanRenderError):
-            self.say(f"{_name(order)}: {self._times.ended(order)}")
+            self.say(f"{_name(order)}: {self._times.ended(order, self._elsewhere)}")

@@ -8,7 +8,8 @@ import sys
 from wan_render.cli.chosen_session import say_first, session_of
 from wan_render.errors import Problem, UsageError
 from wan_render.session.film_session import Session
-from wan_render.session.wording import counted, gigabytes
+from wan_render.session.wording import counted
+from wan_render.store.disk import gigabytes
 from wan_render.store.prune import LOG_DAYS, Kind, Prunable, prunable, prune
 from wan_render.take import short
 
@@ -38,8 +39,8 @@ def _pins(session: Session) -> list[str]:
 
 
 def _print(found: tuple[Prunable, ...], what: str) -> None:
-    """Print each take, and one line each for all stages and all logs, which are many and small."""
-    takes, stages, logs = ([each for each in found if each.kind is kind] for kind in Kind)
+    """Print each take, and one line each for all stages, all intermediates and all logs."""
+    takes, stages, intermediates, logs = ([each for each in found if each.kind is kind] for kind in Kind)
     for take in takes:
         made = f"{take.made:%Y-%m-%d %H:%M}" if take.made is not None else ""
         print(f"{short(take.key)}  {gigabytes(take.bytes):>8}  {made:16}  {take.what}")
@@ -47,6 +48,9 @@ def _print(found: tuple[Prunable, ...], what: str) -> None:
     if stages:
         total = gigabytes(sum(stage.bytes for stage in stages))
         print(f"{what}: {counted(len(stages), 'stage')}, {total}")
+    if intermediates:
+        total = gigabytes(sum(intermediate.bytes for intermediate in intermediates))
+        print(f"{what}: {counted(len(intermediates), 'intermediate')}, {total}")
     if logs:
         total = gigabytes(sum(log.bytes for log in logs))
         print(f"{what}: {counted(len(logs), 'log')} older than {LOG_DAYS} days, {total}")

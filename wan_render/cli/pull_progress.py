@@ -1,4 +1,4 @@
-"""Progress of `models pull`: a bar in a terminal, lines otherwise."""
+"""Progress of `models pull` and `models import`: a bar in a terminal, lines otherwise."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wan_render.model_family import PullSize, PullWatch
+from wan_render.model_weights import PullSize, PullWatch
 from wan_render.printable import drawn_on, printable
-from wan_render.session.wording import counted, gigabytes
+from wan_render.session.wording import counted
+from wan_render.store.disk import gigabytes
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -43,7 +44,7 @@ def watching() -> Iterator[PullWatch]:
 
 def _forecast(size: PullSize) -> str:
     files = f"{size.missing} of {counted(size.files, 'file')} of weights"
-    return f"{files} to download, {gigabytes(size.download_bytes)}; {gigabytes(size.disk_bytes)} on disk when done"
+    return f"{files} to {size.doing}, {gigabytes(size.download_bytes)}; {gigabytes(size.disk_bytes)} on disk when done"
 
 
 class _Lines:

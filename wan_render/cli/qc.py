@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from itertools import chain, islice
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from wan_render.cli.measure_film import is_storyboard, measure_film
 from wan_render.cli.qc_calibration import calibrate
 from wan_render.errors import Problem, UsageError
 from wan_render.facts import FactCache
-from wan_render.media.any_video import read_video
+from wan_render.footage.any_video import read_video
 from wan_render.plates import conform, picture_facts
 from wan_render.printable import path_name, shown
 from wan_render.quality.measurements import LEAST_FRAMES
@@ -50,8 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def judge_file(clip: Path, first: Path | None, last: Path | None) -> Judgement:
-    """Decode a video file and judge it. Pictures are conformed to its size. Raises UsageError or PictureError."""
-    frames = read_video(clip, MOST_FRAMES)
+    """Decode a video file and judge it. Pictures are conformed to the size at which it is shown. What is done with
+    either is said. Raises UsageError or PictureError."""
+    frames = read_video(clip, MOST_FRAMES, lambda note: _say(clip, note))
     start = list(islice(frames, LEAST_FRAMES))
     if len(start) < LEAST_FRAMES:
         allowed = f"a clip of at least {LEAST_FRAMES} frames"
@@ -65,7 +67,13 @@ def judge_file(clip: Path, first: Path | None, last: Path | None) -> Judgement:
 
 def _conformed(picture: Path, size: Size) -> Pixels:
     facts = picture_facts(picture, FactCache(machine_settings().cache))
+    for note in (*facts.notes, *facts.warnings):
+        _say(picture, note)
     return conform(picture, Plate(facts.digest, size, conform=facts.conform))
+
+
+def _say(file: Path, note: str) -> None:
+    print(f"{path_name(file)}: {note}", file=sys.stderr)
 
 
 def _line(named: tuple[str, QcResult]) -> str:

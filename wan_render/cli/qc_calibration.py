@@ -40,7 +40,7 @@ def calibrate(arguments: argparse.Namespace) -> int:
 
 def _chosen(session: Session) -> Iterator[ChosenTake]:
     """The circled and refused takes of a film that were measured."""
-    remembered = session.store.remembered(session.plan.slug)
+    remembered = session.store.memory.remembered(session.plan.slug)
     for planned in session.plan.shots:
         takes = remembered.get(planned.id, {})
         for number, is_circled in _choices(session, planned):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wan_render.authored import Circle, Shot
+from wan_render.authored import Circle, Cloud, Shot
 from wan_render.cli.chosen_session import say_first, session_of
 from wan_render.errors import Problem, UsageError
 from wan_render.plan import PlannedShot, Rendered
@@ -35,12 +35,14 @@ def run(arguments: argparse.Namespace) -> int:
     """List, circle or refuse."""
     session = session_of(arguments).with_backend_of_newest_film()
     say_first(session)
-    if arguments.circle is None and arguments.ng is None:
+    if arguments.circle is None and arguments.ng is None and not arguments.local:
         list_takes(session, arguments.shot, as_json=arguments.json)
         return 0
     if arguments.shot is None:
         raise UsageError(Problem("takes", "missing shot", "for example: takes FILE 1/020 --circle 2"))
-    if arguments.ng is not None:
+    if arguments.local:
+        _keep_here(session, arguments.shot)
+    elif arguments.ng is not None:
         refuse_take(session, arguments.shot, arguments.ng)
     else:
         _circle(session, arguments.shot, arguments.circle)
@@ -76,8 +78,20 @@ def _circle(session: Session, shot_id: str, text: str) -> None:
     if number in shot.ng:
         raise UsageError(Problem(shot_id, f"take {number} is refused (ng)", remedy="remove it from ng first"))
     _write(session, planned, "circle", text, shot.model_copy(update={"circle": Circle(take=number, pin=pin)}))
-    if pin is None and number not in session.store.remembered(session.plan.slug).get(planned.id, {}):
+    if pin is None and number not in session.store.memory.remembered(session.plan.slug).get(planned.id, {}):
         print(f"{planned.id}: take {number} is not rendered yet: the next render makes it")
+
+
+def _keep_here(session: Session, shot_id: str) -> None:
+    """Write `cloud: {allow: false}` into the shot, so that no service renders it."""
+    planned, _ = _rendered(session, shot_id)
+    if planned.id not in session.plan.cloud_shots:
+        found = "is not rendered by a service through `cloud: {model: …}`"
+        raise UsageError(Problem(shot_id, found, remedy="a shot whose own model is hosted needs another `model`"))
+    shot = _authored(session, planned)
+    cloud = (shot.cloud or Cloud.model_construct(allow=None, model=None)).model_copy(update={"allow": False})
+    model = f", model: {cloud.model}" if cloud.model else ""
+    _write(session, planned, "cloud", f"{{allow: false{model}}}", shot.model_copy(update={"cloud": cloud}))
 
 
 def _rendered(session: Session, shot_id: str) -> tuple[PlannedShot, Rendered]:
@@ -85,6 +99,9 @@ def _rendered(session: Session, shot_id: str) -> tuple[PlannedShot, Rendered]:
     planned = next(shot for shot in session.plan.shots if shot.id == name)
     if not isinstance(planned.content, Rendered):
         raise UsageError(Problem(shot_id, "has no takes: no model renders it"))
+    if (between := planned.bridges) is not None:
+        remedy = f"another `render.seed` in {between.before} renders another one"
+        raise UsageError(Problem(shot_id, "is a bridge, which has one take", remedy=remedy))
     return planned, planned.content
 
 
@@ -134,9 +151,9 @@ def _rows(session: Session, shot: ShotStatus) -> list[dict[str, object]]:
 
 def _refused(session: Session, shot: ShotStatus) -> Iterator[dict[str, object]]:
     """The refused takes that were rendered, so that they can be found again."""
-    if shot.planned is None:
+    if shot.planned is None or shot.planned.bridges is not None:
         return
-    remembered = session.store.remembered(session.plan.slug).get(shot.id, {})
+    remembered = session.store.memory.remembered(session.plan.slug).get(shot.id, {})
     for number in _authored(session, shot.planned).ng:
         if (fields := remembered.get(number)) is not None:
             key = key_of(fields)

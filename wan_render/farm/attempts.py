@@ -13,6 +13,7 @@ from wan_render.errors import (
     OutOfMemoryError,
     Problem,
     RenderError,
+    ServiceError,
     WanRenderError,
 )
 from wan_render.production.render_order import RenderOrder
@@ -41,8 +42,8 @@ class Attempts:
 
     limit: the most attempts at one take, including the first. Only failures that are worth retrying are retried.
     alike: rendering stops after this many consecutive takes were given up for the same cause. The next one would fail
-           too. A fault in a take's own input (a picture that changed) does not count. A full disk or a missing ffmpeg
-           stops rendering at once. The film is made from the takes that exist.
+           too. A fault in a take's own input (a picture that changed) or of a service does not count. A full disk or a
+           missing ffmpeg stops rendering at once. The film is made from the takes that exist.
     waits_for_space: whether each attempt waits until there is space on the disk (see FarmSettings.space). Then one that
            finds the disk full after all is retried as others are.
     """
@@ -88,7 +89,7 @@ class Attempts:
         return self._limit + (OFFLOAD_LEVELS if is_large else 0)
 
     def _give_up(self, key: str, error: WanRenderError) -> Verdict:
-        if isinstance(error, InputError):
+        if isinstance(error, InputError | ServiceError):
             return Verdict.GIVE_UP
         if self._cause != (cause := _cause(error)):
             self._cause = cause

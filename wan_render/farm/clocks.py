@@ -14,11 +14,9 @@ class Clocks(Protocol):
 
     def now(self) -> Now:
         """This moment."""
-        ...
 
     def wait(self, changed: threading.Condition, seconds: float | None) -> None:
         """Wait until the condition is notified, for at most this many seconds; None is for as long as it takes."""
-        ...
 
 
 class SystemClock:

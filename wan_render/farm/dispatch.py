@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wan_render.farm.farm_settings import FarmSettings
 from wan_render.farm.groups.possible_sizes import possible_sizes, sizes_of
 from wan_render.farm.groups.simulation import SimulatedRun
 from wan_render.farm.held_devices import HeldDevice
@@ -43,13 +44,13 @@ _NOTHING_YET = _Choice()
 class Dispatch:
     """Requests, first come first served, and the devices for them. Not thread-safe: the farm holds a lock.
 
-    quarantine: see FarmSettings. If groups fail at more different takes than that, with no success between, no more
-                groups are formed. If the very first group fails, groups are only formed for takes that ask for one.
-    groups:     see MachineSettings.
+    settings: its quarantine and groups. If groups fail at more different takes than that, with no success between, no
+              more are formed. If the very first group fails, groups are only formed for takes that ask for one.
     """
 
-    def __init__(self, held_devices: Sequence[HeldDevice], quarantine: int, groups: str) -> None:
-        self._held_devices, self._groups = held_devices, groups
+    def __init__(self, held_devices: Sequence[HeldDevice], settings: FarmSettings) -> None:
+        quarantine, groups = settings.quarantine, settings.groups
+        self._held_devices, self._groups, self._why_off = held_devices, groups, settings.why_off
         self._requests: list[Request] = []
         self._kept: dict[Request, tuple[HeldDevice, ...]] = {}
         self._quarantine = Quarantine(tuple(held.device.name for held in held_devices), quarantine)
@@ -75,9 +76,28 @@ class Dispatch:
         """Whether a device may get takes: it is not quarantined."""
         return self._quarantine.allows(held.device.name)
 
+    def joined(self, name: str) -> None:
+        """A device has joined the farm. Failures of an earlier one with this name are forgotten."""
+        self._quarantine.add(name)
+
+    def left(self, name: str) -> None:
+        """A device has left the farm."""
+        self._quarantine.remove(name)
+
+    @property
+    def quarantined(self) -> tuple[str, ...]:
+        """The names of the devices that are quarantined."""
+        return tuple(held.device.name for held in self._held_devices if not self.allows(held))
+
+    def release(self, name: str) -> None:
+        """End the quarantine of a device."""
+        self._quarantine.release(name)
+        self._said.discard(name)
+        _log.warning("%s is quarantined no more: it was released", name)
+
     def able(self, order: RenderOrder) -> list[HeldDevice]:
         """The devices that can render an order. Quarantined ones are left out, unless there are no others."""
-        able = [held for held in self._held_devices if held.device.name not in order.barred]
+        able = [held for held in self._held_devices if held.is_able(order)]
         return [held for held in able if self.allows(held)] or able
 
     def begin(self, request: Request, held_devices: Sequence[HeldDevice]) -> None:
@@ -234,7 +254,7 @@ class Dispatch:
         if devices >= asked or order.take.through or order.take.key in self._alone or self._are_given_up:
             return
         if self._groups == "off":
-            why = "WAN_RENDER_GROUPS is off"
+            why = self._why_off
         elif devices == max(size for size in possible_sizes(order) if size <= asked):
             why = f"{order.backend.id} cannot use more for such a take"
         else:

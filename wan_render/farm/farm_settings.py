@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wan_render.farm.farm_contract import AttemptWatch, NoWatch
 from wan_render.farm.locks.device_lock import DeviceLock, by_nobody
+from wan_render.farm.memory_terms import MemoryTerms
 from wan_render.farm.process.process_memory import GROWTH_BYTES
 from wan_render.farm.space_watch import SpaceTerms
 from wan_render.render_values import Device, Phase
@@ -51,10 +52,12 @@ class FarmSettings:
     quarantine: a device is quarantined after this many different shots in a row failed on it. It then gets no takes
                 that another device can render.
     locks, groups: see MachineSettings, which is the default.
+    why_off: why there are no groups if `groups` is off.
     handler: `module:function` that makes a device process's OrderHandler.
     watch: hears of every attempt.
     blocked_by: who else uses a device, in words: it is waited for, as if another run held it. "" for nobody.
     space: how much of the disk stays free; None if takes start whatever is free.
+    memory: how takes wait for host memory; None if they start whatever is free.
     growth_bytes: how much the memory of a device process may grow before it is replaced.
     """
 
@@ -63,9 +66,11 @@ class FarmSettings:
     quarantine: int = 2
     handler: str = "wan_render.farm.process.order_handler:render_takes"
     groups: str = field(default_factory=lambda: machine_settings().groups)
+    why_off: str = "WAN_RENDER_GROUPS is off"
     watch: AttemptWatch = field(default_factory=NoWatch)
     blocked_by: Callable[[Device], str] = by_nobody
     space: SpaceTerms | None = None
+    memory: MemoryTerms | None = None
     growth_bytes: int = GROWTH_BYTES
 
     def lock(self, device: Device) -> DeviceLock:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from wan_render.farm.locks.device_lock import DeviceLock
+from wan_render.farm.device_place import DevicePlace, PlaceLock
 from wan_render.farm.ordering.loaded import LoadedModel
 from wan_render.farm.process.device_process import DeviceProcess
 from wan_render.production.render_order import RenderOrder
@@ -19,16 +20,16 @@ Make = tuple[str, str, int]
 
 @dataclass(eq=False)
 class HeldDevice:
-    """One device of a farm: its lock, its process, and what the process has loaded.
+    """One device of a farm: where it is, its process, and what the process has loaded.
 
     busy:            whether an attempt renders on it, at the take with `take_key`.
     writing:         how many rendered takes its process is still writing. They do not block the next attempt.
     wait_was_logged: whether the log already says that another run holds it.
+    like:            for a device that has joined: the name of one that the orders know, and that can do the same.
     was_used:        whether an attempt was ever made on it. The device then stays locked by this run.
     """
 
-    device: Device
-    lock: DeviceLock
+    place: DevicePlace
     process: DeviceProcess | None = None
     loaded: LoadedModel | None = None
     take_key: str = ""
@@ -36,6 +37,21 @@ class HeldDevice:
     writing: int = 0
     wait_was_logged: bool = False
     was_used: bool = False
+    like: str = ""
+
+    def is_able(self, order: RenderOrder) -> bool:
+        """Whether it can render an order."""
+        return order.barred.isdisjoint((self.device.name, self.like))
+
+    @property
+    def device(self) -> Device:
+        """The device."""
+        return self.place.device
+
+    @property
+    def lock(self) -> PlaceLock:
+        """Its lock."""
+        return self.place.lock
 
     @property
     def make(self) -> Make:
@@ -71,3 +87,14 @@ def model_of(order: RenderOrder) -> Model:
 def make_of(device: Device) -> Make:
     """The make of a device."""
     return device.kind, device.label, device.memory_bytes
+
+
+def waiting_lines(held_devices: Iterable[HeldDevice]) -> Iterator[str]:
+    """Which of these devices other runs hold, and which runs: one line for each run, and each device only once."""
+    names_by_holder: dict[str, list[str]] = {}
+    for held in held_devices:
+        if not (held.busy or held.wait_was_logged or held.lock.obtainable()):
+            held.wait_was_logged = True
+            names_by_holder.setdefault(held.lock.holder(), []).append(held.device.name)
+    for who, names in names_by_holder.items():
+        yield f"waiting for {', '.join(names)}: {who}"

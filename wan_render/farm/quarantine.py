@@ -12,8 +12,17 @@ class Quarantine:
     """
 
     def __init__(self, devices: tuple[str, ...], shots: int) -> None:
-        self._devices, self._shots = devices, shots
+        self._devices, self._shots = list(devices), shots
         self._failures: defaultdict[str, set[str]] = defaultdict(set)
+
+    def add(self, device: str) -> None:
+        """Another device has joined. Nothing is known of it."""
+        self._devices.append(device)
+        self.release(device)
+
+    def remove(self, device: str) -> None:
+        """A device has left."""
+        self._devices.remove(device)
 
     def failed(self, device: str, key: str) -> bool:
         """Note a failure that was not the take's fault; whether the device is quarantined from now on."""
@@ -23,6 +32,10 @@ class Quarantine:
 
     def finished(self, device: str) -> None:
         """Note that the device rendered a take."""
+        self.release(device)
+
+    def release(self, device: str) -> None:
+        """Forget the failures on a device: somebody has looked at it."""
         self._failures[device].clear()
 
     def allows(self, device: str) -> bool:

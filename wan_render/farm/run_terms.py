@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from wan_render.farm.attempts import Attempts
 from wan_render.farm.clocks import Clocks, SystemClock
+from wan_render.farm.held_takes import HeldBy, held_by_nobody
 from wan_render.farm.ordering.estimates import Estimates
 from wan_render.farm.ordering.policy import GivenOrder, Policy
 from wan_render.farm.ordering.time_left import Deadline
@@ -41,6 +42,7 @@ class RunTerms:
     deadline:   when the takes have to be written; None if there is no such time.
     follow_up:  called with each order that has ended, and its outcome. What it raises stops the run.
     stays_open: whether the run goes on when every order has ended, until `Scheduler.close` or the deadline.
+    held_by:    which other run renders a take, if one does. Then it is left to that run, and another take is rendered.
     attempts:   makes the rules for failures. Each film gets its own, so that one film never stops another.
     clock:      what time it is.
     """
@@ -50,5 +52,6 @@ class RunTerms:
     deadline: Deadline | None = None
     follow_up: Callable[[RenderOrder, Outcome], FollowUp] = nothing_follows
     stays_open: bool = False
+    held_by: HeldBy = held_by_nobody
     attempts: Callable[[], Attempts] = Attempts
     clock: Clocks = field(default_factory=SystemClock)

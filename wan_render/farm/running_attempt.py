@@ -85,6 +85,8 @@ class RunningAttempt:
         self._failures: list[Rank] = []
         self._is_ending = self._is_settled = self._are_released = False
         self._left = 0
+        self.was_aborted = False
+        """Whether `abort` was called."""
 
     @property
     def log(self) -> Path:
@@ -110,6 +112,16 @@ class RunningAttempt:
         """The rank that most likely failed first. Ranks that were killed by us are left out. Running out of memory is
         never a consequence of another failure, the death of a process rarely is, the loss of another rank always is."""
         return min((rank for rank in self._failures if not rank.was_ended), key=_likeliness)
+
+    @property
+    def processes(self) -> frozenset[DeviceProcess]:
+        """The processes of its ranks that have not ended."""
+        return frozenset(rank.hold.process for rank in self._unfinished() if rank.hold.process is not None)
+
+    def abort(self) -> None:
+        """Kill its processes, which work for no other attempt. `render` then raises. The farm's lock is held."""
+        self.was_aborted = self._is_ending = True
+        self._end(self._unfinished())
 
     def settle(self) -> None:
         """End the leader's hold. The farm has noted what a failure means, so the devices can be used again."""

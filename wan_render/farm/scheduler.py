@@ -10,21 +10,27 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
-from wan_render.errors import Stopped, WanRenderError
+from wan_render.errors import HeldElsewhereError, OverrunError, Stopped, WanRenderError
+from wan_render.farm.attempt_events import AttemptFailed, Beginning, Ended, Event, Held, OnEvent, Tell
 from wan_render.farm.attempt_timing import AttemptTiming
 from wan_render.farm.attempts import Attempts, Verdict
-from wan_render.farm.farm_contract import Begins, Farm
+from wan_render.farm.failure_meaning import stopped
+from wan_render.farm.farm_contract import Begins, DevicesMayChange, Farm
+from wan_render.farm.held_takes import POLL_SECONDS, patience_for
 from wan_render.farm.ordering.backlog import Backlog
 from wan_render.farm.ordering.estimates import KnownSeconds
 from wan_render.farm.ordering.policy import Policy
 from wan_render.farm.ordering.simulated_night import Rest, rest_of
 from wan_render.farm.ordering.time_left import Deadline
 from wan_render.farm.run_terms import RunTerms
-from wan_render.production.failures import NotStarted, Outcome, unmet_need
+from wan_render.printable import logger
+from wan_render.production.failures import Outcome, OutOfTime, unmet_need
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device, Phase, Progress
+from wan_render.store import Clip
+
+_log = logger(__name__)
 
 MOST_THREADS = 4096
 """The most orders that are given out at once: rendered, written, or being handled by the caller after that. Threads
@@ -32,34 +38,6 @@ start when they are needed."""
 
 LOOK_SECONDS = 1.0
 """How often a run with a deadline looks at the clock while nothing happens."""
-
-
-@dataclass(frozen=True)
-class Began:
-    """An attempt at a take begins. It may still wait for a device. Attempts count from 1."""
-
-    attempt: int
-
-
-@dataclass(frozen=True)
-class AttemptFailed:
-    """An attempt failed; `verdict` says what follows."""
-
-    attempt: int
-    error: WanRenderError
-    verdict: Verdict
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The take has its outcome."""
-
-    outcome: Outcome
-
-
-Event = Began | Progress | AttemptFailed | Ended
-OnEvent = Callable[[RenderOrder, Event], None]
-Tell = Callable[[Event], None]
 
 
 def render_all(
@@ -102,8 +80,11 @@ class Scheduler:
         self._outcomes: dict[RenderOrder, Outcome] = {}
         self._finishing = 0
         self._is_open, self._has_ended = self._terms.stays_open, False
+        self._is_draining = self._is_cut_short = False
         self._stopped_by: BaseException | None = None
         self._changed = threading.Condition()
+        if isinstance(farm, DevicesMayChange):
+            farm.on_change(self._follow_devices)
 
     @property
     def outcomes(self) -> Mapping[RenderOrder, Outcome]:
@@ -123,7 +104,7 @@ class Scheduler:
         """Render these orders, too; each comes after those that it needs. False if the run has ended: then nothing is
         added. While a `finish` is in flight, the run has not ended."""
         with self._changed:
-            if self._has_ended or self._stopped_by is not None:
+            if self._has_ended or self._is_draining or self._stopped_by is not None:
                 return False
             self._backlog.add(orders)
             self._tell_farm()
@@ -135,6 +116,13 @@ class Scheduler:
             withdrawn = self._backlog.withdraw(orders)
             self._tell_farm()
             return withdrawn
+
+    def _follow_devices(self) -> None:
+        """Devices have joined the farm or left it. Without any, orders wait for those that there were."""
+        if names := [device.name for device in self._farm.devices]:
+            with self._changed:
+                self._backlog.devices.follow(names)
+                self._changed.notify_all()
 
     def follow(self, policy: Policy) -> None:
         """Choose by this policy from now on."""
@@ -153,6 +141,20 @@ class Scheduler:
         with self._changed:
             self._is_open = False
             self._changed.notify_all()
+
+    def drain(self) -> None:
+        """Begin no more takes. Those that are being rendered end as usual, and so does the run; the others get no
+        outcome."""
+        with self._changed:
+            self._is_draining, self._is_open = True, False
+            self._is_cut_short = bool(self._backlog.withdraw(self._backlog.orders)) or self._is_cut_short
+            self._tell_farm()
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether takes were left out because the run was drained."""
+        with self._changed:
+            return self._is_cut_short
 
     # The run
 
@@ -188,12 +190,14 @@ class Scheduler:
                 self._backlog.devices.begin(order)
         if known is not None:
             return self._end(order, known, tell)
-        tell(Began(number))
         timing = AttemptTiming()
         try:
-            clip = self._farm.render(order, self._heard(order, timing, tell), self._begins(order, timing))
+            clip = self._clip(order, number, expected, timing, tell)
         except _TooLateError:
-            return self._end(order, attempts.last_error(order.take.key) or NotStarted(expected), tell)
+            return self._end(order, attempts.last_error(order.take.key) or self._out_of_time(order), tell)
+        except OverrunError as error:
+            _log.info("%s", error)
+            return self._end(order, self._out_of_time(order, was_aborted=True), tell)
         except Stopped as cause:
             self._stop(cause)
             raise
@@ -205,6 +209,35 @@ class Scheduler:
                 self._backlog.observe(order, expected, work)
         return self._end(order, clip, tell)
 
+    def _clip(self, order: RenderOrder, number: int, expected: float, timing: AttemptTiming, tell: Tell) -> Clip:
+        """What the farm makes of the order. While another run renders the take, it is left to that run."""
+        patience, beginning, was_held = patience_for(order, expected), Beginning(number, tell), False
+        while True:
+            if (held := self._terms.held_by(order)) is None:
+                if not was_held:
+                    beginning.tell_once()
+                try:
+                    return self._farm.render(order, self._heard(order, timing, beginning), self._begins(order, timing))
+                except HeldElsewhereError as found:
+                    held = found
+            was_held = True
+            self._leave(order)
+            tell(Held(held))
+            patience()
+            with self._changed:
+                self._refuse_if_late(order)
+                self._terms.clock.wait(self._changed, POLL_SECONDS)
+                if self._stopped_by is not None:
+                    raise stopped(order.shot)
+
+    def _refuse_if_late(self, order: RenderOrder) -> None:
+        """Raise _TooLateError if an order that has no device yet should not get one any more."""
+        if self._is_draining:
+            self._is_cut_short = True
+            raise _TooLateError
+        if not self._backlog.has_time(order, self._terms.clock.now()):
+            raise _TooLateError
+
     def _next(self) -> RenderOrder | None:
         """The next order, which begins now. Waits until one can. None when the run is over or was stopped."""
         with self._changed:
@@ -213,6 +246,8 @@ class Scheduler:
                 if (order := self._backlog.next(now)) is not None:
                     self._finishing += 1
                     return order
+                if overdue := self._backlog.overdue(now):
+                    self._farm.abort(overdue)
                 deadline = self._backlog.deadline
                 is_open = self._is_open and (deadline is None or now.wall < deadline.until)
                 if not (self._backlog or self._finishing or is_open):
@@ -238,8 +273,7 @@ class Scheduler:
         def begins(devices: Sequence[Device]) -> None:
             with self._changed:
                 if not devices:
-                    if not self._backlog.has_time(order, self._terms.clock.now()):
-                        raise _TooLateError
+                    self._refuse_if_late(order)
                     return
                 timing.devices = len(devices)
                 names = [device.name for device in devices]
@@ -282,10 +316,17 @@ class Scheduler:
         with self._changed:
             self._outcomes[order] = outcome
             self._backlog.withdraw(follow_up.withdraw)
-            self._backlog.add(follow_up.add)
+            if self._is_draining:
+                self._is_cut_short = bool(follow_up.add) or self._is_cut_short
+            else:
+                self._backlog.add(follow_up.add)
             self._backlog.end(order, outcome)
             self._tell_farm()
         return ended
+
+    def _out_of_time(self, order: RenderOrder, *, was_aborted: bool = False) -> OutOfTime:
+        with self._changed:
+            return self._backlog.out_of_time(order, was_aborted=was_aborted)
 
     def _tell_farm(self) -> None:
         """What is left has changed."""

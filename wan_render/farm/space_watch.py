@@ -59,11 +59,12 @@ class SpaceWatch:
                 self._begun.pop(order, None)
 
     def _wait(self, terms: SpaceTerms, root: Path, order: RenderOrder, is_stopped: Callable[[], bool]) -> None:
-        until = time.monotonic() + patience(WAITING_SECONDS)
+        longest = patience(WAITING_SECONDS)
+        until = time.monotonic() + longest
         while not self._has_room(terms, root, order):
             if is_stopped() or terms.is_over() or time.monotonic() > until:
                 return
-            time.sleep(min(LOOK_SECONDS, patience(WAITING_SECONDS)))
+            time.sleep(min(LOOK_SECONDS, longest))
 
     def _has_room(self, terms: SpaceTerms, root: Path, order: RenderOrder) -> bool:
         with self._lock:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from wan_render.errors import WanRenderError
+from wan_render.errors import HeldElsewhereError, WanRenderError
 from wan_render.night.night_record import AttemptEntry, BusySpan, DeviceEntry
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
@@ -56,7 +56,10 @@ class AttemptBook:
     def attempt_ends(self, order: RenderOrder, error: BaseException | None) -> None:
         """See AttemptWatch.attempt_ends."""
         with self._lock:
-            if (attempt := self._running.pop((order.store, order.take.key), None)) is not None:
+            attempt = self._running.pop((order.store, order.take.key), None)
+            if attempt is not None and isinstance(error, HeldElsewhereError):
+                self._attempts.remove(attempt)  # another machine was faster
+            elif attempt is not None:
                 attempt.end = self._now()
                 attempt.error = "" if error is None else in_words(error)
         self._changed()

@@ -11,6 +11,8 @@ from math import exp, hypot
 from pathlib import Path
 
 from wan_render.estimates import TENTH, Spread, TakeTime, spread
+from wan_render.farm.groups.expected_time import KnownTimes
+from wan_render.farm.groups.foreseen_groups import ForeseenGroups
 from wan_render.farm.ordering.policy import NightPolicy
 from wan_render.farm.ordering.simulated_night import Conditions, SimulatedNight, simulate_night
 from wan_render.night.night_hours import NightHours
@@ -120,7 +122,7 @@ def evening(candidates: Sequence[Candidate], hours: NightHours) -> Evening:
     times = {key: time for film in films if film.status for key, time in film.status.times.items()}
     settings = sound[0].session.settings
     last = max((film.finishing_seconds for film in films), default=0.0)
-    night = _Night(films, devices, hours, times)
+    night = _Night(films, devices, hours, times, settings.groups)
     return Evening(
         hours,
         devices,
@@ -165,8 +167,11 @@ class _Night:
         devices: Sequence[Device],
         hours: NightHours,
         times: Mapping[str, TakeTime],
+        groups: str,
     ) -> None:
         self._films, self._devices, self._hours, self._times = films, devices, hours, times
+        together = {key: time.together for key, time in times.items()}
+        self._groups, self._known = groups, KnownTimes({key: time.seconds for key, time in times.items()}, together)
         self._orders = [order for film in films for order in film.orders]
         self._spread = spread((times[order.take.key] for order in self._orders), len(devices))
 
@@ -230,6 +235,7 @@ class _Night:
             deadline=deadline_for(finishing, self._hours.until),
             now=self._hours.start.timestamp(),
             pace=lambda _: pace,
+            groups=ForeseenGroups(self._devices, self._groups, self._known) if len(self._devices) > 1 else None,
         )
         return simulate_night(wanted, conditions)
 

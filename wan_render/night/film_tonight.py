@@ -6,10 +6,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
 
+from wan_render.errors import MachineError
+from wan_render.farm.device_finisher import DeviceFinisher
+from wan_render.farm.device_lending import DeviceLending
+from wan_render.night.night_record import CountedTwice
 from wan_render.night.night_request import Candidate
-from wan_render.production.failures import NotStarted, Outcome, failures
+from wan_render.night.window_work import WindowOver, WorkUntil, without_networks
+from wan_render.production.failures import Outcome, OutOfTime, failures
 from wan_render.production.film_change import with_film_change
+from wan_render.production.film_stages import OnStage
 from wan_render.production.film_warnings import warnings_of
 from wan_render.production.finish import finish
 from wan_render.production.render_order import RenderOrder
@@ -17,8 +26,11 @@ from wan_render.production.run import Run, begin
 from wan_render.production.shown_takes import best_existing, with_shown_takes
 from wan_render.render_values import Device
 from wan_render.session.retaking import Retaking
+from wan_render.session.shot_selection import selected
 from wan_render.status import FilmStatus, ShotStatus, film_seconds
 from wan_render.store import Clip, FilmVersion
+
+WITHOUT_NETWORKS = "the window ended before it was upscaled and retimed by networks; the next run goes on from there"
 
 
 @dataclass(eq=False)
@@ -86,6 +98,12 @@ class FilmTonight:
         return tuple(order for order in self.orders if order.take.key not in rendered)
 
     @property
+    def seconds_by_take(self) -> Mapping[tuple[Path, str], float]:
+        """Expected seconds of devices for each of its takes, by store and key."""
+        root, times = self.run.store.root, self.run.before.times
+        return {(root, order.take.key): times[order.take.key].seconds for order in self.orders}
+
+    @property
     def rendered(self) -> int:
         """How many of its takes this night rendered or found in the end."""
         return len(self.orders) - len(self.unrendered)
@@ -97,36 +115,75 @@ class FilmTonight:
 
     @property
     def had_no_time(self) -> bool:
-        """Whether time was up before any of its takes was rendered or failed."""
+        """Whether there was no time for any of its takes: none was rendered, none failed."""
         with self._lock:
-            return bool(self.outcomes) and all(isinstance(each, NotStarted) for each in self.outcomes.values())
+            return bool(self.outcomes) and all(isinstance(each, OutOfTime) for each in self.outcomes.values())
 
-    def make(self, progress: Callable[[int, int], None], waiting: Callable[[str], None]) -> Made:
-        """Make the film of what exists. Raises MachineError."""
+    def make(
+        self,
+        progress: OnStage,
+        waiting: Callable[[str], None],
+        lending: DeviceLending | None = None,
+        until: datetime | None = None,
+    ) -> Made:
+        """Make the film of what exists. lending: of the farm that is at work. Raises MachineError if no film is made.
+
+        until: when the window ends. Networks that upscale or retime stop then; the film is made without them, and the
+        next run makes it with them.
+        """
         with self._lock:
             reasons = failures(self.outcomes)
         run, notes = with_substitutes(self.run)
-        return Made(finish(run, reasons, progress=progress, waiting=waiting), notes)
+        failed: list[MachineError] = []
+        made = partial(finish, failures=reasons, progress=progress, waiting=waiting, undelivered=failed.append)
+        try:
+            with DeviceFinisher(run.store.root, waiting, lending) as device:
+                version, lacks = made(run, work=WorkUntil(device, until)), ""
+        except WindowOver:
+            waiting(f"{self.slug}: {WITHOUT_NETWORKS}")
+            version, lacks = made(replace(run, plan=without_networks(run.plan))), WITHOUT_NETWORKS
+        return Made(version, notes, lacks, failed[0] if failed else None)
 
 
 @dataclass(frozen=True)
 class Made:
-    """A finished film. notes: shot id → which take it shows instead of the circled one."""
+    """A finished film. notes: shot id → which take it shows instead of the circled one. lacks: what the next run adds,
+    in a sentence; "" for nothing. undelivered: why a deliverable of it could not be made."""
 
     version: FilmVersion
     notes: Mapping[str, str]
+    lacks: str = ""
+    undelivered: MachineError | None = None
 
 
 def begin_film(
     candidate: Candidate, devices: Sequence[Device], stack: ExitStack, say: Callable[[str], None]
 ) -> FilmTonight:
     """Begin the run of a film; the stack ends it. Raises the errors of `begin`."""
-    session = candidate.session
+    session = candidate.session.made_ready(say)
     plan, store = session.plan_to_render, session.store
-    run = stack.enter_context(begin(plan, session.backend, store, devices=devices, waiting=say))
+    only = selected(plan, candidate.only) if candidate.only else None
+    run = stack.enter_context(begin(plan, session.backend, store, only=only, devices=devices, waiting=say))
     root = store.root.absolute()
     run = replace(run, orders=tuple(replace(order, store=root) for order in run.orders))
+    candidate = replace(candidate, session=session)
     return FilmTonight(candidate, Retaking(run, session.planned_again), with_film_change(run), warnings_of(run))
+
+
+def counted_twice(films: Sequence[FilmTonight]) -> CountedTwice:
+    """The takes that these films share: of n films, n - 1 counted each of them too often."""
+    seen: set[tuple[Path, str]] = set()
+    rendered = left = 0
+    seconds = 0.0
+    for film in films:
+        missing = {order.take.key for order in film.unrendered}
+        for place, expected in film.seconds_by_take.items():
+            is_missing = place[1] in missing
+            if place in seen:
+                rendered, left = rendered + (not is_missing), left + is_missing
+                seconds += expected if is_missing else 0.0
+            seen.add(place)
+    return CountedTwice(rendered, left, seconds / 3600)
 
 
 def with_substitutes(run: Run) -> tuple[Run, Mapping[str, str]]:

@@ -115,7 +115,7 @@ def morning_page(folder: Path, night: NightRecord) -> str:
         is_running=night.state in _RUNNING,
         counts=films_in_words(night),
         left=left_in_words(night),
-        takes=sum(film.rendered for film in night.films),
+        takes=night.rendered,
         hours=hours,
         chart=device_chart(night),
         clock=_Clock(ZoneInfo(night.zone)),

@@ -35,9 +35,9 @@ class FilmState(StrEnum):
     """The state of a film of a night.
 
     WAITING, RENDERING: the night is not over. DONE: a complete new version. UNCHANGED: nothing had to be made. PARTIAL:
-    a new version with slates or with substitutes for circled takes. FAILED: no film was made. BROKEN: the storyboard
-    has mistakes. NOT_STARTED: the window ended before any of its takes was rendered; the newest version is an older
-    one.
+    a version with slates, with substitutes for circled takes, or without one of its deliverables. FAILED: no film was
+    made. BROKEN: the storyboard has mistakes. NOT_STARTED: there was no time for any of its takes; the newest version
+    is an older one.
     """
 
     WAITING = "waiting"
@@ -94,7 +94,7 @@ class FilmEntry:
     for a broken film every mistake, one a line. version: the name of the newest version (`v003`); "" without one. Its
     folder, page, video and poster are paths; "" for those that do not exist. is_new: whether the night made it.
     takes: how many takes were to be rendered; rendered: how many were. hours_left: of devices, for what is missing.
-    command: the line that renders this film alone.
+    command: the line that renders this film alone. spent: what its takes cost at services in its lifetime, in words.
     """
 
     storyboard: str
@@ -118,6 +118,7 @@ class FilmEntry:
     shots: tuple[ShotEntry, ...] = ()
     command: str = ""
     ended: datetime | None = None
+    spent: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,11 +144,24 @@ class DeviceEntry:
 
 
 @dataclass(frozen=True)
+class CountedTwice:
+    """Takes that several films of a night share. Each film counts them, so the night has so many fewer.
+
+    hours_left: of devices, for those that are missing.
+    """
+
+    rendered: int = 0
+    left: int = 0
+    hours_left: float = 0.0
+
+
+@dataclass(frozen=True)
 class NightRecord:
     """A night. start, until: its window; until is None without an end. zone: name of the time zone. updated: when this
     was written. ended: None while it runs, and for ever if it was killed. messages: what concerns no film, such as GPU
     memory that another program held. gpu_hours: hours in which devices rendered. money: their price as text ("12.40"),
-    "" if WAN_RENDER_GPU_HOUR_PRICE is not set. command: the line that starts such a night again."""
+    "" if WAN_RENDER_GPU_HOUR_PRICE is not set. command: the line that starts such a night again. twice: what films
+    share."""
 
     start: datetime
     until: datetime | None
@@ -164,12 +178,23 @@ class NightRecord:
     draft: bool = False
     command: str = ""
     wan_render: str = ""
+    twice: CountedTwice = CountedTwice()
     version: Literal[1] = 1
 
     @property
     def hours_left(self) -> float:
         """Hours of devices for everything that is missing."""
-        return sum(film.hours_left for film in self.films)
+        return max(0.0, sum(film.hours_left for film in self.films) - self.twice.hours_left)
+
+    @property
+    def rendered(self) -> int:
+        """How many takes were rendered."""
+        return sum(film.rendered for film in self.films) - self.twice.rendered
+
+    @property
+    def left(self) -> int:
+        """How many takes are missing."""
+        return sum(max(0, film.takes - film.rendered) for film in self.films) - self.twice.left
 
     def to_json(self) -> bytes:
         """The content of night.json."""

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wan_render.errors import InputError, Problem, StoryboardError, UsageError, WanRenderError
+from wan_render.price import Price
 from wan_render.printable import path_name
 from wan_render.session.film_forecast import forecast_film
 from wan_render.session.film_session import Session, chosen_backend
+from wan_render.session.shot_selection import selected
 from wan_render.session.storyboard_folder import STORYBOARD_PATTERNS, is_folder, storyboards_in
 from wan_render.settings import machine_settings
 from wan_render.store.outputs import Outputs, outputs_for
@@ -25,7 +27,8 @@ class NightRequest:
     """A night as somebody asked for it.
 
     paths: folders of storyboards, and storyboards. start, until: local times of day ("22:00"); "" for now and for no
-    end. timezone: of both; "" for this machine's. The others are as in `wan-render render`.
+    end. timezone: of both; "" for this machine's. allow: other folders whose files they may use. max_cost: of each film
+    at services. The others are as in `wan-render render`.
     """
 
     paths: tuple[Path, ...]
@@ -35,6 +38,8 @@ class NightRequest:
     outputs: Path | None = None
     backend: str | None = None
     draft: bool = False
+    allow: tuple[Path, ...] = ()
+    max_cost: Price | None = None
 
     @property
     def command(self) -> str:
@@ -50,11 +55,14 @@ class NightRequest:
         """The options that `wan-render render` has as well."""
         outputs = () if self.outputs is None else ("--outputs", path_name(self.outputs))
         backend = () if self.backend is None else ("--backend", self.backend)
-        return (*outputs, *backend, *(("--draft",) if self.draft else ()))
+        allow = (word for folder in self.allow for word in ("--allow", path_name(folder)))
+        limit = () if self.max_cost is None else ("--max-cost", str(self.max_cost))
+        return (*outputs, *backend, *(("--draft",) if self.draft else ()), *allow, *limit)
 
-    def render_command(self, file: Path) -> str:
-        """The line that renders one of its films alone."""
-        return shlex.join(("wan-render", "render", path_name(file), *self.render_options))
+    def render_command(self, file: Path, only: str = "") -> str:
+        """The line that renders one of its films alone. only: see Candidate."""
+        shots = ("--only", only) if only else ()
+        return shlex.join(("wan-render", "render", path_name(file), *self.render_options, *shots))
 
     def home(self) -> Outputs:
         """The outputs folder of the night's record: the named one, else that of the first storyboard."""
@@ -68,7 +76,7 @@ class Candidate:
 
     opening: the outputs folder and the backend, in words. slug: "" if it could not be read. mistake: why it cannot be
     rendered as it is; None if it can. forecast: what would be rendered, in a sentence. seconds: expected, on this
-    machine's devices.
+    machine's devices. only: the shots that are to be rendered, as `--only` names them; "" for all.
     """
 
     file: Path
@@ -81,6 +89,7 @@ class Candidate:
     forecast: str = ""
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
+    only: str = ""
 
     @property
     def name(self) -> str:
@@ -88,10 +97,10 @@ class Candidate:
         return self.slug or path_name(self.file)
 
 
-def check_film_alone(request: NightRequest, file: Path, priority: int | None = None) -> Candidate:
-    """One more film for a night. priority: instead of the storyboard's own. Raises UsageError for an unknown
-    backend."""
-    candidate = _checked(request, file)
+def check_film_alone(request: NightRequest, file: Path, priority: int | None = None, only: str = "") -> Candidate:
+    """One more film for a night. priority: instead of the storyboard's own. only: see Candidate. Raises UsageError for
+    an unknown backend."""
+    candidate = _checked(request, file, only)
     return candidate if priority is None else replace(candidate, priority=priority)
 
 
@@ -124,16 +133,23 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
     yield from seen.values()
 
 
-def _checked(request: NightRequest, file: Path) -> Candidate:
-    session = Session.of(file, outputs=request.outputs, backend=request.backend, draft=request.draft)
-    session = replace(session, retakes=RETAKES)
-    candidate = Candidate(file, session)
+def _checked(request: NightRequest, file: Path, only: str = "") -> Candidate:
+    session = Session.of(
+        file,
+        allow=request.allow,
+        outputs=request.outputs,
+        backend=request.backend,
+        draft=request.draft,
+        max_cost=request.max_cost,
+    )
+    session = replace(session, retakes=RETAKES, is_local_first=True)
+    candidate = Candidate(file, session, only=only)
     try:
         candidate = replace(candidate, opening=session.opening, slug=session.slug)
         plan = session.plan_to_render
         candidate = replace(candidate, title=plan.title, priority=plan.priority)
-        session.store.refuse_rival(plan.slug, plan.file)
-        film = forecast_film(session)
+        session.store.memory.refuse_rival(plan.slug, plan.file)
+        film = forecast_film(session, selected(plan, only) if only else None)
     except WanRenderError as error:
         return replace(candidate, mistake=error)
     return replace(candidate, forecast=film.sentence, seconds=film.seconds, warnings=film.warnings)

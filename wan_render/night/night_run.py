@@ -11,15 +11,20 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from wan_render.devices import local_devices
-from wan_render.errors import Problem, Stopped, WanRenderError
+from wan_render.errors import Drained, Problem, Stopped, WanRenderError
 from wan_render.estimates import TakeTime
+from wan_render.farm.attempt_events import Event
 from wan_render.farm.attempts import Attempts
+from wan_render.farm.chosen_farm import farm_devices, open_farm
+from wan_render.farm.device_farm import DeviceFarm
 from wan_render.farm.farm_settings import FarmSettings
-from wan_render.farm.local import LocalFarm
+from wan_render.farm.held_takes import held_in
 from wan_render.farm.locks.foreign_use import ForeignUse
+from wan_render.farm.memory_terms import MemoryTerms
+from wan_render.farm.memory_watch import memory_shortages
 from wan_render.farm.run_terms import FollowUp, RunTerms
-from wan_render.farm.scheduler import Event, Scheduler
+from wan_render.farm.scheduler import Scheduler
+from wan_render.host_memory import host_memory
 from wan_render.night.film_tonight import FilmTonight, Made, begin_film
 from wan_render.night.finishing import Finishing
 from wan_render.night.night_book import NightBook
@@ -32,7 +37,11 @@ from wan_render.production.failures import Outcome
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 from wan_render.session.forecast_text import expected_run
+from wan_render.session.run_devices import devices_elsewhere
 from wan_render.settings import machine_settings
+from wan_render.store import Store
+
+DRAINED = "was drained: takes that are left are rendered when it goes on"
 
 _log = logger(__name__)
 
@@ -59,12 +68,14 @@ class NightRun:
     _left: set[FilmTonight] = field(default_factory=set)
     _runs: ExitStack | None = None
     _first: tuple[str, ...] = ()
+    _farm: DeviceFarm | None = None
+    _is_draining: bool = False
     _telling: threading.Lock = field(default_factory=threading.Lock)
     _joining: threading.RLock = field(default_factory=threading.RLock)
 
     def run(self, candidates: Sequence[Candidate]) -> None:
-        """Render and finish; returns when every film has ended. Raises Stopped and what else stops the farm. Films that
-        are not made by then keep their takes."""
+        """Render and finish; returns when every film has ended. Raises Stopped and what else stops the farm, and
+        Drained if it left takes out. Films that are not made by then keep their takes."""
         with ExitStack() as runs:
             runs.callback(self.attempting.close)
             films, devices = self._begun(candidates, runs)
@@ -73,7 +84,8 @@ class NightRun:
             self._films, self._devices, self._runs = list(films), devices, runs
             self.book.devices(devices)
             self._not_made = set(films)
-            for sentence in shortages(films):
+            wanted = [order for film in films for order in film.orders]
+            for sentence in (*shortages(films), *memory_shortages(wanted, devices, host_memory())):
                 self._tell(sentence)
             finishing = Finishing(self._film_ended, self.show.finishing, self._tell, self.until)
             try:
@@ -85,6 +97,8 @@ class NightRun:
             except BaseException:
                 finishing.stop()
                 raise
+            if self._scheduler is not None and self._scheduler.is_cut_short:
+                raise Drained(Problem("the night", DRAINED))
 
     # While it runs
 
@@ -93,6 +107,12 @@ class NightRun:
         """The films that are not made yet."""
         with self._telling:
             return tuple(self._not_made)
+
+    @property
+    def films(self) -> tuple[FilmTonight, ...]:
+        """All films that the night renders or has made."""
+        with self._joining:
+            return tuple(self._films)
 
     @property
     def is_rendering(self) -> bool:
@@ -148,6 +168,18 @@ class NightRun:
         self.book.leaves(film.candidate)
         self._tell_deadline(film)
 
+    @property
+    def farm(self) -> DeviceFarm | None:
+        """Its devices while it renders; None before and after."""
+        return self._farm
+
+    def drain(self) -> None:
+        """Begin no more takes. Films that are complete are made; then `run` raises Drained."""
+        with self._joining:
+            self._is_draining = True
+            if self._scheduler is not None:
+                self._scheduler.drain()
+
     def move_up(self, film: FilmTonight) -> None:
         """Let a film have the next device that becomes free."""
         with self._joining:
@@ -163,13 +195,17 @@ class NightRun:
         """The films that can be rendered. The others have failed, each on its own."""
         films: list[FilmTonight] = []
         devices: tuple[Device, ...] = ()
+        sound = [candidate.session for candidate in candidates if candidate.mistake is None]
         for candidate in candidates:
             if candidate.mistake is not None:
                 self.attempting.cannot_begin(self.book.entry(candidate.file))
                 continue
             try:
                 session = candidate.session
-                devices = devices or local_devices(session.settings, session.backend.device_kinds)
+                devices = devices or (
+                    *farm_devices(session.settings, session.backend.device_kinds),
+                    *devices_elsewhere(session.settings, (each.plan for each in sound)),
+                )
                 begun = partial(begin_film, candidate, devices, runs, self.show.say)
                 films.append(begun_when_there_is_space(candidate, begun, self._tell))
             except Stopped:
@@ -195,26 +231,37 @@ class NightRun:
         self._times = times = {key: time for film in films for key, time in film.before.times.items()}
         settings = machine_settings()
         last = max(film.finishing_seconds for film in films)
-        expected = expected_run(times, orders, devices, settings.groups, settings.gpu_hour_price, last)
-        self.show.rendering(orders, devices, expected)
+        each = list({(order.store, order.take.key): order for order in orders}.values())  # films may share takes
+        expected = expected_run(times, each, devices, settings.groups, settings.gpu_hour_price, last)
+        self.show.rendering(each, devices, expected)
         if not orders:
             self.attempting.begin(films, None)
             return
         space = space_terms(lambda: tuple(self._not_made), self.until, self._tell)
+        memory = MemoryTerms(self._tell, space.is_over)
         with (
             ForeignUse(devices, self._tell) as foreign,
-            LocalFarm(
-                devices, self.home, FarmSettings(watch=self.book.attempts, blocked_by=foreign.of, space=space)
+            open_farm(
+                settings,
+                devices,
+                self.home,
+                FarmSettings(watch=self.book.attempts, blocked_by=foreign.of, space=space, memory=memory),
             ) as farm,
         ):
+            finishing.lending = farm.lending
             terms = RunTerms(
                 policy=night_policy(films),
                 estimates=LearntSeconds(times, devices[0].kind),
                 deadline=night_deadline(films, self.until),
                 follow_up=self._follow_up,
+                held_by=held_in(Store(self.home)),
                 attempts=partial(Attempts, waits_for_space=True),
             )
-            self._scheduler = scheduler = Scheduler(orders, farm, terms)
+            scheduler = Scheduler(orders, farm, terms)
+            with self._joining:
+                self._scheduler, self._farm = scheduler, farm
+                if self._is_draining:
+                    scheduler.drain()
             self.attempting.begin(films, scheduler)
             for film in films:
                 if film.is_complete:
@@ -224,7 +271,10 @@ class NightRun:
                 film = self._films_by_order[order]
                 self.attempting.finish(film, order, scheduler, lambda event: self._hear(order, event))
 
-            scheduler.run(finish)
+            try:
+                scheduler.run(finish)
+            finally:
+                self._farm = None
 
     def _follow_up(self, order: RenderOrder, outcome: Outcome) -> FollowUp:
         """What follows from an outcome. If it is the last of its film, the film is made."""
@@ -262,7 +312,7 @@ class NightRun:
 
     def _finish_film(self, film: FilmTonight, finishing: Finishing) -> None:
         """Make a film of what exists; unless time was up before its first take, and an older version is there."""
-        if film in self._left:
+        if film in self._left or (self._is_draining and film.unrendered):
             return
         if film.had_no_time and film.run.store.films.latest(film.slug) is not None:
             self._film_ended(film, None)

@@ -62,8 +62,23 @@ def begun_when_there_is_space(candidate: Candidate, begin: Callable[[], FilmToni
 def made_when_there_is_space(
     film: FilmTonight, make: Callable[[], Made], until: datetime | None, is_stopped: Callable[[], bool], say: Say
 ) -> Made:
-    """The film. If the disk is full, it is tried again when there is space. Raises what `make` raises."""
-    return _tried_again(film.slug, make, FINISHING_SECONDS, lambda: is_stopped() or _is_over(until), say)
+    """The film. If the disk is full for it or a deliverable, it is tried again when there is space. Raises what `make`
+    raises."""
+    made: Made | None = None
+
+    def whole() -> Made:
+        nonlocal made
+        made = make()
+        if isinstance(made.undelivered, DiskFullError):
+            raise made.undelivered
+        return made
+
+    try:
+        return _tried_again(film.slug, whole, FINISHING_SECONDS, lambda: is_stopped() or _is_over(until), say)
+    except DiskFullError:
+        if made is None:
+            raise
+        return made
 
 
 def _tried_again(name: str, make: Callable[[], T], seconds: float, is_over: Callable[[], bool], say: Say) -> T:

@@ -22,10 +22,9 @@ _ORDER = (
 def summary(night: NightRecord, folder: Path) -> Iterator[str]:
     """At most five lines: how the films ended, what was rendered, what is left and how to go on, and the page."""
     yield f"night: {films_in_words(night)}"
-    rendered = sum(film.rendered for film in night.films)
     price = f", {night.money}" if night.money else ""
-    if rendered or night.gpu_hours:
-        yield f"rendered: {counted(rendered, 'take')} in {hours(night.gpu_hours)} of devices{price}"
+    if night.rendered or night.gpu_hours:
+        yield f"rendered: {counted(night.rendered, 'take')} in {hours(night.gpu_hours)} of devices{price}"
     if left := left_in_words(night):
         yield f"left: {left}"
     if night.count(FilmState.DONE, FilmState.UNCHANGED) < len(night.films):
@@ -64,9 +63,8 @@ def _missing(film: FilmEntry) -> str:
 def left_in_words(night: NightRecord) -> str:
     """`3 takes of rain, harbour, about 2 h 10 min of devices`; "" if nothing is left."""
     left = [film for film in night.films if film.takes > film.rendered]
-    takes = sum(film.takes - film.rendered for film in left)
     names = ", ".join(film.slug for film in left)
-    return f"{counted(takes, 'take')} of {names}, about {hours(night.hours_left)} of devices" if left else ""
+    return f"{counted(night.left, 'take')} of {names}, about {hours(night.hours_left)} of devices" if left else ""
 
 
 def films_in_words(night: NightRecord) -> str:

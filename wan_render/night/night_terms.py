@@ -67,4 +67,5 @@ def deadline_for(seconds: Mapping[str, float], until: datetime | None) -> Deadli
     if until is None:
         return None
     together = sum(seconds.values()) / AT_ONCE
-    return Deadline(until.timestamp(), {slug: max(own, together) for slug, own in seconds.items()})
+    reserve = {slug: max(own, together) for slug, own in seconds.items()}
+    return Deadline(until.timestamp(), reserve, f"{until:%H:%M}")

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from wan_render.errors import InputError
+from wan_render.errors import Drained, InputError, Problem
 from wan_render.night.night_book import NightBook
 from wan_render.night.night_folder import new_night_folder, remove_night
 from wan_render.night.night_hours import NightHours
 from wan_render.night.night_record import FilmState, NightRecord, NightState
 from wan_render.night.night_request import NightRequest, check_films
-from wan_render.night.night_run import NightRun
+from wan_render.night.night_run import DRAINED, NightRun
 from wan_render.night.night_seams import Attempting, Loop, NightShow
+from wan_render.night.spill_over import spill_words, with_spill_over
 
 COUNTDOWN_SECONDS = 1.0
 
@@ -33,11 +34,12 @@ class Night:
     attempting: Attempting = field(default_factory=Loop)
     sleep: Sleep = time.sleep
     running: NightRun | None = None
+    _is_draining: bool = False
 
     def hold(self) -> NightBook:
-        """Hold the night; returns its book when all is over. Raises UsageError if nothing is there to render; Stopped
-        and KeyboardInterrupt if it is stopped, once the record says so. A night that is stopped before its start leaves
-        no record."""
+        """Hold the night; returns its book when all is over. Raises UsageError if nothing is there to render; Stopped,
+        Drained and KeyboardInterrupt if it is stopped, once the record says so. A night that is stopped before its
+        start leaves no record."""
         films = check_films(self.request)
         home = self.request.home().folder
         book = self._book(home)
@@ -48,10 +50,23 @@ class Night:
                 films = check_films(self.request)
                 book.candidates(films)
                 self.show.evening(films)
+            films = with_spill_over(films, self.window)
+            for sentence in spill_words(films):
+                self.show.say(sentence)
+                book.message(sentence)
             book.state(NightState.RENDERING)
-            self.running = NightRun(book, self.show, home, self.window.until, self.attempting)
-            self.running.run(films)
+            self.running = running = NightRun(book, self.show, home, self.window.until, self.attempting)
+            if self._is_draining:
+                running.drain()
+            running.run(films)
         return book
+
+    def drain(self) -> None:
+        """Begin no more takes; `hold` raises Drained if that leaves any out. A night that still waits does not start.
+        From any thread."""
+        self._is_draining = True
+        if self.running is not None:
+            self.running.drain()
 
     def _book(self, home: Path) -> NightBook:
         start = self.window.start
@@ -73,6 +88,8 @@ class Night:
         waited = False
         while (left := self.window.seconds_to_start(datetime.now(UTC))) > 0:
             waited = True
+            if self._is_draining:
+                raise Drained(Problem("the night", DRAINED))
             self.show.countdown(timedelta(seconds=left))
             self.sleep(min(left, COUNTDOWN_SECONDS))
         return waited

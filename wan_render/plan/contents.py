@@ -8,16 +8,18 @@ from functools import cache
 from itertools import pairwise
 
 from wan_render.authored import PREVIOUS
+from wan_render.plan.extended_prompts import FilmPrompts
 from wan_render.plan.film_plan import CardText, Content, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
 from wan_render.plan.film_take import NO_CHECKS, JudgedTake, TakeChecks, film_take, numbers_with_retakes
+from wan_render.plan.footage import FilmFootage
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.keyframe_plates import Keyframes
 from wan_render.plan.legs import reached
 from wan_render.plan.lengths import PlannedLength
 from wan_render.plan.model_choice import Modelled
 from wan_render.plan.paintings import Painter
+from wan_render.plan.placed_sounds import FilmSounds
 from wan_render.plan.previous import PinnedClips, end_of
-from wan_render.plan.prompt import prompt
 from wan_render.plan.resolve import Ends, Resolver
 from wan_render.plan.roles import ShotRole
 from wan_render.plan.seeds import take_seed, wanted_numbers
@@ -31,6 +33,9 @@ class Studio:
     resolver: Resolver
     keyframes: Keyframes
     painter: Painter
+    sounds: FilmSounds
+    footage: FilmFootage
+    prompts: FilmPrompts
     kept: PinnedClips
     checks: TakeChecks = NO_CHECKS
 
@@ -41,40 +46,45 @@ class Studio:
         length: PlannedLength,
         before: PlannedShot | None,
         written_rate: Fraction,
-        not_yet: str,
     ) -> Content:
-        """The takes of a shot that follows `before`.
-
-        The shot is checked completely, even if `not_yet` says why it cannot be rendered.
-        """
-        first = self._first(inherited, before)
+        """The takes of a shot that follows `before`. It is checked completely, even if it cannot be rendered."""
+        first, not_yet = self._first(inherited, before), ""
         if isinstance(first, NotYet):
-            not_yet, first = ", ".join(filter(None, (not_yet, first.reason))), None
+            not_yet, first = first.reason, None
         self._compare(inherited)
         through = self._through(inherited, modelled, length, written_rate)
+        if isinstance(through, NotYet):
+            not_yet, through = not_yet or through.reason, ()
         last = self._plate(inherited.shot.to)
         if through is None or _lacks_plate(modelled.kind, first, last):  # after a mistake, or nothing to continue
             ends, not_yet = Ends(), not_yet or "after a mistake"
         else:
             ends = Ends(first, last, through)
-        take = self.resolver.take(inherited, modelled, prompt(inherited), length.frames, ends)
+        text = self.prompts.of(inherited)
+        if isinstance(text, NotYet):
+            not_yet, text = not_yet or text.reason, ""
+        take = self.resolver.take(inherited, modelled, text, length.frames, ends)
         if not_yet:
             return NotYet(not_yet)
-        rendered = self._numbered(inherited, take)
+        rendered = self._numbered(inherited, take, costs_money=modelled.card.hosted is not None)
         for planned in rendered.takes:
             self.keyframes.remark(planned.take)
+            self.prompts.remark(planned.take)
         return rendered
 
-    def unrendered(self, inherited: Inherited, role: ShotRole, not_yet: str) -> Content:
+    def unrendered(self, inherited: Inherited, role: ShotRole) -> Content:
         """The content of a still or a card."""
         shot = inherited.shot
         if role is ShotRole.CARD:
             return CardText(shot.card or "")
         plate = self._plate(shot.still)
-        return NotYet(not_yet) if plate is None or not_yet else StillPicture(plate)
+        return NotYet("after a mistake") if plate is None else StillPicture(plate)
 
-    def _numbered(self, inherited: Inherited, first: Take) -> Rendered:
-        """The wanted takes, where `first` is take 1, and retakes. With a pin, only the circled number."""
+    def _numbered(self, inherited: Inherited, first: Take, *, costs_money: bool) -> Rendered:
+        """The wanted takes, where `first` is take 1, and retakes. With a pin, only the circled number.
+
+        costs_money: then retakes have to be written.
+        """
         circle, is_checked = inherited.shot.circle, self._is_checked(inherited)
 
         def taken(number: int) -> Take:
@@ -82,12 +92,13 @@ class Studio:
 
         @cache
         def judged(number: int) -> JudgedTake | None:
-            if not is_checked:
+            if not is_checked or self.checks is NO_CHECKS:  # without a store, no key is needed
                 return None
-            return self.checks.judged(self.resolver.variants.quietly_settled(taken(number)).key)
+            return self.checks.judged(self.resolver.quietly_settled(inherited, taken(number)).key)
 
         wanted = _wanted(inherited)
-        retakes = self.checks.retakes if inherited.retakes is None else inherited.retakes.value
+        unwritten = 0 if costs_money else self.checks.retakes
+        retakes = unwritten if inherited.retakes is None else inherited.retakes.value
         refused = inherited.shot.ng
         numbers = wanted if circle is not None else numbers_with_retakes(len(wanted), refused, retakes, judged)
         circled = None if circle is None or self.resolver.is_draft else circle.take
@@ -135,16 +146,20 @@ class Studio:
 
     def _through(
         self, inherited: Inherited, modelled: Modelled, length: PlannedLength, written_rate: Fraction
-    ) -> tuple[Leg, ...] | None:
+    ) -> tuple[Leg, ...] | NotYet | None:
         """The keyframes between the first and the last one; None after a mistake."""
         waypoints = inherited.shot.through
         plates = [self._plate(waypoint.keyframe) for waypoint in waypoints]
         if not waypoints:
             return ()
         frames = reached(inherited, length.frames, modelled.card, written_rate, self.resolver.findings)
+        texts = [self.prompts.of(inherited, waypoint) for waypoint in waypoints]
+        for text in texts:
+            if isinstance(text, NotYet):
+                return text
         legs = tuple(
-            Leg(plate, frame, prompt(inherited, waypoint.action))
-            for waypoint, plate, frame in zip(waypoints, plates, frames, strict=False)
+            Leg(plate, frame, str(text))
+            for text, plate, frame in zip(texts, plates, frames, strict=False)
             if plate is not None
         )
         return legs if len(legs) == len(waypoints) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Level, Settings
 from wan_render.plan.loras import Loras, applied_twice
@@ -18,20 +20,31 @@ def draft_sampling(modelled: Modelled, settings: Settings, findings: Findings) -
     """The numbers of a draft. Numbers that are written for other profiles are ignored; numbers for this one are warned
     about."""
     written = settings.common("profile")
+    found = _numbers(modelled)
     if written is not None and written.value == DRAFT:
         for setting in (modelled.settings.steps, modelled.settings.guidance, modelled.settings.shift):
             if setting is not None and written.level <= setting.level:
-                numbers = f"{STEPS} steps, guidance {GUIDANCE:g}, shift {SHIFT:g}"
+                numbers = f"{found.steps} steps, guidance {found.guidance[0]:g}, shift {found.shift:g}"
                 findings.warn(setting.place, f"profile draft renders with {numbers}", "", "this setting is ignored")
-    experts = len(modelled.card.kinds[modelled.kind].sampling.guidance)
-    return Sampling(STEPS, (GUIDANCE,) * experts, SHIFT, DRAFT)
+    return found
+
+
+def _numbers(modelled: Modelled) -> Sampling:
+    """Those of the LoRAs; of a model that was distilled itself, its own."""
+    own = modelled.card.kinds[modelled.kind].sampling
+    if modelled.card.is_distilled:
+        return replace(own, profile=DRAFT)
+    return Sampling(STEPS, (GUIDANCE,) * len(own.guidance), SHIFT, DRAFT)
 
 
 def distilled(modelled: Modelled, own: tuple[Lora, ...], settings: Settings, loras: Loras) -> tuple[Lora, ...]:
     """The LoRAs of a draft: the model's published ones, then the storyboard's own.
 
-    A model without published ones needs one from the storyboard: without it, four steps give noise.
+    A model without published ones needs one from the storyboard: without it, four steps give noise. A model that was
+    distilled itself needs none.
     """
+    if modelled.card.is_distilled:
+        return own
     profile, written = settings.common("profile"), settings.common("loras")
     place = profile.place if profile is not None and profile.level is not Level.NOWHERE else settings.place
     published = loras.published(modelled.card, place)

@@ -5,15 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wan_render.authored import Document, PathInFile
+from wan_render.plan.cues import FilmSubtitles
 from wan_render.plan.film_plan import CardText, Lettering, PlannedShot, PlannedTitle
 
 
 def lettering(
-    opening: Sequence[PlannedTitle], shots: Sequence[PlannedShot], closing: Sequence[PlannedTitle], document: Document
+    opening: Sequence[PlannedTitle],
+    shots: Sequence[PlannedShot],
+    closing: Sequence[PlannedTitle],
+    subtitles: FilmSubtitles | None,
+    document: Document,
 ) -> tuple[Lettering, ...]:
-    """Titles, cards, and the ids of shots, which labels and slates show."""
+    """Titles, cards, and the ids of shots, which labels and slates show; burned-in subtitles."""
     texts = (*_titles("open", opening), *_titles("close", closing), *_of_shots(shots))
-    return tuple(Lettering(document.where(*place), text) for place, text in texts)
+    burned = _of_subtitles(shots, document) if subtitles is not None and "burned" in subtitles.forms else ()
+    return tuple(Lettering(document.where(*place), text) for place, text in (*texts, *burned))
+
+
+def _of_subtitles(shots: Sequence[PlannedShot], document: Document) -> Iterator[tuple[PathInFile, str]]:
+    for shot in shots:
+        scene, at = shot.index
+        written = document.storyboard.scenes[scene].shots[at]
+        for key in ("subtitle", "dialogue"):
+            for number, each in enumerate(getattr(written, key)):
+                yield ("scenes", scene, "shots", at, key, number), each.text
 
 
 def _titles(key: str, titles: Sequence[PlannedTitle]) -> Iterator[tuple[PathInFile, str]]:

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from wan_render.authored import (
+    Cloud,
+    Extend,
     Keyframe,
     KindRender,
     Look,
+    ModelChoice,
     PathInFile,
     Qc,
     Render,
@@ -58,7 +61,7 @@ class _Layer:
 class KindSettings:
     """Settings for one kind of shot. The numbers are those written for the model that is used, not for another one."""
 
-    model: Setting[str] | None
+    model: Setting[ModelChoice] | None
     steps: Setting[int] | None
     guidance: Setting[tuple[float, ...]] | None
     shift: Setting[float] | None
@@ -70,20 +73,20 @@ class Settings(Protocol):
     @property
     def place(self) -> PathInFile:
         """Its place in the storyboard."""
-        ...
 
     @property
     def avoid(self) -> tuple[str, ...]:
         """The words to avoid of all levels."""
-        ...
 
     def common(self, key: str) -> Setting[Any] | None:
-        """A setting that stands directly under `render`: seed, negative, loras, profile, frames, gpus."""
-        ...
+        """A setting that stands directly under `render`: seed, negative, loras, profile, variant, frames,
+        gpus."""
 
     def of_kind(self, kind: ShotKind) -> KindSettings:
         """The settings under `render.<kind>`; those above the nearest named model are another model's and dropped."""
-        ...
+
+    def cloud(self, key: str) -> Setting[Any] | None:
+        """`allow` or `model` under `cloud`."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,11 @@ class PaintedKeyframe:
     def of_kind(self, kind: ShotKind) -> KindSettings:
         """See Settings."""
         return _of_kind(self._render_layers, kind)
+
+    def cloud(self, key: str) -> Setting[Any] | None:
+        """See Settings: those of the film."""
+        film = (_Layer(self.storyboard.defaults, ("defaults",), Level.FILM),)
+        return _nearest(tuple(_inner(film, "cloud", Cloud)), key)
 
     @cached_property
     def _render_layers(self) -> tuple[_Layer, ...]:
@@ -162,8 +170,8 @@ class Inherited:
         return (*self.place, key)
 
     @property
-    def duration(self) -> Setting[Time] | None:
-        """Screen time, if any was written."""
+    def duration(self) -> Setting[Time | Literal["narration"]] | None:
+        """Screen time, if any was written; or the word for that of the shot's narration."""
         return _nearest(self._levels, "duration")
 
     @property
@@ -175,6 +183,10 @@ class Inherited:
     def transition(self) -> Setting[Transition] | None:
         """The joint to the next shot."""
         return _nearest(self._levels, "transition")
+
+    def extend(self, key: str) -> Setting[Any] | None:
+        """A key of `render.extend`: enabled, language, unanswered or names."""
+        return _nearest(tuple(_inner(self._render_layers, "extend", Extend)), key)
 
     @property
     def retakes(self) -> Setting[int] | None:
@@ -197,12 +209,17 @@ class Inherited:
         return _avoid(self._look_layers)
 
     def common(self, key: str) -> Setting[Any] | None:
-        """A setting that stands directly under `render`: seed, negative, loras, profile, frames, gpus."""
+        """A setting that stands directly under `render`: seed, negative, loras, profile, variant, frames,
+        gpus."""
         return _nearest(self._render_layers, key)
 
     def of_kind(self, kind: ShotKind) -> KindSettings:
         """The settings under `render.<kind>`; those above the nearest named model are another model's and dropped."""
         return _of_kind(self._render_layers, kind)
+
+    def cloud(self, key: str) -> Setting[Any] | None:
+        """`allow` or `model` under `cloud`."""
+        return _nearest(tuple(_inner(self._levels, "cloud", Cloud)), key)
 
     @cached_property
     def _levels(self) -> tuple[_Layer, ...]:
@@ -230,9 +247,9 @@ def _of_kind(renders: tuple[_Layer, ...], kind: ShotKind) -> KindSettings:
     layers = tuple(_inner(renders, kind.value, KindRender))
     named = [at for at, layer in enumerate(layers) if layer.holder.model is not None]
     own = layers[named[-1] :] if named else layers
-    model: Setting[str] | None = _nearest(own, "model")
+    model: Setting[ModelChoice] | None = _nearest(own, "model")
     return KindSettings(
-        model if model is not None and model.value else None,
+        model if model is not None and model.value.is_written else None,
         _nearest(own, "steps"),
         _nearest(own, "guidance"),
         _nearest(own, "shift"),

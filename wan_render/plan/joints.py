@@ -62,6 +62,9 @@ def _joint(this: ShotInCut, following: ShotInCut, rates: Rates, findings: Findin
         _check_continuous(this, following, written, findings)
     if transition.kind in ("continuous", "cut"):
         return PlannedJoint(transition.kind)
+    if transition.kind == "bridge" and (reason := _no_bridge(this, following)):
+        _report_no_bridge(this, written, reason, findings)
+        return PlannedJoint("cut")
     return PlannedJoint(transition.kind, _frames(written, rates, findings))
 
 
@@ -75,16 +78,37 @@ def _frames(written: Setting[Transition], rates: Rates, findings: Findings) -> i
 
 
 def _shares_picture(this: ShotInCut, following: ShotInCut) -> bool:
+    if ShotRole.RENDER not in (this.role, following.role):
+        return False
+    if this.role is ShotRole.CLIP:
+        return _is_frame_of(this.inherited, following.inherited, following.inherited.shot.from_, "last")
+    if following.role is ShotRole.CLIP:
+        return _is_frame_of(following.inherited, this.inherited, this.inherited.shot.to, "first")
     if this.role is not ShotRole.RENDER or following.role is not ShotRole.RENDER:
         return False
     begins = following.inherited.shot.from_
     return begins == PREVIOUS or (begins is not None and begins == this.inherited.shot.to)
 
 
+def _is_frame_of(clip: Inherited, rendered: Inherited, name: str | None, end: str) -> bool:
+    """Whether a keyframe of a rendered shot is the first or last frame of a clip, fitted as the clip is."""
+    keyframe = None if name is None else rendered.storyboard.keyframes.get(name)
+    if keyframe is None or keyframe.clip is None or keyframe.clip != clip.shot.clip:
+        return False
+    is_end = keyframe.frame == end or (end == "first" and keyframe.frame == 0)
+    return is_end and (keyframe.fit, keyframe.focus) == (clip.shot.fit, clip.shot.focus)
+
+
 def _is_trimmed(this: ShotInCut, following: ShotInCut) -> bool:
     """Whether the shared keyframe is cut off on either side."""
     into = following.inherited.shot.in_
-    return this.inherited.shot.out is not None or (into is not None and (into.seconds != 0 or into.frames != 0))
+    duration = this.inherited.duration
+    shortened = this.role is ShotRole.CLIP and duration is not None and duration.level is Level.SHOT
+    return (
+        shortened
+        or this.inherited.shot.out is not None
+        or (into is not None and (into.seconds != 0 or into.frames != 0))
+    )
 
 
 def _continues(this: ShotInCut, following: ShotInCut) -> bool:
@@ -94,11 +118,30 @@ def _continues(this: ShotInCut, following: ShotInCut) -> bool:
 def _check_continuous(this: ShotInCut, following: ShotInCut, written: Setting[Transition], findings: Findings) -> None:
     ids = f"{this.inherited.id} and {following.inherited.id}"
     if not _shares_picture(this, following):
-        allowed = "a continuous joint is between two rendered shots that share a keyframe"
+        allowed = "a continuous joint is between two shots that share a keyframe; one of them may be a clip"
         remedy = "leave it out: joints are continuous by default if they can be"
         findings.error(written.place, f"{ids} share no keyframe", allowed, remedy)
     elif _is_trimmed(this, following):
         findings.error(written.place, f"`in` or `out` cuts off the keyframe that {ids} share", "", "write cut instead")
+
+
+def _no_bridge(this: ShotInCut, following: ShotInCut) -> str:
+    """Why two shots cannot have a bridge between them; "" if they can."""
+    for shot in (this, following):
+        if shot.role is not ShotRole.RENDER:
+            return f"{shot.inherited.id} is a {shot.role.value}"
+    hold = this.inherited.shot.hold
+    has_hold = hold is not None and (hold.seconds or hold.frames)
+    return f"{this.inherited.id} has a hold, which freezes the frames before the bridge" if has_hold else ""
+
+
+def _report_no_bridge(this: ShotInCut, written: Setting[Transition], reason: str, findings: Findings) -> None:
+    """A mistake in a shot. Inherited by a shot that cannot have one, a bridge is a cut."""
+    if written.level is not Level.SHOT:
+        findings.note(written.place, f"{this.inherited.id} cuts to the next shot, without a bridge: {reason}")
+        return
+    allowed = "a bridge is between two shots that a model renders"
+    findings.error(written.place, reason, allowed, "write another transition")
 
 
 def _warn_of_idle_transition(last: Inherited, findings: Findings) -> None:

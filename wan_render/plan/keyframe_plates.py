@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from operator import sub
 from pathlib import Path
 
-from wan_render.authored import Keyframe, PathInFile
-from wan_render.errors import PictureError
+from wan_render.authored import Keyframe, PathInFile, Time
+from wan_render.errors import InputError
 from wan_render.facts import FactCache
+from wan_render.footage.footage_facts import footage_facts
+from wan_render.footage.still_frame import still_frame
 from wan_render.plan.film_sizes import MOST_CROPPED, named_aspects
 from wan_render.plan.findings import Findings
-from wan_render.plates import PictureFacts, cropped_share, picture_facts
+from wan_render.plates import PictureFacts, cropped_share, focus_in_raster, picture_facts
 from wan_render.take import Plate, Size, Take
 
 MOST_ENLARGED = Fraction(3, 2)
@@ -40,7 +43,7 @@ class Keyframes:
 
     def painted(self, name: str) -> bool:
         """Whether a keyframe is painted from a prompt."""
-        return name in self._named and self._named[name].image is None
+        return name in self._named and self._named[name].prompt is not None
 
     def plate(self, name: str | None) -> Plate | None:
         """The keyframe fitted to the raster; None without a name, without a picture, or after a mistake."""
@@ -50,6 +53,15 @@ class Keyframes:
         fit = self._fit(name, facts)
         focus = self._named[name].focus if fit == "cover" else None  # otherwise nothing is cropped
         return Plate(facts.digest, self._size, focus or _CENTRE, facts.conform, fit)
+
+    def shown_focus(self, name: str | None) -> tuple[Fraction, Fraction]:
+        """Where in the raster the focus of a keyframe is, from left and from top, 0 to 1. The middle without a name."""
+        if name is None or name not in self._named:
+            return _CENTRE
+        focus, facts = self._named[name].focus or _CENTRE, self.facts(name)
+        if facts is None:  # painted at the raster's size
+            return focus
+        return focus_in_raster((facts.width, facts.height), self._size, focus, self._fit(name, facts))
 
     def remark(self, take: Take) -> None:
         """Add remarks to a take and to its segments: what was done to their pictures."""
@@ -123,19 +135,41 @@ class Keyframes:
         return f"{scene.id}/{scene.shots[int(place[3])].id}"
 
     def _look_at(self, name: str, keyframe: Keyframe) -> PictureFacts | None:
-        if keyframe.image is None or ("keyframes", name, "image") in self._findings.document.refused:
+        written = keyframe.image or keyframe.clip
+        refused = self._findings.document.refused
+        if written is None or {("keyframes", name, key) for key in ("image", "clip", "frame")} & refused:
             return None
-        file = self._findings.document.folder / keyframe.image
+        file = self._findings.document.folder / written
         try:
+            if keyframe.clip is not None:
+                file = self._frame_of_clip(name, file, keyframe)
             facts = picture_facts(file, self._cache)
-        except PictureError as error:
+        except InputError as error:
             for problem in error.problems:
-                found = f"{keyframe.image} {problem.found}"
+                found = f"{written} {problem.found}"
                 self._findings.error(("keyframes", name), found, problem.allowed, problem.remedy)
             return None
         self._files[facts.digest] = file.absolute()
         self._tell(name, facts)
         return facts
+
+    def _frame_of_clip(self, name: str, file: Path, keyframe: Keyframe) -> Path:
+        """The picture of a frame of a video file. Raises InputError."""
+        facts = footage_facts(file, self._cache)
+        at: int | Fraction
+        match keyframe.frame:
+            case "first":
+                at = 0
+            case "last":
+                at = facts.frames - 1
+            case int() as at:
+                pass
+            case Time() as time:
+                at = time.seconds
+        for warning in facts.warnings:
+            self._findings.warn(("keyframes", name), f"{keyframe.clip} {warning}")
+        self._findings.note(("keyframes", name), f"{name} is a frame of a video file: {facts.form}")
+        return still_frame(file, facts, at, self._cache)
 
     def _tell(self, name: str, facts: PictureFacts) -> None:
         for note in facts.notes:
@@ -148,7 +182,8 @@ class Keyframes:
         if self._asked_fit(name) == "cover" and lost > MOST_CROPPED:
             done[f"about {float(lost):.0%} of {name} is cropped"] = None
         fit = self._asked_fit(name)
-        if fit != "cover" and self._named[name].focus is not None:
+        crops = {"square", "vertical"} & set(self._findings.document.storyboard.film.deliverables)
+        if fit != "cover" and self._named[name].focus is not None and not crops:
             found = f"nothing is cropped with fit: {fit}, so focus is ignored"
             self._findings.warn(("keyframes", name, "focus"), found, "", "delete one of the two")
         fills = max if fit == "cover" else min
@@ -172,4 +207,5 @@ def _better_aspect(pictures: Sequence[tuple[int, int]], raster: Size) -> str:
 
 def _difference(first: bytes, second: bytes) -> float:
     """Mean absolute difference of two equally long strings of samples, 0 to 255."""
-    return sum(abs(a - b) for a, b in zip(first, second, strict=True)) / len(first)
+    total: int = sum(map(abs, map(sub, first, second)))
+    return total / len(first)

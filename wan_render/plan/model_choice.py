@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from wan_render.authored import ModelChoice, PathInFile
 from wan_render.errors import InputError
 from wan_render.model_card import ModelCard, Models
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import KindSettings, Setting, Settings
+from wan_render.plan.model_parts import parts_of
 from wan_render.take import Sampling, ShotKind, Size
 
 
@@ -22,19 +24,27 @@ class Modelled:
 
 @dataclass(frozen=True)
 class Chooser:
-    """Chooses models for one film, whose raster is `size`."""
+    """Chooses models for one film, whose raster is `size`. is_draft: a draft costs no money, so models that cost some
+    are replaced by the default."""
 
     models: Models
     size: Size
     findings: Findings
-    _folders: dict[str, ModelCard | None] = field(default_factory=dict)
+    is_draft: bool = False
+    _of_files: dict[ModelChoice, ModelCard | None] = field(default_factory=dict)
 
-    def choose(self, settled: Settings, kind: ShotKind) -> Modelled:
-        """The named model, else the default of the kind. Checks that it can render the shot."""
-        settings = settled.of_kind(kind)
+    def choose(self, settled: Settings, kind: ShotKind, hosted: Setting[ModelChoice] | None = None) -> Modelled:
+        """The named model, else the default of the kind. Checks that it can render the shot.
+
+        hosted: a model of a service that renders the shot instead, with numbers of its own.
+        """
+        settings = settled.of_kind(kind) if hosted is None else KindSettings(hosted, None, None, None)
         default = self.models.default(kind, self.size)
         card = default if settings.model is None else self._named(settings.model, default)
         place = settled.place if settings.model is None else settings.model.place
+        if self.is_draft and card.hosted is not None:
+            self.findings.note(place, f"{card.name} costs money: the draft is rendered by {default.name}")
+            card = default
         if kind not in card.kinds:
             can = ", ".join(sorted(card.kinds))
             self.findings.error(place, f"{card.name} cannot render {kind.value}", f"it can: {can}", self._able(kind))
@@ -42,20 +52,45 @@ class Chooser:
         self._check_size(card, place)
         return Modelled(kind, settings, card)
 
-    def _named(self, name: Setting[str], default: ModelCard) -> ModelCard:
-        if name.value in self.models.names:
-            return self.models.card(name.value)
-        if name.value not in self._folders:
-            self._folders[name.value] = self._in_folder(name)
-        return self._folders[name.value] or default
+    def _named(self, choice: Setting[ModelChoice], default: ModelCard) -> ModelCard:
+        name = choice.value.name
+        if name is not None and name in self.models.names and choice.value.like is None:
+            return self.models.card(name)
+        if choice.value not in self._of_files:
+            is_workflow = choice.value.comfyui is not None
+            made = self._of_workflow if is_workflow else self._made_of_files
+            self._of_files[choice.value] = made(choice)
+        return self._of_files[choice.value] or default
 
-    def _in_folder(self, name: Setting[str]) -> ModelCard | None:
+    def _of_workflow(self, choice: Setting[ModelChoice]) -> ModelCard | None:
+        from wan_render.plan.model_workflow import workflow_card  # few storyboards name one
+
+        return workflow_card(choice.value, choice.place, self.models, self.findings)
+
+    def _made_of_files(self, choice: Setting[ModelChoice]) -> ModelCard | None:
+        parts = parts_of(choice.value, choice.place, self.models, self.findings)
+        if parts is None:
+            return None
         try:
-            return self.models.folder(self.findings.document.folder / name.value)
+            card = self.models.made_of(parts, choice.value.title)
         except InputError as error:
             for problem in error.problems:
-                self.findings.error(name.place, problem.found, problem.allowed, problem.remedy)
+                found = problem.found if choice.value.name else f"{problem.where}: {problem.found}"
+                self.findings.error(choice.place, found, problem.allowed, problem.remedy)
             return None
+        self._tell(card, choice.place)
+        return card
+
+    def _tell(self, card: ModelCard, place: PathInFile) -> None:
+        """Say what a model is made from, and that it has to be converted."""
+        made = card.made_from
+        if made is None or card.folder is None:
+            return
+        for sentence in made.said:
+            self.findings.note(place, sentence)
+        if not card.folder.is_dir():
+            found = f"{card.name} is converted before its first take: {made.bytes / 1e9:.1f} GB in {card.folder}"
+            self.findings.warn(place, found, "", "`models import` does it now, and needs the files only once")
 
     def _able(self, kind: ShotKind) -> str:
         able = [name for name in self.models.names if kind in self.models.card(name).kinds]
@@ -76,6 +111,9 @@ def sampling_of(modelled: Modelled, profile: str, findings: Findings) -> Samplin
     """The model's official numbers, replaced by those that were written."""
     settings, official = modelled.settings, modelled.card.kinds[modelled.kind].sampling
     _report_resemblance(modelled, findings)
+    if modelled.card.is_distilled and settings.steps is not None and settings.steps.value > official.steps:
+        found = f"{modelled.card.name} was distilled for {official.steps} steps"
+        findings.error(settings.steps.place, found, f"allowed: 1 to {official.steps}", "delete `steps`")
     return Sampling(
         steps=official.steps if settings.steps is None else settings.steps.value,
         guidance=_guidance(settings.guidance, official.guidance, findings),
@@ -106,7 +144,7 @@ def _report_resemblance(modelled: Modelled, findings: Findings) -> None:
     else:
         found = f"the shift of the model that the folder is built like is used, not its flow_shift, {folder.doubt}"
         values = f"{others}, not {own}"
-    who = f"{settings.model.value} ({values})"
+    who = f"{settings.model.value.title} ({values})"
     findings.warn_of_each(who, settings.model.place, found, "", "write `shift:` to decide")
 
 

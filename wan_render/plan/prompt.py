@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from wan_render.authored import Shot
 from wan_render.cleaning import cleaned, has_han
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.terms import ANGLES, LENSES, MOVES, SIZES, Term
@@ -26,16 +27,37 @@ def prompt(inherited: Inherited, leg: str | None = None) -> str:
         return cleaned(shot.prompt)
     action = cleaned(leg or shot.action or "")
     chinese = has_han(action)
-    parts = (
-        inherited.look("style"),
-        action,
-        inherited.look("setting"),
+    look = (inherited.look("style"), action, inherited.look("setting"))
+    parts = (*look, *_camera(shot, chinese=chinese))
+    return cleaned(_joined(map(cleaned, parts), CHINESE_COMMA if chinese else ENGLISH_COMMA))
+
+
+def camera_words(inherited: Inherited, *, chinese: bool) -> str:
+    """Size, angle, lens and move of a shot, as a prompt spells them; "" without any."""
+    words = map(cleaned, _camera(inherited.shot, chinese=chinese))
+    return cleaned(_joined(words, CHINESE_COMMA if chinese else ENGLISH_COMMA))
+
+
+def _camera(shot: Shot, *, chinese: bool) -> tuple[str, ...]:
+    return (
         _spelt(shot.size, {**ANGLES, **SIZES}, chinese=chinese),
         _spelt(shot.angle, {**SIZES, **ANGLES}, chinese=chinese),
         _spelt(shot.lens, LENSES, chinese=chinese),
         _spelt(shot.move, MOVES, chinese=chinese),
     )
-    return cleaned(_joined(map(cleaned, parts), CHINESE_COMMA if chinese else ENGLISH_COMMA))
+
+
+def bridge_prompt(before: Inherited, after: Inherited) -> str:
+    """The prompt of a bridge: that of the shot before it, with the actions of both shots. Prompts that are written
+    whole are joined."""
+    one, other = prompt(before), prompt(after)
+    if one == other:
+        return one
+    comma = CHINESE_COMMA if has_han(one + other) else ENGLISH_COMMA
+    if before.shot.prompt or after.shot.prompt:
+        return cleaned(_joined((one, other), comma))
+    actions = dict.fromkeys(cleaned(shot.action or "") for shot in (before.shot, after.shot))
+    return prompt(before, _joined(actions, comma))
 
 
 def negative(written: str | None, official: str, avoid: tuple[str, ...]) -> str:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from wan_render.authored import PathInFile
 from wan_render.plan.drafts import DRAFT, distilled, draft_sampling
 from wan_render.plan.findings import Findings
-from wan_render.plan.inherit import Settings
+from wan_render.plan.hosted_takes import check_hosted
+from wan_render.plan.inherit import Setting, Settings
 from wan_render.plan.loras import Loras
 from wan_render.plan.model_choice import Modelled, sampling_of
 from wan_render.plan.prompt import negative
 from wan_render.plan.prompt_length import PromptLengths
 from wan_render.plan.seeds import DEFAULT_SEED
+from wan_render.plan.unsupported import check_unsupported
 from wan_render.plan.variants import Variants
 from wan_render.take import AnyPlate, Leg, Lora, Sampling, Size, Take
 
@@ -28,7 +30,8 @@ class Ends:
 
 @dataclass(frozen=True)
 class Resolver:
-    """Makes takes of one film for one backend. is_draft: with the profile `draft`, whatever is written."""
+    """Makes takes of one film. backend: the id of the one that renders models which name none. is_draft: with the
+    profile `draft`, whatever is written."""
 
     backend: str
     size: Size
@@ -40,7 +43,20 @@ class Resolver:
 
     def settled(self, settings: Settings, take: Take) -> Take:
         """A take in the variant of its profile that this film uses; see Variants.settled."""
-        return self.variants.settled(take, self._place_of_profile(settings))
+        if take.backend != self.backend:
+            return take
+        return self.variants.settled(take, self._place_of_profile(settings), self._asked_variant(settings))
+
+    def quietly_settled(self, settings: Settings, take: Take) -> Take:
+        """As `settled`, without a word: for a take that may not be wanted."""
+        if take.backend != self.backend:
+            return take
+        asked = self._asked_variant(settings)
+        return self.variants.quietly_settled(take, None if asked is None else asked.value)
+
+    def _asked_variant(self, settings: Settings) -> Setting[str] | None:
+        """What `variant` says; nothing for --draft, which has a profile of its own."""
+        return None if self.is_draft else settings.common("variant")
 
     def _place_of_profile(self, settings: Settings) -> PathInFile:
         """Where the profile was written; the whole file if --draft sets it."""
@@ -55,8 +71,9 @@ class Resolver:
             self.lengths.warn(modelled.card, "prompt", text, settings.place)
         self.lengths.warn(modelled.card, "negative prompt", banned, settings.place)
         seed = settings.common("seed")
-        return Take(
-            backend=self.backend,
+        check_unsupported(settings, modelled, self.findings)
+        take = Take(
+            backend=modelled.card.backend or self.backend,
             model=modelled.card.identity,
             first=ends.first,
             last=ends.last,
@@ -70,10 +87,15 @@ class Resolver:
             loras=loras,
             through=ends.through,
         )
+        check_hosted(settings, modelled, take, self.findings)
+        return take
 
     def _look(self, settings: Settings, modelled: Modelled) -> tuple[tuple[Lora, ...], Sampling]:
         """LoRAs and sampling. A draft has its own."""
-        own = self.loras.of(settings, modelled)
+        unsupported = modelled.card.unsupported
+        own = () if "loras" in unsupported else self.loras.of(settings, modelled)
+        if "profile" in unsupported:
+            return own, sampling_of(modelled, "exact", self.findings)
         profile = DRAFT if self.is_draft else _profile(settings)
         if profile != DRAFT:
             return own, sampling_of(modelled, profile, self.findings)
@@ -83,6 +105,10 @@ class Resolver:
     def _negative(self, settings: Settings, modelled: Modelled, sampling: Sampling) -> str:
         """The negative prompt that reaches the model: "" if none of its experts is guided."""
         written, defaults = settings.common("negative"), modelled.card.kinds[modelled.kind]
+        if (why := modelled.card.unsupported.get("negative")) is not None:
+            if settings.avoid:
+                self.findings.warn_for(modelled.card.name, settings.place, "look.avoid is not used", why)
+            return ""
         text = negative(None if written is None else written.value, defaults.negative, settings.avoid)
         if text and not sampling.is_guided:
             self._report_unused(settings, modelled, is_own=text != defaults.negative)

@@ -62,9 +62,10 @@ def _with_hold(shown: Shown, hold: int, joint: PlannedJoint | None) -> Shown:
 def _shown(span: Span, clock: FilmClock, rates: Rates, findings: Findings) -> tuple[Shown, Fraction]:
     """The part of a shot that is shown, without its hold, and its time in seconds."""
     begin, end = _seconds(span.inherited.shot.in_, rates), _end(span, rates)
-    first = nearest_frame(begin * rates.film)
+    is_clip = span.role is ShotRole.CLIP  # its part of the file begins at `in`
+    first = 0 if is_clip else nearest_frame(begin * rates.film)
     there = span.take - first
-    if span.role is not ShotRole.RENDER:
+    if span.role is not ShotRole.RENDER and not (is_clip and _shows_whole_take(span)):
         seconds = end - begin
         frames = clock.frames_until(seconds)
     elif _shows_whole_take(span):

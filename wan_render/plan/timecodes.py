@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, get_args
 
-from wan_render.authored import Authored, Film, PathInFile, Storyboard, Time, Transition
+from wan_render.authored import Authored, FrameRate, PathInFile, Storyboard, Time, Transition
 from wan_render.plan.findings import Findings
 
 
@@ -28,7 +28,7 @@ def check_timecodes(storyboard: Storyboard, rate: Fraction, findings: Findings) 
 
 def _remedy(most: int) -> str:
     """What to write instead: the slowest rate of the format that has this frame in a second, or seconds."""
-    rates = [rate for rate in get_args(Film.model_fields["rate"].annotation) if rate != "native"]
+    rates = [rate for rate in get_args(FrameRate.model_fields["fps"].annotation) if rate != "native"]
     fitting = next((rate for rate in rates if rate > most), None)
     if fitting is None:
         return "write seconds: 2.5s"

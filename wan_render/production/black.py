@@ -53,7 +53,7 @@ def set_aside_black_takes(plan: FilmPlan, store: Store) -> None:
     rendered = {take.key for take in plan.takes}
     for key, why in black_takes(plan, store).items():
         if key in rendered:
-            store.set_aside(key, why)
+            store.takes.reject(key, why)
 
 
 def _pinned(plan: FilmPlan, store: Store) -> Iterator[str]:

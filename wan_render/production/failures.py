@@ -10,27 +10,36 @@ from wan_render.printable import one_line
 from wan_render.production.render_order import RenderOrder
 from wan_render.store import Clip
 
-NOT_STARTED = "not started: the night ended"
-"""On the slate of a shot whose takes had no time."""
+NIGHT_END = "the end of the night"
 
 
 @dataclass(frozen=True)
-class NotStarted:
+class OutOfTime:
     """There was no time for a take before the night ended. It is no failure: the next night renders it.
 
-    seconds: how long it is expected to take on one device.
+    seconds: how long it is expected to take on one device. until: when the night ends, in words. was_aborted: whether
+    it was begun, and aborted because it was not finished in time.
     """
 
     seconds: float
+    until: str = NIGHT_END
+    was_aborted: bool = False
+
+    @property
+    def words(self) -> str:
+        """For the slate of its shot."""
+        if self.was_aborted:
+            return f"aborted: it was not finished by {self.until}"
+        return f"not started: no time was left before {self.until}"
 
 
-Outcome = Clip | WanRenderError | NotStarted
+Outcome = Clip | WanRenderError | OutOfTime
 """The result of an order."""
 
 
 def failures(outcomes: Mapping[RenderOrder, Outcome]) -> Mapping[str, str]:
     """Take key → reason, for `finish`: of takes that failed, and of those for which there was no time."""
-    reasons = {order.take.key: NOT_STARTED for order, each in outcomes.items() if isinstance(each, NotStarted)}
+    reasons = {order.take.key: each.words for order, each in outcomes.items() if isinstance(each, OutOfTime)}
     return reasons | {order.take.key: slate_reason(error) for order, error in _failed(outcomes).items()}
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from wan_render.cut import Cut
 from wan_render.keys import canonical, content_key
+from wan_render.production.deliver import missing_deliverables
 from wan_render.production.film_cut import CUT, FILM_FORM, FORMER_FILM_FORMS, cut_of
 from wan_render.production.run import Run
+from wan_render.production.shown_bridges import with_shown_bridges
 from wan_render.production.shown_takes import with_shown_takes
-from wan_render.status import FilmStatus, film_seconds
+from wan_render.status import FilmStatus, deliverable_seconds, film_seconds
 from wan_render.store import FilmVersion, Store
 
 MOST_NAMED = 3
@@ -24,8 +26,18 @@ _FILM_WORDS = {
     "size": "raster",
     "delivery": "delivery",
     "fit": "fit",
+    "upscale": "upscaling",
     "fade_in": "fade in",
     "fade_out": "fade out",
+    "lettering": "fonts of texts",
+    "retime": "retiming",
+    "match_colours": "colour match",
+    "repair": "repair of jumps",
+    "easing": "easing of joints",
+    "dissolves": "light of dissolves",
+    "sound": "sound",
+    "subtitles": "subtitles",
+    "language": "language",
 }
 _SHOT_WORDS = {
     "source": "picture",
@@ -34,6 +46,7 @@ _SHOT_WORDS = {
     "hold": "hold",
     "joint": "joint",
     "preview": "preview mark",
+    "rate": "frame rate",
 }
 
 
@@ -46,9 +59,14 @@ def with_film_change(run: Run) -> FilmStatus:
     if film is None or found.to_render:
         return found
     slates = film.slates
-    cut = cut_of(run, {}, store.find, doubtful=lambda shot: shot in slates)
+    shown = with_shown_bridges(run, {}, store.find)
+    cut = cut_of(shown, {}, store.find, doubtful=lambda shot: shot in slates)
     why = _why(film, cut, store)
-    return replace(found, film_change=why, film_seconds=film_seconds(run.plan)) if why else found
+    if why:
+        return replace(found, film_change=why, film_seconds=film_seconds(run.plan))
+    missing = missing_deliverables(run.plan, film, cut)
+    names, size = tuple(each.form for each in missing), sum(each.bytes for each in missing)
+    return replace(found, undelivered=names, film_seconds=deliverable_seconds(missing), bytes=found.bytes + size)
 
 
 def _why(film: FilmVersion, cut: Cut, store: Store) -> str:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from wan_render.backends import backend, names
 from wan_render.cut import Cut, assemble
-from wan_render.errors import PictureError, RenderError
+from wan_render.errors import MachineError, PictureError, Problem, RenderError
+from wan_render.media.lettering import lettering_marks
 from wan_render.plan import StillPicture
 from wan_render.production.pictures import Pictures
 from wan_render.production.run import Run
@@ -43,7 +49,22 @@ def cut_of(
         elif reason := _missing(run, shot, failures, doubtful):
             missing[shot.id] = reason
     previews = {shot: name for shot, key in clips.items() if (name := _preview(run, run.store.record(key)))}
-    return assemble(run.plan, clips, missing, previews)
+    cut = assemble(run.plan, clips, missing, previews)
+    return replace(cut, lettering=lettering_marks(cut))
+
+
+def read_cut(folder: Path) -> Cut:
+    """The edit of a finished film. folder: that of its version. Raises MachineError if it cannot be read."""
+    try:
+        return _cut_adapter().validate_json((folder / CUT).read_bytes())
+    except (OSError, ValueError) as error:
+        found = "cannot be read, or is of another version of wan-render"
+        raise MachineError(Problem(str(folder / CUT), found, "", "render the film again")) from error
+
+
+@cache
+def _cut_adapter() -> TypeAdapter[Cut]:
+    return TypeAdapter(Cut)
 
 
 def _preview(run: Run, record: TakeRecord) -> str:
@@ -65,7 +86,7 @@ def _missing(run: Run, shot: ShotStatus, failures: Mapping[str, str], doubtful: 
         return failures[shot.chosen]
     if unreadable := unreadable_words(run.store, shot.chosen):
         return unreadable
-    if run.store.damaged(shot.chosen) is not None:
+    if run.store.takes.damaged(shot.chosen) is not None:
         return "its clip was damaged and set aside; run the same command again to render it"
     return "not rendered: not selected" if run.only is not None and shot.id not in run.only else "not rendered"
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from wan_render.errors import Problem
-from wan_render.media.text import missing_glyphs
+from wan_render.media.fonts import missing_glyphs
+from wan_render.media.subtitle_blocks import subtitle_blocks
 from wan_render.plan import FilmPlan
-from wan_render.printable import path_name
+from wan_render.printable import path_name, shown
 from wan_render.production.run import Run
 from wan_render.status import FilmStatus, pin_warnings
 
 PLAN = "plan.json"
 """The file with a film's plan, next to it: the output of `plan --json`."""
 
+SURELY_FITS = 24
+"""A subtitle of this many characters needs no look into fonts: it fits into two lines of any picture."""
+
 MOST_NAMED = 5
-"""How many characters a warning names. The font may lack every letter of a script."""
+"""How many characters a warning names. The fonts may lack every letter of a script."""
 
 
 def film_warnings(plan: FilmPlan, found: FilmStatus) -> tuple[Problem, ...]:
@@ -50,18 +54,31 @@ def _known(run: Run) -> tuple[frozenset[Problem], str]:
 
 
 def lettering_warnings(plan: FilmPlan) -> tuple[Problem, ...]:
-    """One warning for each title, card and shot id with characters that the font lacks."""
+    """One warning for each text with characters that no font has, and one for subtitles that need too many lines."""
     without_glyph = ((lettering.where, missing_glyphs(lettering.text)) for lettering in plan.lettering)
-    return tuple(
+    boxes = tuple(
         Problem(
             where,
-            f"the font has no glyph for {_named(missing)}",
-            "Latin, Greek, Cyrillic, Chinese, Japanese and Korean text",
-            "use other characters: these are drawn as boxes, or in another font of this machine",
+            f"no font has a glyph for {_named(missing)}",
+            "characters of the fonts that docs/finishing.md lists",
+            "use other characters, or put a font with these into the folder WAN_RENDER_FONTS: they are drawn as boxes",
         )
         for where, missing in without_glyph
         if missing
     )
+    return (*boxes, *_divided_subtitles(plan))
+
+
+def _divided_subtitles(plan: FilmPlan) -> Iterator[Problem]:
+    """A warning if subtitles are shown in parts."""
+    cues = plan.subtitles.cues if plan.subtitles is not None else ()
+    divided = [cue for cue in cues if len(cue.text) > SURELY_FITS and len(subtitle_blocks((cue,), plan.delivery)) > 1]
+    if divided:
+        which = "a subtitle does" if len(divided) == 1 else f"{len(divided)} subtitles do"
+        found = f"{which} not fit into two lines: {shown(divided[0].text)}"
+        yield Problem(
+            path_name(plan.file), found, "", "shown in parts, one after the other; write several to choose them"
+        )
 
 
 def _named(characters: Sequence[str]) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from wan_render.backends import backend, names
 from wan_render.errors import MachineError, Problem
 from wan_render.media.clip import read_frames
 from wan_render.plan import Rendered
+from wan_render.production.measure_take import judgeable
 from wan_render.quality.measurements import LEAST_FRAMES
 from wan_render.render_values import Pixels
 from wan_render.status import FilmStatus, measurements_of
@@ -41,12 +43,15 @@ def measure_stored(take: UnmeasuredTake, store: Store) -> None:
     clip = store.verify(take.clip.key)
     if clip is None:
         raise MachineError(Problem(str(take.clip.folder), "was damaged, or cannot be read"))
-    first, last = (None if file is None else _picture(file) for file in (clip.first, clip.last))
-    store.add_measurements(clip.key, measure(read_frames(clip.video, 0, clip.frames), first, last))
+    first, last = (None if file is None else read_plate(file) for file in (clip.first, clip.last))
+    found = measure(read_frames(clip.video, 0, clip.frames), first, last)
+    name = str(store.record(clip.key).take["backend"]).partition("/")[0]
+    made = judgeable(found, backend(name)) if name in names() else found
+    store.takes.add_measurements(clip.key, made or found)
 
 
-def _picture(file: Path) -> Pixels:
-    """A plate next to a clip."""
+def read_plate(file: Path) -> Pixels:
+    """A plate next to a clip: (height, width, 3) uint8 RGB. Raises DiskError."""
     import numpy as np
     from PIL import Image
 

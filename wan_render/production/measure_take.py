@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import Queue
 from typing import TypeVar
 
+from wan_render.backend_contract import Backend, HasUnjudgedChecks
 from wan_render.printable import logger, one_line
 from wan_render.production.render_order import RenderOrder
 from wan_render.quality.measurements import LEAST_FRAMES, Measurements
+from wan_render.quality.unjudged_checks import without_checks
 from wan_render.render_values import Pixels, TakeInputs
 
 LOG = logger("wan_render.production")
@@ -38,6 +40,13 @@ def measured(
         LOG.warning("%s is not checked: its frames could not be measured (%s)", name, one_line(str(error)))
         LOG.info("the measurement failed", exc_info=error)
         return None
+
+
+def judgeable(measurements: Measurements | None, backend: Backend) -> Measurements | None:
+    """The measurements of a backend's take, without those of checks that do not apply to its way of drawing."""
+    if measurements is None or not isinstance(backend, HasUnjudgedChecks):
+        return measurements
+    return without_checks(measurements, backend.unjudged_checks)
 
 
 def _taken_from(queue: Queue[Pixels | None]) -> Iterator[Pixels]:

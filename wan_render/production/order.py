@@ -8,8 +8,10 @@ from heapq import heappop, heappush
 from types import MappingProxyType
 
 from wan_render.backend_contract import Backend
+from wan_render.backends import rendered_by
 from wan_render.plan import Content, FilmPlan, Rendered
 from wan_render.production.render_order import RenderOrder
+from wan_render.production.unable_devices import Computing, computing
 from wan_render.status import FilmStatus, ShotStatus, painting_label, with_needs
 from wan_render.take import Lora, Plate, ProfileVariant, Take
 
@@ -48,14 +50,14 @@ def orders(
     status: FilmStatus,
     backend: Backend,
     only: Collection[str] | None = None,
-    unable: Mapping[ProfileVariant, Collection[str]] = MappingProxyType({}),
+    unable: Mapping[Computing, Collection[str]] = MappingProxyType({}),
 ) -> tuple[RenderOrder, ...]:
     """The takes to render, each once and after the takes that it needs. Within that limit retakes come last, unless
     other shots continue them; the takes are sorted by model, so that each is loaded once; then chosen takes come first;
     then by LoRAs; then in the order of the film.
 
-    only: ids of the shots to render, None for all; the takes that they need are included. unable: profile and variant
-    → names of the devices that cannot render them.
+    only: ids of the shots to render, None for all; the takes that they need are included. unable: how takes are
+    computed → names of the devices that cannot do so.
     """
     missing = {take.key for take in status.to_render}
     takes = with_needs(_roots(plan, status, missing, only), plan.by_key, lambda key: key not in missing)
@@ -74,9 +76,9 @@ def orders(
     return tuple(_followed(complete))
 
 
-def _barred(order: RenderOrder, unable: Mapping[ProfileVariant, Collection[str]]) -> frozenset[str]:
+def _barred(order: RenderOrder, unable: Mapping[Computing, Collection[str]]) -> frozenset[str]:
     """The devices that cannot render it. Any device can join segments."""
-    return frozenset() if order.take.through else frozenset(unable.get(order.take.sampling.profile_variant, ()))
+    return frozenset() if order.take.through else frozenset(unable.get(computing(order.take), ()))
 
 
 def _followed(found: Sequence[RenderOrder]) -> Iterator[RenderOrder]:
@@ -90,9 +92,18 @@ def _roots(
     plan: FilmPlan, status: FilmStatus, missing: Collection[str], only: Collection[str] | None
 ) -> Iterator[Take]:
     for shot in status.shots:
-        if only is None or shot.id in only:
+        if only is None or shot.id in only or _joins_selected(shot, status, missing, only):
             yield from (take.take for take in shot.takes if take.take is not None and take.key in missing)
     yield from (take for take in plan.needed_by_stills if take.key in missing)
+
+
+def _joins_selected(shot: ShotStatus, status: FilmStatus, missing: Collection[str], only: Collection[str]) -> bool:
+    """Whether this is a bridge next to a selected shot, and the shot on its other side is selected or there."""
+    bridges = shot.planned.bridges if shot.planned is not None else None
+    if bridges is None:
+        return False
+    unselected = [side for side in (bridges.before, bridges.after) if side not in only]
+    return len(unselected) < 2 and all(status.shot(side).chosen not in missing for side in unselected)
 
 
 def _wanted(status: FilmStatus) -> dict[str, _Wanted]:
@@ -122,8 +133,10 @@ def _is_checked(content: Content) -> bool:
 
 
 def _late(takes: Sequence[Take], wanted: Mapping[str, _Wanted]) -> set[str]:
-    """The retakes, and their segments, that no other take waits for. They are rendered after all other takes."""
+    """The retakes, and their segments, that no other take waits for, and the bridges beside them. They are rendered
+    after all other takes."""
     late = {take.key for take in takes if wanted[take.key].is_retake}
+    late |= {take.key for take in takes if take.bridge is not None and not late.isdisjoint(take.needs)}
     for take in reversed(takes):  # each comes after those that it needs
         if take.key not in late:
             late.difference_update(take.needs)
@@ -218,7 +231,7 @@ def _order(plan: FilmPlan, take: Take, wanted: _Wanted, backend: Backend) -> Ren
     digests = {plate.picture for plate in (take.first, take.last) if isinstance(plate, Plate)}
     return RenderOrder(
         take=take,
-        backend=backend,
+        backend=rendered_by(take.backend, backend),
         card=plan.models[take.model],
         pictures={digest: plan.pictures[digest] for digest in digests},
         shot=wanted.label,
@@ -229,4 +242,11 @@ def _order(plan: FilmPlan, take: Take, wanted: _Wanted, backend: Backend) -> Ren
         loras={lora.content: plan.loras[lora.content] for lora in take.loras if lora.content in plan.loras},
         remarks=plan.remarks.get(take.key, ()),
         spare=wanted.spare,
+        allowance=plan.allowance if _costs_money(plan, take) else None,
     )
+
+
+def _costs_money(plan: FilmPlan, take: Take) -> bool:
+    """Whether a service renders the take. A preview draws it instead, for nothing."""
+    card = plan.models[take.model]
+    return card.hosted is not None and take.backend == card.backend and not take.through

@@ -11,7 +11,7 @@ from wan_render.media.clip import read_frames
 from wan_render.plates import conform, crop_shown
 from wan_render.render_values import Pixels
 from wan_render.store import Store
-from wan_render.take import AnyPlate, FramePlate, Plate, short
+from wan_render.take import AnyPlate, FramePlate, Plate, TakePart, short
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,16 @@ class Pictures:
         if isinstance(plate, FramePlate):
             return self._frame(plate)
         return conform(self.files[plate.picture], plate)
+
+    def part(self, part: TakePart) -> Pixels:
+        """Frames of a take (frames, height, width, 3) uint8 RGB. Raises RenderError if the take is missing,
+        MachineError if its clip cannot be read."""
+        import numpy as np  # planning needs none
+
+        clip = self.store.verify(part.take)
+        if clip is None:
+            raise unavailable(self.store, part.take, "a bridge begins or ends with it")
+        return np.stack(list(read_frames(clip.video, part.first, part.frames)))
 
     def crop(self, plate: Plate, side: int) -> Pixels:
         """The whole picture with the kept part outlined; see plates.crop_shown."""
@@ -49,7 +59,7 @@ class Pictures:
 
 def unavailable(store: Store, key: str, why_needed: str) -> RenderError:
     """The error for a needed take that `verify` did not return: it is missing or cannot be read."""
-    unreadable = store.unreadable(key)
+    unreadable = store.takes.unreadable(key)
     if unreadable is not None:
         return RenderError(
             Problem(f"take {short(key)}", f"{why_needed}, but {unreadable.found}", "", unreadable.remedy)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wan_render.backend_contract import Backend
 from wan_render.model_card import ModelCard, PublishedLora
+from wan_render.purchase import Allowance
 from wan_render.render_values import Device, Group
 from wan_render.take import Take
 
@@ -31,6 +32,7 @@ class RenderOrder:
     store:   root of the store that gets the take; None for that of the farm.
     spare:   whether it is neither the take that the film shows nor a part of it, or a retake that no other shot waits
              for. Such takes come last in a night.
+    allowance: what its film may spend at services; None if nothing may be spent on this take.
     is_checked: False if every shot that wants this take has `qc: {check: off}`.
     """
 
@@ -53,6 +55,7 @@ class RenderOrder:
     store: Path | None = None
     spare: bool = False
     is_checked: bool = True
+    allowance: Allowance | None = None
 
     @property
     def published(self) -> tuple[PublishedLora, ...]:

@@ -14,28 +14,26 @@ from wan_render.media.clip import write_clip, write_pictures
 from wan_render.media.preview import write_preview
 from wan_render.printable import logger
 from wan_render.production.join import joined_frames
-from wan_render.production.measure_take import is_to_be_measured, measured, measured_beside
+from wan_render.production.measure_take import is_to_be_measured, judgeable, measured, measured_beside
 from wan_render.production.pictures import Pictures
 from wan_render.production.render_order import RenderOrder
 from wan_render.production.warm_renderer import WarmRenderer
+from wan_render.purchase import PurchaseDesk
 from wan_render.quality.measurements import Measurements
 from wan_render.render_values import Device, Frames, Listen, Phase, Pixels, Progress, TakeInputs
 from wan_render.settings import machine_settings
 from wan_render.store import CLIP, FIRST, LAST, PREVIEW, TOGETHER, Clip, Fill, Filled, Provenance, Store
-from wan_render.store.take_locks import at_most
+from wan_render.store.purchase_ledger import TakeDesk
 from wan_render.take import Take, short
 
 LOG = logger("wan_render.production")
-
-WAITING_SECONDS, WAITING_TIMES = 3600.0, 6.0
-"""How long a take waits for another run that renders it: an hour, or three attempts of twice the expected time."""
 
 
 def render_take(order: RenderOrder, warm: WarmRenderer, device: Device, store: Store, listen: Listen) -> Clip:
     """The clip of the take in the store: found there, or rendered now.
 
-    While another run renders the take, `listen` gets WAITING every second; then the take is found. Raises PictureError,
-    RenderError, DeviceError, WeightsError, FfmpegError or DiskError; then the take does not appear in the store.
+    Raises HeldElsewhereError if another run renders the take; PictureError, RenderError, DeviceError, WeightsError,
+    FfmpegError or DiskError if it cannot be rendered. Then it does not appear in the store.
     """
     begun = begin_take(order, warm, device, store, listen)
     return begun if isinstance(begun, Clip) else begun.write()
@@ -48,23 +46,16 @@ def begin_take(
     watch = Stopwatch(listen)
     with ExitStack() as held:
         held.enter_context(store.in_use())
-        held.enter_context(store.lock(order.take.key, _waiting(order, device, watch)))
+        held.enter_context(store.takes.locks.claim(order.take.key))
         clip = store.verify(order.take.key)
         if clip is not None:
             _settle(order, store)
             return clip
-        if (unreadable := store.unreadable(order.take.key)) is not None:
+        if (unreadable := store.takes.unreadable(order.take.key)) is not None:
             raise DiskError(unreadable)
         fill = _filling(order, warm, device, store, watch)
         watch(Progress(Phase.WRITING))
-        return Unwritten(order, store, fill, store.hand_over(order.take.key), held.pop_all())
-
-
-def _waiting(order: RenderOrder, device: Device, watch: Stopwatch) -> Callable[[], None]:
-    """Called every second while another run renders the take."""
-    expected = 0.0 if order.take.through else order.backend.expected_seconds(order.take, device.kind)
-    seconds = max(WAITING_SECONDS, WAITING_TIMES * expected)
-    return at_most(seconds, lambda: watch(Progress(Phase.WAITING)), f"take {short(order.take.key)}")
+        return Unwritten(order, store, fill, store.takes.locks.hand_over(order.take.key), held.pop_all())
 
 
 def assist_take(order: RenderOrder, warm: WarmRenderer, device: Device, listen: Listen) -> None:
@@ -87,7 +78,7 @@ class Unwritten:
         self._take_over, self._held = take_over, held
 
     def write(self) -> Clip:
-        """Write the take and publish it. Raises FfmpegError or DiskError."""
+        """Write the take and publish it. Raises FfmpegError or DiskError, and HeldElsewhereError as Takes.publish."""
         self._take_over()
         with self._held:
             clip = self._store.publish(self._order.take, self._fill)
@@ -100,7 +91,7 @@ def _settle(order: RenderOrder, store: Store) -> None:
     if not machine_settings().keep_latents:
         store.stages.drop(order.take.key)
     if order.film:
-        store.remember(order.film, order.shot, order.number, order.take)
+        store.memory.remember(order.film, {order.shot: {order.number: order.take}})
 
 
 def _filling(order: RenderOrder, warm: WarmRenderer, device: Device, store: Store, watch: Stopwatch) -> Fill:
@@ -108,7 +99,7 @@ def _filling(order: RenderOrder, warm: WarmRenderer, device: Device, store: Stor
     for remark in order.remarks:
         LOG.warning("%s take %d: %s", order.shot, order.number, remark)
     pictures = Pictures(store, order.pictures)
-    plates = replace(_plates(order.take, pictures), loras=order.loras)
+    plates = replace(_plates(order.take, pictures), loras=order.loras, desk=_desk(order, store))
     if order.take.through:
         return _joining(order, device, store, plates, watch)
     frames, versions = _frames(order, warm, device, store, plates, watch)
@@ -118,12 +109,23 @@ def _filling(order: RenderOrder, warm: WarmRenderer, device: Device, store: Stor
         write_clip(folder / CLIP, frames)
         measurements = measured(frames.pixels, plates, _name(order)) if is_to_be_measured(order) else None
         remarks = _write_beside(folder, plates)
-        return Filled(_provenance(order, pictures, device, watch.seconds(), versions, remarks), measurements)
+        made = _provenance(order, pictures, device, watch.seconds(), versions, remarks)
+        return Filled(made, judgeable(measurements, order.backend))
 
     return fill
 
 
+def _desk(order: RenderOrder, store: Store) -> PurchaseDesk | None:
+    """Where the take may be bought; None if nothing may be spent on it."""
+    if order.allowance is None:
+        return None
+    return TakeDesk(store.purchases, order.take.key, order.film, _name(order), order.allowance)
+
+
 def _plates(take: Take, pictures: Pictures) -> TakeInputs:
+    if take.bridge is not None:
+        before, after = map(pictures.part, (take.bridge.before, take.bridge.after))
+        return TakeInputs(None, None, before=before, after=after)
     first, last = (pictures.pixels(plate) if plate is not None else None for plate in (take.first, take.last))
     return TakeInputs(first, last)
 
@@ -136,7 +138,8 @@ def _joining(order: RenderOrder, device: Device, store: Store, plates: TakeInput
         measurements = _write_joined(folder, order, store, plates)
         remarks = _write_beside(folder, plates)
         pictures = Pictures(store, order.pictures)
-        return Filled(_provenance(order, pictures, device, watch.seconds(), {}, remarks), measurements)
+        made = _provenance(order, pictures, device, watch.seconds(), {}, remarks)
+        return Filled(made, judgeable(measurements, order.backend))
 
     return fill
 
@@ -166,7 +169,17 @@ def _frames(
             takes, lambda take: _plates(take, pictures[take.key]) if take.key in pictures else plates, watch
         )
         frames = checked(order.take, renderer.render(order.take, plates, watch, order.group), plates)
-        return frames, renderer.facts()
+        return _with_sides(frames, plates), renderer.facts()
+
+
+def _with_sides(frames: Frames, plates: TakeInputs) -> Frames:
+    """The frames of a bridge with the original ones at both ends, bit for bit; those of any other take as they are."""
+    if plates.before is None or plates.after is None:
+        return frames
+    pixels = frames.pixels.copy()
+    pixels[: len(plates.before)] = plates.before
+    pixels[-len(plates.after) :] = plates.after
+    return Frames(pixels, frames.rate)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,14 +15,22 @@ from typing import Any
 from wan_render import __version__
 from wan_render.cut import Cut, Event, SlateSource
 from wan_render.errors import PictureError, RenderError
+from wan_render.footage.footage_part import FootagePart
 from wan_render.keys import content_key
 from wan_render.plan import CardText, NotYet, PlannedShot, Rendered, StillPicture
+from wan_render.price import Price
+from wan_render.production.conformed_cut import conformed_file
 from wan_render.production.film_seams import film_seams
 from wan_render.production.film_warnings import film_warnings
+from wan_render.production.matched_colours import MatchedEnd, matching_words
+from wan_render.production.motion_report import NO_MOTION, MotionReport
 from wan_render.production.pictures import Pictures
 from wan_render.production.render_take import write_picture
+from wan_render.production.review_texts import sounds_of, texts_of
 from wan_render.production.run import Run
+from wan_render.purchase import spent_words
 from wan_render.report.review import FormerVersion, Review, ReviewShot, ReviewTake, ShownCrop
+from wan_render.sound.mix_report import MixReport
 from wan_render.status import ShotStatus, TakeStatus
 from wan_render.store import Clip, Provenance, Store
 from wan_render.take import AnyPlate, Plate
@@ -34,7 +42,15 @@ CROP_SIDE = 512
 
 @contextmanager
 def review_of(
-    run: Run, cut: Cut, version: str, video: Path, made: datetime, former: FormerVersion | None
+    run: Run,
+    cut: Cut,
+    version: str,
+    video: Path,
+    made: datetime,
+    former: FormerVersion | None,
+    sound: MixReport | None = None,
+    ends: Sequence[MatchedEnd] = (),
+    motion: MotionReport = NO_MOTION,
 ) -> Iterator[Review]:
     """The review of a film that was just made. Its pictures of missing shots exist only within the context.
 
@@ -44,7 +60,8 @@ def review_of(
     with TemporaryDirectory(prefix=".pictures-", dir=video.parent) as folder:
         plates = _Plates(Pictures(run.store, plan.pictures), Path(folder), plan.cropped)
         events = dict(zip((event.name for event in cut.events), zip(cut.events, cut.starts, strict=True), strict=True))
-        shots = (shot for shot in run.before.shots if shot.planned is not None)
+        planned = (shot for shot in run.before.shots if shot.planned is not None)
+        shots = (_shot(run.store, shot, *events[shot.id], cut.rate, plates) for shot in planned)
         seams = film_seams(run.store, cut)
         yield Review(
             title=plan.title,
@@ -55,16 +72,45 @@ def review_of(
             frames=cut.frames,
             rate=cut.rate,
             delivery=cut.delivery,
+            upscaled=cut.upscale.in_words if cut.upscale is not None else "",
             backend=plan.backend,
             preview=run.backend.id.partition("/")[0] if run.backend.is_preview else "",
             made=made,
             tool=f"wan-render {__version__}",
-            warnings=tuple(map(str, film_warnings(plan, run.before))),
+            warnings=(*map(str, film_warnings(plan, run.before)), *_of_sound(sound)),
             shots=tuple(
-                replace(_shot(run.store, shot, *events[shot.id], plates), seam=seams.get(shot.id)) for shot in shots
+                replace(
+                    shot,
+                    seam=seams.get(shot.id),
+                    colours=matching_words(ends, shot.id),
+                    easing=motion.easing_of(shot.id),
+                    repair=motion.repair_of(shot.id),
+                    texts=texts_of(cut, *events[shot.id]),
+                    sounds=sounds_of(plan, cut, shot.id),
+                    footage=_footage(events[shot.id][0], cut, run.store),
+                )
+                for shot in shots
             ),
             former=former,
+            subtitles=cut.subtitles,
+            sound="" if sound is None else sound.in_words,
+            deliverables=tuple(each.in_words for each in plan.deliverables.wanted),
+            sounds=sounds_of(plan, cut, ""),
+            spent=spent_words(run.store.purchases.read(plan.slug)),
         )
+
+
+def _footage(event: Event, cut: Cut, store: Store) -> Path | None:
+    """The conformed video of a shot that shows a video file, which has the delivery's size in an upscaled film."""
+    part = event.source
+    if not isinstance(part, FootagePart):
+        return None
+    sizes = (cut.size, cut.delivery)
+    return next(filter(None, (conformed_file(part, size, store.intermediates) for size in sizes)), None)
+
+
+def _of_sound(sound: MixReport | None) -> tuple[str, ...]:
+    return () if sound is None or not sound.warning else (sound.warning,)
 
 
 @dataclass(frozen=True)
@@ -101,7 +147,7 @@ def _name(plate: AnyPlate) -> str:
     return content_key("plate/1", plate)
 
 
-def _shot(store: Store, status: ShotStatus, event: Event, start: int, plates: _Plates) -> ReviewShot:
+def _shot(store: Store, status: ShotStatus, event: Event, start: int, rate: Fraction, plates: _Plates) -> ReviewShot:
     shot = status.planned
     if shot is None:
         raise ValueError(f"{status.id} is omitted: it is not in the film")
@@ -115,7 +161,8 @@ def _shot(store: Store, status: ShotStatus, event: Event, start: int, plates: _P
         model=shot.model,
         start=start,
         frames=event.length,
-        first=event.first,
+        first=event.source_frame(0, rate),
+        last=event.source_frame(event.frames - 1, rate),
         hold=event.hold,
         keyframes=_keyframes(store, shot, status, plates),
         takes=tuple(_take(store, take, status.chosen) for take in status.takes),
@@ -201,7 +248,16 @@ def _take(store: Store, status: TakeStatus, chosen: str) -> ReviewTake:
         device=f"{made.device} ({made.device_label})" if made is not None else "",
         why=made.why if made is not None else status.why,
         judgement=status.judgement,
+        cost=_cost(made),
     )
+
+
+def _cost(made: Provenance | None) -> Price | None:
+    """What a take cost at a service, as its record says; None if nothing, or if it is not understood."""
+    try:
+        return None if made is None or "cost" not in made.versions else Price.read(made.versions["cost"])
+    except ValueError:
+        return None
 
 
 def _state(status: TakeStatus, clip: Clip | None) -> str:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 from wan_render.backend_contract import Backend
 from wan_render.devices import hidden_gpus
 from wan_render.errors import Problem, WeightsError
-from wan_render.media import ffmpeg
+from wan_render.media.ffmpeg_features import require_ffmpeg
+from wan_render.model_family import ConvertsModels, HasModels
 from wan_render.plan import FilmPlan
 from wan_render.printable import logger
 from wan_render.production.black import set_aside_black_takes
 from wan_render.production.order import orders
 from wan_render.production.render_order import RenderOrder
-from wan_render.production.unable_devices import Unable, confinements, refusal, unable_devices
+from wan_render.production.unable_devices import Unable, confinements, refused_order, unable_devices
 from wan_render.render_values import Device
+from wan_render.settings import install_command
 from wan_render.status import FilmStatus, expected_bytes, status
 from wan_render.store import Store
 
@@ -63,16 +66,30 @@ def begin(
     """
     store.prepare()
     with store.in_use(lambda: waiting(f"waiting for a prune of {store.root} to finish")):
-        store.claim(plan.slug, plan.file)
+        store.memory.claim(plan.slug, plan.file)
         before = _inspected(plan, backend, store, devices)
         unable = unable_devices(before.to_render, backend, devices)
+        _require_networks(plan)
         wanted = orders(plan, before, backend, only, unable)
-        _require_everything(wanted, unable, devices)
+        _convert_models(wanted, waiting)
+        _require_everything(wanted, backend, unable, devices)
         if wanted:
-            ffmpeg.require_ffmpeg()
+            require_ffmpeg()
         store.need(expected_bytes(plan, [order.take for order in wanted], store))
-        confined = (*_hidden(backend), *confinements([order.take for order in wanted], unable, devices))
+        confined = (*_hidden(backend), *confinements([order.take for order in wanted], backend, unable, devices))
         yield Run(plan, backend, store, before, wanted, None if only is None else frozenset(only), confined, unable)
+
+
+def _require_networks(plan: FilmPlan) -> None:
+    """Raise WeightsError if the film cannot be upscaled or retimed here, before anything is rendered."""
+    if plan.retimer is not None and find_spec("torch") is None:
+        raise WeightsError(Problem("film.rate.method", "not installed: torch", remedy=install_command("upscale")))
+    if plan.upscale is None or not plan.upscale.has_network:
+        return
+    modules = ("torch",) if plan.upscale.method == "realesrgan" else ("torch", "spandrel")
+    if absent := [name for name in modules if find_spec(name) is None]:
+        remedy = install_command("upscale")
+        raise WeightsError(Problem("film.upscale", f"not installed: {', '.join(absent)}", remedy=remedy))
 
 
 def _hidden(backend: Backend) -> tuple[Problem, ...]:
@@ -91,7 +108,16 @@ def _inspected(plan: FilmPlan, backend: Backend, store: Store, devices: Sequence
     return found if all(whole) else status(plan, store, backend, kind, device_labels=labels)
 
 
-def _require_everything(wanted: tuple[RenderOrder, ...], unable: Unable, devices: Sequence[Device]) -> None:
+def _convert_models(wanted: tuple[RenderOrder, ...], say: Callable[[str], None]) -> None:
+    """Write the weights of models that are made of files, for those that are needed and not there yet."""
+    for order in {order.card.identity: order for order in wanted if order.card.made_from is not None}.values():
+        if isinstance(order.backend, HasModels) and isinstance(order.backend.family, ConvertsModels):
+            order.backend.family.convert(order.card, say)
+
+
+def _require_everything(
+    wanted: tuple[RenderOrder, ...], backend: Backend, unable: Unable, devices: Sequence[Device]
+) -> None:
     rendered = (order for order in wanted if not order.take.through)
     different = {
         (order.card.identity, order.published, order.take.sampling.profile_variant): order for order in rendered
@@ -99,7 +125,8 @@ def _require_everything(wanted: tuple[RenderOrder, ...], unable: Unable, devices
     problems: list[Problem] = []
     for order in different.values():
         variant = order.take.sampling.profile_variant
-        problem = order.backend.missing(order.card, order.published, *variant) or refusal(unable[variant], devices)
+        lacking = order.backend.missing(order.card, order.published, *variant)
+        problem = lacking or refused_order(order.take, backend, unable, devices)
         if problem is not None and problem not in problems:
             problems.append(problem)
     if problems:

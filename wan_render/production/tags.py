@@ -10,6 +10,7 @@ from wan_render import __version__
 from wan_render.cut import ClipSource, Cut
 from wan_render.plan import FilmPlan, StillPicture
 from wan_render.printable import path_name
+from wan_render.production.provenance import IPTC, digital_source_type
 from wan_render.store import Store
 from wan_render.take import FramePlate, short
 
@@ -36,6 +37,8 @@ def film_tags(plan: FilmPlan, cut: Cut, version: str, store: Store) -> Mapping[s
         "backend": plan.backend,
         "models": ", ".join(sorted({card.name for card in plan.models.values()})),
         "raster": str(plan.size),
+        "digital_source_type": f"{IPTC}{digital_source_type(cut)}",
+        "upscaled": f"to {cut.delivery} by {cut.upscale.in_words}" if cut.upscale is not None else "",
         "shots": "; ".join(_shot_line(shot, key, store.record(key).take) for shot, key in clips),
         "encoder_tool": f"wan-render {__version__}",
     }

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from wan_render.backend_contract import Backend
+from wan_render.backends import rendered_by
 from wan_render.devices import hidden_gpus
 from wan_render.errors import Problem
+from wan_render.farm.memory_watch import memory_shortages
+from wan_render.host_memory import host_memory
 from wan_render.plan import FilmPlan
 from wan_render.production.black import black_takes
 from wan_render.production.film_change import with_film_change
@@ -22,9 +25,9 @@ from wan_render.session.film_session import Session
 from wan_render.session.forecast_text import amount, expected, used_devices
 from wan_render.session.other_weights import other_weights
 from wan_render.session.plan_devices import PlanDevices, devices_to_time, plan_devices, time_on
-from wan_render.session.wording import gigabytes, lasting
+from wan_render.session.wording import lasting
 from wan_render.status import FilmStatus, expected_bytes, status
-from wan_render.store.disk import free_disk_bytes
+from wan_render.store.disk import free_disk_bytes, gigabytes
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,11 @@ def forecast_found(
     settings = session.settings
     devices = devices_to_time(here, found, wanted)
     timed = expected(found, wanted, devices, settings.groups, settings.gpu_hour_price)
-    warnings = _warnings(session, found, here, confinements(found.to_render, unable, here.devices))
+    short = memory_shortages(wanted, here.devices, host_memory())
+    warnings = (
+        *_warnings(session, found, here, confinements(found.to_render, session.backend, unable, here.devices)),
+        *short,
+    )
     return FilmForecast(
         _sentence(session, found, here, wanted, timed),
         timed,
@@ -113,6 +120,9 @@ def _sentence(
         )
     if found.film_change:
         return f"no take; the film is made again in {lasting(found.film_seconds)}: {found.film_change}"
+    if found.undelivered:
+        of = f"the film is there, without {', '.join(found.undelivered)}"
+        return f"no take; about {lasting(found.film_seconds)} for deliverables: {of}"
     if found.film_seconds:
         return f"no take; about {lasting(found.film_seconds)} for the film"
     return "nothing"
@@ -122,7 +132,7 @@ def _warnings(
     session: Session, found: FilmStatus, here: PlanDevices, confined: Sequence[Problem]
 ) -> Iterator[str | Problem]:
     plan = session.plan
-    yield from filter(None, (session.store.succession(plan.slug, plan.file),))
+    yield from filter(None, (session.store.memory.succession(plan.slug, plan.file),))
     yield from film_warnings(plan, found)
     yield from _lacking(plan, session.backend)
     yield from confined
@@ -133,6 +143,6 @@ def _warnings(
 def _lacking(plan: FilmPlan, backend: Backend) -> Iterator[str]:
     """What this machine lacks to render the plan's models. Only warnings, because the plan may be rendered
     elsewhere."""
-    needed = dict.fromkeys((take.model, take.sampling.profile_variant) for take in plan.takes)
-    problems = (backend.missing(plan.models[model], (), *variant) for model, variant in needed)
+    needed = dict.fromkeys((take.backend, take.model, take.sampling.profile_variant) for take in plan.takes)
+    problems = (rendered_by(each, backend).missing(plan.models[model], (), *variant) for each, model, variant in needed)
     yield from dict.fromkeys(str(problem) for problem in problems if problem is not None)

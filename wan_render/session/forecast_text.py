@@ -11,8 +11,9 @@ from wan_render.price import Price
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 from wan_render.session.countdown import Expected
-from wan_render.session.wording import SHORTEST_WITH_RANGE, counted, gigabytes, lasting, ranged
+from wan_render.session.wording import SHORTEST_WITH_RANGE, counted, lasting, ranged
 from wan_render.status import FilmStatus
+from wan_render.store.disk import gigabytes
 from wan_render.take import Take
 
 
@@ -34,16 +35,19 @@ def forecast(
     if not orders:
         missing = [shot.id for shot in before.shots if any(take.clip is None for take in shot.takes)]
         takes = f"no take to render; missing: {', '.join(missing)}" if missing else "every take exists"
+        if before.undelivered:
+            return f"{takes}; to make of the film: {', '.join(before.undelivered)}"
         return takes + (f"; the film is made again: {before.film_change}" if before.film_change else "")
     of_all = f" ({len(before.to_render)} missing in all)" if len(before.to_render) != len(orders) else ""
     space = gigabytes(round(before.bytes * len(orders) / max(len(before.to_render), 1)))
     takes = amount(before, [order.take for order in orders])
     timed = expected(before, orders, devices, groups, price)
     used = used_devices(orders, devices)
+    film = f"then {lasting(before.film_seconds)} for the film, " if before.film_seconds else ""
     return (
         f"{takes} to render on {counted(len(used), 'device')}{of_all}: "
         f"{time_in_words(timed, before, orders, devices)}{_also(timed.cost)}, "
-        f"then {lasting(before.film_seconds)} for the film, {space}"
+        f"{film}{space}"
     )
 
 
@@ -74,7 +78,8 @@ def expected_run(
     known = KnownTimes(alone, {key: time.together for key, time in known_times.items()})
     takes = expected_seconds(orders, devices, groups, known) + loading / len(devices)
     times = [known_times[order.take.key] for order in orders]
-    hours = (sum(time.seconds for time in times) + loading) / 3600 if devices[0].kind == "cuda" else 0.0
+    here = [known_times[order.take.key].seconds for order in orders if not order.card.backend]
+    hours = (sum(here) + loading) / 3600 if devices[0].kind == "cuda" and here else 0.0
     cost = price.times(hours) if price is not None and hours else None
     return Expected(takes, alone, film, spread(times, len(devices)), hours, cost)
 

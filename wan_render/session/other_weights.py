@@ -19,7 +19,7 @@ from wan_render.store import Store
 def other_weights(plan: FilmPlan, found: FilmStatus, store: Store, family: ModelFamily) -> Iterator[Problem]:
     """One problem per model and commit, if takes in the film came from other weights than those on this machine."""
     for card in plan.models.values():
-        if card.folder is not None or not (version := family.weights(card).version):
+        if card not in family.cards or not (version := family.weights(card).version):
             continue
         here = _commit(version)
         for commit in sorted(_earlier(card, found, store) - {here}):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wan_render.devices import KIND_NAMES, planned_devices
+from wan_render.devices import KIND_NAMES
 from wan_render.errors import MachineError, Problem, UsageError
+from wan_render.farm.chosen_farm import planned_farm_devices
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 from wan_render.session.countdown import Expected
 from wan_render.session.film_session import Session
 from wan_render.session.forecast_text import guessed_on, time_in_words, used_devices
+from wan_render.session.run_devices import devices_elsewhere
 from wan_render.session.wording import counted, lasting
 from wan_render.status import FilmStatus, expected_times
 
@@ -31,10 +33,19 @@ def plan_devices(session: Session) -> PlanDevices:
     the backend's best counts only if the settings name it: whoever plans on a laptop renders elsewhere."""
     best = session.backend.device_kinds[0]
     try:
-        devices = planned_devices(session.settings, session.backend.device_kinds)
+        devices = planned_farm_devices(session.settings, session.backend.device_kinds)
     except (UsageError, MachineError) as error:
         return PlanDevices(best, (), error.problems[0])
-    return PlanDevices(devices[0].kind if devices else best, devices)
+    try:
+        elsewhere = devices_elsewhere(session.settings, (session.plan,))
+        if not devices:
+            is_all_elsewhere = elsewhere and all(card.backend for card in session.plan.models.values())
+            return PlanDevices(elsewhere[0].kind, elsewhere) if is_all_elsewhere else PlanDevices(best, ())
+        return PlanDevices(devices[0].kind, (*devices, *elsewhere))
+    except UsageError as error:
+        if not devices:
+            return PlanDevices(best, (), error.problems[0])
+        return PlanDevices(devices[0].kind, devices, error.problems[0])
 
 
 def time_on(
@@ -62,6 +73,6 @@ def _why_elsewhere(session: Session, here: PlanDevices, found: FilmStatus) -> st
     if here.problem is not None:
         return "no usable device is here"
     kind = session.backend.device_kinds[-1]
-    times = expected_times(found.to_render, session.store, session.backend, kind)
+    times = expected_times(found.to_render, session.store, session.backend, kind, models=session.plan.models)
     seconds = sum(time.seconds for time in times.values())
     return f"no {KIND_NAMES[here.kind]} is here; on this {KIND_NAMES[kind]} about {lasting(seconds)}"

@@ -11,12 +11,15 @@ from wan_render.printable import LONGEST_SHOWN, shown
 
 
 def selected(plan: FilmPlan, text: str) -> frozenset[str]:
-    """Ids of the named shots and of all shots in the named scenes. Raises UsageError for an unknown name."""
+    """Ids of the named shots and of all shots in the named scenes. Raises UsageError for an unknown name.
+
+    The bridges of a scene are left to `orders`: the last one may need a shot of the next scene.
+    """
     scenes = {shot.scene for shot in plan.shots}
     found: set[str] = set()
     for name in (unicodedata.normalize("NFC", part).strip() for part in text.split(",")):
         if name in scenes:
-            found.update(shot.id for shot in plan.shots if shot.scene == name)
+            found.update(shot.id for shot in plan.shots if shot.scene == name and shot.bridges is None)
         else:
             found.add(one_shot(plan, name))
     return frozenset(found)

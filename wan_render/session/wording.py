@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil, floor
 
-from wan_render.store.disk import gigabytes
+from wan_render.plan import FilmPlan
 
 HOURS_TO_COUNT = 60
 """Longer durations are given in days: from two and a half on, rounding is off by a fifth at most."""
@@ -17,8 +17,6 @@ SHORTEST_WITH_RANGE = 100
 
 _STEPS = ((20, 1), (100, 5), (600, 10), (3600, 60))
 """Below so many minutes, the ends of a range are multiples of so many."""
-
-__all__ = ["counted", "gigabytes", "lasting", "ranged"]
 
 
 def lasting(seconds: float) -> str:
@@ -61,3 +59,9 @@ def _clock(minutes: int) -> str:
 def counted(number: int, thing: str) -> str:
     """`1 shot`, `4 shots`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def counted_shots(plan: FilmPlan) -> str:
+    """`4 shots`, `4 shots, 2 bridges`."""
+    shots = counted(len(plan.shots) - len(plan.bridges), "shot")
+    return f"{shots}, {counted(len(plan.bridges), 'bridge')}" if plan.bridges else shots

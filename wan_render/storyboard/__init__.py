@@ -4,7 +4,6 @@ file → source (text) → events (refused or bounded) → nodes (places) → no
 `authored` → rules and references → Document.
 """
 
-from wan_render.storyboard.json_schema import json_schema
 from wan_render.storyboard.reader import faultless, read_as_far_as_possible, read_storyboard
 
-__all__ = ["faultless", "json_schema", "read_as_far_as_possible", "read_storyboard"]
+__all__ = ["faultless", "read_as_far_as_possible", "read_storyboard"]

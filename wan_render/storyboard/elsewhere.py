@@ -13,20 +13,31 @@ from wan_render.authored import PathInFile
 from wan_render.storyboard.nodes import Node, ScalarNode
 
 _KIND = frozenset({"model", "steps", "guidance", "shift"})
-_RENDER = frozenset({"seed", "negative", "loras", "profile", "frames", "gpus"})
+_RENDER = frozenset({"seed", "negative", "loras", "profile", "variant", "frames", "gpus", "extend"})
 _LOOK = frozenset({"style", "setting", "avoid"})
-_INHERITED = frozenset({"duration", "takes", "transition", "render", "qc"})
-_FILM = frozenset({"title", "slug", "aspect", "raster", "deliver", "fit", "rate", "fade_in", "fade_out", "priority"})
+_INHERITED = frozenset({"duration", "takes", "transition", "render", "qc", "cloud"})
+_FILM = frozenset(
+    {"title", "slug", "aspect", "raster", "deliver", "fit", "rate", "fade_in", "fade_out", "priority"}
+    | {"subtitles", "language", "dissolves", "match_colours", "upscale", "deliverables", "timecode", "poster"}
+    | {"repair_jumps", "ease_joints", "budget"}
+)
 _TOP = frozenset({"version", "film", "look", "defaults", "keyframes", "titles", "scenes", "shots", "audio"})
 _SHOT = frozenset(
     {"from", "to", "through", "still", "card", "clip", "in", "out", "hold", "size", "angle", "lens", "move", "action"}
-    | {"prompt", "circle", "ng", "subtitle", "sound", "shot", "notes", "status"}
+    | {"prompt", "circle", "ng", "subtitle", "dialogue", "sound", "shot", "notes", "status", "clip_sound"}
 )
+_PARTS = ("high", "low", "text_encoder", "vae", "image_encoder", "tokenizer", "like", "comfyui", "images")
 _INSIDE = {
     "music": ("audio",), "narration": ("audio",), "open": ("titles",), "close": ("titles",),
     "image": ("keyframes", "NAME"), "focus": ("keyframes", "NAME"), "gain": ("sound",), "file": ("sound",),
+    "frame": ("keyframes", "NAME"), "say": ("narration",), "voice": ("narration",), "tool": ("sound",),
+    "loop": ("sound",), "speech": ("sound",), "duck": ("audio", "music"), "loudness": ("audio",), "peak": ("audio",),
     "path": ("render", "loras"), "scale": ("render", "loras"),
-    "expert": ("render", "loras"), "retakes": ("qc",), "check": ("qc",), "keyframe": ("through",),
+    "expert": ("render", "loras"), "retakes": ("qc",), "check": ("qc",), "allow": ("cloud",),
+    "keyframe": ("through",), "who": ("dialogue",),
+    "method": ("film", "rate"), "weights": ("film", "upscale"),
+    **dict.fromkeys(("enabled", "unanswered", "names"), ("render", "extend")),
+    **dict.fromkeys(_PARTS, ("render", "flf2v", "model")),
 }  # fmt: skip
 """Keys of inner maps, and the path to these maps."""
 
@@ -41,11 +52,17 @@ _OTHERS = {
     "loras": "lora lora_path lora_name lora_weights lora_file lora_dir adapters",
     "profile": "quality preset speed",
     "gpus": "gpu num_gpus ulysses_size",
+    "extend": "prompt_extend use_prompt_extend enhance_prompt prompt_enhancement magic_prompt prompt_enhance",
+    "budget": "max_cost cost_limit spending_limit max_spend",
     "priority": "prio urgency importance",
     "rate": "fps frame_rate framerate frames_per_second",
     "raster": "width height resolution dimensions image_size video_size",
     "aspect": "aspect_ratio ratio ar",
-    "deliver": "upscale output_size export_size",
+    "deliver": "output_size export_size",
+    "deliverables": "codec codecs formats output_format encode encodes masters delivery_formats",
+    "timecode": "tc start_timecode timecode_start start_tc",
+    "poster": "poster_frame thumbnail cover_frame",
+    "upscale": "upscaler upscale_method upscaling upscale_model super_resolution superres sr esrgan",
     "from": "start start_image start_frame first first_frame first_image begin image init_image input_image img"
     " source_image image_start head_image keyframe ref_image",
     "to": "end end_image end_frame last last_frame last_image image_end tail tail_image target target_image",
@@ -60,8 +77,15 @@ _OTHERS = {
     "transition": "fade dissolve crossfade cut joint",
     "sound": "audio sfx",
     "music": "bgm soundtrack score",
-    "narration": "voice voiceover voice_over",
-    "subtitle": "subtitles captions",
+    "narration": "voiceover voice_over",
+    "loop": "repeat looped",
+    "duck": "ducking sidechain",
+    "gain": "volume vol",
+    "loudness": "lufs target_loudness",
+    "subtitle": "captions caption_text",
+    "dialogue": "dialog dialogs dialogues speech spoken",
+    "who": "speaker",
+    "language": "lang locale",
     "style": "styles look_style art_style",
     "setting": "location place environment background",
     "notes": "note comment comments",
@@ -100,10 +124,10 @@ def known_elsewhere(
     folded = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower().replace("-", "_").replace(" ", "_")
     if folded in _NOWHERE:
         return Elsewhere(_NOWHERE[folded], "delete it")
-    own = _own(folded, path)
+    own = _own(folded, path, keys)
     if own is None:
         return None
-    allowed = "" if own == key else "this is another tool's name for it"
+    allowed = "" if own == key or own in _PLAIN else "this is another tool's name for it"
     if own in keys:
         return Elsewhere(allowed, f"write {own}: {_value(folded, own, value)}", own)
     is_shot = _level(path) == "shot" and len(path) == _WITHIN["shot"]
@@ -117,15 +141,31 @@ def known_elsewhere(
 _BY_LEVEL = {
     ("shot", "image"): "from", ("scene", "title"): "slugline", ("scene", "id"): "scene", ("scene", "name"): "scene",
     ("top", "id"): "slug", ("top", "name"): "title", ("film", "id"): "slug", ("film", "name"): "title",
-    ("film", "size"): "raster", ("top", "size"): "raster", ("top", "prompt"): "prompt", ("keyframe", "text"): "prompt",
+    ("film", "size"): "raster", ("shot", "subtitles"): "subtitle",
+    ("top", "size"): "raster", ("top", "prompt"): "prompt", ("keyframe", "text"): "prompt",
+    **{("titles", key): "open" for key in ("start", "begin", "first", "opening", "intro", "before")},
+    **{("titles", key): "close" for key in ("end", "ending", "last", "closing", "outro", "after", "credits")},
     ("keyframe", "path"): "image", ("keyframe", "file"): "image", ("keyframe", "src"): "image",
 }  # fmt: skip
 _EVERY = _KIND | _RENDER | _LOOK | _INHERITED | _FILM | _TOP | _SHOT | frozenset(_INSIDE)
 
 
-def _own(folded: str, path: PathInFile) -> str | None:
-    """The format's key for a foreign one; some depend on the part of the file."""
+_OF_TIMED = {
+    **dict.fromkeys(("duration", "seconds", "secs", "dur", "length", "time"), "for"),
+    **dict.fromkeys(("start", "begin", "from", "offset", "delay", "when"), "at"),
+    **dict.fromkeys(("text", "content", "caption", "words", "title"), "text"),
+}
+"""Keys of sounds, subtitles and title cards by other names: these are on screen or heard `at` a time, `for` a time."""
+
+_PLAIN = frozenset({"for", "at", "text", "open", "close"})
+"""Keys that people call otherwise, whatever tools they know."""
+
+
+def _own(folded: str, path: PathInFile, keys: Collection[str]) -> str | None:
+    """The format's key for a foreign one; some depend on the part of the file, and on the keys that its map has."""
     level = _level(path)
+    if "for" in keys and _OF_TIMED.get(folded) in keys:
+        return _OF_TIMED[folded]
     if (level, folded) in _BY_LEVEL:
         return _BY_LEVEL[level, folded]
     return folded if folded in _EVERY else _OWN.get(folded)
@@ -137,6 +177,8 @@ def _level(path: PathInFile) -> str:
         return "shot" if len(path) >= 4 else "scene"
     if path[:1] == ("keyframes",):
         return "keyframe"
+    if path == ("titles",):
+        return "titles"
     return "film" if path[:1] == ("film",) else "top"
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from wan_render.authored import Authored
+from wan_render.authored.spelling import ReferenceKind
 from wan_render.storyboard.forms import STORYBOARD, Form, Many, Record, Scalar, Table
 
 Schema = dict[str, Any]
@@ -33,6 +34,12 @@ def json_schema() -> Schema:
 
 def _schema(form: Form, definitions: dict[str, Schema]) -> Schema:
     match form:
+        case Scalar() if form.spelling.role in (ReferenceKind.START, ReferenceKind.KEYFRAME):
+            keyframes = STORYBOARD.fields["keyframes"]
+            assert isinstance(keyframes, Table)  # noqa: S101 - for mypy
+            assert isinstance(keyframes.value, Record)  # noqa: S101 - for mypy
+            written = _reference(keyframes.value, definitions)["anyOf"][0]
+            return _either(dict(form.spelling.schema), written)
         case Scalar():
             return dict(form.spelling.schema)
         case Many():

@@ -82,11 +82,13 @@ def _is_picture(path: str) -> bool:
 
 
 def check_keyframes(data: dict[str, Any], mistakes: Mistakes) -> None:
-    """Check that each keyframe has either an image or a prompt."""
+    """Check that each keyframe has one of image, prompt and clip."""
     for name, keyframe in data["keyframes"].items():
         path = (*_PATH, name)
-        has = [key for key in ("image", "prompt") if key in keyframe or mistakes.has((*path, key))]
-        if len(has) == 2:
-            mistakes.add(path, "both image and prompt", "a picture, or a prompt to paint it from", "delete one")
+        has = [key for key in ("image", "prompt", "clip") if key in keyframe or mistakes.has((*path, key))]
+        if len(has) > 1:
+            mistakes.add(path, f"both {has[0]} and {has[1]}", "a picture, or a prompt to paint it from", "delete one")
         elif not has:
             mistakes.add(path, "neither image nor prompt", "a picture, or a prompt to paint it from", "add one")
+        if "frame" in keyframe and has != ["clip"]:
+            mistakes.add((*path, "frame"), "'frame' without 'clip'", "a frame of a video file", "add clip: FILE")

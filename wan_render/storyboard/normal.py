@@ -7,7 +7,7 @@ typo gives one mistake.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,8 @@ class Mention:
 
 
 class Normaliser:
-    """Walks a file once. Fills `mistakes` and its marks, `mentions`, and `scalars`: the nodes of all texts."""
+    """Walks a file once. Fills `mistakes` and its marks, `mentions`, `scalars`: the nodes of all texts, and `inline`:
+    the keyframes that are written where they are used."""
 
     def __init__(self, source: Source, mistakes: Mistakes, guesses: Guesses) -> None:
         self.source = source
@@ -44,6 +45,7 @@ class Normaliser:
         self.guesses = guesses
         self.mentions: list[Mention] = []
         self.scalars: dict[PathInFile, ScalarNode] = {}
+        self.inline: dict[str, Any] = {}
 
     def storyboard(self, root: Node) -> dict[str, Any]:
         """The canonical form of a whole file."""
@@ -97,6 +99,8 @@ class Normaliser:
         return self._record(node, form, path)
 
     def _scalar(self, node: Node, form: Scalar, path: PathInFile) -> Any:
+        if isinstance(node, MapNode) and form.spelling.role in (ReferenceKind.START, ReferenceKind.KEYFRAME):
+            return self._inline_keyframe(node, path)
         if not isinstance(node, ScalarNode):
             return self._misshaped(node, form.spelling.noun, path)
         self.scalars[path] = node
@@ -107,6 +111,19 @@ class Normaliser:
             found = f"the control character U+{ord(control):04X} in a text"
             self.mistakes.add(path, found, "allowed: line breaks and tabs", "delete the escape")
         return node.text
+
+    def _inline_keyframe(self, node: MapNode, path: PathInFile) -> Any:
+        """The name of a keyframe that is written where it is used: `from: {clip: a.mp4, frame: last}`."""
+        form = STORYBOARD.fields["keyframes"]
+        assert isinstance(form, Table)  # noqa: S101 - for mypy
+        name = one_line(unicodedata.normalize("NFC", ", ".join(_named_by(node))))
+        place = ("keyframes", name)
+        if not name or name == PREVIOUS:
+            return self._misshaped(node, "a keyframe", path)
+        if name not in self.inline:
+            self.mistakes.marks[place] = node.mark
+            self.inline[name] = self._value(node, form.value, place)
+        return name
 
     def _check_cut(self, node: ScalarNode, path: PathInFile, form: Form) -> None:
         """Report a text that YAML would silently shorten: `action: take #2`. A comment has a space after its `#`."""
@@ -225,6 +242,14 @@ class Normaliser:
         if not isinstance(node, ScalarNode):
             return ""
         return tight_colon(node.text) or full_width(self.source.line(node.mark[0]))
+
+
+def _named_by(node: MapNode) -> Iterator[str]:
+    """What the name of an inline keyframe is made of: the texts of its keys."""
+    for key, entry in node.entries.items():
+        items = entry.value.items if isinstance(entry.value, ListNode) else [entry.value]
+        text = " ".join(item.text for item in items if isinstance(item, ScalarNode))
+        yield text if key in ("clip", "frame", "image") else f"{key} {text}"
 
 
 def _shape(node: Node) -> str:

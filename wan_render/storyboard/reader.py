@@ -23,6 +23,7 @@ from wan_render.storyboard.paths import Grounds, file_on_disk
 from wan_render.storyboard.references import References, spell_as_on_disk
 from wan_render.storyboard.remains import remains
 from wan_render.storyboard.shot_rules import check_shots, number_all
+from wan_render.storyboard.sound_rules import check_sounds
 from wan_render.storyboard.source import read_source
 from wan_render.storyboard.validation import validated
 
@@ -62,16 +63,18 @@ def read_as_far_as_possible(file: Path, *, models: Models, cache: FactCache, all
     grounds = Grounds(file.parent, allow, Guesses())
     reading = Normaliser(source, mistakes, grounds.guesses)
     data: dict[str, Any] = {"keyframes": {}, "scenes": []} | reading.storyboard(tree.root)
-    spell_as_on_disk(data, reading.mentions, grounds)
     folder = KeyframeFolder(data["keyframes"])
-    if isinstance(data["keyframes"], str):
+    if is_folder := isinstance(data["keyframes"], str):
         folder = listed(grounds.as_on_disk(data["keyframes"]), grounds, mistakes)
+    data["keyframes"] = {**reading.inline, **folder.keyframes}
+    spell_as_on_disk(data, reading.mentions, grounds)
+    if is_folder:
         reading.mentions += _used(folder.keyframes, reading.mentions)
-        data["keyframes"] = folder.keyframes
     number_all(data)
     storyboard = validated(data, reading)
     check_keyframes(data, mistakes)
     check_shots(data, mistakes)
+    check_sounds(data, mistakes)
     References(folder, grounds, models, cache, mistakes).check(reading.mentions)
     if mistakes.problems:
         storyboard = _storyboard(remains(data, mistakes))

@@ -28,14 +28,17 @@ _FILES = {
     ReferenceKind.SOUND: "a sound file",
     ReferenceKind.CLIP: "a video file",
     ReferenceKind.LORA: "a .safetensors file",
+    ReferenceKind.UPSCALER: "a file of weights",
+    ReferenceKind.WORKFLOW: "a workflow's .json file",
 }
+
+UPSCALER_SUFFIXES = (".safetensors", ".pth")
+"""Files of networks that upscale. A .pth is read without running anything in it."""
 
 _PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 
 
-_PATHS = frozenset(
-    {ReferenceKind.PICTURE, ReferenceKind.SOUND, ReferenceKind.LORA, ReferenceKind.CLIP, ReferenceKind.MODEL}
-)
+_PATHS = frozenset(set(ReferenceKind) - {ReferenceKind.START, ReferenceKind.KEYFRAME})
 
 
 def spell_as_on_disk(data: dict[str, Any], mentions: list[Mention], grounds: Grounds) -> None:
@@ -96,10 +99,17 @@ class References:
                 self._check_keyframe(mention)
             case ReferenceKind.MODEL:
                 self._check_model(mention.text)
+            case ReferenceKind.WEIGHTS:
+                self._weights(mention.text)
             case ReferenceKind.PICTURE:
                 self._check_picture(mention.text)
             case ReferenceKind.LORA if not mention.text.lower().endswith(".safetensors"):
                 raise self._no_safetensors(mention.text)
+            case ReferenceKind.UPSCALER if self.grounds.has_folder(mention.text):
+                self.grounds.directory(mention.text, "a folder with a pipeline of diffusers")
+            case ReferenceKind.UPSCALER if not mention.text.lower().endswith(UPSCALER_SUFFIXES):
+                found = f"{shown(mention.text)} is no network"
+                raise Misspelt(f"allowed: {', '.join(UPSCALER_SUFFIXES)}", found=found)
             case _:
                 self.grounds.file(mention.text, _FILES[mention.role])
 
@@ -142,15 +152,23 @@ class References:
         return f"keyframes: {names}" + (", …" if len(self.keyframes) > 12 else "")
 
     def _check_model(self, name: str) -> None:
-        if name in self.models.names:
+        if name in self.models.names or self.models.imported(name) is not None:
             return
         if "/" in name or "\\" in name or name.startswith((".", "~")) or self.grounds.has(name):
-            self.grounds.directory(name, "a folder of weights, or a model's name")
+            self._weights(name, "a folder or file of weights, or a model's name")
             return
-        known = f"models: {', '.join(self.models.names)}, or a folder of weights"
-        raise Misspelt(
-            known, self.guesses.did_you_mean(name, self.models.names), found=f"no model is named {shown(name)}"
-        )
+        names = (*self.models.names, *self.models.imported_names)
+        known = f"models: {', '.join(names)}, or a folder or file of weights"
+        raise Misspelt(known, self.guesses.did_you_mean(name, names), found=f"no model is named {shown(name)}")
+
+    def _weights(self, text: str, noun: str = "a file or folder of weights") -> None:
+        """Weights may also be in the machine's own folder for them."""
+        if self.models.imported(text) is not None:
+            return
+        if self.grounds.has_folder(text):
+            self.grounds.directory(text, noun)
+        else:
+            self.grounds.file(text, noun)
 
     def _check_picture(self, text: str) -> None:
         from wan_render.plates import picture_facts

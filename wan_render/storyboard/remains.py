@@ -34,4 +34,4 @@ def remains(data: Mapping[str, Any], mistakes: Mistakes) -> dict[str, Any] | Non
 def _is_local(path: PathInFile) -> bool:
     """Whether a mistake is in a shot or a picture."""
     in_shot = len(path) >= _SHOT and path[0] == "scenes" and path[2] == "shots"
-    return in_shot or (len(path) == 3 and path[0] == "keyframes" and path[2] == "image")
+    return in_shot or (len(path) == 3 and path[0] == "keyframes" and path[2] in ("image", "clip", "frame"))

@@ -14,8 +14,11 @@ from wan_render.printable import shown
 from wan_render.storyboard.mistakes import Mistakes
 
 NOT_RENDERED = ("still", "card", "clip")
-ONLY_RENDERED = ("from", "to", "through", "prompt", "takes", "circle", "ng", "render", "qc")
+ONLY_RENDERED = ("from", "to", "through", "prompt", "takes", "circle", "ng", "render", "qc", "cloud")
 """Keys that say how a model renders a shot. With `still`, `card` or `clip` they would have no effect."""
+
+ONLY_CLIPS = ("focus", "fit", "clip_sound")
+"""Keys that say how a video file is shown. In other shots, keyframes have the first two."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,10 @@ def _check_unique(items: list[Any], path: PathInFile, key: str, mistakes: Mistak
 
 
 def _check_kind(shot: WrittenShot) -> None:
+    for key in ONLY_CLIPS if shot.instead != "clip" else ():
+        if shot.has(key):
+            remedy = "write it in the keyframe" if key != "clip_sound" else f"delete '{key}'"
+            shot.add_mistake(key, f"'{key}' without 'clip'", "only a shot with a video file has it", remedy)
     if shot.instead:
         _check_not_rendered(shot, shot.instead)
         return
@@ -150,4 +157,5 @@ def _check_previous(shot: WrittenShot, before: WrittenShot | None) -> None:
             "from", "'previous' after an omitted shot", allowed, "name a keyframe, or omit this shot as well"
         )
     elif before.instead:
-        shot.add_mistake("from", f"'previous' after a {before.instead}", allowed, "name a keyframe")
+        remedy = "name a keyframe" if before.instead != "clip" else "write from: {clip: FILE, frame: last}"
+        shot.add_mistake("from", f"'previous' after a {before.instead}", allowed, remedy)

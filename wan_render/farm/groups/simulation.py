@@ -53,7 +53,7 @@ class SimulatedRun:
 
     def begins(self, order: RenderOrder, devices: int) -> None:
         """An attempt on this many devices begins."""
-        self._running[order.take.key] = _Running(self._clock(), self._estimate(order, devices))
+        self._running[order.take.key] = _Running(self._clock(), self.estimate(order, devices))
         self._decided.clear()
 
     def rendered(self, order: RenderOrder) -> None:
@@ -128,14 +128,14 @@ class SimulatedRun:
         places = {key: place for place, key in enumerate(coming)}
         return [
             Coming(
-                {size: self._pace * self._estimate(each, size) for size in sizes(each)},
+                {size: self._pace * self.estimate(each, size) for size in sizes(each)},
                 max((self.left(need) for need in each.needs), default=0.0),
                 tuple(places[need] for need in each.needs if places.get(need, place) < place),
             )
             for place, each in enumerate(coming.values())
         ]
 
-    def _estimate(self, order: RenderOrder, devices: int) -> float:
+    def estimate(self, order: RenderOrder, devices: int) -> float:
         """The backend's estimate in seconds. A take that is joined from others takes almost no time."""
         alone = self._alone.get(order.take.key)
         if order.take.through:

@@ -6,24 +6,21 @@ import math
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from wan_render.farm.ordering.devices_in_use import DevicesInUse
 from wan_render.farm.ordering.estimates import Estimates
-from wan_render.farm.ordering.loaded import LoadedModel, Weights, loaded_by
+from wan_render.farm.ordering.loaded import loaded_by
+from wan_render.farm.ordering.order_needs import OrderNeeds, TakePlace, needed_places, take_place
 from wan_render.farm.ordering.policy import Moment, Policy
 from wan_render.farm.ordering.ready_orders import Alike, ReadyOrder, ReadyOrders
-from wan_render.farm.ordering.time_left import Deadline, Margins
-from wan_render.production.failures import NotStarted, Outcome
+from wan_render.farm.ordering.time_left import ABORT_RENDERING_SECONDS, ABORT_WRITING_SECONDS, Deadline, Margins
+from wan_render.farm.ordering.waiting_work import WaitingWork, loaded_weights
+from wan_render.production.failures import NIGHT_END, Outcome, OutOfTime
 from wan_render.production.render_order import RenderOrder
 from wan_render.store import Clip
 
 LATE_SECONDS = 5.0
 """An order that was chosen in time may get its device this much later."""
-
-
-_Place = tuple[Path | None, str]
-"""The store of a take, and its key."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +44,15 @@ class Backlog:
         self.devices, self.margins = DevicesInUse(devices), Margins()
         self.estimates = estimates
         self._left: dict[RenderOrder, ReadyOrder] = {}
-        self._leading: dict[_Place, RenderOrder] = {}
-        self._twins: dict[_Place, list[RenderOrder]] = {}
-        self._needing: dict[_Place, list[RenderOrder]] = {}
+        self._needs = OrderNeeds()
         self._places = 0
+        self._overdue_since = math.inf
         self._begun: set[RenderOrder] = set()
         self._rendering: dict[RenderOrder, float] = {}
         self._settled: dict[RenderOrder, Outcome | None] = {}
-        self._lost: dict[_Place, Outcome] = {}
+        self._lost: dict[TakePlace, Outcome] = {}
         self._to_give_out: deque[RenderOrder] = deque()
-        self._ready = ReadyOrders()
-        self._waiting_seconds: dict[Weights | None, float] = {}
+        self._ready, self._waiting = ReadyOrders(), WaitingWork()
 
     # What is left
 
@@ -67,8 +62,8 @@ class Backlog:
             self._places += 1
             seconds = self.estimates.take(order)
             self._left[order] = ReadyOrder(order, _alike(order), self._places, seconds, seconds)
-            self._lost.pop(_place(order), None)
-            self.margins.suppose(_weights(loaded_by(order)), self.estimates.worst_ratio(order))
+            self._lost.pop(take_place(order), None)
+            self.margins.suppose(loaded_weights(loaded_by(order)), self.estimates.worst_ratio(order))
         if orders:
             self._index()
 
@@ -93,12 +88,14 @@ class Backlog:
         return tuple(self._left)
 
     @property
-    def placed(self) -> list[tuple[RenderOrder, str, float]]:
-        """The orders that are being rendered: on which device, the first one of a group, and since when, by the steady
-        clock."""
-        return [
-            (order, names[0], self._rendering[order]) for order, names in self.devices.placed if order in self._left
-        ]
+    def placed(self) -> list[tuple[RenderOrder, tuple[str, ...], float]]:
+        """The orders that are being rendered: on which devices, and since when, by the steady clock."""
+        return [(order, names, self._rendering[order]) for order, names in self.devices.placed if order in self._left]
+
+    @property
+    def ready(self) -> tuple[RenderOrder, ...]:
+        """The orders that can begin and have not begun."""
+        return tuple(ready.order for ready in self._ready)
 
     def __len__(self) -> int:
         return len(self._left)
@@ -109,6 +106,21 @@ class Backlog:
     def seconds(self, order: RenderOrder) -> float:
         """The estimate for an order that has not ended."""
         return self._left[order].seconds
+
+    def out_of_time(self, order: RenderOrder, *, was_aborted: bool = False) -> OutOfTime:
+        """The outcome of an order for which there is no time."""
+        until = NIGHT_END if self.deadline is None else self.deadline.words
+        return OutOfTime(self.seconds(order), until, was_aborted)
+
+    def overdue(self, now: Now) -> tuple[RenderOrder, ...]:
+        """The orders that have begun and have to be aborted: the night is over, and devices must be free."""
+        if self.deadline is None or now.wall < self.deadline.until + ABORT_RENDERING_SECONDS:
+            self._overdue_since = math.inf
+            return ()
+        self._overdue_since = min(self._overdue_since, now.steady)
+        if now.steady - self._overdue_since >= ABORT_WRITING_SECONDS:
+            return tuple(order for order in self._left if order in self._begun)
+        return tuple(order for order, *_ in self.placed)
 
     # What happens
 
@@ -128,7 +140,7 @@ class Backlog:
         self._begun.add(order)
         self._rendering[order] = now.steady
         self.devices.begin(order)
-        self._waiting_seconds[_weights(loaded_by(order))] -= self._left[order].seconds
+        self._waiting.add(loaded_by(order), -self._left[order].seconds)
 
     @property
     def settled(self) -> Mapping[RenderOrder, Outcome | None]:
@@ -164,31 +176,30 @@ class Backlog:
             return
         self._begun.discard(order)
         self._settled.pop(order, None)
-        key = _place(order)
-        if self._leading.get(key) is not order:
+        released = self._needs.end(order)
+        if released is None:
             return
-        del self._leading[key]
-        for twin in self._twins.pop(key, ()):
+        for twin in released.twins:
             self._settle(twin, outcome)
         if not isinstance(outcome, Clip):
-            self._lost[key] = outcome
-        for needing in self._needing.pop(key, ()):
-            if self._is_leading(needing) and needing not in self._begun and self._is_ready(needing):
+            self._lost[take_place(order)] = outcome
+        for needing in released.needing:
+            if self._needs.leads(needing) and needing not in self._begun and self._needs.are_met(needing):
                 self._offer(needing)
 
     def observe(self, order: RenderOrder, expected: float, actual: float) -> None:
         """One device took `actual` seconds of work for an order."""
-        self.margins.observe(_weights(loaded_by(order)), expected, actual)
+        self.margins.observe(loaded_weights(loaded_by(order)), expected, actual)
 
     # Inside
 
     def _offer(self, order: RenderOrder) -> None:
         """What an order needs has ended. It can begin, unless some of that is missing."""
-        left, lost = self._left[order], [self._lost[need] for need in _needs(order) if need in self._lost]
+        left, lost = self._left[order], [self._lost[need] for need in needed_places(order) if need in self._lost]
         if not lost and not order.barred.issuperset(self.devices.names):
             self._ready.add(left)
-        elif lost and all(isinstance(outcome, NotStarted) for outcome in lost):
-            self._settle(order, NotStarted(left.seconds))
+        elif lost and all(isinstance(outcome, OutOfTime) for outcome in lost):
+            self._settle(order, self.out_of_time(order))
         else:
             self._settle(order, None)
 
@@ -197,45 +208,31 @@ class Backlog:
         self._settled[order] = outcome
         self._begun.add(order)
         self._to_give_out.append(order)
-        if not self._is_leading(order):
+        if not self._needs.leads(order):
             return
-        self._waiting_seconds[_weights(self._left[order].alike.loads)] -= self._left[order].seconds
-        if isinstance(outcome, NotStarted):
-            for needing in self._needing.get(_place(order), ()):
+        self._waiting.add(self._left[order].alike.loads, -self._left[order].seconds)
+        if isinstance(outcome, OutOfTime):
+            for needing in self._needs.needing(order):
                 if needing not in self._begun:
-                    self._settle(needing, NotStarted(self._left[needing].seconds))
-
-    def _is_leading(self, order: RenderOrder) -> bool:
-        return self._leading.get(_place(order)) is order
-
-    def _is_ready(self, order: RenderOrder) -> bool:
-        return self._leading.keys().isdisjoint(_needs(order))
+                    self._settle(needing, self.out_of_time(needing))
 
     def _index(self) -> None:
         """Work out anew who waits for whom. Orders come after those that they need."""
-        self._leading, self._twins, self._needing = {}, {}, {}
-        for order in self._left:
-            key = _place(order)
-            if self._leading.setdefault(key, order) is not order and order not in self._begun:
-                self._twins.setdefault(key, []).append(order)
-            for need in _needs(order):
-                self._needing.setdefault(need, []).append(order)
+        self._needs = OrderNeeds(self._left, self._begun)
         for order in reversed(self._left):
             self._left[order] = self._seen_from_its_end(self._left[order])
-        self._ready, self._waiting_seconds = ReadyOrders(), {}
-        for order in tuple(self._leading.values()):
+        self._ready, self._waiting = ReadyOrders(), WaitingWork()
+        for order in self._needs.leading:
             if order in self._begun:
                 continue
-            weights = _weights(self._left[order].alike.loads)
-            self._waiting_seconds[weights] = self._waiting_seconds.get(weights, 0.0) + self._left[order].seconds
-            if self._is_ready(order):
+            self._waiting.add(self._left[order].alike.loads, self._left[order].seconds)
+            if self._needs.are_met(order):
                 self._offer(order)
 
     def _seen_from_its_end(self, left: ReadyOrder) -> ReadyOrder:
         """With what waits for it: its critical path, and for which films it is needed."""
-        key = _place(left.order)
-        later = [self._left[order] for order in self._needing.get(key, ())]
-        same = [_alike(order) for order in (left.order, *self._twins.get(key, ()))]
+        later = [self._left[order] for order in self._needs.needing(left.order)]
+        same = [_alike(order) for order in (left.order, *self._needs.twins(left.order))]
         alikes = [*same, *(each.alike for each in later)]
         films = frozenset[str]().union(*(alike.films for alike in alikes))
         alike = replace(left.alike, films=films, spare=all(alike.spare for alike in alikes))
@@ -243,35 +240,27 @@ class Backlog:
 
     def _moment(self, now: Now) -> Moment:
         """What the policy may consider."""
-        running = sum(max(0.0, self._left[order].seconds - (now.steady - since)) for order, since in self._running)
+        begun = ((self._left[order].seconds, since) for order, since in self._rendering.items() if order in self._left)
+        running = sum(max(0.0, seconds - (now.steady - since)) for seconds, since in begun)
         left = math.inf if self.deadline is None else self.deadline.until - now.wall
         holders = [loaded.weights for loaded in self.devices.loaded if loaded is not None]
-
-        def pull(loads: LoadedModel | None) -> float:
-            weights = _weights(loads)
-            waiting = self._waiting_seconds.get(weights, 0.0)
-            return waiting / (1 + sum(each == weights for each in holders))
 
         return Moment(
             devices=self.devices.names,
             rendering=tuple(self._rendering),
             idle=tuple(self.devices.idle),
-            work_left=sum(self._waiting_seconds.values()) + running,
+            work_left=self._waiting.seconds + running,
             seconds_left=left,
             room=lambda alike: self._room(alike, now),
             loading=self.estimates.loading,
-            pull=pull,
+            pull=lambda loads: self._waiting.pull(loads, holders),
         )
-
-    @property
-    def _running(self) -> list[tuple[RenderOrder, float]]:
-        return [(order, since) for order, since in self._rendering.items() if order in self._left]
 
     def _room(self, alike: Alike, now: Now) -> float:
         """The longest estimate of an order that may begin now, in seconds."""
         if self.deadline is None:
             return math.inf
-        return self.margins.margin(_weights(alike.loads)).room(self.deadline.seconds_left(alike.films, now.wall))
+        return self.margins.margin(loaded_weights(alike.loads)).room(self.deadline.seconds_left(alike.films, now.wall))
 
     def _give_up_what_is_late(self, now: Now) -> None:
         """End the orders for which there is no time left, so that their films can be finished."""
@@ -283,20 +272,8 @@ class Backlog:
             room = self._room(alike, now) - loading
             while kind and (late := kind.longest).seconds > room:
                 self._ready.remove(late.order)
-                self._settle(late.order, NotStarted(late.seconds))
-
-
-def _place(order: RenderOrder) -> _Place:
-    return order.store, order.take.key
-
-
-def _needs(order: RenderOrder) -> list[_Place]:
-    return [(order.store, need) for need in order.needs]
+                self._settle(late.order, self.out_of_time(late.order))
 
 
 def _alike(order: RenderOrder) -> Alike:
     return Alike(frozenset((order.film,)), order.spare, loaded_by(order), order.barred)
-
-
-def _weights(loads: LoadedModel | None) -> Weights | None:
-    return None if loads is None else loads.weights

@@ -30,6 +30,11 @@ class DevicesInUse:
         self._placed: dict[RenderOrder, tuple[str, ...]] = {}
         self._waiting: dict[RenderOrder, None] = {}
 
+    def follow(self, names: Sequence[str]) -> None:
+        """These are the devices from now on. On one that has joined, nothing is loaded."""
+        self.names = tuple(names)
+        self._loaded = {name: self._loaded.get(name) for name in self.names}
+
     def load(self, loaded: Mapping[str, LoadedModel | None]) -> None:
         """These devices have loaded this before the run began."""
         self._loaded |= loaded

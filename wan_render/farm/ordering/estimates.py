@@ -20,15 +20,12 @@ class Estimates(Protocol):
 
     def take(self, order: RenderOrder) -> float:
         """Seconds from the first phase of work to the written take, without loading. Not negative."""
-        ...
 
     def loading(self, order: RenderOrder, loaded: LoadedModel | None) -> float:
         """Seconds to load what the order needs on a device that has loaded this. 0 if it needs nothing more."""
-        ...
 
     def worst_ratio(self, order: RenderOrder) -> float:
         """By which factor the take may exceed its estimate, as far as is known before the run."""
-        ...
 
 
 @dataclass(frozen=True)

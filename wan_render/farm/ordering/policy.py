@@ -55,11 +55,9 @@ class Policy(Protocol):
 
     def choose(self, ready: ReadyOrders, at: Moment) -> RenderOrder | None:
         """One of the ready orders; None if none should begin now."""
-        ...
 
     def precedence(self, ready: ReadyOrder) -> tuple[float, ...]:
         """Sorts orders roughly in the order in which they will begin, whatever is loaded. For forecasts."""
-        ...
 
 
 @dataclass(frozen=True)

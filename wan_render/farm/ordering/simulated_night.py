@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
+from wan_render.farm.groups.formation import JOINING_SECONDS
 from wan_render.farm.ordering.backlog import Backlog, Now
-from wan_render.farm.ordering.devices_in_use import best_suited
+from wan_render.farm.ordering.devices_in_use import IdleDevice, best_suited
 from wan_render.farm.ordering.estimates import Estimates
 from wan_render.farm.ordering.loaded import LoadedModel
 from wan_render.farm.ordering.policy import Policy
 from wan_render.farm.ordering.time_left import Deadline, Margins
-from wan_render.production.failures import NotStarted
+from wan_render.production.failures import OutOfTime
 from wan_render.production.render_order import RenderOrder
-from wan_render.store import Clip
+from wan_render.store import TOGETHER, Clip
 
 
 @dataclass(frozen=True)
 class SimulatedTake:
     """A take of a simulated run. Times are seconds from its beginning. begin: when its device starts to load what it
-    needs, for `loading` seconds."""
+    needs, for `loading` seconds. device: the names of several that render it together are joined by TOGETHER."""
 
     order: RenderOrder
     device: str
@@ -59,18 +61,42 @@ class SimulatedNight:
 
 @dataclass(frozen=True)
 class Rendering:
-    """An order that is being rendered when a simulation begins. seconds: until it has ended."""
+    """An order that is being rendered when a simulation begins, and on which devices. seconds: until it has ended."""
 
     order: RenderOrder
-    device: str
+    devices: tuple[str, ...]
     seconds: float
+
+
+class Groups(Protocol):
+    """How many devices takes get (farm.groups.foreseen_groups). Times are seconds from the beginning."""
+
+    def team(
+        self,
+        order: RenderOrder,
+        ready: Sequence[RenderOrder],
+        left: Sequence[RenderOrder],
+        busy: Mapping[str, float],
+        now: float,
+    ) -> tuple[int, tuple[str, ...]]:
+        """How many devices an order gets that begins now, and the names of those that it may get."""
+
+    def share(self, order: RenderOrder, devices: int) -> float:
+        """How long a take takes on this many devices, relative to one."""
+
+    def begins(self, order: RenderOrder, devices: int, now: float) -> None:
+        """A take begins on this many devices."""
+
+    def ended(self, order: RenderOrder, now: float) -> None:
+        """A take is rendered."""
 
 
 @dataclass(frozen=True)
 class Conditions:
     """Under which a run is simulated.
 
-    devices:   their names. Each renders one take at a time: groups are not simulated, so a run may end earlier.
+    devices:   their names.
+    groups:    which takes several devices render together; None if each renders one take at a time.
     deadline:  the wall clock shows `now`, in seconds since the epoch, when the simulation begins.
     pace:      by which factor an order takes longer than estimated.
     rendering: what is being rendered at the beginning. loaded: what idle devices have loaded by then.
@@ -86,6 +112,7 @@ class Conditions:
     rendering: Sequence[Rendering] = ()
     loaded: Mapping[str, LoadedModel | None] = field(default_factory=lambda: MappingProxyType({}))
     margins: Margins | None = None
+    groups: Groups | None = None
 
 
 def simulate_night(orders: Sequence[RenderOrder], conditions: Conditions) -> SimulatedNight:
@@ -97,9 +124,9 @@ def rest_of(backlog: Backlog, now: Now, pace: Callable[[RenderOrder], float] = l
     """What is left of a run that goes on; `simulate_night` foretells its end. A take that is late by some time is
     expected to need that time again."""
     rendering = []
-    for order, device, since in backlog.placed:
+    for order, names, since in backlog.placed:
         expected = backlog.seconds(order) * pace(order)
-        rendering.append(Rendering(order, device, abs(expected - (now.steady - since))))
+        rendering.append(Rendering(order, names, abs(expected - (now.steady - since))))
     conditions = Conditions(
         devices=backlog.devices.names,
         estimates=backlog.estimates,
@@ -140,11 +167,12 @@ class _Simulation:
         self._waiting: list[RenderOrder] = []
         self._takes: list[SimulatedTake] = []
         self._not_started: list[RenderOrder] = []
+        self._busy: dict[str, float] = {}
         self._backlog.add([*(each.order for each in conditions.rendering), *orders])
         self._backlog.devices.load(conditions.loaded)
         for each in conditions.rendering:
             self._backlog.begin(each.order, self._now(0.0))
-            self._place(each.order, each.device, 0.0, each.seconds)
+            self._place(each.order, each.devices, 0.0, each.seconds)
 
     def run(self) -> SimulatedNight:
         seconds = 0.0
@@ -174,15 +202,40 @@ class _Simulation:
         """Give devices to the orders that have begun, first come first served."""
         for order in tuple(self._waiting):
             idle = self._backlog.devices.unoccupied
-            if (device := best_suited(order, idle)) is not None:
-                self._waiting.remove(order)
-                loading = self._conditions.estimates.loading(order, device.loaded)
-                actual = self._backlog.seconds(order) * self._conditions.pace(order)
-                self._place(order, device.name, seconds, seconds + loading + actual, loading)
+            if best_suited(order, idle) is None:
+                continue
+            size, among = self._team(order, seconds)
+            team: list[IdleDevice] = []
+            while len(team) < size and (found := best_suited(order, [each for each in idle if each.name in among])):
+                team.append(found)
+                idle.remove(found)
+            if len(team) < size:
+                return  # what is idle is kept for it, and those that came later wait
+            self._waiting.remove(order)
+            self._begin_take(order, team, seconds)
 
-    def _place(self, order: RenderOrder, device: str, begin: float, end: float, loading: float = 0.0) -> None:
-        self._backlog.place(order, (device,), self._now(begin))
-        take = SimulatedTake(order, device, begin, loading, end)
+    def _team(self, order: RenderOrder, seconds: float) -> tuple[int, Collection[str]]:
+        """How many devices an order gets, and among which."""
+        groups = self._conditions.groups
+        if groups is None:
+            return 1, self._conditions.devices
+        ready = [*(each for each in self._waiting if each is not order), *self._backlog.ready]
+        return groups.team(order, ready, self._backlog.orders, self._busy, seconds)
+
+    def _begin_take(self, order: RenderOrder, team: Sequence[IdleDevice], seconds: float) -> None:
+        loading = max(self._conditions.estimates.loading(order, device.loaded) for device in team)
+        actual = self._backlog.seconds(order) * self._conditions.pace(order)
+        groups = self._conditions.groups
+        if groups is not None and len(team) > 1:
+            actual = JOINING_SECONDS + actual * groups.share(order, len(team))
+        self._place(order, [device.name for device in team], seconds, seconds + loading + actual, loading)
+
+    def _place(self, order: RenderOrder, names: Sequence[str], begin: float, end: float, loading: float = 0.0) -> None:
+        self._backlog.place(order, names, self._now(begin))
+        if self._conditions.groups is not None:
+            self._conditions.groups.begins(order, len(names), begin)
+        self._busy |= dict.fromkeys(names, end)
+        take = SimulatedTake(order, TOGETHER.join(names), begin, loading, end)
         heappush(self._ends, (end, len(self._takes) + len(self._ends), take))
 
     def _end_next(self) -> float:
@@ -190,7 +243,10 @@ class _Simulation:
         end, _, take = heappop(self._ends)
         self._takes.append(take)
         order, actual = take.order, end - take.begin - take.loading
-        if take.begin or take.loading:  # others were begun before the simulation
+        if self._conditions.groups is not None:
+            self._conditions.groups.ended(order, end)
+        is_alone = TOGETHER not in take.device
+        if is_alone and (take.begin or take.loading):  # others were begun before the simulation
             self._backlog.observe(order, self._backlog.seconds(order), actual)
         self._backlog.end(order, clip_of(order))
         return end
@@ -202,7 +258,7 @@ class _Simulation:
             self._takes.append(SimulatedTake(order, "", seconds, 0.0, seconds))
         else:
             self._not_started.append(order)
-        self._backlog.end(order, outcome or NotStarted(self._backlog.seconds(order)))
+        self._backlog.end(order, outcome or OutOfTime(self._backlog.seconds(order)))
 
     def _now(self, seconds: float) -> Now:
         return Now(self._conditions.now + seconds, seconds)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from wan_render.farm.ordering.loaded import Weights
+from wan_render.production.failures import NIGHT_END
 
 GUESSED_RATIO = 1 / 0.7
 """By which factor a take may exceed an estimate of which nothing is known: it may be 30 % too low."""
@@ -21,6 +22,13 @@ three quick ones overran a window by 53 s in benchmarks.nights."""
 OVERRUN_SECONDS = 30.0
 """A take may end this much after the end in the worst case, but not as a rule."""
 
+ABORT_RENDERING_SECONDS = 45.0
+"""How long after the end a take may still be rendered. Then it is aborted, so that its devices are free."""
+
+ABORT_WRITING_SECONDS = 10.0
+"""How much longer a take that is rendered may be written, by the steady clock: a clock that is set, or a laptop that
+has slept, loses no rendered take. Nothing of a night runs on for more than a minute."""
+
 USUAL = 0.97
 """The share of takes that must end in time."""
 
@@ -29,12 +37,13 @@ USUAL = 0.97
 class Deadline:
     """When the takes of a run have to be written.
 
-    until:   wall clock time, in seconds since the epoch.
+    until:   wall clock time, in seconds since the epoch. words: the same in words: `07:00`.
     reserve: film → seconds before that which are needed to finish the film.
     """
 
     until: float
     reserve: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    words: str = NIGHT_END
 
     def seconds_left(self, films: Iterable[str], now: float) -> float:
         """Seconds for a take that these films wait for. now: wall clock time."""

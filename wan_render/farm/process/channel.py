@@ -97,14 +97,21 @@ class Channel:
 
     def send(self, message: object) -> None:
         """Raises OSError if the other end is gone. If the message cannot be pickled, nothing is sent."""
-        body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+        self.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
+
+    def send_bytes(self, body: bytes) -> None:
+        """Send a message that is pickled already. Raises OSError if the other end is gone."""
         with self._sending:
             self._end.sendall(_LENGTH.pack(len(body)) + body)
 
     def receive(self) -> Any:
         """The next message. Raises ClosedError if none will come."""
+        return pickle.loads(self.receive_bytes())  # noqa: S301 - from our own process, see above
+
+    def receive_bytes(self) -> bytes:
+        """The next message, not unpickled. Raises ClosedError if none will come."""
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
-        return pickle.loads(self._exactly(length))  # noqa: S301 - from our own process, see above
+        return self._exactly(length)
 
     def close(self) -> None:
         """`receive` raises ClosedError: on this end at once, on the other after the messages that were sent."""

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from wan_render.errors import DeviceError, Problem, RenderError, WanRenderError
+from wan_render.errors import DeviceError, HeldElsewhereError, Problem, RenderError, WanRenderError
 from wan_render.farm.process.channel import (
     Channel,
     ClosedError,
@@ -123,8 +123,9 @@ def _answer(message: OrderMessage, channel: Channel, handler: OrderHandler, writ
         _print_to(message.log)
         result = handler(message.order, lambda progress: channel.send(ProgressMessage(message.number, progress)))
     except Exception as error:  # noqa: BLE001 - the top of a device process
-        writer.wait()  # this process will not be reused, so the order before this one must end first
-        channel.send(Failed(message.number, _portable(error, message.name, str(message.log))))
+        writer.wait()  # this process is rarely reused, so the order before this one must end first
+        usable = isinstance(error, HeldElsewhereError)  # nothing was done yet
+        channel.send(Failed(message.number, _portable(error, message.name, str(message.log)), usable))
         return
     if callable(result):
         writer.start(lambda: _write(message, channel, result))

@@ -33,7 +33,9 @@ class PhaseWatch:
         self._quiet = QuietTime()
         self._last: Progress | None = None
         self._slowest = 0.0
-        self._doing, self._least = ("beginning", stall.beginning) if is_ready else ("starting", stall.starting)
+        self.limit = 0.0
+        """Seconds that the current phase may go on without progress."""
+        self._enter(*(("beginning", stall.beginning) if is_ready else ("starting", stall.starting)))
 
     def ready(self) -> None:
         """The process takes orders now."""
@@ -52,18 +54,13 @@ class PhaseWatch:
         """How long to wait for the next event before `verdict` is asked again; 0 if the limit is reached."""
         return max(0.0, min(SLICE_SECONDS, self.limit + GRACE_SECONDS - self._quiet.seconds))
 
-    @property
-    def limit(self) -> float:
-        """Seconds that the current phase may go on without progress."""
-        return patience(self._least)
-
     def overrun(self) -> str:
         """What is wrong, in words: which phase, how long, which limit."""
         at = f" {self._last.done} of {self._last.total}" if self._last is not None and self._last.total else ""
         return overran(self._quiet.seconds, f"{self._doing}{at}", self.limit)
 
     def _enter(self, doing: str, least: float) -> None:
-        self._doing, self._least = doing, least
+        self._doing, self.limit = doing, patience(least)
         self._quiet.progress()
 
     def _measure(self, progress: Progress) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from collections.abc import Callable
 
 from wan_render.production.render_order import RenderOrder
 from wan_render.store.disk import gigabytes
@@ -20,9 +19,9 @@ class MemoryGrowth:
     takes after another model is loaded set the baseline. Only memory of its own counts, not files that it has mapped.
     """
 
-    def __init__(self, process: int, least: int = GROWTH_BYTES) -> None:
-        """process: its id. least: bytes that it may grow in any case."""
-        self._process, self._least = process, least
+    def __init__(self, used_bytes: Callable[[], int | None], least: int = GROWTH_BYTES) -> None:
+        """used_bytes: what the process uses now; None if nobody knows. least: bytes that it may grow in any case."""
+        self._used_bytes, self._least = used_bytes, least
         self._loaded: object = None
         self._baseline = self._takes = 0
         self.verdict = ""
@@ -30,7 +29,7 @@ class MemoryGrowth:
 
     def look(self, order: RenderOrder) -> None:
         """A take is rendered; its frames are still in memory."""
-        if (used := own_bytes(self._process)) is None:
+        if (used := self._used_bytes()) is None:
             return
         used -= order.take.frames * order.take.size.width * order.take.size.height * 3
         loaded = (order.backend.id, order.card.identity, order.take.sampling.profile_variant, order.take.loras)
@@ -43,13 +42,3 @@ class MemoryGrowth:
             self.verdict = (
                 f"its memory grew from {gigabytes(self._baseline)} to {gigabytes(used)} in {self._takes} takes"
             )
-
-
-def own_bytes(process: int) -> int | None:
-    """Anonymous memory of a process in bytes; None if the system does not say (Linux only)."""
-    try:
-        status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    found = re.search(r"^RssAnon:\s*(\d+) kB", status, re.M)
-    return int(found[1]) * 1024 if found else None
