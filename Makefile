@@ -9,12 +9,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: help film test check farm format constraints clean
+.PHONY: help film test thorough-test check farm format constraints clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make film    render the demonstration film with the CPU animatic (no GPU, no weights)'
-	@echo 'make test    install everything and run the whole suite'
+	@echo 'make test    install everything and run the suite'
+	@echo 'make thorough-test  the few tests that take longest; before a release'
 	@echo 'make check   lint, types, import contracts'
 	@echo 'make format  fix and format the code with ruff'
 	@echo 'make farm    Prefect server, worker and deployments on this machine; Ctrl-C stops them'
@@ -40,14 +41,17 @@ $(VENV)/.farm: $(VENV)/.base
 
 $(VENV)/.all: $(VENV)/.base
 	@echo 'installing torch, diffusers, Prefect and the test tools into $(VENV) …'
-	@$(INSTALL) '.[wan,farm,dev]'
+	@$(INSTALL) '.[wan,gguf,farm,ray,editors,sign,mcp,dev]'
 	@touch $@ $(VENV)/.farm
 
 film: $(VENV)/.base
 	@WAN_RENDER_BACKEND=$${WAN_RENDER_BACKEND:-animatic} $(BIN)/wan-render render $(STORYBOARD)
 
 test: $(VENV)/.all
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadgroup -m 'not thorough'
+
+thorough-test: $(VENV)/.all
+	@$(BIN)/pytest -n 2 --dist loadgroup -m thorough
 
 check: $(VENV)/.all
 	@$(BIN)/ruff check
@@ -56,7 +60,7 @@ check: $(VENV)/.all
 	@$(BIN)/lint-imports
 
 farm: $(VENV)/.farm
-	@BACKEND='$(BACKEND)' exec $(BIN)/python -m flows.farm
+	@BACKEND='$(BACKEND)' exec $(BIN)/wan-render farm up
 
 format: $(VENV)/.all
 	@$(BIN)/ruff check --fix

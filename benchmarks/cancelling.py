@@ -69,7 +69,7 @@ def _of_farm(campaign: FarmCampaign) -> dict[str, Callable[[NightHandle], None]]
         campaign.farm.ask("POST", f"/flow_runs/{night.run}/set_state", state={"type": "CANCELLING"}, force=True)
 
     def cancel_without_worker(night: NightHandle) -> None:
-        for worker in campaign.farm.processes("worker start"):
+        for worker in campaign.farm.processes("farm_worker"):
             worker.kill()
         cancel(night)
 

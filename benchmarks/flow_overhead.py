@@ -27,8 +27,9 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from tests.flows.conftest import PROJECT, Farm, environment, free_port, start
+from tests.flows.conftest import PROJECT, Farm, environment, start
 from tests.flows.films import write_film
+from tests.ports import free_port
 
 Seconds = defaultdict[tuple[str, int], list[float]]
 

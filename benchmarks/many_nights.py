@@ -34,7 +34,7 @@ SETTLED = 6
 PARTS = {
     "farm": "flows.farm",
     "server": "flows.serving.server",
-    "worker": "worker start",
+    "worker": "farm_worker",
     "flow": "flows.film_process",
     "device": "wan_render.farm.process.child",
 }

@@ -21,8 +21,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.flows.conftest import Farm, environment, free_port, start
+from tests.flows.conftest import Farm, environment, start
 from tests.flows.films import write_film
+from tests.ports import free_port
 
 TARGET_SECONDS = 5
 SECONDS_EACH = 60

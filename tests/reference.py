@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wan_render.backend_contract import Backend
-from wan_render.errors import Stopped, WanRenderError
+from wan_render.errors import HeldElsewhereError, Stopped, WanRenderError
 from wan_render.plan import FilmPlan
 from wan_render.production.failures import Outcome, failures, unmet_need
 from wan_render.production.finish import finish
@@ -28,10 +28,14 @@ def produce(
 
 
 def attempt(order: RenderOrder, warm: WarmRenderer, device: Device, store: Store, listen: Listen) -> Outcome:
-    """`render_take`, with a failure as a value."""
+    """`render_take`, with a failure as a value. Waits while another run renders the take."""
     try:
         return render_take(order, warm, device, store, listen)
     except Stopped:
         raise
+    except HeldElsewhereError:
+        with store.takes.locks.lock(order.take.key, lambda: None):
+            pass
+        return attempt(order, warm, device, store, listen)
     except WanRenderError as error:
         return error

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from wan_render.cut import ClipSource, Cut, SlateSource, assemble
+from wan_render.cut import ClipSource, Cut, Event, SlateSource, assemble
+from wan_render.keys import content_key
 from wan_render.plan import (
     CardText,
     Content,
@@ -129,3 +131,40 @@ def test_a_rendered_shot_without_clip_and_reason_is_a_value_error() -> None:
 
 def test_a_cut_without_events_has_no_frames() -> None:
     assert assemble(film([]), {}, {}).frames == 0
+
+
+def test_only_films_with_dissolves_have_a_light() -> None:
+    """Other films keep their keys."""
+    dissolving = [shot("010", 80, PlannedJoint("dissolve", 8)), FOUR[3]]
+    lights = [
+        assemble(replace(film(shots), dissolves=light), KEYS, {}).dissolves
+        for shots in (FOUR, dissolving)
+        for light in ("linear", "video")
+    ]
+    assert lights == [None, None, "linear", None]
+
+
+def test_the_keys_of_films_stay() -> None:
+    """The digest of a film that none of the later keys touches."""
+    assert content_key("film/2", assemble(film(FOUR), KEYS, {})) == (
+        "6d2feb4483c552dde0d6859fe2e0631dc0e116bd685c123d5d42cf561cb95e2a"
+    )
+
+
+def test_films_of_before_keep_their_keys() -> None:
+    """A new field of the cut is left out of the key while it has its default."""
+    cut = Cut(
+        "Harbour",
+        Fraction(16),
+        Size(64, 48),
+        Size(64, 48),
+        "cover",
+        1,
+        2,
+        (
+            Event("", CardText("江河"), 0, 4, joint=PlannedJoint("cut")),
+            Event("1/010", ClipSource("a" * 64), 1, 9, 2, PlannedJoint("dissolve", 3), "animatic"),
+            Event("1/020", SlateSource("1/020", "x"), 0, 5),
+        ),
+    )
+    assert content_key("film/2", cut) == "810a5bb1804052d7735fa73659dd9892edfc81e6289a2471d2eea06df44c8683"

@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import Smi
 from wan_render.devices import capabilities, cpu, gpus, hidden_gpus, local_devices, visible_gpus
 from wan_render.errors import MachineError, UsageError
+from wan_render.farm.chosen_farm import farm_devices
+from wan_render.render_values import Device
 from wan_render.settings import MachineSettings
 
 TWO = """GPU-aaaa-1, 143771, NVIDIA H200
@@ -160,7 +162,7 @@ def test_gpus_that_are_hidden_by_mistake_are_not_replaced_by_the_cpu(
         UsageError, match=f"CUDA_VISIBLE_DEVICES: '{visible}' leaves none of the 2 GPUs of this machine"
     ):
         names("auto", "cuda", "cpu")
-    with pytest.raises(UsageError, match="WAN_RENDER_DEVICES: cuda:0 is hidden: CUDA_VISIBLE_DEVICES"):
+    with pytest.raises(UsageError, match=r"WAN_RENDER_DEVICES: cuda:0 is hidden: CUDA_VISIBLE_DEVICES"):
         names("cuda:0", "cuda", "cpu")
     assert names("cpu", "cuda", "cpu") == names("auto", "cpu") == ["cpu"]
 
@@ -239,3 +241,16 @@ def test_a_farm_is_imported_without_heavy_libraries() -> None:
     code = f"import sys, wan_render.farm; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_device_of_another_machine_has_its_kind_and_is_not_asked_here(smi: Smi) -> None:
+    smi("", code=9)  # whoever asks fails
+    elsewhere = Device("cuda:1@studio-b", "NVIDIA H100", 0, "GPU-b", capability=(9, 0))
+    assert (elsewhere.kind, elsewhere.machine) == ("cuda", "studio-b")
+    assert (Device("cpu@studio-b", "", 0).kind, Device("cuda:1", "", 0).machine) == ("cpu", "")
+    assert capabilities([elsewhere]) == ((9, 0),)
+
+
+def test_devices_of_this_machine_cannot_be_named_for_a_cluster() -> None:
+    with pytest.raises(UsageError, match=r"WAN_RENDER_DEVICES: 'cuda:0' names devices of this machine.*allowed: auto"):
+        farm_devices(MachineSettings(farm="ray", devices="cuda:0"), ("cuda",))

@@ -110,7 +110,7 @@ def one(content: Content, store: Store) -> tuple[State, str]:
 def render(store: Store, shot: str, number: int, take: Take, seconds: float = 2.0) -> None:
     """What a run leaves behind."""
     store.publish(take, filled(made=provenance(seconds={"loading": 50.0, "step": seconds})))
-    store.remember("river", shot, number, take)
+    store.memory.remember("river", {shot: {number: take}})
 
 
 def test_a_shot_is_missing_until_something_was_rendered_under_its_id(store: Store) -> None:
@@ -225,7 +225,7 @@ def test_a_circled_take_that_was_never_rendered_says_so(store: Store) -> None:
     [
         (replace(A_TAKE, frames=1), "it has 1 frames, the shot now shows 5"),
         (replace(A_TAKE, size=Size(48, 64)), "it is 48x64, the film's raster is 64x48"),
-        (replace(A_TAKE, rate=Fraction(24)), "it has 24 frames per second, the film has 16"),
+        (replace(A_TAKE, rate=Fraction(24)), "it has 24 frames per second, the shot's model has 16"),
     ],
 )
 def test_a_pinned_clip_that_does_not_fit_any_more_is_refused_in_words(store: Store, kept: Take, words: str) -> None:
@@ -339,7 +339,7 @@ def test_the_bytes_of_a_clip_are_as_measured(store: Store) -> None:
 def test_a_slug_of_another_storyboard_is_refused_by_looking(store: Store, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.touch()
-    store.claim("river", other)
+    store.memory.claim("river", other)
 
     with pytest.raises(InputError, match=r"already belongs to .*other\.yaml"):
         look({"1/010": rendered(A_TAKE)}, store)
@@ -362,7 +362,11 @@ def test_the_json_of_a_plan_has_every_resolved_setting(store: Store) -> None:
         "warnings",
         "notes",
         "loras",
+        "sounds",
         "shots",
+        "subtitles",
+        "deliverables",
+        "prompts",
         "painted",
     ]
     assert (value["version"], value["frames"], value["seconds"]) == (1, 15, 0.9375)

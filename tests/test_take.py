@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wan_render.keys import canonical
-from wan_render.take import FramePlate, Leg, Lora, Plate, Sampling, ShotKind, Size, Take, short
+from wan_render.take import Bridge, FramePlate, Leg, Lora, Plate, Sampling, ShotKind, Size, Take, TakePart, short
 from wan_render.take_changes import changes
 from wan_render.take_fields import needs_of
 
@@ -64,9 +64,34 @@ def test_one_digest_is_pinned() -> None:
     assert TAKE.key == "7b86b4fe189c14e9d2286106cc27c1e3b502e4c3797b38b317d3ad5773bb556e"
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Take)])
+BRIDGE = replace(TAKE, first=None, last=None, bridge=Bridge(TakePart("d" * 64, 60, 16), TakePart("e" * 64, 0, 17)))
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Take) if field.name != "bridge"])
 def test_every_field_changes_the_key(name: str) -> None:
     assert replace(TAKE, **{name: OTHERS["Take"][name]}).key != TAKE.key
+
+
+def test_a_bridge_is_part_of_the_key_and_needs_the_takes_on_both_sides() -> None:
+    assert BRIDGE.bridge is not None
+    others = (
+        None,
+        replace(BRIDGE.bridge, before=replace(BRIDGE.bridge.before, take="f" * 64)),
+        replace(BRIDGE.bridge, before=replace(BRIDGE.bridge.before, first=61)),
+        replace(BRIDGE.bridge, after=replace(BRIDGE.bridge.after, frames=16)),
+    )
+
+    assert len({BRIDGE.key, *(replace(BRIDGE, bridge=other).key for other in others)}) == 1 + len(others)
+    assert BRIDGE.kind is ShotKind.BRIDGE
+    assert BRIDGE.needs == needs_of(json.loads(json.dumps(canonical(BRIDGE)))) == ("d" * 64, "e" * 64)
+    assert changes(canonical(BRIDGE), replace(BRIDGE, bridge=others[1])) == ("a shot that it bridges",)
+
+
+def test_a_bridge_has_no_plates() -> None:
+    with pytest.raises(ValueError, match="a bridge has no plates"):
+        replace(BRIDGE, first=TAKE.first)
+    with pytest.raises(ValueError, match="one frame or more"):
+        TakePart("d" * 64, 3, 0)
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Plate)])
@@ -218,7 +243,7 @@ def test_another_take_to_begin_on_is_told_as_such() -> None:
     assert changes(before, replace(TAKE, first=FramePlate("e" * 64, 80, SIZE))) == ("the take that it begins on",)
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Take)])
+@pytest.mark.parametrize("name", [field.name for field in fields(Take) if field.name != "bridge"])
 def test_no_change_goes_untold(name: str) -> None:
     assert told(replace(TAKE, **{name: OTHERS["Take"][name]})) != ()
 

@@ -59,6 +59,7 @@ KINDS = {
     "t2v-a14b": TinyKind("WanPipeline", (ShotKind.T2V,), boundary_ratio=0.875),
     "i2v-a14b": TinyKind("WanImageToVideoPipeline", (ShotKind.I2V, ShotKind.FLF2V), boundary_ratio=0.9),
     "ti2v-5b": TinyKind("WanPipeline", (ShotKind.T2V, ShotKind.I2V), is_5b=True, flow_shift=5.0),
+    "vace": TinyKind("WanVACEPipeline", (ShotKind.BRIDGE,)),
 }
 
 Z_DIM = 16
@@ -78,7 +79,7 @@ def save_tiny(kind: TinyKind, folder: Path, scheduler: str = "UniPCMultistepSche
         "transformer": _transformer(kind),
         "transformer_2": _transformer(kind) if kind.experts == 2 else None,
         "boundary_ratio": kind.boundary_ratio,
-        "expand_timesteps": kind.is_5b,
+        **({} if kind.pipeline == "WanVACEPipeline" else {"expand_timesteps": kind.is_5b}),
     }
     if kind.has_clip:
         parts |= {"image_encoder": _image_encoder(kind), "image_processor": _image_processor(kind)}
@@ -139,8 +140,10 @@ def _scheduler(name: str, shift: float) -> Any:
 
 
 def _transformer(kind: TinyKind) -> Any:
-    latents_only = kind.pipeline == "WanPipeline"
-    return diffusers().WanTransformer3DModel(
+    latents_only = kind.pipeline != "WanImageToVideoPipeline"
+    sees_video = kind.pipeline == "WanVACEPipeline"
+    cls = diffusers().WanVACETransformer3DModel if sees_video else diffusers().WanTransformer3DModel
+    return cls(
         patch_size=(1, 2, 2),
         num_attention_heads=kind.heads,
         attention_head_dim=12,
@@ -155,6 +158,7 @@ def _transformer(kind: TinyKind) -> Any:
         added_kv_proj_dim=12 * kind.heads if kind.has_clip else None,
         rope_max_seq_len=64,
         pos_embed_seq_len=2 * kind.clip_tokens if kind.clip_pictures == 2 else None,
+        **({"vace_layers": [0, 1], "vace_in_channels": 2 * Z_DIM + 64} if sees_video else {}),
     )
 
 

@@ -102,8 +102,8 @@ def hidden_gpus(kinds: tuple[str, ...]) -> Problem | None:
 def capabilities(gpus: Sequence[Device]) -> tuple[tuple[int, int], ...]:
     """CUDA's compute capability of each GPU: (9, 0) for a Hopper. Raises MachineError if nvidia-smi fails or does not
     report it."""
-    said = dict(_answers("uuid,compute_cap")) if gpus else {}
-    return tuple(_capability(gpu, said.get(gpu.pin, "nothing")) for gpu in gpus)
+    said = dict(_answers("uuid,compute_cap")) if any(gpu.capability is None for gpu in gpus) else {}
+    return tuple(gpu.capability or _capability(gpu, said.get(gpu.pin, "nothing")) for gpu in gpus)
 
 
 def _best(kinds: tuple[str, ...]) -> tuple[Device, ...]:

@@ -37,7 +37,6 @@ class HasFindings(Protocol):
     def findings(self) -> Iterable[Finding]:
         """What it needs, and whether it is there. A finding with a remedy means that this backend cannot render here
         yet. Raises nothing, imports nothing heavy."""
-        ...
 
 
 def installed(extra: str, packages: Iterable[str]) -> Finding:

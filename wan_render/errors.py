@@ -16,9 +16,14 @@ WanRenderError
 │       ├── OutOfMemoryError          the device ran out of memory; worth retrying with less
 │       └── LostPeerError             another device of its group did not answer; this device is not at fault
 ├── RenderError                   one take failed; the film gets a slate (exit 1)
+│   └── ServiceError                a service that renders takes refused one or does not answer; others are not affected
+│       └── BudgetError               a take may not be bought: the film's budget does not allow it
+├── OverrunError                  a take was aborted because its night was over; no failure of the take
+├── HeldElsewhereError            another run renders the take; no failure of the take
 └── Stopped                       exit 130 or 143: interrupted, terminated, cancelled
+    └── Drained                     the farm begins no more takes; what is left waits
 
-Every error can be pickled: it is built from its problems alone.
+Every error can be pickled: it is built from its arguments, which are its problems (HeldElsewhereError has one more).
 """
 
 from __future__ import annotations
@@ -139,10 +144,48 @@ class RenderError(WanRenderError):
     exit_code = 1
 
 
+class ServiceError(RenderError):
+    """A service that renders takes refused this one, or does not answer. Takes that are rendered elsewhere are not
+    affected."""
+
+
+class BudgetError(ServiceError):
+    """A take may not be bought: its film's budget does not allow it, or it may be paid already."""
+
+
+class OverrunError(WanRenderError):
+    """A take was aborted: its night was over, and it was not finished. The next night renders it."""
+
+    exit_code = 1
+
+
+class HeldElsewhereError(WanRenderError):
+    """Another run renders this take, here or on another machine. It will be in the store, or nobody will hold it.
+
+    machine: the name of that run's machine.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: Problem, machine: str) -> None:
+        super().__init__(problem)
+        self.args = (problem, machine)
+        self.machine = machine
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Its one problem."""
+        return self.args[:1]
+
+
 class Stopped(WanRenderError):  # noqa: N818 - being stopped is nobody's error
     """The user or the system asked to stop; what was finished is kept."""
 
     exit_code = 130
+
+
+class Drained(Stopped):
+    """Whoever runs the farm asked it to begin no more takes. Those that had begun are finished; the rest waits."""
 
 
 class Terminated(Stopped):

@@ -14,6 +14,7 @@ import stat
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class FactCache:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._lock = threading.Lock()
         self._digests: dict[str, tuple[_Stamp, str]] = {}
         self._facts: dict[tuple[str, str], Any] = {}
@@ -64,6 +66,18 @@ class FactCache:
         if time.time_ns() - max(stamp_read[1:3]) > _SETTLED_NS:
             self._remember_digest(path, stamp_read, digest)
         return digest
+
+    def inspected(self, kind: str, file: Path, inspect: Callable[[Path], Any]) -> tuple[str, Any]:
+        """The digest of a file, and what `inspect` finds in it, as JSON. Known bytes are not inspected again.
+
+        Raises OSError as `digest` does, and what `inspect` raises.
+        """
+        digest = self.digest(file)
+        known = self.get(kind, digest)
+        if known is None:
+            known = inspect(file)
+            self.put(kind, digest, known)
+        return digest, known
 
     def forget(self, file: Path) -> None:
         """Forget a file's digest, because its bytes turned out to have another one. It is hashed again next time."""

@@ -32,16 +32,16 @@ def canonical(value: Any) -> Any:
     Raises TypeError for anything without one obvious form (a path, a set, an object), so that nothing enters a key by
     accident.
     """
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: canonical(getattr(value, field.name)) for field in fields(value) if _counts(field, value)}
     if isinstance(value, Enum):
         return canonical(value.value)
+    if value is None or isinstance(value, str | int):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: canonical(getattr(value, field.name)) for field in fields(value) if _counts(field, value)}
     if isinstance(value, Fraction):
         return f"{value.numerator}/{value.denominator}"
     if isinstance(value, float):
         return _canonical_float(value)
-    if value is None or isinstance(value, str | int):
-        return value
     if isinstance(value, tuple | list):
         return [canonical(item) for item in value]
     if isinstance(value, Mapping):

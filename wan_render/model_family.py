@@ -6,89 +6,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from wan_render.errors import Problem
 from wan_render.facts import FactCache
-from wan_render.model_card import ModelCard, Models
+from wan_render.model_card import ModelCard, Models, WorkflowReading
+
+if TYPE_CHECKING:  # `check` starts faster without them
+    from wan_render.model_weights import (
+        ImportedModel,
+        ImportRequest,
+        ListedModel,
+        PulledWeights,
+        PullRequest,
+        PullWatch,
+        Weights,
+    )
+    from wan_render.workflows.workflow import NamedWorkflow
 
 WEIGHTS_FACT = "weights"
 """The name under which `Renderer.facts` gives the weights of a take. Its text is that of `Weights.version`."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The weights of a published model on this machine.
-
-    folder:  None if they are not on this machine.
-    bytes:   their size on disk; if they are not here, the size that a pull will take.
-    problem: why the model cannot be loaded; None if it can.
-    version: exactly which weights: the commit or digest, then, after a space, what else is worth recording.
-             "" if they are not here.
-    """
-
-    folder: Path | None
-    bytes: int
-    problem: Problem | None = None
-    version: str = ""
-
-
-@dataclass(frozen=True)
-class PullRequest:
-    """A published model to download.
-
-    root:     the folder of weights; the model gets a folder of its own in it.
-    source:   the hub's name; None for the hub of an earlier pull, or else the family's first hub.
-    revision: a branch, tag or commit; None for the one that the model declares.
-    """
-
-    card: ModelCard
-    root: Path
-    source: str | None = None
-    revision: str | None = None
-
-
-@dataclass(frozen=True)
-class PulledWeights:
-    """A complete model on disk. is_new: whether anything was downloaded."""
-
-    folder: Path
-    commit: str
-    source: str
-    bytes: int
-    is_new: bool
-
-
-@dataclass(frozen=True)
-class PullSize:
-    """What a pull has to do.
-
-    missing:        how many of `files` files have to be downloaded.
-    download_bytes: bytes still to be read. disk_bytes: bytes on disk at the end.
-    """
-
-    missing: int
-    files: int
-    download_bytes: int
-    disk_bytes: int
-
-
-class PullWatch(Protocol):
-    """Follows the progress of a pull. Called by one thread at a time."""
-
-    def begin(self, size: PullSize) -> None:
-        """The download starts."""
-        ...
-
-    def advance(self, count: int) -> None:
-        """`count` more bytes were read. Negative if bytes have to be read again."""
-        ...
-
-    def say(self, text: str) -> None:
-        """Show one sentence, for example that a file is complete or a connection was lost."""
-        ...
 
 
 class ModelFamily(Protocol):
@@ -97,22 +35,18 @@ class ModelFamily(Protocol):
     @property
     def cards(self) -> tuple[ModelCard, ...]:
         """The published models, in the order of listings."""
-        ...
 
     def catalogue(self, cache: FactCache) -> Models:
         """The models for reading and planning: the published ones, and local folders."""
-        ...
 
     def weights(self, card: ModelCard) -> Weights:
         """What this machine has of a published model."""
-        ...
 
     def pull(self, request: PullRequest, watch: PullWatch) -> PulledWeights:
         """Download a model's weights. Files that are already here are verified.
 
         Raises UsageError for an unknown source or revision; MachineError, WeightsError, DiskError; Stopped.
         """
-        ...
 
 
 @runtime_checkable
@@ -122,4 +56,46 @@ class HasModels(Protocol):
     @property
     def family(self) -> ModelFamily:
         """Its models."""
-        ...
+
+
+@runtime_checkable
+class OffersModels(Protocol):
+    """A backend whose models any film may use beside those of its own backend. They have no weights here."""
+
+    @property
+    def offered(self) -> tuple[ModelCard, ...]:
+        """Their cards. Each names this backend (ModelCard.backend), and its own name begins with that of the backend:
+        `dashscope:wan2.7-i2v`. Fast; raises UsageError if a setting of this machine is wrong."""
+
+
+@runtime_checkable
+class RendersWorkflows(Protocol):
+    """A backend whose models are workflows of ComfyUI, for any film beside the models of its own backend."""
+
+    def read_workflow(self, named: NamedWorkflow, like: ModelCard | None) -> WorkflowReading:
+        """The card of a workflow, which names this backend. like: the card of the known model whose limits hold.
+
+        Raises InputError with all mistakes; the place of each is a key of the storyboard's map.
+        """
+
+
+@runtime_checkable
+class ImportsModels(Protocol):
+    """A family that makes models of files in other layouts."""
+
+    def imported(self, root: Path) -> tuple[ListedModel, ...]:
+        """The models in a folder of weights that are no published ones."""
+
+    def import_model(self, request: ImportRequest, watch: PullWatch) -> ImportedModel:
+        """Make a model of files in other layouts. Raises UsageError, InputError, MachineError, DiskError."""
+
+
+@runtime_checkable
+class ConvertsModels(Protocol):
+    """A family whose models may be made of files when they are first used."""
+
+    def convert(self, card: ModelCard, say: Callable[[str], None]) -> None:
+        """Write the folder of a model that is made from files, unless it is there. `say` gets sentences.
+
+        Raises InputError, WeightsError, MachineError, DiskError.
+        """

@@ -1,4 +1,4 @@
-"""What an hour of a GPU costs."""
+"""Money: what an hour of a GPU or a second of hosted video costs, and what a film may cost."""
 
 from __future__ import annotations
 

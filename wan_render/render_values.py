@@ -9,6 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wan_render.purchase import PurchaseDesk
+
 if TYPE_CHECKING:  # planning needs no numpy; importing it would take a fifth of the time of `check`
     import numpy as np
     from numpy.typing import NDArray
@@ -22,8 +24,7 @@ else:
 class Phase(StrEnum):
     """What a device process is doing. The farm has a time-out for each phase.
 
-    WAITING: another run renders this take, or other devices of the group are not ready. Reported every second, so that
-             the process does not look stalled.
+    WAITING: other devices of the group are not ready. Reported every second, so that the process does not look stalled.
     WRITING: reported for every take that is rendered, and for none that was found.
     """
 
@@ -55,19 +56,27 @@ Listen = Callable[[Progress], None]
 class Device:
     """Something that renders one take at a time.
 
-    name: `cpu`, `cuda:0`, …
+    name: `cpu`, `cuda:0`, …; for a device of another machine `cuda:0@studio-b`.
     pin:  the CUDA_VISIBLE_DEVICES of the process that owns the device: a GPU's UUID; "" hides every GPU.
+    capability: CUDA's compute capability of a GPU of another machine, which cannot be asked here; None for one of this
+          machine.
     """
 
     name: str
     label: str
     memory_bytes: int
     pin: str = ""
+    capability: tuple[int, int] | None = None
 
     @property
     def kind(self) -> str:
         """`cpu` or `cuda`."""
-        return self.name.partition(":")[0]
+        return self.name.partition("@")[0].partition(":")[0]
+
+    @property
+    def machine(self) -> str:
+        """The machine that it is in; "" for this one."""
+        return self.name.partition("@")[2]
 
 
 @dataclass(frozen=True)
@@ -76,11 +85,17 @@ class TakeInputs:
 
     first, last: its keyframes, fitted to the take's size, each (height, width, 3) uint8 RGB.
     loras: the files of its LoRAs by SHA-256, except published LoRAs: the backend finds those.
+    before, after: the frames that a bridge begins and ends with, each (frames, height, width, 3) uint8 RGB. A backend
+           renders those between them; what it returns in their place is not used.
+    desk:  where a backend that costs money buys the take; None where nothing may be bought.
     """
 
     first: Pixels | None
     last: Pixels | None
     loras: Mapping[str, Path] = field(default_factory=dict)
+    before: Pixels | None = None
+    after: Pixels | None = None
+    desk: PurchaseDesk | None = None
 
 
 @dataclass(frozen=True)
@@ -111,11 +126,9 @@ class Stages(Protocol):
 
     def find(self, stage: Stage) -> bytes | None:
         """The bytes that were kept; None if they are missing or damaged."""
-        ...
 
     def keep(self, stage: Stage, content: bytes) -> None:
         """Keep the bytes of a stage. Raises DiskError."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,12 @@ FRAME_VERSION = "frame/1"
 
 
 class ShotKind(StrEnum):
-    """What a model has to do. It follows from the plates of the take."""
+    """What a model has to do. It follows from the plates of the take, or from its bridge."""
 
     T2V = "t2v"
     I2V = "i2v"
     FLF2V = "flf2v"
+    BRIDGE = "bridge"
 
 
 @dataclass(frozen=True, order=True)
@@ -158,6 +159,28 @@ class Leg:
 
 
 @dataclass(frozen=True)
+class TakePart:
+    """Frames [first, first + frames) of another take, bit for bit. take: its key."""
+
+    take: str
+    first: int
+    frames: int
+
+    def __post_init__(self) -> None:
+        if self.first < 0 or self.frames < 1:
+            raise ValueError(f"expected one frame or more from frame 0 on, got {self}")
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """What a take leads from and to. It begins with the frames `before` and ends with the frames `after`; only those
+    between them are rendered."""
+
+    before: TakePart
+    after: TakePart
+
+
+@dataclass(frozen=True)
 class Take:
     """One rendering of a shot, as a value.
 
@@ -168,6 +191,7 @@ class Take:
     rate:    frames per second.
     through: the keyframes between first and last, in order. Only the `segments` of such a take are rendered; then they
              are joined. `prompt` is the prompt of the last segment.
+    bridge:  the frames of two other takes that it begins and ends with. Such a take has no plates.
     """
 
     backend: str
@@ -183,6 +207,7 @@ class Take:
     sampling: Sampling
     loras: tuple[Lora, ...] = ()
     through: tuple[Leg, ...] = field(default=(), metadata=ADDED_LATER)
+    bridge: Bridge | None = field(default=None, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         if self.last is not None and self.first is None:
@@ -192,10 +217,14 @@ class Take:
         passed = [0, *(leg.frame for leg in self.through), self.frames - 1]
         if self.through and (self.last is None or any(now <= before for before, now in pairwise(passed))):
             raise ValueError(f"expected keyframes between first and last, in order, got frames {passed}")
+        if self.bridge is not None and (self.first is not None or self.through):
+            raise ValueError("a bridge has no plates")
 
     @property
     def kind(self) -> ShotKind:
-        """FLF2V with both plates, I2V with only the first, T2V with none."""
+        """FLF2V with both plates, I2V with only the first, T2V with none, unless it is a bridge."""
+        if self.bridge is not None:
+            return ShotKind.BRIDGE
         if self.first is None:
             return ShotKind.T2V
         return ShotKind.I2V if self.last is None else ShotKind.FLF2V
@@ -222,8 +251,10 @@ class Take:
 
     @cached_property
     def needs(self) -> tuple[str, ...]:
-        """Keys of the takes that must be finished before this one can be made: its segments, or the takes whose frames
-        are its plates."""
+        """Keys of the takes that must be finished before this one can be made: its segments, the takes on both sides of
+        a bridge, or the takes whose frames are its plates."""
+        if self.bridge is not None:
+            return tuple(dict.fromkeys((self.bridge.before.take, self.bridge.after.take)))
         if self.through:
             return tuple(dict.fromkeys(segment.key for segment in self.segments))
         plates = (self.first, self.last)

@@ -16,6 +16,7 @@ _WORDS = {
     "loras": "LoRAs",
     "conform": "reading of keyframes' colours",
     "through": "keyframes in between",
+    "bridge": "a shot that it bridges",
 }
 _ENDS = {"first": "begins", "last": "ends"}
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from wan_render.keys import content_key
-from wan_render.take import TAKE_FORM, AnyPlate, FramePlate, Leg, Lora, Plate, Sampling, Size, Take
+from wan_render.take import TAKE_FORM, AnyPlate, Bridge, FramePlate, Leg, Lora, Plate, Sampling, Size, Take, TakePart
 
 
 def key_of(fields: Mapping[str, Any]) -> str:
@@ -25,7 +25,8 @@ def prompt_of(fields: Mapping[str, Any]) -> str:
 def needs_of(fields: Mapping[str, Any]) -> tuple[str, ...]:
     """`Take.needs` of a take in canonical form. Raises ValueError for fields of another form."""
     try:
-        return _read(fields).needs if fields.get("through") else tuple(_frames_of(fields))
+        has_parts = fields.get("through") or fields.get("bridge")
+        return _read(fields).needs if has_parts else tuple(_frames_of(fields))
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a take: {error!r}") from error
 
@@ -56,7 +57,12 @@ def _read(fields: Mapping[str, Any]) -> Take:
             for leg in fields.get("through", ())
             if (plate := _read_plate(leg["plate"])) is not None
         ),
+        bridge=_read_bridge(fields.get("bridge")),
     )
+
+
+def _read_bridge(fields: Mapping[str, Any] | None) -> Bridge | None:
+    return None if fields is None else Bridge(TakePart(**fields["before"]), TakePart(**fields["after"]))
 
 
 def _read_plate(fields: Mapping[str, Any] | None) -> AnyPlate | None:

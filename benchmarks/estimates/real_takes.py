@@ -12,8 +12,9 @@ from PIL import Image
 
 from wan_render.devices import local_devices
 from wan_render.estimates import TakeTime
+from wan_render.farm.attempt_events import Ended, Event
 from wan_render.farm.local import LocalFarm
-from wan_render.farm.scheduler import Ended, Event, render_all
+from wan_render.farm.scheduler import render_all
 from wan_render.production.render_order import RenderOrder
 from wan_render.production.run import Run, begin
 from wan_render.render_values import Device, Phase, Progress

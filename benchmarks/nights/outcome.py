@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.nights.random_night import RandomNight
 from benchmarks.nights.simulated_farm import Observed, SimulatedFarm
+from wan_render.farm.attempt_events import Ended
 from wan_render.farm.ordering.loaded import loaded_by
 from wan_render.farm.ordering.policy import NightPolicy, Policy
 from wan_render.farm.ordering.simulated_night import SimulatedTake
-from wan_render.farm.ordering.time_left import Deadline
+from wan_render.farm.ordering.time_left import ABORT_RENDERING_SECONDS, Deadline
 from wan_render.farm.run_terms import RunTerms
-from wan_render.farm.scheduler import Ended, Scheduler
-from wan_render.production.failures import NotStarted
+from wan_render.farm.scheduler import Scheduler
+from wan_render.production.failures import OutOfTime
 from wan_render.production.render_order import RenderOrder
 
 
@@ -69,7 +71,7 @@ def hold(
 ) -> NightOutcome:
     """Render a night with the real scheduler, in simulated time. until: seconds; None without a window. after_each:
     called when a take has ended, with the seconds since the beginning."""
-    farm = SimulatedFarm(night)
+    farm = SimulatedFarm(night, math.inf if until is None else until + ABORT_RENDERING_SECONDS)
     chosen = Observed(policy or NightPolicy(night.priorities), farm.issued)
     deadline = None if until is None else Deadline(until)
     scheduler = Scheduler(night.orders, farm, RunTerms(chosen, night.estimates, deadline, clock=farm))
@@ -83,5 +85,5 @@ def hold(
     scheduler.run(finish)
     outcomes = scheduler.outcomes
     assert set(outcomes) == set(night.orders)
-    late = tuple(order for order, outcome in outcomes.items() if isinstance(outcome, NotStarted))
+    late = tuple(order for order, outcome in outcomes.items() if isinstance(outcome, OutOfTime))
     return NightOutcome(night, until, tuple(farm.takes), late)

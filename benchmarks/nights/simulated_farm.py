@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.nights.random_night import RandomNight
-from wan_render.errors import Problem, Stopped
+from wan_render.errors import OverrunError, Problem, Stopped
 from wan_render.farm.farm_contract import Begins, at_any_time
 from wan_render.farm.ordering.backlog import Now
 from wan_render.farm.ordering.devices_in_use import DevicesInUse, best_suited
@@ -36,13 +36,16 @@ class _Parked:
     loading: float = 0.0
     until: float = math.inf
     is_free_to_go: bool = False
+    is_aborted: bool = False
 
 
 @dataclass
 class SimulatedFarm:
-    """A Farm, and the Clocks of its scheduler. takes: those that were rendered."""
+    """A Farm, and the Clocks of its scheduler. abort_at: when takes that are not finished are aborted, in seconds.
+    takes: those that were rendered."""
 
     night: RandomNight
+    abort_at: float = math.inf
     takes: list[SimulatedTake] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -79,7 +82,9 @@ class SimulatedFarm:
             first = min(
                 self._parked.values(), key=lambda parked: (parked.until, self._issued[parked.order]), default=None
             )
-            if first is not None and first.until < math.inf:
+            if first is not None and self._seconds < self.abort_at < first.until < math.inf:
+                self._seconds = self.abort_at
+            elif first is not None and first.until < math.inf:
                 self._seconds = first.until
                 self._release(first)
                 self._until_all_wait()
@@ -144,9 +149,18 @@ class SimulatedFarm:
             self._parked[parked.order] = parked
             self._changed.notify_all()
             self._changed.wait_for(lambda: parked.is_free_to_go or self._is_stopped)
+            if parked.is_aborted:
+                raise OverrunError(Problem(parked.order.shot, "was aborted"))
             if not parked.is_free_to_go:
                 raise Stopped(Problem(parked.order.shot, "was stopped"))
             return parked
+
+    def abort(self, orders: Collection[RenderOrder]) -> None:
+        """See Farm.abort."""
+        with self._changed:
+            for parked in [self._parked[order] for order in orders if order in self._parked]:
+                parked.is_aborted = True
+                self._release(parked)
 
     def stop(self) -> None:
         """See Farm.stop."""

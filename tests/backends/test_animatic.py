@@ -15,6 +15,9 @@ from wan_render.backends.animatic.camera import choose_move, leaving
 from wan_render.backends.animatic.morph import ALIKE, agreement
 from wan_render.errors import RenderError
 from wan_render.model_card import KindDefaults, ModelCard
+from wan_render.production.measure_take import judgeable
+from wan_render.quality.measuring import measure
+from wan_render.quality.verdicts import QcVerdict, judge
 from wan_render.render_values import Device, Pixels, TakeInputs
 from wan_render.take import Plate, Sampling, ShotKind, Size, Take
 
@@ -220,3 +223,21 @@ def test_it_records_the_libraries_that_drew() -> None:
 
     assert facts["opencv"] == cv2.__version__
     assert facts["numpy"] == np.__version__
+
+
+def test_its_way_of_drawing_is_not_judged() -> None:
+    """A dissolve from red to cyan is grey in its middle, and a double exposure: no fault of a preview. Black is one."""
+    red, cyan = (scene(seed) * np.array(colour) for seed, colour in ((1, (1, 0.3, 0.2)), (2, (0.2, 1, 1))))
+    first, last = red.astype(np.uint8), cyan.astype(np.uint8)
+    frames = rendered(take(ShotKind.FLF2V), first, last)
+    frames[20] = 0
+    found = measure(frames, first, last)
+    judged = judgeable(found, animatic.BACKEND)
+    assert judged is not None
+    assert judge(found).checks["drift"].verdict is QcVerdict.FAIL
+    checks = judge(judged).checks
+    assert (checks["drift"].verdict, checks["ghost"].verdict, checks["black"].verdict) == (
+        QcVerdict.PASS,  # of both ends
+        None,
+        QcVerdict.FAIL,
+    )

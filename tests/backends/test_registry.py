@@ -18,5 +18,6 @@ def test_every_backend_is_what_its_line_says(name: str) -> None:
 
 
 def test_an_unknown_backend_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="--backend: no backend is called 'blender'; allowed: animatic, wan"):
+    said = "--backend: no backend is called 'blender'; allowed: animatic, comfyui, dashscope, wan"
+    with pytest.raises(UsageError, match=said):
         backend("blender")

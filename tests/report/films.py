@@ -129,6 +129,7 @@ def a_shot(
         start=start,
         frames=frames,
         first=first,
+        last=first + frames - hold - 1,
         hold=hold,
         keyframes=tuple(keyframes),
         takes=tuple(takes),

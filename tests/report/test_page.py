@@ -44,7 +44,7 @@ def opened(browser: Browser, folder: Path, size: tuple[int, int] = DESK) -> Iter
         page.close()
 
 
-def until(page: Page, condition: str, seconds: float = 20) -> None:
+def until(page: Page, condition: str, seconds: float = 60) -> None:
     """Wait for a condition; Playwright's own waiting evaluates strings in the page, which the page forbids."""
     deadline = time.monotonic() + seconds
     while not page.evaluate(condition):

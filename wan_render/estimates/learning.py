@@ -11,12 +11,22 @@ For a take, the closest measurements count:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, hypot, log, pi, sqrt
+from typing import Protocol
 
-from wan_render.backend_contract import Backend
 from wan_render.errors import WanRenderError
+from wan_render.estimates.alike_takes import (
+    all_but_length,
+    backend_name,
+    groups_of_line,
+    rendering_phases,
+    rendering_seconds,
+    scaling_distance,
+    timed_shape,
+    with_length,
+)
 from wan_render.estimates.take_time import TENTH, TakeTime
 from wan_render.render_values import Phase
 from wan_render.store import TakeSeconds
@@ -64,8 +74,6 @@ NEAR = 0.1
 _MEDIAN_DEVIATION = 0.6745
 """The median absolute deviation of a normal distribution, in standard deviations."""
 
-_NOT_RENDERING = (Phase.WAITING, Phase.LOADING)
-
 
 @dataclass(frozen=True)
 class _Learnt:
@@ -77,6 +85,16 @@ class _Learnt:
     samples: int = 0
 
 
+class Expecting(Protocol):
+    """Whoever expects how long takes take: a Backend."""
+
+    def expected_seconds(self, take: Take, device_kind: str, devices: int = 1) -> float:
+        """See Backend.expected_seconds."""
+
+    def timed_on(self, device_kind: str) -> str:
+        """See Backend.timed_on."""
+
+
 class MeasuredTimes:
     """The measured takes of a store on one kind of device. backend: of the takes that are asked for.
 
@@ -85,7 +103,7 @@ class MeasuredTimes:
     """
 
     def __init__(
-        self, lines: Sequence[TakeSeconds], backend: Backend, device_kind: str, labels: Collection[str] = ()
+        self, lines: Sequence[TakeSeconds], backend: Expecting, device_kind: str, labels: Collection[str] = ()
     ) -> None:
         self._backend, self._kind, self._labels = backend, device_kind, labels
         self._usual = USUAL_NOISE.get(device_kind, OTHER_NOISE)
@@ -94,9 +112,9 @@ class MeasuredTimes:
         self._alike: defaultdict[object, list[TakeSeconds]] = defaultdict(list)
         self._sizes: set[int] = set()
         for line in reversed(lines):
-            if self._is_mine(line) and _rendering(line) > 0:
+            if self._is_mine(line) and rendering_seconds(line) > 0:
                 self._sizes.add(line.devices)
-                for group in _groups_of(line):
+                for group in groups_of_line(line):
                     if len(self._alike[group]) < MOST_SAMPLES:
                         self._alike[group].append(line)
 
@@ -107,7 +125,7 @@ class MeasuredTimes:
     def time(self, take: Take, writing: float) -> TakeTime:
         """The expected time of a take that is not joined from others. writing: seconds to write it, if nothing is
         measured."""
-        same = _shape(take)
+        same = timed_shape(take)
         if same not in self._found:
             self._found[same] = self._time(take, writing)
         return self._found[same]
@@ -138,13 +156,13 @@ class MeasuredTimes:
 
     def _learnt(self, take: Take, devices: int) -> _Learnt | None:
         """What the closest measurements say; None if there are none."""
-        name = _name(take.backend)
-        kind = _all_but_length(take)
+        name = backend_name(take.backend)
+        kind = all_but_length(take)
         if equal := self._alike.get((devices, kind, take.frames, take.sampling.steps)):
-            return self._from([log(_rendering(line)) for line in equal], equal=len(equal))
+            return self._from([log(rendering_seconds(line)) for line in equal], equal=len(equal))
         if alike := self._alike.get((devices, kind)):
-            nearest = min(_distance(line, take) for line in alike)
-            near = [line for line in alike if _distance(line, take) <= nearest + NEAR]
+            nearest = min(scaling_distance(line, take) for line in alike)
+            near = [line for line in alike if scaling_distance(line, take) <= nearest + NEAR]
             return self._from([self._scaled(line, take) for line in near], SCALED_DOUBT * nearest)
         if devices > 1:  # the time on one device, and the backend's ratio of both, says more
             return None
@@ -179,23 +197,23 @@ class MeasuredTimes:
             Phase.DECODING: frames,
             Phase.WRITING: frames,
         }
-        return log(sum(seconds * factors.get(phase, 1.0) for phase, seconds in _phases(line)))
+        return log(sum(seconds * factors.get(phase, 1.0) for phase, seconds in rendering_phases(line)))
 
     def _step_factor(self, line: TakeSeconds, take: Take) -> float:
         """How many times longer the steps of the take last than those measured: as the backend expects. With attention
         they grow faster than the frames. Some backends don't sample in steps; then it is the ratio of frames."""
-        measured = _with_length(take, line.frames, line.steps)
+        measured = with_length(take, line.frames, line.steps)
         mine, theirs = self._step_seconds(take), self._step_seconds(measured)
         if mine > 0 and theirs > 0:
             return mine / theirs
         frames, steps = take.frames / line.frames, take.sampling.steps / line.steps
-        longer = _with_length(take, 2 * take.frames, take.sampling.steps)
+        longer = with_length(take, 2 * take.frames, take.sampling.steps)
         knows_nothing = self._seconds(longer) == self._seconds(take)
         return frames * steps if knows_nothing else frames
 
     def _step_seconds(self, take: Take) -> float:
         """What the steps alone take, as the backend expects."""
-        twice = _with_length(take, take.frames, 2 * take.sampling.steps)
+        twice = with_length(take, take.frames, 2 * take.sampling.steps)
         return self._seconds(twice) - self._seconds(take)
 
     def _related(self, line: TakeSeconds, take: Take) -> float | None:
@@ -205,75 +223,22 @@ class MeasuredTimes:
         size = Size(line.width, line.height)
         measured = replace(take, model=line.model, size=size, frames=line.frames, sampling=sampling)
         try:
-            return log(_rendering(line) * self._seconds(take) / self._seconds(measured))
+            return log(rendering_seconds(line) * self._seconds(take) / self._seconds(measured))
         except WanRenderError:
             return None
 
     def _seconds(self, take: Take) -> float:
         """What the backend expects."""
-        shape = _shape(take)
+        shape = timed_shape(take)
         if shape not in self._expected:
             self._expected[shape] = max(self._backend.expected_seconds(take, self._kind), 1e-6)
         return self._expected[shape]
 
     def _loading(self, take: Take) -> float:
         """Median seconds of loading this model; of any model if this one was never loaded."""
-        name = _name(take.backend)
+        name = backend_name(take.backend)
         own = self._alike.get((name, take.model, Phase.LOADING)) or self._alike.get((name, Phase.LOADING), [])
         return _weighted_median([line.seconds[Phase.LOADING] for line in own], _weights(len(own))) if own else 0.0
-
-
-def _groups_of(line: TakeSeconds) -> Iterator[object]:
-    """The groups of measurements that a line belongs to; see MeasuredTimes._alike."""
-    name, size = _name(line.backend), Size(line.width, line.height)
-    alike = name, line.model, size, line.kind, line.profile, line.variant, _guided(line.guidance)
-    yield line.devices, alike, line.frames, line.steps
-    yield line.devices, alike
-    yield line.devices, name, line.model
-    yield line.devices, name
-    if line.seconds.get(Phase.LOADING, 0.0) > 0:
-        yield name, line.model, Phase.LOADING
-        yield name, Phase.LOADING
-
-
-def _all_but_length(take: Take) -> object:
-    """Equal for takes that differ only in frames and steps, among other things that do not change their time."""
-    sampling = take.sampling
-    shape = (take.model, take.size, take.kind, sampling.profile, sampling.variant, _guided(sampling.guidance))
-    return (_name(take.backend), *shape)
-
-
-def _shape(take: Take) -> object:
-    """Equal for takes that take equally long."""
-    return take.backend, take.model, take.size, take.frames, take.sampling, take.kind
-
-
-def _with_length(take: Take, frames: int, steps: int) -> Take:
-    return replace(take, frames=frames, sampling=replace(take.sampling, steps=steps))
-
-
-def _distance(line: TakeSeconds, take: Take) -> float:
-    """How far a measurement has to be scaled, as the logarithm of a factor."""
-    return hypot(log(take.frames / line.frames), log(take.sampling.steps / line.steps))
-
-
-def _name(backend: str) -> str:
-    """A backend's name without its pixel version."""
-    return backend.partition("/")[0]
-
-
-def _phases(line: TakeSeconds) -> Iterator[tuple[str, float]]:
-    """The seconds of each phase that counts."""
-    return ((phase, seconds) for phase, seconds in line.seconds.items() if phase not in _NOT_RENDERING)
-
-
-def _rendering(line: TakeSeconds) -> float:
-    return sum(seconds for _, seconds in _phases(line))
-
-
-def _guided(guidance: Sequence[float]) -> tuple[bool, ...]:
-    """For each expert, whether it predicts twice."""
-    return tuple(scale > 1 for scale in guidance)
 
 
 def _few(freedom: float) -> float:

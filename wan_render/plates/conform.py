@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,22 @@ def conform(file: Path, plate: Plate) -> Pixels:
     return _whole(part, source, plate)
 
 
+def fitted_picture(picture: Pixels, size: Size, focus: tuple[Fraction, Fraction], fit: str) -> Pixels:
+    """A picture in memory, (height, width, 3) uint8 RGB, fitted as a keyframe is; see Plate."""
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    if image.size == (size.width, size.height):
+        return picture
+
+    def part(box: Box, part_size: Size) -> Pixels:
+        return _scaled(image, box, part_size)
+
+    if fit == "cover":
+        return part(cover(image.size, size, focus), size)
+    return _whole(part, image.size, Plate("", size, focus, fit=fit))
+
+
 def crop_shown(file: Path, plate: Plate, side: int) -> Pixels:
     """The whole keyframe, at most `side` pixels wide and high, with the cropped parts darkened and the rest framed:
     (height, width, 3) uint8 RGB. Raises PictureError like `conform`."""
@@ -75,6 +92,18 @@ def cover(source: tuple[int, int], size: Size, focus: tuple[Fraction, Fraction])
     return left, top, left + part_width, top + part_height
 
 
+def focus_in_raster(
+    source: tuple[int, int], size: Size, focus: tuple[Fraction, Fraction], fit: str
+) -> tuple[Fraction, Fraction]:
+    """Where the focus of a (width, height) source is once it is fitted to `size`, from left and from top, 0 to 1."""
+    if fit == "cover":
+        left, top, right, bottom = cover(source, size, focus)
+        return (focus[0] * source[0] - left) / (right - left), (focus[1] * source[1] - top) / (bottom - top)
+    shown, half = contained(source, size), Fraction(1, 2)
+    across = half + (focus[0] - half) * shown.width / size.width
+    return across, half + (focus[1] - half) * shown.height / size.height
+
+
 def contained(source: tuple[int, int], size: Size) -> Size:
     """The size of a whole (width, height) source when it is fitted into `size`."""
     width, height = source
@@ -82,6 +111,7 @@ def contained(source: tuple[int, int], size: Size) -> Size:
     return Size(max(1, round(width * scale)), max(1, round(height * scale)))
 
 
+@cache
 def cropped_share(source: tuple[int, int], size: Size) -> Fraction:
     """The share of a (width, height) source that is cropped when it covers `size`, 0 to 1."""
     own, other = Fraction(*source), Fraction(size.width, size.height)

@@ -51,13 +51,9 @@ def picture_facts(file: Path, cache: FactCache) -> PictureFacts:
     """
     check_file(file)
     try:
-        digest = cache.digest(file)
+        digest, known = cache.inspected(KIND, file, _inspect)
     except OSError as error:
         raise picture_error(file, f"cannot be read ({reason(error)})", remedy="check its permissions") from error
-    known = cache.get(KIND, digest)
-    if known is None:
-        known = _inspect(file)
-        cache.put(KIND, digest, known)
     return PictureFacts(
         digest,
         known["width"],

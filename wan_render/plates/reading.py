@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from wan_render.errors import PictureError, Problem
@@ -54,22 +55,29 @@ def picture_error(file: Path, found: str, allowed: str = ALLOWED, remedy: str = 
 
 def check_file(file: Path) -> None:
     """Raise PictureError unless this is a regular, non-empty file of a sensible size. Opens nothing."""
-    try:
-        found = file.stat()
-    except FileNotFoundError as error:
-        raise picture_error(file, "no such file", remedy="check the name, its case, and the folder") from error
-    except (OSError, ValueError) as error:  # a null byte in the name raises ValueError
-        raise picture_error(file, f"cannot be read ({reason(error)})") from error
-    if stat.S_ISDIR(found.st_mode):
-        raise picture_error(file, "is a folder", remedy="name a picture in it")
-    if not stat.S_ISREG(found.st_mode):
-        raise picture_error(file, "is a pipe, socket or device, not a file")
-    if found.st_size == 0:
-        raise picture_error(file, "is empty (0 bytes)", remedy="save or copy the picture again")
+    found = regular_file(file, picture_error, "picture")
     if found.st_size > LARGEST_FILE_BYTES:
         raise picture_error(
             file, f"is {found.st_size:,} bytes", f"at most {LARGEST_FILE_BYTES:,}", "save a smaller copy"
         )
+
+
+def regular_file(file: Path, wrong: Callable[..., Exception], what: str) -> os.stat_result:
+    """What the system says of a file. Raises `wrong(file, found, remedy=…)` unless it is regular and not empty. what:
+    `picture` or `video`, for the remedy. Opens nothing."""
+    try:
+        found = file.stat()
+    except FileNotFoundError as error:
+        raise wrong(file, "no such file", remedy="check the name, its case, and the folder") from error
+    except (OSError, ValueError) as error:  # a null byte in the name raises ValueError
+        raise wrong(file, f"cannot be read ({reason(error)})") from error
+    if stat.S_ISDIR(found.st_mode):
+        raise wrong(file, "is a folder", remedy=f"name a {what} in it")
+    if not stat.S_ISREG(found.st_mode):
+        raise wrong(file, "is a pipe, socket or device, not a file")
+    if found.st_size == 0:
+        raise wrong(file, "is empty (0 bytes)", remedy=f"save or copy the {what} again")
+    return found
 
 
 def read_bytes(file: Path) -> bytes:

@@ -153,6 +153,15 @@ def _of_code_points(
     return ColourStatement(space, notes=(f"has {name} colours ({by}): converted to sRGB",))
 
 
+def hdr_space(primaries: int, transfer: int) -> ColourSpace | None:
+    """The space of HDR with these code points of ITU-T H.273; None for SDR. Unknown primaries are Rec. 2020's, which
+    HDR has."""
+    if transfer not in _HDR:
+        return None
+    name, points = _PRIMARIES.get(primaries, _PRIMARIES[9])
+    return of_primaries(name, points, _CURVES[transfer], _HDR[transfer])
+
+
 def _unknown(what: str) -> ColourStatement:
     return ColourStatement(warnings=(f"states unsupported colours ({what}): treated as sRGB",))
 

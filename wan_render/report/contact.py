@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps, features
 
-from wan_render.media.text import fitted, font, line_height, width
+from wan_render.media.fonts import font
+from wan_render.media.shaping import is_plain, runs_of, width
+from wan_render.media.text import fitted, line_height
 from wan_render.printable import one_line
 from wan_render.report.material import Material, ShotMaterial
 from wan_render.report.review import Review, ReviewShot
@@ -107,11 +109,18 @@ def _sheet(
     return sheet
 
 
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def _header(draw: ImageDraw.ImageDraw, review: Review, sheet_width: int, number: str) -> None:
     slates = sum(shot.slate is not None for shot in review.shots)
+    bridges = sum(shot.what == "bridge" for shot in review.shots)
     facts = (
         f"{timecode(review.frames, review.rate)}  ·  {review.frames} frames at {float(review.rate):g} fps",
-        f"{len(review.shots)} shots" + (f", {slates} missing" if slates else ""),
+        _counted(len(review.shots) - bridges, "shot")
+        + (f", {_counted(bridges, 'bridge')}" if bridges else "")
+        + (f", {slates} missing" if slates else ""),
         review.backend,
         f"{review.made.astimezone():%Y-%m-%d %H:%M %Z}",
         number,
@@ -191,4 +200,18 @@ def _write(
     high = (lines + 0.5) * line_height() * size
     block = fitted(one_line(" ".join(text.split())), wide=room, high=high, em=size, least=size)
     for number, line in enumerate(block.lines):
-        draw.text((at[0], at[1] + number * round(size * _LEADING)), line, colour, font(size))
+        _write_line(draw, (at[0], at[1] + number * round(size * _LEADING)), line, colour, size)
+
+
+def _write_line(draw: ImageDraw.ImageDraw, at: tuple[int, int], line: str, colour: str, size: int) -> None:
+    """One line; letters of other fonts than the base font are shaped if Pillow can (with libraqm)."""
+    if is_plain(line):
+        draw.text(at, line, colour, font(size))
+        return
+    shapes = features.check("raqm")
+    left, baseline = float(at[0]), at[1] + font(size).getmetrics()[0]
+    for run in runs_of(line):
+        face = font(size) if run.face is None else ImageFont.truetype(str(run.face.file), size, run.face.index)
+        direction = ("rtl" if run.is_right_to_left else "ltr") if shapes and run.face is not None else None
+        draw.text((left, baseline), run.text, colour, face, anchor="ls", direction=direction)
+        left += run.width * size

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from wan_render.report.page_template import page_template, with_letters
 from wan_render.store import PAGE, FilmRecord, FilmVersion, Store, read_film
+from wan_render.store.delivered_files import DeliveredFiles
 from wan_render.store.outputs import NIGHTS
 
 LISTED_NIGHTS = 14
@@ -43,6 +44,12 @@ class IndexedFilm:
     def shown(self, film: FilmVersion) -> str:
         """The address of a version's page; of the film itself where its page could not be made."""
         return self.address(film.page if film.page.is_file() else film.video)
+
+    @property
+    def deliverables(self) -> tuple[tuple[str, Path], ...]:
+        """What was made of the film besides film.mp4: form and file, or the folder of a sequence."""
+        files = DeliveredFiles(self.film.folder)
+        return tuple((each.form, files.path(each)) for each in files.all())
 
     @property
     def poster(self) -> str | None:

@@ -46,7 +46,8 @@ class ShotMaterial:
     """Files of one shot, relative to the film's folder.
 
     keyframes: a thumbnail of each keyframe, in order.
-    stills:    the first, middle and last frame of the chosen take that the film shows; empty if it shows none.
+    stills:    the first, middle and last frame that the film shows of the chosen take or video file; empty if it shows
+               neither.
     takes:     by take number, the rendered ones.
     crops:     by keyframe name, the whole picture with the kept part outlined, for keyframes that are cropped much.
     log:       the end of the log of the last attempt, for a shot that is missing; None if there is none.
@@ -172,11 +173,10 @@ class _ReviewFiles:
         return f"{stem}.log"
 
     def _stills(self, shot: ReviewShot, stem: str) -> tuple[str, ...]:
-        clip = next((take.clip for take in shot.takes if take.chosen), None)
-        shown = shot.frames - shot.hold
-        if clip is None or shot.slate is not None or shown < 1:
+        clip = next((take.clip for take in shot.takes if take.chosen), shot.footage)
+        if clip is None or shot.slate is not None:
             return ()
-        wanted = {"first": shot.first, "middle": shot.first + shown // 2, "last": shot.first + shown - 1}
+        wanted = {"first": shot.first, "middle": (shot.first + shot.last + 1) // 2, "last": shot.last}
         return tuple(self._frame(clip, frame, f"{stem}-{name}.jpg") for name, frame in wanted.items())
 
     def _poster(self, take: ReviewTake, clip: Path, stem: str, stills: tuple[str, ...]) -> str:

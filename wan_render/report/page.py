@@ -61,9 +61,21 @@ class ShotView:
         )
 
     @property
+    def footage(self) -> tuple[tuple[str, str], ...]:
+        """(name, picture) of the first, middle and last frame of a shot that shows a video file."""
+        names = ("first", "middle", "last")
+        return (
+            tuple(zip(names, self.material.stills, strict=True)) if self.shot.footage and self.material.stills else ()
+        )
+
+    @property
     def face(self) -> str | None:
         """The picture of the shot in the strip, or None."""
         return next(iter((*self.material.stills[1:2], *self.material.keyframes)), None)
+
+
+BESIDE = ("cut.otio", "film.srt", "film.vtt")
+"""Files of a version that the page links to, if they are there."""
 
 
 def write_page(review: Review, material: Material, sheets: tuple[str, ...], target: Path) -> None:
@@ -79,6 +91,7 @@ def write_page(review: Review, material: Material, sheets: tuple[str, ...], targ
         video=quote(review.video.name),
         picture=material.picture,
         sheets=sheets,
+        beside=[name for name in BESIDE if (target.parent / name).is_file()],
         shots=shots,
         slates=[view for view in shots if view.shot.slate is not None],
         takes=_takes(review),

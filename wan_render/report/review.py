@@ -8,6 +8,8 @@ from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 
+from wan_render.plan import FilmSubtitles
+from wan_render.price import Price
 from wan_render.quality.verdicts import Judgement
 from wan_render.render_values import Phase
 from wan_render.take import Size
@@ -22,7 +24,8 @@ class ReviewTake:
               be made.
     frames:   length of its clip. settings: every resolved setting, in words, in order.
     seconds:  duration of each phase when it was rendered. why: why it was rendered ("prompt changed").
-    judgement: what its checks say; None if it was not measured, or its checks are off.
+    judgement: what its checks say; None if it was not measured, or its checks are off. cost: at a service; None for
+    a take that was rendered here.
     """
 
     number: int
@@ -40,6 +43,7 @@ class ReviewTake:
     device: str
     why: str
     judgement: Judgement | None = None
+    cost: Price | None = None
 
     @property
     def spent(self) -> float:
@@ -76,6 +80,31 @@ class ReviewSeam:
 
 
 @dataclass(frozen=True)
+class ShownText:
+    """A subtitle, from a film frame on. who: who says it; "" if nobody does."""
+
+    start: int
+    who: str
+    text: str
+
+
+@dataclass(frozen=True)
+class HeardSound:
+    """A sound, from a film frame on, for `seconds`.
+
+    kind: `music`, `narration`, `sound`, `sound of scene 2`. words: those that it was made from; "" for a file.
+    settings: its level and fades, in words.
+    """
+
+    start: int
+    seconds: float
+    kind: str
+    name: str
+    words: str
+    settings: str
+
+
+@dataclass(frozen=True)
 class ReviewShot:
     """One shot of the film.
 
@@ -83,12 +112,17 @@ class ReviewShot:
     action:  what happens in it; the text of a card.
     start, frames: its film frames, half-open [start, start + frames). hold: for how many of them the last frame is
              frozen.
-    first:   the frame of the chosen take's clip that it begins on; it shows [first, first + frames - hold) of the clip.
+    first, last: the frames of the chosen take's clip that it begins and ends on.
     keyframes: (name, fitted picture file), in the order in which the shot passes them.
     slate:   why it is missing, or None.
     crops:   by keyframe name, for keyframes that are cropped much.
     seam:    the joint to the next shot, if it is continuous and both takes were measured.
+    colours: how its colours were matched at its ends, in words; "" if they were not.
+    easing:  what was done to the motion at the joint to the next shot, in words; "" for other joints and without it.
+    repair:  what was done about a jump in its last frames, in words; "" if it has none, and without it.
     log:     of the last attempt at the take that is missing; None if there was none.
+    texts:   the subtitles that appear in it. sounds: those that it brings.
+    footage: the video of a shot that shows a video file, in the film's shape; None for other shots.
     """
 
     id: str
@@ -100,6 +134,7 @@ class ReviewShot:
     start: int
     frames: int
     first: int
+    last: int
     hold: int
     keyframes: tuple[tuple[str, Path], ...]
     takes: tuple[ReviewTake, ...]
@@ -107,6 +142,12 @@ class ReviewShot:
     crops: Mapping[str, ShownCrop] = field(default_factory=dict)
     log: Path | None = None
     seam: ReviewSeam | None = None
+    colours: str = ""
+    easing: str = ""
+    repair: str = ""
+    texts: tuple[ShownText, ...] = ()
+    sounds: tuple[HeardSound, ...] = ()
+    footage: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +166,10 @@ class FormerVersion:
 @dataclass(frozen=True)
 class Review:
     """One version of a film. video: the finished film, in the folder of the report. former: None for the first version,
-    and if nothing is known of the one before."""
+    and if nothing is known of the one before. sound: how loud it is, in words; "" for a silent film.
+    upscaled: by what, in words; "" if by ffmpeg's filter. deliverables: what is made of the film after this page, in
+    words, each with its address from the page. sounds: those of the film itself and of its scenes. spent: what its
+    takes cost at services, in words; "" for nothing."""
 
     title: str
     slug: str
@@ -142,6 +186,12 @@ class Review:
     warnings: tuple[str, ...]
     shots: tuple[ReviewShot, ...]
     former: FormerVersion | None = None
+    subtitles: FilmSubtitles | None = None
+    sound: str = ""
+    upscaled: str = ""
+    deliverables: tuple[str, ...] = ()
+    sounds: tuple[HeardSound, ...] = ()
+    spent: str = ""
 
     def change(self, shot: ReviewShot) -> str:
         """What is new in a shot since the former version, in words; "" where it is as it was, or nothing is known."""

@@ -67,7 +67,8 @@ _COLUMNS = (
     *("start_frame", "frames", "timecode_in", "timecode_out", "screen_seconds"),
     *("what", "model", "from", "to", "action", "prompt", "negative", "slugline", "notes"),
     *("seed", "take_frames", "circle", "key", "device", "seconds"),
-    *("verdict", "failed", "flagged", "seam"),
+    *("verdict", "failed", "flagged", "seam", "colours", "easing", "repair"),
+    *("cost", "currency"),
 )
 
 
@@ -95,6 +96,9 @@ def _shot(review: Review, shot: ReviewShot) -> dict[str, object]:
         "action": shot.action,
         "slugline": shot.slugline,
         "notes": shot.notes,
+        "colours": shot.colours or None,
+        "easing": shot.easing or None,
+        "repair": shot.repair or None,
         "seam": round(shot.seam.ratio, 2) if shot.seam is not None else None,
     }
 
@@ -115,6 +119,8 @@ def _take(review: Review, shot: ReviewShot, take: ReviewTake) -> dict[str, objec
         "device": take.device,
         "seconds": round(take.spent, 3) if take.seconds else None,
         "verdict": verdict(take) or None,
+        "cost": None if take.cost is None else str(take.cost.amount),
+        "currency": None if take.cost is None else take.cost.currency,
         "failed": ", ".join(named(take, QcVerdict.FAIL)) or None,
         "flagged": ", ".join(named(take, QcVerdict.FLAG)) or None,
         **{

@@ -1,7 +1,6 @@
 """Compares a plan with the store: what is found, missing, stale or kept, and why; and the cost of the rest. Only
 reads."""
 
-from wan_render.estimates import TakeTime
 from wan_render.status.film_status import (
     FilmStatus,
     ShotStatus,
@@ -11,7 +10,14 @@ from wan_render.status.film_status import (
     status,
     unreadable_words,
 )
-from wan_render.status.forecast import expected_bytes, expected_times, film_bytes, film_seconds
+from wan_render.status.forecast import (
+    deliverable_seconds,
+    expected_bytes,
+    expected_times,
+    film_bytes,
+    film_seconds,
+    film_stage_seconds,
+)
 from wan_render.status.needed import with_needs
 from wan_render.status.pins import pin_warnings
 from wan_render.status.plan_json import plan_json
@@ -22,11 +28,12 @@ __all__ = [
     "ShotStatus",
     "State",
     "TakeStatus",
-    "TakeTime",
+    "deliverable_seconds",
     "expected_bytes",
     "expected_times",
     "film_bytes",
     "film_seconds",
+    "film_stage_seconds",
     "judged_take",
     "judgement_of",
     "measurements_of",

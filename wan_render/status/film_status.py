@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
 from wan_render.backend_contract import Backend
 from wan_render.estimates import TakeTime
+from wan_render.footage.footage_part import FootagePart
 from wan_render.keys import canonical
 from wan_render.plan import CardText, FilmPlan, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
 from wan_render.quality.verdicts import Judgement, QcVerdict
@@ -91,6 +93,7 @@ class FilmStatus:
     paintings:    keyframe name → status of its painted take, which has the number 1.
     film_seconds: expected seconds from the last take to the finished film; 0 if no new version is made.
     film_change:  why a new version of the film is made although no take is missing; "" in all other cases.
+    undelivered:  deliverables that the newest version does not have yet, if no new version is made.
     """
 
     shots: tuple[ShotStatus, ...]
@@ -100,6 +103,7 @@ class FilmStatus:
     paintings: Mapping[str, TakeStatus] = field(default_factory=dict)
     film_seconds: float = 0.0
     film_change: str = ""
+    undelivered: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -113,10 +117,12 @@ class FilmStatus:
 
 @dataclass(frozen=True)
 class _SoundTakes:
-    """The store without the takes that count as missing. spoilt: the keys of these takes → why."""
+    """The store without the takes that count as missing. spoilt: the keys of these takes → why. film_rate: frames per
+    second of the film."""
 
     store: Store
     spoilt: Mapping[str, str]
+    film_rate: Fraction
 
     def find(self, key: str) -> Clip | None:
         """The clip of a take, if it is in the store and not spoilt."""
@@ -132,7 +138,7 @@ class _SoundTakes:
 
     def fault(self, key: str) -> str:
         """Why a take that existed is gone; "" if that is unknown."""
-        return self.spoilt.get(key) or ("its clip was damaged" if self.store.damaged(key) else "")
+        return self.spoilt.get(key) or ("its clip was damaged" if self.store.takes.damaged(key) else "")
 
 
 def status(
@@ -151,16 +157,16 @@ def status(
     Raises InputError if the slug belongs to another storyboard, and DiskError if the outputs folder is a file.
     """
     store.refuse_file()
-    store.refuse_rival(plan.slug, plan.file)
-    remembered = store.remembered(plan.slug)
-    sound = _SoundTakes(store, spoilt)
+    store.memory.refuse_rival(plan.slug, plan.file)
+    remembered = store.memory.remembered(plan.slug)
+    sound = _SoundTakes(store, spoilt, plan.rate)
     shots = tuple(_shot(shot, sound, remembered.get(shot.id, {})) for shot in plan.shots)
     shots = with_judgements(shots, store)
     omitted = tuple(ShotStatus(shot_id, None, State.OMITTED, "status: omit") for shot_id in plan.omitted)
     to_render = _to_render(plan, shots, sound)
     return FilmStatus(
         _in_film_order(plan, shots + omitted),
-        expected_times(to_render, store, backend, device_kind or backend.device_kinds[0], device_labels),
+        expected_times(to_render, store, backend, device_kind or backend.device_kinds[0], device_labels, plan.models),
         expected_bytes(plan, to_render, store),
         to_render,
         {
@@ -196,7 +202,7 @@ def _shot(shot: PlannedShot, sound: _SoundTakes, remembered: Mapping[int, Mappin
             return ShotStatus(shot.id, shot, State.MISSING, reason)
         case StillPicture(FramePlate(take=key)) if sound.find(key) is None:
             return ShotStatus(shot.id, shot, State.MISSING, sound.closed(key) or "its keyframe is not painted yet")
-        case StillPicture() | CardText():
+        case StillPicture() | CardText() | FootagePart():
             return ShotStatus(shot.id, shot, State.FOUND, "")
 
 
@@ -234,7 +240,7 @@ def _take(
 
 def unreadable_words(store: Store, key: str) -> str:
     """Why a take that exists, or may exist, cannot be read; "" for any other take. It is not rendered again."""
-    problem = store.unreadable(key)
+    problem = store.takes.unreadable(key)
     if problem is None:
         return ""
     there = "its take exists, but" if store.takes.has_folder(key) else "its take may exist, but"
@@ -262,7 +268,7 @@ def _pinned(shot: PlannedShot, pin: str, chosen: PlannedTake, sound: _SoundTakes
     """The status of a shot whose pin keeps another clip than it would now render. It shows that clip or a slate."""
     found = sound.store.matching(pin)
     if len(found) != 1:
-        closed = next(filter(None, map(sound.closed, sound.store.keys(pin))), "")
+        closed = next(filter(None, map(sound.closed, sound.store.takes.keys(pin))), "")
         if not found and closed:
             why = f"circle: {chosen.number}@{pin}: {closed}"
             return ShotStatus(shot.id, shot, State.MISSING, why)
@@ -272,19 +278,20 @@ def _pinned(shot: PlannedShot, pin: str, chosen: PlannedTake, sound: _SoundTakes
     clip, fields = sound.store.find(key), sound.store.record(key).take
     changed = _changed(changes(fields, chosen.take))
     why = ", ".join(filter(None, (f"{changed} since" if changed else "", sound.spoilt.get(key, ""))))
-    unfit = _unfit(shot, chosen.take, clip) if clip is not None else "it is gone"
+    unfit = _unfit(shot, chosen.take, clip, sound.film_rate) if clip is not None else "it is gone"
     if unfit:
         return ShotStatus(shot.id, shot, State.MISSING, f"circle: {chosen.number}@{pin} keeps a clip, but {unfit}")
     take = TakeStatus(chosen.number, key, None, fields, State.KEPT, why, clip)
     return ShotStatus(shot.id, shot, State.KEPT, why, (take,), key)
 
 
-def _unfit(shot: PlannedShot, wanted: Take, clip: Clip) -> str:
+def _unfit(shot: PlannedShot, wanted: Take, clip: Clip, film_rate: Fraction) -> str:
     """Why a kept clip does not fit its shot any more; "" if it does."""
     if clip.size != wanted.size:
         return f"it is {clip.size}, the film's raster is {wanted.size}"
     if clip.rate != wanted.rate:
-        return f"it has {clip.rate} frames per second, the film has {wanted.rate}"
-    if clip.frames < shot.first + shot.frames:
-        return f"it has {clip.frames} frames, the shot now shows {shot.first + shot.frames}"
+        return f"it has {clip.rate} frames per second, the shot's model has {wanted.rate}"
+    needed = ((shot.first + shot.frames - 1) * clip.rate / film_rate).__floor__() + 1
+    if clip.frames < needed:
+        return f"it has {clip.frames} frames, the shot now shows {needed}"
     return ""

@@ -9,9 +9,10 @@ from typing import Any
 from wan_render.cut import film_frames
 from wan_render.errors import Problem
 from wan_render.keys import canonical
-from wan_render.plan import AppliedLora, FilmPlan, PlannedShot
+from wan_render.plan import AppliedLora, FilmPlan, PlannedDeliverable, PlannedShot, PlannedSound
 from wan_render.status.film_status import FilmStatus, ShotStatus, TakeStatus
 from wan_render.status.pins import pin_warnings
+from wan_render.status.prompt_json import prompt_json
 
 FORM = 1
 """Goes up whenever something that a reader may rely on is renamed or removed, but not for additions."""
@@ -32,7 +33,11 @@ def plan_json(
         "warnings": [asdict(warning) for warning in (*plan.warnings, *lettering, *pin_warnings(status))],
         "notes": [asdict(note) for note in plan.notes],
         "loras": [_lora(lora) for lora in plan.applied_loras],
+        "sounds": [_sound(sound) for sound in plan.sounds],
         "shots": [_shot(shot, plan) for shot in status.shots],
+        "subtitles": _subtitles(plan),
+        "deliverables": [_deliverable(each) for each in plan.deliverables.wanted],
+        "prompts": [prompt_json(prompt) for prompt in plan.prompts],
         "painted": [{"keyframe": name} | _take(take, take.key, plan) for name, take in status.paintings.items()],
     }
 
@@ -42,6 +47,7 @@ def _expected(status: FilmStatus) -> dict[str, Any]:
         "device_seconds": round(status.seconds, 1),
         "film_seconds": round(status.film_seconds, 1),
         "film_change": status.film_change,
+        "undelivered": list(status.undelivered),
         "bytes": status.bytes,
     }
 
@@ -56,7 +62,35 @@ def _film(plan: FilmPlan) -> dict[str, Any]:
         "delivery": str(plan.delivery),
         "fit": plan.fit,
         "rate": str(plan.rate),
+        "retime": plan.retime,
+        "dissolves": plan.dissolves,
+        "match_colours": plan.match_colours,
+        "repair_jumps": plan.repair_jumps,
+        "ease_joints": plan.ease_joints,
+        "upscale": canonical(plan.upscale),
         "priority": plan.priority,
+        "loudness": plan.soundtrack.loudness if plan.soundtrack is not None else None,
+        "language": plan.language or None,
+    }
+
+
+def _subtitles(plan: FilmPlan) -> dict[str, Any] | None:
+    if plan.subtitles is None:
+        return None
+    cues = [
+        {"start": float(cue.start), "end": float(cue.end), "who": cue.who or None, "text": cue.text}
+        for cue in plan.subtitles.cues
+    ]
+    return {"forms": list(plan.subtitles.forms), "cues": cues}
+
+
+def _deliverable(each: PlannedDeliverable) -> dict[str, Any]:
+    return {
+        "form": each.form,
+        "size": str(each.size),
+        "rate": str(each.rate),
+        "frames": each.frames,
+        "bytes": each.bytes,
     }
 
 
@@ -65,6 +99,22 @@ def _lora(lora: AppliedLora) -> dict[str, Any]:
         {"expert": expert or None, "layers": layers.applied, "of": layers.total} for expert, layers in lora.experts
     ]
     return {"path": lora.path, "model": lora.model, "worn": experts, "left_out": lora.left_out}
+
+
+def _sound(sound: PlannedSound) -> dict[str, Any]:
+    placed = sound.placed
+    times = {name: getattr(placed, name) for name in ("start", "length", "fade_in", "fade_out", "skip")}
+    return {
+        "kind": sound.kind,
+        "owner": sound.owner or None,
+        "name": sound.name,
+        "source": placed.source,
+        **{name: float(seconds) for name, seconds in times.items()},
+        "gain": placed.gain,
+        "loop": placed.loop,
+        "duck": placed.duck,
+        "speech": placed.speech,
+    }
 
 
 def _shot(shot: ShotStatus, plan: FilmPlan) -> dict[str, Any]:
@@ -79,11 +129,13 @@ def _planned(shot: PlannedShot) -> dict[str, Any]:
         "frames": shot.frames,
         "first": shot.first,
         "hold": shot.hold,
+        "rate": None if shot.rate is None else str(shot.rate),
         "joint": canonical(shot.joint),
         "from": shot.from_name,
         "to": shot.to_name,
         "through": list(shot.through_names),
         "model": shot.model,
+        "bridges": canonical(shot.bridges),
     }
 
 

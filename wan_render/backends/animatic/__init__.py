@@ -1,8 +1,9 @@
 """The animatic: a preview of the film, drawn on a CPU faster than the film plays.
 
 It shows a film's rhythm and framing before a night of GPU time is spent. Similar keyframes are morphed by optical flow.
-Others are joined by a camera move and a dissolve. A shot without a picture gets slowly drifting colours. It accepts any
-model's card, since it draws from the plates alone.
+Others are joined by a camera move and a dissolve. A shot without a picture gets slowly drifting colours. A bridge is a
+morph or a dissolve from the last frame before it to the first one after it. It accepts any model's card, since it draws
+from the plates alone.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from wan_render.take import ShotKind, Take
 _OPEN_SECONDS = 0.15
 """Importing OpenCV, once per device process."""
 
-_SECONDS_PER_MEGAPIXEL = {ShotKind.FLF2V: 0.012, ShotKind.I2V: 0.006, ShotKind.T2V: 0.007}
-"""Measured on two cores, 81 frames of 832x480: morph 0.37 s, dissolve 0.23 s, one plate 0.15 s, none 0.21 s."""
+_PROCESS_BYTES = 250_000_000
+"""An allowance for a device process with OpenCV and NumPy; not measured."""
+
+_SECONDS_PER_MEGAPIXEL = {ShotKind.FLF2V: 0.012, ShotKind.I2V: 0.006, ShotKind.T2V: 0.007, ShotKind.BRIDGE: 0.012}
+"""Measured on two cores, 81 frames of 832x480: morph 0.37 s, dissolve 0.23 s, one plate 0.15 s, none 0.21 s. A bridge
+is a morph or a dissolve."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,11 @@ class Animatic:
     def is_preview(self) -> bool:
         """True: its films carry its name."""
         return True
+
+    @property
+    def unjudged_checks(self) -> tuple[str, ...]:
+        """Its dissolves are double exposures, and greyer than both keyframes: it draws so on purpose."""
+        return ("ghost", "drift")
 
     @property
     def device_kinds(self) -> tuple[str, ...]:
@@ -75,6 +85,16 @@ class Animatic:
         """Seconds for one take, estimated from measurements."""
         megapixels = take.frames * take.size.width * take.size.height / 1e6
         return _OPEN_SECONDS + megapixels * _SECONDS_PER_MEGAPIXEL[take.kind]
+
+    def host_bytes(
+        self,
+        take: Take,
+        card: ModelCard,  # noqa: ARG002 - no model is loaded
+        device: Device,  # noqa: ARG002 - one CPU
+        tighter: int = 0,  # noqa: ARG002 - there is nothing to save
+    ) -> int:
+        """The process, the frames, and as much again while they are written."""
+        return _PROCESS_BYTES + 2 * 3 * take.frames * take.size.width * take.size.height
 
     def timed_on(self, device_kind: str) -> str:  # noqa: ARG002 - there is one kind
         """Empty: the times are for any CPU."""

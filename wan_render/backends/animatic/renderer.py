@@ -63,6 +63,7 @@ class AnimaticRenderer:
             raise _refused(f"{self._card.name} cannot render {take.kind}", f"it can: {', '.join(self._card.kinds)}")
         _check_plate("first", take.first is not None, plates.first, take)
         _check_plate("last", take.last is not None, plates.last, take)
+        _check_sides(take, plates)
         if (
             take.frames == 1
             and take.kind is ShotKind.FLF2V
@@ -78,14 +79,28 @@ def _alone(group: Group) -> RenderError:
 
 
 def _pictures(take: Take, plates: TakeInputs) -> Iterator[Pixels]:
+    if plates.before is not None and plates.after is not None:
+        return _bridge(take, plates.before, plates.after)
     if plates.first is None:
         return drift(take)
-    move = choose_move(take)
     if plates.last is None:
-        return single(plates.first, take.frames, move)
-    if is_alike(plates.first, plates.last):
-        return morph(plates.first, plates.last, take.frames)
-    return dissolve(plates.first, plates.last, take.frames, move)
+        return single(plates.first, take.frames, choose_move(take))
+    return _between(take, plates.first, plates.last, take.frames)
+
+
+def _between(take: Take, first: Pixels, last: Pixels, frames: int) -> Iterator[Pixels]:
+    """Frames that begin on one picture and end on another."""
+    if is_alike(first, last):
+        return morph(first, last, frames)
+    return dissolve(first, last, frames, choose_move(take))
+
+
+def _bridge(take: Take, before: Pixels, after: Pixels) -> Iterator[Pixels]:
+    """The frames before a bridge, those that lead from the last of them to the first frame after it, and those after
+    it."""
+    yield from before[:-1]
+    yield from _between(take, before[-1], after[0], take.frames - len(before) - len(after) + 2)
+    yield from after[1:]
 
 
 def _collect(take: Take, pictures: Iterator[Pixels], listen: Listen) -> Pixels:
@@ -106,6 +121,16 @@ def _check_plate(name: str, is_wanted: bool, plate: Pixels | None, take: Take) -
     expected = (take.size.height, take.size.width, 3)
     if plate is not None and (plate.shape != expected or plate.dtype != np.uint8):
         raise _refused(f"the {name} plate is {plate.dtype} {plate.shape}", f"expected uint8 {expected}")
+
+
+def _check_sides(take: Take, plates: TakeInputs) -> None:
+    bridge = take.bridge
+    parts = (None, None) if bridge is None else (bridge.before, bridge.after)
+    for name, part, given in zip(("before", "after"), parts, (plates.before, plates.after), strict=True):
+        expected = None if part is None else (part.frames, take.size.height, take.size.width, 3)
+        if (None if given is None else given.shape) != expected:
+            found = None if given is None else given.shape
+            raise _refused(f"the frames {name} the bridge are {found}", f"expected {expected}")
 
 
 def _given(plate: Pixels | None) -> Pixels:
