@@ -31,6 +31,9 @@ MOST_ANSWER_BYTES = 4 * 2**20
 SHOWN_CHARACTERS = 300
 """How much of an answer's text an error shows."""
 
+READ_BYTES = 16 * 2**10
+"""How much of an answer is searched for keys. More than is shown: half a key would not be found at its end."""
+
 MOST_REFUSAL_BYTES = 256 * 2**10
 """How much of a refusal is read."""
 
@@ -51,7 +54,7 @@ class HttpError(Exception):
     def __init__(self, found: str, status: int = 0, body: bytes = b"", *, was_sent: bool = True) -> None:
         super().__init__(found, status)
         self.found, self.status, self.was_sent = found, status, was_sent
-        self.text = one_line(body[: 4 * SHOWN_CHARACTERS].decode("utf-8", errors="replace")[:SHOWN_CHARACTERS])
+        self.text = one_line(body[:READ_BYTES].decode("utf-8", errors="replace"))[:SHOWN_CHARACTERS]
         self.fields: Mapping[str, Any] = _object(body)
 
     def __str__(self) -> str:

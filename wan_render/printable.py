@@ -12,6 +12,8 @@ A terminal obeys control characters (ESC moves the cursor, sets the title, delet
 Letters of every script are kept, and so are the joiners that Persian, Indic scripts and emoji need. Escapes are
 those of JSON (`\\u001b`), so a JSON document keeps its meaning. Making a text printable twice changes nothing.
 
+Keys and passwords are taken out here as well: what a defect says may hold them (known_secrets.py).
+
 Which characters: Unicode 16, chapters 23.2 (layout controls), 23.3 (deprecated format characters), 23.4 (variation
 selectors), 23.9 (tags); Trojan Source (CVE-2021-42574) for bidi controls.
 """
@@ -24,6 +26,8 @@ import re
 from pathlib import Path
 from typing import Any, TextIO
 from unicodedata import category
+
+from wan_render.known_secrets import without_secrets
 
 LONGEST_SHOWN = 60
 """Characters of a wrong value that a message repeats."""
@@ -73,16 +77,19 @@ def path_name(file: Path) -> str:
 def shown(text: str) -> str:
     """A wrong value for a message: in quotes, on one line, at most 60 characters, with white space other than spaces
     escaped."""
+    text = without_secrets(text)
     cut = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
     return "'" + "".join(c if c == " " or not c.isspace() else _escape(c) for c in one_line(cut)) + "'"
 
 
 def shortened(text: str, most: int = LONGEST_PART) -> str:
     """The text, or its first `most` characters and the number of the others."""
+    text = without_secrets(text)
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most} more characters)"
 
 
 def _escaped(text: str, allowed: str) -> str:
+    text = without_secrets(text)
     if _PLAIN.fullmatch(text) and (allowed or ("\n" not in text and "\t" not in text)):
         return text
     parts: list[str] = []

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from wan_render.errors import Problem, UsageError
+from wan_render.known_secrets import remember_address, remember_secret, remember_webhook
 from wan_render.price import PRICE_FORM, Price
 from wan_render.printable import shown
 
@@ -169,9 +170,10 @@ class MachineSettings(BaseModel):
 def machine_settings() -> MachineSettings:
     """The settings of the environment. Raises UsageError with every unknown WAN_RENDER_ variable and every invalid
     value."""
-    wrong = list(_unknown())
+    wrong, written = list(_unknown()), _written()
+    _remember_secrets(written)
     try:
-        settings = MachineSettings.model_validate(_written())
+        settings = MachineSettings.model_validate(written)
     except ValidationError as error:
         wrong += [_refused(str(fault["loc"][0]), fault["input"]) for fault in error.errors()]
         raise UsageError(*wrong) from None
@@ -186,6 +188,14 @@ def _written() -> Mapping[str, str]:
     `WAN_RENDER_OUTPUTS=$NOTHING` would be the current folder."""
     texts = {name.upper(): text for name, text in os.environ.items() if text}
     return {field: texts[variable] for variable, field in variables().items() if variable in texts}
+
+
+def _remember_secrets(written: Mapping[str, str]) -> None:
+    """Before anything is said about a setting."""
+    remember_secret(written.get("llm_key", ""))
+    remember_address(written.get("package_index", ""))
+    for address in written.get("notify", "").split(","):
+        remember_webhook(address.strip())
 
 
 def _impossible_paths(settings: MachineSettings) -> Iterator[Problem]:

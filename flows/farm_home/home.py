@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wan_render.errors import MachineError, Problem
+from wan_render.known_secrets import remember_password
 
 CHECKOUT = Path(__file__).parents[2]
 """The folder that this package was imported from. A farm runs in its checkout."""
@@ -157,14 +158,20 @@ def password(home: Path) -> str | None:
     if not (found.isascii() and found.isprintable() and " " not in found and len(found) >= SHORTEST):
         allowed = f"it is one line of at least {SHORTEST} letters, digits and signs of ASCII, without spaces"
         raise MachineError(Problem(str(file), "is no password", allowed, RENEW))
-    return found
+    return _remembered(found)
 
 
 def new_password(home: Path) -> str:
     """Make a password and keep it; the former one is worth nothing once the farm was started again."""
     made = f"admin:{secrets.token_hex(32)}"
     write_private(home / PASSWORD, f"{made}\n")
-    return made
+    return _remembered(made)
+
+
+def _remembered(secret: str) -> str:
+    """The password, which no text shows from now on."""
+    remember_password(secret)
+    return secret
 
 
 def hand_to_prefect(home: Path, secret: str, api: str = "") -> None:

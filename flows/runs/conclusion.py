@@ -13,9 +13,10 @@ from prefect.states import Cancelled, Failed
 from flows.farm_queue.film_queue import CANCELLED
 from flows.runs.cancel_watch import CancelWatch
 from flows.runs.ended import ended_before
-from flows.runs.run_logs import no_alarms, no_repetition, no_walls
+from flows.runs.run_logs import no_alarms, no_repetition, no_secrets, no_walls
 from flows.runs.waiting_again import wait_again
 from wan_render.errors import Drained, Stopped, WanRenderError
+from wan_render.printable import one_line, shortened
 
 
 def concluded(work: Callable[[], State[None]]) -> State[None]:
@@ -24,6 +25,7 @@ def concluded(work: Callable[[], State[None]]) -> State[None]:
     no_walls()
     no_alarms()
     no_repetition()
+    no_secrets()
     if (state := ended_before(flow_run.id)) is not None:
         return state
     with CancelWatch(flow_run.id) as watch:
@@ -40,3 +42,6 @@ def concluded(work: Callable[[], State[None]]) -> State[None]:
         except WanRenderError as error:
             get_run_logger().error("%s", error)
             return Failed(message=str(error))
+        except Exception as error:  # noqa: BLE001 - the top of a run: Prefect would keep its text as it is
+            get_run_logger().error("a defect", exc_info=error)
+            return Failed(message=shortened(one_line(f"a defect: {type(error).__name__}: {error}")))

@@ -7,8 +7,16 @@ from collections.abc import Callable
 
 from prefect.exceptions import CancelledRun, FailedRun
 
+from wan_render.printable import logger
+
 SILENT_STATES = ("Reused", "Shared", "Skipped", "Running", "Suspended")
 """Of takes for which a run has nothing to do (flows/runs/take_tasks.py), and of a run that has not finished at all."""
+
+
+def no_secrets() -> None:
+    """Take keys and control characters out of what runs log, tracebacks included: the farm's server keeps it."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logger(name)
 
 
 def no_walls() -> None:

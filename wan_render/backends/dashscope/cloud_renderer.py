@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from pathlib import Path
 
 from wan_render.backends.dashscope.delivered_video import WrongVideoError, check_video, frames_of
 from wan_render.backends.dashscope.hosted_cards import OURS, form_of
@@ -68,8 +70,11 @@ class CloudRenderer:
             return self._frames(take, plates.desk, purchase)
         except WanRenderError:
             raise
-        except Exception as error:  # noqa: BLE001 - a foreign error need not pickle, and its text might hold anything
-            raise ServiceError(Problem("backend dashscope", f"{type(error).__name__} while buying a take")) from None
+        except Exception as error:  # a foreign one need not pickle
+            LOG.error("a defect", exc_info=error)
+            found = f"a defect while a take was bought: {type(error).__name__} in {_place(error)}"
+            remedy = f"please report it with this attempt's log; {WHAT_TO_DO}"
+            raise ServiceError(Problem("backend dashscope", found, remedy=remedy)) from None
 
     def assist(self, take: Take, plates: TakeInputs, listen: Listen, group: Group) -> None:  # noqa: ARG002 - see group_sizes
         """Nobody is asked for help."""
@@ -262,6 +267,12 @@ def _alive(listen: Listen) -> Callable[[], None]:
         listen(Progress(Phase.ENCODING, next(numbers)))
 
     return is_alive
+
+
+def _place(error: Exception) -> str:
+    """Where an error was raised: `_asked (bounded_http.py:108)`. Its own text may hold anything."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return f"{last.name} ({Path(last.filename).name}:{last.lineno})"
 
 
 def _after(said: str) -> str:

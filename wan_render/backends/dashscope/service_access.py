@@ -7,12 +7,13 @@ import re
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
+from wan_render.backends.dashscope.system_keyring import COMMAND, is_installed, keyring_answer
 from wan_render.bounded_http import allowed_host, unsafe
 from wan_render.errors import Problem, UsageError
+from wan_render.known_secrets import remember_secret
 from wan_render.settings import MachineSettings, install_command
 
 KEY_VARIABLE = "DASHSCOPE_API_KEY"
-KEYRING_NAME = ("wan-render", "dashscope")
 URL_SETTING = "WAN_RENDER_DASHSCOPE_URL"
 
 BEIJING = "https://dashscope.aliyuncs.com/api/v1"
@@ -58,10 +59,12 @@ def video_hosts(settings: MachineSettings) -> tuple[str, ...]:
 def service_key() -> str | None:
     """The key, from the environment or the system's keyring; None without one. Raises UsageError for one that cannot
     be a key, without showing it."""
-    key = (os.environ.get(KEY_VARIABLE) or _from_keyring() or "").strip()
+    named = (KEY_VARIABLE, os.environ.get(KEY_VARIABLE, "").strip())
+    where, key = named if named[1] else ("the system's keyring", keyring_answer().key.strip())
+    remember_secret(key)
     if key and not re.fullmatch(r"[!-~]{1,512}", key):
         found = "has blanks or characters that no key has"
-        raise UsageError(Problem(KEY_VARIABLE, found, "letters, digits and signs of ASCII", "copy the key again"))
+        raise UsageError(Problem(where, found, "letters, digits and signs of ASCII", "copy the key again"))
     return key or None
 
 
@@ -73,19 +76,10 @@ def lacking() -> Problem | None:
         key = service_key()
     except UsageError as error:
         return error.problems[0]
-    if key is None:
-        remedy = f"set {KEY_VARIABLE}, or: keyring set {' '.join(KEYRING_NAME)}"
-        return Problem("backend dashscope", "this machine has no key of the service", f"{KEY_VARIABLE}", remedy)
-    return None
-
-
-def _from_keyring() -> str | None:
-    if find_spec("keyring") is None:
+    if key is not None:
         return None
-    import keyring  # type: ignore[import-not-found, unused-ignore]  # optional: not everybody has it
-
-    try:
-        found = keyring.get_password(*KEYRING_NAME)
-    except Exception:  # noqa: BLE001 - a keyring that is locked, or has no backend, is no key
-        return None
-    return None if found is None else str(found)
+    if fault := keyring_answer().fault:
+        remedy = f"unlock or repair it and begin again, or set {KEY_VARIABLE}"
+        return Problem("backend dashscope", f"no {KEY_VARIABLE}, and the system's keyring {fault}", remedy=remedy)
+    remedy = f"set {KEY_VARIABLE}, or: {'' if is_installed() else 'pip install keyring; '}{COMMAND}"
+    return Problem("backend dashscope", "this machine has no key of the service", f"{KEY_VARIABLE}", remedy)

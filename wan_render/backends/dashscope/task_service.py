@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ class TaskService:
     """One address of the service, with a key. hosts: from which videos are fetched."""
 
     base: str
-    key: str
+    key: str = field(repr=False)
     hosts: tuple[str, ...]
     pace: Pace = Pace()
 

@@ -34,7 +34,7 @@ from wan_render.farm.process.channel import (
 from wan_render.farm.process.order_handler import OrderHandler, Write, handler_named
 from wan_render.farm.process.writer import Writer
 from wan_render.media.oom_score import protect_from_our_oom_score
-from wan_render.printable import PrintableFormatter, printable
+from wan_render.printable import PrintableFormatter, PrintableStream, printable
 from wan_render.store import Clip
 
 _WATCHER = ("/bin/sh", "-c", "read -r _; kill -KILL 0")
@@ -70,6 +70,7 @@ def _settle() -> None:
         protect_from_our_oom_score(int(_OOM_FILE.read_text(encoding="ascii")))
         _OOM_FILE.write_text(str(_OOM_SCORE), encoding="ascii")
     faulthandler.enable()
+    sys.stdout, sys.stderr = PrintableStream(sys.stdout), PrintableStream(sys.stderr)  # a library may print a key
 
 
 def _forward_logs(channel: Channel) -> None:
@@ -170,7 +171,7 @@ def _portable(error: Exception, name: str, log: str) -> WanRenderError:
 
 
 def _words(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = printable(" ".join(str(error).split()))
     return f"{type(error).__name__}: {text[:500]}" if text else type(error).__name__
 
 

@@ -14,6 +14,7 @@ from huggingface_hub.utils import build_hf_headers
 
 from wan_render import __version__
 from wan_render.backends.wan.weights.weights_source import RemoteFile, WeightsSource
+from wan_render.known_secrets import remember_secret
 
 MOST_FILES = 3000
 """ModelScope truncates a listing here, silently."""
@@ -26,6 +27,7 @@ class HuggingFace(WeightsSource):
 
     def __init__(self) -> None:
         headers = build_hf_headers(library_name="wan-render", library_version=__version__)
+        remember_secret(str(headers.get("authorization", "")).removeprefix("Bearer "))
         super().__init__(os.environ.get("HF_ENDPOINT") or constants.ENDPOINT, headers)
 
     def listing(self, repository: str, revision: str) -> tuple[str, list[RemoteFile]]:
