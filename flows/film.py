@@ -11,7 +11,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
 
-from flows.deployments.requested import session
+from flows.deployments.requested import cost_limit, session
 from flows.runs.approval import wait_for_approval
 from flows.runs.conclusion import concluded
 from flows.runs.farm_watch import FarmWatch
@@ -47,6 +47,7 @@ def film(
     approval: bool = False,
     priority: int | None = None,  # noqa: ARG001 - a night that takes the run out of the queue reads it
     allow: list[Path] | None = None,
+    max_cost: str | None = None,
 ) -> State[None]:
     """Render what a storyboard lacks, and make its film.
 
@@ -58,11 +59,13 @@ def film(
         draft: At the profile `draft`, into the film `<slug>-draft`.
         priority: In a night, instead of the storyboard's own. The farm's queue is first come, first served.
         allow: Other folders whose files the storyboard may use.
+        max_cost: The most that the film may cost at services, in its lifetime: `30 CNY`.
         approval: Ask a person first: the run shows what it would render and is suspended until it is resumed.
     """
 
     def made() -> State[None]:
-        asked = session(storyboard, backend, outputs, draft=draft, allow=allow or ())
+        limit = cost_limit(max_cost)
+        asked = session(storyboard, backend, outputs, draft=draft, allow=allow or (), max_cost=limit)
         name_run(asked.slug)
         return _ended(make(asked, None if only is None else str(only), approval=approval))
 

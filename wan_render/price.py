@@ -9,6 +9,7 @@ from decimal import Decimal
 _PRICE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*([^\W\d_]{1,8}|[$€£¥₹₩])?")
 
 PRICE_FORM = "money per GPU and hour: 2.5, or with a currency 2.50 EUR"
+LIMIT_FORM = "an amount and its currency: 30 CNY"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,14 @@ class Price:
         if match is None:
             raise ValueError(f"expected {PRICE_FORM}")
         return Price(Decimal(match[1]), match[2] or "")
+
+    @staticmethod
+    def read_limit(text: str) -> Price:
+        """`30 CNY`: a limit of spending has a currency. Raises ValueError."""
+        found = Price.read(text)
+        if not found.currency:
+            raise ValueError(f"expected {LIMIT_FORM}")
+        return found
 
     def times(self, hours: float) -> Price:
         """The price of so many hours, in cents."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from wan_render.errors import Problem, UsageError
 from wan_render.known_secrets import remember_address, remember_secret, remember_webhook
-from wan_render.price import PRICE_FORM, Price
+from wan_render.price import LIMIT_FORM, PRICE_FORM, Price
 from wan_render.printable import shown
 
 PREFIX = "WAN_RENDER_"
@@ -67,6 +67,10 @@ _ADDRESS = r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z
 
 def _price(value: object) -> object:
     return Price.read(value) if isinstance(value, str) else value
+
+
+def _limit(value: object) -> object:
+    return Price.read_limit(value) if isinstance(value, str) else value
 
 
 class MachineSettings(BaseModel):
@@ -161,7 +165,7 @@ class MachineSettings(BaseModel):
     cloud_poll_seconds: float = Field(1.0, gt=0, allow_inf_nan=False)
     cloud_hosts: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     cloud_models: Path | None = None
-    max_cost: Annotated[Price | None, BeforeValidator(_price)] = None
+    max_cost: Annotated[Price | None, BeforeValidator(_limit)] = None
     notify: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     notify_by: time | None = None
     comfyui: Annotated[tuple[str, ...], BeforeValidator(_addresses)] = ()
@@ -234,7 +238,7 @@ def _refused(field: str, value: object) -> Problem:
         allowed = "up to 64 letters, digits, dots, dashes and underscores"
         return Problem(name, f"invalid value {shown(str(value))}", allowed, "correct or unset it")
     if field == "max_cost":
-        return Problem(name, f"invalid value {shown(str(value))}", "an amount and its currency: 30 CNY", "correct it")
+        return Problem(name, f"invalid value {shown(str(value))}", LIMIT_FORM, "correct it")
     if field == "cloud_slots":
         return Problem(name, f"invalid value {shown(str(value))}", "1 to 64", "correct or unset it (default: 2)")
     if field == "notify_by":

@@ -15,6 +15,8 @@ from pathlib import Path
 from flows.commands.up_options import add_only, add_up_options
 from flows.farm_home.farm_lock import FarmPart
 from wan_render.errors import MachineError, Problem
+from wan_render.price import LIMIT_FORM, Price
+from wan_render.printable import shown
 
 SUBMIT = "submit"
 WITHOUT_PREFECT = (SUBMIT, "farm up", "farm drain", "farm stop", "farm release")
@@ -44,6 +46,8 @@ def _submit(commands: Commands[argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--allow", metavar="DIR", type=Path, action="append", default=[], help="another folder whose files they may use"
     )
+    words = "the most that each film may cost at services, in its lifetime: '30 CNY'"
+    command.add_argument("--max-cost", metavar="MONEY", type=_money, help=words)
 
 
 def _queue(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -116,6 +120,14 @@ def _priority(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 4 or int(text) > 1000:
         raise argparse.ArgumentTypeError(f"invalid priority {text[:40]!r}; allowed: 0 to 1000")
     return int(text)
+
+
+def _money(text: str) -> Price:
+    """An amount with its currency. Raises ArgumentTypeError."""
+    try:
+        return Price.read_limit(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid amount {shown(text)}; allowed: {LIMIT_FORM}") from None
 
 
 def _film(command: argparse.ArgumentParser) -> None:

@@ -35,6 +35,7 @@ def _checked(arguments: argparse.Namespace) -> list[Session]:
             outputs=arguments.outputs,
             backend=arguments.backend,
             draft=arguments.draft,
+            max_cost=arguments.max_cost,
         )
         for file in arguments.files
     ]

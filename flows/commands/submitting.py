@@ -96,6 +96,7 @@ def _film(
         approval=approval,
         priority=priority,
         allow=tuple(folder.absolute() for folder in session.allow),
+        max_cost=session.max_cost,
         at=at,
         seconds=forecast.seconds,
     )

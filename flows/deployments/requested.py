@@ -12,15 +12,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from wan_render.errors import InputError, Problem, UsageError
 from wan_render.night.night_hours import hours_of
 from wan_render.night.night_request import NightRequest, check_films
-from wan_render.price import Price
-from wan_render.printable import one_line, path_name, shortened
+from wan_render.price import LIMIT_FORM, Price
+from wan_render.printable import one_line, path_name, shortened, shown
 from wan_render.session.film_session import Session
 from wan_render.session.shot_selection import selected
 from wan_render.session.storyboard_folder import STORYBOARD_PATTERNS, is_folder, storyboards_in
@@ -52,6 +51,7 @@ def check_film(parameters: Mapping[str, Any]) -> Checked:
             None if outputs is None else Path(str(outputs)),
             draft=bool(parameters.get("draft")),
             allow=allowed(parameters.get("allow")),
+            max_cost=cost_limit(parameters.get("max_cost")),
         )
         slug = asked.slug
         if (only := parameters.get("only")) is not None:
@@ -98,13 +98,9 @@ def cost_limit(text: object) -> Price | None:
     if text is None:
         return None
     try:
-        found = Price.read(str(text))
+        return Price.read_limit(str(text))
     except ValueError:
-        found = Price(Decimal(0))
-    if not found.currency:
-        allowed_form = "an amount and its currency: 30 CNY"
-        raise UsageError(Problem("max_cost", f"invalid amount {one_line(str(text))[:LONGEST_NAME]!r}", allowed_form))
-    return found
+        raise UsageError(Problem("max_cost", f"invalid amount {shown(str(text))}", LIMIT_FORM)) from None
 
 
 def batch_files(paths: Sequence[Path]) -> tuple[Path, ...]:
@@ -113,12 +109,18 @@ def batch_files(paths: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def session(
-    storyboard: Path, backend: str | None, outputs: Path | None, *, draft: bool = False, allow: Sequence[Path] = ()
+    storyboard: Path,
+    backend: str | None,
+    outputs: Path | None,
+    *,
+    draft: bool = False,
+    allow: Sequence[Path] = (),
+    max_cost: Price | None = None,
 ) -> Session:
     """One storyboard on this machine, as the terminal has it. Raises UsageError for an unknown backend, and where
     there is no such file."""
     _refuse_missing(storyboard)
-    found = Session.of(storyboard, outputs=outputs, backend=backend, draft=draft, allow=allow)
+    found = Session.of(storyboard, outputs=outputs, backend=backend, draft=draft, allow=allow, max_cost=max_cost)
     return found if backend is None else replace(found, backend_by="as requested")
 
 

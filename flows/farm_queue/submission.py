@@ -11,6 +11,7 @@ from typing import Any
 
 from flows.farm_queue.film_queue import HOLDING, QueuedFilm, Standing
 from flows.farm_queue.local_time import local_clock
+from wan_render.price import Price
 
 AFTER = timedelta(milliseconds=1)
 """How long after another film for the same time one is due: the farm's order is that of the times."""
@@ -32,6 +33,7 @@ class FilmRequest:
     seconds: float = field(default=0.0, compare=False)
     priority: int | None = None
     allow: tuple[Path, ...] = ()
+    max_cost: Price | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -45,6 +47,7 @@ class FilmRequest:
             "approval": self.approval,
             **({} if self.priority is None else {"priority": self.priority}),
             **({"allow": list(map(str, self.allow))} if self.allow else {}),
+            **({} if self.max_cost is None else {"max_cost": str(self.max_cost)}),
         }
 
 
@@ -90,6 +93,8 @@ def _differences(request: FilmRequest, film: QueuedFilm, now: datetime) -> Itera
         yield "without priority" if asked.get("priority") is None else f"priority {asked['priority']}"
     if tuple(map(str, request.allow)) != (others := tuple(asked.get("allow") or ())):
         yield f"allowing {', '.join(others)}" if others else "without --allow"
+    if _text(request.max_cost) != (limit := _text(asked.get("max_cost"))):
+        yield f"for at most {limit}" if limit else "without --max-cost"
     if _is_other_time(request, film):
         yield f"at {local_clock(film.due, now)}" if film.standing is Standing.LATER else "as soon as possible"
 
@@ -107,5 +112,5 @@ def _is_other_time(request: FilmRequest, film: QueuedFilm) -> bool:
     return request.at is not None and film.standing is Standing.WAITING
 
 
-def _text(only: object) -> str:
-    return "" if only is None else str(only)
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

@@ -23,7 +23,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectException
 from prefect.states import Cancelled, Pending
 
-from flows.deployments.requested import allowed
+from flows.deployments.requested import allowed, cost_limit
 from flows.farm_home.home import farm_home
 from flows.farm_home.run_lock import hold
 from flows.farm_queue.film_queue import CANCELLED, QueuedFilm, Standing, read_queue
@@ -35,6 +35,7 @@ from wan_render.night.film_tonight import FilmTonight
 from wan_render.night.night_request import Candidate, NightRequest, check_film_alone
 from wan_render.night.night_run import NightRun
 from wan_render.night.whole_night import Night
+from wan_render.price import Price
 from wan_render.printable import logger, one_line, shortened
 
 LOOK_SECONDS = 3.0
@@ -152,6 +153,8 @@ class QueuedFilms:
                 raise _WaitsError("the night has made it already")
             if found.candidate.only not in ("", only):
                 raise _WaitsError(f"the night renders only {found.candidate.only} of it")
+            if found.candidate.session.max_cost != request.max_cost:
+                raise _WaitsError(f"the night renders it {_limited(found.candidate.session.max_cost)}")
             return found.candidate, lambda: found
         if found is not None:
             raise _WaitsError("the night renders it without an approval")
@@ -210,14 +213,25 @@ class _WaitsError(Exception):
 
 
 def _request(night: NightRequest, asked: Mapping[str, Any]) -> NightRequest:
-    outputs = asked.get("outputs")
+    """What the night would ask for. A limit of spending of the request's own must be in the night's currency, and the
+    lower one holds. Raises _WaitsError; UsageError for an invalid limit."""
+    outputs, limit = asked.get("outputs"), cost_limit(asked.get("max_cost"))
+    if limit is not None and night.max_cost is not None:
+        if limit.currency != night.max_cost.currency:
+            raise _WaitsError(f"its limit is {limit}, and that of the night is in {night.max_cost.currency}")
+        limit = min(limit, night.max_cost, key=lambda price: price.amount)
     return replace(
         night,
         outputs=None if outputs is None else Path(str(outputs)),
         backend=asked.get("backend"),
         draft=bool(asked.get("draft")),
         allow=allowed(asked.get("allow")),
+        max_cost=limit or night.max_cost,
     )
+
+
+def _limited(limit: Price | None) -> str:
+    return "without --max-cost" if limit is None else f"for at most {limit}"
 
 
 def _is_same(film: FilmTonight, file: Path, slug: str) -> bool:

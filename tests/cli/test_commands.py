@@ -497,6 +497,7 @@ def test_every_command_reports_all_wrong_settings_at_once(
         "KEEP_LATENTS": "maybe",
         "PATIENCE": "0",
         "GPU_HOUR_PRICE": "-2",
+        "MAX_COST": "30",
     }
     for name, value in wrong.items():
         monkeypatch.setenv(f"WAN_RENDER_{name}", value)
@@ -516,6 +517,7 @@ def test_every_command_reports_all_wrong_settings_at_once(
         "WAN_RENDER_PATIENCE: invalid value '0'; a number above 0; correct or unset it (default: 1)",
         "WAN_RENDER_GPU_HOUR_PRICE: invalid value '-2'; money per GPU and hour: 2.5, or with a currency 2.50 EUR; "
         "correct or unset it",
+        "WAN_RENDER_MAX_COST: invalid value '30'; an amount and its currency: 30 CNY; correct it",
     ]
 
 

@@ -19,6 +19,7 @@ from flows.farm_queue.queue_report import QueueReport, films_called, next_of_sch
 from flows.farm_queue.run_progress import RunProgress
 from flows.farm_queue.submission import FilmRequest, differences, due_after, runs_now, waiting_film
 from wan_render.errors import UsageError
+from wan_render.price import Price
 
 pytestmark = pytest.mark.prefect
 
@@ -123,6 +124,10 @@ def test_it_is_said_how_another_request_differs() -> None:
         "with approval",
         f"at {local_clock(later.due, NOW)}",
     )
+    assert differences(REQUEST, film(parameters=replace(REQUEST, max_cost=Price.read("3 CNY")).parameters), NOW) == (
+        "for at most 3 CNY",
+    )
+    assert differences(replace(REQUEST, max_cost=Price.read("3 CNY")), film(), NOW) == ("without --max-cost",)
     tonight = replace(REQUEST, only="2", approval=True, at=NOW + timedelta(hours=1))
     assert differences(tonight, film(), NOW) == ("all shots", "without approval", "as soon as possible")
 

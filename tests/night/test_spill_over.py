@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.night.films import make_folder, request, write_film
+from wan_render.cli import main
 from wan_render.night.night_hours import NightHours, hours_of
 from wan_render.night.night_request import Candidate, check_films
 from wan_render.night.spill_over import spill_words, with_spill_over
@@ -55,6 +57,25 @@ def test_the_cheapest_shots_that_have_no_time_go_to_the_service(film: Path) -> N
     assert hosted(found) == [False, True, False], "two would cost 3 CNY, and one may not"
     (words,) = spill_words([found])
     assert words.endswith("no time here before the morning: a service renders 1/020")
+
+
+def test_the_plan_of_a_night_shows_what_goes_to_the_service(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["plan", str(film.parent), "--outputs", str(film.parents[1] / "outputs"), "--timezone", "UTC"]
+    command += ["--start", "22:00", "--until", "22:30"]
+
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert main([*command, "--json"]) == 0
+    (planned,) = json.loads(capsys.readouterr().out)["films"]
+
+    assert "    cloud: 1 take, at most 1.2 CNY (720P, prices of 2026-08); 2 CNY left of 2 CNY (film.budget)\n" in said
+    assert [line.split("→")[1].strip() for line in said.splitlines() if "→" in line] == [
+        "here (the limit does not allow it)",
+        "in the cloud",
+    ]
+    assert (planned["takes"], planned["cloud"]["takes"], planned["cloud"]["at_most"]["amount"]) == (2, 1, "1.2")
+    assert main(command[:-4]) == 0
+    assert capsys.readouterr().out.count("→ here (there is time for it)") == 2
 
 
 def test_without_an_end_of_the_night_everything_is_rendered_here(film: Path) -> None:

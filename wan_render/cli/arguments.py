@@ -6,13 +6,12 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from wan_render import __version__
-from wan_render.price import Price
+from wan_render.price import LIMIT_FORM, Price
 from wan_render.printable import shortened, shown
 
 REGISTERED = "wan_render.commands"
@@ -137,12 +136,9 @@ def _with_limit(command: argparse.ArgumentParser) -> None:
 def _money(text: str) -> Price:
     """An amount with its currency. Raises ArgumentTypeError."""
     try:
-        found = Price.read(text)
+        return Price.read_limit(text)
     except ValueError:
-        found = Price(Decimal(0))
-    if not found.currency:
-        raise argparse.ArgumentTypeError(f"invalid amount {shown(text)}; allowed: an amount and its currency: 30 CNY")
-    return found
+        raise argparse.ArgumentTypeError(f"invalid amount {shown(text)}; allowed: {LIMIT_FORM}") from None
 
 
 def _with_json(command: argparse.ArgumentParser) -> argparse.ArgumentParser:

@@ -11,15 +11,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from wan_render.errors import InputError, Problem, UsageError
-from wan_render.night.evening import Evening, FilmProspect, Prospect, evening
+from wan_render.night.evening import Evening, EveningFilm, FilmProspect, Prospect, evening
 from wan_render.night.night_hours import NightHours, hours_of
 from wan_render.night.night_request import Candidate, NightRequest, check_films
+from wan_render.night.spill_over import with_spill_over
 from wan_render.printable import path_name
 from wan_render.production.render_order import RenderOrder
+from wan_render.session.cloud_money import cloud_lines, money_json
 from wan_render.session.columns import aligned
 from wan_render.session.film_forecast import priced
+from wan_render.session.film_session import Session
 from wan_render.session.forecast_text import used_devices
 from wan_render.session.wording import LONGEST_SECONDS, SHORTEST_WITH_RANGE, counted, lasting, ranged
+from wan_render.status import FilmStatus
 
 SOME_ARE_BROKEN = 1
 """Exit code if some of the storyboards have mistakes."""
@@ -52,7 +56,7 @@ def run_evening(arguments: argparse.Namespace) -> int:
         return InputError.exit_code
     for opening in dict.fromkeys(film.session.opening for film in candidates if film.mistake is None):
         print(opening, file=sys.stderr)
-    night = evening(candidates, hours)
+    night = evening(with_spill_over(candidates, hours), hours)
     if arguments.json:
         print(json.dumps(evening_json(night), ensure_ascii=False, indent=2))
     else:
@@ -85,6 +89,7 @@ def evening_lines(night: Evening, request: NightRequest) -> Iterator[str]:
     for film, line in zip(night.films, aligned(rows), strict=True):
         yield line
         yield from _said_of(film.film.candidate, of_all)
+        yield from (f"    {line}" for line in _money(film.film, night))
     yield ""
     yield from (f"warning: {warning}" for warning in of_all)
     yield _in_all(night)
@@ -153,6 +158,12 @@ def _said_of(candidate: Candidate, of_all: Collection[str]) -> Iterator[str]:
     if candidate.mistake is not None:
         yield from (f"    {line}" for line in str(candidate.mistake).splitlines())
     yield from (f"    warning: {warning}" for warning in candidate.warnings if warning not in of_all)
+
+
+def _money(film: EveningFilm, night: Evening) -> Iterator[str]:
+    """What goes to services, and what that costs."""
+    if film.status is not None:
+        yield from cloud_lines(film.candidate.session, film.status, night.where)
 
 
 def _in_all(night: Evening) -> str:
@@ -250,7 +261,12 @@ def _film_json(prospect: FilmProspect, night: Evening) -> dict[str, Any]:
         "at_risk": [_take_json(order) for order in prospect.at_risk],
         "mistakes": [] if candidate.mistake is None else [asdict(each) for each in candidate.mistake.problems],
         "warnings": list(candidate.warnings),
+        "cloud": None if film.status is None else _money_json(film.status, candidate.session),
     }
+
+
+def _money_json(found: FilmStatus, session: Session) -> dict[str, Any]:
+    return money_json(session.plan, found, session.store)
 
 
 def _take_json(order: RenderOrder) -> dict[str, Any]:

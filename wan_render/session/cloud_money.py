@@ -56,12 +56,14 @@ def _both(
         hours = f"here about {lasting(sum(time.seconds for time in times.values()))}"
         cloud = takes_of(there, shot)
         is_there = any(_costs(session.plan, take) for take in now)
-        where = "in the cloud" if is_there else f"here ({_why_here(session, there, cloud)})"
+        where = "in the cloud" if is_there else f"here ({_why_here(session, there, shot, cloud)})"
         yield shot, hours, f"cloud {_at_most(there, cloud)}", f"→ {where}"
 
 
-def _why_here(session: Session, there: FilmPlan, cloud: Sequence[Take]) -> str:
+def _why_here(session: Session, there: FilmPlan, shot: str, cloud: Sequence[Take]) -> str:
     """Why a shot is not rendered by the service that may render it."""
+    if session.is_local_first and shot not in session.spilt:
+        return "there is time for it"
     card = there.models[cloud[0].model]
     lacking = rendered_by(card.backend, session.backend).missing(card)
     if lacking is not None:
