@@ -52,7 +52,9 @@ def bought(of: Session, plan: FilmPlan, shot: str, state: PurchaseState) -> None
 
 
 def test_with_a_key_shots_that_may_be_at_the_service_are(harbour: Path) -> None:
-    assert models(session(harbour).plan) == [THERE, THERE]
+    plan = session(harbour).plan
+    assert models(plan) == [THERE, THERE]
+    assert plan.rate == 16, "it does not depend on where shots are rendered"
 
 
 def test_without_a_key_they_are_rendered_here(harbour: Path, monkeypatch: pytest.MonkeyPatch) -> None:

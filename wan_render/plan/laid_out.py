@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
-from wan_render.authored import PREVIOUS, Film, ModelChoice, Storyboard
+from wan_render.authored import PREVIOUS, ModelChoice, Storyboard
 from wan_render.footage.footage_part import shown_rate
 from wan_render.model_card import ModelCard
 from wan_render.plan.clock import FilmClock
@@ -17,7 +17,6 @@ from wan_render.plan.cues import FilmSubtitles
 from wan_render.plan.film_ends import check_fades, titles
 from wan_render.plan.film_plan import Content, PlannedJoint, PlannedShot, PlannedTitle, Rendered
 from wan_render.plan.findings import Findings
-from wan_render.plan.footage import FilmFootage
 from wan_render.plan.inherit import Inherited, Setting
 from wan_render.plan.joints import Rates, ShotInCut, check_room, joints
 from wan_render.plan.lengths import PlannedLength, length
@@ -26,17 +25,19 @@ from wan_render.plan.roles import ShotRole, kind_of, role_of
 from wan_render.plan.shown_frames import Shown, Span, lay, lengthened, take_in_film_frames
 from wan_render.plan.subtitles import on_screen, subtitles
 
-_RATE_WITHOUT_MODELS = Fraction(16)
-"""The rate of a film of only stills and cards: that of most models."""
-
 
 @dataclass(frozen=True)
 class ShotInProgress:
-    """A shot of the film before its time is known. modelled: None if no model renders it."""
+    """A shot of the film before its time is known.
+
+    modelled: None if no model renders it. written: the model that the storyboard gives it. It is another one if a
+    service renders the shot instead.
+    """
 
     inherited: Inherited
     role: ShotRole
     modelled: Modelled | None
+    written: ModelCard | None
 
 
 @dataclass(frozen=True)
@@ -59,21 +60,13 @@ def begun_shots(
     def draft(inherited: Inherited) -> ShotInProgress:
         role = role_of(inherited.shot)
         if role is not ShotRole.RENDER:
-            return ShotInProgress(inherited, role, None)
-        modelled = chooser.choose(inherited, kind_of(inherited.shot), hosted.get(inherited.id))
-        return ShotInProgress(inherited, role, modelled)
+            return ShotInProgress(inherited, role, None, None)
+        kind, service = kind_of(inherited.shot), hosted.get(inherited.id)
+        modelled = chooser.choose(inherited, kind, service)
+        written = modelled if service is None else chooser.silent().choose(inherited, kind)
+        return ShotInProgress(inherited, role, modelled, written.card)
 
     return tuple(map(draft, kept))
-
-
-def film_rates(film: Film, drafts: Sequence[ShotInProgress], footage: FilmFootage) -> Rates:
-    """The rate of the film: the written one, else that of its first model, else that of its first clip."""
-    if film.rate.fps != "native":
-        return Rates(film=Fraction(film.rate.fps), written=Fraction(film.rate.fps))
-    native = (draft.modelled.card.rate for draft in drafts if draft.modelled is not None)
-    clips = (footage.native_rate(draft.inherited) for draft in drafts)
-    first = next(native, None) or next(filter(None, clips), _RATE_WITHOUT_MODELS)
-    return Rates(film=first, written=first)
 
 
 def laid_out(storyboard: Storyboard, drafts: Sequence[ShotInProgress], rates: Rates, studio: Studio) -> LaidOutFilm:

@@ -19,6 +19,7 @@ from wan_render.plan.evened_shots import check_evening
 from wan_render.plan.extended_prompts import FilmPrompts
 from wan_render.plan.film_ends import in_film_frames
 from wan_render.plan.film_plan import FilmPlan, PlannedShot, every_take
+from wan_render.plan.film_rate import film_rates
 from wan_render.plan.film_sizes import delivery, raster
 from wan_render.plan.film_take import NO_CHECKS, TakeChecks
 from wan_render.plan.film_upscaling import FilmUpscaling, film_upscaling
@@ -30,7 +31,7 @@ from wan_render.plan.hosted_takes import check_budget
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.joints import Rates
 from wan_render.plan.keyframe_plates import Keyframes
-from wan_render.plan.laid_out import LaidOutFilm, begun_shots, film_rates, laid_out, models_used
+from wan_render.plan.laid_out import LaidOutFilm, begun_shots, laid_out, models_used
 from wan_render.plan.later import warn_of_slates
 from wan_render.plan.loras import Loras
 from wan_render.plan.model_choice import Chooser
@@ -100,7 +101,7 @@ def make_plan(
     hosted = {} if draft else hosted_choices(cast, chooser)
     drafts = begun_shots(cast, chooser, {name: hosted[name] for name in hosted if name in in_cloud})
     footage = FilmFootage(size, size if upscaling is None else delivered, delivered, cache, findings)
-    rates = film_rates(storyboard.film, drafts, footage)
+    rates = film_rates(drafts, footage, findings)
     check_timecodes(storyboard, rates.written, findings)
     sounds = FilmSounds(rates.written, cache, findings, made_sounds)
     painter = Painter(resolver, chooser)

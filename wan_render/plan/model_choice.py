@@ -52,6 +52,10 @@ class Chooser:
         self._check_size(card, place)
         return Modelled(kind, settings, card)
 
+    def silent(self) -> Chooser:
+        """One that chooses the same models and reports nothing."""
+        return Chooser(self.models, self.size, Findings(self.findings.document), self.is_draft)
+
     def _named(self, choice: Setting[ModelChoice], default: ModelCard) -> ModelCard:
         name = choice.value.name
         if name is not None and name in self.models.names and choice.value.like is None:
