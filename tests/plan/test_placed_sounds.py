@@ -110,6 +110,22 @@ shots:
         assert words in warnings
 
 
+@pytest.mark.parametrize(
+    ("music", "is_told"),
+    [
+        ("brief.wav", True),
+        ("[long.wav, brief.wav]", False),
+        ("{file: brief.wav, loop: true}", False),
+        ("{file: brief.wav, at: 1.4s}", False),
+        ("{file: brief.wav, for: 1s}", False),
+    ],
+)
+def test_music_that_ends_before_the_film_is_told(plan: Plan, music: str, *, is_told: bool) -> None:
+    film = plan(f"audio: {{music: {music}}}\nshots: [{{card: a, duration: 4s}}]")
+    said = [str(warning) for warning in film.warnings if "ends at 1.50 s, and the film at 4.00 s" in str(warning)]
+    assert len(said) == is_told
+
+
 def test_a_narration_after_the_end_of_the_film_is_not_heard(plan: Plan) -> None:
     film = plan("audio: {narration: {file: brief.wav, at: 99s}}\nshots: [{card: a, duration: 1s}]")
     warnings = "\n".join(map(str, film.warnings))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.media.films import Shelf, cut_of, film
@@ -55,6 +56,9 @@ def test_facts_are_cached_and_say_what_the_file_is(original: Path, tmp_path: Pat
     assert sound_facts(wav(tmp_path / "silent.wav", silence(0.1)), cache).is_silent
 
 
+NOT_A_NUMBER = np.float32("nan")
+
+
 def refusal(file: Path) -> str:
     with pytest.raises(InputError) as caught:
         sound_facts(file, FactCache(file.parent / "cache"))
@@ -69,6 +73,11 @@ def test_broken_sounds_are_told(original: Path, tmp_path: Path) -> None:
         ("half.wav", original.read_bytes()[: len(original.read_bytes()) // 2], "cut off"),
         ("half.flac", flac[: len(flac) // 2], "is damaged"),
         ("damaged.flac", flac[:5000] + bytes(4000) + flac[9000:], "is damaged"),
+        (
+            "infinite.wav",
+            wav(tmp_path / "1.wav", silence(1), silence(0.1) + np.float32("nan")).read_bytes(),
+            "no numbers, from",
+        ),
         ("none.wav", wav(tmp_path / "no.wav", silence(0)).read_bytes(), "has no samples"),
     ):
         file = tmp_path / name

@@ -13,6 +13,7 @@ from wan_render.facts import FactCache
 from wan_render.plan.film_plan import PlannedSound
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Inherited
+from wan_render.plan.short_music import warn_of_short_music
 from wan_render.plan.sound_requests import AskedSound, asked_sound
 from wan_render.plan.sound_spans import SoundSpan
 from wan_render.plan.voices_together import warn_of_voices_together
@@ -79,12 +80,16 @@ class FilmSounds:
 
     def place(self, spans: Iterable[SoundSpan]) -> None:
         """Place the sounds of the film, its scenes and its shots. Says when each is heard, and what is not."""
+        film_end = Fraction(0)
         for span in spans:
+            film_end = span.film
             for at, written in enumerate(span.sounds):
                 place = (*span.place, at)
                 if (facts := self._look_at(written, place)) is not None:
                     self._place(written, facts, span, place)
-        warn_of_voices_together(tuple(zip(self.planned, self._places, strict=True)), self.findings)
+        placed = tuple(zip(self.planned, self._places, strict=True))
+        warn_of_voices_together(placed, self.findings)
+        warn_of_short_music(placed, film_end, self.findings)
 
     @property
     def soundtrack(self) -> Soundtrack | None:

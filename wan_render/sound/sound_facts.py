@@ -12,7 +12,7 @@ from wan_render.errors import InputError, Problem
 from wan_render.facts import FactCache
 from wan_render.sound.soundtrack import RATE
 
-KIND = "sound/1"
+KIND = "sound/2"
 """The kind under which facts are cached. Its number goes up whenever the facts of a sound change."""
 
 _LAYOUTS = {1: "mono", 2: "stereo"}
@@ -73,8 +73,9 @@ def _inspect(file: Path) -> dict[str, Any]:
         form = f"{context.codec.name}, {context.sample_rate / 1000:g} kHz, {layout}"
     samples, peak = 0, 0.0
     for block in read_sound(file):
+        if not np.isfinite(block).all():
+            found = f"has samples that are no numbers, from {samples / RATE:.2f} s on"
+            raise InputError(Problem(str(file), found, "", "write it again"))
         samples += len(block)
         peak = max(peak, float(np.abs(block).max(initial=0.0)))
-    if not np.isfinite(peak):
-        raise InputError(Problem(str(file), "has samples that are no numbers", "", "write it again"))
     return {"samples": samples, "form": form, "peak": peak, "streams": streams}
