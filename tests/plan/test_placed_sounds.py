@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.plan.conftest import Mistakes, Plan
-from tests.sound.sounds import burst, silence, wav
+from tests.sound.sounds import burst, silence, tone, wav
 from wan_render.keys import content_key
 from wan_render.plan import FilmPlan, PlannedSound
 
@@ -21,6 +21,7 @@ def sounds(studio: Path) -> None:
         wav(studio / "long.wav", burst(30.0, level=0.01))
         wav(studio / "brief.wav", burst(1.5, level=0.01))
         wav(studio / "silent.wav", silence(1.0))
+        wav(studio / "hot.wav", tone(0.5, level=20))
 
 
 def one(film: FilmPlan, owner: str, kind: str = "sound") -> PlannedSound:
@@ -97,7 +98,7 @@ def test_a_sound_can_begin_within_its_file(plan: Plan, mistakes: Mistakes) -> No
 def test_what_is_lost_is_a_warning(plan: Plan) -> None:
     film = plan("""
 shots:
-  - {card: a, duration: 2s, sound: [{file: brief.wav, at: 3s}, {file: brief.wav, for: 9s}, silent.wav]}
+  - {card: a, duration: 2s, sound: [{file: brief.wav, at: 3s}, {file: brief.wav, for: 9s}, silent.wav, hot.wav]}
   - {card: b, duration: 1s, narration: brief.wav}
 """)
     warnings = "\n".join(map(str, film.warnings))
@@ -105,6 +106,7 @@ shots:
         "brief.wav is not heard: it is outside 1/010",
         "brief.wav ends after 1.50 s, before its `for`",
         "silent.wav is silent",
+        "hot.wav has peaks of +26 dBFS, so other sounds are hardly heard",
         "brief.wav goes on 0.50 s after the end of the film",
     ):
         assert words in warnings

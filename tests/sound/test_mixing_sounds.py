@@ -111,13 +111,13 @@ def measured(samples: Samples) -> tuple[float, float]:
     return found.integrated, found.true_peak
 
 
-@pytest.mark.parametrize("loudness", [-14.0, -16.0, -23.0])
-def test_a_mix_gets_one_gain_for_its_loudness(loudness: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("loudness", "level"), [(-14.0, 0.02), (-16.0, 0.02), (-23.0, 0.02), (-16.0, 20.0)])
+def test_a_mix_gets_one_gain_for_its_loudness(loudness: float, level: float, tmp_path: Path) -> None:
     track = Soundtrack((PlacedSound("a", S(0), S(5)),), loudness)
-    samples, report = finished(tmp_path, track, 5, a=tone(5.0, 0.02))
+    samples, report = finished(tmp_path, track, 5, a=tone(5.0, level))
     assert measured(samples)[0] == pytest.approx(loudness, abs=0.1)
     assert report.limited == 0
-    assert np.allclose(samples, tone(5.0, 0.02) * 10 ** (report.gain / 20), rtol=1e-3)
+    assert np.allclose(samples, tone(5.0, level) * 10 ** (report.gain / 20), rtol=1e-3)
 
 
 def test_peaks_are_limited_without_touching_the_rest(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import log10
 from pathlib import Path
 
 from wan_render.authored import NARRATION, PathInFile, Sound, Time
@@ -25,6 +26,9 @@ CLICK = Fraction(5, 1000)
 
 _BRIEF = Fraction(1, 10)
 """What may be lost of a sound without a word, in seconds."""
+
+_HOT = 12.0
+"""In dBFS: samples with a floating point may be above full scale. As far above as this, nobody meant it."""
 
 _ENDLESS = Fraction(24 * 60 * 60)
 """How long a loop goes on, in seconds: longer than any film."""
@@ -167,6 +171,9 @@ class FilmSounds:
         if heard.is_ended and not written.loop and heard.whole - heard.end > _BRIEF:
             text += f"; its last {_in_seconds(heard.whole - heard.end)} are cut off at the end of {span.what}"
         self.findings.note(place, text)
+        if not facts.is_silent and (level := 20 * log10(facts.peak) + written.gain) > _HOT:
+            found = f"{written.name} has peaks of +{level:.0f} dBFS, so other sounds are hardly heard"
+            self.findings.warn(place, found, "0 dBFS or less", "write a lower `gain`, or the file again")
         if written.for_ is not None and self._seconds(written.for_) - (heard.whole - heard.start) > _BRIEF:
             found = f"{written.name} ends after {_in_seconds(heard.whole - heard.start)}, before its `for`"
             self.findings.warn(place, found, "", "write loop: true, or a shorter `for`")

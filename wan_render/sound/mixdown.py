@@ -26,6 +26,10 @@ ATTEMPTS = 4
 """How often the gain and the limiter are set. The limiter lowers the loudness a little, so they may not be right at
 once."""
 
+HOTTEST = 3.0
+"""In dBTP: no sound with such a peak is louder than +10 LUFS, the most that FFmpeg's meter counts (ABS_UP_THRES in
+f_ebur128.c): K-weighting adds 4 dB at most, and the second channel 3."""
+
 OnSeconds = Callable[[int, int], None]
 """Called with the seconds done and their total."""
 
@@ -46,7 +50,7 @@ def mix_to_file(
         as_mixed = _mix_to_raw(blocks, raw, lambda done: progress(done // 2, seconds))
         passes = count(1)
         read = _RawMix(raw, lambda: progress(min(seconds // 2 + next(passes) // 4, seconds - 1), seconds))
-        report = _mastered(track, as_mixed, read, length, target)
+        report = _mastered(track, _with_hot_peaks(as_mixed, read), read, length, target)
         progress(seconds, seconds)
         return report
     finally:
@@ -78,6 +82,14 @@ class _RawMix:
             while data := stream.read(BLOCK * 8):
                 self.read()
                 yield np.frombuffer(data, np.float32).reshape(-1, 2)
+
+
+def _with_hot_peaks(as_mixed: Loudness, raw: _RawMix) -> Loudness:
+    """The loudness of the mix, measured once more and quieter if it is too loud for the meter."""
+    peak = as_mixed.true_peak
+    if peak <= HOTTEST:
+        return as_mixed
+    return Loudness(_measured(_levelled(raw, _Level(-peak, None))).integrated + peak, peak)
 
 
 @dataclass(frozen=True)
