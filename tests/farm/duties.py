@@ -11,8 +11,10 @@ import sys
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from wan_render.errors import (
     DiskFullError,
@@ -23,10 +25,10 @@ from wan_render.errors import (
     RenderError,
     WanRenderError,
 )
-from wan_render.farm.process.order_handler import OrderHandler, Write
+from wan_render.farm.process.order_handler import OrderHandler, Write, render_takes
 from wan_render.media.ffmpeg import Ffmpeg
 from wan_render.production.render_order import RenderOrder
-from wan_render.render_values import Device, Group, Listen, Phase, Progress
+from wan_render.render_values import Device, Group, Listen, Phase, Pixels, Progress
 from wan_render.store import Clip
 from wan_render.take import Size
 
@@ -88,9 +90,9 @@ def overlapping(device: Device, store: Path) -> OrderHandler:
 
 def together(device: Device, store: Path) -> OrderHandler:
     """As `scripted`, and in a group as well: the ranks meet, do what is told, and meet again, each waiting for the
-    others without end and without a word, as in a collective. `hold <name>` waits for a file of the store, `decode
-    <name>` does when the ranks have met. So does `late <name>`, and the others fail when their part is done; `late
-    <name> <action>` then does that in the leader. A line for every order that is begun goes to the file `begun`."""
+    others without end and without a word, as in a collective. `hold <name> [<action>]` waits for a file of the store,
+    `decode <name>` does when the ranks have met. So does `late <name>`, and the others fail when their part is done;
+    `late <name> <action>` then does that in the leader. A line for every begun order goes to the file `begun`."""
     alone = overlapping(device, store)
 
     def handle(order: RenderOrder, listen: Listen) -> Clip | Write | None:
@@ -98,6 +100,7 @@ def together(device: Device, store: Path) -> OrderHandler:
         _note(store, order, device)
         if words[0] == "hold":
             _appears(store / words[1], lambda: listen(Progress(Phase.WAITING)))
+            ACTIONS[words[2] if len(words) > 2 else "nothing"](store, listen)
         if group is None:
             clip = alone(order, listen) if words[0] in (*ACTIONS, "render") else _clip(order, device)
             listen(Progress(Phase.WRITING))
@@ -163,6 +166,41 @@ def _act(order: RenderOrder, device: Device, store: Path, listen: Listen) -> Non
         (order.group.rendezvous / "lost").touch()
         time.sleep(0.3)  # the others' complaints come first
     ACTIONS[action](store, listen)
+
+
+def dies_writing(device: Device, store: Path) -> OrderHandler:
+    """Renders takes, but dies once: when a clip is written, and the pictures beside it are not."""
+    work: Any = import_module("wan_render.production.render_take")
+    write = work.write_picture
+
+    def write_picture(file: Path, picture: Pixels) -> None:
+        _die_once(store)
+        write(file, picture)
+
+    work.write_picture = write_picture
+    return render_takes(device, store)
+
+
+def dies_decoding(device: Device, store: Path) -> OrderHandler:
+    """Renders takes, but dies once: when it begins to decode."""
+    handle = render_takes(device, store)
+
+    def dying(order: RenderOrder, listen: Listen) -> Clip | Write | None:
+        def heard(progress: Progress) -> None:
+            listen(progress)
+            if progress.phase is Phase.DECODING:
+                _die_once(store)
+
+        return handle(order, heard)
+
+    return dying
+
+
+def _die_once(store: Path) -> None:
+    dead = store.with_name("dead")
+    if not dead.exists():
+        dead.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def slow_start(_device: Device, store: Path) -> OrderHandler:

@@ -247,11 +247,12 @@ def test_a_device_that_was_kept_for_a_group_and_never_used_is_given_back(
     open_farm: OpenFarm, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
     """Three are kept for a group of four; the fourth fails, gets no more, and the group is one of two."""
-    farm = open_farm(*FOUR, handler=HANDLER, quarantine=1, stall=Stall(step=1.0, expected_times=0.0))
-    failing = threads.submit(farm.render, grouped("hang on cuda:0", "1"), nobody)
-    until(lambda: begun(tmp_path))
-    grouping = threads.submit(farm.render, grouped("nothing", "2", gpus=4), nobody)
-    until(lambda: held(farm) == list(FOUR))
+    farm = open_farm(*FOUR, handler=HANDLER, quarantine=1)
+    with released(tmp_path / "go"):
+        failing = threads.submit(farm.render, grouped("hold go kill", "1"), nobody)
+        until(lambda: begun(tmp_path))
+        grouping = threads.submit(farm.render, grouped("nothing", "2", gpus=4), nobody)
+        until(lambda: held(farm) == list(FOUR))
     assert isinstance(failing.exception(60), DeviceError)
     grouping.result(60)
     assert sorted(begins(tmp_path, "2")) == ["cuda:1 0 of 2", "cuda:2 1 of 2"]
@@ -411,7 +412,9 @@ def test_a_take_that_is_written_on_a_rank_that_has_to_go_is_written(
 ) -> None:
     farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     with released(tmp_path / "go"):
-        written = [threads.submit(farm.render, grouped("render go", shot), nobody) for shot in ("1", "2")]
+        written = [threads.submit(farm.render, grouped("render go", "1"), nobody)]
+        until(lambda: begun(tmp_path))  # the first device has it
+        written.append(threads.submit(farm.render, grouped("render go", "2"), nobody))
         until(lambda: [held.writing for held in farm._held_devices] == [1, 1])
         failing = threads.submit(farm.render, grouped("hang by rank 0", "3", gpus=2), nobody)
         until(lambda: len(begins(tmp_path, "3")) == 2)

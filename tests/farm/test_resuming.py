@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from tests.farm.orders import device_processes
 from tests.tiny_wan import KINDS, card_of, save_tiny
 from wan_render.backends import backend
 from wan_render.devices import cpu
@@ -33,15 +30,10 @@ def test_a_process_killed_after_denoising_costs_only_the_decoding(tmp_path: Path
     order = RenderOrder(take, backend("wan"), card, {}, "1/010", 1)
     store = Store(tmp_path / "outputs")
     heard: list[Progress] = []
-
-    def kill_at_decoding(progress: Progress) -> None:
-        if progress.phase is Phase.DECODING:
-            (child,) = device_processes()
-            os.kill(child, signal.SIGKILL)
-
-    with LocalFarm([cpu()], store.root, FarmSettings(locks=tmp_path / "locks")) as farm:
+    settings = FarmSettings(locks=tmp_path / "locks", handler="tests.farm.duties:dies_decoding")
+    with LocalFarm([cpu()], store.root, settings) as farm:
         with pytest.raises(DeviceError):
-            farm.render(order, kill_at_decoding)
+            farm.render(order, lambda _: None)
         kept = {stage.what.split()[0] for stage in store.stages.kept()}
         resumed = farm.render(order, heard.append)
         fresh = farm.render(replace(order, take=replace(take, seed=2)), lambda _: None)

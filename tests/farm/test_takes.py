@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.farm.orders import Drawing, device_processes, grouped, nobody, order
+from tests.farm.orders import Drawing, grouped, nobody, order
 from wan_render.devices import cpu
 from wan_render.errors import DeviceError, PictureError
 from wan_render.facts import FactCache
@@ -21,7 +19,7 @@ from wan_render.farm.scheduler import render_all
 from wan_render.production.render_order import RenderOrder
 from wan_render.production.render_take import render_take
 from wan_render.production.warm_renderer import WarmRenderer
-from wan_render.render_values import Phase, Progress
+from wan_render.render_values import Phase
 from wan_render.store import Clip, Store
 from wan_render.take import Plate, Size
 
@@ -65,20 +63,13 @@ def test_a_farm_makes_the_clips_that_one_process_makes(orders: tuple[RenderOrder
 def test_a_process_killed_while_it_writes_costs_the_attempt_and_leaves_nothing(
     orders: tuple[RenderOrder, ...], tmp_path: Path
 ) -> None:
-    heard: list[Phase] = []
-
-    def kill_at_writing(progress: Progress) -> None:
-        if progress.phase is Phase.WRITING and Phase.WRITING not in heard:
-            (child,) = device_processes()
-            os.kill(child, signal.SIGKILL)
-        heard.append(progress.phase)
-
     store = Store(tmp_path / "outputs")
-    with farm(store.root, tmp_path / "locks") as devices:
+    settings = FarmSettings(locks=tmp_path / "locks", handler="tests.farm.duties:dies_writing")
+    with LocalFarm([cpu()], store.root, settings) as devices:
         with pytest.raises(DeviceError, match=r"was killed \(signal 9\)"):
-            devices.render(orders[1], kill_at_writing)
+            devices.render(orders[1], nobody)
         assert store.verify(orders[1].take.key) is None
-        clip = devices.render(orders[1], kill_at_writing)
+        clip = devices.render(orders[1], nobody)
     assert store.verify(orders[1].take.key) == clip
     assert not list((store.root / "takes").glob("*.part*"))
 

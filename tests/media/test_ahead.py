@@ -43,7 +43,7 @@ def test_it_works_ahead_no_further_than_the_depth() -> None:
 
     with ahead(items(), 3) as coming:
         next(coming)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while len(made) < 5 and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.05)

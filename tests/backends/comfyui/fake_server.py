@@ -61,6 +61,7 @@ class FakeComfyUI:
     def __init__(self, folder: Path, *, has_websocket: bool = True) -> None:
         self.folder, self.faults, self.has_websocket = folder, Faults(), has_websocket
         self.step_seconds = 0.0
+        self.held_from = 0
         self.held = threading.Event()
         self.held.set()
         self.executed: list[str] = []
@@ -266,7 +267,8 @@ class FakeComfyUI:
             self._tell(client, "executing", {"node": node, "prompt_id": identity})
             if kind == "KSampler":
                 for step in range(content["inputs"]["steps"]):
-                    self.held.wait()
+                    if step >= self.held_from:
+                        self.held.wait()
                     time.sleep(self.step_seconds)
                     if not self._alive or self._lock is not lock:
                         return None

@@ -122,15 +122,13 @@ def test_a_crash_of_the_server_costs_one_rendering(server: FakeComfyUI, card: Mo
             waited.set()
 
     def restart() -> None:
-        waited.wait(20)
+        waited.wait(60)
         server.crash()
         server.held.set()
         time.sleep(0.3)
         server.start()
 
-    if moment == "while it renders":
-        server.step_seconds = 0.05
-        server.held.set()
+    server.held_from = 1 if moment == "while it renders" else 0
     again = threading.Thread(target=restart)
     again.start()
     opened(card).render(take, keyframes(), listen)
