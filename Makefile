@@ -48,10 +48,10 @@ film: $(VENV)/.base
 	@WAN_RENDER_BACKEND=$${WAN_RENDER_BACKEND:-animatic} $(BIN)/wan-render render $(STORYBOARD)
 
 test: $(VENV)/.all
-	@$(BIN)/pytest -n 2 --dist loadgroup -m 'not thorough'
+	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m 'not thorough'
 
 thorough-test: $(VENV)/.all
-	@$(BIN)/pytest -n 2 --dist loadgroup -m thorough
+	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m thorough
 
 check: $(VENV)/.all
 	@$(BIN)/ruff check

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 Smi = Callable[..., None]
 
+TESTS = Path(__file__).parent
+
+SHARING = {"backends/wan", "editors", "report"}
+"""Folders whose conftest makes something once for the tests of all files: checkpoints, a film, a browser."""
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 QUIET_BROWSER = (
     "--no-sandbox",
@@ -43,6 +48,7 @@ def pytest_configure() -> None:
     would wait for ever. Every process of tests has device locks of its own, none of them the user's. Tests start
     hundreds of processes, which keep their bytecode: without it, each compiles wan-render again."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "1"  # each process would look for them in every installed package
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
@@ -57,14 +63,35 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["WAN_RENDER_LOCKS"], ignore_errors=True)
 
 
+LONG_ID = 80
+"""Characters. Workers send the id of a test several times, and some texts and files under test have millions."""
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """The beginning and the length of a long text; pytest's own id for everything else."""
+    if not isinstance(val, str | bytes) or len(val) <= LONG_ID:
+        return None
+    begin = val[:20].encode("unicode_escape") if isinstance(val, str) else val[:20]
+    return f"{begin.decode('ascii', 'backslashreplace')}…{len(val)}"
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process has all tests of the Prefect server: starting it takes longer than most of them. It begins with
-    them, because together they take longer than anything else."""
+    """One process has all tests of a file, so that its films, checkpoints and servers are made once. What takes longest
+    begins first: then both processes end at about the same time."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
     for item in items:
-        if item.get_closest_marker("prefect") is not None:
-            item.add_marker(pytest.mark.xdist_group("prefect"))
-    items.sort(key=lambda item: item.get_closest_marker("prefect") is None)
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    items.sort(key=lambda item: (item.get_closest_marker("prefect") is None, item.path not in slow))
+
+
+def group_of(item: pytest.Item) -> str:
+    """That of the Prefect server, which takes longer to start than most of its tests; a folder or a file."""
+    if item.get_closest_marker("prefect") is not None:
+        return "prefect"
+    folder = item.path.parent.relative_to(TESTS)
+    return str(folder) if str(folder) in SHARING else str(folder / item.path.name)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -159,3 +186,12 @@ def browser() -> Iterator[Browser]:
         opened = driver.chromium.launch(executable_path=program, args=list(QUIET_BROWSER))
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[str]:
+    """The address of a Prefect server for flows that run in this process. It starts once: that takes seconds."""
+    from tests.prefect_server import running_server  # Prefect is an extra
+
+    with running_server() as address:
+        yield address

@@ -36,11 +36,11 @@ Caller = Callable[[Sequence[RenderOrder], Farm], Mapping[RenderOrder, Outcome]]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    """A Prefect server for this process, until the last of these tests."""
-    from prefect.testing.utilities import prefect_test_harness
+def server(prefect_server: str) -> Iterator[None]:
+    """Flows run at the Prefect server of this process, until the last of these tests."""
+    from tests.prefect_server import flows_run_at  # Prefect is an extra, and half of these tests need none
 
-    with prefect_test_harness(server_startup_timeout=120):
+    with flows_run_at(prefect_server):
         yield
 
 

@@ -14,12 +14,12 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.runtime import flow_run
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.farm_queue.run_progress import read_tasks
 from flows.film import make
 from flows.runs.night_tasks import NightTasks
 from tests.night.films import Noted, request
+from tests.prefect_server import flows_run_at
 from tests.session.faulty_films import FaultyFilm
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.night.night_book import NightBook
@@ -36,8 +36,8 @@ RETAKEN = {"1/010 take 1": "Completed", "1/010 take 2": "Completed", "1/020 take
 
 
 @pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
+def server(prefect_server: str) -> Iterator[None]:
+    with flows_run_at(prefect_server):
         yield
 
 
