@@ -97,7 +97,7 @@ def _held(request: NightRequest, window: NightHours) -> NightBook:
     def ended(film: FilmEntry, state: State[None]) -> None:
         if queued is not None:
             queued.film_ended(film.storyboard, state)
-        table.ended(by_path.get(film.storyboard, Path(film.storyboard)), state)
+        table.ended(by_path.get(film.storyboard, Path(film.storyboard)), state, film.lacks)
         if film.state in (FilmState.DONE, FilmState.UNCHANGED, FilmState.PARTIAL):
             announce_finished(film.slug)
 

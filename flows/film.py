@@ -67,7 +67,7 @@ def film(
         limit = cost_limit(max_cost)
         asked = session(storyboard, backend, outputs, draft=draft, allow=allow or (), max_cost=limit)
         name_run(asked.slug)
-        return _ended(make(asked, None if only is None else str(only), approval=approval))
+        return film_state(make(asked, None if only is None else str(only), approval=approval))
 
     return concluded(made)
 
@@ -128,10 +128,11 @@ def _finishing(run: Run, tasks: TakeTasks, progress: FilmProgress) -> FilmVersio
     raise outcome or RuntimeError("the film's task ended without an outcome")
 
 
-def _ended(version: FilmVersion) -> State[None]:
+def film_state(version: FilmVersion) -> State[None]:
+    """The state in which the run of a film ends."""
     path = str(version.video.absolute())
-    if version.slates:
-        slates = "; ".join(f"{shot}: {reason}" for shot, reason in version.slates.items())
-        get_run_logger().warning("film with slates: %s (%s)", path, slates)
-        return Failed(name="Partial", message=f"{path}, with slates: {slates}")
+    if version.lacks:
+        lacks = "; ".join(version.lacks)
+        get_run_logger().warning("the film is not whole: %s (%s)", path, lacks)
+        return Failed(name="Partial", message=f"{path}, not whole: {lacks}")
     return Completed(message=f"{path}{' (unchanged)' if version.reused else ''}")

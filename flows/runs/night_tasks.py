@@ -133,7 +133,7 @@ def state_of(film: FilmEntry) -> State[None]:
         case FilmState.DONE | FilmState.UNCHANGED:
             return Completed(message=f"{film.version}{' (unchanged)' if film.state is FilmState.UNCHANGED else ''}")
         case FilmState.PARTIAL:
-            return Failed(name="Partial", message=f"{film.version}, with slates: {film.message}")
+            return Failed(name="Partial", message=f"{film.version}, not whole: {film.message}")
         case FilmState.NOT_STARTED:
             return Failed(name="NotStarted", message=film.message)
         case _:

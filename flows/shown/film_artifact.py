@@ -57,7 +57,6 @@ def _row(
 
 def _page(film: FilmVersion, links: ServedLinks) -> str:
     delivered = DeliveredFiles(film.folder).paths()
-    slates = [f"- slate for **{plain(shot)}**: {plain(reason)}" for shot, reason in film.slates.items()]
     return "\n".join(
         [
             f"# {plain(film.folder.parent.name)} {plain(film.folder.name)}",
@@ -67,7 +66,7 @@ def _page(film: FilmVersion, links: ServedLinks) -> str:
             f"- {links.link('review page', film.page)}",
             f"- {links.link('all films', links.root / PAGE)}",
             *(f"- {links.link(f'deliverable {file.name}', file)}" for file in delivered if file.is_file()),
-            *slates,
+            *(f"- {plain(sentence)}" for sentence in film.lacks),
             *(f"\n{picture}" for picture in [links.picture(film.contact_sheet)] if picture),
         ]
     )

@@ -34,13 +34,15 @@ WAITS = "waits"
 
 @dataclass(frozen=True)
 class NightFilm:
-    """One film of a batch. state: None while it waits or runs. version: its newest, whichever run made it."""
+    """One film of a batch. state: None while it waits or runs. version: its newest, whichever run made it. lacks: what
+    it lacks besides shots."""
 
     file: Path
     slug: str
     state: State[Any] | None
     version: FilmVersion | None
     links: ServedLinks
+    lacks: Sequence[str] = ()
 
     @property
     def is_made(self) -> bool:
@@ -59,6 +61,7 @@ class NightTable:
     draft: bool
     page: Path | None = None
     states: dict[Path, State[Any]] = field(default_factory=dict)
+    lacks: dict[Path, Sequence[str]] = field(default_factory=dict)
     _artifact: UUID | None = None
     _links: dict[Path, ServedLinks] = field(default_factory=dict)
 
@@ -77,9 +80,10 @@ class NightTable:
         except (httpx.HTTPError, PrefectException) as error:
             get_run_logger().warning("the server took no table of the night: %s", error)
 
-    def ended(self, file: Path, state: State[Any]) -> None:
-        """Note how a film has ended."""
+    def ended(self, file: Path, state: State[Any], lacks: Sequence[str] = ()) -> None:
+        """Note how a film has ended. lacks: what it lacks besides shots."""
         self.states[file] = state
+        self.lacks[file] = lacks
         self.show()
 
     def ends(self, page: Path) -> None:
@@ -99,7 +103,7 @@ class NightTable:
             slug, store = session.slug, session.store
         except WanRenderError:
             return NightFilm(file, film_name(file), state, None, ServedLinks(file.parent))
-        return NightFilm(file, slug, state, store.films.latest(slug), self._served(store))
+        return NightFilm(file, slug, state, store.films.latest(slug), self._served(store), self.lacks.get(file, ()))
 
     def _served(self, store: Store) -> ServedLinks:
         """Asked once for each store, when it is there."""
@@ -140,6 +144,7 @@ def _trouble(film: NightFilm, state: State[Any], *, draft: bool) -> Iterator[str
     yield from ("", f"## {plain(film.slug)}: {plain(state.name or '')}", "")
     if film.is_made and film.version is not None:
         yield from (f"- {plain(shot)}: {plain(reason)}" for shot, reason in film.version.slates.items())
+        yield from (f"- {plain(sentence)}" for sentence in film.lacks)
         to = "To render what is missing, type"
     else:
         yield from (f"- {plain(line)}" for line in (state.message or "no message").splitlines())

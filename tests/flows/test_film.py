@@ -96,7 +96,7 @@ def test_a_film_with_slates_ends_partial_with_exit_code_1(farm: Farm, tmp_path: 
     state = farm.state(run)
     assert (state["type"], state["name"]) == ("FAILED", "Partial")
     film = farm.outputs / "films" / "partial" / "v001" / "film.mp4"
-    assert state["message"] == f"{film}, with slates: 1/010: not rendered: not selected"
+    assert state["message"] == f"{film}, not whole: slate: 1/010: not rendered: not selected"
     assert film.is_file()
     assert farm.tasks(run)["1/010 take 1"] == ["Skipped"]
 

@@ -96,6 +96,11 @@ def test_it_says_what_failed_and_what_to_type(tmp_path: Path) -> None:
     assert 'http-equiv="refresh"' not in html
 
 
+def test_a_partial_film_says_what_it_lacks_besides_shots(tmp_path: Path) -> None:
+    film = replace(partial(tmp_path), shots=(), lacks=("not made: deliverable gif: ffmpeg: exited with code 1",))
+    assert "<p>not made: deliverable gif: ffmpeg: exited with code 1</p>" in morning_page(tmp_path, a_night(film))
+
+
 def test_flagged_ends_and_joints_are_shown_side_by_side(tmp_path: Path) -> None:
     pictures = tmp_path / "films/rain/v001/review"
     pictures.mkdir(parents=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -23,8 +25,9 @@ class Film:
 
 
 FILM = cast("FilmTonight", Film())
-MADE = Made(cast("FilmVersion", object()), {})
 FULL = DiskFullError(Problem("outputs", "the disk is full"))
+VERSION = FilmVersion(Path("v001"), 1, Fraction(1), {}, (), "")
+MADE = Made(VERSION, {})
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +63,7 @@ def test_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch, over: str) -
 
 
 def test_a_film_is_kept_if_there_is_no_space_for_a_deliverable() -> None:
-    first, second = replace(MADE, undelivered=FULL), MADE
+    first, second = replace(MADE, version=replace(VERSION, unmade=(FULL,))), MADE
     tries = iter((first, second))
     assert made_when_there_is_space(FILM, lambda: next(tries), None, lambda: False, lambda _: None) is second
     assert made_when_there_is_space(FILM, lambda: first, None, lambda: True, lambda _: None) is first

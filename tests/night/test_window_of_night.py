@@ -15,7 +15,7 @@ from wan_render.errors import FfmpegError, Problem
 from wan_render.farm.locks.device_lock import DeviceLock
 from wan_render.night.film_tonight import WITHOUT_NETWORKS
 from wan_render.night.night_record import FilmState
-from wan_render.night.night_summary import summary
+from wan_render.night.night_summary import film_line, summary
 from wan_render.production import deliver
 
 
@@ -167,7 +167,7 @@ def test_devices_are_free_at_the_end_although_a_film_is_not_upscaled(
     file.write_text(file.read_text(encoding="utf-8").replace("deliver: 64x64", "deliver: 128x128"), encoding="utf-8")
     show = Noted()
     (late,) = held(asked, hours(seconds=0), show).films
-    assert (late.state, late.version, late.message) == (FilmState.PARTIAL, "v002", WITHOUT_NETWORKS)
+    assert (late.state, late.version, late.lacks) == (FilmState.PARTIAL, "v002", (WITHOUT_NETWORKS,))
     assert f"river: {WITHOUT_NETWORKS}" in show.said
     assert not list((tmp_path / "outputs" / "intermediates").rglob("intermediate.*"))
     (made,) = held(asked, hours()).films
@@ -185,7 +185,8 @@ def test_a_film_without_one_of_its_deliverables_is_made_and_says_so(
         patch.setattr(deliver, "write_gif", fail)
         (film,) = held(request(file, outputs=outputs), hours()).films
     assert (film.state, film.version, film.is_new) == (FilmState.PARTIAL, "v001", True)
-    assert film.message.endswith("film.mp4 is made, but not its deliverable gif: ffmpeg: exited with code 1")
+    assert film.message == "not made: deliverable gif: ffmpeg: exited with code 1"
+    assert film_line(film) == f"river: partial: v001, {film.message}"
     (film,) = held(request(file, outputs=outputs), hours()).films
     assert (film.state, film.version) == (FilmState.UNCHANGED, "v001")
     assert (outputs / "films" / "river" / "v001" / "deliverables" / "river-v001-gif.gif").is_file()

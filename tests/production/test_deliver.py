@@ -17,9 +17,10 @@ import pytest
 from tests.production.solid import CPU, Solid, a_take, film, painted
 from tests.reference import produce
 from wan_render.authored import DeliverableForm
-from wan_render.errors import FfmpegError, MachineError, Problem
+from wan_render.errors import FfmpegError, Problem
 from wan_render.plan import FilmDeliverables, FilmPlan, PlannedDeliverable, StillPicture
 from wan_render.production import deliver
+from wan_render.production import finish as finishing
 from wan_render.production.film_change import with_film_change
 from wan_render.production.film_stages import FilmStage
 from wan_render.production.finish import finish
@@ -143,13 +144,29 @@ def test_a_deliverable_that_fails_leaves_the_film_and_the_others(
 
     with monkeypatch.context() as patch:
         patch.setattr(deliver, "write_gif", fail)
-        with pytest.raises(FfmpegError, match=r"film.mp4 is made, but not its deliverable gif: ffmpeg"):
-            render(tmp_path, "preview", "gif")
-    store = Store(tmp_path / "outputs")
-    film = store.films.latest("river")
-    assert film is not None
+        film = render(tmp_path, "gif", "preview")
+    assert film.lacks == ("not made: deliverable gif: ffmpeg: exited with code 1",)
     assert set(bytes_of(film)) == {"river-v001-preview.mp4"}
-    assert set(bytes_of(render(tmp_path, "preview", "gif"))) == {"river-v001-preview.mp4", "river-v001-gif.gif"}
+    again = render(tmp_path, "gif", "preview")
+    assert (again.name, again.lacks) == ("v001", ())
+    assert set(bytes_of(again)) == {"river-v001-preview.mp4", "river-v001-gif.gif"}
+
+
+def test_what_all_deliverables_are_made_of_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def fail(*_: object) -> None:
+        tried.append(1)
+        raise FfmpegError(Problem("ffmpeg", "exited with code 1"))
+
+    render(tmp_path, "preview")
+    monkeypatch.setattr(finishing, "_finished_frames", fail)
+    film = render(tmp_path, "gif", "preview", "webp")
+    assert [str(error) for error in film.unmade] == [
+        "deliverable gif: ffmpeg: exited with code 1",
+        "deliverable webp: ffmpeg: exited with code 1",
+    ]
+    assert len(tried) == 1
 
 
 def test_every_file_is_described(tmp_path: Path) -> None:
@@ -181,8 +198,11 @@ def test_with_a_certificate_every_file_is_signed_and_keeps_its_bytes(
     before = unsigned.video.read_bytes()
     certificates, key = credentials(tmp_path)
     monkeypatch.setenv("WAN_RENDER_SIGNING_CERTIFICATE", str(certificates))
-    with pytest.raises(MachineError, match="WAN_RENDER_SIGNING_KEY: is not set; a PEM file"):
-        render(tmp_path, "poster", "png")
+    unsigned = render(tmp_path, "poster", "png")
+    assert len(unsigned.unmade) == 2, "a folder of pictures is not signed"
+    assert unsigned.lacks[0].startswith(
+        "not made: signature of film.mp4: WAN_RENDER_SIGNING_KEY: is not set; a PEM file; set it"
+    )
     monkeypatch.setenv("WAN_RENDER_SIGNING_KEY", str(key))
 
     film = render(tmp_path, "poster", "png")

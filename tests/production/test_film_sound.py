@@ -109,3 +109,9 @@ def test_a_sound_that_changed_since_the_plan_makes_no_film(tmp_path: Path) -> No
     with pytest.raises(MachineError, match=r"bell\.wav: was changed since it was planned"):
         made(plan, tmp_path)
     assert not list((tmp_path / "outputs" / "films").glob("*/v*"))
+
+
+def test_a_film_without_a_sound_from_words_lacks_it(tmp_path: Path) -> None:
+    text = "film: {title: a, raster: 64x48, deliver: 64x48}\nshots: [{card: a, duration: 0.3s, sound: {prompt: rain}}]"
+    (lacked,) = made(planned(tmp_path, text), tmp_path).lacks
+    assert lacked.startswith("not made: sound “rain”: ")

@@ -23,8 +23,8 @@ INSTRUCTIONS = """\
 wan-render turns a storyboard (a YAML file) into a film. Work in this order: check, plan, render; then takes and circle.
 plan says what would be rendered and how long it takes, and costs nothing. render and night occupy this machine's
 devices for hours and may spend money at services that the storyboard allows: they do nothing without
-may_spend_hours_and_money, which only the user may decide. Exit codes: 0 done; 1 the film has slates for missing shots,
-or a check failed; 2 the input is wrong; 3 this machine cannot do it."""
+may_spend_hours_and_money, which only the user may decide. Exit codes: 0 done; 1 the film has slates for missing shots
+or lacks a deliverable or a sound, or a check failed; 2 the input is wrong; 3 this machine cannot do it."""
 
 INPUT_IS_WRONG = 2
 """From this exit code on, nothing was made."""

@@ -22,9 +22,9 @@ LONGEST_MESSAGE = 600
 """Characters of an error message of argparse, which repeats what was typed."""
 
 EPILOG = """\
-exit codes: 0 done; 1 the film was made, with slates for missing shots; 2 the input is wrong; 3 no film, because of the
-machine; 130 interrupted; 143 terminated. WAN_RENDER_* variables are this machine's settings; `wan-render doctor` lists
-them.
+exit codes: 0 done; 1 the film was made, with slates for missing shots or without a deliverable or a sound; 2 the input
+is wrong; 3 no film, because of the machine; 130 interrupted; 143 terminated. WAN_RENDER_* variables are this machine's
+settings; `wan-render doctor` lists them.
 """
 
 

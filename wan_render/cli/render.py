@@ -32,8 +32,9 @@ from wan_render.store import FilmVersion
 from wan_render.store.delivered_files import DeliveredFiles
 from wan_render.take import short
 
-WITH_SLATES = 1
-"""Exit code for a film with slates in place of missing shots, or without sounds that could not be made."""
+NOT_WHOLE = 1
+"""Exit code for a film that lacks something: with slates in place of missing shots, or without sounds or deliverables
+that could not be made."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     ):
         film = finish(run, reasons, progress=report.finishing, waiting=report.say, work=work)
     _print_json(film) if arguments.json else _print(film)
-    return WITH_SLATES if film.slates or session.plan_to_render.unmade_sounds else 0
+    return NOT_WHOLE if film.lacks else 0
 
 
 def _takes(session: Session, arguments: argparse.Namespace) -> int:
@@ -71,7 +72,7 @@ def _takes(session: Session, arguments: argparse.Namespace) -> int:
         for label, reason in missing.items():
             print(f"not rendered: {label}: {reason}", file=sys.stderr)
         print(f"takes: {done} of {len(run.orders)} rendered" if run.orders else "takes: all are there")
-    return WITH_SLATES if missing and not arguments.keep_going else 0
+    return NOT_WHOLE if missing and not arguments.keep_going else 0
 
 
 @contextmanager
@@ -104,8 +105,8 @@ def _rendered(
 
 
 def _print(film: FilmVersion) -> None:
-    for shot, reason in film.slates.items():
-        print(f"slate: {shot}: {reason}", file=sys.stderr)
+    for sentence in film.lacks:
+        print(sentence, file=sys.stderr)
     unchanged = "unchanged, " if film.reused else ""
     print(f"film: {unchanged}{counted(film.frames, 'frame')}, {float(film.seconds):.2f} s")
     if film.page.exists():
@@ -123,6 +124,7 @@ def _print_json(film: FilmVersion) -> None:
         "frames": film.frames,
         "seconds": float(film.seconds),
         "slates": dict(film.slates),
+        "not_made": [str(error.problems[0]) for error in film.unmade],
         "unchanged": film.reused,
         "deliverables": [str(delivered) for delivered in DeliveredFiles(film.folder).paths()],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -60,12 +61,11 @@ class FilmEntries:
         entry = self._with_version(entry, version, is_new=not version.reused)
         shots = tuple(_shot(film, shot.id, result) for shot in film.before.shots if shot.planned is not None)
         entry = replace(entry, shots=shots)
-        undelivered = str(result.undelivered.problems[0]) if result.undelivered is not None else ""
-        said = [sentence for sentence in (result.lacks, undelivered) if sentence]
-        if version.slates or result.notes or said:
-            said += [f"{shot}: {why}" for shot, why in version.slates.items()]
-            said += [f"{shot}: {note}" for shot, note in result.notes.items()]
-            return replace(entry, state=FilmState.PARTIAL, message="; ".join(said))
+        unmade = (f"not made: {error.problems[0]}" for error in version.unmade)
+        lacks = tuple(sentence for sentence in (result.put_off, *unmade) if sentence)
+        if version.slates or result.notes or lacks:
+            said = (*lacks, *_of_shots(version.slates), *_of_shots(result.notes))
+            return replace(entry, state=FilmState.PARTIAL, lacks=lacks, message="; ".join(said))
         state = FilmState.UNCHANGED if version.reused else FilmState.DONE
         return replace(entry, state=state, message="nothing has changed" if version.reused else "")
 
@@ -114,6 +114,11 @@ def counted_entry(entry: FilmEntry, film: FilmTonight) -> FilmEntry:
     """With what was rendered so far. The number of takes grows with retakes."""
     left = film.seconds_left / 3600
     return replace(entry, takes=len(film.orders), rendered=film.rendered, hours_left=left, spent=_spent(film))
+
+
+def _of_shots(said: Mapping[str, str]) -> Iterator[str]:
+    """said: shot id → a sentence."""
+    return (f"{shot}: {sentence}" for shot, sentence in said.items())
 
 
 def _spent(film: FilmTonight) -> str:

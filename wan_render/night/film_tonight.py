@@ -10,7 +10,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from wan_render.errors import MachineError
 from wan_render.farm.device_finisher import DeviceFinisher
 from wan_render.farm.device_lending import DeviceLending
 from wan_render.night.night_record import CountedTwice
@@ -134,26 +133,24 @@ class FilmTonight:
         with self._lock:
             reasons = failures(self.outcomes)
         run, notes = with_substitutes(self.run)
-        failed: list[MachineError] = []
-        made = partial(finish, failures=reasons, progress=progress, waiting=waiting, undelivered=failed.append)
+        made = partial(finish, failures=reasons, progress=progress, waiting=waiting)
         try:
             with DeviceFinisher(run.store.root, waiting, lending) as device:
-                version, lacks = made(run, work=WorkUntil(device, until)), ""
+                version, put_off = made(run, work=WorkUntil(device, until)), ""
         except WindowOver:
             waiting(f"{self.slug}: {WITHOUT_NETWORKS}")
-            version, lacks = made(replace(run, plan=without_networks(run.plan))), WITHOUT_NETWORKS
-        return Made(version, notes, lacks, failed[0] if failed else None)
+            version, put_off = made(replace(run, plan=without_networks(run.plan))), WITHOUT_NETWORKS
+        return Made(version, notes, put_off)
 
 
 @dataclass(frozen=True)
 class Made:
-    """A finished film. notes: shot id → which take it shows instead of the circled one. lacks: what the next run adds,
-    in a sentence; "" for nothing. undelivered: why a deliverable of it could not be made."""
+    """A finished film. notes: shot id → which take it shows instead of the circled one. put_off: what the next run
+    adds, in a sentence; "" for nothing."""
 
     version: FilmVersion
     notes: Mapping[str, str]
-    lacks: str = ""
-    undelivered: MachineError | None = None
+    put_off: str = ""
 
 
 def begin_film(

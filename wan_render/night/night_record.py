@@ -35,7 +35,7 @@ class FilmState(StrEnum):
     """The state of a film of a night.
 
     WAITING, RENDERING: the night is not over. DONE: a complete new version. UNCHANGED: nothing had to be made. PARTIAL:
-    a version with slates, with substitutes for circled takes, or without one of its deliverables. FAILED: no film was
+    a version with slates, with substitutes for circled takes, or without a deliverable or a sound. FAILED: no film was
     made. BROKEN: the storyboard has mistakes. NOT_STARTED: there was no time for any of its takes; the newest version
     is an older one.
     """
@@ -91,8 +91,9 @@ class FilmEntry:
     """A film of a night.
 
     storyboard: absolute path. slug: "" if the file could not be read so far. message: what happened, in one sentence;
-    for a broken film every mistake, one a line. version: the name of the newest version (`v003`); "" without one. Its
-    folder, page, video and poster are paths; "" for those that do not exist. is_new: whether the night made it.
+    for a broken film every mistake, one a line. lacks: what a partial film lacks besides shots, in sentences.
+    version: the name of the newest version (`v003`); "" without one. Its folder, page, video and poster are paths; ""
+    for those that do not exist. is_new: whether the night made it.
     takes: how many takes were to be rendered; rendered: how many were. hours_left: of devices, for what is missing.
     command: the line that renders this film alone. spent: what its takes cost at services in its lifetime, in words.
     """
@@ -103,6 +104,7 @@ class FilmEntry:
     priority: int = 0
     state: FilmState = FilmState.WAITING
     message: str = ""
+    lacks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     version: str = ""
     folder: str = ""

@@ -69,8 +69,9 @@ def made_when_there_is_space(
     def whole() -> Made:
         nonlocal made
         made = make()
-        if isinstance(made.undelivered, DiskFullError):
-            raise made.undelivered
+        for error in made.version.unmade:
+            if isinstance(error, DiskFullError):
+                raise error
         return made
 
     try:

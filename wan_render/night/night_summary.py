@@ -57,6 +57,7 @@ def _missing(film: FilmEntry) -> str:
     notes = [shot for shot in film.shots if shot.note and not shot.slate]
     said = [f"{counted(len(slates), 'slate')}: {slates[0].id}: {slates[0].slate}"] if slates else []
     said += [f"{shot.id}: {shot.note}" for shot in notes[:1]]
+    said += film.lacks
     return "; ".join(said)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
@@ -72,39 +73,67 @@ def missing_deliverables(plan: FilmPlan, film: FilmVersion, cut: Cut) -> tuple[P
     return tuple(each for each in plan.deliverables.wanted if files.known(_key(each, plan, film, cut)) is None)
 
 
-def deliver(run: Run, film: FilmVersion, frames: Callable[[], FinishedFrames], stages: FilmStages) -> None:
+def deliver(
+    run: Run, film: FilmVersion, frames: Callable[[], FinishedFrames], stages: FilmStages
+) -> tuple[MachineError, ...]:
     """Make the deliverables that a version of a film does not have yet. Describe them and the film, and sign the
     descriptions if this machine has a certificate. The caller holds the lock of the film.
 
-    frames: gives what all of them are made from; called if one is missing. Raises MachineError, which says that the
-    film itself is there; the next run goes on with the next deliverable.
+    frames: gives what all of them are made from; called once if one is missing. Returns why some of them could not be
+    made or signed. The others are there; the next run tries these again.
     """
     plan, cut, files = run.plan, read_cut(film.folder), DeliveredFiles(film.folder)
     made = read_film(film.folder).made
     if not (film.folder / provenance_name(VIDEO)).exists():  # a film of an earlier version
         write_film_provenance(film.folder, run, cut, made)
-    _sign(film.folder, VIDEO)
+    failed: list[MachineError] = []
+    with _noted(failed, f"signature of {VIDEO}"):
+        _sign(film.folder, VIDEO)
     keys = {planned: _key(planned, plan, film, cut) for planned in plan.deliverables.wanted}
     found = {planned: files.find(key) for planned, key in keys.items()}
     missing = [planned for planned, there in found.items() if there is None]
-    ready: FinishedFrames | None = None
+    ready = _once(frames)
     for planned, there in found.items():
         delivered = there
-        if delivered is None:
-            try:
+        with _noted(failed, f"deliverable {planned.form}"):
+            if delivered is None:
                 run.store.need(planned.bytes)
-                ready = frames() if ready is None else ready
-                work = _work(planned, plan, film, cut, ready)
+                work = _work(planned, plan, film, cut, ready())
                 progress = stages.of(f"deliver {planned.form}", part=_part(planned, missing))
                 delivered = _made(work, keys[planned], plan, film, files, progress)
                 _forget(files.path(delivered))
+            _describe(delivered, files, run, cut, made)
+        if delivered is not None and files.path(delivered).is_file():
+            with _noted(failed, f"signature of {delivered.file}"):
+                _sign(files.folder, delivered.file)
+    return tuple(failed)
+
+
+@contextmanager
+def _noted(failed: list[MachineError], what: str) -> Iterator[None]:
+    """Note the error of one file, and go on with the next."""
+    try:
+        yield
+    except MachineError as error:
+        first, *others = error.problems
+        failed.append(type(error)(replace(first, where=f"{what}: {first.where}"), *others))
+
+
+def _once(make: Callable[[], FinishedFrames]) -> Callable[[], FinishedFrames]:
+    """`make`, called at most once. Afterwards it gives the same result, or raises the same error."""
+    ended: list[FinishedFrames | MachineError] = []
+
+    def made() -> FinishedFrames:
+        if not ended:
+            try:
+                ended.append(make())
             except MachineError as error:
-                first, *others = error.problems
-                where = f"{film.video} is made, but not its deliverable {planned.form}: {first.where}"
-                raise type(error)(replace(first, where=where), *others) from error
-        _describe(delivered, files, run, cut, made)
-        if files.path(delivered).is_file():
-            _sign(files.folder, delivered.file)
+                ended.append(error)
+        if isinstance(ended[0], MachineError):
+            raise ended[0]
+        return ended[0]
+
+    return made
 
 
 def _part(planned: PlannedDeliverable, missing: Sequence[PlannedDeliverable]) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from wan_render.errors import (
     DiskFullError,
     FfmpegError,
     MachineError,
+    Problem,
     Stopped,
     WanRenderError,
 )
@@ -24,6 +25,7 @@ from wan_render.media.film_encode import FilmSources, make_film
 from wan_render.media.preview import write_preview
 from wan_render.media.subtitle_blocks import subtitle_blocks
 from wan_render.media.subtitle_files import srt, vtt
+from wan_render.plan import FilmPlan
 from wan_render.printable import logger, printable
 from wan_render.production.clip_finisher import ClipFinisher, FinishesClips
 from wan_render.production.conformed_cut import conformed
@@ -63,7 +65,6 @@ def finish(
     progress: OnStage = lambda stage: None,  # noqa: ARG005 - named for callers
     waiting: Callable[[str], None] = LOG.warning,
     work: FinishesClips | None = None,
-    undelivered: Callable[[MachineError], object] | None = None,
 ) -> FilmVersion:
     """Make the film from the clips in the store, with a slate for every missing shot. An unchanged film is not made
     again.
@@ -72,8 +73,8 @@ def finish(
     waiting: called with a sentence if another run is making this film. work: upscales and retimes clips; None does it
     in this process, on the CPU. Raises MachineError, "no film was made: …", if the disk, ffmpeg or a clip fails; then
     no new version of the film is visible. What was finished of it is kept as intermediates, and the next run goes on
-    from there. If the film is made, but not one of its deliverables, `undelivered` is called with the error; without it
-    the error is raised.
+    from there. Deliverables and sounds that could not be made are `unmade` of the film; they do not keep it from being
+    finished.
     """
     try:
         film = _finished(run, failures, progress, waiting, work or ClipFinisher("cpu").finish_clip)
@@ -81,15 +82,19 @@ def finish(
         first, *others = error.problems
         raise type(error)(replace(first, where=f"no film was made: {first.where}"), *others) from error
     _list_films(run.store)
+    unmade: tuple[WanRenderError, ...] = _unmade_sounds(run.plan)
     if run.plan.deliverables.wanted or wants_signing(machine_settings()):
-        try:
-            _deliver(run, film, progress, waiting, work or ClipFinisher("cpu").finish_clip)
-        except MachineError as error:
-            if undelivered is None:
-                raise
-            undelivered(error)
+        unmade += _deliver(run, film, progress, waiting, work or ClipFinisher("cpu").finish_clip)
         _list_films(run.store)
-    return film
+    return replace(film, unmade=unmade)
+
+
+def _unmade_sounds(plan: FilmPlan) -> tuple[WanRenderError, ...]:
+    """Why sounds from words are not in the film."""
+    unknown = Problem("", "could not be made", remedy="the log says why; the next run tries it again")
+    return tuple(
+        MachineError(replace(asked.why or unknown, where=f"sound {asked.name}")) for asked in plan.unmade_sounds
+    )
 
 
 def _finished(
@@ -116,8 +121,8 @@ def _finished(
 
 def _deliver(
     run: Run, film: FilmVersion, progress: OnStage, waiting: Callable[[str], None], work: FinishesClips
-) -> None:
-    """Make the deliverables of a film that it does not have yet."""
+) -> tuple[MachineError, ...]:
+    """Make the deliverables of a film that it does not have yet. Returns why some could not be made."""
     seconds = {"deliver": 1.0} if film.reused else film_stage_seconds(run.plan)
     slug, stages = run.plan.slug, FilmStages(seconds, progress)
 
@@ -126,8 +131,12 @@ def _deliver(
         return _finished_frames(run, shown, stages, work)[0]
 
     films = run.store.films
-    with films.lock(slug, lambda: waiting(f"waiting for {films.maker(slug)} to deliver the film {slug}")):
-        deliver(run, film, frames, stages)
+    try:
+        with films.lock(slug, lambda: waiting(f"waiting for {films.maker(slug)} to deliver the film {slug}")):
+            return deliver(run, film, frames, stages)
+    except MachineError as error:  # of all of them: the film is locked for too long, or cannot be read
+        first, *others = error.problems
+        return (type(error)(replace(first, where=f"deliverables: {first.where}"), *others),)
 
 
 def _remember(run: Run) -> None:

@@ -22,7 +22,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from wan_render.errors import MachineError, Problem
+from wan_render.errors import MachineError, Problem, WanRenderError
 from wan_render.printable import logger, printable
 from wan_render.sound.mix_report import MixReport
 from wan_render.store.disk import disk_errors, file_digest, flush, flush_tree, write_whole
@@ -85,10 +85,12 @@ class FilmRecord:
 class FilmVersion:
     """One finished version of a film.
 
-    slates:  shot id → why the shot is missing from the film (exit code 1 if there are any).
+    slates:  shot id → why the shot is missing from the film.
     takes:   keys of the clips in it.
     reused:  whether nothing has changed since it was made.
     backend: the name of the backend that rendered it; "" if the film's tags do not name it.
+    unmade:  why deliverables, signatures or sounds of it could not be made. Known to the run that finished it, and not
+             kept: the next run tries them again.
     """
 
     folder: Path
@@ -99,6 +101,14 @@ class FilmVersion:
     key: str
     reused: bool = False
     backend: str = ""
+    unmade: tuple[WanRenderError, ...] = ()
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What a whole film would have, in sentences: `slate: 1/020: out of memory`, `not made: deliverable gif: …`.
+        Empty for a whole film."""
+        slates = (f"slate: {shot}: {reason}" for shot, reason in self.slates.items())
+        return (*slates, *(f"not made: {error.problems[0]}" for error in self.unmade))
 
     @property
     def video(self) -> Path:
