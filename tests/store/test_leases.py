@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.no_space import no_space
 from tests.store.values import A_TAKE, filled
 from wan_render.errors import HeldElsewhereError, MachineError, UsageError
 from wan_render.settings import machine_settings
@@ -160,6 +161,18 @@ def test_a_killed_run_of_this_machine_leaves_nothing_that_is_waited_for(tmp_path
     with if_free(lock) as is_free:
         assert is_free
     assert not list(tmp_path.glob("lock*"))
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_nothing_is_left_of_a_lease_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_links: bool
+) -> None:
+    if not has_links:
+        monkeypatch.setattr(leases, "_link", lambda *_: False)
+    with no_space(), pytest.raises(OSError, match="File too large"):
+        claim(tmp_path / "lock")
+    assert list(tmp_path.iterdir()) == []
+    assert claim(tmp_path / "lock") is not None
 
 
 def test_a_damaged_lease_is_over_when_it_is_old(on: On, tmp_path: Path) -> None:

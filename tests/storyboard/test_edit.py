@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.no_space import no_space
 from tests.storyboard.conftest import NamedModels, Read
 from wan_render.authored import Circle
 from wan_render.errors import UsageError
@@ -82,3 +83,12 @@ def test_what_cannot_be_written_in_place_is_said_and_no_file_of_ours_is_named(
     else:
         assert "ng:\n      [1]\n" in after
     assert not list(folder.glob("*.part")) + list(folder.glob(".*.part"))
+
+
+def test_a_full_disk_changes_nothing_and_leaves_nothing(read: Read, cache: FactCache, folder: Path) -> None:
+    document = read(HEAD + BLOCK)
+    shot, before = document.storyboard.scenes[0].shots[0], sorted(folder.iterdir())
+    wanted = shot.model_copy(update={"ng": (1,)})
+    with no_space(), pytest.raises(UsageError, match="the file cannot be written"):
+        edit_shot(document, Edit(0, 0, "ng", "[1]"), wanted, models=NamedModels(), cache=cache)
+    assert sorted(folder.iterdir()) == before

@@ -62,8 +62,12 @@ def _write(target: Path, data: bytes, file: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".part-", delete=False) as part:
-            part.write(data)
-        Path(part.name).replace(target)
+            try:
+                part.write(data)
+                part.close()
+                Path(part.name).replace(target)
+            finally:
+                Path(part.name).unlink(missing_ok=True)
     except OSError as error:
         found = f"a frame of it cannot be kept in {target.parent}: {error.strerror or error}"
         raise InputError(

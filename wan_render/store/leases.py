@@ -181,26 +181,40 @@ def _claimed(file: Path) -> Lease | None:
 
 
 def _create(file: Path, content: bytes) -> bool:
-    """Create a file with this content, whole, if there is none."""
+    """Create a file with this content, whole, if there is none. If the disk is full, nothing is left of it."""
     part = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
-    part.write_bytes(content)
+    try:
+        part.write_bytes(content)
+        return _link(part, file) or _create_without_link(file, content)
+    except FileExistsError:
+        return part.stat().st_nlink == 2  # NFS: it was linked, but the answer was lost and the request repeated
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _link(part: Path, file: Path) -> bool:
+    """Whether the file system has links, and made this one. Raises FileExistsError."""
     try:
         os.link(part, file)
     except FileExistsError:
-        return part.stat().st_nlink == 2  # NFS: it was linked, but the answer was lost and the request repeated
-    except OSError:  # a file system without links
-        return _create_without_link(file, content)
-    finally:
-        part.unlink(missing_ok=True)
+        raise
+    except OSError:
+        return False
     return True
 
 
 def _create_without_link(file: Path, content: bytes) -> bool:
     try:
-        with file.open("xb") as stream:
-            stream.write(content)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except FileExistsError:
         return False
+    try:
+        os.write(handle, content)
+    except OSError:  # an empty lease would be that of an unknown machine, and live its whole time
+        file.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(handle)
     return True
 
 

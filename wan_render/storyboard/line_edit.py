@@ -85,9 +85,13 @@ def _written_beside(document: Document, edit: Edit, text: str) -> Path:
         handle, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=file.parent)
     except OSError as error:
         raise _refused(document, edit, f"its folder cannot be written ({error.strerror})") from error
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(mark + text.encode())
-        os.fchmod(handle, file.stat().st_mode)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(mark + text.encode())
+            os.fchmod(handle, file.stat().st_mode)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise _refused(document, edit, f"the file cannot be written ({error.strerror})") from error
     return Path(name)
 
 
