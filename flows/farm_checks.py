@@ -14,7 +14,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flows.deployments.pool import POOL, is_ours
-from flows.farm_home.home import LOOPBACK, PASSWORD, PROFILES, farm_home, open_to_others, password, runs
+from flows.farm_home.home import (
+    LOOPBACK,
+    PASSWORD,
+    PROFILES,
+    SETTINGS,
+    farm_home,
+    names_another_server,
+    open_to_others,
+    password,
+    runs,
+)
 from wan_render.diagnosis import Finding, installed
 from wan_render.errors import WanRenderError
 
@@ -79,6 +89,9 @@ def _password(home: Path, secret: str | None) -> Finding:
 
 def _server(home: Path, api: str, secret: str | None) -> Iterator[Finding]:
     """Asked only while the farm runs, and on this machine: nobody else is to get the password."""
+    if names_another_server(secret):
+        yield Finding("farm's server", f"{SETTINGS[0]} is that of another one, {api}: it was not asked")
+        return
     try:
         if not runs(home):
             yield Finding("farm's server", "does not run; make farm starts it")

@@ -13,7 +13,8 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.settings import get_current_settings
 
-from flows.farm_home.home import LOCK, LOOPBACK, runs
+from flows.farm_home.farm_lock import FarmPart, processes_of
+from flows.farm_home.home import LOCK, LOOPBACK, names_another_server, password, runs
 from wan_render.errors import MachineError, Problem
 from wan_render.printable import path_name
 
@@ -53,9 +54,12 @@ def farm_client() -> Iterator[SyncPrefectClient]:
 
 
 def _refuse_stopped(home: Path) -> None:
-    """While a farm is off, anybody on this machine could listen on its port and receive the password."""
+    """While a farm is off, anybody on this machine could listen on its port and receive the password. A folder in which
+    a farm ran once may work for a server elsewhere by now: its password is another one, or a worker has a tunnel."""
     try:
-        is_off = (home / LOCK).exists() and not runs(home)
+        is_off = (home / LOCK).exists() and not runs(home) and not processes_of(home, FarmPart.WORKER)
+        if is_off and names_another_server(password(home)):
+            return
     except OSError as error:
         raise MachineError(Problem(FARM, f"{path_name(home)} cannot be read: {error.strerror}")) from error
     if is_off:

@@ -161,6 +161,12 @@ def password(home: Path) -> str | None:
     return _remembered(found)
 
 
+def names_another_server(own: str | None) -> bool:
+    """Whether the environment has the password of a server elsewhere. own: that of this folder's farm."""
+    named = os.environ.get(SETTINGS[0])
+    return bool(named) and named != own
+
+
 def new_password(home: Path) -> str:
     """Make a password and keep it; the former one is worth nothing once the farm was started again."""
     made = f"admin:{secrets.token_hex(32)}"

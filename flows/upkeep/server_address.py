@@ -39,7 +39,7 @@ def others_address(api: str) -> tuple[str, str]:
     if urlsplit(api).scheme not in {"http", "https"} or not host:
         raise UsageError(Problem("PREFECT_API_URL", f"names {api or 'no server'}", EXAMPLE))
     is_open = urlsplit(api).scheme == "http" and host not in LOOPBACK
-    return host, f"warning: the password goes to {host} unencrypted; docs/operations.md says how to use SSH" * is_open
+    return host, f"warning: the password goes to {host} unencrypted; docs/server.md says how to use SSH" * is_open
 
 
 def is_loopback(address: str) -> bool:

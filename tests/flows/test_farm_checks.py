@@ -55,6 +55,12 @@ def test_a_machine_that_has_a_worker_alone_has_the_password_of_a_server_elsewher
     assert said["farm's password"] == (f"in {home / PROFILES}, of a server elsewhere", "")
 
 
+def test_a_server_elsewhere_is_not_asked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert home.is_dir()
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:of-another-server")
+    assert _found()["farm's server"][0].startswith("PREFECT_API_AUTH_STRING is that of another one")
+
+
 def test_it_needs_no_prefect(home: Path) -> None:
     code = (
         "import sys; sys.modules.update(dict.fromkeys(('prefect', 'fastapi', 'httpx', 'starlette')));"
