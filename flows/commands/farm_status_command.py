@@ -24,7 +24,7 @@ from flows.farm_home.quarantine_notes import QuarantinedDevice, quarantined_devi
 from flows.farm_home.run_lock import held_runs
 from flows.farm_queue.film_queue import Standing, deployment_names, in_order, open_runs, slug_of_run
 from flows.farm_queue.local_time import local_clock
-from flows.farm_queue.queue_report import next_of_schedules, utc
+from flows.farm_queue.queue_report import PAUSED, next_of_schedules, reads_paused, utc
 from flows.shown.names import WORKER_LABEL
 from wan_render.printable import one_line
 from wan_render.session.columns import aligned
@@ -34,7 +34,7 @@ from wan_render.session.wording import counted
 @dataclass(frozen=True)
 class FarmState:
     """films: what each worker renders, by the worker's name. waiting: how many films wait. processes: of this machine,
-    by part. rendering: how many runs have a process here."""
+    by part. rendering: how many runs have a process here. is_paused: the queue."""
 
     api: str
     workers: tuple[Worker, ...]
@@ -45,6 +45,7 @@ class FarmState:
     rendering: int
     quarantined: tuple[QuarantinedDevice, ...]
     now: datetime
+    is_paused: bool = False
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -74,6 +75,7 @@ def _read(client: SyncPrefectClient, home: Path) -> FarmState:
         rendering=len(held_runs(home)),
         quarantined=quarantined_devices(home),
         now=now,
+        is_paused=reads_paused(client),
     )
 
 
@@ -85,6 +87,8 @@ def _has_process(run: FlowRun) -> bool:
 
 def _lines(state: FarmState) -> Iterator[str]:
     yield f"the farm runs: {state.api.removesuffix('/api')}; {counted(state.waiting, 'film')} waiting"
+    if state.is_paused:
+        yield PAUSED
     if state.is_draining:
         left = f"{counted(state.rendering, 'film')} still being rendered here" if state.rendering else "nothing is left"
         yield f"this machine drains: {left}. wan-render farm up lets it take films again"
@@ -108,6 +112,7 @@ def _as_json(state: FarmState) -> dict[str, Any]:
         "version": 1,
         "server": state.api.removesuffix("/api"),
         "waiting": state.waiting,
+        "paused": state.is_paused,
         "draining": state.is_draining,
         "rendering": state.rendering,
         "processes": {part: list(processes) for part, processes in state.processes.items()},

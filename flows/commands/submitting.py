@@ -19,6 +19,7 @@ from flows.deployments.deploying import FILM
 from flows.farm_queue.film_queue import EXPECTED_SECONDS, REQUESTED_BY, QueuedFilm, Standing, read_queue
 from flows.farm_queue.local_time import local_clock, local_clock_with_zone
 from flows.farm_queue.queue_forecast import ExpectedTimes, forecast_queue
+from flows.farm_queue.queue_report import PAUSED, reads_paused
 from flows.farm_queue.run_progress import read_progress
 from flows.farm_queue.submission import FilmRequest, differences, due_after, runs_now, waiting_film
 from flows.shown.names import NAMED
@@ -135,7 +136,8 @@ def _create(client: SyncPrefectClient, deployment: UUID, request: FilmRequest) -
 
 def _print_all(films: Sequence[_Film], client: SyncPrefectClient) -> None:
     queue, now = read_queue(client), datetime.now(UTC)
-    times = forecast_queue(queue, now, read_progress(client, queue))
+    is_paused = reads_paused(client)
+    times = forecast_queue(queue, now, read_progress(client, queue), is_paused=is_paused)
     for film in films:
         print(f"{film.request.slug}: to render: {film.forecast.sentence}")
         for warning in film.forecast.warnings:
@@ -150,7 +152,9 @@ def _print_all(films: Sequence[_Film], client: SyncPrefectClient) -> None:
         if found is None:
             print("  queued; it starts now")  # the farm was faster than this command
         else:
-            print(f"  {_place(found, queue, times, now)}")
+            print(f"  {_place(found, queue, times, now, is_paused=is_paused)}")
+    if is_paused:
+        print(PAUSED)
     print(READ_AGAIN)
 
 
@@ -168,7 +172,14 @@ def _in_night(request: FilmRequest, night: QueuedFilm) -> str:
     return f"the night {night.slug} renders it{', once it is approved' if request.approval else ', on its devices'}"
 
 
-def _place(film: QueuedFilm, queue: Sequence[QueuedFilm], times: Mapping[UUID, ExpectedTimes], now: datetime) -> str:
+def _place(
+    film: QueuedFilm,
+    queue: Sequence[QueuedFilm],
+    times: Mapping[UUID, ExpectedTimes],
+    now: datetime,
+    *,
+    is_paused: bool,
+) -> str:
     """Where it stands in the queue, and when it starts and ends."""
     before = [each for each in queue[: queue.index(film)] if each.standing is not Standing.UNAPPROVED]
     if film.standing is Standing.UNAPPROVED:
@@ -179,7 +190,8 @@ def _place(film: QueuedFilm, queue: Sequence[QueuedFilm], times: Mapping[UUID, E
         first = f"queued after {counted(len(before), 'film')}" if before else "queued; it is next"
     expected = times[film.run]
     if expected.start is None or expected.end is None:
-        return f"{first}; when it ends is unknown: a film before it has no estimate"
+        why = "the queue is paused" if is_paused else "a film before it has no estimate"
+        return f"{first}; when it ends is unknown: {why}"
     is_held_up = expected.start > max(film.due, now)
     starts = f"starts about {local_clock(expected.start, now)}, " if is_held_up else ""
     return f"{first}: {starts}done about {local_clock_with_zone(expected.end, now)}"

@@ -14,23 +14,23 @@ from wan_render.session.wording import LONGEST_SECONDS
 
 @dataclass(frozen=True)
 class ExpectedTimes:
-    """None where nobody can know: a film before it has no estimate, or somebody must approve it first."""
+    """None where nobody can know: a film before it has no estimate, or somebody must approve it or resume the queue."""
 
     start: datetime | None
     end: datetime | None
 
 
 def forecast_queue(
-    queue: Sequence[QueuedFilm], now: datetime, progress: Mapping[UUID, RunProgress]
+    queue: Sequence[QueuedFilm], now: datetime, progress: Mapping[UUID, RunProgress], *, is_paused: bool = False
 ) -> dict[UUID, ExpectedTimes]:
-    """By run. `queue`: in order; `progress`: of the runs that have told any.
+    """By run. `queue`: in order; `progress`: of the runs that have told any. is_paused: nothing begins.
 
     One film runs after the other. Films that wait for approval hold nobody up.
     """
     found: dict[UUID, ExpectedTimes] = {}
     free: datetime | None = now
     for film in queue:
-        if film.standing is Standing.UNAPPROVED:
+        if film.standing is Standing.UNAPPROVED or (is_paused and film.standing not in HOLDING):
             found[film.run] = ExpectedTimes(None, None)
             continue
         start = film.started if film.standing in HOLDING else None

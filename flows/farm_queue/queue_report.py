@@ -11,6 +11,7 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 
+from flows.deployments.pool import POOL
 from flows.farm_queue.film_queue import HOLDING, QueuedFilm, Standing, read_queue
 from flows.farm_queue.local_time import local_clock
 from flows.farm_queue.queue_forecast import ExpectedTimes, forecast_queue
@@ -19,6 +20,8 @@ from wan_render.errors import Problem, UsageError
 from wan_render.printable import LONGEST_SHOWN, shown
 from wan_render.session.columns import aligned
 
+PAUSED = f"the queue is paused: nothing begins until you type: prefect work-pool resume {POOL}"
+
 HEADER = ("film", "state", "progress", "starts", "done", "asked by")
 MOST_NAMED = 10
 """Films that a message lists."""
@@ -26,23 +29,26 @@ MOST_NAMED = 10
 
 @dataclass(frozen=True)
 class QueueReport:
-    """The queue in its order at `now`, and what is known of each run."""
+    """The queue in its order at `now`, and what is known of each run. is_paused: nothing that waits begins."""
 
     queue: tuple[QueuedFilm, ...]
     progress: Mapping[UUID, RunProgress]
     times: Mapping[UUID, ExpectedTimes]
     now: datetime
+    is_paused: bool = False
 
     def lines(self) -> Iterator[str]:
         """A table, printable."""
-        if not self.queue:
+        if self.queue:
+            yield from aligned([HEADER, *map(self._row, self.queue)])
+        else:
             yield "nothing runs, nothing waits"
-            return
-        yield from aligned([HEADER, *map(self._row, self.queue)])
+        if self.is_paused:
+            yield PAUSED
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`, version 1. Times are ISO 8601 in UTC; null is unknown."""
-        return {"version": 1, "queue": [self.entry(film) for film in self.queue]}
+        return {"version": 1, "paused": self.is_paused, "queue": [self.entry(film) for film in self.queue]}
 
     def _row(self, film: QueuedFilm) -> tuple[str, ...]:
         times = self.times[film.run]
@@ -86,7 +92,13 @@ def read_report(client: SyncPrefectClient) -> QueueReport:
     """The queue of a farm's server as it is now."""
     queue, now = next_of_schedules(read_queue(client)), datetime.now(UTC)
     progress = read_progress(client, queue)
-    return QueueReport(queue, progress, forecast_queue(queue, now, progress), now)
+    is_paused = reads_paused(client)
+    return QueueReport(queue, progress, forecast_queue(queue, now, progress, is_paused=is_paused), now, is_paused)
+
+
+def reads_paused(client: SyncPrefectClient) -> bool:
+    """Whether somebody has paused the queue."""
+    return client.read_work_pool(POOL).is_paused
 
 
 def next_of_schedules(queue: Sequence[QueuedFilm]) -> tuple[QueuedFilm, ...]:

@@ -154,6 +154,7 @@ def test_one_film_is_expected_after_the_other() -> None:
 
 def test_without_an_estimate_nothing_after_it_is_known() -> None:
     unknown, after = film("a", expected_seconds=None), film("b")
+    assert forecast_queue([after], NOW, {}, is_paused=True)[after.run].start is None
     times = forecast_queue([unknown, after], NOW, {})
     assert times[unknown.run] == ExpectedTimes(NOW, None)
     assert times[after.run] == ExpectedTimes(None, None)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_PROFILES_PATH, temporary_settings
 
+from flows.farm_queue.queue_report import PAUSED
 from tests.flows.conftest import PROJECT, Farm, until
 from tests.flows.films import write_film, write_slow_film
 from tests.ports import free_port
@@ -273,7 +274,20 @@ def test_the_farm_is_found_by_the_environment(farm: Farm) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_without_the_password_or_a_running_farm_it_says_what_to_do(farm: Farm, typed: Typed, tmp_path: Path) -> None:
+def test_a_paused_queue_says_so(farm: Farm, typed: Typed, tmp_path: Path) -> None:
+    farm.ask("PATCH", "/work_pools/wan-render", is_paused=True)
+    try:
+        done = typed("submit", write_film(tmp_path / "held"))
+        listed, state = typed("queue").out, typed("farm", "status").out
+    finally:
+        farm.ask("PATCH", "/work_pools/wan-render", is_paused=False)
+    assert "queued; it is next; when it ends is unknown: the queue is paused" in done.out
+    assert all(PAUSED in said for said in (done.out, listed, state))
+
+
+def test_without_the_password_or_a_running_farm_it_says_what_to_do(
+    farm: Farm, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with temporary_settings({PREFECT_API_AUTH_STRING: f"{farm.password}x"}):
         wrong = typed("queue")
     assert (wrong.code, wrong.out) == (3, "")
@@ -290,6 +304,9 @@ def test_without_the_password_or_a_running_farm_it_says_what_to_do(farm: Farm, t
         f"the farm: isn't running; its folder is {tmp_path}/farm; "
         "start it in wan-render's folder, and leave it running: make farm\n",
     )
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", farm.password)
+    with temporary_settings({PREFECT_PROFILES_PATH: tmp_path / "farm" / "profiles.toml"}):
+        assert typed("queue").code == 0, "a farm was here once, and this is the password of a server elsewhere"
     api = f"http://127.0.0.1:{free_port()}/api"
     with temporary_settings({PREFECT_API_URL: api, PREFECT_PROFILES_PATH: tmp_path / "none"}):
         away = typed("submit", write_film(tmp_path / "good"))
