@@ -73,7 +73,7 @@ def test_the_plan_of_a_night_shows_what_goes_to_the_service(film: Path, capsys: 
         "here (the limit does not allow it)",
         "in the cloud",
     ]
-    assert (planned["takes"], planned["cloud"]["takes"], planned["cloud"]["at_most"]["amount"]) == (2, 1, "1.2")
+    assert (planned["takes"], planned["cloud"]["takes"], planned["cloud"]["at_most"]["amount"]) == (3, 1, "1.2")
     assert main(command[:-4]) == 0
     assert capsys.readouterr().out.count("→ here (there is time for it)") == 2
 

@@ -49,21 +49,18 @@ class Prospect(StrEnum):
 
 @dataclass(frozen=True)
 class EveningFilm:
-    """A film of the coming night. orders: what is to be rendered for it here. is_hosted: whether a service renders
-    takes of it as well, at the same time. status: None if it is broken."""
+    """A film of the coming night. orders: what is to be rendered for it. status: None if it is broken."""
 
     candidate: Candidate
     status: FilmStatus | None = None
     orders: tuple[RenderOrder, ...] = ()
-    is_hosted: bool = False
 
     @property
     def finishing_seconds(self) -> float:
         """From its last take to the finished film; 0 if none is made."""
         if self.status is None:
             return 0.0
-        is_new = bool(self.orders) or self.is_hosted
-        return film_seconds(self.candidate.session.plan) if is_new else self.status.film_seconds
+        return film_seconds(self.candidate.session.plan) if self.orders else self.status.film_seconds
 
     @cached_property
     def device_seconds(self) -> float:
@@ -118,7 +115,7 @@ class Evening:
 def evening(candidates: Sequence[Candidate], hours: NightHours) -> Evening:
     """Work out a night of these films, the most important first. At least one of them can be rendered."""
     sound = [film for film in candidates if film.mistake is None]
-    where = plan_devices(sound[0].session)
+    where = plan_devices(sound[0].session, [film.session.plan for film in sound[1:]])
     films = [_film(candidate, where) for candidate in candidates]
     wanted = list({_place(order): order for film in films for order in film.orders}.values())
     devices = _devices(where, films)
@@ -147,8 +144,7 @@ def _film(candidate: Candidate, where: PlanDevices) -> EveningFilm:
     unable = unable_devices(found.to_render, session.backend, where.devices)
     wanted = orders(session.plan, found, session.backend, None, unable)
     store = session.store.root.absolute()
-    here = tuple(_anywhere(replace(order, store=store), where) for order in wanted if order.card.hosted is None)
-    return EveningFilm(candidate, found, here, len(here) < len(wanted))
+    return EveningFilm(candidate, found, tuple(_anywhere(replace(order, store=store), where) for order in wanted))
 
 
 def _anywhere(order: RenderOrder, where: PlanDevices) -> RenderOrder:

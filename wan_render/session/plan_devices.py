@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from wan_render.devices import KIND_NAMES
 from wan_render.errors import MachineError, Problem, UsageError
 from wan_render.farm.chosen_farm import planned_farm_devices
+from wan_render.plan import FilmPlan
 from wan_render.production.render_order import RenderOrder
 from wan_render.render_values import Device
 from wan_render.session.countdown import Expected
@@ -28,18 +29,19 @@ class PlanDevices:
     problem: Problem | None = None
 
 
-def plan_devices(session: Session) -> PlanDevices:
-    """The devices for a plan. Planning works on any machine, so nothing here is an error. A slower kind of device than
-    the backend's best counts only if the settings name it: whoever plans on a laptop renders elsewhere."""
-    best = session.backend.device_kinds[0]
+def plan_devices(session: Session, others: Collection[FilmPlan] = ()) -> PlanDevices:
+    """The devices for a plan. others: plans of films that are rendered in the same run, which may bring devices along.
+    Planning works on any machine, so nothing here is an error. A slower kind of device than the backend's best counts
+    only if the settings name it: whoever plans on a laptop renders elsewhere."""
+    best, plans = session.backend.device_kinds[0], (session.plan, *others)
     try:
         devices = planned_farm_devices(session.settings, session.backend.device_kinds)
     except (UsageError, MachineError) as error:
         return PlanDevices(best, (), error.problems[0])
     try:
-        elsewhere = devices_elsewhere(session.settings, (session.plan,))
+        elsewhere = devices_elsewhere(session.settings, plans)
         if not devices:
-            is_all_elsewhere = elsewhere and all(card.backend for card in session.plan.models.values())
+            is_all_elsewhere = elsewhere and all(card.backend for plan in plans for card in plan.models.values())
             return PlanDevices(elsewhere[0].kind, elsewhere) if is_all_elsewhere else PlanDevices(best, ())
         return PlanDevices(devices[0].kind, (*devices, *elsewhere))
     except UsageError as error:
