@@ -11,8 +11,11 @@ import pytest
 from PIL import Image
 
 from tests.extension.conftest import GOOD, KEY, Film, Serve
+from tests.night.films import Noted, held, hours, request, states
 from wan_render.cli import main
 from wan_render.errors import UsageError
+from wan_render.night.night_record import FilmState
+from wan_render.night.night_request import check_films
 from wan_render.plan import FilmPlan, NotYet, Rendered
 
 SHOTS = (
@@ -139,7 +142,7 @@ def test_what_asks_nobody_says_what_is_missing(film: Film, harbour: Path, capsys
     said = capsys.readouterr().out
     assert "0 extended prompts, 2 to be extended: `wan-render extend` asks for what is missing" in said
     assert "prompt of 1/020: to be extended; a slate if nobody answers" in said
-    assert "this machine has no language model, so `render` refuses" in said
+    assert "warning: this machine has no language model, and prompts are to be extended" in said
     assert main(["export", *command, "--to", "slurm", "--out", str(harbour / "job")]) == 2
     assert "2 prompts still to be extended: 1/010, 1/020" in capsys.readouterr().err
     assert not (harbour / "job").exists()
@@ -223,3 +226,20 @@ def test_the_key_is_in_no_file_and_no_message(
     assert "answered 401: no: Bearer …" in said.err
     assert KEY not in said.out + said.err + repr(session)
     assert not [file for file in harbour.rglob("*") if file.is_file() and KEY.encode() in file.read_bytes()]
+
+
+def test_a_night_asks_as_a_run_does(film: Film, serve: Serve, harbour: Path) -> None:
+    asked = request(film(SHOTS).file, outputs=harbour / "outputs")
+    refused = held(asked, hours())
+    assert states(refused) == {"film": FilmState.BROKEN}
+    assert "WAN_RENDER_LLM_URL: this machine has no language model" in refused.films[0].message
+    (evening,) = check_films(asked)
+    assert [each for each in evening.warnings if "has no language model" in each]
+
+    service = serve(KEPT)
+    show = Noted()
+    assert states(held(asked, hours(), show)) == {"film": FilmState.DONE}
+
+    assert len(service.asked) == 2
+    assert [line for line in show.said if "1/010" in line and "prompt" in line], show.said
+    assert prompts(film(SHOTS).plan) == [KEPT, KEPT]

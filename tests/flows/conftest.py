@@ -25,6 +25,9 @@ from prefect.client.orchestration import SyncPrefectClient
 
 from flows.deployments.deploying import DEPLOYMENTS
 from flows.farm_queue.film_queue import OPEN_STATES, QueuedFilm, read_queue
+from tests.backends.comfyui.fake_server import FakeComfyUI
+from tests.extension.chat_service import ChatService, chat_service
+from tests.fake_model_studio import FakeService, serving, variables
 from tests.flows.films import write_slow_film
 from tests.flows.old_farm import make_old_farm
 from tests.flows.project import PROJECT
@@ -32,6 +35,9 @@ from tests.ports import free_port
 
 __all__ = ["PROJECT"]
 
+
+LLM_KEY = "sk-of-a-farms-language-model-0123456789"
+PROMPT = "镜头从黎明开始，晨光缓缓爬上码头，海面泛起金色的波纹，镜头平稳下降，最后停在正午明亮的港湾。"
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
@@ -301,18 +307,18 @@ def _run_of(process: psutil.Process) -> str:
         return ""
 
 
-def start(home: Path, variables: dict[str, str], *arguments: str) -> Farm:
+def start(home: Path, names: dict[str, str], *arguments: str) -> Farm:
     """Start a farm, or a part of it, and wait until it says how it is stopped."""
     with (home / "said").open("wb") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", "flows.farm", *arguments],
             cwd=PROJECT,
-            env=variables,
+            env=names,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
         )
-    farm = Farm(home, variables, process)
+    farm = Farm(home, names, process)
     until(120, lambda: "Ctrl-C" in farm.said or process.poll() is not None)
     assert process.poll() is None, farm.said
     return farm
@@ -332,11 +338,39 @@ def old_home() -> Iterator[Path]:
         yield home
 
 
+@dataclass(frozen=True)
+class Services:
+    """Stand-ins for what a farm may ask: a service that renders takes, a ComfyUI server, and a language model."""
+
+    studio: FakeService
+    comfyui: FakeComfyUI
+    language_model: ChatService
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of a machine that asks them."""
+        return {
+            **variables(self.studio),
+            "WAN_RENDER_COMFYUI": self.comfyui.url,
+            "WAN_RENDER_LLM_URL": self.language_model.url,
+            "WAN_RENDER_LLM_MODEL": "qwen-vl-test",
+            "WAN_RENDER_LLM_KEY": LLM_KEY,
+        }
+
+
 @pytest.fixture(scope="session")
-def farm(old_home: Path) -> Iterator[Farm]:
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Those of the farm that all tests share."""
+    comfyui = FakeComfyUI(tmp_path_factory.mktemp("comfyui"))
+    with serving(FakeService()) as studio, comfyui.running(), chat_service(PROMPT) as language_model:
+        yield Services(studio, comfyui, language_model)
+
+
+@pytest.fixture(scope="session")
+def farm(old_home: Path, services: Services) -> Iterator[Farm]:
     """One farm for all tests. It is stopped in the middle of a film, and must leave nothing behind."""
     home = old_home
-    farm = start(home, environment(home, free_port()))
+    farm = start(home, {**environment(home, free_port()), **services.variables})
     try:
         yield farm
         last = farm.run("film/now", storyboard=str(write_slow_film(home / "at-the-end")))

@@ -76,7 +76,7 @@ def _print(session: Session, plan: FilmPlan, found: FilmStatus, here: PlanDevice
         print(line)
     print()
     _print_loras(plan)
-    _print_extended(session, plan)
+    _print_extended(plan)
     _print_sounds(plan)
     _print_subtitles(plan)
     if words := motion_words(plan):
@@ -107,18 +107,12 @@ def _print_loras(plan: FilmPlan) -> None:
         print()
 
 
-def _print_extended(session: Session, plan: FilmPlan) -> None:
+def _print_extended(plan: FilmPlan) -> None:
     """Print extended prompts beside the written ones."""
     if plan.prompts:
-        from wan_render.session.chosen_model import has_model  # few films need it
-
         missing = any(prompt.found is None for prompt in plan.prompts)
         how = ": `wan-render extend` asks for what is missing" if missing else ""
         print(f"{counted_prompts(plan.prompts)}{how}")
-        if not has_model(session.settings) and any(
-            prompt.found is None and not prompt.may_stay for prompt in plan.prompts
-        ):
-            print("warning: this machine has no language model, so `render` refuses; see docs/prompts.md")
         for line in prompt_lines(plan.prompts):
             print(line)
         print()

@@ -135,9 +135,19 @@ def _warnings(
     yield from filter(None, (session.store.memory.succession(plan.slug, plan.file),))
     yield from film_warnings(plan, found)
     yield from _lacking(plan, session.backend)
+    yield from _unanswered(session)
     yield from confined
     yield from other_weights(plan, found, session.store, session.family)
     yield from filter(None, (here.problem, hidden_gpus(session.backend.device_kinds)))
+
+
+def _unanswered(session: Session) -> Iterator[str]:
+    """A warning if prompts have to be extended, and this machine has no language model."""
+    if any(prompt.found is None and not prompt.may_stay for prompt in session.plan.prompts):
+        from wan_render.session.chosen_model import has_model  # few films need it
+
+        if not has_model(session.settings):
+            yield "this machine has no language model, and prompts are to be extended: it renders nothing of this film"
 
 
 def _lacking(plan: FilmPlan, backend: Backend) -> Iterator[str]:
