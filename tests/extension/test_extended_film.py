@@ -223,7 +223,7 @@ def test_the_key_is_in_no_file_and_no_message(
     assert main(["extend", *command]) == 1
     assert main(["doctor"]) in (0, 3)
     said = capsys.readouterr()
-    assert "answered 401: no: Bearer …" in said.err
+    assert "answered 401: no: Bearer ***" in said.err
     assert KEY not in said.out + said.err + repr(session)
     assert not [file for file in harbour.rglob("*") if file.is_file() and KEY.encode() in file.read_bytes()]
 

@@ -30,6 +30,7 @@ from wan_render.extension.language_model import (
     LostLanguageModelError,
     Question,
 )
+from wan_render.known_secrets import INSTEAD
 from wan_render.printable import one_line, shortened, shown
 
 URL_SETTING, MODEL_SETTING, KEY_SETTING = "WAN_RENDER_LLM_URL", "WAN_RENDER_LLM_MODEL", "WAN_RENDER_LLM_KEY"
@@ -180,7 +181,7 @@ class ChatEndpoint:
         return kind(Problem(f"language model {one_line(self.model)} at {host}", self._without_key(found), "", remedy))
 
     def _without_key(self, text: str) -> str:
-        return text.replace(self.key, "…") if self.key else text
+        return text.replace(self.key, INSTEAD) if self.key else text
 
 
 class _Busy(Exception):  # noqa: N818 - it never leaves this module
