@@ -116,6 +116,15 @@ class HasHostMemory(Protocol):
 
 
 @runtime_checkable
+class HandsOverLatents(Protocol):
+    """A backend that renders in latents, and can begin a take on those of another. Optional."""
+
+    def hands_latents(self, card: ModelCard) -> bool:
+        """Whether takes of this model can begin on the latents of its other takes (TakeInputs.latents). Fast, and
+        raises nothing."""
+
+
+@runtime_checkable
 class HasOwnDevices(Protocol):
     """A backend that renders on devices of its own, which are no hardware of this machine: a service, other servers."""
 

@@ -87,6 +87,8 @@ class TakeInputs:
     loras: the files of its LoRAs by SHA-256, except published LoRAs: the backend finds those.
     before, after: the frames that a bridge begins and ends with, each (frames, height, width, 3) uint8 RGB. A backend
            renders those between them; what it returns in their place is not used.
+    latents: what the take before this one handed over (Frames.latents); None unless the take begins on its latents.
+    keeps_latents: whether another take begins on this one's latents.
     desk:  where a backend that costs money buys the take; None where nothing may be bought.
     """
 
@@ -96,14 +98,21 @@ class TakeInputs:
     before: Pixels | None = None
     after: Pixels | None = None
     desk: PurchaseDesk | None = None
+    latents: bytes | None = None
+    keeps_latents: bool = False
 
 
 @dataclass(frozen=True)
 class Frames:
-    """Rendered frames: uint8 RGB (frames, height, width, 3) and their rate per second."""
+    """Rendered frames: uint8 RGB (frames, height, width, 3) and their rate per second.
+
+    latents: what a take that continues this one needs besides the last frame, a safetensors file that only the backend
+             reads; None unless it was asked for (TakeInputs.keeps_latents).
+    """
 
     pixels: Pixels
     rate: Fraction
+    latents: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ and those whose colours are not stated by an ICC profile."""
 FRAME_VERSION = "frame/1"
 """The same for a frame of another take, which is used unchanged."""
 
+LATENTS_VERSION = "latents/1"
+"""The same for a frame of another take that is handed over as that take's latents."""
+
 
 class ShotKind(StrEnum):
     """What a model has to do. It follows from the plates of the take, or from its bridge."""
@@ -78,6 +81,7 @@ class FramePlate:
     take:  the key of that take, so that whatever changes it changes this.
     frame: counted from 0.
     size:  that take's size, which is also the size at which the frame is used.
+    conform: FRAME_VERSION, or LATENTS_VERSION if the model continues that take's latents.
     """
 
     take: str
@@ -89,6 +93,11 @@ class FramePlate:
     def shows(self) -> str:
         """Equal for two plates that show the same picture."""
         return f"{self.take}:{self.frame}"
+
+    @property
+    def is_latents(self) -> bool:
+        """Whether the model gets that take's latents, and not only the picture."""
+        return self.conform == LATENTS_VERSION
 
 
 AnyPlate = Plate | FramePlate
@@ -259,6 +268,11 @@ class Take:
             return tuple(dict.fromkeys(segment.key for segment in self.segments))
         plates = (self.first, self.last)
         return tuple(dict.fromkeys(plate.take for plate in plates if isinstance(plate, FramePlate)))
+
+    @property
+    def continues_latents(self) -> bool:
+        """Whether it begins on the latents of another take. Of a take with `through`, that is its first segment."""
+        return isinstance(self.first, FramePlate) and self.first.is_latents and not self.through
 
     @cached_property
     def key(self) -> str:

@@ -83,7 +83,8 @@ def _without(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _changed_plate(name: str, old: Any, new: Any, *, resized: bool) -> Iterator[str]:
     """Whether a plate shows another picture, or how else it changed. A new size is reported only as the raster's."""
     if isinstance(old, Mapping) and isinstance(new, Mapping) and "take" in old and "take" in new:
-        yield f"the take that it {_ENDS[name]} on"
+        is_same_frame = all(old.get(part) == new.get(part) for part in ("take", "frame"))
+        yield "what the previous shot hands over" if is_same_frame else f"the take that it {_ENDS[name]} on"
         return
     if not isinstance(old, Mapping) or not isinstance(new, Mapping) or old.get("picture") != new.get("picture"):
         yield f"{name} keyframe"

@@ -16,7 +16,7 @@ from wan_render.errors import Problem
 from wan_render.model_card import ModelCard, PublishedLora
 from wan_render.model_family import ModelFamily
 from wan_render.render_values import ALONE, Device, Listen, Workspace
-from wan_render.take import Take
+from wan_render.take import ShotKind, Take
 
 if TYPE_CHECKING:
     from wan_render.diagnosis import Finding
@@ -35,6 +35,10 @@ class WanBackend:
     def is_preview(self) -> bool:
         """False: it renders final frames."""
         return False
+
+    def hands_latents(self, card: ModelCard) -> bool:
+        """Every model that begins on a keyframe can begin on latents of its own."""
+        return not {ShotKind.I2V, ShotKind.FLF2V}.isdisjoint(card.kinds)
 
     @property
     def device_kinds(self) -> tuple[str, ...]:

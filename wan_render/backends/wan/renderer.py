@@ -23,6 +23,7 @@ from wan_render.backends.wan.models.limits import require_possible
 from wan_render.backends.wan.parallel.layout import require_group
 from wan_render.backends.wan.pipeline.announcer import Announcer
 from wan_render.backends.wan.pipeline.components import Components
+from wan_render.backends.wan.pipeline.latent_handover import to_hand_over
 from wan_render.backends.wan.pipeline.stage_cache import StageCache
 from wan_render.backends.wan.pipeline.take_encodings import Encodings
 from wan_render.backends.wan.pipeline.take_setup import OpenModel, Setup
@@ -118,7 +119,8 @@ class WanRenderer:
             with nullcontext() if member is None else member.attended():
                 setup = self._setup(take, plates)
                 latents = self._latents(setup, member)
-            return Frames(self._pipeline.decode(latents, setup), take.rate)
+            kept = to_hand_over(latents) if plates.keeps_latents else None
+            return Frames(self._pipeline.decode(latents, setup), take.rate, kept)
 
     def latents(self, take: Take, plates: TakeInputs) -> torch.Tensor:
         """The denoised latents of a take, normalised, float32: (1, z, latent frames, height, width)."""

@@ -69,6 +69,8 @@ def _plate_problems(take: Take, plates: TakeInputs) -> Iterator[Problem]:
         elif picture is not None and (picture.dtype != "uint8" or picture.shape != shape):
             expected = f"expected uint8 {shape}"
             yield Problem(f"the {name} plate", f"is {picture.dtype} {picture.shape}", expected)
+    if take.continues_latents and plates.latents is None:
+        yield Problem("the latents that it begins on", "are not there")
     yield from _side_problems(take, plates)
 
 

@@ -34,27 +34,31 @@ def encode_video(video: torch.Tensor, vae: Any) -> torch.Tensor:
     return found
 
 
-def decode_video(latents: torch.Tensor, vae: Any) -> Pixels:
-    """Normalised latents as uint8 frames (frames, height, width, 3).
+def decode_video(latents: torch.Tensor, vae: Any, before: torch.Tensor | None = None) -> Pixels:
+    """Normalised latents as uint8 frames (frames, height, width, 3). before: latents of the same video that come before
+    these. They are decoded first, since the decoder remembers, and their frames are dropped.
 
     The same as `vae.decode`, but each part of the frames leaves the device at once: all frames in float would take as
     much memory as the decoder's largest layers. Raises NotFiniteError.
     """
+    frames, (height, width) = latents.shape[2], latents.shape[3:]
+    dropped = 0 if before is None else before.shape[2]
+    if before is not None:
+        latents = torch.cat([before.to(latents), latents], dim=2)
     latents = latents.to(vae.device, vae.dtype)
     mean, inverse_std = _statistics(vae, latents)
     unnormalised = latents / inverse_std + mean
     weights = next(vae.decoder.parameters()).dtype  # bfloat16 in some profiles
     parts = _in_tiles if vae.use_tiling else _part_by_part
-    frames, (height, width) = latents.shape[2], latents.shape[3:]
     space, time = vae.config.scale_factor_spatial, vae.config.scale_factor_temporal
     size = (1 + (frames - 1) * time, height * space, width * space, 3)
     found = torch.empty(size, dtype=torch.uint8, pin_memory=latents.is_cuda)  # pinned: the device copies asynchronously
-    end = 0
+    end = -dropped * time
     with watched(vae.decoder, latents.device) as all_finite:
         for part in parts(unnormalised.to(weights), vae):
-            shown = _rounded(part)
-            begin, end = end, end + len(shown)
-            found[begin:end].copy_(shown, non_blocking=True)
+            begin, end = end, end + part.shape[2]
+            if end > 0:
+                found[max(begin, 0) : end].copy_(_rounded(part)[max(-begin, 0) :], non_blocking=True)
     if latents.is_cuda:
         torch.cuda.synchronize(latents.device)
     if not all_finite:

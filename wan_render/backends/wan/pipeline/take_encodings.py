@@ -18,6 +18,7 @@ from wan_render.backends.wan.pipeline.conditions import (
     keyframe_latents,
 )
 from wan_render.backends.wan.pipeline.encode import encode_pictures, encode_text, padded
+from wan_render.backends.wan.pipeline.latent_handover import begun_on
 from wan_render.backends.wan.pipeline.stage_cache import (
     ConditionKey,
     ControlKey,
@@ -82,15 +83,29 @@ class Encodings:
         shown = [plate for plate in (plates.first, last) if plate is not None]
         return torch.cat([self._picture(plate, encoder) for plate in shown])
 
-    def condition(self, take: Take, plates: TakeInputs, shape: tuple[int, ...], vae: Component) -> Condition:
-        """The transformer's condition on the keyframes, or on both sides of a bridge. shape: of the take's latents."""
+    def condition(
+        self,
+        take: Take,
+        plates: TakeInputs,
+        shape: tuple[int, ...],
+        vae: Component,
+        handed: torch.Tensor | None = None,
+    ) -> Condition:
+        """The transformer's condition on the keyframes, or on both sides of a bridge.
+
+        shape:  of the take's latents.
+        handed: the latents that the take begins on. The last one is used instead of the first keyframe's; what the
+                keyframes make of the latents after it stays, as that is what the models have learnt from.
+        """
         if take.bridge is not None:
             return self._control(take, plates, vae)
         is_per_token = self._checkpoint.index.expand_timesteps
         if plates.first is None:
             return TextOnly(per_token=is_per_token)
         frames = 1 if is_per_token else take.frames
-        latents = self._latents(plates, frames, vae).to(self._device)
+        if is_per_token and handed is not None:
+            return first_frame(handed[:, :, -1:].to(self._device), shape)
+        latents = begun_on(handed, self._latents(plates, frames, vae)).to(self._device)
         if is_per_token:
             return first_frame(latents, shape)
         step = self._checkpoint.vae.scale_factor_temporal

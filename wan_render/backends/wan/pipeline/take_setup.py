@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import torch
+
 from wan_render.backends.wan.checkpoint.checkpoint_folder import WEIGHTS, Checkpoint
 from wan_render.backends.wan.checkpoint.loading import Loader
 from wan_render.backends.wan.kernels.attention_choice import Shape
@@ -15,6 +17,7 @@ from wan_render.backends.wan.lora.patched import LoraFiles
 from wan_render.backends.wan.memory.budget import latent_shape, tokens_of
 from wan_render.backends.wan.memory.offload_choice import MemoryFit
 from wan_render.backends.wan.pipeline.denoise import Expert, Experts
+from wan_render.backends.wan.pipeline.latent_handover import handed_over
 from wan_render.backends.wan.pipeline.stage_cache import LatentsKey, StageModel
 from wan_render.backends.wan.profiles.render_profile import Profile, profile_of
 from wan_render.model_card import ModelCard
@@ -57,6 +60,11 @@ class Setup:
         """The file of each of its LoRAs, by SHA-256. Evaluated when a transformer needs them: cached latents need none.
         Raises WeightsError if one is not on this machine."""
         return files_of(self.take, self.inputs.loras, self.card)
+
+    @cached_property
+    def handed(self) -> torch.Tensor | None:
+        """The latents that the take begins on; see `handed_over`. Raises RenderError."""
+        return handed_over(self.take, self.inputs.latents, self.latent_shape)
 
     def loras_of(self, component: str) -> LoraFiles:
         """The LoRAs that one of its transformers uses. Raises WeightsError."""

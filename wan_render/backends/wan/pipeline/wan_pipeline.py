@@ -8,6 +8,7 @@
 | denoise          | transformers  | noise (from the seed), the above | latents, (1, z, latent frames, height, width) |
 | decode           | VAE           | latents                          | frames, (frames, height, width, 3) uint8      |
 
+A take may begin on the latents of another (`latent_handover`); then condition, latents and decoding continue those.
 The arithmetic and its order are those of diffusers' pipelines, so the pixels are the same bit for bit.
 """
 
@@ -22,6 +23,7 @@ from wan_render.backends.wan.pipeline.components import Components
 from wan_render.backends.wan.pipeline.conditions import Condition
 from wan_render.backends.wan.pipeline.denoise import ONE_DEVICE, Context, Parallel, denoise
 from wan_render.backends.wan.pipeline.finite import explained
+from wan_render.backends.wan.pipeline.latent_handover import begun_on, decoded_before
 from wan_render.backends.wan.pipeline.latents import decode_video, noise
 from wan_render.backends.wan.pipeline.take_encodings import Encodings
 from wan_render.backends.wan.pipeline.take_setup import OpenModel, Setup
@@ -72,7 +74,7 @@ class WanPipeline:
     def encode_condition(self, setup: Setup) -> Condition:
         """The condition on the keyframes, for the transformer's input."""
         return self._encodings.condition(
-            setup.take, setup.inputs, setup.latent_shape, lambda: self._components.vae(setup)
+            setup.take, setup.inputs, setup.latent_shape, lambda: self._components.vae(setup), setup.handed
         )
 
     def denoise(self, context: Context, setup: Setup, parallel: Parallel = ONE_DEVICE) -> torch.Tensor:
@@ -92,11 +94,12 @@ class WanPipeline:
             return used[0]
 
         with explained(take, lambda: setup.lora_files, "transformer", lambda: used[0]):
-            return denoise(start, context, setup.experts, scheduler, transformer, self._progress.say, parallel)
+            found = denoise(start, context, setup.experts, scheduler, transformer, self._progress.say, parallel)
+        return begun_on(setup.handed, found)
 
     def decode(self, latents: torch.Tensor, setup: Setup) -> Pixels:
         """The frames (frames, height, width, 3) uint8. Raises RenderError for values that are not finite."""
         self._progress.say(Progress(Phase.DECODING))
         vae = self._components.vae(setup, decodes=True)
         with explained(setup.take, lambda: setup.lora_files, "VAE", lambda: vae):
-            return decode_video(latents, vae)
+            return decode_video(latents, vae, decoded_before(setup.handed))
