@@ -96,7 +96,7 @@ def test_much_is_in_its_reach() -> None:
         "render: {flf2v: {model: {comfyui: audio/water.wav, seed: [3.seed, 4.seed], images: 8, rate: 24}}}",
         "render: {extend: true}", "render: {extend: {enabled: Off, names: Anna}}",
         "render: {gpus: 2}", "render: {gpus: Auto}", "cloud: {allow: yes, model: wan2.7-i2v}",
-        "render: {variant: Exact-Attention}",
+        "render: {variant: Exact-Attention}", "render: {previous: Latents}",
         "qc: {retakes: 2}", "qc: {check: OFF}", "qc: {retakes: 0, check: on}",
         "sound: audio/water.wav",
         "sound: {file: audio/water.wav, gain: -18}", "sound: {file: audio/water.wav, gain: -18 db}",

@@ -22,6 +22,7 @@ from wan_render.authored.values import Authored
 from wan_render.authored.words import (
     AskedVariant,
     Check,
+    Continuation,
     Expert,
     Gpus,
     LoraPath,
@@ -89,6 +90,9 @@ class Render(Authored):
     frames: FrameCount | None = Field(None, description="How many frames the model renders, whatever the duration.")
     extend: Extend | None = Field(None, description="Whether a language model extends the prompt: true or false.")
     gpus: Gpus | None = Field(None, description="How many devices render one take together: auto, 1, 2, 4 or 8.")
+    previous: Continuation | None = Field(
+        None, description="What `from: previous` begins on: the last picture, or the last latents. Default: picture."
+    )
     t2v: KindRender | None = Field(None, description="For shots without keyframes, and painted keyframes.")
     i2v: KindRender | None = Field(None, description="For shots with only a first keyframe.")
     flf2v: KindRender | None = Field(None, description="For shots between two keyframes.")

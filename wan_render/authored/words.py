@@ -227,6 +227,7 @@ UpscaleMethod = Annotated[Literal["lanczos", "realesrgan"], choice("a way to ups
 UpscaleWeights = Annotated[Literal["video", "photo", "anime"], choice("weights", "video", "photo", "anime")]
 Expert = Annotated[Literal["high", "low", "both"], choice("an expert", "high", "low", "both")]
 Gpus = Annotated[Literal["auto", 1, 2, 4, 8], choice("a number of devices", "auto", 1, 2, 4, 8)]
+Continuation = Annotated[Literal["picture", "latents"], choice("a way to continue a shot", "picture", "latents")]
 Check = Annotated[Literal["on", "off"], choice("on or off", "on", "off", meant=_on_or_off)]
 SubtitleForm = Literal["burned", "track", "files"]
 Subtitles = Annotated[SubtitleForm, choice("a form of subtitles", *get_args(SubtitleForm), meant=_form_of_subtitles)]

@@ -69,10 +69,11 @@ class SpaceWatch:
     def _has_room(self, terms: SpaceTerms, root: Path, order: RenderOrder) -> bool:
         with self._lock:
             free, reserve = free_disk_bytes(root), terms.reserve(root) + SPARE_BYTES
-            needed = sum(self._begun.values()) + take_bytes(order.take) + reserve
+            of_take = take_bytes(order.take, keeps_latents=order.keeps_latents)
+            needed = sum(self._begun.values()) + of_take + reserve
             has_room = free >= needed
             if has_room:
-                self._begun[order] = take_bytes(order.take)
+                self._begun[order] = of_take
             if has_room is self._is_low:
                 self._is_low = not has_room
                 terms.say(_sentence(root, free, needed, has_room=has_room))

@@ -12,6 +12,7 @@ from wan_render.plan.extended_prompts import FilmPrompts
 from wan_render.plan.film_plan import CardText, Content, NotYet, PlannedShot, PlannedTake, Rendered, StillPicture
 from wan_render.plan.film_take import NO_CHECKS, JudgedTake, TakeChecks, film_take, numbers_with_retakes
 from wan_render.plan.footage import FilmFootage
+from wan_render.plan.handed_latents import Handover
 from wan_render.plan.inherit import Inherited
 from wan_render.plan.keyframe_plates import Keyframes
 from wan_render.plan.legs import reached
@@ -37,6 +38,7 @@ class Studio:
     footage: FilmFootage
     prompts: FilmPrompts
     kept: PinnedClips
+    handover: Handover
     checks: TakeChecks = NO_CHECKS
 
     def rendered(
@@ -48,7 +50,8 @@ class Studio:
         written_rate: Fraction,
     ) -> Content:
         """The takes of a shot that follows `before`. It is checked completely, even if it cannot be rendered."""
-        first, not_yet = self._first(inherited, before), ""
+        first, not_yet = self._first(inherited, modelled, before), ""
+        self.handover.warn_if_unused(inherited)
         if isinstance(first, NotYet):
             not_yet, first = first.reason, None
         self._compare(inherited)
@@ -122,12 +125,13 @@ class Studio:
         self.resolver.findings.note(check.place, "takes are not checked")
         return False
 
-    def _first(self, inherited: Inherited, before: PlannedShot | None) -> AnyPlate | NotYet | None:
+    def _first(self, inherited: Inherited, modelled: Modelled, before: PlannedShot | None) -> AnyPlate | NotYet | None:
         if inherited.shot.from_ != PREVIOUS:
             return self._plate(inherited.shot.from_)
         if before is None:
             raise ValueError(f"{inherited.id} continues a shot but is the film's first; the reader should refuse that")
-        return end_of(before, self.resolver.size, self.kept)
+        plate = end_of(before, self.resolver.size, self.kept)
+        return self.handover.handed(plate, inherited, modelled, before)
 
     def _plate(self, name: str | None) -> AnyPlate | None:
         """The plate of a keyframe by its name, from its file or painted."""

@@ -317,6 +317,12 @@ class FilmPlan:
         """`takes` by key."""
         return {take.key: take for take in every_take(self.shots, self.paintings)}
 
+    @cached_property
+    def handing_latents(self) -> frozenset[str]:
+        """Keys of the takes whose latents are kept, because other takes begin on them."""
+        plates = (take.first for take in self.takes if take.continues_latents)
+        return frozenset(plate.take for plate in plates if isinstance(plate, FramePlate))
+
     @property
     def bridges(self) -> tuple[PlannedShot, ...]:
         """The bridges among `shots`."""

@@ -79,8 +79,8 @@ class Settings(Protocol):
         """The words to avoid of all levels."""
 
     def common(self, key: str) -> Setting[Any] | None:
-        """A setting that stands directly under `render`: seed, negative, loras, profile, variant, frames,
-        gpus."""
+        """A setting that stands directly under `render`: seed, negative, loras, profile, variant, frames, gpus,
+        previous."""
 
     def of_kind(self, kind: ShotKind) -> KindSettings:
         """The settings under `render.<kind>`; those above the nearest named model are another model's and dropped."""
@@ -209,8 +209,8 @@ class Inherited:
         return _avoid(self._look_layers)
 
     def common(self, key: str) -> Setting[Any] | None:
-        """A setting that stands directly under `render`: seed, negative, loras, profile, variant, frames,
-        gpus."""
+        """A setting that stands directly under `render`: seed, negative, loras, profile, variant, frames, gpus,
+        previous."""
         return _nearest(self._render_layers, key)
 
     def of_kind(self, kind: ShotKind) -> KindSettings:

@@ -26,6 +26,7 @@ from wan_render.plan.film_upscaling import FilmUpscaling, film_upscaling
 from wan_render.plan.findings import Findings
 from wan_render.plan.footage import FilmFootage
 from wan_render.plan.gpus import asked_gpus
+from wan_render.plan.handed_latents import Handover, HandsLatents, no_latents
 from wan_render.plan.hosted_choices import hosted_choices
 from wan_render.plan.hosted_takes import check_budget
 from wan_render.plan.inherit import Inherited
@@ -67,6 +68,7 @@ def make_plan(
     prompts: KnownPrompts = NO_PROMPTS,
     ffmpeg: FfmpegFeatures | None = None,
     in_cloud: Collection[str] = (),
+    hands_latents: HandsLatents = no_latents,
 ) -> FilmPlan:
     """The plan of a whole film.
 
@@ -81,6 +83,7 @@ def make_plan(
     made_sounds: sounds from words that were made. prompts: those that a language model extended.
     ffmpeg:     what this machine's ffmpeg has; None if deliverables are not checked against it.
     in_cloud:   ids of shots that the model of their `cloud` renders instead of their own; see FilmPlan.cloud_shots.
+    hands_latents: the models whose latents `render: {previous: latents}` can continue.
     Raises StoryboardError with every mistake of meaning and every mistake of the document, each with its place.
     """
     findings, storyboard = Findings(document), document.storyboard
@@ -107,7 +110,8 @@ def make_plan(
     painter = Painter(resolver, chooser)
     keyframes = Keyframes(size, cache, findings)
     extended = FilmPrompts(cast, prompts, keyframes, size, findings)
-    studio = Studio(resolver, keyframes, painter, sounds, footage, extended, kept, checks)
+    handover = Handover(backend_id, hands_latents, kept, findings)
+    studio = Studio(resolver, keyframes, painter, sounds, footage, extended, kept, handover, checks)
     timeline = laid_out(storyboard, drafts, rates, studio)
     own = footage.sounds(
         {inherited.id: inherited for inherited in cast},

@@ -11,11 +11,15 @@ from wan_render.take import FramePlate, Size, TakePart
 
 @dataclass(frozen=True)
 class PinnedClip:
-    """A clip in the store that a pin keeps in the film, whatever its shot says now."""
+    """A clip in the store that a pin keeps in the film, whatever its shot says now.
+
+    has_latents: whether its latents are beside it.
+    """
 
     key: str
     frames: int
     size: Size
+    has_latents: bool = False
 
 
 PinnedClips = Callable[[str], PinnedClip | None]

@@ -243,6 +243,7 @@ def _order(plan: FilmPlan, take: Take, wanted: _Wanted, backend: Backend) -> Ren
         remarks=plan.remarks.get(take.key, ()),
         spare=wanted.spare,
         allowance=plan.allowance if _costs_money(plan, take) else None,
+        keeps_latents=take.key in plan.handing_latents,
     )
 
 

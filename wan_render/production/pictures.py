@@ -11,6 +11,7 @@ from wan_render.media.clip import read_frames
 from wan_render.plates import conform, crop_shown
 from wan_render.render_values import Pixels
 from wan_render.store import Store
+from wan_render.store.disk import disk_errors
 from wan_render.take import AnyPlate, FramePlate, Plate, TakePart, short
 
 
@@ -38,6 +39,21 @@ class Pictures:
             raise unavailable(self.store, part.take, "a bridge begins or ends with it")
         return np.stack(list(read_frames(clip.video, part.first, part.frames)))
 
+    def latents(self, plate: AnyPlate | None) -> bytes | None:
+        """What the take of a plate handed over, if the plate is its latents; else None. Raises RenderError if they are
+        missing, DiskError if they cannot be read."""
+        if not isinstance(plate, FramePlate) or not plate.is_latents:
+            return None
+        clip = self.store.verify(plate.take)
+        if clip is None:
+            raise unavailable(self.store, plate.take, "a shot begins on it")
+        if clip.latents is None:
+            found = "was rendered without keeping its latents, and a shot begins on them"
+            remedy = "run the same command again: that shot then begins on its last picture"
+            raise RenderError(Problem(f"take {short(plate.take)}", found, "", remedy))
+        with disk_errors(clip.latents, "read"):
+            return clip.latents.read_bytes()
+
     def crop(self, plate: Plate, side: int) -> Pixels:
         """The whole picture with the kept part outlined; see plates.crop_shown."""
         return crop_shown(self.files[plate.picture], plate, side)
@@ -45,6 +61,8 @@ class Pictures:
     def name(self, plate: AnyPlate) -> str:
         """The picture's file, or `frame 80 of take 7f3a91b2`."""
         if isinstance(plate, FramePlate):
+            if plate.is_latents:
+                return f"latents of take {short(plate.take)}"
             return f"frame {plate.frame} of take {short(plate.take)}"
         return self.files[plate.picture].name
 

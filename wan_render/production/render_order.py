@@ -33,6 +33,7 @@ class RenderOrder:
     spare:   whether it is neither the take that the film shows nor a part of it, or a retake that no other shot waits
              for. Such takes come last in a night.
     allowance: what its film may spend at services; None if nothing may be spent on this take.
+    keeps_latents: whether another take begins on its latents.
     is_checked: False if every shot that wants this take has `qc: {check: off}`.
     """
 
@@ -56,6 +57,7 @@ class RenderOrder:
     spare: bool = False
     is_checked: bool = True
     allowance: Allowance | None = None
+    keeps_latents: bool = False
 
     @property
     def published(self) -> tuple[PublishedLora, ...]:

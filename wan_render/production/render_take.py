@@ -22,7 +22,7 @@ from wan_render.purchase import PurchaseDesk
 from wan_render.quality.measurements import Measurements
 from wan_render.render_values import Device, Frames, Listen, Phase, Pixels, Progress, TakeInputs
 from wan_render.settings import machine_settings
-from wan_render.store import CLIP, FIRST, LAST, PREVIEW, TOGETHER, Clip, Fill, Filled, Provenance, Store
+from wan_render.store import CLIP, FIRST, LAST, LATENTS, PREVIEW, TOGETHER, Clip, Fill, Filled, Provenance, Store
 from wan_render.store.purchase_ledger import TakeDesk
 from wan_render.take import Take, short
 
@@ -99,7 +99,9 @@ def _filling(order: RenderOrder, warm: WarmRenderer, device: Device, store: Stor
     for remark in order.remarks:
         LOG.warning("%s take %d: %s", order.shot, order.number, remark)
     pictures = Pictures(store, order.pictures)
-    plates = replace(_plates(order.take, pictures), loras=order.loras, desk=_desk(order, store))
+    plates = replace(
+        _plates(order.take, pictures), loras=order.loras, desk=_desk(order, store), keeps_latents=order.keeps_latents
+    )
     if order.take.through:
         return _joining(order, device, store, plates, watch)
     frames, versions = _frames(order, warm, device, store, plates, watch)
@@ -107,6 +109,8 @@ def _filling(order: RenderOrder, warm: WarmRenderer, device: Device, store: Stor
     def fill(folder: Path) -> Filled:
         watch.waited()
         write_clip(folder / CLIP, frames)
+        if frames.latents is not None:
+            (folder / LATENTS).write_bytes(frames.latents)
         measurements = measured(frames.pixels, plates, _name(order)) if is_to_be_measured(order) else None
         remarks = _write_beside(folder, plates)
         made = _provenance(order, pictures, device, watch.seconds(), versions, remarks)
@@ -127,7 +131,8 @@ def _plates(take: Take, pictures: Pictures) -> TakeInputs:
         before, after = map(pictures.part, (take.bridge.before, take.bridge.after))
         return TakeInputs(None, None, before=before, after=after)
     first, last = (pictures.pixels(plate) if plate is not None else None for plate in (take.first, take.last))
-    return TakeInputs(first, last)
+    latents = pictures.latents(take.first) if take.continues_latents else None
+    return TakeInputs(first, last, latents=latents)
 
 
 def _joining(order: RenderOrder, device: Device, store: Store, plates: TakeInputs, watch: Stopwatch) -> Fill:

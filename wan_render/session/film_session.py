@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wan_render.authored import Document
-from wan_render.backend_contract import Backend, Variant
+from wan_render.backend_contract import Backend, HandsOverLatents, Variant
 from wan_render.backends import DEFAULT, backend, catalogue_for, family_for, names
 from wan_render.draft_slug import draft_slug
 from wan_render.errors import MachineError, Problem, UsageError
 from wan_render.extension.prompt_file import NO_PROMPTS, KnownPrompts, read_prompts
 from wan_render.facts import FactCache
 from wan_render.farm.chosen_farm import farm_devices, planned_farm_devices
-from wan_render.model_card import Models
+from wan_render.model_card import ModelCard, Models
 from wan_render.model_family import ModelFamily
 from wan_render.plan import (
     FilmPlan,
@@ -215,6 +215,7 @@ class Session:
             prompts=self._known_prompts,
             ffmpeg=_ffmpeg_features,
             in_cloud=in_cloud,
+            hands_latents=self._hands_latents,
         )
 
     @property
@@ -296,12 +297,16 @@ class Session:
 
         return judged_take(self.store, key)
 
+    def _hands_latents(self, card: ModelCard) -> bool:
+        """Whether the backend can continue the latents of this model's takes."""
+        return isinstance(self.backend, HandsOverLatents) and self.backend.hands_latents(card)
+
     def _kept(self, digits: str) -> PinnedClip | None:
         """The clip of a pin, for a shot that continues it; None if no clip or several match."""
         clips = [self.store.find(key) for key in self.store.matching(digits)]
         if len(clips) != 1 or clips[0] is None:
             return None
-        return PinnedClip(clips[0].key, clips[0].frames, clips[0].size)
+        return PinnedClip(clips[0].key, clips[0].frames, clips[0].size, clips[0].latents is not None)
 
 
 def _ffmpeg_features(kind: str) -> Collection[str]:

@@ -27,6 +27,9 @@ CLIP_BYTES_PER_PIXEL = 29e6 / (832 * 480 * 81)
 H264_BYTES_PER_PIXEL = 0.06
 """x264 at CRF 18, 7 Mbit/s for 1280x720 at 16 frames per second: more than drawn and filmed material needed."""
 
+LATENTS_BYTES_PER_PIXEL = 16 * 4 / (8 * 8 * 4)
+"""16 channels in float32 for 8x8 pixels of four frames."""
+
 PLATE_BYTES_PER_PIXEL = 3
 """A PNG is at most slightly larger than its pixels."""
 
@@ -230,7 +233,8 @@ def _eased_shots(plan: FilmPlan) -> Sequence[PlannedShot]:
 def expected_bytes(plan: FilmPlan, takes: Sequence[Take], store: Store) -> int:
     """Bytes for these takes, and for the film if a new version is made."""
     film = film_bytes(plan) if _is_new_film(plan, takes, store) else 0
-    return sum(map(take_bytes, takes)) + film
+    handing = plan.handing_latents
+    return sum(take_bytes(take, keeps_latents=take.key in handing) for take in takes) + film
 
 
 def film_bytes(plan: FilmPlan) -> int:
@@ -256,11 +260,12 @@ def _writing_seconds(take: Take) -> float:
     return _pixels(take.size) * take.frames * WRITING_SECONDS_PER_PIXEL
 
 
-def take_bytes(take: Take) -> int:
-    """About how many bytes a finished take needs."""
+def take_bytes(take: Take, *, keeps_latents: bool = False) -> int:
+    """About how many bytes a finished take needs. keeps_latents: with its latents beside it."""
     plates = sum(plate is not None for plate in (take.first, take.last))
     per_frame = CLIP_BYTES_PER_PIXEL + H264_BYTES_PER_PIXEL
-    return round(_pixels(take.size) * (take.frames * per_frame + plates * PLATE_BYTES_PER_PIXEL))
+    latents = LATENTS_BYTES_PER_PIXEL * (take.frames + 3) if keeps_latents else 0  # the first frame counts for four
+    return round(_pixels(take.size) * (take.frames * per_frame + plates * PLATE_BYTES_PER_PIXEL + latents))
 
 
 def _pixels(size: Size) -> int:

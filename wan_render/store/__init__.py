@@ -1,7 +1,7 @@
 """The outputs folder: takes by content, films by version, and what was last rendered under each shot's id.
 
     wan-render-store.json    marks the folder as a store (see outputs.py)
-    takes/<key>/             clip.mkv, preview.mp4, first.png, last.png, take.json (see record.py)
+    takes/<key>/             clip.mkv, preview.mp4, first.png, last.png, take.json, … (see record.py)
     takes/.corrupt/<key>-1/  a damaged take, set aside
     stages/<key>/            intermediate results of takes (see stages.py)
     intermediates/<key>/     video and sound that finishing made from clips (see intermediates.py)
@@ -32,7 +32,19 @@ from wan_render.store.films import PAGE, SRT, VIDEO, VTT, FilmRecord, Films, Fil
 from wan_render.store.intermediates import Intermediates
 from wan_render.store.memory import Memory
 from wan_render.store.outputs import Outputs, mark, outputs_for
-from wan_render.store.record import CLIP, FIRST, LAST, PREVIEW, SIDECAR, TOGETHER, Clip, Filled, Provenance, TakeRecord
+from wan_render.store.record import (
+    CLIP,
+    FIRST,
+    LAST,
+    LATENTS,
+    PREVIEW,
+    SIDECAR,
+    TOGETHER,
+    Clip,
+    Filled,
+    Provenance,
+    TakeRecord,
+)
 from wan_render.store.shared_lock import alone, shared, sharers_of
 from wan_render.store.stages import StageFiles
 from wan_render.store.take_logs import Logs
@@ -47,6 +59,7 @@ __all__ = [
     "CLIP",
     "FIRST",
     "LAST",
+    "LATENTS",
     "PAGE",
     "PREVIEW",
     "SIDECAR",

@@ -23,6 +23,9 @@ from wan_render.take import Size
 
 CLIP, PREVIEW, FIRST, LAST, SIDECAR = "clip.mkv", "preview.mp4", "first.png", "last.png", "take.json"
 
+LATENTS = "latents.safetensors"
+"""The latents of a take that another one begins on."""
+
 TOGETHER = " + "
 """Joins the names of devices that rendered a take together."""
 
@@ -61,6 +64,11 @@ class Clip:
     def last(self) -> Path | None:
         """The plate that it ends on; None if it has none."""
         return _existing(self.folder / LAST)
+
+    @property
+    def latents(self) -> Path | None:
+        """Its latents; None if no shot asked for them when it was rendered."""
+        return _existing(self.folder / LATENTS)
 
 
 @dataclass(frozen=True)

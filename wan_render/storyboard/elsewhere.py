@@ -13,7 +13,7 @@ from wan_render.authored import PathInFile
 from wan_render.storyboard.nodes import Node, ScalarNode
 
 _KIND = frozenset({"model", "steps", "guidance", "shift"})
-_RENDER = frozenset({"seed", "negative", "loras", "profile", "variant", "frames", "gpus", "extend"})
+_RENDER = frozenset({"seed", "negative", "loras", "profile", "variant", "frames", "gpus", "extend", "previous"})
 _LOOK = frozenset({"style", "setting", "avoid"})
 _INHERITED = frozenset({"duration", "takes", "transition", "render", "qc", "cloud"})
 _FILM = frozenset(
