@@ -17,8 +17,8 @@ The cap holds for what torch allocates. What a process has on a GPU besides (0.9
 emulated by 23.1; the emulated card has the true one's speed, and its connection to host memory. About 60 GB of host
 memory, 75 on the GPU, and 40 s a row.
 
-Predicted for an H100 with 80 GB and PCIe 5, without FlashAttention 3, FLF2V-14B at 832x480x81; nothing of it has been
-measured yet:
+Predicted for an H100 with 80 GB and PCIe 5, without FlashAttention 3, FLF2V-14B at 832x480x81; docs/memory.md has what
+was measured:
 
 | row | fit | s a step | why |
 |---|---|---|---|
