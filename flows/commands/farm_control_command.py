@@ -43,7 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     if FarmPart.WORKER in running and not arguments.now:
         _drain(home, waits=True)
     _end(home, running)
-    print("the farm has stopped; what waits in its queue is kept")
+    goes_on = any(processes_of(home, part) for part in FarmPart)
+    stopped = " and ".join(part.value for part in running) if goes_on else "farm"
+    print(f"the {stopped} has stopped; what waits in the queue is kept")
     return 0
 
 
