@@ -119,7 +119,7 @@ def judged(model: OpenedPair, pairs: Iterator[Pair]) -> dict[str, Row]:
         name: {key: statistics.median(each[key] for each in those) for key in those[0]} for name, those in found.items()
     }
     if not math.isnan(true_seams[0]):
-        rows["the right pictures"] = {**dict.fromkeys(rows["picture"], 0.0), "seam": statistics.median(true_seams)}
+        rows["the right pictures"] = {**dict.fromkeys(rows["picture"], ""), "seam": statistics.median(true_seams)}
     return rows
 
 
