@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 Smi = Callable[..., None]
 
 TESTS = Path(__file__).parent
+
+SERVERS = {"farm", "prefect_server", "caller"}
+"""Fixtures that start a Prefect server. Other tests with that mark need its packages only."""
 
 SHARING = {"backends/wan", "editors", "report"}
 """Folders whose conftest makes something once for the tests of all files: checkpoints, a film, a browser."""
@@ -83,19 +87,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    items.sort(key=lambda item: (item.get_closest_marker("prefect") is None, item.path not in slow))
+    items.sort(key=lambda item: (group_of(item) != "prefect", item.path not in slow))
 
 
 def group_of(item: pytest.Item) -> str:
     """That of the Prefect server, which takes longer to start than most of its tests; a folder or a file."""
-    if item.get_closest_marker("prefect") is not None:
+    if item.get_closest_marker("prefect") is not None and SERVERS & set(getattr(item, "fixturenames", ())):
         return "prefect"
     folder = item.path.parent.relative_to(TESTS)
     return str(folder) if str(folder) in SHARING else str(folder / item.path.name)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Groups of tests have to stay in one process: pytest 9.2 and xdist 3.8 together forget them without a word."""
+    """Groups of tests have to stay in one process: pytest 9.2 and xdist 3.8 together forget them without a word.
+
+    What is there before the first test is no garbage: half a million objects, if torch is among them. Looking takes a
+    third of a second, and renderers look whenever they close.
+    """
+    gc.collect()
+    gc.freeze()
     if getattr(session.config.option, "loadgroup", False):
         lost = [
             item.nodeid for item in session.items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid

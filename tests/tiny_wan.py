@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib import import_module
@@ -85,7 +86,16 @@ def save_tiny(kind: TinyKind, folder: Path, scheduler: str = "UniPCMultistepSche
         parts |= {"image_encoder": _image_encoder(kind), "image_processor": _image_processor(kind)}
     pipeline = getattr(diffusers(), kind.pipeline)(**parts)
     pipeline.save_pretrained(str(folder), safe_serialization=True)
+    del pipeline, parts
+    _keep_what_was_imported()
     return folder
+
+
+def _keep_what_was_imported() -> None:
+    """Renderers that close collect garbage. Among the half million objects of diffusers there is none: looking takes a
+    third of a second, longer than most of these tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def card_of(folder: Path) -> ModelCard:
