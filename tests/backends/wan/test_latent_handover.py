@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_the_frames_are_those_of_one_video_of_both_takes(tiny: Callable[[str], T
     assert one is not None
     assert own is not None
     assert torch.equal(own[:, :, 0], one[:, :, -1])
-    vae = FolderLoader(read_checkpoint(model.folder), EXACT["cpu"]).module("vae")
+    vae: Any = FolderLoader(read_checkpoint(model.folder), EXACT["cpu"]).module("vae")
     with torch.no_grad():
         whole = decode_video(torch.cat([one, own[:, :, 1:]], dim=2), vae)
     assert np.array_equal(whole[: before.frames], shown.pixels)
