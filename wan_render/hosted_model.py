@@ -8,6 +8,9 @@ from math import ceil
 from wan_render.price import Price
 from wan_render.take import Size, Take
 
+HOSTED_FACT = "hosted model"
+"""The name of the model in the record of a take that a service rendered."""
+
 
 @dataclass(frozen=True)
 class HostedResolution:

@@ -68,7 +68,9 @@ def test_a_film_with_a_shot_at_the_service(service: FakeService, hosted: Path, w
     film = Path(done.stdout.splitlines()[-1]).parent
     rows = list(csv.DictReader((film / "shots.csv").open(encoding="utf-8-sig")))
     assert [(row["shot"], row["cost"], row["currency"]) for row in rows] == [("010", "1.2", "CNY"), ("020", "", "")]
-    assert "spent at services: 1.2 CNY for 1 take" in (film / "index.html").read_text()
+    page = (film / "index.html").read_text()
+    assert "spent at services: 1.2 CNY for 1 take" in page
+    assert "guidance" not in page, "the service has none"
     listed = wan_render("cloud", hosted)
     assert "bought" in listed.stdout
     assert "spent or set aside: 1.2 CNY for 1 take" in listed.stdout

@@ -16,6 +16,7 @@ from wan_render import __version__
 from wan_render.cut import Cut, Event, SlateSource
 from wan_render.errors import PictureError, RenderError
 from wan_render.footage.footage_part import FootagePart
+from wan_render.hosted_model import HOSTED_FACT
 from wan_render.keys import content_key
 from wan_render.plan import CardText, NotYet, PlannedShot, Rendered, StillPicture
 from wan_render.price import Price
@@ -35,6 +36,9 @@ from wan_render.status import ShotStatus, TakeStatus
 from wan_render.store import Clip, Provenance, Store
 from wan_render.take import AnyPlate, Plate
 from wan_render.take_fields import prompt_of
+
+UNUSED_BY_SERVICES = ("steps", "guidance", "shift", "profile")
+"""Settings of a take that a service does not have: what stands in its key for them was not used."""
 
 CROP_SIDE = 512
 """Longer side, in pixels, of a picture that shows a crop: that of the page's thumbnails."""
@@ -282,7 +286,9 @@ def _settings(fields: Mapping[str, Any], made: Provenance | None) -> Mapping[str
         "variant": sampling.get("variant", ""),
         "loras": ", ".join(map(_lora, fields["loras"])),
     }
-    return {name: text for name, text in words.items() if text} | dict(made.versions if made is not None else {})
+    versions = dict(made.versions) if made is not None else {}
+    unused = UNUSED_BY_SERVICES if HOSTED_FACT in versions else ()
+    return {name: text for name, text in words.items() if text and name not in unused} | versions
 
 
 def _lora(fields: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ from wan_render.backends.dashscope.task_service import (
     TaskService,
 )
 from wan_render.errors import BudgetError, DiskError, Problem, RenderError, ServiceError, WanRenderError, WeightsError
-from wan_render.hosted_model import HostedModel
+from wan_render.hosted_model import HOSTED_FACT, HostedModel
 from wan_render.model_card import ModelCard
 from wan_render.printable import logger
 from wan_render.purchase import Purchase, PurchaseDesk, PurchaseState
@@ -192,7 +192,7 @@ class CloudRenderer:
             raise ServiceError(Problem(purchase.label, found, "the file as it was bought", WHAT_TO_DO)) from None
         self._facts = {
             "service": purchase.base,
-            "hosted model": purchase.model,
+            HOSTED_FACT: purchase.model,
             "task": purchase.task,
             "cost": str(purchase.counted),
             "price list": purchase.listed,
