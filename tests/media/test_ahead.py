@@ -33,6 +33,18 @@ def test_an_item_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     is_enough.set()
 
 
+def test_an_item_that_is_computed_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAN_RENDER_PATIENCE", "0.0001")  # 0.06 s
+
+    def items() -> Iterator[int]:
+        yield 1
+        time.sleep(0.3)
+        yield 2
+
+    with ahead(items(), 4, are_read=False) as coming:
+        assert list(coming) == [1, 2]
+
+
 def test_it_works_ahead_no_further_than_the_depth() -> None:
     made: list[int] = []
 

@@ -27,6 +27,10 @@ KINDS = ("cuda", "cpu")
 
 HANDLER = "wan_render.farm.process.finish_handler:finish_clips"
 
+STALL = Stall(beginning=1800.0, step=1800.0, warm_step=1800.0)
+"""A frame takes a large network minutes on a busy CPU, and a video pipeline gives the first frame of a part when it has
+computed all of them. A clip that is given up costs the film."""
+
 _POLL_SECONDS = 0.5
 
 _log = logger(__name__)
@@ -87,7 +91,7 @@ class DeviceFinisher:
             link = LocalProcess(Start(HANDLER, lent.device, self._store.absolute()), lent.locks, log)
             self._process = DeviceProcess(lent.device, link, log)
         self._process.attempt(
-            OrderMessage(job, "finishing", log), lambda event: progress(event.done, event.total), Stall()
+            OrderMessage(job, "finishing", log), lambda event: progress(event.done, event.total), STALL
         )
 
     def _lent(self, patient: Callable[[], None], *, emptied: bool) -> LentDevice:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from math import inf
 from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
 
@@ -18,7 +19,7 @@ POLL_SECONDS = 0.1
 """How often a blocked producer checks whether it was stopped."""
 
 STALL_SECONDS = 600.0
-"""How long one item may take. A frame takes milliseconds, and a network drive may be away for minutes."""
+"""How long an item that is read may take. A frame takes milliseconds, and a network drive may be away for minutes."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,10 @@ class _End:
 
 
 class _Producer(Generic[T]):
-    def __init__(self, items: Iterator[T], depth: int) -> None:
+    def __init__(self, items: Iterator[T], depth: int, limit: float) -> None:
         self._items = items
         self._queue: Queue[T | _End] = Queue(depth)
-        self._limit = patience(STALL_SECONDS)
+        self._limit = limit
         self._is_stopped = threading.Event()
         self._is_stalled = False  # its thread is stuck in the system, and cannot be ended
         self._thread = threading.Thread(target=self._produce, name="decode-ahead", daemon=True)
@@ -85,12 +86,13 @@ class _Producer(Generic[T]):
 
 
 @contextmanager
-def ahead(items: Iterator[T], depth: int) -> Iterator[Iterator[T]]:
+def ahead(items: Iterator[T], depth: int, *, are_read: bool = True) -> Iterator[Iterator[T]]:
     """`items`, produced in another thread, at most `depth` of them in advance. Their errors are raised in the consumer.
 
-    The thread has ended when the block ends. Raises MachineError if the next item takes too long.
+    The thread has ended when the block ends. are_read: the next item may take STALL_SECONDS, then MachineError is
+    raised. False for items that are computed: nobody knows how long that takes on this machine.
     """
-    producer = _Producer(items, depth)
+    producer = _Producer(items, depth, patience(STALL_SECONDS) if are_read else inf)
     try:
         yield iter(producer)
     finally:

@@ -85,7 +85,7 @@ class ClipRetimer:
             self._loaded = {known: interpolator(job.part.form, self._device, job.weights)}
         with (
             ahead(_placed(job), AHEAD_PAIRS) as placed,
-            ahead(_interpolated(placed, self._loaded[known]), AHEAD_PICTURES) as pictures,
+            ahead(_interpolated(placed, self._loaded[known]), AHEAD_PICTURES, are_read=False) as pictures,
         ):
             counted = _counted(pictures, job.part.frames, progress)
             write_pictures(job.target, counted, job.size, job.part.film_rate)

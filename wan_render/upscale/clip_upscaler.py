@@ -67,7 +67,7 @@ class ClipUpscaler:
             self._loaded = job.upscaling, job.weights
         with ahead(read_frames(job.clip, 0, job.frames), AHEAD) as source:
             made = upscaled_frames(source, job.placement, self._network, job.upscaling.strength)
-            with ahead(made, AHEAD) as pictures:
+            with ahead(made, AHEAD, are_read=False) as pictures:
                 counted = _counted(pictures, job.frames, progress)
                 write_pictures(job.target, counted, job.placement.delivery, job.rate, MOST_SLICES)
 
