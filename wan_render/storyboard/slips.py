@@ -38,6 +38,8 @@ _WORDS = {
     "found unexpected end of stream": ("a quote that is never closed", ""),
     "found unexpected ':'": ("a ':' without a space after it", "allowed: key: value"),
     "found unknown escape character": ("an unknown escape in double quotes", r"allowed: \n \t \" \\ \u4e00"),
+    "found invalid Unicode character escape code": ("an escape of no character", r"allowed: \u4e00, \U0001F600"),
+    "did not find expected hexdecimal number": ("an escape that is cut off", r"allowed: \x41, \u4e00, \U0001F600"),
     "block sequence entries are not allowed in this context": ("a '- ' where no list can begin", _OWN_LINE),
     "did not find expected alphabetic or numeric character": ("'*' or '&' without a name", ""),
     "did not find expected <document start>": ("text after the end of the file's map, or a missing key", ""),
@@ -46,6 +48,13 @@ _WORDS = {
     "did not find expected whitespace or line break": ("a tag", "a storyboard has no YAML tags"),
 }
 
+
+_ESCAPES = {
+    "found unknown escape character": r"write \\ for a backslash, or '…' around the text",
+    "found invalid Unicode character escape code": "write the character itself",
+    "did not find expected hexdecimal number": "write the character itself",
+}
+"""What to do about escapes that are none. The spelling of the last one is libyaml's."""
 
 _INDENTED = ("did not find expected key", "did not find expected '-' indicator")
 
@@ -101,6 +110,8 @@ def _remedy(source: Source, index: int, problem: str) -> str:
     here = source.line(line)
     if "\t" in here[: len(here) - len(here.lstrip())] or source.text[index : index + 1] == "\t":
         return "write spaces instead of the tab"
+    if problem in _ESCAPES:
+        return _ESCAPES[problem]
     if hint := _wide_nearby(source, index):
         return hint
     if source.text[index : index + 1] == ":" or problem.startswith(
