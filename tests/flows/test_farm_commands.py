@@ -76,11 +76,14 @@ def test_without_the_farms_packages_they_say_what_to_install(tmp_path: Path, com
 
 def test_where_no_farm_is_known_they_say_how_to_start_one(tmp_path: Path) -> None:
     good = str(write_film(tmp_path / "good"))
-    for command in (("submit", good), ("queue",), ("status", "river")):
-        code, said = typed(tmp_path, *command)
-        assert code == 3
-        assert said.startswith("the farm: is not known in this folder; start it in wan-render's folder, and leave it")
-        assert "make farm" in said
+    commands = [["submit", good], ["queue"], ["status", "river"]]
+    done = python(f"from wan_render.cli import main\nprint(*map(main, {commands!r}))", tmp_path)
+    assert done.stdout == "3 3 3\n"
+    said = done.stderr.splitlines()
+    assert len(said) == len(commands)
+    for line in said:
+        assert line.startswith("the farm: is not known in this folder; start it in wan-render's folder, and leave it")
+        assert "make farm" in line
 
 
 def test_nobody_is_told_that_prefect_is_used(tmp_path: Path) -> None:

@@ -130,6 +130,7 @@ def test_strength_and_fit_are_part_of_what_is_kept_and_lanczos_is_a_stage_of_its
 
 
 @pytest.mark.slow
+@pytest.mark.thorough  # test_device_lending lends a device, and the next test upscales in a process on one
 def test_a_farm_at_work_lends_its_device(plan: Callable[[str], FilmPlan], tmp_path: Path) -> None:
     """The farm holds the only device until it ends, as in a night."""
     store = Store(tmp_path / "store")
