@@ -89,3 +89,5 @@ def test_a_film_that_is_cancelled_while_a_take_is_at_the_service(farm: Farm, ser
     secrets = (KEY.encode(), b"Signature=", LLM_KEY.encode())
     files = [file for folder in (farm.home, mixed.parent) for file in folder.rglob("*") if file.is_file()]
     assert [file for file in files if any(secret in file.read_bytes() for secret in secrets)] == []
+    password = farm.password.partition(":")[2].encode()
+    assert {file.name for file in files if password in file.read_bytes()} == {"password", "profiles.toml"}
