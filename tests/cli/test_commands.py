@@ -357,7 +357,10 @@ def test_text_that_the_font_cannot_draw_is_named_beforehand(wan_render: Run, har
     harbour.write_text(harbour.read_text() + "  - {shot: '030', card: 'the end Ꮳ 完'}\n")
     plan = wan_render("plan", harbour, "--backend", "animatic")
     assert f"warning: {harbour}:12:19: shots[2].card: no font has a glyph for Ꮳ" in plan.stdout
-    assert "shots[2].card: no font has a glyph for Ꮳ" in wan_render("check", harbour).stdout
+    check = wan_render("check", harbour)
+    assert check.returncode == 2
+    assert f"{harbour}:12:19: shots[2].card: no font has a glyph for Ꮳ (U+13E3); a character" in check.stderr
+    assert "no font has a glyph" in json.loads(wan_render("check", harbour, "--json").stdout)["mistakes"][0]["found"]
 
 
 def test_text_that_the_font_cannot_draw_is_named_on_the_films_page(

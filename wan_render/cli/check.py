@@ -16,32 +16,37 @@ from wan_render.session.wording import counted_shots
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read and plan the file. Returns 2 if it has mistakes, otherwise 0, with or without warnings."""
+    """Read and plan the file. Raises StoryboardError if it has mistakes; returns 0 with or without warnings."""
     session = session_of(arguments)
     if arguments.json:
         return _as_json(session)
     plan = session.plan
-    for warning in _warnings(plan):
+    mistakes, warnings = _of_letters(plan)
+    for warning in (*plan.warnings, *warnings):
         print(f"warning: {warning}")
+    if mistakes:
+        raise StoryboardError(*mistakes)
     seconds = float(film_frames(plan) / plan.rate)
     print(f"{path_name(session.file)}: {counted_shots(plan)}, {seconds:.2f} s, no mistakes")
     return 0
 
 
-def _warnings(plan: FilmPlan) -> tuple[Problem, ...]:
-    """Those of planning, and of texts: their fonts and lines. ASCII text without subtitles needs no look into fonts."""
+def _of_letters(plan: FilmPlan) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Mistakes, which are letters that no font has, and warnings, of the lines of subtitles. ASCII text without
+    subtitles needs no look into fonts."""
     if plan.subtitles is None and all(lettering.text.isascii() for lettering in plan.lettering):
-        return plan.warnings
-    from wan_render.production.film_warnings import lettering_warnings
+        return (), ()
+    from wan_render.production.film_warnings import boxes_for_letters, divided_subtitles
 
-    return (*plan.warnings, *lettering_warnings(plan))
+    return boxes_for_letters(plan), tuple(divided_subtitles(plan))
 
 
 def _as_json(session: Session) -> int:
     mistakes: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     try:
-        warnings = _warnings(session.plan)
+        mistakes, of_lines = _of_letters(session.plan)
+        warnings = (*session.plan.warnings, *of_lines)
     except StoryboardError as error:
         mistakes = error.problems
     report = {

@@ -55,21 +55,25 @@ def _known(run: Run) -> tuple[frozenset[Problem], str]:
 
 def lettering_warnings(plan: FilmPlan) -> tuple[Problem, ...]:
     """One warning for each text with characters that no font has, and one for subtitles that need too many lines."""
+    return (*boxes_for_letters(plan), *divided_subtitles(plan))
+
+
+def boxes_for_letters(plan: FilmPlan) -> tuple[Problem, ...]:
+    """A problem for each text with characters that no font has. `check` refuses them; a film has boxes instead."""
     without_glyph = ((lettering.where, missing_glyphs(lettering.text)) for lettering in plan.lettering)
-    boxes = tuple(
+    return tuple(
         Problem(
             where,
             f"no font has a glyph for {_named(missing)}",
-            "characters of the fonts that docs/finishing.md lists",
-            "use other characters, or put a font with these into the folder WAN_RENDER_FONTS: they are drawn as boxes",
+            "a character of the fonts in docs/finishing.md",
+            "use other characters, or put a font with these into WAN_RENDER_FONTS (a folder); else they are boxes",
         )
         for where, missing in without_glyph
         if missing
     )
-    return (*boxes, *_divided_subtitles(plan))
 
 
-def _divided_subtitles(plan: FilmPlan) -> Iterator[Problem]:
+def divided_subtitles(plan: FilmPlan) -> Iterator[Problem]:
     """A warning if subtitles are shown in parts."""
     cues = plan.subtitles.cues if plan.subtitles is not None else ()
     divided = [cue for cue in cues if len(cue.text) > SURELY_FITS and len(subtitle_blocks((cue,), plan.delivery)) > 1]
