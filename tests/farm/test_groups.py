@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -412,9 +412,9 @@ def test_a_take_that_is_written_on_a_rank_that_has_to_go_is_written(
 ) -> None:
     farm = open_farm("cuda:0", "cuda:1", handler=HANDLER)
     with released(tmp_path / "go"):
-        written = [threads.submit(farm.render, grouped("render go", "1"), nobody)]
-        until(lambda: begun(tmp_path))  # the first device has it
-        written.append(threads.submit(farm.render, grouped("render go", "2"), nobody))
+        taken = (("1", "cuda:1"), ("2", "cuda:0"))  # each shot, and the device that it is barred from
+        orders = [replace(grouped("render go", shot), barred=frozenset({other})) for shot, other in taken]
+        written = [threads.submit(farm.render, each, nobody) for each in orders]
         until(lambda: [held.writing for held in farm._held_devices] == [1, 1])
         failing = threads.submit(farm.render, grouped("hang by rank 0", "3", gpus=2), nobody)
         until(lambda: len(begins(tmp_path, "3")) == 2)
