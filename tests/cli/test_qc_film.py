@@ -11,6 +11,7 @@ import pytest
 from tests.session.faulty_films import FaultyFilm
 from wan_render.backends.animatic import BACKEND as ANIMATIC
 from wan_render.cli import main
+from wan_render.quality.measurements import MEASURING
 from wan_render.store import Clip
 
 SHOTS = "shots: [{from: a, action: black1}, {from: b, qc: {check: off}}, {from: c}]"
@@ -22,12 +23,15 @@ def film(tmp_path: Path) -> FaultyFilm:
 
 
 def aged(film: FaultyFilm) -> list[Clip]:
-    """The clips of a film whose takes are older than their checks."""
+    """The clips of a film whose takes are older than their checks; the last one was measured with other measures."""
     made = film.render(SHOTS, ANIMATIC)
     clips = [clip for key in made.film.takes if (clip := made.session.store.find(key)) is not None]
     for clip in clips:
         record = json.loads(clip.sidecar.read_text())
-        record.pop("measurements")
+        if clip is clips[-1]:
+            record["measurements"]["version"] = MEASURING - 1
+        else:
+            record.pop("measurements")
         clip.sidecar.write_text(json.dumps(record))
         os.utime(clip.folder, (1_600_000_000, 1_600_000_000))
     return clips

@@ -14,6 +14,7 @@ continuity     `jump`, `cut`: steps that do not follow
 step_neighbours  which steps say what is usual for a step
 step_proofs    what landmarks say of a step
 landmarks      places that are found again in another frame
+quiet_steps    the same steps in pictures without noise
 fades          the faint ends of fades
 loss           whether two pictures differ by noise alone
 freezes        `freeze`: frames that repeat

@@ -64,10 +64,11 @@ class BlankMeasures:
 def blank_measures(small: Pixels, keyframes: list[Pixels]) -> BlankMeasures:
     """small: (frames, height, width, 3) uint8 RGB; keyframes: those that there are, in full size."""
     references = [shrunk(keyframe) for keyframe in keyframes]
-    black = _below(_lumas(small, 0.99), _lumas(references, 0.99), BLACK, BLACK_SHARE, (LEAST_LUMA, DARKEST))
+    (dark, _, bright), (dark_ends, usual_ends, bright_ends) = _lumas(small), _lumas(references)
+    black = _below(bright, bright_ends, BLACK, BLACK_SHARE, (LEAST_LUMA, DARKEST))
     flat = _below(_contrasts(small), _contrasts(references), FLAT, FLAT_SHARE, (LEAST_FLAT, FLATTEST))
-    is_bright = len(references) < BOTH or float(_lumas(references, 0.5).max()) > SKY
-    white = _above(_lumas(small, 0.01), _lumas(references, 0.01), WHITER if is_bright else WHITE, LEAST_WHITE)
+    is_bright = len(references) < BOTH or float(usual_ends.max()) > SKY
+    white = _above(dark, dark_ends, WHITER if is_bright else WHITE, LEAST_WHITE)
     return BlankMeasures(*_counted(_not_dimmed(small, black)), *_counted(_not_dimmed(small, flat)), *_counted(white))
 
 
@@ -94,9 +95,10 @@ def _correlation(one: Floats, other: Floats) -> float:
     return float((one * other).mean()) / spread if spread > 0 else 0.0
 
 
-def _lumas(pictures: Pixels | list[Pixels], share: float) -> Floats:
-    """The luma that this share of each soft picture is below."""
-    return np.array([np.quantile(cv2.GaussianBlur(luma_of(each), (0, 0), SOFT_BLANK), share) for each in pictures])
+def _lumas(pictures: Pixels | list[Pixels]) -> Floats:
+    """(3, pictures): the luma that a hundredth of each soft picture is below, half of it, and all but a hundredth."""
+    soft = (cv2.GaussianBlur(luma_of(each), (0, 0), SOFT_BLANK) for each in pictures)
+    return np.array([np.quantile(each, (0.01, 0.5, 0.99)) for each in soft]).reshape(-1, 3).T
 
 
 def _above(values: Floats, references: Floats, limit: float, most: float) -> Floats | None:

@@ -17,6 +17,7 @@ import numpy as np
 from wan_render.quality.fades import NOISELESS, fading_steps
 from wan_render.quality.landmarks import Landmarks
 from wan_render.quality.loss import is_loss
+from wan_render.quality.quiet_steps import quieted
 from wan_render.quality.small_frames import Floats, softened
 from wan_render.quality.step_neighbours import LEAST_UNLIKE, StepNeighbours, as_strong, step_neighbours
 from wan_render.quality.step_proofs import StepProof, step_proof
@@ -80,10 +81,14 @@ def continuity_measures(steps: Steps, small: Pixels) -> ContinuityMeasures:
     loose = 1 + (_new_content(steps, near, _above_the_middle) - 1) * steady
     claims = np.maximum(_where_new(np.maximum(content, loose), steps, JUMP_APART), travel)
     proofs = _proofs(np.maximum(claims, _late_changes(steps, near)), steps.unlike, near, small)
+    is_silent = any(proof is None or proof.lost is None for proof in proofs.values())
+    quiet = quieted(steps, small) if is_silent else steps
+    calm = 1 + (_new_content(quiet, near, _outstanding) - 1) * _is_calm(steps.moved, near) * steady
     values = []
     for enough in (JUMP_APART, CUT_APART):
         strict = np.maximum(_where_new(content, steps, enough), travel)
-        values.append(_proven(strict, _where_new(loose, steps, CUT_APART), proofs))
+        unproven = np.maximum(strict, _where_new(calm, quiet, enough))
+        values.append(_proven(strict, unproven, _where_new(loose, steps, CUT_APART), proofs))
     jumps, cuts = values
     jumps[END_STEPS : max(END_STEPS, count - END_STEPS)] = 0
     jump_at, cut_at = int(jumps.argmax()), int(cuts.argmax())
@@ -121,12 +126,13 @@ def _late_changes(steps: Steps, near: Sequence[StepNeighbours]) -> Floats:
     return found
 
 
-def _proven(strict: Floats, new: Floats, proofs: Mapping[int, StepProof | None]) -> Floats:
-    """How far each step stands out. strict: by flow. new: by its content, if landmarks agree."""
+def _proven(strict: Floats, unproven: Floats, new: Floats, proofs: Mapping[int, StepProof | None]) -> Floats:
+    """How far each step stands out. strict: by flow. unproven: by flow, also without noise, if landmarks say nothing.
+    new: by its content, if landmarks agree."""
     found = np.minimum(1 + (strict - 1) * UNPROVEN, LEAST_CLAIM)
     for at, proof in proofs.items():
-        if proof is None:
-            found[at] = 1 + (strict[at] - 1) * UNPROVEN
+        if proof is None or proof.lost is None:
+            found[at] = max(1 + (unproven[at] - 1) * UNPROVEN, 1.0 if proof is None else proof.leap)
         else:
             proven = max(min(new[at], proof.lost), proof.leap)
             found[at] = max(proven, min(strict[at], DOUBT))

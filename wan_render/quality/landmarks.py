@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from wan_render.quality.quiet_steps import HALF, quiet_picture, quiet_structure
 from wan_render.quality.small_frames import Floats, softened
 from wan_render.quality.tracking import SOFT, pictures_apart
 from wan_render.render_values import Pixels
@@ -44,8 +45,8 @@ LEAST_CHANGE = 0.05
 EXPLAINED = 0.5
 """A motion that takes away this share of the change is that of the picture."""
 
-LEAST_SPREAD = 0.006
-"""Contrast of the soft pictures at the landmarks, samples 0 to 1, that counts as none."""
+LEAST_STRUCTURE = 0.05
+"""Energy of a structure at landmarks (quiet_steps.quiet_structure) that counts as none."""
 
 LEAST_COVER = 0.2
 """Share of the frame that the moved picture must cover to say so."""
@@ -58,7 +59,7 @@ class Shared:
     count: landmarks that moved together: by one shift, turn and scale.
     reach: how far the corners of the picture moved on average, in pixels of the small copy; 0 if nothing was found.
     explains: 0 to 1: the share of the change of the whole picture that this motion takes away; 0 if little changed.
-    agrees: correlation of the soft pictures at these landmarks: low if they are of noise that stands still.
+    agrees: correlation of the pictures without noise at these landmarks: low if they are of noise that stands still.
     change: how unlike the two soft pictures are (tracking.pictures_apart).
     """
 
@@ -80,6 +81,7 @@ class Landmarks:
         self._finder = cv2.SIFT.create(nfeatures=MOST_LANDMARKS, contrastThreshold=FAINT)
         self._known = dict[tuple[int, float], tuple[Floats, Floats]]()
         self._shared = dict[tuple[int, int], Shared]()
+        self._structures = dict[int, Floats]()
 
     def shared(self, one: int, other: int) -> Shared:
         """Between two frames, counted from 0."""
@@ -112,7 +114,9 @@ class Landmarks:
         if motion is None:
             return _NOTHING
         kept = pairs[fits.ravel() > 0]
-        agrees = _agreement(_at(pair[0], places[kept[:, 0]]), _at(pair[1], other_places[kept[:, 1]]))
+        agrees = _agreement(
+            _at(self._quiet(one), places[kept[:, 0]] / HALF), _at(self._quiet(other), other_places[kept[:, 1]] / HALF)
+        )
         return Shared(len(kept), self._reach(np.asarray(motion)), _explained(np.asarray(motion), *pair), agrees)
 
     def _of(self, frame: int, blur: float) -> tuple[Floats, Floats]:
@@ -124,6 +128,11 @@ class Landmarks:
             self._known[frame, blur] = places, np.zeros((0, 128), np.float32) if looks is None else np.asarray(looks)
         return self._known[frame, blur]
 
+    def _quiet(self, frame: int) -> Floats:
+        if frame not in self._structures:
+            self._structures[frame] = quiet_structure(quiet_picture(self._small[frame]))
+        return self._structures[frame]
+
     def _reach(self, motion: Floats) -> float:
         height, width = self._small.shape[1:3]
         corners = np.array([(x, y, 1) for x in (0, width) for y in (0, height)])
@@ -131,17 +140,15 @@ class Landmarks:
 
 
 def _at(picture: Floats, places: Floats) -> Floats:
-    """The samples of a picture at places (x, y): (places, 3)."""
+    """The samples of a picture, (height, width), at places (x, y)."""
     columns, rows = np.rint(places).astype(int).T
     return np.asarray(picture[rows.clip(0, picture.shape[0] - 1), columns.clip(0, picture.shape[1] - 1)])
 
 
 def _agreement(one: Floats, other: Floats) -> float:
-    """The correlation of samples, each (places, 3), without the mean of each channel; 1 where they hardly differ."""
-    one, other = one - one.mean(axis=0), other - other.mean(axis=0)
-    none = LEAST_SPREAD**2
+    """The correlation of two structures at the same places; 0 where there is none."""
     spread = float(np.sqrt((one * one).mean() * (other * other).mean()))
-    return (float((one * other).mean()) + none) / (spread + none)
+    return float((one * other).mean()) / max(spread, LEAST_STRUCTURE)
 
 
 def _explained(motion: Floats, one: Floats, other: Floats) -> float:

@@ -209,6 +209,6 @@ def _blocks(luma: Floats) -> float:
 
 def _on_grid(profile: Floats, size: int) -> float:
     """The largest step of each is left out: the side of a door is one line, and a grid has many."""
-    lines = np.sort(profile[: len(profile) // size * size].reshape(-1, size), axis=0)
-    steps = np.sort(lines[:-1].mean(axis=0))
+    lines = profile[: len(profile) // size * size].reshape(-1, size)
+    steps = np.sort((lines.sum(axis=0) - lines.max(axis=0)) / (len(lines) - 1))
     return float(steps[-1] / (steps[-2] + LEAST_STEP))

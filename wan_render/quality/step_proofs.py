@@ -6,7 +6,7 @@ there. After a cut none is, although each side has many of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,10 +47,11 @@ has landmarks as well."""
 class StepProof:
     """How far a step is outstanding among its neighbours (1: not at all).
 
-    lost: by the landmarks that it loses. leap: by how far it moves those that it keeps.
+    lost: by the landmarks that it loses; None if there are too few beside it to tell. leap: by how far it moves those
+    that it keeps.
     """
 
-    lost: float
+    lost: float | None
     leap: float
 
 
@@ -77,39 +78,43 @@ def step_proof(
     it that change the picture about as much.
     """
     sides = [_side(landmarks, at, step, frames) for step in _nearest_on_each_side(at, near)]
-    if not sides or min(side.kept for side in sides) < ENOUGH:
-        return None
     across = landmarks.shared(at, at + 1)
     if across.count >= ENOUGH and across.explains < LEAST_LEAP_PROOF and across.agrees < LEAST_AGREEMENT:
         return None
+    leap = _leap(landmarks, at, paced or near, alike)
+    if not sides or min(side.kept for side in sides) < ENOUGH:
+        return StepProof(None, leap) if leap > 1 else None
     reaches = [side.step.reach for side in sides if side.step.count >= ENOUGH]
     if not reaches:
-        return StepProof(1.0, 1.0)
+        return StepProof(1.0, leap)
     lost = (min(side.kept for side in sides) + CHANCE) / (across.count + CHANCE)
     quiet = float(np.clip((TOO_FAST_TO_TELL - max(reaches)) / (TOO_FAST_TO_TELL - SLOW), 0, 1))
-    leap = _leap(across, 0)
-    if leap > 1:  # else no neighbour makes it one
-        leap = _leap(across, _usual_reach(landmarks, at, paced or near, alike))
     return StepProof(1 + (lost - 1) * quiet, leap)
 
 
-def _leap(across: Shared, usual: float) -> float:
+def _leap(landmarks: Landmarks, at: int, paced: Sequence[int], alike: Sequence[int]) -> float:
     """How far a step moves the picture beyond what is usual."""
-    if across.count < LEAST_LEAP:
-        return 1.0
-    sure = np.clip((across.explains - LEAST_LEAP_PROOF) / (FULL_LEAP_PROOF - LEAST_LEAP_PROOF), 0, 1)
-    return 1 + max(0.0, (across.reach + REACH_FLOOR) / (usual + REACH_FLOOR) * LEAP_SHARE - 1) * float(sure)
-
-
-def _usual_reach(landmarks: Landmarks, at: int, paced: Sequence[int], alike: Sequence[int]) -> float:
-    """The larger one of both sides, or the second largest of all: a hand that shakes has several."""
+    across = landmarks.shared(at, at + 1)
+    sure = float(np.clip((across.explains - LEAST_LEAP_PROOF) / (FULL_LEAP_PROOF - LEAST_LEAP_PROOF), 0, 1))
+    if across.count < LEAST_LEAP or sure == 0 or LEAP_SHARE * (across.reach + REACH_FLOOR) <= REACH_FLOOR:
+        return 1.0  # no neighbour makes it a leap
     found = {step: landmarks.shared(step, step + 1) for step in (*paced, *alike)}
-    reaches = {step: each.reach for step, each in found.items() if each.count >= ENOUGH or _is_followed(each)}
-    usual = sorted(reaches[step] for step in paced if step in reaches)
-    beside = [*_nearest_on_each_side(at, [step for step in paced if step in reaches]), *alike]
-    if any(_passes(found[step]) for step in beside if abs(step - at) <= CLOSE):
-        return float("inf")
-    return max([*usual[-2:-1], *(reaches.get(step, 0.0) for step in beside)]) if reaches else float("inf")
+    known = {step: each for step, each in found.items() if each.count >= ENOUGH or _is_followed(each)}
+    if not known or any(_passes(found[step]) for step in _beside(at, paced, known, alike) if abs(step - at) <= CLOSE):
+        return 1.0
+    reaches = {step: each.reach for step, each in known.items()}
+    usual = _usual(reaches, at, paced, alike)
+    return 1 + max(0.0, (across.reach + REACH_FLOOR) / (usual + REACH_FLOOR) * LEAP_SHARE - 1) * sure
+
+
+def _usual(values: Mapping[int, float], at: int, paced: Sequence[int], alike: Sequence[int]) -> float:
+    """The larger one of both sides, or the second largest of all: a hand that shakes has several."""
+    ordered = sorted(values[step] for step in paced if step in values)
+    return max([*ordered[-2:-1], *(values.get(step, 0.0) for step in _beside(at, paced, values, alike))])
+
+
+def _beside(at: int, paced: Sequence[int], known: Container[int], alike: Sequence[int]) -> list[int]:
+    return [*_nearest_on_each_side(at, [step for step in paced if step in known]), *alike]
 
 
 def _passes(step: Shared) -> bool:
