@@ -78,9 +78,11 @@ WAYS = (
     Way("realesrgan video, not damped", "video", kept=0.0),
     Way("realesrgan video, strength 0.5", "video", 0.5),
     Way("realesrgan anime", "anime"),
+    Way("realesrgan anime, strength 0.35", "anime", 0.35),
     Way("realesrgan photo", "photo"),
     Way("realesrgan photo, not damped", "photo", kept=0.0),
     Way("realesrgan photo, strength 0.5", "photo", 0.5),
+    Way("realesrgan photo, strength 0.35", "photo", 0.35),
 )
 
 

@@ -42,7 +42,10 @@ def test_each_choice_is_another_film(plan: Plan) -> None:
     assert key(plans[0]) == key(plan(f"version: 1\nfilm: {{title: Harbour}}{SHOTS}"))
     assert key(plans[1]) == key(plan(film("{method: Realesrgan, weights: video, strength: 1}")))
     words = [each.upscale.in_words if each.upscale is not None else "" for each in plans]
-    assert words == ["", "realesrgan (video)", "realesrgan (photo)", "realesrgan (video), strength 0.5"]
+    assert words == ["", "realesrgan (video)", "realesrgan (photo), strength 0.35", "realesrgan (video), strength 0.5"]
+    full = plan(film("{method: realesrgan, weights: photo, strength: 1}")).upscale
+    assert full is not None
+    assert full.in_words == "realesrgan (photo)"
     assert [each.upscaler.name for each in plans if each.upscaler] == [
         "realesr-animevideov3-x4.bin", "realesrgan-x4plus.bin", "realesr-animevideov3-x4.bin",
     ]  # fmt: skip

@@ -360,6 +360,7 @@ def test_the_theme_is_remembered(page: Page) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough  # it measures speed; the other tests of this file open pages of a few shots
 def test_three_hundred_shots_open_at_once(browser: Browser, tmp_path: Path) -> None:
     store, folder = Store(tmp_path / "store"), tmp_path / "v001"
     folder.mkdir()

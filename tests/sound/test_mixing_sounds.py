@@ -159,6 +159,7 @@ def test_equal_soundtracks_give_equal_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough  # half a minute; benchmarks.finishing measures the memory of a whole film with sounds
 def test_ten_minutes_with_twenty_sounds_stay_small(tmp_path: Path) -> None:
     files = {"m": wav(tmp_path / "m.wav", tone(60.0)), "v": wav(tmp_path / "v.wav", burst(5.0))}
     music = tuple(PlacedSound("m", S(n), S(590), loop=True, duck=-9.0) for n in range(10))

@@ -80,7 +80,9 @@ class Upscale(Authored):
     model: UpscalerPath | None = Field(
         None, description="A network of your own: .safetensors, .pth, or a folder with a video pipeline of diffusers."
     )
-    strength: Strength = Field(1.0, description="The network's share, 0 to 1; the rest is Lanczos's.")
+    strength: Strength | None = Field(
+        None, description="The network's share, 0 to 1; the rest is Lanczos's. Default: 1; photo and anime 0.35."
+    )
 
 
 class Film(Authored):

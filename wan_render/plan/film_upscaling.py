@@ -23,6 +23,10 @@ _PLACE = ("film", "upscale")
 LEAST_SCALE = Fraction(11, 10)
 """How much larger than the raster the film has to be. Below, a network would only change the look."""
 
+STEADY = {"photo": 0.35, "anime": 0.35}
+"""The default strength of weights that flicker at full strength: their temporal error is at most 1.1 times Lanczos's
+(docs/finishing.md)."""
+
 VIDEO_PIPELINES = ("Kandinsky6SRPipeline",)
 """Classes of diffusers that enlarge a video, and that wan-render can call."""
 
@@ -89,7 +93,7 @@ def _of_wheel(written: Upscale, findings: Findings) -> FilmUpscaling | None:
     if (problem := REALESRGAN.problem(root)) is not None:
         findings.error(_PLACE, f"{problem.where}: {problem.found}", problem.allowed, problem.remedy)
         return None
-    value = Upscaling("realesrgan", REALESRGAN.files[name].sha256, float(written.strength))
+    value = Upscaling("realesrgan", REALESRGAN.files[name].sha256, _strength(written, STEADY.get(name, 1.0)))
     return FilmUpscaling(value, REALESRGAN.file(name, root))
 
 
@@ -104,7 +108,7 @@ def _of_file(written: Upscale, cache: FactCache, findings: Findings) -> FilmUpsc
             allowed = "PyTorch 1.6 or later wrote it: older files can run programs when they are read"
             findings.error(place, f"{written.model} is no .pth file that can be read safely", allowed)
             return None
-        return FilmUpscaling(Upscaling("model", cache.digest(file), float(written.strength)), file)
+        return FilmUpscaling(Upscaling("model", cache.digest(file), _strength(written)), file)
     except NotSafetensors as error:
         findings.error(place, f"{written.model} {error.found}", error.allowed, "download it again")
     except OSError as error:
@@ -126,8 +130,12 @@ def _of_folder(written: Upscale, folder: Path, cache: FactCache, findings: Findi
         return None
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix in (".json", ".safetensors"))
     content = {file.relative_to(folder).as_posix(): cache.digest(file) for file in files}
-    value = Upscaling("pipeline", content_key("pipeline/1", content), float(written.strength))
+    value = Upscaling("pipeline", content_key("pipeline/1", content), _strength(written))
     return FilmUpscaling(value, folder)
+
+
+def _strength(written: Upscale, default: float = 1.0) -> float:
+    return default if written.strength is None else float(written.strength)
 
 
 def _is_zip(file: Path) -> bool:
