@@ -6,12 +6,13 @@ import base64
 import io
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from wan_render import known_secrets
 from wan_render.bounded_http import HttpError
-from wan_render.errors import Problem
+from wan_render.errors import Problem, UsageError
 from wan_render.known_secrets import (
     remember_address,
     remember_password,
@@ -94,3 +95,17 @@ def test_settings_are_remembered_when_they_are_read(monkeypatch: pytest.MonkeyPa
     assert without_secrets(f"{KEY} slack-webhook/mine host.example/hook/0123456789") == (
         "*** slack-webhook/mine host.example***"
     )
+
+
+@pytest.mark.parametrize("name", ["PACKAGE_INDEX", "LLM_URL", "DASHSCOPE_URL", "COMFYUI"])
+def test_a_password_in_any_address_of_the_settings_is_shown_nowhere(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"WAN_RENDER_{name}", "https://studio:a-long-password@host.example:8188/v1")
+    with suppress(UsageError):
+        machine_settings()
+    assert printable("to a-long-password@host") == "to ***@host"
+
+
+@pytest.mark.parametrize("name", ["HUGGING_FACE_HUB_TOKEN", "RAY_AUTH_TOKEN"])
+def test_a_token_of_a_library_is_shown_nowhere(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, KEY)
+    assert printable(f"sent {KEY}") == "sent ***"

@@ -187,6 +187,10 @@ def machine_settings() -> MachineSettings:
     return settings
 
 
+ADDRESSES = ("package_index", "llm_url", "dashscope_url", "comfyui")
+"""Settings that are addresses, or several with commas between them. One may have a user and a password."""
+
+
 def _written() -> Mapping[str, str]:
     """Field → its variable's text. A variable may be in any case. An empty one counts as unset: otherwise
     `WAN_RENDER_OUTPUTS=$NOTHING` would be the current folder."""
@@ -197,7 +201,9 @@ def _written() -> Mapping[str, str]:
 def _remember_secrets(written: Mapping[str, str]) -> None:
     """Before anything is said about a setting."""
     remember_secret(written.get("llm_key", ""))
-    remember_address(written.get("package_index", ""))
+    for field in ADDRESSES:
+        for address in written.get(field, "").split(","):
+            remember_address(address.strip())
     for address in written.get("notify", "").split(","):
         remember_webhook(address.strip())
 
