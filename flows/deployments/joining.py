@@ -8,6 +8,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.client.schemas.objects import WorkerStatus
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
 
 from flows.deployments.deploying import AT_A_TIME
 from flows.deployments.pool import POOL, is_ours, job_template
@@ -15,7 +16,7 @@ from wan_render.errors import MachineError, Problem
 
 
 def join_pool(client: SyncPrefectClient, project: Path, worker: str) -> tuple[str, ...]:
-    """Let one more film run at the same time, if this worker is a further one; in a sentence.
+    """Join the farm of another machine, as `admit` says; in a sentence.
 
     Raises MachineError if the server has no farm, or one whose runs would not start here.
     """
@@ -25,14 +26,26 @@ def join_pool(client: SyncPrefectClient, project: Path, worker: str) -> tuple[st
         found = f"the server has no work pool {POOL}"
         raise MachineError(Problem("the farm", found, remedy="start the farm first: wan-render farm up")) from None
     _refuse_another_folder(pool.base_job_template, project)
-    workers = {each.name for each in client.read_workers_for_work_pool(POOL) if each.status is WorkerStatus.ONLINE} | {
-        worker
-    }
-    limit = max(pool.concurrency_limit or AT_A_TIME, len(workers))
-    if limit != pool.concurrency_limit:
-        client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=limit))
-        return (f"{limit} films are made at a time now, one on each machine",)
-    return ()
+    return admit(client, worker)
+
+
+def admit(client: SyncPrefectClient, worker: str) -> tuple[str, ...]:
+    """Let as many films run at the same time as the pool has workers, with this one; in a sentence.
+
+    A worker announces itself before it counts. So of machines that start together, the last to announce itself counts
+    all of them, however long their workers take to start.
+    """
+    seconds = get_current_settings().worker.heartbeat_seconds
+    client.send_worker_heartbeat(POOL, worker, heartbeat_interval_seconds=seconds)
+    said: tuple[str, ...] = ()
+    while (workers := _online(client)) > (client.read_work_pool(POOL).concurrency_limit or AT_A_TIME):
+        client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=workers))
+        said = (f"{workers} films are made at a time now, one on each machine",)
+    return said
+
+
+def _online(client: SyncPrefectClient) -> int:
+    return sum(each.status is WorkerStatus.ONLINE for each in client.read_workers_for_work_pool(POOL))
 
 
 def _refuse_another_folder(template: dict[str, object], project: Path) -> None:

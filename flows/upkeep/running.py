@@ -20,7 +20,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.settings import get_current_settings
 
 from flows.deployments.deploying import next_runs, tell
-from flows.deployments.joining import join_pool
+from flows.deployments.joining import admit, join_pool
 from flows.farm_home.drain import is_draining
 from flows.farm_home.farm_lock import FarmPart, write_processes
 from flows.farm_home.home import LOOPBACK, PROFILES
@@ -122,6 +122,8 @@ class FarmServices:
         if self._plan.has_server:
             environment = over(self._environment, os.environ)
             said = tell(self._client, self._project, backend, environment, zone=zone, has_farm=True, was_open=was_open)
+            if self._plan.has_worker:
+                said += admit(self._client, self._plan.worker)
         else:
             said = join_pool(self._client, self._project, self._plan.worker)
         said += self._caretaker.begin()
