@@ -48,7 +48,7 @@ film: $(VENV)/.base
 	@WAN_RENDER_BACKEND=$${WAN_RENDER_BACKEND:-animatic} $(BIN)/wan-render render $(STORYBOARD)
 
 test: $(VENV)/.all
-	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m 'not thorough'
+	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m 'not thorough' || { [ $$? = 1 ] && $(BIN)/python .ci/second_go.py; }
 
 thorough-test: $(VENV)/.all
 	@$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m thorough
