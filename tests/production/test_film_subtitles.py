@@ -11,7 +11,8 @@ from pathlib import Path
 from tests.media.films import luma
 from tests.production.solid import CPU, Solid, film
 from tests.reference import produce
-from wan_render.plan import CardText, Cue, FilmPlan, FilmSubtitles
+from wan_render.plan import CardText, Cue, FilmPlan, FilmSubtitles, PlannedTitle
+from wan_render.plan.film_plan import Lettering
 from wan_render.production.film_change import with_film_change
 from wan_render.production.film_warnings import lettering_warnings
 from wan_render.production.run import Run
@@ -62,6 +63,18 @@ def test_another_text_makes_another_film_and_says_so(tmp_path: Path) -> None:
     assert why(changed, tmp_path) == f"since {first.name}: subtitles changed"
     second = made(changed, tmp_path)
     assert (second.name, why(changed, tmp_path)) == ("v002", "")
+
+
+def test_a_card_that_the_picture_has_no_room_for_is_a_warning(tmp_path: Path) -> None:
+    plan = subtitled(tmp_path, "files")
+    texts = ("line\n" * 60, "line\n" * 6)
+    titled = replace(
+        plan,
+        opening=tuple(PlannedTitle(text, 8) for text in texts),
+        lettering=tuple(Lettering(f"titles.open[{at}]", text) for at, text in enumerate(texts)),
+    )
+    (warning,) = lettering_warnings(titled)
+    assert str(warning).startswith("titles.open[0]: the text is too long for a card, and its end is not shown: ")
 
 
 def test_texts_of_more_than_two_lines_are_a_warning(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from wan_render.cli.chosen_session import session_of
 from wan_render.cut import film_frames
 from wan_render.errors import Problem, StoryboardError
 from wan_render.plan import FilmPlan
+from wan_render.plan.drawn_texts import SURELY_FITS
 from wan_render.printable import path_name
 from wan_render.session.film_session import Session
 from wan_render.session.wording import counted_shots
@@ -32,13 +33,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _of_letters(plan: FilmPlan) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
-    """Mistakes, which are letters that no font has, and warnings, of the lines of subtitles. ASCII text without
+    """Mistakes, which are letters that no font has, and warnings, of texts that are too long. Short ASCII text without
     subtitles needs no look into fonts."""
-    if plan.subtitles is None and all(lettering.text.isascii() for lettering in plan.lettering):
+    if plan.subtitles is None and all(_is_plain(lettering.text) for lettering in plan.lettering):
         return (), ()
-    from wan_render.production.film_warnings import boxes_for_letters, divided_subtitles
+    from wan_render.production.film_warnings import boxes_for_letters, too_long_texts
 
-    return boxes_for_letters(plan), tuple(divided_subtitles(plan))
+    return boxes_for_letters(plan), too_long_texts(plan)
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and len(text) <= SURELY_FITS
 
 
 def _as_json(session: Session) -> int:

@@ -164,7 +164,8 @@ def _labelled(layers: Iterable[tuple[Layer, ...]]) -> Iterator[TextSpan]:
 def _event_lines(cut: Cut, span: TextSpan) -> Iterator[Line]:
     match cut.events[span.event].source:
         case CardText(text) if text:
-            yield from _card(cut.delivery, span, text, high=0.46 if _is_subtitled(cut, span.event) else 0.7)
+            size = cut.delivery
+            yield from _lettered(span, "text", _card(cut, span.event, text), 5, (size.width // 2, size.height // 2))
         case SlateSource(name, reason):
             yield from _slate(cut.delivery, span, name, reason, high=0.26 if _is_subtitled(cut, span.event) else 0.45)
 
@@ -178,9 +179,15 @@ def _is_subtitled(cut: Cut, event: int) -> bool:
     return any(cue.start < end and cue.end > start for cue in burned.cues)
 
 
-def _card(size: Size, span: TextSpan, text: str, high: float) -> Iterator[Line]:
-    block = _fitted(size, text, wide=0.8, high=high, em=0.085)
-    yield from _lettered(span, "text", block, 5, (size.width // 2, size.height // 2))
+def cards_cut_short(cut: Cut) -> Iterator[str]:
+    """The texts of cards that do not fit into the picture, even in the smallest letters: their ends are not shown."""
+    for at, event in enumerate(cut.events):
+        if isinstance(event.source, CardText) and _card(cut, at, event.source.text).is_cut_short:
+            yield event.source.text
+
+
+def _card(cut: Cut, event: int, text: str) -> TextBlock:
+    return _fitted(cut.delivery, text, wide=0.8, high=0.46 if _is_subtitled(cut, event) else 0.7, em=0.085)
 
 
 def _slate(size: Size, span: TextSpan, name: str, reason: str, high: float) -> Iterator[Line]:

@@ -34,10 +34,11 @@ SHRINK = 0.92
 
 @dataclass(frozen=True)
 class TextBlock:
-    """Text broken into lines. em: font size in pixels."""
+    """Text broken into lines. em: font size in pixels. is_cut_short: whether its end is left out, for want of room."""
 
     lines: tuple[str, ...]
     em: float
+    is_cut_short: bool = False
 
 
 @cache
@@ -92,7 +93,8 @@ def fitted(text: str, *, wide: float, high: float, em: float, least: float) -> T
     most = wide / least
     lines = cut_words(wrapped(text, most), most)
     pitch = line_height() if all(map(is_plain, lines)) else block_height(lines) / len(lines)
-    return TextBlock(_shortened(lines, high / (least * pitch), most), least)
+    kept = _shortened(lines, high / (least * pitch), most)
+    return TextBlock(kept, least, kept != lines)
 
 
 def wrapped(text: str, most: float) -> tuple[str, ...]:

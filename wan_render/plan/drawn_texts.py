@@ -8,6 +8,10 @@ from wan_render.authored import Document, PathInFile
 from wan_render.plan.cues import FilmSubtitles
 from wan_render.plan.film_plan import CardText, Lettering, PlannedShot, PlannedTitle
 
+SURELY_FITS = 24
+"""A text of this many characters needs no look into fonts: as a subtitle it fits into two lines of any picture, and on
+a card even if each is a line."""
+
 
 def lettering(
     opening: Sequence[PlannedTitle],

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from wan_render.cut import assemble
 from wan_render.errors import Problem
 from wan_render.media.fonts import missing_glyphs
+from wan_render.media.lettering import cards_cut_short
 from wan_render.media.subtitle_blocks import subtitle_blocks
-from wan_render.plan import FilmPlan
+from wan_render.plan import FilmPlan, Rendered
+from wan_render.plan.drawn_texts import SURELY_FITS
 from wan_render.printable import path_name, shown
 from wan_render.production.run import Run
 from wan_render.status import FilmStatus, pin_warnings
 
 PLAN = "plan.json"
 """The file with a film's plan, next to it: the output of `plan --json`."""
-
-SURELY_FITS = 24
-"""A subtitle of this many characters needs no look into fonts: it fits into two lines of any picture."""
 
 MOST_NAMED = 5
 """How many characters a warning names. The fonts may lack every letter of a script."""
@@ -54,8 +54,13 @@ def _known(run: Run) -> tuple[frozenset[Problem], str]:
 
 
 def lettering_warnings(plan: FilmPlan) -> tuple[Problem, ...]:
-    """One warning for each text with characters that no font has, and one for subtitles that need too many lines."""
-    return (*boxes_for_letters(plan), *divided_subtitles(plan))
+    """One warning for each text with characters that no font has, and for texts that need too many lines."""
+    return (*boxes_for_letters(plan), *too_long_texts(plan))
+
+
+def too_long_texts(plan: FilmPlan) -> tuple[Problem, ...]:
+    """A warning for each card whose end is not shown, and one if subtitles are shown in parts."""
+    return (*shortened_cards(plan), *divided_subtitles(plan))
 
 
 def boxes_for_letters(plan: FilmPlan) -> tuple[Problem, ...]:
@@ -71,6 +76,22 @@ def boxes_for_letters(plan: FilmPlan) -> tuple[Problem, ...]:
         for where, missing in without_glyph
         if missing
     )
+
+
+def shortened_cards(plan: FilmPlan) -> Iterator[Problem]:
+    """A warning for each card whose text is longer than the picture has room for."""
+    if all(len(lettering.text) <= SURELY_FITS for lettering in plan.lettering):
+        return
+    cut = assemble(plan, {}, {shot.id: "" for shot in plan.shots if isinstance(shot.content, Rendered)})
+    short = set(cards_cut_short(cut))
+    for lettering in plan.lettering:
+        if lettering.text in short:
+            yield Problem(
+                lettering.where,
+                f"the text is too long for a card, and its end is not shown: {shown(lettering.text)}",
+                "as much as fits into the picture in the smallest letters, 2% of its shorter side",
+                "shorten it, or write several cards",
+            )
 
 
 def divided_subtitles(plan: FilmPlan) -> Iterator[Problem]:
