@@ -91,13 +91,13 @@ def video_stream(file: Path, container: InputContainer) -> VideoStream:
     """The first video of an open file. Raises UsageError if there is none that can be decoded."""
     streams = [stream for stream in container.streams.video if not _is_cover(stream)]
     if not streams:
-        raise _wrong(file, "has no video stream")
+        raise _wrong(file, "has no video stream", remedy="name another file; a sound is a `sound` of a shot")
     stream = streams[0]
     if stream.codec_context is None:  # PyAV's types do not say so: the codec is unknown
         raise _wrong(file, "has video of an unknown kind", remedy="write it again as MP4 or MKV")
     size = (stream.codec_context.width, stream.codec_context.height)
     if size[0] * size[1] > MOST_PIXELS:
-        raise _wrong(file, f"has frames of {size[0]}x{size[1]}", f"at most {MOST_PIXELS:,} pixels")
+        raise _wrong(file, f"has frames of {size[0]}x{size[1]}", f"at most {MOST_PIXELS:,} pixels", _SMALLER)
     return stream
 
 
@@ -119,7 +119,8 @@ def decoded_frames(
     count, end = 0, 0.0
     for frame in _decoded(file, container, stream):
         if (frame.width, frame.height) != size:
-            raise _wrong(file, f"changes its size at frame {count}: {frame.width}x{frame.height}", "one size")
+            found = f"changes its size at frame {count}: {frame.width}x{frame.height}"
+            raise _wrong(file, found, "one size", "write it again with one size")
         if frame.is_corrupt:
             raise _wrong(file, f"is damaged: frame {count} cannot be decoded completely", "", _AGAIN)
         if count >= most:
@@ -137,6 +138,7 @@ def decoded_frames(
 
 
 _AGAIN = "write or copy the file again"
+_SMALLER = "write it again, smaller"
 
 
 def _decoded(file: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
@@ -167,9 +169,9 @@ def _decoder_log() -> Iterator[list[tuple[int, str, str]]]:
 def _check_shown(file: Path, width: int, height: int, least_side: int) -> None:
     if min(width, height) < least_side:
         found = f"has frames of {width}x{height}, which show too little"
-        raise _wrong(file, found, f"at least {least_side} pixels wide and high")
+        raise _wrong(file, found, f"at least {least_side} pixels wide and high", "name a larger video")
     if width * height > MOST_PIXELS:
-        raise _wrong(file, f"is shown at {width}x{height}", f"at most {MOST_PIXELS:,} pixels")
+        raise _wrong(file, f"is shown at {width}x{height}", f"at most {MOST_PIXELS:,} pixels", _SMALLER)
 
 
 def _end(frame: VideoFrame, stream: VideoStream) -> float:
@@ -181,7 +183,7 @@ def _end(frame: VideoFrame, stream: VideoStream) -> float:
 def _check_end(file: Path, container: InputContainer, stream: VideoStream, count: int, end: float) -> None:
     """Raise UsageError without any frame, or if the headers promise more frames than there are."""
     if count == 0:
-        raise _wrong(file, "has no frames")
+        raise _wrong(file, "has no frames", remedy=_AGAIN)
     if stream.frames > count:
         raise _wrong(file, f"is cut off or damaged: {count} of {stream.frames} frames can be read", "", _AGAIN)
     rate = float(stream.average_rate or 0)

@@ -81,14 +81,16 @@ def sound_stream(file: Path, container: InputContainer) -> AudioStream:
     """The first sound of an open file. Raises InputError if there is none that can be decoded."""
     if not container.streams.audio:
         has_video = any(stream.type == "video" for stream in container.streams)
-        raise unusable(file, "is a video without sound" if has_video else "has no sound")
+        found = "is a video without sound" if has_video else "has no sound"
+        raise unusable(file, found, remedy="name another file")
     stream = container.streams.audio[0]
     context = stream.codec_context
     if context is None:  # PyAV's types do not say so: the codec is unknown
         raise unusable(file, "has sound of an unknown kind", remedy="write it again as WAV or FLAC")
     if not 1 <= context.channels <= MOST_CHANNELS or not 1 <= context.sample_rate <= MOST_RATE:
         found = f"has {context.channels} channels at {context.sample_rate} Hz"
-        raise unusable(file, found, f"at most {MOST_CHANNELS} channels and {MOST_RATE:,} Hz")
+        allowed = f"at most {MOST_CHANNELS} channels and {MOST_RATE:,} Hz"
+        raise unusable(file, found, allowed, "write it again as stereo at 48,000 Hz")
     return stream
 
 
@@ -104,7 +106,7 @@ def _resampled(file: Path, container: InputContainer, stream: AudioStream) -> It
         if len(kept):
             yield kept
     if count == 0:
-        raise unusable(file, "has no samples")
+        raise unusable(file, "has no samples", remedy=_AGAIN)
     if promised is not None and promised - count / RATE > _CUT_OFF_SECONDS:
         found = f"is cut off: it ends after {count / RATE:.2f} of {promised:.2f} seconds"
         raise unusable(file, found, "", _AGAIN)
