@@ -116,6 +116,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--only", default="", help="only ways whose title contains this, and ffmpeg's")
+    parser.add_argument("--on", default="", help="only footage whose title contains this, as 'bikes.mp4, soft'")
+    parser.add_argument(
+        "--part", type=float, default=1.0, help="only the middle of the footage: this part of its sides"
+    )
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--crops", type=Path)
     parser.add_argument("--json", type=Path)
@@ -133,8 +137,10 @@ def _table(arguments: argparse.Namespace) -> list[dict[str, object]]:
     networks = {name: _network(name, arguments) for name in dict.fromkeys(way.network for way in ways) if name}
     rows: list[Row] = []
     for name, size in FOOTAGE.items():
-        true = _true_frames(arguments.footage / name, arguments.frames)
+        true, size = _middle(_true_frames(arguments.footage / name, arguments.frames), size, arguments.part)
         for source, degraded in (("clean", _clean), ("soft", _soft)):
+            if arguments.on not in f"{name}, {source}":
+                continue
             small = degraded(true, size)
             reference, once = 0.0, {name: _Once(network) for name, network in networks.items()}
             crops: dict[str, Pixels] = {}
@@ -165,6 +171,15 @@ def _true_frames(file: Path, count: int) -> list[Pixels]:
         if len(found) == count:
             break
     return found
+
+
+def _middle(true: list[Pixels], size: Size, part: float) -> tuple[list[Pixels], Size]:
+    """The middle of frames, and the size that it is made smaller to."""
+    height, width, _ = true[0].shape
+    high, wide = round(height * part), round(width * part)
+    top, left = (height - high) // 2, (width - wide) // 2
+    cropped = [np.ascontiguousarray(frame[top : top + high, left : left + wide]) for frame in true]
+    return cropped, Size(round(size.width * part), round(size.height * part))
 
 
 def _clean(true: list[Pixels], size: Size) -> list[Pixels]:
