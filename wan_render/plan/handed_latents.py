@@ -40,7 +40,7 @@ class Handover:
         asked = inherited.common("previous")
         if asked is None or asked.value != "latents" or isinstance(plate, NotYet):
             return plate
-        if not self.hands(modelled.card):
+        if modelled.card.backend not in ("", self.backend) or not self.hands(modelled.card):
             who = modelled.card.backend or self.backend
             self.findings.note(
                 asked.place, f"{inherited.id} begins on the last picture of {before.id}: {who} has no latents"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from wan_render.authored import Film, PathInFile
 from wan_render.hosted_model import HostedModel
+from wan_render.model_card import ModelCard
 from wan_render.plan.findings import Findings
 from wan_render.plan.inherit import Settings
 from wan_render.plan.model_choice import Modelled
@@ -24,11 +25,10 @@ def check_hosted(settings: Settings, modelled: Modelled, take: Take, findings: F
         remedy = "write cloud: {allow: true}, and film: {budget: 30 CNY}"
         findings.error(place, f"{card.name} costs money, and nothing allows that", "", remedy)
     for segment in take.segments or (take,):
-        _check_texts(settings.place, hosted, segment, findings)
-        _check_length(settings.place, hosted, segment, findings)
+        _check_texts(settings.place, modelled, hosted, segment, findings)
+        _check_length(settings.place, modelled, hosted, segment, findings)
     if hosted.dearest(take) is None:
-        found = f"no price is known for {card.name}, with which nothing can be ordered here"
-        findings.warn_for(card.name, place, found, "", "name a file with prices in WAN_RENDER_CLOUD_MODELS")
+        warn_of_no_price(card, place, findings)
     if settings.common("seed") is not None:
         seed = settings.common("seed")
         assert seed is not None  # noqa: S101 - for mypy
@@ -36,13 +36,19 @@ def check_hosted(settings: Settings, modelled: Modelled, take: Take, findings: F
     _note_conforming(place, modelled, take, findings)
 
 
-def check_budget(film: Film, chosen: Iterable[Modelled | None], findings: Findings) -> None:
-    """Report a budget that cannot hold, or none where takes cost money."""
-    hosted = [each.card.hosted for each in chosen if each is not None and each.card.hosted is not None]
+def warn_of_no_price(card: ModelCard, place: PathInFile, findings: Findings) -> None:
+    """Warn that takes of a model cannot be ordered."""
+    found = f"no price is known for {card.name}, without which nothing is ordered"
+    findings.warn_for(card.name, place, found, "", "name a file with prices in WAN_RENDER_CLOUD_MODELS")
+
+
+def check_budget(film: Film, cards: Iterable[ModelCard], findings: Findings) -> None:
+    """Report a budget that cannot hold, or none where takes cost money. cards: of all models that may render shots."""
+    hosted = [card.hosted for card in cards if card.hosted is not None]
     if not hosted:
         return
     if film.budget is None:
-        found = "takes of this film cost money, and nothing limits how much"
+        found = "takes of this film may cost money, and nothing limits how much"
         findings.warn(("film",), found, "", "write film: {budget: 30 CNY}, or render with --max-cost")
         return
     seconds = [each.second for model in hosted for each in model.resolutions if each.second is not None]
@@ -51,7 +57,7 @@ def check_budget(film: Film, chosen: Iterable[Modelled | None], findings: Findin
         findings.error(("film", "budget"), found, "one currency", f"write the budget in {foreign[0]}")
 
 
-def _check_texts(place: PathInFile, hosted: HostedModel, take: Take, findings: Findings) -> None:
+def _check_texts(place: PathInFile, modelled: Modelled, hosted: HostedModel, take: Take, findings: Findings) -> None:
     texts = (
         ("prompt", take.prompt, hosted.prompt_characters),
         ("negative prompt", take.negative, hosted.negative_characters),
@@ -60,14 +66,24 @@ def _check_texts(place: PathInFile, hosted: HostedModel, take: Take, findings: F
         if len(text) > most:
             found = f"the {name} has {len(text)} characters"
             allowed = f"{hosted.name} reads {most}, cuts the rest without a word, and bills it"
-            findings.error(place, found, allowed, "shorten it")
+            findings.error(place, found, allowed, _remedy("shorten it", modelled))
 
 
-def _check_length(place: PathInFile, hosted: HostedModel, take: Take, findings: Findings) -> None:
+def _check_length(place: PathInFile, modelled: Modelled, hosted: HostedModel, take: Take, findings: Findings) -> None:
     seconds, (fewest, most) = (take.frames - 1) / take.rate, hosted.seconds
     if not fewest <= seconds <= most:
         allowed = f"{hosted.name} makes {fewest} to {most} s" if fewest < most else f"{hosted.name} makes {most} s"
-        findings.error(place, f"a take of {float(seconds):g} s", allowed, "change the duration, or use `through`")
+        findings.error(
+            place,
+            f"a take of {float(seconds):g} s",
+            allowed,
+            _remedy("change the duration, or use `through`", modelled),
+        )
+
+
+def _remedy(change: str, modelled: Modelled) -> str:
+    """What to do about a take that the service cannot render: a shot with a model of its own may stay here."""
+    return f"{change}, or write cloud: {{allow: false}}" if modelled.is_moved else change
 
 
 def _note_conforming(place: PathInFile, modelled: Modelled, take: Take, findings: Findings) -> None:

@@ -62,8 +62,8 @@ def _joint(this: ShotInCut, following: ShotInCut, rates: Rates, findings: Findin
         _check_continuous(this, following, written, findings)
     if transition.kind in ("continuous", "cut"):
         return PlannedJoint(transition.kind)
-    if transition.kind == "bridge" and (reason := _no_bridge(this, following)):
-        _report_no_bridge(this, written, reason, findings)
+    if transition.kind == "bridge" and (reason := no_bridge(this, following)):
+        _reportno_bridge(this, written, reason, findings)
         return PlannedJoint("cut")
     return PlannedJoint(transition.kind, _frames(written, rates, findings))
 
@@ -125,7 +125,7 @@ def _check_continuous(this: ShotInCut, following: ShotInCut, written: Setting[Tr
         findings.error(written.place, f"`in` or `out` cuts off the keyframe that {ids} share", "", "write cut instead")
 
 
-def _no_bridge(this: ShotInCut, following: ShotInCut) -> str:
+def no_bridge(this: ShotInCut, following: ShotInCut) -> str:
     """Why two shots cannot have a bridge between them; "" if they can."""
     for shot in (this, following):
         if shot.role is not ShotRole.RENDER:
@@ -135,7 +135,7 @@ def _no_bridge(this: ShotInCut, following: ShotInCut) -> str:
     return f"{this.inherited.id} has a hold, which freezes the frames before the bridge" if has_hold else ""
 
 
-def _report_no_bridge(this: ShotInCut, written: Setting[Transition], reason: str, findings: Findings) -> None:
+def _reportno_bridge(this: ShotInCut, written: Setting[Transition], reason: str, findings: Findings) -> None:
     """A mistake in a shot. Inherited by a shot that cannot have one, a bridge is a cut."""
     if written.level is not Level.SHOT:
         findings.note(written.place, f"{this.inherited.id} cuts to the next shot, without a bridge: {reason}")

@@ -120,7 +120,9 @@ def make_plan(
     )
     sounds.place(sound_spans(storyboard, timeline.opening, cast, timeline.shots, timeline.closing, rates, own))
     _warn(timeline.shots, rates, studio)
-    check_budget(storyboard.film, (draft.modelled for draft in drafts), findings)
+    named = [choice.value.name for choice in hosted.values()]
+    may_render = [draft.modelled.card for draft in drafts if draft.modelled is not None]
+    check_budget(storyboard.film, (*may_render, *(models.card(name) for name in named if name)), findings)
     deliverables = ONLY_THE_FILM
     if not draft:
         deliverables = film_deliverables(storyboard.film, size, delivered, rates, timeline.frames, ffmpeg, findings)

@@ -15,11 +15,13 @@ from wan_render.take import Sampling, ShotKind, Size
 
 @dataclass(frozen=True)
 class Modelled:
-    """The kind of a shot, the model that renders it, and the settings written for it."""
+    """The kind of a shot, the model that renders it, and the settings written for it. is_moved: whether a service
+    renders it instead of its own model, for which everything else was written."""
 
     kind: ShotKind
     settings: KindSettings
     card: ModelCard
+    is_moved: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Chooser:
             self.findings.error(place, f"{card.name} cannot render {kind.value}", f"it can: {can}", self._able(kind))
             card = default
         self._check_size(card, place)
-        return Modelled(kind, settings, card)
+        return Modelled(kind, settings, card, is_moved=hosted is not None)
 
     def silent(self) -> Chooser:
         """One that chooses the same models and reports nothing."""

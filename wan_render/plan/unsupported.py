@@ -21,7 +21,10 @@ _DEFAULTS = {
 
 def check_unsupported(settings: Settings, modelled: Modelled, findings: Findings) -> None:
     """Report what is written and has no effect: as a mistake at the level of the model or nearer to the shot, else as a
-    warning, since it may be meant for other shots."""
+    warning, since it may be meant for other shots. What is written for the own model of a shot that a service renders
+    instead is no mistake; see hosted_choices."""
+    if modelled.is_moved:
+        return
     card = modelled.card
     model = modelled.settings.model
     level = Level.NOWHERE if model is None else model.level
