@@ -3,9 +3,11 @@
     python -m benchmarks.mixed_film --kills 10
 
 It is rendered once in peace. Then, in another outputs folder and with a new service, the same command is killed
-(`kill -9`) at random moments and given again, until the film is there. Both films must have the same frames, no take
-may be paid twice, and the ledger must have counted what the service billed. An order whose answer was lost by a kill is
-paid and unknown: it is settled with `wan-render cloud`, as a person would, from what the service knows.
+(`kill -9`) at random moments and given again, until the film is there. Every start leaves less to do, so a film bears
+only some kills: if it is done before the last of them, another film follows in a new folder. Only kills of a run that
+was alive are counted. Each film must have the same frames as the one in peace, no take may be paid twice, and the
+ledger must have counted what the service billed. An order whose answer was lost by a kill is paid and unknown: it is
+settled with `wan-render cloud`, as a person would, from what the service knows.
 """
 
 from __future__ import annotations
@@ -56,6 +58,9 @@ MOST_SECONDS = 60.0
 
 MOST_RUNS = 12
 """Runs after the last kill: each settles what is unknown."""
+
+FILMS_FOR_A_KILL = 3
+"""At most so many films are begun for each kill. It ends a campaign whose runs are always done before their kill."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class Stand:
 def main() -> int:
     """Print what was killed and what came of it. 1 if the films differ or money was counted wrongly."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mixed_film")
-    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--kills", type=int, default=10, help="how many living runs are killed")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with TemporaryDirectory(prefix="mixed-") as folder:
@@ -119,29 +124,58 @@ def main() -> int:
             if peace.run() != 0:
                 raise SystemExit("the film could not be rendered in peace")
             whole = time.monotonic() - since
-            print(f"in peace: {whole:.0f} s, billed {peace.service.total} CNY")
+            print(f"in peace: {whole:.0f} s, billed {peace.service.total} CNY", flush=True)
             wanted = frames_digest(peace.outputs)
-        with stand(Path(folder), "kills") as killed:
-            return _killed_film(killed, wanted, whole, arguments.kills, random.Random(arguments.seed))  # noqa: S311
+        killed = KilledFilms(Path(folder), wanted, min(whole, MOST_SECONDS), random.Random(arguments.seed))  # noqa: S311 - not for security
+        return killed.campaign(arguments.kills)
 
 
-def _killed_film(killed: Stand, wanted: str, whole: float, kills: int, dice: random.Random) -> int:
-    done, span = 0, min(whole, MOST_SECONDS)
-    for _ in range(kills):
-        done += killed.run(dice.uniform(0.05, 0.9) * span) is None
-    settled = 0
-    for _ in range(MOST_RUNS):
-        code = killed.run()
-        if (unknown := killed.settle()) == 0:
-            break
-        settled += unknown
-    counted = sum((each.counted.amount for each in killed.purchases), Decimal(0))
-    billed = Decimal(str(killed.service.total))
-    twice = [content for content, count in killed.service.paid.items() if count > 1]
-    is_equal = frames_digest(killed.outputs) == wanted
-    print(f"killed {done} times; settled by hand: {settled}; exit code {code}")
-    print(f"equal film: {is_equal}; billed {billed} CNY, counted {counted} CNY, paid twice: {len(twice)}")
-    return 0 if is_equal and counted == billed and not twice and code == 0 else 1
+@dataclass(frozen=True)
+class KilledFilms:
+    """Films that are killed, one after the other. wanted: the digest of the film in peace; span: seconds from the start
+    of a run in which its kill is drawn."""
+
+    folder: Path
+    wanted: str
+    span: float
+    dice: random.Random
+
+    def campaign(self, kills: int) -> int:
+        """Kill living runs so many times, and print how each film ended. 1 if a film is not as it must be."""
+        done, are_right = 0, True
+        for number in range(1, FILMS_FOR_A_KILL * kills + 1):
+            with stand(self.folder, f"killed-{number}") as film:
+                hits = self._kill(film, kills - done)
+                are_right &= self._is_right(film, f"film {number}: killed {hits} times")
+            done += hits
+            if done >= kills:
+                break
+        print(f"killed {done} times of {kills}, in {number} films; {'all' if are_right else 'NOT all'} as they must be")
+        return 0 if are_right and done >= kills else 1
+
+    def _kill(self, film: Stand, most: int) -> int:
+        """How many runs were killed while they were alive; none after one that ended."""
+        for done in range(most):
+            if film.run(self.dice.uniform(0.05, 0.9) * self.span) is not None:
+                return done
+        return most
+
+    def _is_right(self, film: Stand, name: str) -> bool:
+        """Finish it, and count."""
+        settled = 0
+        for _ in range(MOST_RUNS):
+            code = film.run()
+            if (unknown := film.settle()) == 0:
+                break
+            settled += unknown
+        counted = sum((each.counted.amount for each in film.purchases), Decimal(0))
+        billed = Decimal(str(film.service.total))
+        twice = [content for content, count in film.service.paid.items() if count > 1]
+        is_equal = frames_digest(film.outputs) == self.wanted
+        end = f"settled by hand: {settled}; exit code {code}; equal film: {is_equal}"
+        money = f"billed {billed} CNY, counted {counted} CNY, paid twice: {len(twice)}"
+        print(f"{name}; {end}; {money}", flush=True)
+        return is_equal and counted == billed and not twice and code == 0
 
 
 @contextmanager
