@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 KEY = "sk-of-beijing-0123456789abcdef"
 """The key that this region accepts."""
@@ -220,7 +220,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.service.faults("video", task.id)
         self.service.requests[f"video {fault}".strip()] += 1
         content = video_of(task.body, fault)
-        if fault in ("truncated", "cut", "wrong size", "wrong length", "not a video", ""):
+        if fault in ("truncated", "cut", "wrong size", "wrong length", "wrong end", "not a video", ""):
             self.send_response(200)
             self.send_header("Content-Length", str(len(content) * (2 if fault == "truncated" else 1)))
             self.end_headers()
@@ -315,6 +315,8 @@ def _encoded(order: str, fault: str) -> bytes:
     pictures, parameters = _pictures(body["input"]), body["parameters"]
     first = pictures["first"].convert("RGB")
     last = pictures.get("last", first).convert("RGB")
+    if fault == "wrong end":
+        last = ImageOps.invert(first)
     short = LINES[parameters["resolution"]] // SHRINK
     scale = short / min(first.size)
     width, height = (round(side * scale / 8) * 8 for side in first.size)

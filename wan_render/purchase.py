@@ -79,6 +79,11 @@ class Purchase:
         return self.reserved if self.cost is None else self.cost
 
     @property
+    def is_paid_for(self) -> bool:
+        """Whether its take is bought, or may be: nothing more is to be paid for it until a person says so."""
+        return self.state not in (PurchaseState.FREE, PurchaseState.WRITTEN_OFF)
+
+    @property
     def is_open(self) -> bool:
         """Whether a new order of its take could pay twice."""
         return self.state in OPEN_STATES

@@ -63,8 +63,8 @@ def hosted_choices(cast: Sequence[Inherited], chooser: Chooser) -> dict[str, Set
 def _read(inherited: Inherited, chooser: Chooser) -> _MayMove:
     model = inherited.cloud("model")
     own = inherited.of_kind(kind_of(inherited.shot)).model
-    own_name = None if own is None else own.value.name
-    is_hosted = bool(own_name) and own_name in chooser.models.names and chooser.models.card(own_name).hosted is not None
+    name = "" if own is None else own.value.name or ""
+    is_hosted = name in chooser.models.names and chooser.models.card(name).hosted is not None
     named = None if model is None else _full_name(model, chooser)
     return _MayMove(inherited, model, inherited.cloud("allow"), is_hosted, named)
 

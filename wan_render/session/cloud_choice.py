@@ -15,7 +15,7 @@ from wan_render.backend_contract import Backend
 from wan_render.backends import DEFAULT, rendered_by
 from wan_render.plan import FilmPlan, Rendered
 from wan_render.price import Price
-from wan_render.purchase import PurchaseState, spent
+from wan_render.purchase import spent
 from wan_render.store import Store
 from wan_render.take import Take
 
@@ -48,8 +48,7 @@ def chosen_plan(here: FilmPlan, make: MakePlan, terms: CloudTerms) -> FilmPlan:
 def chosen_shots(here: FilmPlan, there: FilmPlan, terms: CloudTerms) -> frozenset[str]:
     """The ids of the shots that a service renders. here, there: the plans with all shots that may be at a service on
     the own devices, and at the service."""
-    gone = (PurchaseState.FREE, PurchaseState.WRITTEN_OFF)
-    bought = {each.take for each in terms.store.purchases.read() if each.state not in gone}
+    bought = {each.take for each in terms.store.purchases.read() if each.is_paid_for}
     settled = {name for name in here.cloud_shots if _is_there(takes_of(there, name), bought, terms.store)}
     open_shots = [
         name for name in here.cloud_shots if name not in settled and not _is_found(takes_of(here, name), terms.store)

@@ -28,9 +28,10 @@ def cloud_lines(session: Session, found: FilmStatus, here: PlanDevices) -> Itera
     if session.backend.is_preview:
         return
     plan, store = session.plan, session.store
-    missing = [take for take in found.to_render if _costs(plan, take)]
-    if missing:
-        yield f"cloud: {counted(len(missing), 'take')}, {_at_most(plan, missing)}{_limits(plan, store)}"
+    to_buy = _to_buy(plan, found, store)
+    if to_buy:
+        enough = "" if _is_enough(plan, to_buy, store) else ", which is not enough for all of them"
+        yield f"cloud: {counted(len(to_buy), 'take')}, {_at_most(plan, to_buy)}{_limits(plan, store)}{enough}"
     elif plan.cloud_shots or store.purchases.read(plan.slug):
         yield f"cloud: nothing to buy{_limits(plan, store)}"
     yield from (f"cloud: to look at: {line}" for line in to_look_at(store.purchases.read(plan.slug)))
@@ -81,16 +82,28 @@ def to_look_at(purchases: Collection[Purchase]) -> Iterator[str]:
 
 def money_json(plan: FilmPlan, found: FilmStatus, store: Store) -> dict[str, Any]:
     """The same as plain JSON values; docs/plan-json.md describes it."""
-    missing = [take for take in found.to_render if _costs(plan, take)]
-    price = price_of(plan, missing) if missing else None
+    to_buy = _to_buy(plan, found, store)
+    price = price_of(plan, to_buy) if to_buy else None
     limit = plan.allowance.limit
     return {
-        "takes": len(missing),
+        "takes": len(to_buy),
         "at_most": _price_json(price),
-        "price_list": _listed(plan, missing),
+        "price_list": _listed(plan, to_buy),
         "spent": [_price_json(each) for each in spent(store.purchases.read(plan.slug))],
         "limit": _price_json(limit),
     }
+
+
+def _to_buy(plan: FilmPlan, found: FilmStatus, store: Store) -> list[Take]:
+    """The missing takes that are to be ordered: without those that are paid for and on their way."""
+    paid = {each.take for each in store.purchases.read() if each.is_paid_for}
+    return [take for take in found.to_render if _costs(plan, take) and take.key not in paid]
+
+
+def _is_enough(plan: FilmPlan, to_buy: Sequence[Take], store: Store) -> bool:
+    """Whether what is left may pay for these takes. True as well if nothing limits it, or no price is known."""
+    price, left = price_of(plan, to_buy), left_to_spend(plan, store)
+    return price is None or left is None or price.currency != left.currency or price.amount <= left.amount
 
 
 def _costs(plan: FilmPlan, take: Take) -> bool:
