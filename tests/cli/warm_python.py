@@ -25,8 +25,16 @@ from wan_render.authored import Storyboard
 
 COMMANDS = ("check", "doctor", "models", "night", "open", "plan", "prune", "render", "takes")
 IMPORTED_LATE = (
-    *("av", "cv2", "ffmpeg", "fontTools.subset", "httpx2", "imageio_ffmpeg", "jinja2", "noto_cjk_sans_otc", "pandas"),
-    *("PIL.AvifImagePlugin", "PIL.ImageCms", "PIL.TiffImagePlugin", "PIL.WebPImagePlugin", "pysubs2", "rich.progress"),
+    *("av", "cv2", "ffmpeg", "fontTools.ttLib", "httpx2", "imageio_ffmpeg", "jinja2", "noto_cjk_sans_otc", "pandas"),
+    *(
+        "PIL.AvifImagePlugin",
+        "PIL.ImageCms",
+        "PIL.TiffImagePlugin",
+        "PIL.WebPImagePlugin",
+        "pysubs2",
+        "rich.progress",
+        "uharfbuzz",
+    ),
     *("wan_render.backends.animatic", "wan_render.backends.wan", "wan_render.plates.decode", "wan_render.report.page"),
 )
 """Not huggingface_hub, which reads the environment when it is imported."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,18 +97,25 @@ def han_family(language: str) -> str:
 @cache
 def font(size: int) -> FreeTypeFont:
     """FAMILY at a size in pixels, for measuring and for pictures. Raises MachineError if it is missing."""
-    from PIL import ImageFont
+    return _base_face(size, base_index())
 
-    # No shaping: it would put a mark without a base on a dotted circle, and hide that its glyph is missing.
-    index, basic = 0, ImageFont.Layout.BASIC
+
+@cache
+def base_index() -> int:
+    """The place of FAMILY in the base font's collection. Raises MachineError if it is missing."""
     try:
-        while (face := ImageFont.truetype(font_file(), size, index=index, layout_engine=basic)).getname()[0] != FAMILY:
-            index += 1
-    except OSError as error:
+        return next(index for index in count() if _base_face(MEASURE, index).getname()[0] == FAMILY)
+    except OSError as error:  # there is no file, or no further font in it
         raise MachineError(
             Problem(str(font_file()), f"has no font named {FAMILY}", "", "reinstall noto-cjk-sans-otc")
         ) from error
-    return face
+
+
+def _base_face(size: int, index: int) -> FreeTypeFont:
+    from PIL import ImageFont
+
+    # No shaping: it would put a mark without a base on a dotted circle, and hide that its glyph is missing.
+    return ImageFont.truetype(font_file(), size, index=index, layout_engine=ImageFont.Layout.BASIC)
 
 
 def missing_glyphs(text: str) -> tuple[str, ...]:
