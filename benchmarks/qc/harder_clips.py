@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.qc.clean_clips import Dice, camera, eased, moved, picture_of
 from benchmarks.qc.footage import Footage
-from wan_render.quality.small_frames import Floats
+from wan_render.quality.samples import Floats
 from wan_render.render_values import Pixels
 
 

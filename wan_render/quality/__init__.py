@@ -7,6 +7,8 @@ verdicts       Measurements → pass, flag or fail
 unjudged_checks  measurements without those of some checks, for previews
 seams          the joint of two neighbours
 
+samples        arithmetic of pictures, in few passes
+even_blocks    how far a picture consists of even blocks
 small_frames   frames as small copies, and the detail that only large ones have
 tracking       how each frame follows from the one before, with the motion taken out
 ends           `first`, `last`: whether the clip begins and ends on its keyframes

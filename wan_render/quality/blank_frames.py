@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from wan_render.quality.small_frames import Floats, contrast_of, luma_of, shrunk, softened
+from wan_render.quality.samples import Floats, quantiles_of
+from wan_render.quality.small_frames import contrast_of, luma_of, shrunk, softened
 from wan_render.render_values import Pixels
 
 BLACK = 0.06
@@ -98,7 +99,7 @@ def _correlation(one: Floats, other: Floats) -> float:
 def _lumas(pictures: Pixels | list[Pixels]) -> Floats:
     """(3, pictures): the luma that a hundredth of each soft picture is below, half of it, and all but a hundredth."""
     soft = (cv2.GaussianBlur(luma_of(each), (0, 0), SOFT_BLANK) for each in pictures)
-    return np.array([np.quantile(each, (0.01, 0.5, 0.99)) for each in soft]).reshape(-1, 3).T
+    return np.array([quantiles_of(each, (0.01, 0.5, 0.99)) for each in soft]).reshape(-1, 3).T
 
 
 def _above(values: Floats, references: Floats, limit: float, most: float) -> Floats | None:

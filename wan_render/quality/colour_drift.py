@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wan_render.quality.small_frames import Floats
+from wan_render.quality.samples import Floats
 from wan_render.quality.tracking import Steps
 
 LEAST_LAMP, FULL_LAMP = 12.0, 36.0

@@ -18,7 +18,8 @@ from wan_render.quality.fades import NOISELESS, fading_steps
 from wan_render.quality.landmarks import Landmarks
 from wan_render.quality.loss import is_loss
 from wan_render.quality.quiet_steps import quieted
-from wan_render.quality.small_frames import Floats, softened
+from wan_render.quality.samples import Floats
+from wan_render.quality.small_frames import softened
 from wan_render.quality.step_neighbours import LEAST_UNLIKE, StepNeighbours, as_strong, step_neighbours
 from wan_render.quality.step_proofs import StepProof, step_proof
 from wan_render.quality.tracking import Steps, pictures_apart

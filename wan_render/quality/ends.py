@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from wan_render.quality.loss import is_loss
-from wan_render.quality.small_frames import Floats, lab_of, luma_of, shrunk, softened
+from wan_render.quality.samples import Floats, mean_product, mean_square, without_mean
+from wan_render.quality.small_frames import lab_of, luma_of, shrunk, softened
 from wan_render.quality.tracking import COLOUR_SOFT, LEAST_CONTRAST, SOFT
 from wan_render.render_values import Pixels
 
@@ -56,11 +57,9 @@ def _likeness_in_noise(frame: Pixels, keyframe: Pixels) -> float:
 
 def likeness(one: Pixels, other: Pixels) -> float:
     """How alike two small pictures are in structure and contrast, -1 to 1."""
-    first, second = (softened(picture, SOFT) for picture in (one, other))
-    first, second = first - first.mean(axis=(0, 1)), second - second.mean(axis=(0, 1))
-    shared = float((first * second).mean())
-    spread = float((first * first).mean() + (second * second).mean()) / 2
-    return (shared + LEAST_CONTRAST**2) / (spread + LEAST_CONTRAST**2)
+    first, second = (without_mean(softened(picture, SOFT)) for picture in (one, other))
+    spread = (mean_square(first) + mean_square(second)) / 2
+    return (mean_product(first, second) + LEAST_CONTRAST**2) / (spread + LEAST_CONTRAST**2)
 
 
 def _colour_distance(one: Pixels, other: Pixels) -> float:

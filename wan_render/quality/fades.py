@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wan_render.quality.small_frames import Floats, contrast_of, softened
+from wan_render.quality.samples import Floats
+from wan_render.quality.small_frames import contrast_of, softened
 from wan_render.render_values import Pixels
 
 NOISELESS = 4.0

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-import cv2
 import numpy as np
 
-from wan_render.quality.small_frames import Floats, frame_difference
-from wan_render.quality.tracking import structure_of
+from wan_render.quality.samples import Floats
+from wan_render.quality.small_frames import frame_difference, strongest_change
 from wan_render.render_values import Pixels
 
 STILL_SHARE, LEAST_STILL, MOST_STILL = 0.12, 0.15, 0.6
@@ -24,9 +23,9 @@ Noise does not add up, and slow motion does."""
 LEAST_MOTION = 1.0
 """Levels of 255. A clip that usually moves less cannot freeze."""
 
-LEAST_CHANGE, LIGHT_FLOOR = 0.1, 0.03
-"""Change of the structure (tracking.structure_of, over this contrast) of the places that change most. A clip that
-usually has less stands still, whatever its light does."""
+LEAST_CHANGE = 0.1
+"""Change of the structure of the places that change most (Steps.stirred). A clip that usually
+has less stands still, whatever its light does."""
 
 ABRUPT = 0.4
 """A freeze begins or ends at once: next to it the clip moves by at least this share of its usual motion. Whatever comes
@@ -52,14 +51,14 @@ class FreezeMeasures:
     motion: float
 
 
-def freeze_measures(small: Pixels) -> FreezeMeasures:
-    """small: (frames, height, width, 3) uint8 RGB, at least two frames."""
+def freeze_measures(small: Pixels, stirred: Floats) -> FreezeMeasures:
+    """small: (frames, height, width, 3) uint8 RGB, at least two frames. stirred: Steps.stirred."""
     differences = np.array([frame_difference(one, other) for one, other in pairwise(small)])
     motion = float(np.median(differences))
     inner = np.array([frame_difference(one, other) for one, other in pairwise(_without_border(small))])
-    strongest = np.array([_strongest_change(one, other) for one, other in pairwise(small)])
+    strongest = np.array([strongest_change(one, other) for one, other in pairwise(small)])
     usual = float(np.quantile(strongest, 0.85))
-    if usual < LEAST_MOTION or _usual_change_of_structure(small) < LEAST_CHANGE:
+    if usual < LEAST_MOTION or float(np.quantile(stirred, 0.85)) < LEAST_CHANGE:
         return FreezeMeasures(0, 0.0, 0, motion)
     limit = np.clip(STILL_SHARE * usual, LEAST_STILL, MOST_STILL)
     noisy = max(limit, min(STILL_SHARE * usual, NOISIER * float(strongest.min())))
@@ -80,18 +79,6 @@ def _without_border(small: Pixels) -> Pixels:
     return np.ascontiguousarray(small[:, rows : small.shape[1] - rows, columns : small.shape[2] - columns])
 
 
-def _strongest_change(one: Floats, other: Floats) -> float:
-    """Of the places that change most, in the unit of the pictures. Noise, whose sign differs, is averaged out."""
-    change = np.abs(cv2.GaussianBlur(one.astype(np.float32) - other, (0, 0), 1.5)).ravel()
-    at = int(0.995 * (change.size - 1))
-    return float(np.partition(change, at)[at])
-
-
-def _usual_change_of_structure(small: Pixels) -> float:
-    structures = (structure_of(frame, LIGHT_FLOOR) for frame in small)
-    return float(np.quantile([_strongest_change(one, other) for one, other in pairwise(structures)], 0.85))
-
-
 def _runs(still: Floats) -> list[tuple[int, int]]:
     """Runs of still steps that are long enough, as [start, end)."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], still.astype(int), [0]])))
@@ -100,7 +87,7 @@ def _runs(still: Floats) -> list[tuple[int, int]]:
 
 
 def _has_moved(small: Pixels, strongest: Floats, start: int, end: int) -> bool:
-    return _strongest_change(small[start], small[end]) > NOT_MOVED * float(np.median(strongest[start:end]))
+    return strongest_change(small[start], small[end]) > NOT_MOVED * float(np.median(strongest[start:end]))
 
 
 def _is_abrupt(differences: Floats, start: int, end: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ import cv2
 import numpy as np
 
 from wan_render.quality.ends import likeness
-from wan_render.quality.small_frames import Floats, contrast_of, shrunk, softened
+from wan_render.quality.samples import Floats, mean_product, mean_square
+from wan_render.quality.small_frames import contrast_of, shrunk, softened
 from wan_render.quality.tracking import LEAST_CONTRAST, WINDOW, structure_of, unlikeness
 from wan_render.render_values import Pixels
 
@@ -80,9 +82,10 @@ def ghost_measures(small: Pixels, first: Pixels, last: Pixels) -> GhostMeasures 
     pair = softened(one, SOFT), softened(other, SOFT)
     if likeness(one, other) >= ALIKE or min(map(contrast_of, pair)) < PLAIN or _is_same_place(one, other):
         return None
-    still = np.array([_explained(softened(frame, SOFT), *pair, _ALL) for frame in small])
+    edges = [_edges(picture) for picture in pair]
+    still = np.array([_explained(softened(frame, SOFT), pair, edges) for frame in small])
     where = np.unique(np.linspace(0.25, 0.75, REGISTERED) * (len(small) - 1)).astype(int)
-    moving = np.array([_explained_by_moved(softened(small[at], SOFT), *pair) for at in where])
+    moving = _explained_by_moved_pairs([softened(small[at], SOFT) for at in where], pair)
     count = min(len(still), max(LEAST_GHOSTS, int(SHARE * len(still))))
     value, at = float(np.sort(still)[-count]), int(still.argmax())
     by_moved = float(np.sort(moving)[-min(LEAST_GHOSTS, len(moving))])
@@ -98,20 +101,22 @@ def _is_same_place(one: Pixels, other: Pixels) -> bool:
     return moved is not None and moved.correlation > SAME_MOVED
 
 
-_ALL: Any = np.s_[...]
-"""All pixels, as an index."""
-
-
-def _explained(frame: Floats, one: Floats, other: Floats, where: Floats) -> float:
+def _explained(frame: Floats, pair: Sequence[Floats], edges: Sequence[Floats], where: Floats | None = None) -> float:
     """How far the best blend of two pictures explains a frame, less if it does not explain its edges, or one of the two
-    does so alone: light and fog look like a part of another picture, but for those. where: the pixels that count,
-    (height, width), or _ALL."""
-    found = _blended(frame[where], one[where], other[where])
+    does so alone: light and fog look like a part of another picture, but for those.
+
+    edges: those of the two (_edges). where: the pixels that count, (height, width); None for all.
+    """
+    found = _blended(*_those(where, frame, *pair))
     if found <= 0:
         return 0.0
-    edges = [_edges(picture)[where] for picture in (frame, one, other)]
-    enough = max(0.0, _blended(*edges)) / ENOUGH_EDGES
-    return found * min(1.0, enough, _better_together(*edges) / BETTER)
+    parts = _those(where, _edges(frame), *edges)
+    enough = max(0.0, _blended(*parts)) / ENOUGH_EDGES
+    return found * min(1.0, enough, _better_together(*parts) / BETTER)
+
+
+def _those(where: Floats | None, *pictures: Floats) -> Sequence[Floats]:
+    return pictures if where is None else [picture[where] for picture in pictures]
 
 
 def _better_together(frame: Floats, one: Floats, other: Floats) -> float:
@@ -126,13 +131,22 @@ def _better_together(frame: Floats, one: Floats, other: Floats) -> float:
 
 def _blended(frame: Floats, one: Floats, other: Floats) -> float:
     """1 less what is left of a frame beside the best blend of two pictures, in terms of how unlike the two are."""
-    way, gone, none = other - one, frame - one, LEAST_CONTRAST**2
-    length = float((way * way).mean())
-    part = float((gone * way).mean()) / (length + none)
+    way, gone, none = cv2.subtract(other, one), cv2.subtract(frame, one), LEAST_CONTRAST**2
+    length = mean_square(way)
+    part = mean_product(gone, way) / (length + none)
     if not LEAST_PART <= part <= 1 - LEAST_PART:
         return 0.0
-    rest = gone - part * way
-    return 1 - float((rest * rest).mean()) / (part * (1 - part) * length + none)
+    rest = cv2.addWeighted(gone, 1, way, -part, 0)
+    return 1 - mean_square(rest) / (part * (1 - part) * length + none)
+
+
+def _explained_by_moved_pairs(frames: Sequence[Floats], pair: Sequence[Floats]) -> Floats:
+    """Of each frame. Every second one is looked at first, and the others only if one of these is a ghost at all."""
+    found, seconds, others = np.zeros(len(frames)), slice(1, None, 2), slice(0, None, 2)
+    found[seconds] = [_explained_by_moved(frame, *pair) for frame in frames[seconds]]
+    if found.any() or len(frames) < REGISTERED:
+        found[others] = [_explained_by_moved(frame, *pair) for frame in frames[others]]
+    return found
 
 
 def _explained_by_moved(frame: Floats, one: Floats, other: Floats) -> float:
@@ -149,7 +163,10 @@ def _explained_by_moved(frame: Floats, one: Floats, other: Floats) -> float:
     where = seen.covers & hidden.covers
     if _shows_the_same(seen.picture, hidden.picture, where):
         return 0.0
-    return _explained(frame, seen.picture, hidden.picture, where) if where.mean() >= LEAST_COVER else 0.0
+    if where.mean() < LEAST_COVER:
+        return 0.0
+    pair = seen.picture, hidden.picture
+    return _explained(frame, pair, [_edges(picture) for picture in pair], where)
 
 
 def _shows_the_same(one: Floats, other: Floats, where: Floats) -> bool:

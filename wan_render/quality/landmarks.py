@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from wan_render.quality.quiet_steps import HALF, quiet_picture, quiet_structure
-from wan_render.quality.small_frames import Floats, softened
+from wan_render.quality.samples import Floats
+from wan_render.quality.small_frames import softened
 from wan_render.quality.tracking import SOFT, pictures_apart
 from wan_render.render_values import Pixels
 

@@ -34,7 +34,7 @@ def measure(
     if len(clip.small) < LEAST_FRAMES:
         raise ValueError(f"expected at least {LEAST_FRAMES} frames, got {len(clip.small)}")
     steps = tracked(clip.small)
-    freeze, drift = freeze_measures(clip.small), drift_measures(steps, is_held=last is not None)
+    freeze, drift = freeze_measures(clip.small, steps.stirred), drift_measures(steps, is_held=last is not None)
     found: dict[str, Value] = {
         **_end("first", clip.first, first, last),
         **_end("last", clip.last, last, first),

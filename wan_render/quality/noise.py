@@ -11,7 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wan_render.quality.small_frames import CHROMA, FINE, Detail, Floats
+from wan_render.quality.even_blocks import blocks_of
+from wan_render.quality.samples import Floats
+from wan_render.quality.small_frames import CHROMA, FINE, Detail
 from wan_render.quality.tracking import Steps
 
 PEAK = 2.4
@@ -39,7 +41,7 @@ CONNECTED, PAN = 0.55, 20.0
 of the small copy, is a whip pan's fastest part."""
 
 BOILING_ENERGY, BOILING_BLOCKS = 0.005, 2.2
-"""Of the finest octaves together: a fast pan is blurred and has less. Or Detail.blocks, in terms of the keyframes."""
+"""Of the finest octaves together: a fast pan is blurred and has less. Or blocks, in terms of the keyframes."""
 
 OTHER_TEXTURE = 1.6
 """Ratio of the energy of some octave to that of the keyframe that is most alike, at which boiling is noise altogether:
@@ -118,7 +120,8 @@ def _is_more(energy: Floats, references: Floats, band: int) -> Floats:
 
 
 def _gridded(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> Floats:
-    return np.array([each.blocks for each in detail]) / max([1.0, *(each.blocks for each in keyframes)])
+    usual = blocks_of([each.profiles for each in keyframes])
+    return np.asarray(blocks_of([each.profiles for each in detail]) / max([1.0, *usual]))
 
 
 def _boiling(energy: Floats, gridded: Floats, steps: Steps) -> Floats:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from wan_render.quality.small_frames import Floats
+from wan_render.quality.samples import Floats, samples_of
 from wan_render.quality.tracking import LEAST_CONTRAST, NOISE_SHARE, Steps, pictures_apart, unlikeness
 from wan_render.render_values import Pixels
 
@@ -63,7 +63,7 @@ def quiet_picture(frame: Pixels) -> Floats:
     """Half of a small copy, (height, width, 3) float32, 0 to 1, without noise."""
     height, width = frame.shape[:2]
     half = cv2.resize(frame, (max(1, width // HALF), max(1, height // HALF)), interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(half.astype(np.float32) / 255, (0, 0), BLUR)
+    return cv2.GaussianBlur(samples_of(np.asarray(half, np.uint8)), (0, 0), BLUR)
 
 
 def quiet_structure(picture: Floats, usual: float | None = None) -> Floats:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from wan_render.quality.even_blocks import blocks_of
 from wan_render.quality.noise import lasting_values
-from wan_render.quality.small_frames import Detail, Floats
+from wan_render.quality.samples import Floats
+from wan_render.quality.small_frames import Detail
 from wan_render.quality.tracking import Steps
 
 SHARE, SHARE_OPEN = 0.2, 0.5
@@ -66,6 +68,6 @@ def _ratios(edges: Sequence[float], references: Sequence[float]) -> Floats:
 def blocks_measure(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> tuple[float, int]:
     """How much more a frame consists of even blocks than the keyframes, or without any than the clip's other frames;
     and which frame: 1 is not at all. Blocks last: the two sides of something that passes may lie on one grid once."""
-    blocks = lasting_values(np.array([each.blocks for each in detail]))
-    usual = max(each.blocks for each in keyframes) if keyframes else float(blocks.min())
+    blocks = lasting_values(blocks_of([each.profiles for each in detail]))
+    usual = float(blocks_of([each.profiles for each in keyframes]).max()) if keyframes else float(blocks.min())
     return float(blocks.max()) / max(1.0, usual), int(blocks.argmax())

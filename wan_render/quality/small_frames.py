@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from wan_render.quality.even_blocks import StepProfiles, step_profiles
+from wan_render.quality.samples import Floats, mean_square, samples_of
 from wan_render.render_values import Pixels
-
-Floats = NDArray[Any]
-"""Floating-point arrays; OpenCV's types do not say which."""
 
 LONGEST_SIDE = 160
 """Of a small copy, in pixels."""
+
+HALF = 0.5
+"""Smaller copies are made of a half."""
 
 BANDS = 6
 """Octaves of detail: band k is what shrinking by 2 removes from a picture that was shrunk by 2^k."""
@@ -30,12 +30,6 @@ FINE = 4
 
 CHROMA = 2
 """How many octaves of colour may be the grain of noise: up to 8 pixels."""
-
-GRIDS = (4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32)
-"""Sizes of blocks, in pixels."""
-
-LEAST_STEP = 0.002
-"""Difference of neighbouring pixels that counts as none, samples 0 to 1."""
 
 SMOOTH = 0.15
 
@@ -53,7 +47,7 @@ class Detail:
     edge:   how steep its sharpest edges are: the 99.5th percentile of the gradient at half the size, per pixel.
     coarse_edge: the same at a sixteenth of the size, which a blur hardly changes.
     tints:  (CHROMA,) energy of both colour differences in each octave, from half the size on; samples 0 to 1, squared.
-    blocks: how much steeper it is on the lines of some even grid than between them: about 1 in pictures.
+    profiles: how steep it is between its columns and rows, of which even_blocks.blocks_of tells blocks.
     """
 
     energy: Floats
@@ -62,7 +56,7 @@ class Detail:
     edge: float
     coarse_edge: float
     tints: Floats
-    blocks: float
+    profiles: StepProfiles
 
 
 @dataclass(frozen=True)
@@ -95,11 +89,16 @@ def reduced(frames: Iterable[Pixels]) -> SmallFrames:
 
 
 def shrunk(picture: Pixels) -> Pixels:
-    """The small copy of a picture, (height, width, 3) uint8 RGB, by area averaging. Small pictures stay as they are."""
+    """The small copy of a picture, (height, width, 3) uint8 RGB, by area averaging. Small pictures stay as they are.
+
+    Large ones are halved first, which OpenCV does much faster than anything else.
+    """
     height, width = picture.shape[:2]
     scale = min(1.0, LONGEST_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA), np.uint8)
+    is_even = not (height % 2 or width % 2)
+    whole = _halved(np.ascontiguousarray(picture))[1] if is_even and scale < HALF else np.ascontiguousarray(picture)
+    return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def frame_difference(one: Pixels, other: Pixels) -> float:
@@ -107,14 +106,27 @@ def frame_difference(one: Pixels, other: Pixels) -> float:
     return float(cv2.norm(one, other, cv2.NORM_L1)) / one.size / 255
 
 
+def grey_of(picture: Pixels) -> Pixels:
+    """(height, width) uint8 (BT.601 weights)."""
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY), np.uint8)
+
+
 def luma_of(picture: Pixels) -> Floats:
     """(height, width) float32, 0 to 1 (BT.601 weights)."""
-    return cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    return samples_of(grey_of(picture))
 
 
 def softened(picture: Pixels, sigma: float) -> Floats:
     """A small picture as float32, 0 to 1, with a Gaussian blur; sigma in pixels."""
-    return cv2.GaussianBlur(picture.astype(np.float32) / 255, (0, 0), sigma)
+    return cv2.GaussianBlur(samples_of(picture), (0, 0), sigma)
+
+
+def strongest_change(one: Floats, other: Floats) -> float:
+    """Of the places that change most between two small pictures, in their unit. Noise, whose sign differs, is averaged
+    out."""
+    change = np.abs(cv2.GaussianBlur(cv2.subtract(one, other, dtype=cv2.CV_32F), (0, 0), 1.5)).ravel()
+    at = int(0.995 * (change.size - 1))
+    return float(np.partition(change, at)[at])
 
 
 def contrast_of(picture: Floats) -> float:
@@ -122,31 +134,25 @@ def contrast_of(picture: Floats) -> float:
     return float(cv2.meanStdDev(picture)[1].max())
 
 
-def without_mean(picture: Floats) -> Floats:
-    """A float picture, (height, width, 3), without the mean of each channel."""
-    return picture - np.array(cv2.mean(picture)[:3], np.float32)
-
-
 def lab_of(small: Pixels) -> Floats:
     """CIE Lab, (height, width, 3) float32: L 0 to 100, a and b about -100 to 100."""
-    return cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return cv2.cvtColor(samples_of(small), cv2.COLOR_RGB2LAB)
 
 
 def detail_of(picture: Pixels) -> Detail:
     """The fine detail of a picture in full size, (height, width, 3) uint8 RGB."""
-    whole_level = level = luma_of(picture)
-    energies, floors, quarters = [_energy(level)], list[float](), list[Floats]()
+    grey = grey_of(picture)
+    level = samples_of(grey)
+    energies, floors, quarters = [mean_square(level)], list[float](), list[Floats]()
     levels: list[Floats] = []
     for _ in range(BANDS):
-        height, width = (max(1, side // 2) for side in level.shape)
-        whole = level[: height * 2, : width * 2]
-        level = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+        whole, level = _halved(level)
         if len(levels) <= FINE:
             cells = _cells(whole, level)
             floors.append(_floor(cells))
             quarters.append(_quarters(cells))
         levels.append(level)
-        energies.append(_energy(level))
+        energies.append(mean_square(level))
     return Detail(
         np.maximum(0.0, -np.diff(energies)),
         np.array(quarters).T,
@@ -154,15 +160,24 @@ def detail_of(picture: Pixels) -> Detail:
         _edge(levels[0]),
         _edge(levels[3]),
         _tints(picture),
-        _blocks(whole_level),
+        step_profiles(grey),
     )
+
+
+def _halved(level: Floats) -> tuple[Floats, Floats]:
+    """A picture without an odd last row and column, and its half."""
+    height, width = (max(1, side // 2) for side in level.shape[:2])
+    whole = level[: height * 2, : width * 2]
+    return whole, cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _cells(whole: Floats, halved: Floats) -> Floats:
     """The energy that halving took, in small parts of the picture: (rows, columns)."""
     height, width = whole.shape
-    lost = whole - cv2.resize(halved, (width, height), interpolation=cv2.INTER_NEAREST)
-    return cv2.resize(lost * lost, (max(1, width // CELL), max(1, height // CELL)), interpolation=cv2.INTER_AREA)
+    lost: Floats = cv2.resize(halved, (width, height), interpolation=cv2.INTER_NEAREST)
+    cv2.subtract(whole, lost, dst=lost)
+    cv2.multiply(lost, lost, dst=lost)
+    return cv2.resize(lost, (max(1, width // CELL), max(1, height // CELL)), interpolation=cv2.INTER_AREA)
 
 
 def _floor(cells: Floats) -> float:
@@ -174,11 +189,7 @@ def _floor(cells: Floats) -> float:
 def _quarters(cells: Floats) -> Floats:
     row, column = ((side + 1) // 2 for side in cells.shape)
     parts = (cells[:row, :column], cells[:row, -column:], cells[-row:, :column], cells[-row:, -column:])
-    return np.array([part.mean() for part in parts])
-
-
-def _energy(luma: Floats) -> float:
-    return float(cv2.norm(luma, cv2.NORM_L2SQR)) / luma.size
+    return np.array([cv2.mean(part)[0] for part in parts])
 
 
 def _edge(luma: Floats) -> float:
@@ -189,26 +200,15 @@ def _edge(luma: Floats) -> float:
 
 
 def _tints(picture: Pixels) -> Floats:
-    height, width = (max(1, side // 2) for side in picture.shape[:2])
-    half = cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=cv2.INTER_AREA)
-    level: Floats = np.ascontiguousarray(cv2.cvtColor(half, cv2.COLOR_RGB2YCrCb)[..., 1:]).astype(np.float32) / 255
-    energies = [_energy(level)]
+    _, half = _halved(np.ascontiguousarray(picture))
+    energies = [_plane_energies(plane) for plane in cv2.split(cv2.cvtColor(half, cv2.COLOR_RGB2YCrCb))[1:]]
+    return np.asarray(np.maximum(0.0, -np.diff(np.mean(energies, axis=0))))
+
+
+def _plane_energies(plane: Floats) -> list[float]:
+    level = samples_of(np.asarray(plane, np.uint8))
+    energies = [mean_square(level)]
     for _ in range(CHROMA):
-        height, width = (max(1, side // 2) for side in level.shape[:2])
-        level = cv2.resize(level[: height * 2, : width * 2], (width, height), interpolation=cv2.INTER_AREA)
-        energies.append(_energy(level))
-    return np.maximum(0.0, -np.diff(energies))
-
-
-def _blocks(luma: Floats) -> float:
-    """The mean step between pixels on the lines of a grid, over the largest between them, across or down."""
-    across, down = cv2.absdiff(luma[:, 1:], luma[:, :-1]), cv2.absdiff(luma[1:], luma[:-1])
-    profiles = [cv2.reduce(steps, axis, cv2.REDUCE_AVG).ravel() for axis, steps in enumerate((across, down))]
-    return max((_on_grid(each, size) for each in profiles for size in GRIDS if len(each) >= 2 * size), default=1.0)
-
-
-def _on_grid(profile: Floats, size: int) -> float:
-    """The largest step of each is left out: the side of a door is one line, and a grid has many."""
-    lines = profile[: len(profile) // size * size].reshape(-1, size)
-    steps = np.sort((lines.sum(axis=0) - lines.max(axis=0)) / (len(lines) - 1))
-    return float(steps[-1] / (steps[-2] + LEAST_STEP))
+        _, level = _halved(level)
+        energies.append(mean_square(level))
+    return energies

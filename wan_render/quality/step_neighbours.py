@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wan_render.quality.small_frames import Floats
+from wan_render.quality.samples import Floats
 from wan_render.quality.tracking import RETURNS
 
 NEIGHBOURS = 4
@@ -122,7 +122,10 @@ def _in_rhythm(unlike: Floats, near: Sequence[int]) -> list[int]:
 
 
 def _nearest(steps: Floats, at: int, count: int, reach: int | None = None) -> list[int]:
-    within = [int(step) for step in steps if step != at and (reach is None or abs(step - at) <= reach)]
+    """Of steps in their order: the nearest ones, at most so far away."""
+    place, end = (int(each) for each in np.searchsorted(steps, (at, at + 1)))
+    around = [*steps[max(0, place - count) : place].tolist(), *steps[end : end + count].tolist()]
+    within = [step for step in around if reach is None or abs(step - at) <= reach]
     return sorted(within, key=lambda step: abs(step - at))[:count]
 
 

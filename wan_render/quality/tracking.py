@@ -14,7 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from wan_render.quality.small_frames import Floats, contrast_of, lab_of, luma_of, softened, without_mean
+from wan_render.quality.samples import Floats, mean_product, mean_square, median_of, without_mean
+from wan_render.quality.small_frames import contrast_of, lab_of, luma_of, softened, strongest_change
 from wan_render.render_values import Pixels
 
 WINDOW = 6.0
@@ -24,6 +25,9 @@ LEAST_CONTRAST = 0.006
 """Contrast, samples 0 to 1, that counts as none: 1.5 of 255. In a clip with more contrast it is NOISE_SHARE of that."""
 
 NOISE_SHARE = 0.3
+
+LIGHT_FLOOR = 0.03
+"""Contrast that counts as none where light must not count: a lamp that flickers changes what has less."""
 
 LEAST_SPREAD = 0.25
 """Energy of a structure in terms of another one's, below which it is missing and not only in another light."""
@@ -63,6 +67,7 @@ class Steps:
     broken: 0 to about 1: how little of the new structure the moved old one explains.
     apart:  the same of the pictures as they are, but for brightness and contrast.
     unlike: how little of the new structure the old one explains without moving it.
+    stirred: the change of the structure, over LIGHT_FLOOR, of the places that change most.
     moved:  median length of the flow, in pixels of the small copy.
     new:    0 to 1: share of the picture that the moved old one does not explain.
     back:   (steps + 1, RETURNS) how unlike the structures of a frame and of the frames 2, 3, … after it are, without
@@ -75,6 +80,7 @@ class Steps:
     broken: Floats
     apart: Floats
     unlike: Floats
+    stirred: Floats
     moved: Floats
     new: Floats
     back: Floats
@@ -90,15 +96,15 @@ def tracked(small: Pixels) -> Steps:
     seen, spread, rows = list[Floats](), list[float](), list[tuple[Any, ...]]()
     back, last = np.ones((len(small), RETURNS)), list[_Look]()
     for look in (_Look(frame, floor) for frame in small):
-        seen.append(_usual(look.colours.reshape(-1, 4)))
-        spread.append(float(look.colours[..., 3].std()))
+        seen.append(_usual(look.colours.reshape(-1, 4)[::FEW]))
+        spread.append(float(cv2.meanStdDev(look.light)[1].max()))
         if last:
             rows.append(tracker.step(last[-1], look))
         for gap, before in enumerate(last[-2::-1]):
             back[len(seen) - 3 - gap, gap] = unlikeness(before.structure, look.structure)
         last = [*last[-RETURNS:], look]
-    broken, apart, unlike, moved, new, tint = (np.array([row[column] for row in rows]) for column in range(6))
-    return Steps(broken, apart, unlike, moved, new, back, tint, np.array(seen), np.array(spread))
+    broken, apart, unlike, stirred, moved, new, tint = (np.array(column) for column in zip(*rows, strict=True))
+    return Steps(broken, apart, unlike, stirred, moved, new, back, tint, np.array(seen), np.array(spread))
 
 
 def colours_of(small: Pixels) -> Floats:
@@ -112,18 +118,27 @@ def structure_of(small: Pixels, floor: float = LEAST_CONTRAST) -> Floats:
 
     floor: contrast that counts as none.
     """
+    return _over_contrast(*_local(small), floor)
+
+
+def _local(small: Pixels) -> tuple[Floats, Floats]:
+    """The luma of a small picture without its local mean, and its local variance."""
     level = cv2.GaussianBlur(luma_of(small), (0, 0), 0.8)
     mean = cv2.GaussianBlur(level, (0, 0), WINDOW)
-    variance = cv2.GaussianBlur(level * level, (0, 0), WINDOW) - mean * mean
-    return (level - mean) / np.sqrt(np.maximum(variance, 0) + floor**2)
+    squares = cv2.GaussianBlur(cv2.multiply(level, level), (0, 0), WINDOW)
+    return cv2.subtract(level, mean), np.maximum(cv2.subtract(squares, cv2.multiply(mean, mean)), 0)
+
+
+def _over_contrast(level: Floats, variance: Floats, floor: float) -> Floats:
+    return cv2.divide(level, cv2.sqrt(variance + floor**2))
 
 
 def unlikeness(one: Floats, other: Floats) -> float:
     """How little of a structure another one explains: 0 is the same, 1 unrelated."""
     few = 0.03  # two pictures without any structure are alike
-    energies = float((one * one).mean()), float((other * other).mean())
+    energies = mean_square(one), mean_square(other)
     spread = max(float(np.sqrt(energies[0] * energies[1])), LEAST_SPREAD * max(energies))
-    return 1 - (float((one * other).mean()) + few) / (spread + few)
+    return 1 - (mean_product(one, other) + few) / (spread + few)
 
 
 def _usual_contrast(small: Pixels) -> float:
@@ -133,18 +148,33 @@ def _usual_contrast(small: Pixels) -> float:
 
 def _usual(colours: Floats) -> Floats:
     """Of (places, 4): the median of a and b, the mean of chroma, which a small part may have, and of lightness."""
-    few = colours[::FEW]
-    return np.concatenate([np.median(few[:, :2], axis=0), few[:, 2:].mean(axis=0)])
+    a, b, chroma, light = np.ascontiguousarray(colours.T)
+    return np.array([median_of(a), median_of(b), chroma.mean(), light.mean()])
 
 
 class _Look:
     """A frame as it is compared."""
 
     def __init__(self, frame: Pixels, floor: float) -> None:
-        self.structure = structure_of(frame, floor)
+        level, variance = _local(frame)
+        self.structure = _over_contrast(level, variance, floor)
+        self.shape_in_light = _over_contrast(level, variance, LIGHT_FLOOR)
         self.levels = np.clip(128 + 50 * self.structure, 0, 255).astype(np.uint8)
         self.soft = softened(frame, SOFT)
+        self.centred = without_mean(self.soft)
         self.colours = colours_of(frame)
+        self.light: Floats = cv2.extractChannel(self.colours, 3)
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """Where each pixel of a frame was in the one before, from there on (way) and in all (places): (height, width, 2);
+    that one's structure, moved there; and Steps.broken."""
+
+    way: Floats
+    places: Floats
+    structure: Floats
+    broken: float
 
 
 class _Tracker:
@@ -152,30 +182,29 @@ class _Tracker:
 
     def __init__(self, height: int, width: int) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._down, self._across = np.mgrid[0:height, 0:width].astype(np.float32)
+        self._places = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
         self._before = (0.0, 0.0)
         self._can_flow = min(height, width) >= 16  # the finest pyramid of the flow needs some pixels
         self._window = cv2.createHanningWindow((width, height), cv2.CV_32F) if self._can_flow else np.zeros(0)
 
-    def step(self, one: _Look, other: _Look) -> tuple[float, float, float, float, float, Floats]:
+    def step(self, one: _Look, other: _Look) -> tuple[float, float, float, float, float, float, Floats]:
         """The fields of Steps for one step."""
         flow = self._flowing(one, other)
-        broken = unlikeness(self._moved(one.structure, flow), other.structure)
         if self._can_flow:
-            for shift in self._guesses(one, other) if broken > UNEXPLAINED else ():
-                guess = self._flowing(one, other, shift)
-                again = unlikeness(self._moved(one.structure, guess), other.structure)
-                flow, broken = (guess, again) if again < broken else (flow, broken)
-        self._before = (float(np.median(flow[..., 0])), float(np.median(flow[..., 1])))
-        expected = self._moved(one.soft, flow)
-        apart, new = pictures_apart(expected, other.soft), _new_share(expected, other.soft)
-        moved = float(np.median(cv2.magnitude(flow[..., 0], flow[..., 1])))
-        tint = self._tint(one, other, flow) if broken < MOST_BROKEN else np.zeros(4)
-        return broken, apart, unlikeness(one.structure, other.structure), moved, new, tint
+            for shift in self._guesses(one, other) if flow.broken > UNEXPLAINED else ():
+                flow = min(flow, self._flowing(one, other, shift), key=lambda each: each.broken)
+        across, down = cv2.split(flow.way)
+        self._before = (median_of(across), median_of(down))
+        expected = without_mean(_moved(one.soft, flow.places))
+        apart, new = _centred_apart(expected, other.centred), _new_share(expected, other.centred)
+        tint = _tint(one, other, flow) if flow.broken < MOST_BROKEN else np.zeros(4)
+        unlike = unlikeness(one.structure, other.structure)
+        stirred = strongest_change(one.shape_in_light, other.shape_in_light)
+        return flow.broken, apart, unlike, stirred, median_of(cv2.magnitude(across, down)), new, tint
 
     def _guesses(self, one: _Look, other: _Look) -> Iterator[tuple[float, float]]:
         """Where the whole picture may have been: by its structure, by its light, by its middle, and as before."""
-        light, other_light = one.colours[..., 3], other.colours[..., 3]
+        light, other_light = one.light, other.light
         for pair in ((other.structure, one.structure), (other_light, light)):
             (across, down), _ = cv2.phaseCorrelate(*pair, self._window)
             yield across, down
@@ -186,38 +215,47 @@ class _Tracker:
         yield float(column - left), float(row - top)
         yield self._before
 
-    def _flowing(self, one: _Look, other: _Look, shift: tuple[float, float] = (0.0, 0.0)) -> Floats:
+    def _flowing(self, one: _Look, other: _Look, shift: tuple[float, float] = (0.0, 0.0)) -> _Flow:
         """Where each pixel of the other frame was in the first one, from a first guess."""
-        guess = np.empty((*one.levels.shape, 2), np.float32)
-        guess[:] = shift
-        if not self._can_flow:
-            return guess
-        return np.asarray(self._flow.calc(other.levels, one.levels, guess))
+        way: Floats = np.empty((*one.levels.shape, 2), np.float32)
+        way[:] = shift
+        if self._can_flow:
+            way = np.asarray(self._flow.calc(other.levels, one.levels, way))
+        places = cv2.add(self._places, way)
+        structure = _moved(one.structure, places)
+        return _Flow(way, places, structure, unlikeness(structure, other.structure))
 
-    def _moved(self, picture: Floats, flow: Floats) -> Floats:
-        across, down = self._across + flow[..., 0], self._down + flow[..., 1]
-        return cv2.remap(picture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
-    def _tint(self, one: _Look, other: _Look, flow: Floats) -> Floats:
-        kept = np.abs(self._moved(one.structure, flow) - other.structure) < TRACKED
-        if kept.mean() < LEAST_TRACKED:
-            return np.zeros(4)
-        change = other.colours - self._moved(one.colours, flow)
-        return _usual(change[kept])
+def _moved(picture: Floats, places: Floats) -> Floats:
+    return cv2.remap(picture, places, _IN_PLACES, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+_IN_PLACES: Any = None
+"""OpenCV takes None for a second map; its types do not say so."""
+
+
+def _tint(one: _Look, other: _Look, flow: _Flow) -> Floats:
+    kept = np.flatnonzero(cv2.absdiff(flow.structure, other.structure) < TRACKED)
+    if kept.size < LEAST_TRACKED * flow.structure.size:
+        return np.zeros(4)
+    change = cv2.subtract(other.colours, _moved(one.colours, flow.places))
+    return _usual(change.reshape(-1, 4)[kept[::FEW]])
 
 
 def pictures_apart(one: Floats, other: Floats) -> float:
     """1 less the correlation of two pictures, each (height, width, 3). One without contrast is unlike any other."""
-    one, other = without_mean(one), without_mean(other)
-    energies = float((one * one).mean()), float((other * other).mean())
+    return _centred_apart(without_mean(one), without_mean(other))
+
+
+def _centred_apart(one: Floats, other: Floats) -> float:
+    energies = mean_square(one), mean_square(other)
     none = LEAST_CONTRAST**2
     spread = max(np.sqrt(energies[0] * energies[1]), 0.1 * max(energies))
-    return 1 - (float((one * other).mean()) + none) / (float(spread) + none)
+    return 1 - (mean_product(one, other) + none) / (float(spread) + none)
 
 
 def _new_share(expected: Floats, other: Floats) -> float:
-    """How much of the picture is not what was expected, 0 to 1, brightness aside."""
-    expected, other = without_mean(expected), without_mean(other)
+    """How much of the picture is not what was expected, 0 to 1. Both are without their mean."""
     contrast = max(contrast_of(expected), contrast_of(other), LEAST_CONTRAST)
     red, green, blue = cv2.split(cv2.absdiff(expected, other))
     return float((cv2.max(cv2.max(red, green), blue) > NEW_PLACE * contrast).mean())
