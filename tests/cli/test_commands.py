@@ -363,6 +363,19 @@ def test_text_that_the_font_cannot_draw_is_named_beforehand(wan_render: Run, har
     assert "no font has a glyph" in json.loads(wan_render("check", harbour, "--json").stdout)["mistakes"][0]["found"]
 
 
+def test_check_refuses_a_folder_of_fonts_that_is_not_there(
+    wan_render: Run, harbour: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harbour.write_text(harbour.read_text() + "  - {shot: '030', card: 'Ꮳ'}\n")
+    monkeypatch.setenv("WAN_RENDER_FONTS", str(harbour.parent / "gone"))
+    check = wan_render("check", harbour)
+    assert check.returncode == 2
+    assert (
+        check.stderr == f"WAN_RENDER_FONTS: {harbour.parent}/gone: No such file or directory; a folder of fonts; "
+        "correct or unset it\n"
+    )
+
+
 def test_text_that_the_font_cannot_draw_is_named_on_the_films_page(
     wan_render: Run, harbour: Path, tmp_path: Path
 ) -> None:

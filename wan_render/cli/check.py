@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from wan_render.cli.chosen_session import session_of
 from wan_render.cut import film_frames
-from wan_render.errors import Problem, StoryboardError
+from wan_render.errors import MachineError, Problem, StoryboardError, UsageError
 from wan_render.plan import FilmPlan
 from wan_render.plan.drawn_texts import SURELY_FITS
 from wan_render.printable import path_name
@@ -39,7 +39,10 @@ def _of_letters(plan: FilmPlan) -> tuple[tuple[Problem, ...], tuple[Problem, ...
         return (), ()
     from wan_render.production.film_warnings import boxes_for_letters, too_long_texts
 
-    return boxes_for_letters(plan), too_long_texts(plan)
+    try:
+        return boxes_for_letters(plan), too_long_texts(plan)
+    except MachineError as error:  # the folder of fonts: a setting, and `check` has nothing else to do with the machine
+        raise UsageError(*error.problems) from error
 
 
 def _is_plain(text: str) -> bool:
