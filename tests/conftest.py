@@ -21,6 +21,10 @@ from hypothesis import settings
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
 
+# Tests multiply small matrices, and two or more of them at a time. Threads of one would wait for each other, and use
+# the CPU while they wait. torch and numpy read it when they are imported, here and in every process that tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
