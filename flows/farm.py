@@ -33,6 +33,7 @@ from flows.farm_home.home import (
     hand_to_prefect,
     new_password,
     password,
+    refuse_closed,
     runs,
     safe_password,
 )
@@ -67,6 +68,7 @@ def up(asked: argparse.Namespace) -> int:
         signal.signal(number, _stop)
     try:
         project = _project(Path.cwd())
+        refuse_closed(farm_home(project))
         if asked.new_password:
             _renew(farm_home(project))
         elif asked.deploy:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flows.farm_home.drain import ask_to_drain, is_draining
 from flows.farm_home.farm_lock import FarmPart, processes_of
-from flows.farm_home.home import known_home
+from flows.farm_home.home import known_home, refuse_closed
 from flows.farm_home.quarantine_notes import quarantined_devices, release_device
 from flows.farm_home.run_lock import held_runs
 from wan_render.errors import MachineError, Problem, UsageError
@@ -31,6 +31,7 @@ GOES_ON = "wan-render farm up lets it take films again"
 def run(arguments: argparse.Namespace) -> int:
     """Do what `arguments.action` says."""
     home = known_home()
+    refuse_closed(home)
     if arguments.action == "release":
         _release(home, arguments.device)
         return 0

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from wan_render.errors import MachineError, Problem
 from wan_render.known_secrets import remember_password
+from wan_render.store.disk import user_name, whose
 
 CHECKOUT = Path(__file__).parents[2]
 """The folder that this package was imported from. A farm runs in its checkout."""
@@ -69,6 +70,22 @@ def look_in_checkout() -> None:
     profiles = CHECKOUT / ".farm" / PROFILES
     if not (said or Path("prefect.toml").exists()) and os.access(profiles, os.R_OK):
         os.environ["PREFECT_PROFILES_PATH"] = str(profiles)
+
+
+def refuse_closed(home: Path) -> None:
+    """Raises MachineError if a farm's folder is there, and this user may not read it."""
+    try:
+        os.scandir(home).close()
+    except PermissionError:
+        raise closed(home) from None
+    except OSError:
+        return  # there is none
+
+
+def closed(place: Path) -> MachineError:
+    """What is said to a user who may not read the folder of somebody else's farm, or a file in it."""
+    found = f"no permission to read: the user is {user_name(os.geteuid())}, and {whose(place)}"
+    return MachineError(Problem(str(place), found, "a farm is used by its owner alone", ANOTHER_HOME))
 
 
 def own(home: Path) -> None:
@@ -145,8 +162,10 @@ def open_to_others(home: Path) -> Iterator[str]:
 
 
 def password(home: Path) -> str | None:
-    """The farm's password; None where it has none yet. Raises MachineError where it cannot be one."""
+    """The farm's password; None where it has none yet. Raises MachineError where it cannot be one, and where the farm
+    is another user's."""
     file = home / PASSWORD
+    refuse_closed(home)
     if file.exists() and not file.is_file():
         raise MachineError(Problem(str(file), "is no file", remedy=RENEW))
     try:

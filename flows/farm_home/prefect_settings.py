@@ -11,11 +11,13 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import AliasChoices, ValidationError
 from pydantic_settings import SettingsError
 
+from flows.farm_home.home import closed
 from wan_render.errors import Problem, UsageError
 from wan_render.printable import shown
 
@@ -29,8 +31,9 @@ FOLLOWS = "default_factory_not_called"
 
 
 def check_prefect_settings() -> None:
-    """Raises UsageError with every setting of Prefect that has an invalid value. Must be called before Prefect is
-    imported: from then on it sends nothing about its use to anybody, and says nothing about it in a terminal."""
+    """Raises UsageError with every setting of Prefect that has an invalid value, and MachineError if they are in the
+    folder of another user's farm. Must be called before Prefect is imported: from then on it sends nothing about its
+    use to anybody, and says nothing about it in a terminal."""
     os.environ.setdefault("DO_NOT_TRACK", "1")
     said = io.StringIO()  # Prefect complains while it is imported, too
     try:
@@ -40,6 +43,8 @@ def check_prefect_settings() -> None:
             get_current_settings()
     except SettingsError as error:
         raise UsageError(Problem("Prefect's settings", str(error), remedy="correct prefect.toml")) from None
+    except PermissionError as error:
+        raise closed(Path(error.filename).absolute()) from None
     except ValidationError as error:
         wrong = list(_wrong())
         raise UsageError(*wrong) from None if wrong else error

@@ -7,7 +7,9 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,11 +24,13 @@ from flows.farm_home.home import (
     new_password,
     open_to_others,
     password,
+    refuse_closed,
     safe_password,
 )
 from flows.serving.listening import listen
 from flows.upkeep.service import over
 from tests.flows.conftest import environment
+from tests.flows.other_user import NOBODY, as_user
 from tests.flows.project import PROJECT
 from tests.ports import free_port
 from wan_render.errors import MachineError
@@ -53,6 +57,33 @@ def test_all_of_it_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> Non
     assert list(open_to_others(tmp_path / "farm")) == []
     assert {_mode(tmp_path / "farm" / name) for name in (PASSWORD, PROFILES)} == {0o600}
     assert _mode(tmp_path / "farm") == 0o700
+
+
+def _refusal(look: Callable[[Path], object], home: Path) -> str:
+    try:
+        look(home)
+    except MachineError as error:
+        return str(error)
+    return ""
+
+
+def test_another_user_hears_whose_farm_it_is() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("not run: only root can become another user")
+
+    def refusals(home: Path) -> list[str]:
+        return [_refusal(refuse_closed, home), _refusal(password, home)]
+
+    with tempfile.TemporaryDirectory() as open_to_all:
+        home = Path(open_to_all, "farm")
+        Path(open_to_all).chmod(0o755)
+        assert as_user(NOBODY, lambda: refusals(home)) == ["", ""], "there is none"
+        close(home)
+        said, of_its_password = as_user(NOBODY, lambda: refusals(home))
+    found = f"the user is nobody, and {home} belongs to root, mode 0700"
+    assert said.startswith(f"{home}: no permission to read: {found}; ")
+    assert said.endswith("; name another one in PREFECT_HOME")
+    assert of_its_password == said
 
 
 def test_what_an_older_version_left_open_is_closed(tmp_path: Path) -> None:
