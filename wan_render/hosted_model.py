@@ -11,6 +11,9 @@ from wan_render.take import Size, Take
 HOSTED_FACT = "hosted model"
 """The name of the model in the record of a take that a service rendered."""
 
+COST_FACT = "cost"
+"""What it cost, in the same record: `1.2 CNY`."""
+
 
 @dataclass(frozen=True)
 class HostedResolution:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -10,16 +9,13 @@ from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from wan_render import __version__
 from wan_render.cut import Cut, Event, SlateSource
 from wan_render.errors import PictureError, RenderError
 from wan_render.footage.footage_part import FootagePart
-from wan_render.hosted_model import HOSTED_FACT
 from wan_render.keys import content_key
 from wan_render.plan import CardText, NotYet, PlannedShot, Rendered, StillPicture
-from wan_render.price import Price
 from wan_render.production.conformed_cut import conformed_file
 from wan_render.production.film_seams import film_seams
 from wan_render.production.film_warnings import film_warnings
@@ -27,18 +23,15 @@ from wan_render.production.matched_colours import MatchedEnd, matching_words
 from wan_render.production.motion_report import NO_MOTION, MotionReport
 from wan_render.production.pictures import Pictures
 from wan_render.production.render_take import write_picture
+from wan_render.production.review_takes import review_take
 from wan_render.production.review_texts import sounds_of, texts_of
 from wan_render.production.run import Run
 from wan_render.purchase import spent_words
-from wan_render.report.review import FormerVersion, Review, ReviewShot, ReviewTake, ShownCrop
+from wan_render.report.review import FormerVersion, Review, ReviewShot, ShownCrop
 from wan_render.sound.mix_report import MixReport
-from wan_render.status import ShotStatus, TakeStatus
-from wan_render.store import Clip, Provenance, Store
+from wan_render.status import ShotStatus
+from wan_render.store import Clip, Store
 from wan_render.take import AnyPlate, Plate
-from wan_render.take_fields import prompt_of
-
-UNUSED_BY_SERVICES = ("steps", "guidance", "shift", "profile")
-"""Settings of a take that a service does not have: what stands in its key for them was not used."""
 
 CROP_SIDE = 512
 """Longer side, in pixels, of a picture that shows a crop: that of the page's thumbnails."""
@@ -65,7 +58,7 @@ def review_of(
         plates = _Plates(Pictures(run.store, plan.pictures), Path(folder), plan.cropped)
         events = dict(zip((event.name for event in cut.events), zip(cut.events, cut.starts, strict=True), strict=True))
         planned = (shot for shot in run.before.shots if shot.planned is not None)
-        shots = (_shot(run.store, shot, *events[shot.id], cut.rate, plates) for shot in planned)
+        shots = (_shot(run, shot, *events[shot.id], cut.rate, plates) for shot in planned)
         seams = film_seams(run.store, cut)
         yield Review(
             title=plan.title,
@@ -151,11 +144,11 @@ def _name(plate: AnyPlate) -> str:
     return content_key("plate/1", plate)
 
 
-def _shot(store: Store, status: ShotStatus, event: Event, start: int, rate: Fraction, plates: _Plates) -> ReviewShot:
+def _shot(run: Run, status: ShotStatus, event: Event, start: int, rate: Fraction, plates: _Plates) -> ReviewShot:
     shot = status.planned
     if shot is None:
         raise ValueError(f"{status.id} is omitted: it is not in the film")
-    source = event.source
+    source, store = event.source, run.store
     return ReviewShot(
         id=shot.id,
         slugline=shot.slugline,
@@ -169,7 +162,7 @@ def _shot(store: Store, status: ShotStatus, event: Event, start: int, rate: Frac
         last=event.source_frame(event.frames - 1, rate),
         hold=event.hold,
         keyframes=_keyframes(store, shot, status, plates),
-        takes=tuple(_take(store, take, status.chosen) for take in status.takes),
+        takes=tuple(review_take(store, take, status.chosen, run.plan.models) for take in status.takes),
         slate=source.reason if isinstance(source, SlateSource) else None,
         log=store.logs.newest_of(status.chosen) if isinstance(source, SlateSource) and status.chosen else None,
         crops=_crops(shot, plates),
@@ -217,81 +210,3 @@ def _pictures(shot: PlannedShot, clip: Clip | None, plates: _Plates) -> tuple[Pa
             return first, last
         case _:
             return None, None
-
-
-def _made(store: Store, status: TakeStatus) -> Provenance:
-    """How a take was made. A take that passes through keyframes is only joined, so the times and versions of its
-    segments are added."""
-    joined = store.record(status.key).provenance
-    parts = {segment.key for segment in (status.take.segments if status.take is not None else ())}
-    made = [store.record(key).provenance for key in sorted(parts) if store.find(key) is not None]
-    seconds: Counter[str] = Counter()
-    for each in (*made, joined):
-        seconds.update(each.seconds)
-    versions = {name: version for each in made for name, version in each.versions.items()}
-    return replace(joined, seconds=dict(seconds), versions=versions | dict(joined.versions))
-
-
-def _take(store: Store, status: TakeStatus, chosen: str) -> ReviewTake:
-    clip = store.find(status.key)
-    made = None if clip is None else _made(store, status)
-    fields = status.fields
-    return ReviewTake(
-        number=status.number,
-        key=status.key,
-        seed=fields["seed"],
-        state=_state(status, clip),
-        chosen=status.key == chosen,
-        preview=clip.preview if clip is not None and clip.preview.exists() else None,
-        clip=clip.video if clip is not None else None,
-        frames=fields["frames"],
-        prompt=prompt_of(fields),
-        negative=fields["negative"],
-        settings=_settings(fields, made),
-        seconds=made.seconds if made is not None else {},
-        device=f"{made.device} ({made.device_label})" if made is not None else "",
-        why=made.why if made is not None else status.why,
-        judgement=status.judgement,
-        cost=_cost(made),
-    )
-
-
-def _cost(made: Provenance | None) -> Price | None:
-    """What a take cost at a service, as its record says; None if nothing, or if it is not understood."""
-    try:
-        return None if made is None or "cost" not in made.versions else Price.read(made.versions["cost"])
-    except ValueError:
-        return None
-
-
-def _state(status: TakeStatus, clip: Clip | None) -> str:
-    if clip is None:
-        return "missing"
-    return status.state.value if status.clip is not None else "rendered"
-
-
-def _settings(fields: Mapping[str, Any], made: Provenance | None) -> Mapping[str, str]:
-    """Every resolved setting except the texts and the seed, in words."""
-    sampling, size = fields["sampling"], fields["size"]
-    words = {
-        "backend": fields["backend"],
-        "model": fields["model"],
-        "size": f"{size['width']}x{size['height']}",
-        "frames": str(fields["frames"]),
-        "rate": fields["rate"].removesuffix("/1"),
-        "steps": str(sampling["steps"]),
-        "guidance": " / ".join(map(str, sampling["guidance"])),
-        "shift": str(sampling["shift"]),
-        "profile": sampling["profile"],
-        "variant": sampling.get("variant", ""),
-        "loras": ", ".join(map(_lora, fields["loras"])),
-    }
-    versions = dict(made.versions) if made is not None else {}
-    unused = UNUSED_BY_SERVICES if HOSTED_FACT in versions else ()
-    return {name: text for name, text in words.items() if text and name not in unused} | versions
-
-
-def _lora(fields: Mapping[str, Any]) -> str:
-    """`8833bd4f at 1.0 (high)`."""
-    expert = f" ({fields['expert']})" if "expert" in fields else ""
-    return f"{fields['content'][:8]} at {fields['scale']}{expert}"

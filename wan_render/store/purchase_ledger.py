@@ -184,9 +184,8 @@ def _check(wanted: Purchase, before: Sequence[Purchase], allowance: Allowance) -
     already = sums.get(limit.currency, Decimal(0))
     if already + wanted.reserved.amount > limit.amount:
         found = f"may cost {wanted.reserved}, and {Price(already, limit.currency)} of {limit} are spent or set aside"
-        raise BudgetError(
-            Problem(wanted.label, found, f"{allowance.set_by}: {limit}", "raise it, or render it locally")
-        )
+        remedy = f"raise {allowance.set_by}, or name another model"
+        raise BudgetError(Problem(wanted.label, found, f"{allowance.set_by}: {limit}", remedy))
 
 
 def _fields(purchase: Purchase) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from wan_render.backends.dashscope.task_service import (
     TaskService,
 )
 from wan_render.errors import BudgetError, DiskError, Problem, RenderError, ServiceError, WanRenderError, WeightsError
-from wan_render.hosted_model import HOSTED_FACT, HostedModel
+from wan_render.hosted_model import COST_FACT, HOSTED_FACT, HostedModel
 from wan_render.model_card import ModelCard
 from wan_render.printable import logger
 from wan_render.purchase import Purchase, PurchaseDesk, PurchaseState
@@ -194,7 +194,7 @@ class CloudRenderer:
             "service": purchase.base,
             HOSTED_FACT: purchase.model,
             "task": purchase.task,
-            "cost": str(purchase.counted),
+            COST_FACT: str(purchase.counted),
             "price list": purchase.listed,
             "video": purchase.video,
         }
