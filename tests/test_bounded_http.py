@@ -7,7 +7,7 @@ import traceback
 import pytest
 
 from tests.fake_model_studio import KEY, FakeService, serving
-from wan_render.bounded_http import HttpError, HttpService, allowed_host, unsafe
+from wan_render.bounded_http import HttpError, HttpService, allowed_host, unfit_base, unsafe
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,15 @@ def test_plain_http_is_for_this_machine_alone() -> None:
     assert unsafe("http://127.0.0.1:8188") is None
     assert unsafe("http://studio-b:8188") == "is not https"
     assert unsafe("http://studio-b:8188", is_open=True) is None
+
+
+def test_the_address_of_a_service_ends_before_a_query() -> None:
+    """It is kept in records, and a query may be a key."""
+    assert unfit_base("https://host/v1") is None
+    for url in (f"https://host/v1?key={KEY}", f"https://host/v1#{KEY}", KEY):
+        fault = unfit_base(url)
+        assert fault is not None
+        assert KEY not in fault
 
 
 def test_a_large_answer_is_not_read_to_its_end() -> None:

@@ -78,7 +78,7 @@ class HttpService:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if (fault := unsafe(self.base, is_open=self.is_open)) is not None:
+        if (fault := unfit_base(self.base, is_open=self.is_open)) is not None:
             raise ValueError(fault)
 
     def get_json(self, path: str) -> Any:
@@ -125,6 +125,14 @@ def unsafe(url: str, *, is_open: bool = False) -> str | None:
     if parts.scheme == "http" and not is_open and not _is_here(host):
         return "is not https"
     return None
+
+
+def unfit_base(url: str, *, is_open: bool = False) -> str | None:
+    """Why an address cannot be that of a service, in words; None if it can. It is shown and kept in records, and paths
+    are put after it, so it ends before a query, which might be a key."""
+    if (fault := unsafe(url, is_open=is_open)) is not None:
+        return fault
+    return "has a `?` or `#`, and more than an address" if {"?", "#"} & set(url) else None
 
 
 def allowed_host(url: str, hosts: tuple[str, ...]) -> bool:

@@ -102,6 +102,7 @@ def test_a_refusal_is_told_without_the_key(status: int) -> None:
     ("url", "why"),
     [
         ("ftp://host/v1", "http://… or https://…"),
+        (KEY, "is no address; http://… or https://…"),
         ("api.example.com/v1", "http://… or https://…"),
         (f"https://user:{KEY}@host/v1", "contains more than an address"),
         (f"https://host/v1?key={KEY}", "contains more than an address"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import write_harbour
-from wan_render.errors import StoryboardError
+from wan_render.errors import StoryboardError, UsageError
 from wan_render.session.film_session import Session
 
 SHOT = 'render: {flf2v: {model: "dashscope:wan2.7-i2v"%s}%s}'
@@ -114,3 +114,15 @@ def test_a_bought_shot_does_not_change_the_rate_of_the_film(film: Path) -> None:
         f"the film has 16 frames per second, as {plan.models[plan.takes[-1].model].name}, the model of 1/020",
         "write film: {rate: 24} to choose another rate",
     )
+
+
+@pytest.mark.parametrize("url", ["https://dashscope.aliyuncs.com/api/v1?key=sk-12345678", "sk-12345678"])
+def test_a_key_in_the_address_of_the_service_is_refused_and_not_shown(
+    film: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("WAN_RENDER_DASHSCOPE_URL", url)
+
+    with pytest.raises(UsageError, match="WAN_RENDER_DASHSCOPE_URL") as refused:
+        edited(film, "Harbour", "Haven").plan  # noqa: B018 - it is made when it is asked for
+
+    assert "sk-12345678" not in str(refused.value)

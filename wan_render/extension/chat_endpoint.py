@@ -31,7 +31,7 @@ from wan_render.extension.language_model import (
     Question,
 )
 from wan_render.known_secrets import INSTEAD
-from wan_render.printable import one_line, shortened, shown
+from wan_render.printable import one_line, shortened
 
 URL_SETTING, MODEL_SETTING, KEY_SETTING = "WAN_RENDER_LLM_URL", "WAN_RENDER_LLM_MODEL", "WAN_RENDER_LLM_KEY"
 
@@ -70,7 +70,7 @@ class ChatEndpoint:
         """Raises UsageError for an address that cannot be used."""
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise _setting(shown(self.url), "http://… or https://…, up to /v1", "correct it")
+            raise _setting("is no address", "http://… or https://…, up to /v1", "correct it")  # it may be the key
         if "@" in parts.netloc or parts.query or parts.fragment:
             allowed = "an address without a user, `?` and `#`"
             raise _setting("contains more than an address", allowed, f"write the key into {KEY_SETTING}")

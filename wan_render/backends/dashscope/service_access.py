@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from wan_render.backends.dashscope.system_keyring import COMMAND, is_installed, keyring_answer
-from wan_render.bounded_http import allowed_host, unsafe
+from wan_render.bounded_http import allowed_host, unfit_base
 from wan_render.errors import Problem, UsageError
 from wan_render.known_secrets import remember_secret
 from wan_render.settings import MachineSettings, install_command
@@ -27,11 +27,12 @@ SERVICE_HOSTS = ("aliyuncs.com",)
 
 
 def service_url(settings: MachineSettings) -> str:
-    """The address of the service, without a slash at its end. Raises UsageError."""
+    """The address of the service, without a slash at its end. Raises UsageError, which does not show a wrong one: it
+    may be a key in the wrong place."""
     url = (settings.dashscope_url or BEIJING).rstrip("/")
-    if (fault := unsafe(url)) is not None:
+    if (fault := unfit_base(url)) is not None:
         allowed = f"an https address like {BEIJING}"
-        raise UsageError(Problem(URL_SETTING, f"{url} {fault}", allowed, "correct or unset it"))
+        raise UsageError(Problem(URL_SETTING, fault, allowed, "correct or unset it"))
     return url
 
 
