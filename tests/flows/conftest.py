@@ -45,15 +45,18 @@ FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 PATIENCE = 3.0
 """A machine that runs two tests at a time may be so much slower than one on which the seconds of a test were chosen."""
 
-LEAST_PATIENCE = 20.0
-"""Seconds. Enough for a machine that stands still for a while, and less than the 30 after which Prefect kills."""
+LEAST_PATIENCE = 60.0
+"""Seconds. Enough for a machine that stands still for a while."""
+
+BEFORE_PREFECT_KILLS = 20.0
+"""Seconds. The same where Prefect would kill after 30, and it must not come to that."""
 
 
-def until(seconds: float, condition: Callable[[], Any]) -> Any:
+def until(seconds: float, condition: Callable[[], Any], least: float = LEAST_PATIENCE) -> Any:
     """The first true value of a condition; AssertionError where there is none in time. It is asked less often the
     longer it takes: asking a server costs the CPU that what is waited for needs."""
     begun = time.monotonic()
-    while (waited := time.monotonic() - begun) < max(seconds * PATIENCE, LEAST_PATIENCE):
+    while (waited := time.monotonic() - begun) < max(seconds * PATIENCE, least):
         if value := condition():
             return value
         time.sleep(min(0.1 + waited / 40, 0.4))

@@ -12,7 +12,7 @@ import pytest
 
 from flows.serving.listening import listen
 from flows.shown.markdown import plain
-from tests.flows.conftest import Farm, until
+from tests.flows.conftest import BEFORE_PREFECT_KILLS, Farm, until
 from tests.flows.films import write_film, write_slow_film
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
@@ -36,7 +36,7 @@ def lost(farm: Farm, waiting: str, tmp_path_factory: pytest.TempPathFactory) -> 
     run = farm.run("film/now", storyboard=str(write_slow_film(folder / "lost")))
     farm.rendering(run)
     farm.processes("farm_worker")[0].send_signal(signal.SIGTERM)
-    until(5, lambda: not farm.devices())
+    until(5, lambda: not farm.devices(), BEFORE_PREFECT_KILLS)
     yield run
     farm.end([run])
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import Farm, until
+from tests.flows.conftest import BEFORE_PREFECT_KILLS, Farm, until
 from tests.flows.films import write_film, write_slow_film
 from tests.flows.project import PROJECT
 from tests.reference import produce
@@ -146,7 +146,7 @@ def test_a_cancel_frees_the_devices_within_seconds(farm: Farm, tmp_path: Path) -
     farm.rendering(run)
     farm.freeze()
     assert farm.prefect("flow-run", "cancel", run).returncode == 0
-    until(3, lambda: not farm.devices())
+    until(3, lambda: not farm.devices(), BEFORE_PREFECT_KILLS)
     assert farm.ended(run, 15)["name"] == "Cancelled"
     until(10, lambda: ": was stopped')" in farm.logs(run))
     assert "1/120 take 1" not in farm.tasks(run), "what had not begun leaves no task"
@@ -177,7 +177,7 @@ def test_a_cancel_reaches_a_film_whose_worker_is_dead(farm: Farm, tmp_path: Path
     farm.freeze()
     farm.processes("farm_worker")[0].kill()
     farm.ask("POST", f"/flow_runs/{run}/set_state", state={"type": "CANCELLING"}, force=True)
-    until(8, lambda: not farm.devices())
+    until(8, lambda: not farm.devices(), BEFORE_PREFECT_KILLS)
     assert farm.ended(run, 10)["name"] == "Cancelled"
     until(30, lambda: "the worker had died and was started again" in farm.said)
 
@@ -186,7 +186,7 @@ def test_a_killed_film_is_crashed_and_its_retry_renders_only_what_is_missing(far
     run = farm.run("film/now", storyboard=str(write_slow_film(tmp_path / "killed", shots=8)))
     farm.rendering(run, finished=2)
     farm.flows(run)[0].kill()
-    until(2, lambda: not farm.devices())
+    until(2, lambda: not farm.devices(), BEFORE_PREFECT_KILLS)
     assert farm.ended(run, 15)["name"] == "Crashed"
     farm.worker_has_reported_a_crash()
     finished = len([states for states in farm.tasks(run).values() if states == ["Completed"]])

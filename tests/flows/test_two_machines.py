@@ -76,7 +76,7 @@ def test_the_workers_take_a_film_each_and_a_killed_one_costs_no_take(site: Site,
     folders = [tmp_path / name for name in ("one", "two")]
     runs = [server.run("film/now", storyboard=str(write_slow_film(folder, TAKES))) for folder in folders]
     until(60, lambda: all(site.films().get(name) for name in ("first", "second")))
-    (killed,) = (run for run in runs if site.second.flows(run))
+    (killed,) = until(60, lambda: [run for run in runs if site.second.flows(run)])
     (other,) = (run for run in runs if run != killed)
     until(60, lambda: "Completed" in take_states(server, killed))
     site.second.kill()

@@ -26,7 +26,7 @@ def test_an_item_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) -
         is_enough.wait(60)
 
     with (
-        pytest.raises(MachineError, match=r"no progress for 0\.\d s while decoding \(limit 0.3 s\)"),
+        pytest.raises(MachineError, match=r"no progress for \d+\.\d s while decoding \(limit 0.3 s\)"),
         ahead(items(), 4) as coming,
     ):
         list(coming)

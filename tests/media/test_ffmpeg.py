@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import stat
 import sys
 from pathlib import Path
@@ -84,18 +85,17 @@ def test_a_stuck_ffmpeg_is_ended_and_the_film_is_made(
     shelf = Shelf(tmp_path)
     cut = cut_of(Event("1/010", shelf.levels("a", [10, 20, 30]), 0, 3))
     monkeypatch.setenv("WAN_RENDER_FFMPEG", stuck(tmp_path, "film.mp4"))
-    monkeypatch.setenv("WAN_RENDER_PATIENCE", "0.001")
+    monkeypatch.setenv("WAN_RENDER_PATIENCE", "0.01")  # enough for the second ffmpeg, which has the same limit
     assert film(cut, shelf).exists()
     assert (tmp_path / "stuck.sh.done").exists()
-    assert "showed no progress for 0." in caplog.text
-    assert "while finishing the file (limit 0.2 s)" in caplog.text
+    assert re.search(r"showed no progress for \d+\.\d s while finishing the file \(limit 1\.8 s\)", caplog.text)
 
 
 def test_an_ffmpeg_that_stops_reading_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAN_RENDER_FFMPEG", stuck(tmp_path, "pipe:0"))
     monkeypatch.setenv("WAN_RENDER_PATIENCE", "0.001")
     with (
-        pytest.raises(FfmpegKilledError, match=r"no progress for 0\.\d s while reading a frame"),
+        pytest.raises(FfmpegKilledError, match=r"no progress for \d+\.\d s while reading a frame"),
         Ffmpeg(["-f", "rawvideo", "-i", "pipe:0"]) as process,
     ):
         process.write(bytes(1 << 20))
