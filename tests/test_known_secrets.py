@@ -105,6 +105,18 @@ def test_a_password_in_any_address_of_the_settings_is_shown_nowhere(name: str, m
     assert printable("to a-long-password@host") == "to ***@host"
 
 
+@pytest.mark.parametrize("address", [f"https://host.example/v1?mode=verify-full&key={KEY}", KEY])
+@pytest.mark.parametrize("name", ["PACKAGE_INDEX", "LLM_URL", "DASHSCOPE_URL", "COMFYUI"])
+def test_a_key_in_place_of_an_address_or_in_its_query_is_shown_nowhere(
+    name: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"WAN_RENDER_{name}", address)
+    with suppress(UsageError):
+        machine_settings()
+    assert KEY not in printable(f"{address} and {KEY}")
+    assert printable("verify-full") == "verify-full"
+
+
 @pytest.mark.parametrize("name", ["HUGGING_FACE_HUB_TOKEN", "RAY_AUTH_TOKEN"])
 def test_a_token_of_a_library_is_shown_nowhere(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, KEY)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import os
 from functools import cache, lru_cache
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 KEY_VARIABLES = (
     "DASHSCOPE_API_KEY",
@@ -32,6 +32,9 @@ ADDRESS_VARIABLES = (
 SHORTEST = 8
 """Characters of a secret. A shorter one is part of so many words that taking it out would destroy texts."""
 
+LIKE_A_KEY = 16
+"""Characters of a value in a query that is a secret by itself. Shorter ones are words: `sslmode=verify-full`."""
+
 INSTEAD = "***"
 
 _remembered: set[str] = set()
@@ -51,7 +54,10 @@ def remember_password(text: str) -> None:
 
 
 def remember_address(url: str) -> None:
-    """From now on, no text shows the user and the password in an address."""
+    """From now on, no text shows the user, the password and the query in an address. What has no host is no address,
+    and may be a key in the wrong place."""
+    if not set("./:") & set(url):
+        remember_secret(url)
     for secret in _in_address(url):
         remember_secret(secret)
 
@@ -88,11 +94,14 @@ def _known() -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def _in_address(url: str) -> frozenset[str]:
-    """The user and the password in an address, as written and as sent. None in what is no address."""
+    """The user and the password in an address, as written and as sent, and what follows its path. None in what is no
+    address."""
     try:
-        user = urlsplit(url).netloc.rpartition("@")[0]
+        parts = urlsplit(url)
+        user = parts.netloc.rpartition("@")[0]
+        values = [value for _, value in parse_qsl(parts.query) if len(value) >= LIKE_A_KEY]
     except ValueError:
         return frozenset()
     sent = unquote(user)
     texts = (user, sent, user.partition(":")[2], sent.partition(":")[2], base64.b64encode(sent.encode()).decode())
-    return frozenset(text for text in texts if len(text) >= SHORTEST)
+    return frozenset(text for text in (*texts, parts.query, parts.fragment, *values) if len(text) >= SHORTEST)
