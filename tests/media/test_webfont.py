@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
+from wan_render.errors import MachineError
+from wan_render.media import fonts, webfont
 from wan_render.media.fonts import font
 from wan_render.media.webfont import subset
 
@@ -35,3 +38,20 @@ def test_equal_texts_give_equal_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_text_without_known_characters_is_allowed() -> None:
     assert TTFont(io.BytesIO(subset("\U0010ffff"))).getBestCmap() in ({}, None)
+
+
+@pytest.mark.parametrize("content", [None, b"no font"])
+def test_without_its_font_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    file = tmp_path / "gone.ttc"
+    if content is not None:
+        file.write_bytes(content)
+    fonts.base_index()
+    for module in (fonts, webfont):
+        monkeypatch.setattr(module, "font_file", lambda: file)
+    subset.cache_clear()
+    for _ in ("its place was known", "it was not"):
+        with pytest.raises(MachineError, match=r"gone\.ttc: has no font named Noto Sans CJK SC; reinstall"):
+            subset("江")
+        fonts.base_index.cache_clear()

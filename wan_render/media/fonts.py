@@ -103,19 +103,22 @@ def font(size: int) -> FreeTypeFont:
 @cache
 def base_index() -> int:
     """The place of FAMILY in the base font's collection. Raises MachineError if it is missing."""
-    try:
-        return next(index for index in count() if _base_face(MEASURE, index).getname()[0] == FAMILY)
-    except OSError as error:  # there is no file, or no further font in it
-        raise MachineError(
-            Problem(str(font_file()), f"has no font named {FAMILY}", "", "reinstall noto-cjk-sans-otc")
-        ) from error
+    return next(index for index in count() if _base_face(MEASURE, index).getname()[0] == FAMILY)
 
 
 def _base_face(size: int, index: int) -> FreeTypeFont:
     from PIL import ImageFont
 
-    # No shaping: it would put a mark without a base on a dotted circle, and hide that its glyph is missing.
-    return ImageFont.truetype(font_file(), size, index=index, layout_engine=ImageFont.Layout.BASIC)
+    try:
+        # No shaping: it would put a mark without a base on a dotted circle, and hide that its glyph is missing.
+        return ImageFont.truetype(font_file(), size, index=index, layout_engine=ImageFont.Layout.BASIC)
+    except OSError as error:  # there is no file, or no further font in it
+        raise no_base_font() from error
+
+
+def no_base_font() -> MachineError:
+    """What is wrong if FAMILY cannot be read."""
+    return MachineError(Problem(str(font_file()), f"has no font named {FAMILY}", "", "reinstall noto-cjk-sans-otc"))
 
 
 def missing_glyphs(text: str) -> tuple[str, ...]:

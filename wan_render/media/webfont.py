@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from wan_render.errors import MachineError, Problem
-from wan_render.media.fonts import base_index, font_file
+from wan_render.media.fonts import base_index, font_file, no_base_font
 
 _DROPPED = ("BASE", "DSIG", "GPOS", "GSUB", "VORG", "vhea", "vmtx")
 """Tables for vertical text and alternative glyphs."""
@@ -20,15 +19,13 @@ def subset(text: str) -> bytes:
     """
     import uharfbuzz as harfbuzz
 
-    face = harfbuzz.Face(harfbuzz.Blob.from_file_path(str(font_file())), base_index())
-    flags = harfbuzz.SubsetFlags
-    wanted = harfbuzz.SubsetInput()
+    wanted, flags = harfbuzz.SubsetInput(), harfbuzz.SubsetFlags
     wanted.flags = flags.NO_HINTING | flags.DESUBROUTINIZE | flags.NOTDEF_OUTLINE
     wanted.unicode_set.update(map(ord, text))
     wanted.layout_feature_tag_set.clear()
     wanted.drop_table_tag_set.update(int.from_bytes(table.encode("ascii"), "big") for table in _DROPPED)
     try:
+        face = harfbuzz.Face(harfbuzz.Blob.from_file_path(str(font_file())), base_index())
         return bytes(harfbuzz.subset(face, wanted).blob.data)
-    except RuntimeError as error:
-        found = f"cannot be reduced to the characters of a page: {error}"
-        raise MachineError(Problem(str(font_file()), found, "", "reinstall noto-cjk-sans-otc")) from error
+    except (harfbuzz.HarfBuzzError, RuntimeError) as error:  # there is no file, or no font in it
+        raise no_base_font() from error
