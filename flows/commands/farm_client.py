@@ -43,7 +43,7 @@ def farm_client() -> Iterator[SyncPrefectClient]:
         ) as client:
             yield client
     except ObjectNotFound as error:
-        unknown = f"the server at {api} doesn't know {error}"
+        unknown = f"the server at {api} doesn't know {_asked_for(error)}"
         raise MachineError(Problem(FARM, unknown, remedy="wan-render farm up --deploy tells it")) from error
     except httpx.HTTPStatusError as error:
         raise MachineError(_refusal(api, error)) from error
@@ -51,6 +51,11 @@ def farm_client() -> Iterator[SyncPrefectClient]:
         raise MachineError(Problem(FARM, f"isn't running: nothing listens at {api}", remedy=START)) from error
     except (httpx.HTTPError, PrefectException) as error:
         raise MachineError(Problem(FARM, f"doesn't answer at {api}: {error}", remedy=START)) from error
+
+
+def _asked_for(error: ObjectNotFound) -> str:
+    """The path of the address that the server doesn't know; the error itself says nothing."""
+    return error.http_exc.request.url.path if isinstance(error.http_exc, httpx.HTTPStatusError) else str(error)
 
 
 def _refuse_stopped(home: Path) -> None:

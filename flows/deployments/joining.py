@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.client.schemas.objects import WorkerStatus
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.settings import get_current_settings
 
 from flows.deployments.deploying import AT_A_TIME
@@ -27,6 +30,16 @@ def join_pool(client: SyncPrefectClient, project: Path, worker: str) -> tuple[st
         raise MachineError(Problem("the farm", found, remedy="start the farm first: wan-render farm up")) from None
     _refuse_another_folder(pool.base_job_template, project)
     return admit(client, worker)
+
+
+@contextmanager
+def asking(api: str) -> Iterator[None]:
+    """Asks the server of another machine. Raises MachineError if it refuses, or goes away meanwhile."""
+    try:
+        yield
+    except (httpx.HTTPError, PrefectException) as error:
+        found = f"the server at {api} lets no worker join: {error}"
+        raise MachineError(Problem("the farm", found, remedy="look whether it runs, and start this again")) from error
 
 
 def admit(client: SyncPrefectClient, worker: str) -> tuple[str, ...]:

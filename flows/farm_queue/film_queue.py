@@ -24,17 +24,21 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
 
 from flows.deployments.deploying import BATCH, DEPLOYMENTS, PAGE, read_pages
 from flows.deployments.requested import batch_name, batch_paths, film_name
 from flows.shown.names import NAMED, WAITS_FOR
 from wan_render.draft_slug import draft_slug
+from wan_render.errors import MachineError, Problem
 
 REQUESTED_BY = "wan-render.requested-by"
 """The label of a run that names who asked for it. `prefect deployment run` sets none."""
 
 EXPECTED_SECONDS = "wan-render.expected-seconds"
 """The label of a run that says how long its film would have taken when somebody asked for it."""
+
+FIRST = "start the farm first: wan-render farm up; a server of your own: wan-render farm up --deploy"
 
 CANCELLED = "cancelled; finished takes are kept"
 """What a run says that somebody cancelled."""
@@ -90,8 +94,14 @@ def read_queue(client: SyncPrefectClient) -> tuple[QueuedFilm, ...]:
 
 
 def deployment_names(client: SyncPrefectClient) -> dict[UUID, str]:
-    """The farm's deployments, by their ids. Raises ObjectNotFound on a server that is no farm's."""
-    return {client.read_deployment_by_name(name).id: name for name in DEPLOYMENTS}
+    """The farm's deployments, by their ids. Raises MachineError on a server that is no farm's, or not yet."""
+    found = {}
+    for name in DEPLOYMENTS:
+        try:
+            found[client.read_deployment_by_name(name).id] = name
+        except ObjectNotFound:
+            raise MachineError(Problem("the farm", f"the server has no deployment {name}", remedy=FIRST)) from None
+    return found
 
 
 def in_order(runs: Sequence[FlowRun], deployments: Mapping[UUID, str], now: datetime) -> tuple[QueuedFilm, ...]:

@@ -20,7 +20,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.settings import get_current_settings
 
 from flows.deployments.deploying import next_runs, tell
-from flows.deployments.joining import admit, join_pool
+from flows.deployments.joining import admit, asking, join_pool
 from flows.farm_home.drain import is_draining
 from flows.farm_home.farm_lock import FarmPart, write_processes
 from flows.farm_home.home import LOOPBACK, PROFILES
@@ -124,9 +124,10 @@ class FarmServices:
             said = tell(self._client, self._project, backend, environment, zone=zone, has_farm=True, was_open=was_open)
             if self._plan.has_worker:
                 said += admit(self._client, self._plan.worker)
+            said += self._caretaker.begin()
         else:
-            said = join_pool(self._client, self._project, self._plan.worker)
-        said += self._caretaker.begin()
+            with asking(self.api):
+                said = join_pool(self._client, self._project, self._plan.worker) + self._caretaker.begin()
         if self._plan.has_worker:
             self._start(self._services[-1])
         self._guard.start()

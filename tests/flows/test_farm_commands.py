@@ -7,10 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.commands.farm_client import farm_client
 from tests.flows.films import write_film
 from tests.flows.project import PROJECT
+from wan_render.errors import MachineError
 
 pytestmark = pytest.mark.prefect
 
@@ -84,6 +89,17 @@ def test_where_no_farm_is_known_they_say_how_to_start_one(tmp_path: Path) -> Non
     for line in said:
         assert line.startswith("the farm: is not known in this folder; start it in wan-render's folder, and leave it")
         assert "make farm" in line
+
+
+def test_what_the_server_does_not_know_is_named() -> None:
+    request = httpx.Request("GET", "http://farm.example/api/deployments/name/film/now")
+    unknown = ObjectNotFound(httpx.HTTPStatusError("", request=request, response=httpx.Response(404, request=request)))
+    with (
+        temporary_settings({PREFECT_API_URL: "http://farm.example/api"}),
+        pytest.raises(MachineError, match="doesn't know /api/deployments/name/film/now; wan-render farm up --deploy"),
+        farm_client(),
+    ):
+        raise unknown
 
 
 def test_nobody_is_told_that_prefect_is_used(tmp_path: Path) -> None:

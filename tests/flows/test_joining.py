@@ -10,7 +10,10 @@ from prefect.client.schemas.actions import WorkPoolCreate
 
 from flows.deployments import joining
 from flows.deployments.deploying import AT_A_TIME
+from flows.farm_queue import film_queue
 from tests.flows.conftest import Farm
+from tests.ports import free_port
+from wan_render.errors import MachineError
 
 pytestmark = pytest.mark.prefect
 
@@ -34,3 +37,23 @@ def test_a_worker_is_counted_before_its_process_runs(client: SyncPrefectClient) 
     assert client.read_work_pool(ANOTHER_POOL).concurrency_limit == 2
     assert joining.admit(client, "second") == (), "a machine that starts again is no third one"
     assert client.read_work_pool(ANOTHER_POOL).concurrency_limit == 2
+
+
+def test_a_server_that_is_no_farms_yet_is_said_to_be_none(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker may come while the server is told what a farm is."""
+    monkeypatch.setattr(film_queue, "DEPLOYMENTS", ("film/later",))
+    with (
+        farm.client() as client,
+        pytest.raises(MachineError, match="the farm: the server has no deployment film/later; start the farm first"),
+    ):
+        film_queue.deployment_names(client)
+
+
+def test_a_server_that_goes_away_while_a_worker_joins_is_named() -> None:
+    api = f"http://127.0.0.1:{free_port()}/api"
+    with (
+        SyncPrefectClient(api) as client,
+        pytest.raises(MachineError, match=f"the farm: the server at {api} lets no worker join: "),
+        joining.asking(api),
+    ):
+        joining.admit(client, "late")
