@@ -41,6 +41,17 @@ NEW_PART = 0.15
 NEW_CONTENT = 0.2
 """Steps.broken of content that is clearly new. A lamp in a part of the picture makes less."""
 
+SMALL_APART, SMALL_PART = 0.02, 0.05
+"""Steps.apart that is usual where small things move on a plain ground, and Steps.new of a jump of theirs."""
+
+UNFOLLOWED = 3.0
+"""A jump of small things counts for at most so many times what Steps.broken stands out: smoke stands out by 0.3, and
+discs that jump by 0.5."""
+
+UNHURRIED, HURRIED = 6.0, 12.0
+"""Steps.moved from which on, in the step or beside it, that is less and less a jump of small things: all of the picture
+moves, and a whip pan has one fastest step."""
+
 LEAP = 0.5
 """A step that is longer than its neighbours is a leap if it changes the picture more than they do by this share."""
 
@@ -91,6 +102,7 @@ def continuity_measures(steps: Steps, small: Pixels) -> ContinuityMeasures:
         unproven = np.maximum(strict, _where_new(calm, quiet, enough))
         values.append(_proven(strict, unproven, _where_new(loose, steps, CUT_APART), proofs))
     jumps, cuts = values
+    jumps = np.maximum(jumps, 1 + (_small_jumps(steps, near) - 1) * steady)
     jumps[END_STEPS : max(END_STEPS, count - END_STEPS)] = 0
     jump_at, cut_at = int(jumps.argmax()), int(cuts.argmax())
     return ContinuityMeasures(float(jumps[jump_at]), jump_at + 1, float(cuts[cut_at]), cut_at + 1)
@@ -143,6 +155,17 @@ def _proven(strict: Floats, unproven: Floats, new: Floats, proofs: Mapping[int, 
 def _new_content(steps: Steps, near: Sequence[StepNeighbours], measured: _Measured) -> Floats:
     """How far the content of each step is new."""
     return np.asarray(np.sqrt(measured(steps.broken, 0.05, near) * measured(steps.apart, 0.05, near)))
+
+
+def _small_jumps(steps: Steps, near: Sequence[StepNeighbours]) -> Floats:
+    """How far each step stands out whose flow fails all at once in a part of the picture: small things on a plain
+    ground, which have no landmarks, or one thing that grows. The first and the last step may be the loss of an end."""
+    broken, apart = _outstanding(steps.broken, 0.05, near), _outstanding(steps.apart, SMALL_APART, near)
+    found = np.minimum(np.sqrt(broken * apart), 1 + UNFOLLOWED * (broken - 1))
+    found[[0, -1]] = 1
+    fastest = np.array([max(steps.moved[[at, *each.beside]]) for at, each in enumerate(near)])
+    unhurried = np.clip((HURRIED - fastest) / (HURRIED - UNHURRIED), 0, 1)
+    return np.asarray(1 + (found - 1) * np.clip(steps.new / SMALL_PART, 0, 1) * unhurried)
 
 
 def _is_calm(moved: Floats, near: Sequence[StepNeighbours]) -> Floats:
