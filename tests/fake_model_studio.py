@@ -247,6 +247,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._json(429, {"code": "Throttling.RateQuota", "message": "too many", "request_id": "r"})
             case "garbage":
                 self._send(200, b"<html>a proxy's page</html>")
+            case "key as id":
+                self._json(200, {"request_id": "r", "output": {"task_id": KEY, "task_status": "PENDING"}})
             case "no id":
                 self._json(200, {"request_id": "r", "output": {"task_status": "PENDING"}})
             case "redirect":

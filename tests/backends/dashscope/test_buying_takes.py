@@ -44,7 +44,9 @@ def test_a_bought_take_is_not_ordered_again(serve: Serve, buyer: Buyer) -> None:
     assert service.requests["video"] == 1
 
 
-@pytest.mark.parametrize("fault", ["answer lost", "500", "503 created", "garbage", "no id", "huge", "redirect", "408"])
+@pytest.mark.parametrize(
+    "fault", ["answer lost", "500", "503 created", "garbage", "no id", "key as id", "huge", "redirect", "408"]
+)
 def test_an_order_without_a_clear_answer_is_paid_and_unknown(serve: Serve, buyer: Buyer, fault: str) -> None:
     service = serve(scripted(submit=[fault]))
 
@@ -54,6 +56,7 @@ def test_an_order_without_a_clear_answer_is_paid_and_unknown(serve: Serve, buyer
     assert "`wan-render cloud STORYBOARD` lists it" in said
     assert buyer.refused() == said
     assert states(buyer) == [PurchaseState.UNKNOWN]
+    assert KEY not in buyer.ledger.file.read_text()
     assert sum(service.requests[each] for each in service.requests if each.startswith("submit")) == 1
 
 

@@ -116,7 +116,7 @@ class TaskService:
                 if 400 <= error.status < 500 and error.status != 408 and "code" in error.fields:
                     raise SubmitRefusedError(found) from None
                 raise SubmitUnknownError(found) from None
-            if (task := new_task(answer)) is not None:
+            if (task := new_task(answer)) is not None and self.key not in task:  # ids are kept in the ledger
                 return task
             raise SubmitUnknownError("the answer has no task id that could be one")
         raise SubmitRefusedError(found)
