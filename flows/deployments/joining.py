@@ -17,6 +17,8 @@ from flows.deployments.deploying import AT_A_TIME
 from flows.deployments.pool import POOL, is_ours, job_template
 from wan_render.errors import MachineError, Problem
 
+START_FIRST = "start the farm first: wan-render farm up; a server of your own: wan-render farm up --deploy"
+
 
 def join_pool(client: SyncPrefectClient, project: Path, worker: str) -> tuple[str, ...]:
     """Join the farm of another machine, as `admit` says; in a sentence.
@@ -27,7 +29,7 @@ def join_pool(client: SyncPrefectClient, project: Path, worker: str) -> tuple[st
         pool = client.read_work_pool(POOL)
     except ObjectNotFound:
         found = f"the server has no work pool {POOL}"
-        raise MachineError(Problem("the farm", found, remedy="start the farm first: wan-render farm up")) from None
+        raise MachineError(Problem("the farm", found, remedy=START_FIRST)) from None
     _refuse_another_folder(pool.base_job_template, project)
     return admit(client, worker)
 

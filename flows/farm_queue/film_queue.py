@@ -27,6 +27,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 
 from flows.deployments.deploying import BATCH, DEPLOYMENTS, PAGE, read_pages
+from flows.deployments.joining import START_FIRST
 from flows.deployments.requested import batch_name, batch_paths, film_name
 from flows.shown.names import NAMED, WAITS_FOR
 from wan_render.draft_slug import draft_slug
@@ -37,8 +38,6 @@ REQUESTED_BY = "wan-render.requested-by"
 
 EXPECTED_SECONDS = "wan-render.expected-seconds"
 """The label of a run that says how long its film would have taken when somebody asked for it."""
-
-FIRST = "start the farm first: wan-render farm up; a server of your own: wan-render farm up --deploy"
 
 CANCELLED = "cancelled; finished takes are kept"
 """What a run says that somebody cancelled."""
@@ -100,7 +99,9 @@ def deployment_names(client: SyncPrefectClient) -> dict[UUID, str]:
         try:
             found[client.read_deployment_by_name(name).id] = name
         except ObjectNotFound:
-            raise MachineError(Problem("the farm", f"the server has no deployment {name}", remedy=FIRST)) from None
+            raise MachineError(
+                Problem("the farm", f"the server has no deployment {name}", remedy=START_FIRST)
+            ) from None
     return found
 
 
