@@ -84,6 +84,11 @@ class Purchase:
         return self.state not in (PurchaseState.FREE, PurchaseState.WRITTEN_OFF)
 
     @property
+    def is_unsettled(self) -> bool:
+        """Whether a person has to say what becomes of it; the other purchases end by themselves."""
+        return self.state in (PurchaseState.UNKNOWN, PurchaseState.LOST, PurchaseState.RESERVED)
+
+    @property
     def is_open(self) -> bool:
         """Whether a new order of its take could pay twice."""
         return self.state in OPEN_STATES

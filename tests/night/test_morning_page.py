@@ -96,6 +96,13 @@ def test_it_says_what_failed_and_what_to_type(tmp_path: Path) -> None:
     assert 'http-equiv="refresh"' not in html
 
 
+def test_an_order_of_unknown_fate_is_settled_before_it_is_tried_again(tmp_path: Path) -> None:
+    shot = ShotEntry("1/020", slate="1/020 take 1: paid, unknown: no answer", order=3)
+    html = morning_page(tmp_path, a_night(replace(partial(tmp_path), shots=(shot,))))
+    assert "wan-render cloud &#39;/films/rain &amp; fog.yaml&#39; 3 --task ID" in html
+    assert "--only 1/020" not in html, "another run would end in the same slate"
+
+
 def test_a_partial_film_says_what_it_lacks_besides_shots(tmp_path: Path) -> None:
     film = replace(partial(tmp_path), shots=(), lacks=("not made: deliverable gif: ffmpeg: exited with code 1",))
     assert "<p>not made: deliverable gif: ffmpeg: exited with code 1</p>" in morning_page(tmp_path, a_night(film))

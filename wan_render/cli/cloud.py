@@ -12,7 +12,6 @@ from wan_render.cli.chosen_session import say_first, session_of
 from wan_render.errors import Problem, UsageError
 from wan_render.printable import shown
 from wan_render.purchase import Purchase, PurchaseState, spent_words
-from wan_render.session.cloud_money import TO_LOOK_AT
 from wan_render.session.columns import aligned
 from wan_render.session.film_session import Session
 
@@ -43,7 +42,7 @@ def _settle(session: Session, arguments: argparse.Namespace) -> None:
     if found is None:
         numbers = ", ".join(str(each.number) for each in purchases) or "there are none"
         raise UsageError(Problem("cloud", f"no purchase {arguments.number}", f"of this film: {numbers}"))
-    if found.state not in TO_LOOK_AT:
+    if not found.is_unsettled:
         remedy = "only unknown, lost and interrupted ones can be settled"
         raise UsageError(Problem("cloud", f"purchase {found.number} is {found.state.value}", remedy=remedy))
     if arguments.task is not None:
@@ -63,7 +62,7 @@ def _lines(purchases: tuple[Purchase, ...]) -> Iterator[str]:
     yield from aligned([_row(each) for each in purchases])
     if words := spent_words(purchases):
         yield f"spent or set aside: {words}"
-    if any(each.state in TO_LOOK_AT for each in purchases):
+    if any(each.is_unsettled for each in purchases):
         yield ""
         yield "Look for these orders in the service's console, by their time. Then, for purchase N:"
         yield "  cloud FILE N --task ID      it has this task: the next run takes it up"

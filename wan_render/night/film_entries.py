@@ -18,6 +18,7 @@ from wan_render.night.night_request import Candidate, NightRequest
 from wan_render.production.failures import NIGHT_END
 from wan_render.purchase import spent_words
 from wan_render.quality.verdicts import QcVerdict
+from wan_render.session.cloud_choice import takes_of
 from wan_render.status import judgement_of, reasons
 from wan_render.store import FilmVersion
 
@@ -143,4 +144,14 @@ def _shot(film: FilmTonight, shot_id: str, made: Made) -> ShotEntry:
         note=made.notes.get(shot_id, ""),
         verdict="" if verdict is None else verdict.value,
         checks="" if judgement is None else reasons(judgement, QcVerdict.FAIL, QcVerdict.FLAG),
+        order=_unsettled(film, shot_id),
     )
+
+
+def _unsettled(film: FilmTonight, shot_id: str) -> int | None:
+    """The newest order for takes of a shot that nobody has settled. The ledger is read as in `_spent`."""
+    takes = {take.key for take in takes_of(film.run.plan, shot_id)}
+    with suppress(DiskError):
+        purchases = film.run.store.purchases.read(film.slug)
+        return max((each.number for each in purchases if each.is_unsettled and each.take in takes), default=None)
+    return None

@@ -168,11 +168,23 @@ def _film_lines(film: FilmEntry) -> Iterator[Advice]:
 
 def _shot_lines(film: FilmEntry, shot: ShotEntry) -> Iterator[Advice]:
     if shot.slate:
-        yield Advice("try this shot again", f"{film.command} --only {shlex.quote(shot.id)}")
+        yield from _render_lines(film, shot)
         yield Advice("or leave it out", "status: omit", film.storyboard)
     elif shot.verdict in ("flag", "fail") and shot.take is not None:
         yield Advice("if it is good, keep this very clip", f"circle: {shot.take}@{short(shot.key)}", film.storyboard)
         yield Advice("if it is bad, refuse it and render another", f"{film.command} --retake {shlex.quote(shot.id)}")
+
+
+def _render_lines(film: FilmEntry, shot: ShotEntry) -> Iterator[Advice]:
+    """How a slate becomes a shot. While an order is not settled, another run would end in the same slate."""
+    if shot.order is None:
+        yield Advice("try this shot again", f"{film.command} --only {shlex.quote(shot.id)}")
+        return
+    cloud = _command("cloud", film)
+    yield Advice(
+        "look for its order in the service's console, and say which task it is", f"{cloud} {shot.order} --task ID"
+    )
+    yield Advice("or see what else can be said of it", cloud)
 
 
 def _command(name: str, film: FilmEntry) -> str:

@@ -74,6 +74,7 @@ class ShotEntry:
     verdict: of the take in the film: `pass`, `flag`, `fail`; "" if it was not checked. checks: those that did not pass,
              in words.
     attempts: those of this night, in order.
+    order:   number of an order at a service whose fate a person has to settle before it is rendered; None without one.
     """
 
     id: str
@@ -84,6 +85,7 @@ class ShotEntry:
     verdict: str = ""
     checks: str = ""
     attempts: tuple[AttemptEntry, ...] = ()
+    order: int | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from wan_render.backends import rendered_by
 from wan_render.plan import FilmPlan
 from wan_render.price import Price
-from wan_render.purchase import Purchase, PurchaseState, spent, spent_words
+from wan_render.purchase import Purchase, spent, spent_words
 from wan_render.session.cloud_choice import left_to_spend, price_of, takes_of
 from wan_render.session.columns import aligned
 from wan_render.session.film_session import Session
@@ -17,9 +17,6 @@ from wan_render.session.wording import counted, lasting
 from wan_render.status import FilmStatus, expected_times
 from wan_render.store import Store
 from wan_render.take import Take
-
-TO_LOOK_AT = (PurchaseState.UNKNOWN, PurchaseState.LOST, PurchaseState.RESERVED)
-"""What a person has to look at: the other purchases end by themselves."""
 
 
 def cloud_lines(session: Session, found: FilmStatus, here: PlanDevices) -> Iterator[str]:
@@ -75,7 +72,7 @@ def _why_here(session: Session, there: FilmPlan, shot: str, cloud: Sequence[Take
 def to_look_at(purchases: Collection[Purchase]) -> Iterator[str]:
     """One sentence for each purchase that a person has to look at."""
     for each in purchases:
-        if each.state in TO_LOOK_AT:
+        if each.is_unsettled:
             task = f", task {each.task}" if each.task else ""
             yield f"{each.label}: {each.state.value}, {each.counted}{task}: {each.note or 'being ordered'}"
 
