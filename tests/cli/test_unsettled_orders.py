@@ -16,7 +16,8 @@ def test_the_morning_page_says_how_an_order_of_unknown_fate_is_settled(
 ) -> None:
     film = write_harbour(tmp_path)
     head = film.read_text().partition("shots:")[0].replace("title: Harbour,", "title: Harbour, budget: 5 CNY,")
-    head = head.replace("duration: 1s, render: {seed: 5}", 'cloud: {allow: true}, render: {flf2v: {model: "dashscope:wan2.7-i2v"}}')
+    hosted = 'cloud: {allow: true}, render: {flf2v: {model: "dashscope:wan2.7-i2v"}}'
+    head = head.replace("duration: 1s, render: {seed: 5}", hosted)
     film.write_text(head + "shots:\n  - {from: dawn, to: noon, action: light, duration: 2s}\n")
 
     with serving(FakeService(lambda request, _: "answer lost" if request == "submit" else "")) as service:
@@ -31,5 +32,5 @@ def test_the_morning_page_says_how_an_order_of_unknown_fate_is_settled(
     assert orders == [1] * len(records)
     for record in records:
         page = (record.parent / "index.html").read_text()
-        assert f"wan-render cloud {film} 1 --task ID" in page
+        assert f"wan-render cloud {film} --outputs {tmp_path / 'outputs'} 1 --task ID" in page
         assert "--only 1/010" not in page

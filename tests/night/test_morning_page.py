@@ -98,8 +98,9 @@ def test_it_says_what_failed_and_what_to_type(tmp_path: Path) -> None:
 
 def test_an_order_of_unknown_fate_is_settled_before_it_is_tried_again(tmp_path: Path) -> None:
     shot = ShotEntry("1/020", slate="1/020 take 1: paid, unknown: no answer", order=3)
-    html = morning_page(tmp_path, a_night(replace(partial(tmp_path), shots=(shot,))))
-    assert "wan-render cloud &#39;/films/rain &amp; fog.yaml&#39; 3 --task ID" in html
+    film = replace(partial(tmp_path), shots=(shot,), cloud_command="wan-render cloud rain.yaml")
+    html = morning_page(tmp_path, a_night(film))
+    assert "wan-render cloud rain.yaml 3 --task ID" in html
     assert "--only 1/020" not in html, "another run would end in the same slate"
 
 

@@ -38,6 +38,8 @@ class FilmEntries:
             priority=film.priority,
             warnings=film.warnings,
             command=self._request.render_command(film.file, film.only),
+            check_command=self._request.check_command(film.file),
+            cloud_command=self._request.cloud_command(film.file),
         )
         with suppress(WanRenderError, OSError):
             store = film.session.store

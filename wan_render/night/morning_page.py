@@ -29,7 +29,6 @@ from wan_render.night.night_record import (
     ShotEntry,
 )
 from wan_render.night.night_summary import films_in_words, hours, left_in_words
-from wan_render.printable import path_name
 from wan_render.report.page_template import page_template, with_letters
 from wan_render.store.disk import disk_errors, write_whole
 from wan_render.take import short
@@ -161,7 +160,7 @@ def _is_remarkable(shot: ShotOfNight) -> bool:
 def _film_lines(film: FilmEntry) -> Iterator[Advice]:
     match film.state:
         case FilmState.BROKEN:
-            yield Advice("after you have corrected it, check it", _command("check", film))
+            yield Advice("after you have corrected it, check it", film.check_command)
         case FilmState.PARTIAL | FilmState.NOT_STARTED | FilmState.FAILED:
             yield Advice("the next night continues; or render it now", film.command)
 
@@ -180,12 +179,6 @@ def _render_lines(film: FilmEntry, shot: ShotEntry) -> Iterator[Advice]:
     if shot.order is None:
         yield Advice("try this shot again", f"{film.command} --only {shlex.quote(shot.id)}")
         return
-    cloud = _command("cloud", film)
-    yield Advice(
-        "look for its order in the service's console, and say which task it is", f"{cloud} {shot.order} --task ID"
-    )
-    yield Advice("or see what else can be said of it", cloud)
-
-
-def _command(name: str, film: FilmEntry) -> str:
-    return shlex.join(("wan-render", name, path_name(Path(film.storyboard))))
+    settle = f"{film.cloud_command} {shot.order} --task ID"
+    yield Advice("look for its order in the service's console, and say which task it is", settle)
+    yield Advice("or see what else can be said of it", film.cloud_command)

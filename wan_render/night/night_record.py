@@ -97,7 +97,8 @@ class FilmEntry:
     version: the name of the newest version (`v003`); "" without one. Its folder, page, video and poster are paths; ""
     for those that do not exist. is_new: whether the night made it.
     takes: how many takes were to be rendered; rendered: how many were. hours_left: of devices, for what is missing.
-    command: the line that renders this film alone. spent: what its takes cost at services in its lifetime, in words.
+    command: the line that renders this film alone; check_command: that checks it; cloud_command: that lists what was
+    bought for it. spent: what its takes cost at services in its lifetime, in words.
     """
 
     storyboard: str
@@ -121,6 +122,8 @@ class FilmEntry:
     hours_left: float = 0.0
     shots: tuple[ShotEntry, ...] = ()
     command: str = ""
+    check_command: str = ""
+    cloud_command: str = ""
     ended: datetime | None = None
     spent: str = ""
 

@@ -53,16 +53,31 @@ class NightRequest:
     @property
     def render_options(self) -> tuple[str, ...]:
         """The options that `wan-render render` has as well."""
-        outputs = () if self.outputs is None else ("--outputs", path_name(self.outputs))
         backend = () if self.backend is None else ("--backend", self.backend)
-        allow = (word for folder in self.allow for word in ("--allow", path_name(folder)))
         limit = () if self.max_cost is None else ("--max-cost", str(self.max_cost))
-        return (*outputs, *backend, *(("--draft",) if self.draft else ()), *allow, *limit)
+        draft = ("--draft",) if self.draft else ()
+        return (*self._outputs_option, *backend, *draft, *self._allow_options, *limit)
 
     def render_command(self, file: Path, only: str = "") -> str:
         """The line that renders one of its films alone. only: see Candidate."""
         shots = ("--only", only) if only else ()
         return shlex.join(("wan-render", "render", path_name(file), *self.render_options, *shots))
+
+    def check_command(self, file: Path) -> str:
+        """The line that checks one of its storyboards."""
+        return shlex.join(("wan-render", "check", path_name(file), *self._allow_options))
+
+    def cloud_command(self, file: Path) -> str:
+        """The line that lists what was bought for one of its films."""
+        return shlex.join(("wan-render", "cloud", path_name(file), *self._outputs_option, *self._allow_options))
+
+    @property
+    def _outputs_option(self) -> tuple[str, ...]:
+        return () if self.outputs is None else ("--outputs", path_name(self.outputs))
+
+    @property
+    def _allow_options(self) -> tuple[str, ...]:
+        return tuple(word for folder in self.allow for word in ("--allow", path_name(folder)))
 
     def home(self) -> Outputs:
         """The outputs folder of the night's record: the named one, else that of the first storyboard."""
