@@ -62,7 +62,7 @@ class FakeComfyUI:
         self.folder, self.faults, self.has_websocket = folder, Faults(), has_websocket
         self.step_seconds = 0.0
         self.held_from = 0
-        self.held = threading.Event()
+        self.held, self.is_holding = threading.Event(), threading.Event()
         self.held.set()
         self.executed: list[str] = []
         self.sent: list[str] = []
@@ -268,6 +268,7 @@ class FakeComfyUI:
             if kind == "KSampler":
                 for step in range(content["inputs"]["steps"]):
                     if step >= self.held_from:
+                        self.is_holding.set()
                         self.held.wait()
                     time.sleep(self.step_seconds)
                     if not self._alive or self._lock is not lock:

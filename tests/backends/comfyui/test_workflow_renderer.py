@@ -117,12 +117,12 @@ def test_a_crash_of_the_server_costs_one_rendering(server: FakeComfyUI, card: Mo
     server.held.clear()
 
     def listen(progress: Progress) -> None:
-        is_moment = progress.phase is (Phase.STEP if moment == "while it renders" else Phase.ENCODING)
-        if is_moment and not waited.is_set():
+        if progress.phase in (Phase.ENCODING, Phase.STEP):
             waited.set()
 
     def restart() -> None:
         waited.wait(60)
+        server.is_holding.wait(60)
         server.crash()
         server.held.set()
         time.sleep(0.3)
@@ -133,6 +133,8 @@ def test_a_crash_of_the_server_costs_one_rendering(server: FakeComfyUI, card: Mo
     again.start()
     opened(card).render(take, keyframes(), listen)
     again.join()
+    assert waited.is_set()
+    assert server.is_holding.is_set()
     assert server.sent == [take.key, take.key]
     assert server.executed == [take.key]
 
