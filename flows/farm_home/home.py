@@ -18,7 +18,6 @@ from pathlib import Path
 
 from wan_render.errors import MachineError, Problem
 from wan_render.known_secrets import remember_password
-from wan_render.store.disk import user_name, whose
 
 CHECKOUT = Path(__file__).parents[2]
 """The folder that this package was imported from. A farm runs in its checkout."""
@@ -84,6 +83,8 @@ def refuse_closed(home: Path) -> None:
 
 def closed(place: Path) -> MachineError:
     """What is said to a user who may not read the folder of somebody else's farm, or a file in it."""
+    from wan_render.store.disk import user_name, whose  # it reads the settings, and `wan-render --help` starts fast
+
     found = f"no permission to read: the user is {user_name(os.geteuid())}, and {whose(place)}"
     return MachineError(Problem(str(place), found, "a farm is used by its owner alone", ANOTHER_HOME))
 

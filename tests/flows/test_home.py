@@ -74,7 +74,7 @@ def test_another_user_hears_whose_farm_it_is() -> None:
     def refusals(home: Path) -> list[str]:
         return [_refusal(refuse_closed, home), _refusal(password, home)]
 
-    with tempfile.TemporaryDirectory() as open_to_all:
+    with tempfile.TemporaryDirectory(dir="/tmp") as open_to_all:
         home = Path(open_to_all, "farm")
         Path(open_to_all).chmod(0o755)
         assert as_user(NOBODY, lambda: refusals(home)) == ["", ""], "there is none"

@@ -28,8 +28,9 @@ STAY_HERE = "write cloud: {allow: false} for them, or name a model that can"
 
 @dataclass(frozen=True)
 class _MayMove:
-    """A rendered shot with what `cloud` says of it. is_hosted: whether its own model is one of a service. named: the
-    full name of the model that may render it instead, None without one or after a mistake."""
+    """A rendered shot with what `cloud` says of it. is_hosted: whether its own model is one of a service; False if
+    `cloud` says nothing. named: the full name of the model that may render it instead, None without one or after a
+    mistake."""
 
     inherited: Inherited
     model: Setting[str] | None
@@ -61,12 +62,16 @@ def hosted_choices(cast: Sequence[Inherited], chooser: Chooser) -> dict[str, Set
 
 
 def _read(inherited: Inherited, chooser: Chooser) -> _MayMove:
-    model = inherited.cloud("model")
+    model, allow = inherited.cloud("model"), inherited.cloud("allow")
+    is_hosted = not (model is None and allow is None) and _is_hosted(inherited, chooser)
+    return _MayMove(inherited, model, allow, is_hosted, None if model is None else _full_name(model, chooser))
+
+
+def _is_hosted(inherited: Inherited, chooser: Chooser) -> bool:
+    """Whether its own model is one of a service. Every backend is imported for that."""
     own = inherited.of_kind(kind_of(inherited.shot)).model
     name = "" if own is None else own.value.name or ""
-    is_hosted = name in chooser.models.names and chooser.models.card(name).hosted is not None
-    named = None if model is None else _full_name(model, chooser)
-    return _MayMove(inherited, model, inherited.cloud("allow"), is_hosted, named)
+    return name in chooser.models.names and chooser.models.card(name).hosted is not None
 
 
 def _can(card: ModelCard, shot: _MayMove, rate: Fraction, findings: Findings) -> bool:
