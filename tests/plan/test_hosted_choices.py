@@ -88,7 +88,7 @@ def test_a_setting_that_sends_no_shot_is_a_warning(film: Path, cloud: str, words
         ("{model: wan2.7-i2v}", "{from: dawn, action: a, cloud: {allow: false}}"),
     ],
 )
-def test_leave_and_model_may_be_written_in_two_places(film: Path, cloud: str, shots: str) -> None:
+def test_allow_and_model_may_be_written_in_two_places(film: Path, cloud: str, shots: str) -> None:
     assert warnings(planned(film, f"duration: 2s, cloud: {cloud}", shots)) == []
 
 

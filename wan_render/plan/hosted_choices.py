@@ -117,7 +117,7 @@ def _warn_of_difference(card: ModelCard, shot: _MayMove, size: Size, findings: F
 
 
 def _warn_of_no_effect(shots: Sequence[_MayMove], findings: Findings) -> None:
-    """Warn about a leave that no shot can use, and about a model that no shot may use."""
+    """Warn of an `allow` without a model that could use it, and of a model without an `allow`."""
     for place in _places(shots, lambda shot: shot.allow if shot.is_allowed else None):
         if not any(
             shot.is_hosted or shot.model is not None

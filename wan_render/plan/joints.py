@@ -63,7 +63,7 @@ def _joint(this: ShotInCut, following: ShotInCut, rates: Rates, findings: Findin
     if transition.kind in ("continuous", "cut"):
         return PlannedJoint(transition.kind)
     if transition.kind == "bridge" and (reason := no_bridge(this, following)):
-        _reportno_bridge(this, written, reason, findings)
+        _report_no_bridge(this, written, reason, findings)
         return PlannedJoint("cut")
     return PlannedJoint(transition.kind, _frames(written, rates, findings))
 
@@ -135,7 +135,7 @@ def no_bridge(this: ShotInCut, following: ShotInCut) -> str:
     return f"{this.inherited.id} has a hold, which freezes the frames before the bridge" if has_hold else ""
 
 
-def _reportno_bridge(this: ShotInCut, written: Setting[Transition], reason: str, findings: Findings) -> None:
+def _report_no_bridge(this: ShotInCut, written: Setting[Transition], reason: str, findings: Findings) -> None:
     """A mistake in a shot. Inherited by a shot that cannot have one, a bridge is a cut."""
     if written.level is not Level.SHOT:
         findings.note(written.place, f"{this.inherited.id} cuts to the next shot, without a bridge: {reason}")
