@@ -34,7 +34,8 @@ class Studio:
     """One film and the machines that render it.
 
     folder: of everything. takes: of the film. step: seconds that each frame sleeps. lease: see MachineSettings.
-    kills: whether one machine dies when half of the takes are there. dead: the machines that died.
+    kills: whether one machine dies when half of the takes are there. dead: the machines that died. lost: keys of the
+    takes that they held then: often two, one that is being written and the next one.
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class Studio:
     lease: float
     kills: bool = False
     dead: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
 
     @property
     def storyboard(self) -> Path:
@@ -100,11 +102,13 @@ class Studio:
         over = threading.Event()
 
         def die() -> None:
-            while self.published < self.takes // 2 or not self.is_rendering(victim):
+            while self.published < self.takes // 2 or not self.held_by(victim):
                 if over.wait(0.05):
                     return
             self.dead.add(victim)
             kill(victim)
+            while not over.wait(0.05):  # its processes may live a moment longer, its leases too
+                self.lost.update(self.held_by(victim))
 
         thread = threading.Thread(target=die if self.kills else over.wait, daemon=True)
         thread.start()
@@ -121,13 +125,19 @@ class Studio:
         """How many takes are in the store."""
         return len(list((self.outputs / "takes").glob("[0-9a-f]*")))
 
-    def is_rendering(self, machine: str) -> bool:
-        """Whether a machine holds a take now."""
+    def held_by(self, machine: str) -> set[str]:
+        """Keys of the takes whose leases name a machine."""
+        found = set()
         for file in (self.outputs / "takes" / ".locks").glob("*.lease"):
             with suppress(OSError):
                 if f'"{machine}"' in file.read_text(encoding="utf-8"):
-                    return True
-        return False
+                    found.add(file.stem)
+        return found
+
+    @property
+    def begun_again(self) -> set[str]:
+        """Keys of the takes that were rendered more often than one dead machine explains."""
+        return {key for key, times in self.begun.items() if times > 1 + (key in self.lost)}
 
     @property
     def begun(self) -> Counter[str]:

@@ -20,7 +20,7 @@ def test_a_machine_that_stopped_for_too_long_is_replaced_and_publishes_nothing(t
     machines = {name: studio.start(name, "render", str(studio.storyboard)) for name in ("studio-a", "studio-b")}
     victim, other = machines["studio-a"], machines["studio-b"]
     try:
-        until(120, lambda: studio.is_rendering("studio-a"))
+        until(120, lambda: studio.held_by("studio-a"))
         signal_all(victim.pid, signal.SIGSTOP)
         assert other.wait(180) == 0, studio.said("studio-b")
         film, takes = studio.film_digest(), _inodes(studio)
