@@ -36,6 +36,7 @@ from wan_render.backends.wan.profiles.context import crossed
 from wan_render.backends.wan.profiles.render_profile import EXACT as EXACT_PROFILE
 from wan_render.backends.wan.profiles.render_profile import FAST, VARIANTS, Profile
 from wan_render.errors import OutOfMemoryError
+from wan_render.host_memory import HostMemory
 from wan_render.render_values import Device, Pixels, Workspace
 from wan_render.take import ShotKind
 
@@ -349,10 +350,42 @@ def test_blocks_stay_on_the_device_if_host_memory_lacks_room_for_them(host: int,
     assert choose(None, 1, OWN, 24 * GB, host_free=host * GB).resident_blocks == 0
 
 
+EXPERTS = (FLF2V[0], FLF2V[2], OWN[3], replace(OWN[3], component="transformer_2"))
+BOTH = frozenset({"transformer", "transformer_2"})
+
+
+@pytest.mark.parametrize(
+    ("host", "resident", "stays"),
+    [(70, 0, 656), (64, 3, 619), (40, 0, 328), (30, 8, 279)],
+)
+def test_two_experts_take_turns_if_host_memory_has_no_room_for_both(host: int, resident: int, stays: int) -> None:
+    """stays: bytes in host memory, in units of 0.1 GB."""
+    by_turns = host < 60
+    fit = choose(None, 0, EXPERTS, 24 * GB, host_free=host * GB)
+    assert fit == MemoryFit(MemoryStep.STREAMED, BOTH, resident_blocks=resident, by_turns=by_turns)
+    assert host_bytes_of(EXPERTS, fit) == pytest.approx(stays * GB / 10, rel=0.01)
+    assert ("one at a time" in str(fit)) == by_turns
+
+
+def test_experts_that_take_turns_render_the_same(tiny: Tinies, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("i2v-a14b")
+    take = model.take(ShotKind.I2V)
+    alone = BACKEND.open(model.card, CPU, nobody).render(take, plates_of(take), nobody).pixels
+    monkeypatch.setenv("WAN_RENDER_MEMORY_FIT", "streamed")
+    monkeypatch.setattr("wan_render.backends.wan.pipeline.components.host_memory", lambda: HostMemory(1, 1))
+    renderer: Any = BACKEND.open(model.card, CPU, nobody)
+    for _ in range(2):
+        assert np.array_equal(renderer.render(take, plates_of(take), nobody).pixels, alone)
+        loaded = renderer._components._loaded._modules
+        assert [name for name in loaded if name in BOTH | {"text_encoder"}] == ["transformer_2"]
+    assert "one at a time" in renderer.facts()["memory fit"]
+
+
 def test_what_is_loaded_is_kept_if_another_shot_could_have_more_of_it() -> None:
     few, many = (MemoryFit(MemoryStep.STREAMED, EVERYTHING, resident_blocks=count) for count in (3, 9))
     assert kept_from(few, many) == few
     assert kept_from(many, few) == few
+    assert kept_from(many, replace(few, by_turns=True)) == few, "both are loaded, and fill host memory"
     aside, freed = MemoryFit(MemoryStep.FREED, aside=frozenset({"transformer"})), MemoryFit(MemoryStep.FREED)
     assert kept_from(aside, freed) == aside
     assert kept_from(freed, aside) == aside

@@ -81,6 +81,8 @@ class MemoryFit:
     aside:           the transformers whose layers for the keys and values of the cross-attention wait in host memory.
                      Those of streamed ones do so anyway.
     resident_blocks: how many blocks of each streamed transformer stay on the device, because host memory is short.
+    by_turns:        whether only one of the streamed components is loaded at a time, because host memory has no room
+                     for all of them.
     """
 
     step: MemoryStep
@@ -88,10 +90,12 @@ class MemoryFit:
     spare: int = 0
     aside: frozenset[str] = frozenset()
     resident_blocks: int = 0
+    by_turns: bool = False
 
     def __str__(self) -> str:
         named = f" ({', '.join(sorted(self.streamed))})" if self.streamed else ""
-        beside = f", {self.resident_blocks} blocks on the device" if self.resident_blocks else ""
+        beside = ", one at a time" if self.by_turns else ""
+        beside += f", {self.resident_blocks} blocks on the device" if self.resident_blocks else ""
         context = ", keys and values of the cross-attention in host memory" if self.aside else ""
         return f"{self.step.value}{named}{beside}{context}"
 
@@ -125,26 +129,34 @@ def choose(
         streamed = []
     named = frozenset(need.component for need in streamed)
     too_large = frozenset(need.component for need in needs if need.aside and usable and need.alone > usable)
-    resident = _resident_blocks(needs, streamed, usable, host_free) if is_estimated else 0
-    return MemoryFit(step, named, aside=too_large - named, resident_blocks=resident)
+    fit = MemoryFit(step, named, aside=too_large - named)
+    ways = (fit, replace(fit, by_turns=True)) if len(streamed) > 1 and host_free else (fit,)
+    found = [_with_resident_blocks(way, needs, usable, host_free) if is_estimated else way for way in ways]
+    return next((way for way in found if host_bytes_of(needs, way) + HOST_RESERVE_BYTES <= host_free), found[-1])
 
 
 def kept_from(before: MemoryFit, fit: MemoryFit) -> MemoryFit:
     """`fit`, but with what is loaded already where that needs no more memory: another form would be loaded again."""
     if fit.step is before.step is MemoryStep.FREED:
         return replace(fit, aside=fit.aside | before.aside)
-    if fit.streamed and fit.streamed == before.streamed and fit.resident_blocks > before.resident_blocks:
-        return replace(fit, resident_blocks=before.resident_blocks)
+    if fit.streamed and fit.streamed == before.streamed:
+        # What is loaded fills host memory, so that there seems to be less room than when it was loaded.
+        resident = min(fit.resident_blocks, before.resident_blocks)
+        return replace(fit, resident_blocks=resident, by_turns=fit.by_turns and before.by_turns)
     return fit
 
 
 def host_bytes_of(needs: Sequence[Need], fit: MemoryFit) -> int:
     """Bytes of weights that stay in host memory. A component whose blocks are unknown counts in full."""
-    streamed = [need for need in needs if need.component in fit.streamed]
-    waiting = sum(need.aside for need in needs if need.component in fit.streamed | fit.aside)
-    blocks = sum(sum(need.blocks) or need.weights for need in streamed)
-    resident = sum(fit.resident_blocks * max(need.blocks, default=0) for need in streamed if _is_transformer(need))
-    return blocks + waiting - resident
+    at_once = max if fit.by_turns else sum
+    streamed = [_host_bytes_of(need, fit) for need in needs if need.component in fit.streamed]
+    return at_once([0, *streamed]) + sum(need.aside for need in needs if need.component in fit.aside)
+
+
+def _host_bytes_of(need: Need, fit: MemoryFit) -> int:
+    """The same, of one streamed component."""
+    resident = fit.resident_blocks * max(need.blocks, default=0) if _is_transformer(need) else 0
+    return (sum(need.blocks) or need.weights) + need.aside - resident
 
 
 def _first_that_fits(needs: Sequence[Need], usable: int, *, may_stream: bool) -> MemoryStep:
@@ -154,19 +166,21 @@ def _first_that_fits(needs: Sequence[Need], usable: int, *, may_stream: bool) ->
     return MemoryStep.STREAMED if may_stream and usable and not fit_alone else MemoryStep.FREED
 
 
-def _resident_blocks(needs: Sequence[Need], streamed: Sequence[Need], usable: int, host_free: int) -> int:
-    """How many blocks of each streamed transformer stay on the device: as many as host memory lacks, if there is room
-    for them besides everything that a take needs after its encoding."""
-    moved = [need for need in streamed if _is_transformer(need) and need.blocks]
+def _with_resident_blocks(fit: MemoryFit, needs: Sequence[Need], usable: int, host_free: int) -> MemoryFit:
+    """The fit, with blocks of each streamed transformer that stay on the device: as many as host memory lacks, if there
+    is room for them besides everything that a take needs after its encoding."""
+    moved = [need for need in needs if need.component in fit.streamed and _is_transformer(need) and need.blocks]
     if not moved or not host_free:
-        return 0
-    of_each = sum(max(need.blocks) for need in moved)
+        return fit
+    at_once = max if fit.by_turns else sum
+    of_each = at_once(max(need.blocks) for need in moved)
     others = (need.alone for need in needs if not need.can_stream)
     beside = max([need.working for need in moved] + list(others))
-    room = max(0, usable - sum(need.unstreamed for need in moved) - beside) // of_each
-    fit = MemoryFit(MemoryStep.STREAMED, frozenset(need.component for need in streamed))
+    room = max(0, usable - at_once(need.unstreamed for need in moved) - beside) // of_each
     lacking = host_bytes_of(needs, fit) + HOST_RESERVE_BYTES - host_free
-    return min(room, max(0, -(-lacking // of_each)), *(len(need.blocks) for need in moved))
+    return replace(
+        fit, resident_blocks=min(room, max(0, -(-lacking // of_each)), *(len(need.blocks) for need in moved))
+    )
 
 
 def _is_transformer(need: Need) -> bool:

@@ -118,6 +118,8 @@ class Components:
         self, component: str, working_bytes: int, placement: ComponentPlacement = AS_LOADED
     ) -> torch.nn.Module:
         was_here = self._loaded.holds(component, placement)
+        if not was_here and self._fit.by_turns and component in self._fit.streamed:
+            self._loaded.free(*self._fit.streamed)
         found = self._loaded.module(component, working_bytes, self._progress.interrupt, placement)
         if not was_here:
             self._progress.resume()
