@@ -11,6 +11,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,6 +147,18 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Smi:
         script.chmod(0o755)
 
     return answer
+
+
+@pytest.fixture(autouse=True)
+def _forked_devices(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Farms in this process start device processes at once (tests/forked_devices.py), those of tests marked `wan` with
+    torch. Tests marked `spawned` start them as a farm does."""
+    if sys.platform != "linux" or request.node.get_closest_marker("spawned") is not None:
+        return
+    from tests.forked_devices import ALWAYS, TORCH, fork_device  # it imports a device process; Linux only
+
+    modules = ALWAYS if request.node.get_closest_marker("wan") is None else TORCH
+    monkeypatch.setattr("wan_render.farm.process.process_link._spawn", partial(fork_device, modules))
 
 
 NOBODY = 65534

@@ -20,8 +20,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.forked_devices import ALWAYS, ForkServer
 from wan_render import cli
 from wan_render.authored import Storyboard
+from wan_render.farm.process import process_link
 
 COMMANDS = ("check", "doctor", "models", "night", "open", "plan", "prune", "render", "takes")
 IMPORTED_LATE = (
@@ -85,6 +87,7 @@ def main() -> None:
     for name in (*(f"wan_render.cli.{command}" for command in COMMANDS), *IMPORTED_LATE):
         importlib.import_module(name)
     Storyboard.model_validate({"scenes": []})  # builds the types' validators
+    process_link._spawn = ForkServer(ALWAYS).fork  # type: ignore[assignment]  # what a farm uses of a Popen
     gc.freeze()
     for line in sys.stdin:
         command = json.loads(line)

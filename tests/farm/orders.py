@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import psutil
 
+from tests.forked_devices import COMM
 from wan_render.backend_contract import Backend, Renderer
 from wan_render.backends import backend
 from wan_render.backends.animatic import Animatic
@@ -47,9 +48,9 @@ def device_processes(farm: int | None = None) -> list[int]:
     """Those of a farm in this process, or in that of this number, in the order of their start. Other children, such as
     ffmpeg, may come and go meanwhile."""
     found = []
-    for child in psutil.Process(farm).children():
+    for child in psutil.Process(farm).children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            if "wan_render.farm.process.child" in child.cmdline():
+            if child.name() == COMM or "wan_render.farm.process.child" in child.cmdline():
                 found.append((child.create_time(), child.pid))
     return [number for _, number in sorted(found)]
 

@@ -18,6 +18,8 @@ from wan_render.errors import DeviceError, PictureError, RenderError
 from wan_render.farm.farm_settings import Stall
 from wan_render.render_values import Phase, Progress
 
+pytestmark = pytest.mark.spawned
+
 
 def test_a_process_stays_warm_for_the_next_order_and_for_another_model(open_farm: OpenFarm) -> None:
     farm = open_farm("cpu")
