@@ -58,6 +58,7 @@ def pytest_configure() -> None:
     hundreds of processes, which keep their bytecode: without it, each compiles wan-render again."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "1"  # each process would look for them in every installed package
+    os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"  # nobody's, and none of the tests'
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from cProfile import Profile
 from functools import cache
 from types import FrameType
 from typing import Any
@@ -19,19 +20,9 @@ _opened: list[str] | None = None
 
 def calls(work: Callable[[], object]) -> int:
     """How many functions are called, both Python's and C's."""
-    count = 0
-
-    def note(_frame: FrameType, event: str, _argument: Any) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return count
+    profile = Profile()
+    profile.runcall(work)
+    return sum(entry.callcount for entry in profile.getstats())
 
 
 def opened_files(work: Callable[[], object]) -> list[str]:

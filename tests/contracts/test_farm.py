@@ -83,6 +83,13 @@ def ray_farm(root: Path, handler: str = HANDLER, quarantine: int = 100) -> Devic
 # Ray only. These come first: the farm that the tests below share holds all devices of the cluster.
 
 
+def test_a_backend_whose_devices_the_cluster_lacks_is_refused(nodes: RayNodes) -> None:
+    assert nodes is not None
+    cluster_devices.cache_clear()
+    with pytest.raises(MachineError, match=r"has no device that this backend renders on \(cuda\)"):
+        cluster_devices(("cuda",))
+
+
 def test_a_lost_node_costs_its_attempt_and_one_that_joins_renders(
     nodes: RayNodes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -132,13 +139,6 @@ def test_a_cluster_without_a_token_is_refused(nodes: RayNodes, monkeypatch: pyte
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     with pytest.raises(UsageError, match="RAY_AUTH_MODE: 'disabled' lets anybody use the cluster; allowed: token"):
         cluster_devices(("cpu",))
-
-
-def test_a_backend_whose_devices_the_cluster_lacks_is_refused(nodes: RayNodes) -> None:
-    assert nodes is not None
-    cluster_devices.cache_clear()
-    with pytest.raises(MachineError, match=r"has no device that this backend renders on \(cuda\)"):
-        cluster_devices(("cuda",))
 
 
 @pytest.mark.thorough

@@ -101,18 +101,6 @@ def test_a_film_with_slates_ends_partial_with_exit_code_1(farm: Farm, tmp_path: 
     assert farm.tasks(run)["1/010 take 1"] == ["Skipped"]
 
 
-def test_a_mistake_ends_the_run_with_what_to_do_and_no_traceback(farm: Farm, tmp_path: Path) -> None:
-    storyboard = write_film(tmp_path / "wrong")
-    storyboard.write_text(storyboard.read_text(encoding="utf-8").replace("duration", "duratoin"), encoding="utf-8")
-    run = farm.run("film/now", storyboard=str(storyboard))
-    farm.ended(run)
-    expected = f"{storyboard}:3:12: defaults.duratoin: unknown key; did you mean 'duration'?"
-    assert farm.state(run)["message"] == expected
-    until(10, lambda: expected in farm.logs(run))
-    assert "Traceback" not in farm.logs(run)
-    assert farm.tasks(run) == {}
-
-
 def test_a_run_says_what_the_terminal_warns_of(farm: Farm, tmp_path: Path) -> None:
     storyboard = write_film(tmp_path / "warned")
     shots = "  - {card: 'the end Ꮳ', duration: 1s}\n  - {from: k0, to: k1, action: x, circle: 1@7f3a91}\n"
@@ -132,13 +120,6 @@ def test_a_run_says_what_the_terminal_warns_of(farm: Farm, tmp_path: Path) -> No
     run = farm.run("film/now", storyboard=str(storyboard))
     assert farm.ended(run)["name"] == "Partial"
     until(10, lambda: set(warnings) <= set(farm.logs(run).splitlines()))  # logs arrive after the end
-
-
-def test_a_batch_passes_its_draft_on(farm: Farm, tmp_path: Path) -> None:
-    write_film(tmp_path / "night" / "sketched", shots=1)
-    run = farm.run("batch/overnight", folder=str(tmp_path / "night"), draft=True)
-    assert farm.ended(run)["name"] == "Completed"
-    assert [film.name for film in farm.outputs.glob("films/sketched*")] == ["sketched-draft"]
 
 
 def test_a_cancel_frees_the_devices_within_seconds(farm: Farm, tmp_path: Path) -> None:
@@ -226,15 +207,6 @@ def test_a_run_that_had_ended_stays_so_when_a_slow_worker_starts_it_again(farm: 
     assert (farm.state(run)["name"], farm.state(run)["message"]) == ("Completed", ended["message"])
     assert farm.takes() == takes
     until(10, lambda: "this run had ended as Completed, and nobody asked for a retry" in farm.logs(run))
-
-
-def test_a_storyboard_of_another_folder_is_said_with_its_whole_path(farm: Farm) -> None:
-    state = farm.ended(farm.run("film/now", storyboard="storyboard.yaml"))
-    assert state["type"] == "FAILED"
-    assert state["message"] == (
-        f"{PROJECT}/storyboard.yaml: no such file; relative paths start in the farm's folder {PROJECT}; "
-        "name it from there, or with its whole path"
-    )
 
 
 def _digest(outputs: Path, take: str) -> str:

@@ -33,7 +33,8 @@ def test_a_mistake_is_told_while_another_film_renders(farm: Farm, long: str, tmp
     told = farm.run("film/now", storyboard=str(broken))
     mistake = f"{broken}:3:12: defaults.duratoin: unknown key; did you mean 'duration'?"
     assert farm.ended(told, 30)["message"] == mistake
-    assert farm.logs(told) == mistake
+    until(10, lambda: farm.logs(told) == mistake)  # and no traceback; logs arrive after the end
+    assert farm.tasks(told) == {}
     starts = f"relative paths start in the farm's folder {PROJECT}; name it from there, or with its whole path"
     assert farm.ended(elsewhere)["message"] == f"{PROJECT}/storyboard.yaml: no such file; {starts}"
     assert farm.ended(empty)["message"] == f"{tmp_path}/none: no such folder"
@@ -48,7 +49,7 @@ def test_films_and_batches_start_in_the_order_in_which_they_were_asked_for(
     asked = [
         farm.run("film/now", storyboard=str(write_film(tmp_path / "first", shots=1))),
         farm.run("film/now", storyboard=str(write_film(tmp_path / "next", shots=1)), draft=True),
-        farm.run("batch/overnight", folder=str(tmp_path / "night")),
+        farm.run("batch/overnight", folder=str(tmp_path / "night"), draft=True),
     ]
     until(60, lambda: [farm.ask("GET", f"/flow_runs/{run}")["name"] for run in asked] == names)
     running, *waiting = (film for film in farm.queue() if str(film.run) in {long, *asked})
@@ -69,3 +70,5 @@ def test_films_and_batches_start_in_the_order_in_which_they_were_asked_for(
     assert all(run["start_time"] >= end for run, end in zip(runs[1:], ends, strict=False))
     assert "AwaitingConcurrencySlot" not in farm.states(asked[-1])
     assert farm.open_runs().isdisjoint(asked)
+    drafts = [film.name for name in ("next", "in-a-batch") for film in farm.outputs.glob(f"films/{name}*")]
+    assert drafts == ["next-draft", "in-a-batch-draft"], "a batch passes it on"

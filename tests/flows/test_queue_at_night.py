@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 def test_a_night_renders_what_is_submitted_and_its_run_ends_with_its_film(
     farm: Farm, typed: Typed, tmp_path: Path
 ) -> None:
-    write_film(tmp_path / "shift" / "long-film", shots=4, raster="832x480")
+    write_film(tmp_path / "shift" / "long-film", shots=6, raster="416x240")
     night = farm.run("batch/overnight", folder=str(tmp_path / "shift"))
     farm.rendering(night)
     devices = farm.devices()
@@ -56,7 +56,7 @@ def test_a_night_renders_what_is_submitted_and_its_run_ends_with_its_film(
 def test_a_night_takes_single_shots_and_what_was_approved_and_says_what_waits_and_why(
     farm: Farm, typed: Typed, tmp_path: Path
 ) -> None:
-    write_film(tmp_path / "round" / "host", shots=4, raster="832x480")
+    write_film(tmp_path / "round" / "host", shots=6, raster="416x240")
     night = farm.run("batch/overnight", folder=str(tmp_path / "round"))
     farm.rendering(night)
     devices = farm.devices()
@@ -88,7 +88,7 @@ def test_a_night_takes_single_shots_and_what_was_approved_and_says_what_waits_an
 
 
 def test_films_of_a_night_that_was_killed_wait_again_and_are_made(farm: Farm, tmp_path: Path) -> None:
-    write_film(tmp_path / "fatal" / "lost-film", shots=4, raster="832x480")
+    write_film(tmp_path / "fatal" / "lost-film", shots=6, raster="416x240")
     night = farm.run("batch/overnight", folder=str(tmp_path / "fatal"))
     farm.rendering(night)
     farm.freeze()

@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from flows.farm_home import run_lock
 from flows.farm_home.run_lock import hold, is_held, remove_free
 from tests.flows.project import PROJECT
 
 
-def test_a_lock_is_held_as_long_as_its_process_lives(tmp_path: Path) -> None:
+def test_a_lock_is_held_as_long_as_its_process_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_lock, "ATTEMPTS", 2)
     code = (
         "import sys; from pathlib import Path; from flows.farm_home.run_lock import hold; hold(Path(sys.argv[1]), 'a')"
     )

@@ -146,7 +146,7 @@ def test_a_device_that_is_never_free_does_not_keep_the_night(folder: Path, tmp_p
     lock = DeviceLock(Path(os.environ["WAN_RENDER_LOCKS"]), cpu())
     assert lock.acquire()
     try:
-        night = held(request(folder, outputs=tmp_path / "outputs"), hours(seconds=8))
+        night = held(request(folder, outputs=tmp_path / "outputs"), hours(seconds=2))
     finally:
         lock.release()
     assert states(night) == {"river": FilmState.PARTIAL}

@@ -145,7 +145,7 @@ def test_each_of_many_missing_files_is_the_same_work(read: Read) -> None:
         return refused
 
     with ends():
-        assert calls(missing(40_000)) < 4.4 * calls(missing(10_000))
+        assert calls(missing(8_000)) < 4.4 * calls(missing(2_000))
 
 
 @pytest.mark.parametrize(
