@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from wan_render.errors import Problem
@@ -30,4 +31,12 @@ def safetensors_problem(file: Path) -> Problem | None:
 
 def element_count(file: Path) -> int:
     """How many numbers a complete file holds, from its header."""
-    return sum(facts.elements for facts in read_header(file).tensors.values())
+    return element_counts(file).total()
+
+
+def element_counts(file: Path) -> Counter[str]:
+    """The same, of each of the types."""
+    found = Counter[str]()
+    for facts in read_header(file).tensors.values():
+        found[facts.dtype] += facts.elements
+    return found
