@@ -14,10 +14,9 @@ from shutil import rmtree
 
 import pytest
 
-from wan_render.backends.wan.parallel.meeting import Meeting
+from wan_render.backends.wan.parallel.meeting import LOOK_SECONDS, Meeting
 from wan_render.errors import DeviceError
 from wan_render.render_values import Group
-from wan_render.store.file_locks import POLL_SECONDS
 
 OTHER = """
 import sys, time
@@ -125,4 +124,4 @@ def test_a_wait_is_reported_every_second(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("time.monotonic", lambda: now)
     monkeypatch.setattr("time.sleep", sleep)
     assert not Meeting(group).await_leader(say)
-    assert said == pytest.approx([0, 1, 2], abs=2 * POLL_SECONDS)
+    assert said == pytest.approx([0, 1, 2], abs=2 * LOOK_SECONDS)
