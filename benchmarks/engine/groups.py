@@ -136,19 +136,19 @@ def by_group(members: list[ProcessPoolExecutor], take: Take) -> Rendered:
         return leading.result()
 
 
-def at_once(members: list[ProcessPoolExecutor], take: Take) -> float:
-    """Seconds until each member has rendered a shot of its own."""
+def at_once(members: list[ProcessPoolExecutor], take: Take) -> Found:
+    """Seconds until each member has rendered a shot of its own, and what a step took each of them."""
     before = time.perf_counter()
-    for rendering in [member.submit(lead, take, None) for member in members]:
-        rendering.result()
-    return time.perf_counter() - before
+    rendering = [member.submit(lead, take, None) for member in members]
+    steps = [each.result().seconds["step"] for each in rendering]
+    return {"s": time.perf_counter() - before, "s a step": steps}
 
 
 def measured(sizes: tuple[int, ...], take: Take, *, is_tiny: bool) -> Found:
     found: Found = {"size": str(take.size), "frames": take.frames, "steps": take.sampling.steps}
     with processes(max(sizes), is_tiny=is_tiny) as members:
         at_once(members, take)  # until all are warm
-        found["a shot on each of so many at once, s"] = {size: at_once(members[:size], take) for size in sizes}
+        found["a shot on each of so many at once"] = {size: at_once(members[:size], take) for size in sizes}
         alone = by_group(members[:1], take)
         found |= {"device": alone.facts["device"], "torch": alone.facts["torch"], "alone": row(alone, alone)}
         for size in sizes[1:]:

@@ -105,6 +105,7 @@ def _joined(group: Group, layout: Layout, device: torch.device) -> Joined:
     if layout.sequence == 1 or layout.guidance == 1:
         return Joined(layout, everyone, everyone if layout.sequence > 1 else None)
     ranks = range(layout.size)
+    # split_group would make both halves in one call, but crashes the process: torch 2.11 on H200s.
     halves = [distributed.new_group(ranks[begin : begin + layout.sequence]) for begin in (0, layout.sequence)]
     return Joined(layout, everyone, Ranks(halves[everyone.rank // layout.sequence], group, device))
 
