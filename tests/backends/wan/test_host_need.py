@@ -18,6 +18,8 @@ from wan_render.backends import backend
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
 from wan_render.backends.wan.memory.host_need import PROCESS_BYTES
+from wan_render.backends.wan.memory.offload_choice import HOST_RESERVE_BYTES
+from wan_render.host_memory import HostMemory
 from wan_render.render_values import Device
 
 GPU = Device("cuda:0", "under test", 80 * 10**9)
@@ -53,6 +55,21 @@ def test_weights_that_are_stored_as_they_are_used_stay_in_their_files(tmp_path: 
     saved = wan.host_bytes(take, card_of(folder), GPU) - wan.host_bytes(take, card_of(half), GPU)
     largest = max(loader.weights_bytes(name) for name in ("transformer", "text_encoder"))
     assert saved == largest - 2 * in_float32, "of a transformer some layers are in float32, which has no encoder"
+
+
+@pytest.mark.parametrize(("lacking", "is_leaner"), [(0, False), (1, True)])
+def test_what_takes_turns_in_host_memory_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: int, *, is_leaner: bool
+) -> None:
+    """Decided from the memory that is left when the process is there, which is not yet."""
+    wan, take = backend("wan"), order("a deer").take
+    assert isinstance(wan, HasHostMemory)
+    card = card_of(save_tiny(KINDS["t2v-2.1"], tmp_path / "tiny"))
+    together = wan.host_bytes(take, card, GPU, tighter=2)
+    frames = 5 * 3 * take.frames * take.size.width * take.size.height
+    free = HOST_RESERVE_BYTES + together - frames - lacking
+    monkeypatch.setattr("wan_render.backends.wan.memory.host_need.host_memory", lambda: HostMemory(free, free))
+    assert (wan.host_bytes(take, card, GPU, tighter=2) < together) is is_leaner
 
 
 def test_it_is_estimated_without_torch_and_unknown_without_weights() -> None:

@@ -69,8 +69,9 @@ def host_bytes(take: Take, card: ModelCard, device: Device, tighter: int) -> int
 def _needed(sizes: HeaderSizes, needs: tuple[Need, ...], take: Take, device: Device, tighter: int) -> int:
     asked, is_gpu = machine_settings().memory_fit, device.kind == "cuda"
     host = host_memory().available
+    left = max(1, host - PROCESS_BYTES[device.kind]) if host else 0  # when the process itself is there
     step = None if asked == "auto" else MemoryStep(asked)
-    fit = choose(step, tighter, needs, device.memory_bytes if is_gpu else host, may_stream=is_gpu, host_free=host)
+    fit = choose(step, tighter, needs, device.memory_bytes if is_gpu else host, may_stream=is_gpu, host_free=left)
     frames = FLOAT_FRAMES_BYTES * 3 * take.frames * take.size.width * take.size.height
     of_model = _on_gpu(needs, sizes, fit, has_loras=bool(take.loras)) if is_gpu else _on_cpu(needs, fit)
     return PROCESS_BYTES[device.kind] + frames + of_model
