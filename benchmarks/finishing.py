@@ -287,7 +287,9 @@ def main() -> int:
         make_sounds(folder)
         for n in range(options.rounds):
             for side, make in pair[:: 1 if n % 2 == 0 else -1]:
-                sides[side].append(measured(make, cut, folder))
+                run = measured(make, cut, folder)
+                print(f"{side}: {run}, load {os.getloadavg()[0]:.1f}", flush=True)
+                sides[side].append(run)
     met = report(cut, sides)
     if options.json:
         runs = {side: [asdict(run) for run in done] for side, done in sides.items()}

@@ -9,19 +9,24 @@ on drawn material flow and rife are equal. A frame of 1280x720 takes 0.1 s by fl
 under 10 ms by rife on an H100.
 
     python -m benchmarks.retiming FILE… [--rife flownet.pkl] [--device cuda] [--frames 60] [--crops FOLDER]
+    python -m benchmarks.retiming --stage --rife flownet.pkl [--device cuda] [--frames 81]
+
+With --stage: the stage itself, from a lossless clip of 1280x720 at 16 to one at 24, with decoding and encoding; on a
+GPU also how long its kernels ran in it.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -31,13 +36,22 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from numpy.typing import NDArray
 from PIL import Image
 
+from wan_render.cut import RETIME_FORMS
+from wan_render.media.clip import write_pictures
 from wan_render.render_values import Pixels
+from wan_render.retime.clip_retimer import ClipRetimer, ClipToRetime, RetimedPart
 from wan_render.retime.flow import FlowInterpolator
 from wan_render.retime.interpolator import Duplicating, Interpolator, Pair, is_jump
+from wan_render.take import Size
 
 HALF = Fraction(1, 2)
 REPEATED = 45.0
 """PSNR in dB above which a frame counts as a repetition of its neighbour: it is no frame in between."""
+
+WARM_UP = 8
+"""Frames that are made before the clock starts."""
+
+STAGE_SIZE = Size(1280, 720)
 
 
 @dataclass(frozen=True)
@@ -55,12 +69,15 @@ class Score:
 def main() -> None:
     """Print a table for each file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--stage", action="store_true", help="the seconds of the stage, and how busy a GPU is in it")
     parser.add_argument("--rife", type=Path)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--frames", type=int, default=61)
     parser.add_argument("--crops", type=Path)
     arguments = parser.parse_args()
+    if arguments.stage:
+        print(json.dumps(stage(arguments.rife, arguments.device, arguments.frames)))
     for file in arguments.files:
         frames = footage(file, arguments.frames)
         height, width, _ = frames[0].shape
@@ -113,16 +130,46 @@ def methods(rife: Path | None, device: str) -> dict[str, Make]:
 
 
 def timed(method: Interpolator, kept: Sequence[Pixels]) -> tuple[list[Pixels], tuple[float, float]]:
-    """All frames in between. The first batch warms up and is not timed."""
-    pairs = iter([Pair(left, right, (HALF,)) for left, right in pairwise(kept)])
-    made: list[Pixels] = []
-    began, cpu, before = time.perf_counter(), time.process_time(), 0
-    while batch := list(islice(pairs, method.batch)):
-        if len(made) and not before:
-            began, cpu, before = time.perf_counter(), time.process_time(), len(made)
-        made += [picture for pictures in method.between(batch) for picture in pictures]
-    count = max(len(made) - before, 1)
-    return made, ((time.perf_counter() - began) / count, (time.process_time() - cpu) / count)
+    """All frames in between. The first are made once before that, which is not timed."""
+    pairs = [Pair(left, right, (HALF,)) for left, right in pairwise(kept)]
+    list(method.between(pairs[:WARM_UP]))
+    began, cpu = time.perf_counter(), time.process_time()
+    made = [picture for pictures in method.between(pairs) for picture in pictures]
+    return made, ((time.perf_counter() - began) / len(made), (time.process_time() - cpu) / len(made))
+
+
+def stage(rife: Path, device: str, frames: int) -> dict[str, object]:
+    """The stage as a film runs it: a clip of noise that moves, from 16 to 24, on a warm device."""
+    shown = (frames - 1) * 3 // 2
+    part = RetimedPart(RETIME_FORMS["rife"], "", 0, shown, hold=False, rate=Fraction(16), film_rate=Fraction(24))
+    retimer, seconds = ClipRetimer(device), list[float]()
+    with tempfile.TemporaryDirectory() as folder:
+        clip, target = Path(folder) / "clip.mkv", Path(folder) / "made.mkv"
+        write_pictures(clip, _moving(frames), STAGE_SIZE, Fraction(16))
+        job = ClipToRetime(part, clip, None, STAGE_SIZE, rife, target)
+
+        def work() -> None:
+            retimer.retime(job, lambda *_: None)
+
+        retimer.retime(replace(job, part=replace(part, frames=WARM_UP)), lambda *_: None)
+        for _ in range(3 if device != "cpu" else 1):
+            began = time.perf_counter()
+            work()
+            seconds.append(time.perf_counter() - began)
+        result = {"device": device, "frames": shown, "seconds": min(seconds), "all": seconds}
+        if device == "cpu":
+            return result
+        from benchmarks.gpu_share import gpu_share
+
+        share = gpu_share(work)
+        return result | {"gpu_busy": share.busy / share.wall, "gpu_seconds": share.busy, "profiled_wall": share.wall}
+
+
+def _moving(frames: int) -> Iterator[Pixels]:
+    height, width = STAGE_SIZE.height, STAGE_SIZE.width
+    noise = np.random.default_rng(1).integers(0, 256, (height + frames, width, 3), np.uint8)
+    blurred = np.asarray(cv2.GaussianBlur(noise, (0, 0), 3), np.uint8)
+    return (blurred[at : at + height] for at in range(frames))
 
 
 def minterpolate(kept: Sequence[Pixels]) -> tuple[list[Pixels], tuple[float, float]]:

@@ -13,7 +13,8 @@ against the true frames. Temporal error: the mean second difference in time of p
 frames, in levels. Seconds are those of the whole step from frames to frames.
 
 `speed`: the stage itself, from a lossless clip of 81 frames of 832x480 to one of 1280x720, with decoding and encoding;
-how long the GPU's kernels ran in it (torch's profiler); and the network alone.
+the seconds of decoding and encoding alone; how long the GPU's kernels ran in it (torch's profiler); and the network
+alone. With --only, only the networks whose name contains it. With --clip-frames, another length.
 
 `precision`: how far the result in bfloat16 is from float32, in levels.
 
@@ -32,7 +33,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
-from itertools import count, pairwise
+from itertools import count, cycle, islice, pairwise
 from pathlib import Path
 
 import cv2
@@ -40,9 +41,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.gpu_share import gpu_share
 from wan_render.footage.any_video import read_video
 from wan_render.media import ffmpeg
-from wan_render.media.clip import write_pictures
+from wan_render.media.clip import MOST_SLICES, read_frames, write_pictures
 from wan_render.media.geometry import Placement, fit
 from wan_render.render_values import Pixels
 from wan_render.take import Size
@@ -120,6 +122,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--part", type=float, default=1.0, help="only the middle of the footage: this part of its sides"
     )
+    parser.add_argument("--clip-frames", type=int, default=FRAMES, help=f"of `speed` on a GPU ({FRAMES})")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--crops", type=Path)
     parser.add_argument("--json", type=Path)
@@ -317,14 +320,15 @@ def _speed(arguments: argparse.Namespace) -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mkv"
         write_pictures(clip, _moving(arguments), RASTER, Fraction(16))
-        for name in ("video", "anime", "photo"):
+        for name in filter(lambda name: arguments.only in name, ("video", "anime", "photo")):
             results.append(_stage(name, clip, Path(folder) / "made.mkv", arguments))
             print(json.dumps(results[-1]), flush=True)
     return results
 
 
 def _frames(arguments: argparse.Namespace) -> int:
-    return FRAMES if arguments.device != "cpu" else min(FRAMES, arguments.frames)
+    length: int = arguments.clip_frames if arguments.device != "cpu" else min(FRAMES, arguments.frames)
+    return length
 
 
 def _moving(arguments: argparse.Namespace) -> Iterator[Pixels]:
@@ -335,7 +339,7 @@ def _moving(arguments: argparse.Namespace) -> Iterator[Pixels]:
         noise = np.random.default_rng(1).integers(0, 256, (RASTER.height + FRAMES, RASTER.width, 3), np.uint8)
         blurred = np.asarray(cv2.GaussianBlur(noise, (0, 0), 3), np.uint8)
         frames = [blurred[at : at + RASTER.height] for at in range(FRAMES)]
-    yield from (frames * FRAMES)[:FRAMES]
+    yield from islice(cycle(frames), max(FRAMES, _frames(arguments)))
 
 
 def _stage(name: str, clip: Path, target: Path, arguments: argparse.Namespace) -> dict[str, object]:
@@ -356,7 +360,7 @@ def _stage(name: str, clip: Path, target: Path, arguments: argparse.Namespace) -
     upscaler.upscale(replace(job, frames=min(count, 2 * BATCH)), lambda *_: None)
     first = time.perf_counter() - began
     seconds = []
-    for _ in range(3 if count == FRAMES and name == "video" else 1):
+    for _ in range(3 if count >= FRAMES and name == "video" else 1):
         began = time.perf_counter()
         upscaler.upscale(job, lambda *_: None)
         seconds.append(time.perf_counter() - began)
@@ -371,23 +375,32 @@ def _stage(name: str, clip: Path, target: Path, arguments: argparse.Namespace) -
         "seconds_per_frame": min(seconds) / count,
         "first_frames_and_loading": first,
         "bytes": target.stat().st_size,
+        **_coding_alone(clip, target, count),
     }
     if arguments.device != "cpu":
         result |= _on_gpu(upscaler, job, name, arguments)
     return result
 
 
+def _coding_alone(clip: Path, target: Path, count: int) -> dict[str, object]:
+    """Seconds for a frame of decoding the take, and of encoding the result, with nothing beside. At most 81 frames."""
+    count = min(count, FRAMES)
+    began, spent = time.perf_counter(), time.process_time()
+    for _ in read_frames(clip, 0, count):
+        pass
+    decoded, decoded_cpu = time.perf_counter() - began, time.process_time() - spent
+    made = list(read_frames(target, 0, count))
+    began, spent = time.perf_counter(), time.process_time()
+    write_pictures(target.with_name("again.mkv"), made, DELIVERY, Fraction(16), MOST_SLICES)
+    encoded, encoded_cpu = time.perf_counter() - began, time.process_time() - spent
+    seconds = {"decode": decoded, "decode_cpu": decoded_cpu, "encode": encoded, "encode_cpu": encoded_cpu}
+    return {f"{name}_seconds_per_frame": each / count for name, each in seconds.items()}
+
+
 def _on_gpu(upscaler: ClipUpscaler, job: ClipToUpscale, name: str, arguments: argparse.Namespace) -> dict[str, object]:
     """How busy the GPU is in the stage, and the network alone, without files."""
-    from torch.profiler import ProfilerActivity, profile
-
     torch.cuda.reset_peak_memory_stats()
-    began = time.perf_counter()
-    with profile(activities=[ProfilerActivity.CUDA]) as profiled:
-        upscaler.upscale(job, lambda *_: None)
-        torch.cuda.synchronize()
-        wall = time.perf_counter() - began
-    busy = sum(event.self_device_time_total for event in profiled.key_averages()) / 1e6
+    share = gpu_share(lambda: upscaler.upscale(job, lambda *_: None))
     peak = torch.cuda.max_memory_allocated()
     network = _network(name, arguments)
     source = torch.rand(network.batch, 3, RASTER.height, RASTER.width, device=arguments.device)
@@ -399,9 +412,9 @@ def _on_gpu(upscaler: ClipUpscaler, job: ClipToUpscale, name: str, arguments: ar
         pass
     without_files = time.perf_counter() - began
     return {
-        "gpu_busy": busy / wall,
-        "gpu_seconds": busy,
-        "profiled_wall": wall,
+        "gpu_busy": share.busy / share.wall,
+        "gpu_seconds": share.busy,
+        "profiled_wall": share.wall,
         "network_ms_per_frame": 1000 * alone / network.batch,
         "frames_to_frames_seconds": without_files,
         "peak_gpu_bytes": peak,

@@ -5,17 +5,17 @@ Frames are addressed by index, never by time: Matroska stores milliseconds, and 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wan_render.errors import FfmpegError, MachineError, Problem
+from wan_render.media.frame_encoders import FrameEncoders, coding_threads, frame_plane
 from wan_render.media.probe import opened, url
 from wan_render.render_values import Frames, Pixels
 from wan_render.store.disk import disk_error
@@ -24,13 +24,12 @@ from wan_render.take import Size
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
-    from av.video.stream import VideoStream
 
 SLICES = 4
-"""Parts of a frame that are coded in parallel. Each has its own checksum."""
+"""Parts of a frame. Each has its own checksum, and can be decoded by a thread of its own."""
 
 MOST_SLICES = 16
-"""For pictures that a GPU makes faster than four threads code them. They take 1 % more space."""
+"""For pictures that are larger than a take's. They take 1 % more space."""
 
 
 def write_clip(target: Path, frames: Frames) -> None:
@@ -46,7 +45,7 @@ def write_clip(target: Path, frames: Frames) -> None:
 def write_pictures(target: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction, slices: int = SLICES) -> None:
     """Like `write_clip`, for an iterator of pictures, each (height, width, 3) uint8 RGB.
 
-    slices: how many parts of a frame are coded in parallel: SLICES or MOST_SLICES. The pictures are the same.
+    slices: how many parts each frame has: SLICES or MOST_SLICES. The pictures are the same.
     """
     import av
 
@@ -66,37 +65,15 @@ def write_pictures(target: Path, pictures: Iterable[Pixels], size: Size, rate: F
 def _encode(part: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction, slices: int) -> None:
     import av
 
+    encoders = FrameEncoders(size, rate, slices)
     # bitexact: no random identifiers, so equal frames give equal files.
     with av.open(url(part), "w", format="matroska", container_options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("ffv1", rate=rate, options={"level": "3", "slices": str(slices), "slicecrc": "1"})
-        stream.width, stream.height, stream.pix_fmt = size.width, size.height, "bgr0"
-        stream.gop_size = 1
-        _use_threads(stream, slices)
-        for picture in pictures:
-            container.mux(stream.encode(_stored(picture)))
-        container.mux(stream.encode(None))
-
-
-def _stored(picture: Pixels) -> VideoFrame:
-    """RGB as a bgr0 frame: the same bytes in another order."""
-    import av
-    import cv2
-
-    height, width, _ = picture.shape
-    frame = av.VideoFrame(width, height, "bgr0")
-    cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGRA, dst=_plane(frame))
-    return frame
-
-
-def _plane(frame: VideoFrame) -> Pixels:
-    """The frame's own memory, (height, width, 4) uint8: blue, green, red, unused; no copy."""
-    plane = frame.planes[0]
-    return np.ndarray((frame.height, frame.width, 4), np.uint8, memoryview(plane), strides=(plane.line_size, 4, 1))
-
-
-def _use_threads(stream: VideoStream, slices: int) -> None:
-    stream.codec_context.thread_type = "SLICE"
-    stream.codec_context.thread_count = min(slices, os.cpu_count() or 1)
+        stream = container.add_stream("ffv1", rate=rate)
+        encoders.set_up(stream.codec_context)
+        container.start_encoding()
+        for packet in encoders.packets(pictures):
+            packet.stream = stream
+            container.mux(packet)
 
 
 def read_frames(clip: Path, first: int, count: int) -> Iterator[Pixels]:
@@ -111,13 +88,13 @@ def read_frames(clip: Path, first: int, count: int) -> Iterator[Pixels]:
         yield cv2.cvtColor(picture, cv2.COLOR_BGRA2RGB).astype(np.uint8, copy=False)
 
 
-def read_on(clip: Path, first: int) -> Iterator[Pixels]:
-    """Every frame of a clip from `first` on, as `read_frames`. None if it ends before."""
+def read_on(clip: Path, first: int, count: int | None = None) -> Iterator[Pixels]:
+    """Every frame of a clip from `first` on, at most `count`, as `read_frames`. None if it ends before."""
     import cv2
 
     with opened(clip) as container:
-        for frame in _decoded(container, first):
-            yield cv2.cvtColor(_plane(frame), cv2.COLOR_BGRA2RGB).astype(np.uint8, copy=False)
+        for frame in _decoded(container, first, count):
+            yield cv2.cvtColor(frame_plane(frame), cv2.COLOR_BGRA2RGB).astype(np.uint8, copy=False)
 
 
 def read_stored(clip: Path, first: int, count: int) -> Iterator[Pixels]:
@@ -126,8 +103,8 @@ def read_stored(clip: Path, first: int, count: int) -> Iterator[Pixels]:
         raise ValueError(f"expected frames from 0 on, got {first} and {count}")
     read = 0
     with opened(clip) as container:
-        for frame in islice(_decoded(container, first), count):
-            yield _plane(frame)
+        for frame in _decoded(container, first, count):
+            yield frame_plane(frame)
             read += 1
     if read < count:
         raise MachineError(
@@ -140,12 +117,18 @@ def read_stored(clip: Path, first: int, count: int) -> Iterator[Pixels]:
         )
 
 
-def _decoded(container: InputContainer, first: int) -> Iterator[VideoFrame]:
-    """Frames from index `first` on. Every packet is one whole frame, so earlier ones are skipped without decoding."""
+def _decoded(container: InputContainer, first: int, count: int | None = None) -> Iterator[VideoFrame]:
+    """Frames [first, first + count), or all from `first` on. Every packet is one whole frame, so earlier ones are
+    skipped without decoding.
+
+    Several frames are decoded at the same time; of a single one, several slices.
+    """
     stream = container.streams.video[0]
     if stream.codec_context.name != "ffv1" or stream.codec_context.pix_fmt != "bgr0":
         raise MachineError(Problem(container.name, "is not a clip of wan-render", "FFV1 in bgr0 is expected"))
-    _use_threads(stream, MOST_SLICES)
-    packets: Iterator[Any] = container.demux(stream)
-    for packet in islice(packets, first, None):
-        yield from packet.decode()
+    stream.codec_context.thread_type = "SLICE" if count == 1 else "FRAME"
+    stream.codec_context.thread_count = coding_threads()
+    packets = (packet for packet in container.demux(stream) if packet.size)
+    for packet in islice(packets, first, None if count is None else first + count):
+        yield from stream.decode(packet)
+    yield from stream.decode(None)  # what its threads still hold

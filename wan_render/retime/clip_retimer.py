@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 
 from wan_render.cut import ClipSource, Event
@@ -110,7 +110,7 @@ def _placed(job: ClipToRetime) -> Iterator[Pair]:
 
 
 def _following(job: ClipToRetime) -> Pixels | None:
-    return None if job.following is None else next(read_on(job.following, job.part.following_first), None)
+    return None if job.following is None else next(read_on(job.following, job.part.following_first, 1), None)
 
 
 class _Frames:
@@ -135,14 +135,17 @@ class _Frames:
 
 def _interpolated(placed: Iterator[Pair], method: Interpolator) -> Iterator[Pixels]:
     """Every picture of every pair, in order. A part of 0 is the left picture itself."""
-    while pairs := list(islice(placed, method.batch)):
-        wanted = [replace(pair, parts=tuple(filter(None, pair.parts))) for pair in pairs]
-        made = iter(method.between([pair for pair in wanted if pair.parts and pair.left is not pair.right]))
-        for pair, without in zip(pairs, wanted, strict=True):
-            is_still = not without.parts or pair.left is pair.right
-            between = iter([pair.left] * len(without.parts) if is_still else next(made))
-            for part in pair.parts:
-                yield next(between) if part else pair.left
+    taken: deque[Pair] = deque()
+
+    def wanted() -> Iterator[Pair]:
+        for pair in placed:
+            taken.append(pair)
+            yield replace(pair, parts=tuple(filter(None, pair.parts)))
+
+    for made in method.between(wanted()):
+        pair, between = taken.popleft(), iter(made)
+        for part in pair.parts:
+            yield next(between) if part else pair.left
 
 
 def _too_short(clip: Path, frame: int) -> Problem:

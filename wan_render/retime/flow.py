@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import cv2
 
 from wan_render.optical_flow import Field, agrees, both_ways, coordinates, grey, moved, one_thread, scaled
 from wan_render.render_values import Pixels
-from wan_render.retime.interpolator import UNLIKE, Pair, nearer
+from wan_render.retime.interpolator import UNLIKE, Pair, nearest
 
 MEASURED = 832
 """The long side, in pixels, at which flow is measured. Larger ones cost more without benefit."""
@@ -19,19 +20,21 @@ MEASURED = 832
 class FlowInterpolator:
     """Both pictures, moved along their flow to the same moment and mixed."""
 
-    def __init__(self) -> None:
-        self.batch = os.cpu_count() or 1
-
-    def between(self, pairs: Sequence[Pair]) -> list[list[Pixels]]:
-        """One pair per thread: OpenCV releases the GIL."""
-        with one_thread, ThreadPoolExecutor(self.batch) as pool:
-            return list(pool.map(_between, pairs))
+    def between(self, pairs: Iterable[Pair]) -> Iterator[list[Pixels]]:
+        """As many pairs at a time as there are cores, one per thread: OpenCV releases the GIL."""
+        remaining, cores = iter(pairs), os.cpu_count() or 1
+        while batch := list(islice(remaining, cores)):
+            with one_thread, ThreadPoolExecutor(cores) as pool:
+                made = list(pool.map(_between, batch))
+            yield from made
 
 
 def _between(pair: Pair) -> list[Pixels]:
+    if pair.is_still:
+        return nearest(pair)
     forward, backward = both_ways(grey(pair.left, MEASURED), grey(pair.right, MEASURED))
     if min(agrees(forward, backward).mean(), agrees(backward, forward).mean()) < UNLIKE:
-        return [nearer(pair, part) for part in pair.parts]
+        return nearest(pair)
     height, width, _ = pair.left.shape
     flows = scaled(forward, (width, height)), scaled(backward, (width, height))
     places = coordinates(pair.left)

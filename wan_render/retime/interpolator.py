@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -34,24 +34,30 @@ class Pair:
     right: Pixels
     parts: tuple[Fraction, ...]
 
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing has to be made: no picture is wanted, or both are the same one."""
+        return not self.parts or self.left is self.right
+
 
 class Interpolator(Protocol):
-    """Makes pictures between two others. batch: how many pairs it takes at a time."""
+    """Makes pictures between two others."""
 
-    batch: int
-
-    def between(self, pairs: Sequence[Pair]) -> list[list[Pixels]]:
-        """For each pair, a picture for each of its parts."""
+    def between(self, pairs: Iterable[Pair]) -> Iterator[list[Pixels]]:
+        """For each pair, in order, a picture for each of its parts. Some pairs are taken ahead of what is given."""
 
 
 class Duplicating:
     """The nearer of the two pictures. Nothing is computed, so motion may judder."""
 
-    batch = 1
-
-    def between(self, pairs: Sequence[Pair]) -> list[list[Pixels]]:
+    def between(self, pairs: Iterable[Pair]) -> Iterator[list[Pixels]]:
         """The nearer pictures."""
-        return [[nearer(pair, part) for part in pair.parts] for pair in pairs]
+        return (nearest(pair) for pair in pairs)
+
+
+def nearest(pair: Pair) -> list[Pixels]:
+    """The nearer picture for each of its parts: what is shown where nothing is made."""
+    return [nearer(pair, part) for part in pair.parts]
 
 
 def nearer(pair: Pair, part: Fraction) -> Pixels:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 
-import numpy as np
 import torch
 
 from wan_render.errors import MachineError, Problem
+from wan_render.gpu_transfer import Download, begun_download, uploaded
 from wan_render.media.geometry import Placement, Window
 from wan_render.render_values import Pixels
 from wan_render.upscale.detail_damping import KEPT, DetailDamping
@@ -37,19 +36,10 @@ def upscaled_frames(
         yield from _fetched(before, placement)
 
 
-@dataclass(frozen=True)
-class _Started:
-    """Pictures that the device computes while others are fetched: in host memory once `is_there` has happened."""
-
-    pixels: torch.Tensor
-    is_finite: torch.Tensor
-    is_there: torch.cuda.Event | None
-
-
 @torch.inference_mode()
 def _started(
     batch: list[Pixels], placement: Placement, network: UpscalingNetwork, strength: float, damping: DetailDamping
-) -> _Started:
+) -> Download:
     source = _tensor(batch, network.device)
     size = (placement.scaled.size.height, placement.scaled.size.width)
     window = placement.source
@@ -61,33 +51,20 @@ def _started(
     for at in range(len(batch)):
         plain[at].add_(damping.damped(shown[at], detail[at]), alpha=strength)
     pixels = plain.clamp_(0, 1).mul_(255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
-    if network.device.type != "cuda":
-        return _Started(pixels, is_finite, None)
-    host, is_finite = _to_host(pixels), _to_host(is_finite)  # asked of the GPU later, it would wait for the next batch
-    event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch publishes no types for it
-    event.record()
-    return _Started(host, is_finite, event)
+    return begun_download(pixels, is_finite)
 
 
-def _to_host(values: torch.Tensor) -> torch.Tensor:
-    """A copy in host memory that is begun, but not awaited."""
-    host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
-    return host.copy_(values, non_blocking=True)
-
-
-def _fetched(started: _Started, placement: Placement) -> list[Pixels]:
-    if started.is_there is not None:
-        started.is_there.synchronize()
-    if not started.is_finite:
+def _fetched(download: Download, placement: Placement) -> list[Pixels]:
+    pixels, is_finite = download.awaited()
+    if not is_finite:
         found = "the network gave values that are no numbers"
         raise MachineError(Problem("upscaling", found, remedy="use other weights, or upscale: lanczos"))
-    return [placed(picture, placement) for picture in started.pixels.numpy()]
+    return [placed(picture, placement) for picture in pixels.numpy()]
 
 
 def _tensor(batch: list[Pixels], device: torch.device) -> torch.Tensor:
     """(n, 3, height, width) float32, 0 to 1, channels last."""
-    stacked = torch.from_numpy(np.stack(batch)).to(device, non_blocking=True)
-    return stacked.permute(0, 3, 1, 2).float().div_(255)
+    return uploaded(batch, device).permute(0, 3, 1, 2).float().div_(255)
 
 
 def _cropped(pictures: torch.Tensor, window: Window, scale: int) -> torch.Tensor:
