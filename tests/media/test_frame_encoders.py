@@ -14,17 +14,15 @@ import pytest
 from tests.media.pictures import SMALL, noise
 from wan_render.errors import Stopped
 from wan_render.media.clip import read_frames, write_pictures
-from wan_render.media.frame_encoders import FrameEncoders, stored_frame
+from wan_render.media.frame_encoders import FrameEncoders, frames_at_once, stored_frame
 from wan_render.render_values import Pixels
 
 RATE, SLICES, FRAMES = Fraction(16), 4, 13
 
 
-@pytest.fixture(params=[1, 5], ids="{} cores".format)
-def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    count: int = request.param
-    monkeypatch.setattr("os.cpu_count", lambda: count)
-    return count
+@pytest.fixture(params=[1, 16], ids="{} cores".format)
+def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: request.param)
 
 
 @pytest.mark.usefixtures("cores")
@@ -49,7 +47,8 @@ def test_frames_are_decoded_in_order_on_any_number_of_cores(tmp_path: Path) -> N
         assert np.array_equal(np.stack(read), pictures[first : first + count])
 
 
-def test_no_more_than_two_pictures_for_each_thread_are_taken_ahead(cores: int) -> None:
+@pytest.mark.usefixtures("cores")
+def test_no_more_than_two_pictures_for_each_encoder_are_taken_ahead() -> None:
     taken: list[int] = []
 
     def pictures() -> Iterator[Pixels]:
@@ -60,7 +59,7 @@ def test_no_more_than_two_pictures_for_each_thread_are_taken_ahead(cores: int) -
     packets = FrameEncoders(SMALL, RATE, SLICES).packets(pictures())
     for got in range(1, 4):
         next(packets)
-        assert len(taken) <= got + 2 * cores
+        assert len(taken) <= got + 2 * frames_at_once()
 
 
 @pytest.mark.usefixtures("cores")

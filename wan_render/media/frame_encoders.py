@@ -1,7 +1,8 @@
-"""Pictures → FFV1 packets. Several pictures are coded at the same time, each by one thread.
+"""Pictures → FFV1 packets. On many cores several pictures are coded at the same time, each by a few threads.
 
 With `-g 1` no frame depends on another, so it does not matter which encoder codes it: the packets are the same, byte
-for byte. Threads that share a frame's slices wait for the slowest slice of every frame; these wait for nothing.
+for byte. Threads that share a frame wait for its slowest slice, and for what is not cut into slices. While they wait,
+the cores code other frames.
 """
 
 from __future__ import annotations
@@ -23,12 +24,21 @@ if TYPE_CHECKING:
     from av import Packet, VideoCodecContext, VideoFrame
 
 MOST_THREADS = 16
-"""Pictures that are coded at the same time, and decoded. More would need more memory; no GPU makes them faster."""
+"""That code, and that decode. More would need more memory."""
+
+FRAME_THREADS = 4
+"""That code one frame. An encoder of 1280x720 needs 60 MB, so there are few encoders with several threads each."""
 
 
 def coding_threads() -> int:
-    """How many pictures this machine codes at the same time."""
+    """How many threads code or decode on this machine."""
     return min(MOST_THREADS, os.cpu_count() or 1)
+
+
+def frames_at_once() -> int:
+    """How many frames are coded at the same time: one more than the cores are enough for, so that none idles. With
+    fewer cores than FRAME_THREADS it is one."""
+    return coding_threads() // FRAME_THREADS + 1
 
 
 class FrameEncoders:
@@ -43,22 +53,23 @@ class FrameEncoders:
         """The same encoder, with everything that determines the bytes of its packets."""
         encoder.width, encoder.height, encoder.pix_fmt = self._size.width, self._size.height, "bgr0"
         encoder.framerate, encoder.time_base, encoder.gop_size = self._rate, 1 / self._rate, 1
-        encoder.options, encoder.thread_count = dict(self._options), 1
+        encoder.options = dict(self._options)
+        encoder.thread_type, encoder.thread_count = "SLICE", min(FRAME_THREADS, coding_threads())
         return encoder
 
     def packets(self, pictures: Iterable[Pixels]) -> Iterator[Packet]:
         """A packet for each picture, (height, width, 3) uint8 RGB, in their order.
 
-        At most two pictures for each thread are in memory. Raises what `pictures` raises, and av.FFmpegError. No thread
-        is left, also when the caller stops early.
+        At most two pictures for each encoder are in memory. Raises what `pictures` raises, and av.FFmpegError. No
+        thread is left, also when the caller stops early.
         """
-        threads = coding_threads()
+        at_once = frames_at_once()
         begun: deque[Future[Packet]] = deque()
-        with ThreadPoolExecutor(threads, "encode") as pool:
+        with ThreadPoolExecutor(at_once, "encode") as pool:
             try:
                 for number, picture in enumerate(pictures):
                     begun.append(pool.submit(self._coded, picture, number))
-                    if len(begun) >= 2 * threads:
+                    if len(begun) >= 2 * at_once:
                         yield begun.popleft().result()
                 while begun:
                     yield begun.popleft().result()
