@@ -11,7 +11,7 @@ import cv2
 
 from wan_render.optical_flow import Field, agrees, both_ways, coordinates, grey, moved, one_thread, scaled
 from wan_render.render_values import Pixels
-from wan_render.retime.interpolator import UNLIKE, Pair, nearest
+from wan_render.retime.interpolator import UNLIKE, Pair, nearer_pictures
 
 MEASURED = 832
 """The long side, in pixels, at which flow is measured. Larger ones cost more without benefit."""
@@ -31,10 +31,10 @@ class FlowInterpolator:
 
 def _between(pair: Pair) -> list[Pixels]:
     if pair.is_still:
-        return nearest(pair)
+        return nearer_pictures(pair)
     forward, backward = both_ways(grey(pair.left, MEASURED), grey(pair.right, MEASURED))
     if min(agrees(forward, backward).mean(), agrees(backward, forward).mean()) < UNLIKE:
-        return nearest(pair)
+        return nearer_pictures(pair)
     height, width, _ = pair.left.shape
     flows = scaled(forward, (width, height)), scaled(backward, (width, height))
     places = coordinates(pair.left)

@@ -52,10 +52,10 @@ class Duplicating:
 
     def between(self, pairs: Iterable[Pair]) -> Iterator[list[Pixels]]:
         """The nearer pictures."""
-        return (nearest(pair) for pair in pairs)
+        return (nearer_pictures(pair) for pair in pairs)
 
 
-def nearest(pair: Pair) -> list[Pixels]:
+def nearer_pictures(pair: Pair) -> list[Pixels]:
     """The nearer picture for each of its parts: what is shown where nothing is made."""
     return [nearer(pair, part) for part in pair.parts]
 

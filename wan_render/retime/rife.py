@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 
 from wan_render.gpu_transfer import Download, begun_download, uploaded
 from wan_render.render_values import Pixels
-from wan_render.retime.interpolator import Pair, is_jump, nearest
+from wan_render.retime.interpolator import Pair, is_jump, nearer_pictures
 from wan_render.retime.rife_network import MULTIPLE, open_rife
 
 GPU_BATCH = 8
@@ -79,4 +79,4 @@ class _BegunPairs:
         """For each pair, its pictures. Waits for the device."""
         made = (picture for download in self.downloads for picture in download.awaited()[0].numpy())
         for pair in self.pairs:
-            yield [next(made) for _ in pair.parts] if id(pair) in self.morphed else nearest(pair)
+            yield [next(made) for _ in pair.parts] if id(pair) in self.morphed else nearer_pictures(pair)
