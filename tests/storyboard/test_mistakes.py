@@ -67,6 +67,22 @@ def test_the_message_has_the_shape_of_the_contract(read: Read) -> None:
     assert str(problem).endswith("film.yaml:4:5: shots[1].duratoin: unknown key; did you mean 'duration'?")
 
 
+def test_an_item_that_is_listed_twice_is_a_mistake_at_its_second_place(read: Read) -> None:
+    """By value, so that another spelling of it is found as well."""
+    text = (
+        "film: {subtitles: [track, files, track], deliverables: [h264, webp, WEBP]}\n"
+        "defaults: {render: {t2v: {model: {comfyui: w.json, steps: ['3.steps', 8.steps, 3.steps]}}}}\n"
+        "shots: [{action: a, ng: [1, 3, 1]}]\n"
+    )
+    found = [problem for problem in told(read, text) if "twice" in problem.found]
+    assert [str(problem).partition("film.yaml:")[2] for problem in found] == [
+        "1:34: film.subtitles[2]: 'track' is here twice; each is listed once; delete one",
+        "1:69: film.deliverables[2]: 'webp' is here twice; each is listed once; delete one",
+        "2:80: defaults.render.t2v.model.steps[2]: '3.steps' is here twice; each is listed once; delete one",
+        "3:32: shots[0].ng[2]: '1' is here twice; each is listed once; delete one",
+    ]
+
+
 def test_the_error_pickles(read: Read) -> None:
     with pytest.raises(StoryboardError) as caught:
         read(BROKEN)

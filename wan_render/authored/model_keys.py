@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from wan_render.authored.amounts import WorkflowRate
-from wan_render.authored.spelling import OneOrMany
+from wan_render.authored.spelling import EachOnce
 from wan_render.authored.values import Authored
 from wan_render.authored.words import LikeModel, ModelName, NodeInputText, WeightsPath, WorkflowPath
 
@@ -20,17 +20,17 @@ class WorkflowChoice(Authored):
     """The keys of a map with `comfyui`: the workflow, and the inputs that takes fill, as `NODE.INPUT`."""
 
     comfyui: WorkflowPath | None = Field(None, description="A workflow of ComfyUI in its API format.")
-    first: OneOrMany[NodeInputText] = Field((), description="The input that gets the first keyframe: 52.image.")
-    last: OneOrMany[NodeInputText] = Field((), description="The input that gets the last keyframe: 72.image.")
-    prompt: OneOrMany[NodeInputText] = Field((), description="The input that gets the prompt: 6.text.")
-    negative: OneOrMany[NodeInputText] = Field((), description="The input that gets the negative prompt: 7.text.")
-    seed: OneOrMany[NodeInputText] = Field((), description="The input that gets the seed: 3.seed.")
-    frames: OneOrMany[NodeInputText] = Field((), description="The input that gets the number of frames: 50.length.")
-    width: OneOrMany[NodeInputText] = Field((), description="The input that gets the width. Default: beside `frames`.")
-    height: OneOrMany[NodeInputText] = Field((), description="The input that gets the height. Default: as for `width`.")
-    steps: OneOrMany[NodeInputText] = Field((), description="The input that gets the steps. Default: beside `seed`.")
-    guidance: OneOrMany[NodeInputText] = Field((), description="The input that gets the guidance: 3.cfg.")
-    shift: OneOrMany[NodeInputText] = Field((), description="The input that gets the shift of the schedule.")
+    first: EachOnce[NodeInputText] = Field((), description="The input that gets the first keyframe: 52.image.")
+    last: EachOnce[NodeInputText] = Field((), description="The input that gets the last keyframe: 72.image.")
+    prompt: EachOnce[NodeInputText] = Field((), description="The input that gets the prompt: 6.text.")
+    negative: EachOnce[NodeInputText] = Field((), description="The input that gets the negative prompt: 7.text.")
+    seed: EachOnce[NodeInputText] = Field((), description="The input that gets the seed: 3.seed.")
+    frames: EachOnce[NodeInputText] = Field((), description="The input that gets the number of frames: 50.length.")
+    width: EachOnce[NodeInputText] = Field((), description="The input that gets the width. Default: beside `frames`.")
+    height: EachOnce[NodeInputText] = Field((), description="The input that gets the height. Default: as for `width`.")
+    steps: EachOnce[NodeInputText] = Field((), description="The input that gets the steps. Default: beside `seed`.")
+    guidance: EachOnce[NodeInputText] = Field((), description="The input that gets the guidance: 3.cfg.")
+    shift: EachOnce[NodeInputText] = Field((), description="The input that gets the shift of the schedule.")
     images: NodeInputText | None = Field(
         None, description="The node whose output the frames are. Default: what is saved."
     )

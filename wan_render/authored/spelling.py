@@ -98,8 +98,9 @@ class Spelling:
         return f"write {shown(plain)}, without full-width characters and spaces"
 
 
-def _error(found: str, allowed: str, remedy: str) -> PydanticCustomError:
-    return PydanticCustomError("misspelt", "{found}", {"found": found, "allowed": allowed, "remedy": remedy})
+def _error(found: str, allowed: str, remedy: str, at: tuple[int, ...] = ()) -> PydanticCustomError:
+    """at: where in the value it is, if not the whole is meant."""
+    return PydanticCustomError("misspelt", "{found}", {"found": found, "allowed": allowed, "remedy": remedy, "at": at})
 
 
 def meant(word: str, candidates: Iterable[str]) -> str:
@@ -124,11 +125,35 @@ class _OneOrMany:
     """Marks a list that may be written as its single item."""
 
 
+@dataclass(frozen=True)
+class _EachOnce:
+    """Marks a list in which no value is twice."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        """A check of the values, so that two spellings of one value are found."""
+        return core_schema.no_info_after_validator_function(_each_once, handler(source))
+
+
+def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise _error(f"{shown(str(value))} is here twice", "each is listed once", "delete one", (index,))
+    return values
+
+
 Item = TypeVar("Item")
 OneOrMany = Annotated[tuple[Item, ...], _OneOrMany()]
 """A list. A single item may be written without brackets."""
+
+EachOnce = Annotated[tuple[Item, ...], _OneOrMany(), _EachOnce()]
+"""A list in which no value is twice. A single item may be written without brackets."""
 
 
 def is_one_or_many(mark: object) -> bool:
     """Whether this part of an annotation marks a OneOrMany."""
     return isinstance(mark, _OneOrMany)
+
+
+def is_each_once(mark: object) -> bool:
+    """Whether this part of an annotation marks an EachOnce."""
+    return isinstance(mark, _EachOnce)

@@ -26,7 +26,7 @@ from wan_render.authored.dimensions import Aspect, Delivery, Raster
 from wan_render.authored.languages import Language
 from wan_render.authored.render_keys import Look, Qc, Render
 from wan_render.authored.sound_keys import Audio, Sound
-from wan_render.authored.spelling import OneOrMany
+from wan_render.authored.spelling import EachOnce, OneOrMany
 from wan_render.authored.text_keys import Dialogue, Subtitle, Titles
 from wan_render.authored.times import CircledTake, ClipFrame, Duration, Joint, Length, Moment
 from wan_render.authored.values import Authored
@@ -102,7 +102,7 @@ class Film(Authored):
     rate: FrameRate = Field(NATIVE_RATE, description="Frames per second of the film: native, 16, 24, 25, 30 or 48.")
     fade_in: Moment | None = Field(None, description="How long the film fades in from black.")
     fade_out: Moment | None = Field(None, description="How long the film fades out to black.")
-    subtitles: OneOrMany[Subtitles] = Field(
+    subtitles: EachOnce[Subtitles] = Field(
         ("burned", "files"), description="burned into the picture, a track in film.mp4, files beside it; [] for none."
     )
     language: Language | None = Field(None, description="Of subtitles and cards: zh, zh-Hant, ja, pt-BR.")
@@ -110,7 +110,7 @@ class Film(Authored):
     repair_jumps: Check = Field("off", description="on: evens the leap of a take in its last frames, if it has one.")
     ease_joints: Check = Field("off", description="on: motion passes continuous joints without slowing down.")
     dissolves: Light = Field("linear", description="How dissolves mix pictures: linear (as light), video (as levels).")
-    deliverables: OneOrMany[Deliverable] = Field(
+    deliverables: EachOnce[Deliverable] = Field(
         ("h264",),
         description="Files that are made of the film: h264 (film.mp4, always), hevc10, av1, prores422hq, prores4444, "
         "png, preview, webp, gif, square, vertical, poster.",
@@ -205,7 +205,7 @@ class Shot(Authored):
     circle: CircledTake | None = Field(
         None, description="The take that goes into the film: 2. 2@7f3a91 pins that exact clip."
     )
-    ng: OneOrMany[TakeNumber] = Field((), description="Numbers of refused takes.")
+    ng: EachOnce[TakeNumber] = Field((), description="Numbers of refused takes.")
     sound: OneOrMany[Sound] = Field((), description="Sounds of the shot.")
     narration: OneOrMany[Sound] = Field((), description="Voices over the shot. They may go on after it.")
     subtitle: OneOrMany[Subtitle] = Field((), description="Text shown over the shot.")

@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from wan_render.authored import Authored, Storyboard
-from wan_render.authored.spelling import Spelling, is_one_or_many
+from wan_render.authored.spelling import Spelling, is_each_once, is_one_or_many
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,12 @@ class Scalar:
 @dataclass(frozen=True)
 class Many:
     """A list. single: a single item may be written without brackets. length: how many items there must be; 0 for any
-    number."""
+    number. distinct: no value is twice."""
 
     item: Form
     single: bool
     length: int = 0
+    distinct: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,15 @@ def _form(annotation: Any, marks: tuple[Any, ...]) -> Form:
     if get_origin(annotation) in (Union, types.UnionType):
         return _form(next(part for part in get_args(annotation) if part is not types.NoneType), marks)
     if get_origin(annotation) is tuple:
-        return _list(get_args(annotation), single=any(is_one_or_many(mark) for mark in marks))
+        return _list(get_args(annotation), marks)
     if get_origin(annotation) is dict:
         return Table(_form(get_args(annotation)[1], ()))
     return Record(annotation)
 
 
-def _list(items: tuple[Any, ...], *, single: bool) -> Many:
-    return Many(_form(items[0], ()), single, 0 if items[-1] is Ellipsis else len(items))
+def _list(items: tuple[Any, ...], marks: tuple[Any, ...]) -> Many:
+    single, distinct = (any(map(has_it, marks)) for has_it in (is_one_or_many, is_each_once))
+    return Many(_form(items[0], ()), single, 0 if items[-1] is Ellipsis else len(items), distinct)
 
 
 STORYBOARD = Record(Storyboard)

@@ -55,6 +55,8 @@ def _list(form: Many, definitions: dict[str, Schema]) -> Schema:
     array: Schema = {"type": "array", "items": item}
     if form.length:
         array |= {"minItems": form.length, "maxItems": form.length}
+    if form.distinct:
+        array["uniqueItems"] = True
     return _either(array, item, {"const": ""}) if form.single else array
 
 

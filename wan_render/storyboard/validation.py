@@ -26,7 +26,8 @@ def validated(data: dict[str, Any], reading: Normaliser) -> Storyboard | None:
 
 
 def _report(details: ErrorDetails, reading: Normaliser) -> None:
-    path = details["loc"]
+    context = details.get("ctx", {})
+    path = (*details["loc"], *context.get("at", ()))
     if reading.mistakes.covers(path):
         return
     if details["type"] == "missing":
@@ -34,7 +35,6 @@ def _report(details: ErrorDetails, reading: Normaliser) -> None:
             return
         reading.mistakes.add(path, "missing", "", f"add '{path[-1]}: …'")
         return
-    context = details.get("ctx", {})
     found, allowed = context.get("found", details["msg"]), context.get("allowed", "")
     reading.mistakes.add(path, found, allowed, context.get("remedy", "") or _hint(path, reading))
 
