@@ -21,7 +21,7 @@ from wan_render.render_values import Pixels
 from wan_render.take import Size
 
 if TYPE_CHECKING:
-    from av import Packet, VideoCodecContext, VideoFrame
+    from av import Packet, VideoCodecContext, VideoFrame, VideoStream
 
 MOST_THREADS = 16
 """That code, and that decode. More would need more memory."""
@@ -57,14 +57,14 @@ class FrameEncoders:
         encoder.thread_type, encoder.thread_count = "SLICE", min(FRAME_THREADS, coding_threads())
         return encoder
 
-    def packets(self, pictures: Iterable[Pixels]) -> Iterator[Packet]:
+    def packets(self, pictures: Iterable[Pixels]) -> Iterator[Packet[VideoStream]]:
         """A packet for each picture, (height, width, 3) uint8 RGB, in their order.
 
         At most two pictures for each encoder are in memory. Raises what `pictures` raises, and av.FFmpegError. No
         thread is left, also when the caller stops early.
         """
         at_once = frames_at_once()
-        begun: deque[Future[Packet]] = deque()
+        begun: deque[Future[Packet[VideoStream]]] = deque()
         with ThreadPoolExecutor(at_once, "encode") as pool:
             try:
                 for number, picture in enumerate(pictures):
@@ -77,7 +77,7 @@ class FrameEncoders:
                 for packet in begun:
                     packet.cancel()
 
-    def _coded(self, picture: Pixels, number: int) -> Packet:
+    def _coded(self, picture: Pixels, number: int) -> Packet[VideoStream]:
         frame = stored_frame(picture)
         frame.pts, frame.time_base = number, 1 / self._rate
         encoder = self._free()
