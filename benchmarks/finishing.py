@@ -4,6 +4,7 @@
     python -m benchmarks.finishing --seconds 30 --rounds 3
     python -m benchmarks.finishing --whole                with titles, subtitles, music, narration and sounds
     python -m benchmarks.finishing --whole --only wan-render     the memory of one side
+    python -m benchmarks.finishing --whole --plain --only wan-render     the same, on a machine that has little time
 
 The film repeats twenty clips (832x480, 81 frames, FFV1: a camera move over a painted landscape with moving lights and
 grain), joined continuously like an animatic. Each shot's label is burned in. The film is scaled to 1280x720: BT.709,
@@ -15,6 +16,9 @@ With --whole the film also has a card in Chinese and one in Arabic, a subtitle o
 that is ducked under a narration every twenty seconds, and a bang every minute. The rival delays, ducks, mixes and
 limits the same files in the same command: `adelay`, `sidechaincompress`, `amix`, `alimiter`. It measures no loudness
 and gets the gain for nothing, while wan-render measures the mix twice. So the sounds are not compared.
+
+With --plain every clip is one soft ramp, which costs little to code. Lengths and sizes are the same, so it shows the
+memory of a long film. Its speed says nothing.
 
 The sides take turns, and the order changes every round. Seconds are medians. CPU seconds are less affected by other
 users of the machine. Memory is the peak of the summed resident memory of a side's processes, sampled every 50 ms.
@@ -274,6 +278,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=600, help="length of the film (600)")
     parser.add_argument("--rounds", type=int, default=1, help="how often each side makes it (1)")
     parser.add_argument("--whole", action="store_true", help="with titles, subtitles and sound")
+    parser.add_argument("--plain", action="store_true", help="clips that cost little to code, to measure memory")
     parser.add_argument("--only", choices=("wan-render", "ffmpeg"), help="run one side only")
     parser.add_argument("--json", type=Path, help="write every run to this file")
     options = parser.parse_args()
@@ -283,7 +288,7 @@ def main() -> int:
     sides: dict[str, list[Run]] = {side: [] for side, _ in pair}
     with tempfile.TemporaryDirectory(prefix="finishing-") as name:
         folder = Path(name)
-        make_clips(folder)
+        make_clips(folder, moving=not options.plain)
         make_sounds(folder)
         for n in range(options.rounds):
             for side, make in pair[:: 1 if n % 2 == 0 else -1]:

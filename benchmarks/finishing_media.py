@@ -61,9 +61,15 @@ def filmed(seed: int) -> Pixels:
     return frames
 
 
-def make_clips(folder: Path) -> None:
+def plain(seed: int) -> Pixels:
+    """One soft ramp in every frame: it costs little to decode and to encode."""
+    ramp = np.linspace(20 + seed, 200 + seed, SIZE.width).astype(np.uint8)
+    return np.broadcast_to(ramp[None, None, :, None], (FRAMES, SIZE.height, SIZE.width, 3))
+
+
+def make_clips(folder: Path, *, moving: bool = True) -> None:
     for n in range(CLIPS):
-        write_clip(folder / f"{n}.mkv", Frames(filmed(n), RATE))
+        write_clip(folder / f"{n}.mkv", Frames(filmed(n) if moving else plain(n), RATE))
     write_clip(folder / f"{BLACK}.mkv", Frames(np.zeros((FRAMES, SIZE.height, SIZE.width, 3), np.uint8), RATE))
 
 
