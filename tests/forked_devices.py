@@ -137,10 +137,11 @@ def main() -> None:
     for name in sys.argv[2:]:
         importlib.import_module(name)
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a keeper
     while True:
+        _reap()
         request, files, _, _ = socket.recv_fds(requests, MOST_BYTES, 64)
         if not request:
+            _reap()
             return
         if os.fork() == 0:
             requests.close()
@@ -149,9 +150,15 @@ def main() -> None:
             os.close(file)
 
 
+def _reap() -> None:
+    """Forget keepers that have ended; their CPU time becomes this process's."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def _keep(request: Mapping[str, Any], stdin: int, log: int, reports: int, *inherited: int) -> None:
     """Fork the device process, and say how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     forked = os.fork()
     if forked == 0:
         os.close(reports)

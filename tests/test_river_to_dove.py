@@ -55,6 +55,7 @@ def test_its_keyframes_are_large_enough_and_the_checkout_stays_small() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough  # ten seconds of painting, by a script that nothing else uses and that changes with its pictures
 def test_a_keyframe_is_what_the_script_paints() -> None:
     """One of the five: they share their brushes. `paint.py --check` compares them all."""
     painted = subprocess.run(

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import Run, environment
 from tests.conftest import Smi
+from wan_render.media import ffmpeg
 from wan_render.settings import install_command
 
 
@@ -197,17 +198,30 @@ def test_without_ffmpeg_nothing_is_rendered_that_could_not_be_written(
     assert "begins" not in done.stderr
 
 
+STUCK_FFMPEG = """\
+#!/bin/sh
+case "$*" in *preview.mp4*)
+    if [ -e "$0.once" ]; then while kill -0 $PPID; do sleep 0.1; done; exit 1; fi
+    touch "$0.once" ;;
+esac
+exec '{program}' "$@"
+"""
+"""It makes the preview of one take, and never ends with that of the next."""
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_keeps_finished_takes_and_can_continue(
     wan_render: Run, harbour: Path, tmp_path: Path, number: int, code: int
 ) -> None:
-    harbour.write_text(harbour.read_text().replace("64x64", "640x352").replace("1s", "6s"))
+    program = tmp_path / "ffmpeg"
+    program.write_text(STUCK_FFMPEG.format(program=ffmpeg.program()), encoding="utf-8")
+    program.chmod(0o755)
     process = subprocess.Popen(
         [sys.executable, "-m", "wan_render.cli", "render", str(harbour), "--backend", "animatic"],
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
-        env=environment(tmp_path),
+        env={**environment(tmp_path), "WAN_RENDER_FFMPEG": str(program)},
     )
     assert process.stderr is not None
     for line in process.stderr:

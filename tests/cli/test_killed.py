@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.cli.conftest import environment, write_harbour
+from tests.cli.warm_python import warm_python
 from wan_render.media import ffmpeg
 
 pytestmark = pytest.mark.slow
@@ -41,16 +41,8 @@ def killer(folder: Path, phase: str, victim: str) -> str:
 
 def rendered(folder: Path) -> subprocess.CompletedProcess[str]:
     """The film of `write_harbour(folder)`."""
-    command = ["render", "film/harbour.yaml", "--backend", "animatic", "--outputs", "outputs"]
-    return subprocess.run(
-        [sys.executable, "-m", "wan_render.cli", *command],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=environment(folder),
-        timeout=120,
-        check=False,
-    )
+    command = ("render", "film/harbour.yaml", "--backend", "animatic", "--outputs", "outputs")
+    return warm_python().run(command, folder, environment(folder), forks=False)  # a device process is the run's child
 
 
 @pytest.fixture(scope="module")

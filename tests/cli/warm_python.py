@@ -57,14 +57,15 @@ class WarmPython:
         )
 
     def run(
-        self, arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str]
+        self, arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str], *, forks: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command as `subprocess.run` would, in this folder and environment."""
+        """Run a command as `subprocess.run` would, in this folder and environment. forks: whether its device processes
+        are forked, too."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with tempfile.TemporaryDirectory() as name:
             printed, errors = Path(name, "printed"), Path(name, "errors")
-            command = {"arguments": arguments, "folder": str(folder), "environment": dict(environment)}
+            command = {"arguments": arguments, "folder": str(folder), "environment": dict(environment), "forks": forks}
             json.dump(command | {"printed": str(printed), "errors": str(errors)}, self._process.stdin)
             self._process.stdin.write("\n")
             self._process.stdin.flush()
@@ -87,12 +88,14 @@ def main() -> None:
     for name in (*(f"wan_render.cli.{command}" for command in COMMANDS), *IMPORTED_LATE):
         importlib.import_module(name)
     Storyboard.model_validate({"scenes": []})  # builds the types' validators
-    process_link._spawn = ForkServer(ALWAYS).fork  # type: ignore[assignment]  # what a farm uses of a Popen
+    devices = ForkServer(ALWAYS)
     gc.freeze()
     for line in sys.stdin:
         command = json.loads(line)
         child = os.fork()
         if child == 0:
+            if command["forks"]:
+                process_link._spawn = devices.fork  # type: ignore[assignment]  # what a farm uses of a Popen
             _become(command)
             sys.exit(cli.main())
         sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from wan_render.quality.measuring import measure
+from wan_render.quality.verdicts import QcVerdict, judge
 from wan_render.render_values import Pixels
 
 HEIGHT, WIDTH, FRAMES = 120, 208, 33
@@ -28,3 +30,11 @@ def pan(seed: int, frames: int = FRAMES, pixels: float = 3.0) -> Pixels:
     return np.stack(
         [cv2.warpAffine(ground, move, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP) for move in moves]
     )
+
+
+def assert_jump_is_found(jumped: Pixels, calm: Pixels, frame: int) -> None:
+    """At this frame of one clip, and nowhere in the other."""
+    found = judge(measure(jumped, jumped[0], jumped[-1]))
+    assert "jump" in found.named(QcVerdict.FAIL)
+    assert found.checks["jump"].frame == frame
+    assert {"jump", "cut"}.isdisjoint(judge(measure(calm, calm[0], calm[-1])).named(QcVerdict.FAIL))

@@ -5,12 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tests.quality.moving_clips import HEIGHT, WIDTH
-from wan_render.quality.measuring import measure
+from tests.quality.moving_clips import HEIGHT, WIDTH, assert_jump_is_found
 from wan_render.quality.quiet_steps import quieted
 from wan_render.quality.small_frames import shrunk
 from wan_render.quality.tracking import tracked
-from wan_render.quality.verdicts import QcVerdict, judge
 from wan_render.render_values import Pixels
 
 JUMP = 13
@@ -30,11 +28,7 @@ def _drawn(jumps: bool) -> Pixels:  # noqa: FBT001 - with the fault, and without
 
 
 def test_a_jump_under_noise_that_stands_still_is_found() -> None:
-    jumped, calm = (_drawn(jumps) for jumps in (True, False))
-    found = judge(measure(jumped, jumped[0], jumped[-1]))
-    assert "jump" in found.named(QcVerdict.FAIL)
-    assert found.checks["jump"].frame == JUMP
-    assert {"jump", "cut"}.isdisjoint(judge(measure(calm, calm[0], calm[-1])).named(QcVerdict.FAIL))
+    assert_jump_is_found(_drawn(jumps=True), _drawn(jumps=False), JUMP)
 
 
 def test_without_noise_a_jump_stands_out_more() -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tests.quality.moving_clips import HEIGHT, WIDTH
-from wan_render.quality.measuring import measure
-from wan_render.quality.verdicts import QcVerdict, judge
+from tests.quality.moving_clips import HEIGHT, WIDTH, assert_jump_is_found
 from wan_render.render_values import Pixels
 
 JUMP = 20
@@ -29,8 +27,4 @@ def _drawn(jumps: bool) -> Pixels:  # noqa: FBT001 - with the fault, and without
 
 
 def test_a_jump_of_small_things_on_a_plain_ground_is_found() -> None:
-    jumped, calm = (_drawn(jumps) for jumps in (True, False))
-    found = judge(measure(jumped, jumped[0], jumped[-1]))
-    assert "jump" in found.named(QcVerdict.FAIL)
-    assert found.checks["jump"].frame == JUMP
-    assert {"jump", "cut"}.isdisjoint(judge(measure(calm, calm[0], calm[-1])).named(QcVerdict.FAIL))
+    assert_jump_is_found(_drawn(jumps=True), _drawn(jumps=False), JUMP)
