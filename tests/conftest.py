@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +83,16 @@ def pytest_make_parametrize_id(val: object) -> str | None:
         return None
     begin = val[:20].encode("unicode_escape") if isinstance(val, str) else val[:20]
     return f"{begin.decode('ascii', 'backslashreplace')}…{len(val)}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Importing all tests makes no garbage: looking for it meanwhile took a third of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist's own, which reads the groups

@@ -166,10 +166,11 @@ def test_a_cancel_reaches_a_film_whose_worker_is_dead(farm: Farm, tmp_path: Path
 def test_a_killed_film_is_crashed_and_its_retry_renders_only_what_is_missing(farm: Farm, tmp_path: Path) -> None:
     run = farm.run("film/now", storyboard=str(write_slow_film(tmp_path / "killed", shots=8)))
     farm.rendering(run, finished=2)
+    reported = farm.reported_crashes()
     farm.flows(run)[0].kill()
     until(2, lambda: not farm.devices(), BEFORE_PREFECT_KILLS)
     assert farm.ended(run, 15)["name"] == "Crashed"
-    farm.worker_has_reported_a_crash()
+    until(40, lambda: farm.reported_crashes() > reported)
     finished = len([states for states in farm.tasks(run).values() if states == ["Completed"]])
 
     farm.ask("POST", f"/flow_runs/{run}/set_state", state={"type": "SCHEDULED"}, force=True)  # as `flow-run retry` does

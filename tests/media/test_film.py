@@ -400,9 +400,10 @@ def test_a_disk_that_fills_up_while_the_film_is_made(tmp_path: Path, small_disk:
     source = shelf.put("a", noise(20, Size(256, 192)))
     cut = cut_of(*[Event(f"1/{n}", source, 0, 20, joint=CUT) for n in range(30)], size=Size(256, 192))
     cut = replace(cut, delivery=cut.size)
+    (small_disk / "others").write_bytes(bytes(7_000_000))
     with pytest.raises(DiskError, match="the disk is full"):
         make_film(cut, shelf, small_disk / "film.mp4", tags={}, progress=quiet)
-    assert not list(small_disk.iterdir())
+    assert [file.name for file in small_disk.iterdir()] == ["others"]
 
 
 def test_a_missing_folder_is_a_disk_error(tmp_path: Path) -> None:
