@@ -35,8 +35,8 @@ def farm(open_farm: OpenFarm) -> LocalFarm:
 
 
 @contextmanager
-def writing(farm: LocalFarm, prompt: str) -> Iterator[Future[Clip]]:
-    """An order that is rendered and being written."""
+def writing(farm: LocalFarm, prompt: str, shot: str = "1/010") -> Iterator[Future[Clip]]:
+    """An order that is rendered and being written, or waiting for that. It is stopped if the test fails."""
     is_written = threading.Event()
 
     def listen(progress: Progress) -> None:
@@ -44,9 +44,13 @@ def writing(farm: LocalFarm, prompt: str) -> Iterator[Future[Clip]]:
             is_written.set()
 
     with ThreadPoolExecutor(1) as threads:
-        rendering = threads.submit(farm.render, order(prompt), listen)
-        assert is_written.wait(60)
-        yield rendering
+        rendering = threads.submit(farm.render, order(prompt, shot), listen)
+        try:
+            assert is_written.wait(60)
+            yield rendering
+        except BaseException:
+            farm.stop()
+            raise
 
 
 def test_the_next_order_is_rendered_while_one_is_written(farm: LocalFarm, tmp_path: Path) -> None:
@@ -59,10 +63,12 @@ def test_the_next_order_is_rendered_while_one_is_written(farm: LocalFarm, tmp_pa
 
 def test_no_more_than_one_is_written_at_a_time(farm: LocalFarm, tmp_path: Path) -> None:
     """The third waits with its frames: two takes' frames are in memory, never three."""
-    (tmp_path / "third").touch()
-    with writing(farm, "render first") as first, ThreadPoolExecutor(2) as threads:
-        (tmp_path / "second").touch()
-        second = threads.submit(farm.render, order("render second", "1/020"), nobody)
+    (tmp_path / "second").touch()
+    with (
+        writing(farm, "render first") as first,
+        writing(farm, "render second", "1/020") as second,
+        ThreadPoolExecutor(1) as threads,
+    ):
         third = threads.submit(farm.render, order("nothing", "1/030"), nobody)
         with pytest.raises(TimeoutError):
             third.result(0.3)
