@@ -1,8 +1,8 @@
 """How well quality control finds faults, and how often it is wrong.
 
-    python -m benchmarks.qc measure [--seed N] [--wild | --everyday] [--clean N] [--faults N] [--seconds S]
+    python -m benchmarks.qc measure [--seed N] [--wild | --everyday | --calm] [--clean N] [--faults N] [--seconds S]
                                    [--workers N] [--cache DIR]
-    python -m benchmarks.qc table [--seed N] [--wild | --everyday] [--all] [--cache DIR]
+    python -m benchmarks.qc table [--seed N] [--wild | --everyday | --calm] [--all] [--cache DIR]
     python -m benchmarks.qc cost [--cache DIR]
 
 `measure` makes clips and measures them. It stops after S seconds; the same command goes on where it stopped. `table`
@@ -34,6 +34,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.qc.calm_clips import CALM
 from benchmarks.qc.everyday_clips import EVERYDAY
 from benchmarks.qc.faults import FAULTS, Specimen, clean
 from benchmarks.qc.footage import Footage, gathered, gathered_wild
@@ -46,6 +47,11 @@ ROUND = 64
 """So many clips are measured before any of them is written down."""
 
 LARGE = (832, 480)
+ONLY_CLEAN = {"everyday": EVERYDAY, "calm": CALM}
+"""Kinds of clips of which only clean ones are made."""
+
+KINDS = ("wild", *ONLY_CLEAN)
+
 EVERY = 25
 """One clip in so many has the size of a real take."""
 
@@ -58,16 +64,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the clips")
     parser.add_argument("--wild", action="store_true", help="clips of footage and kinds that set no limit")
     parser.add_argument("--everyday", action="store_true", help="clean clips of everyday kinds, which set no limit")
+    parser.add_argument("--calm", action="store_true", help="clean clips in which little moves or can be seen")
     parser.add_argument("--all", action="store_true", help="rate all clips: none of this seed set a limit")
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after that long")
     parser.add_argument("--workers", type=int, default=1, help="processes that measure")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "wan-render-qc")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    kind = "wild" if arguments.wild else "everyday" if arguments.everyday else None
+    kind = next((name for name in KINDS if getattr(arguments, name)), None)
     results = arguments.cache / f"measured-{f'{kind}-' if kind else ''}{arguments.seed}.jsonl"
     if arguments.action == "measure":
-        faults = {} if arguments.everyday else dict.fromkeys(FAULTS, arguments.faults)
+        faults = {} if kind in ONLY_CLEAN else dict.fromkeys(FAULTS, arguments.faults)
         counts = {"clean": arguments.clean, **faults}
         wanted = [(made, number) for made, count in counts.items() for number in range(count)]
         wanted.sort(key=lambda each: each[1] / counts[each[0]])  # so that an unfinished run has some of each
@@ -97,8 +104,8 @@ class ClipSet:
         dice = np.random.default_rng((zlib.crc32(made.encode()), number, self.seed))
         size = LARGE if number % EVERY == 12 else None
         if made == "clean":
-            if self.kind == "everyday":
-                return clean(dice, footage, size, harder=EVERYDAY, share=1.0, may_be_open=False)
+            if self.kind in ONLY_CLEAN:
+                return clean(dice, footage, size, harder=ONLY_CLEAN[self.kind], share=1.0, may_be_open=False)
             return clean(dice, footage, size, harder=WILD if self.kind == "wild" else HARDER)
         return FAULTS[made](dice, footage, size)
 
