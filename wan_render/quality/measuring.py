@@ -41,6 +41,7 @@ def measure(
         **_inside(clip, steps, [each for each in (first, last) if each is not None], is_held=last is not None),
         "freeze_frames": (freeze.frames, freeze.at),
         "freeze_share": (freeze.share, freeze.at),
+        "rest_share": (freeze.rest, freeze.rest_at),
         **_ghost(clip, *((first, last) if not passes_through else (None, None))),
         "drift": (drift.colour, drift.colour_at),
         "chroma": (drift.chroma, drift.chroma_at),

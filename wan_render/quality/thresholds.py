@@ -64,6 +64,7 @@ _STEP = (
     "seven in eight, from 2.35"
 )
 _HELD = "12 frames are 0.75 s at 16 fps; a short clip cannot stand still that long"
+_RESTS = "a rest is no fault: somebody should look at it if it is as long as a freeze that fails"
 _NONE = f"{_BENCH}clean clips have none"
 _COLOUR = "as for `first` and `last`: the ends may drift as well"
 
@@ -74,6 +75,7 @@ THRESHOLDS = (
     Threshold("cut", "cut", "a step, over its neighbours", 1.9, 2.5, "high", _STEP),
     Threshold("freeze", "freeze_frames", "frames that stand still in a row", 7, 12, "high", _HELD),
     Threshold("freeze", "freeze_share", "part of the clip that stands still", 0.2, 0.3, "high", _HELD),
+    Threshold("freeze", "rest_share", "part of the clip in which a still scene rests", 0.3, None, "high", _RESTS),
     Threshold("black", "black", "black frames", 1, 1, "high", _NONE),
     Threshold("flat", "flat", "frames of one colour", 1, 1, "high", _NONE),
     Threshold("flat", "white", "white frames", 1, 1, "high", _NONE),
