@@ -18,7 +18,8 @@ where the focus may go elsewhere."""
 
 FAST, LEAST_SLOW = 6.0, 0.3
 """Frames of faster steps, in pixels of the small copy, are blurred by their motion and do not count; nor do frames that
-flow does not explain. Unless there are few others: then all frames count."""
+flow does not explain. If less than this share of the frames is left, so many count, the slowest ones: others can be as
+soft as it takes, and say nothing."""
 
 FLOW_FAILS = 0.45
 """Steps.broken from which on the flow explains nothing."""
@@ -54,10 +55,17 @@ def sharpness_measure(
 
 
 def _are_fast(steps: Steps) -> Floats:
-    """Which frames do not count. Few slow ones say nothing, and then all do."""
-    fast = (steps.moved > FAST) | (steps.broken > FLOW_FAILS)
-    frames = np.concatenate([[False], fast]) | np.concatenate([fast, [False]])
-    return frames if frames.mean() <= 1 - LEAST_SLOW else np.zeros(len(frames), bool)
+    """Which frames do not count."""
+    fast = _of_frames((steps.moved > FAST) | (steps.broken > FLOW_FAILS))
+    if fast.mean() <= 1 - LEAST_SLOW:
+        return fast
+    slowest = np.argsort(_of_frames(steps.moved), kind="stable")[: int(np.ceil(LEAST_SLOW * len(fast)))]
+    return np.isin(np.arange(len(fast)), slowest, invert=True)
+
+
+def _of_frames(values: Floats) -> Floats:
+    """Of each frame: the larger value of the steps to it and from it."""
+    return np.asarray(np.maximum(np.concatenate([values[:1], values]), np.concatenate([values, values[-1:]])))
 
 
 def _ratios(edges: Sequence[float], references: Sequence[float]) -> Floats:
