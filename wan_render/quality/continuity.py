@@ -21,7 +21,7 @@ from wan_render.quality.quiet_steps import quieted
 from wan_render.quality.samples import Floats
 from wan_render.quality.small_frames import softened
 from wan_render.quality.step_neighbours import LEAST_UNLIKE, StepNeighbours, as_strong, step_neighbours
-from wan_render.quality.step_proofs import StepProof, step_proof
+from wan_render.quality.step_proofs import FULL_LEAP_PROOF, LEAST_LEAP, StepProof, step_proof
 from wan_render.quality.tracking import Steps, pictures_apart
 from wan_render.render_values import Pixels
 
@@ -42,7 +42,7 @@ NEW_CONTENT = 0.2
 """Steps.broken of content that is clearly new. A lamp in a part of the picture makes less."""
 
 SMALL_APART, SMALL_PART = 0.02, 0.05
-"""Steps.apart that is usual where small things move on a plain ground, and Steps.new of a jump of theirs."""
+"""Steps.apart that is usual where small things move on a plain ground, and Steps.new_inside of a jump of theirs."""
 
 UNFOLLOWED = 3.0
 """A jump of small things counts for at most so many times what Steps.broken stands out: smoke stands out by 0.3, and
@@ -58,6 +58,10 @@ LEAP = 0.5
 LEAST_EXPLAINED, EXPLAINED = 0.25, 0.5
 """And if the flow explains this share of the change: from the first on in part, from the second on altogether. In a
 plain picture any length explains nothing."""
+
+ALONE, NOT_ALONE = 0.4, 0.6
+"""Steps.unlike beside a step, in terms of its own, up to which flow alone tells how far it went, and from which on it
+does not."""
 
 CLAIMS, LEAST_CLAIM = 4, 2.0
 """So many steps are proven, those that stand out most, and at least so far."""
@@ -86,26 +90,36 @@ def continuity_measures(steps: Steps, small: Pixels) -> ContinuityMeasures:
     """Jumps are looked for near the ends, cuts everywhere. small: (frames, height, width, 3) uint8 RGB."""
     count = len(steps.broken)
     steps = replace(steps, apart=_apart_without_noise(steps.apart, small))
-    near = step_neighbours(steps.unlike, steps.back)
-    steady = 1 - fading_steps(small)
+    near = step_neighbours(steps.unlike, steps.back, steps.spread)
+    steady, landmarks = 1 - fading_steps(small), Landmarks(small)
+    jumps, cuts = _outstanding_steps(steps, small, near, steady, landmarks)
+    small_jumps = 1 + (_small_jumps(steps, near) - 1) * steady
+    jumps = np.maximum(jumps, _not_followed(small_jumps, count, steps.unlike, near, landmarks))
+    jumps[END_STEPS : max(END_STEPS, count - END_STEPS)] = 0
+    jump_at, cut_at = int(jumps.argmax()), int(cuts.argmax())
+    return ContinuityMeasures(float(jumps[jump_at]), jump_at + 1, float(cuts[cut_at]), cut_at + 1)
+
+
+def _outstanding_steps(
+    steps: Steps, small: Pixels, near: Sequence[StepNeighbours], steady: Floats, landmarks: Landmarks
+) -> tuple[Floats, Floats]:
+    """How far each step stands out: as a jump, and as a cut. steady: 0 for a step of a fade."""
     travel = 1 + (_outstanding(steps.moved, 1.0, near) - 1) * _is_leap(steps, near) * steady
     content = 1 + (_new_content(steps, near, _outstanding) - 1) * _is_calm(steps.moved, near) * steady
     loose = 1 + (_new_content(steps, near, _above_the_middle) - 1) * steady
     claims = np.maximum(_where_new(np.maximum(content, loose), steps, JUMP_APART), travel)
-    proofs = _proofs(np.maximum(claims, _late_changes(steps, near)), steps.unlike, near, small)
+    proofs = _proofs(np.maximum(claims, _late_changes(steps, near)), steps.unlike, near, landmarks)
     is_silent = any(proof is None or proof.lost is None for proof in proofs.values())
     quiet = quieted(steps, small) if is_silent else steps
     calm = 1 + (_new_content(quiet, near, _outstanding) - 1) * _is_calm(steps.moved, near) * steady
-    values = []
-    for enough in (JUMP_APART, CUT_APART):
-        strict = np.maximum(_where_new(content, steps, enough), travel)
-        unproven = np.maximum(strict, _where_new(calm, quiet, enough))
-        values.append(_proven(strict, unproven, _where_new(loose, steps, CUT_APART), proofs))
-    jumps, cuts = values
-    jumps = np.maximum(jumps, 1 + (_small_jumps(steps, near) - 1) * steady)
-    jumps[END_STEPS : max(END_STEPS, count - END_STEPS)] = 0
-    jump_at, cut_at = int(jumps.argmax()), int(cuts.argmax())
-    return ContinuityMeasures(float(jumps[jump_at]), jump_at + 1, float(cuts[cut_at]), cut_at + 1)
+    lone_travel = 1 + (travel - 1) * _is_alone(steps.unlike)
+
+    def proven(enough: float) -> Floats:
+        claimed = _where_new(content, steps, enough)
+        unproven = np.maximum(np.maximum(claimed, lone_travel), _where_new(calm, quiet, enough))
+        return _proven(np.maximum(claimed, travel), unproven, _where_new(loose, steps, CUT_APART), proofs)
+
+    return proven(JUMP_APART), proven(CUT_APART)
 
 
 def _apart_without_noise(apart: Floats, small: Pixels) -> Floats:
@@ -119,13 +133,15 @@ def _apart_without_noise(apart: Floats, small: Pixels) -> Floats:
 
 
 def _proofs(
-    claims: Floats, unlike: Floats, near: Sequence[StepNeighbours], small: Pixels
+    claims: Floats, unlike: Floats, near: Sequence[StepNeighbours], landmarks: Landmarks
 ) -> dict[int, StepProof | None]:
     """Of the steps that stand out most."""
-    landmarks = Landmarks(small)
     most = [int(at) for at in np.argsort(-claims, kind="stable")[:CLAIMS] if claims[at] >= LEAST_CLAIM]
     return {
-        at: step_proof(landmarks, at, len(small), near[at].near, near[at].paced, as_strong(unlike, at)) for at in most
+        at: step_proof(
+            landmarks, at, len(near) + 1, near[at].near, near[at].paced, as_strong(unlike, at), near[at].beside
+        )
+        for at in most
     }
 
 
@@ -147,7 +163,8 @@ def _proven(strict: Floats, unproven: Floats, new: Floats, proofs: Mapping[int, 
         if proof is None or proof.lost is None:
             found[at] = max(1 + (unproven[at] - 1) * UNPROVEN, 1.0 if proof is None else proof.leap)
         else:
-            proven = max(min(new[at], proof.lost), proof.leap)
+            content = min(new[at], strict[at]) if proof.passes else new[at]
+            proven = max(min(content, proof.lost), proof.leap)
             found[at] = max(proven, min(strict[at], DOUBT))
     return found
 
@@ -165,7 +182,23 @@ def _small_jumps(steps: Steps, near: Sequence[StepNeighbours]) -> Floats:
     found[[0, -1]] = 1
     fastest = np.array([max(steps.moved[[at, *each.beside]]) for at, each in enumerate(near)])
     unhurried = np.clip((HURRIED - fastest) / (HURRIED - UNHURRIED), 0, 1)
-    return np.asarray(1 + (found - 1) * np.clip(steps.new / SMALL_PART, 0, 1) * unhurried)
+    return np.asarray(1 + (found - 1) * np.clip(steps.new_inside / SMALL_PART, 0, 1) * unhurried)
+
+
+def _not_followed(
+    claims: Floats, count: int, unlike: Floats, near: Sequence[StepNeighbours], landmarks: Landmarks
+) -> Floats:
+    """The claims near an end, but at most DOUBT where landmarks follow the whole picture, as far as it usually moves:
+    flow lost a wall of bricks, and landmarks did not."""
+    found = claims.copy()
+    for at in np.flatnonzero(claims > DOUBT).tolist():
+        if END_STEPS <= at < count - END_STEPS:
+            continue
+        step, each = landmarks.shared(at, at + 1), near[at]
+        if step.count >= LEAST_LEAP and step.explains >= FULL_LEAP_PROOF:
+            proof = step_proof(landmarks, at, count + 1, each.near, each.paced, as_strong(unlike, at))
+            found[at] = DOUBT if proof is None or proof.leap <= 1 else found[at]
+    return found
 
 
 def _is_calm(moved: Floats, near: Sequence[StepNeighbours]) -> Floats:
@@ -180,6 +213,15 @@ def _is_leap(steps: Steps, near: Sequence[StepNeighbours]) -> Floats:
     explained = 1 - steps.broken / np.maximum(steps.unlike, LEAST_UNLIKE)
     share = (explained - LEAST_EXPLAINED) / (EXPLAINED - LEAST_EXPLAINED)
     return np.clip(changed, 0, 1) * np.clip(share, 0, 1)
+
+
+def _is_alone(unlike: Floats) -> Floats:
+    """0 to 1: 0 for a step beside another one that changes the picture about as much. Flow may take a curtain's folds
+    for each other, and then it goes too far in one of the two."""
+    padded = np.pad(unlike, 1)
+    most = np.maximum(padded[:-2], padded[2:])
+    share = (NOT_ALONE - most / np.maximum(unlike, LEAST_UNLIKE)) / (NOT_ALONE - ALONE)
+    return np.asarray(np.clip(share, 0, 1))
 
 
 def _where_new(content: Floats, steps: Steps, enough: float) -> Floats:

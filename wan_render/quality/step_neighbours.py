@@ -22,6 +22,10 @@ RETURN = 0.6
 """A step and another one are a flash if Steps.back is below this share of Steps.unlike: the picture returns. They are
 not beside each other then."""
 
+PLAIN_SHARE = 0.35
+"""And if what is between them has less than this share of the contrast before and after, however the camera moves:
+plain frames have up to 0.22."""
+
 HELD_SHARE = 0.15
 """A step is held, as in animation on twos or threes, if Steps.unlike is below this share of the clip's large steps."""
 
@@ -91,8 +95,8 @@ def _short_runs(held: Floats) -> Floats:
     return found
 
 
-def step_neighbours(unlike: Floats, back: Floats) -> Sequence[StepNeighbours]:
-    """Of each step."""
+def step_neighbours(unlike: Floats, back: Floats, spread: Floats) -> Sequence[StepNeighbours]:
+    """Of each step. All three are fields of Steps."""
     every, held = np.arange(len(unlike)), _held(unlike)
     moving, paced = np.flatnonzero(~held), np.flatnonzero(~_short_runs(held))
     found = []
@@ -100,16 +104,20 @@ def step_neighbours(unlike: Floats, back: Floats) -> Sequence[StepNeighbours]:
         near = _nearest(moving, at, NEIGHBOURS, HELD_REACH)
         near = near if len(near) >= LEAST_MOVING else _nearest(every, at, NEIGHBOURS)
         sides = (*[step for step in near if step < at][:1], *[step for step in near if step > at][:1])
-        beside = [step for step in sides if not _is_flash(unlike, back, step, at)]
+        beside = [step for step in sides if not _is_flash(unlike, back, spread, step, at)]
         rhythm = _in_rhythm(unlike, _nearest(every, at, RHYTHM))
         around, pace = _nearest(every, at, ERRATIC), _nearest(paced, at, PACED)
         found.append(StepNeighbours(near, beside, rhythm, around, pace))
     return found
 
 
-def _is_flash(unlike: Floats, back: Floats, one: int, other: int) -> bool:
+def _is_flash(unlike: Floats, back: Floats, spread: Floats, one: int, other: int) -> bool:
     first, between = min(one, other), abs(one - other)
-    return between <= RETURNS and back[first, between - 1] < RETURN * max(unlike[one], unlike[other])
+    if between > RETURNS:
+        return False
+    outside = min(spread[first], spread[first + between + 1])
+    is_plain = max(spread[first + 1 : first + between + 1]) < PLAIN_SHARE * outside
+    return bool(is_plain or back[first, between - 1] < RETURN * max(unlike[one], unlike[other]))
 
 
 def _in_rhythm(unlike: Floats, near: Sequence[int]) -> list[int]:

@@ -36,7 +36,7 @@ LEAP_SHARE = 0.68
 """A shaking hand makes steps that are twice as long as both neighbours."""
 
 MOST_UNEXPLAINED, CLOSE = 0.3, 2
-"""Shared.change of a step that its motion must explain, if it is at most so many steps from a leap."""
+"""Shared.change of a step that its motion must explain, if it is at most so many steps from a leap or a cut."""
 
 LEAST_LEAP_PROOF, FULL_LEAP_PROOF = 0.3, 0.6
 """Shared.explains from which on the picture follows its landmarks in part, and altogether. What passes in front of it
@@ -48,11 +48,12 @@ class StepProof:
     """How far a step is outstanding among its neighbours (1: not at all).
 
     lost: by the landmarks that it loses; None if there are too few beside it to tell. leap: by how far it moves those
-    that it keeps.
+    that it keeps. passes: something large passes right beside it, which hides landmarks as a cut does.
     """
 
     lost: float | None
     leap: float
+    passes: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,13 @@ def step_proof(
     near: Sequence[int],
     paced: Sequence[int] = (),
     alike: Sequence[int] = (),
+    beside: Sequence[int] = (),
 ) -> StepProof | None:
     """None if there are too few landmarks to tell.
 
     at: the step from frame `at` to the next one, of a clip of so many frames. near: the steps nearby that move.
     paced: the steps nearby that say how far the picture usually moves, or near if there are none. alike: those beside
-    it that change the picture about as much.
+    it that change the picture about as much. beside: those next to it, without the other one of a flash.
     """
     sides = [_side(landmarks, at, step, frames) for step in _nearest_on_each_side(at, near)]
     across = landmarks.shared(at, at + 1)
@@ -89,7 +91,8 @@ def step_proof(
         return StepProof(1.0, leap)
     lost = (min(side.kept for side in sides) + CHANCE) / (across.count + CHANCE)
     quiet = float(np.clip((TOO_FAST_TO_TELL - max(reaches)) / (TOO_FAST_TO_TELL - SLOW), 0, 1))
-    return StepProof(1 + (lost - 1) * quiet, leap)
+    passes = any(_passes_at(landmarks, at, step) for step in beside if abs(step - at) <= CLOSE)
+    return StepProof(1 + (lost - 1) * quiet, leap, passes)
 
 
 def _leap(landmarks: Landmarks, at: int, paced: Sequence[int], alike: Sequence[int]) -> float:
@@ -120,6 +123,11 @@ def _beside(at: int, paced: Sequence[int], known: Container[int], alike: Sequenc
 def _passes(step: Shared) -> bool:
     """Whether much changes that no motion of landmarks explains: something large passes, and may cover all at once."""
     return step.change > MOST_UNEXPLAINED and step.explains < LEAST_LEAP_PROOF
+
+
+def _passes_at(landmarks: Landmarks, at: int, step: int) -> bool:
+    """Whether something passes in a step beside another one, and not a flash: after that the picture is back."""
+    return _passes(landmarks.shared(step, step + 1)) and _passes(landmarks.shared(min(at, step), max(at, step) + 1))
 
 
 def _is_followed(step: Shared) -> bool:

@@ -56,6 +56,9 @@ FEW = 4
 RETURNS = 4
 """In so many frames a picture may come back: a flash of one drawing that is held for four."""
 
+BORDER = 0.15
+"""Share of each side."""
+
 NEW_PLACE = 0.5
 """A place is new if its colour differs by this share of the picture's contrast."""
 
@@ -70,6 +73,7 @@ class Steps:
     stirred: the change of the structure, over LIGHT_FLOOR, of the places that change most.
     moved:  median length of the flow, in pixels of the small copy.
     new:    0 to 1: share of the picture that the moved old one does not explain.
+    new_inside: the same without BORDER, where things come in and go out.
     back:   (steps + 1, RETURNS) how unlike the structures of a frame and of the frames 2, 3, … after it are, without
             moving them; 1 where there are none.
     tint:   (steps, 4) usual change of the colours (colours_of) of the same places; 0 where too little was tracked.
@@ -83,6 +87,7 @@ class Steps:
     stirred: Floats
     moved: Floats
     new: Floats
+    new_inside: Floats
     back: Floats
     tint: Floats
     seen: Floats
@@ -103,8 +108,8 @@ def tracked(small: Pixels) -> Steps:
         for gap, before in enumerate(last[-2::-1]):
             back[len(seen) - 3 - gap, gap] = unlikeness(before.structure, look.structure)
         last = [*last[-RETURNS:], look]
-    broken, apart, unlike, stirred, moved, new, tint = (np.array(column) for column in zip(*rows, strict=True))
-    return Steps(broken, apart, unlike, stirred, moved, new, back, tint, np.array(seen), np.array(spread))
+    broken, apart, unlike, stirred, moved, new, inside, tint = (np.array(column) for column in zip(*rows, strict=True))
+    return Steps(broken, apart, unlike, stirred, moved, new, inside, back, tint, np.array(seen), np.array(spread))
 
 
 def colours_of(small: Pixels) -> Floats:
@@ -187,7 +192,7 @@ class _Tracker:
         self._can_flow = min(height, width) >= 16  # the finest pyramid of the flow needs some pixels
         self._window = cv2.createHanningWindow((width, height), cv2.CV_32F) if self._can_flow else np.zeros(0)
 
-    def step(self, one: _Look, other: _Look) -> tuple[float, float, float, float, float, float, Floats]:
+    def step(self, one: _Look, other: _Look) -> tuple[float, float, float, float, float, float, float, Floats]:
         """The fields of Steps for one step."""
         flow = self._flowing(one, other)
         if self._can_flow:
@@ -196,11 +201,11 @@ class _Tracker:
         across, down = cv2.split(flow.way)
         self._before = (median_of(across), median_of(down))
         expected = without_mean(_moved(one.soft, flow.places))
-        apart, new = _centred_apart(expected, other.centred), _new_share(expected, other.centred)
+        apart, (new, inside) = _centred_apart(expected, other.centred), _new_shares(expected, other.centred)
         tint = _tint(one, other, flow) if flow.broken < MOST_BROKEN else np.zeros(4)
         unlike = unlikeness(one.structure, other.structure)
         stirred = strongest_change(one.shape_in_light, other.shape_in_light)
-        return flow.broken, apart, unlike, stirred, median_of(cv2.magnitude(across, down)), new, tint
+        return flow.broken, apart, unlike, stirred, median_of(cv2.magnitude(across, down)), new, inside, tint
 
     def _guesses(self, one: _Look, other: _Look) -> Iterator[tuple[float, float]]:
         """Where the whole picture may have been: by its structure, by its light, by its middle, and as before."""
@@ -254,8 +259,12 @@ def _centred_apart(one: Floats, other: Floats) -> float:
     return 1 - (mean_product(one, other) + none) / (float(spread) + none)
 
 
-def _new_share(expected: Floats, other: Floats) -> float:
-    """How much of the picture is not what was expected, 0 to 1. Both are without their mean."""
+def _new_shares(expected: Floats, other: Floats) -> tuple[float, float]:
+    """How much of the picture is not what was expected, 0 to 1, and how much of it without its BORDER. Both pictures
+    are without their mean."""
     contrast = max(contrast_of(expected), contrast_of(other), LEAST_CONTRAST)
     red, green, blue = cv2.split(cv2.absdiff(expected, other))
-    return float((cv2.max(cv2.max(red, green), blue) > NEW_PLACE * contrast).mean())
+    is_new = cv2.max(cv2.max(red, green), blue) > NEW_PLACE * contrast
+    rows, columns = (int(BORDER * side) for side in is_new.shape)
+    inside = is_new[rows : is_new.shape[0] - rows, columns : is_new.shape[1] - columns]
+    return float(is_new.mean()), float(inside.mean())
