@@ -18,9 +18,8 @@ from wan_render.errors import DeviceError, PictureError, RenderError
 from wan_render.farm.farm_settings import Stall
 from wan_render.render_values import Phase, Progress
 
-pytestmark = pytest.mark.spawned
 
-
+@pytest.mark.spawned
 def test_a_process_stays_warm_for_the_next_order_and_for_another_model(open_farm: OpenFarm) -> None:
     farm = open_farm("cpu")
     first = farm.render(order("nothing"), nobody)
@@ -35,6 +34,7 @@ def test_progress_is_heard_in_the_thread_that_renders(open_farm: OpenFarm) -> No
     assert heard[-1] == Progress(Phase.STEP, 3, 3)
 
 
+@pytest.mark.spawned
 @pytest.mark.parametrize(
     ("action", "words"),
     [
@@ -94,6 +94,7 @@ def test_a_farm_needs_devices_that_differ(open_farm: OpenFarm) -> None:
             open_farm(*names)
 
 
+@pytest.mark.spawned
 def test_every_attempt_has_a_log_that_holds_all_it_printed(open_farm: OpenFarm, tmp_path: Path) -> None:
     farm = open_farm("cpu")
     farm.render(order("nothing"), nobody)
@@ -131,11 +132,13 @@ def test_what_the_process_logs_is_logged_here(open_farm: OpenFarm, caplog: pytes
     assert ("wan_render.store", logging.WARNING, "take 7f3a91 was set aside") in caplog.record_tuples
 
 
+@pytest.mark.spawned
 def test_no_signal_of_the_terminal_reaches_the_process(open_farm: OpenFarm) -> None:
     clip = open_farm("cpu").render(order("signals"), nobody)
     assert os.getsid(pid(clip)) == os.getpgid(pid(clip)) == pid(clip)
 
 
+@pytest.mark.spawned
 def test_the_process_is_the_first_to_go_where_memory_runs_out(open_farm: OpenFarm) -> None:
     clip = open_farm("cpu").render(order("nothing"), nobody)
     ours, its = (int(Path(f"/proc/{who}/oom_score_adj").read_text()) for who in ("self", pid(clip)))
@@ -147,6 +150,7 @@ def test_the_process_protects_its_ffmpeg_from_its_own_oom_score(open_farm: OpenF
     open_farm("cpu").render(order("encode"), nobody)
 
 
+@pytest.mark.spawned
 def test_the_gpu_is_pinned_before_anything_is_imported(open_farm: OpenFarm) -> None:
     clip = open_farm("cuda:1").render(order("nothing"), nobody)
     assert psutil.Process(pid(clip)).environ()["CUDA_VISIBLE_DEVICES"] == "GPU-cuda:1"
