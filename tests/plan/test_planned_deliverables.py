@@ -93,7 +93,6 @@ def test_the_focus_goes_across_a_bridge(plan: Plan) -> None:
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
-        ("deliverables: [av1, gif, av1]", "deliverables[2]: av1 is named twice; each deliverable once; delete one"),
         (
             "deliverables: [square], aspect: '1:1'",
             "film.deliverables[0]: the film is 720x720, which is square already: square would be film.mp4 again; "
@@ -102,7 +101,7 @@ def test_the_focus_goes_across_a_bridge(plan: Plan) -> None:
         ("deliverables: [av1], deliver: 96x54", "av1 would be 96x54; sides of 64 pixels or more"),
         ("deliverables: poster, poster: 20s", "film.poster: frame 320, but the film has"),
     ],
-)  # fmt: skip
+)
 def test_what_the_film_cannot_be_is_told(mistakes: Mistakes, keys: str, expected: str) -> None:
     (told,) = mistakes(film(keys))
     assert expected in told

@@ -49,7 +49,7 @@ def test_a_film_may_want_no_subtitles(plan: Plan, forms: str) -> None:
 
 
 def test_forms_and_language_are_as_written(plan: Plan) -> None:
-    head = "version: 1\nfilm: {subtitles: [Track, burned, track], language: ZH-hant-tw}\nkeyframes: keyframes/\n"
+    head = "version: 1\nfilm: {subtitles: [Track, burned], language: ZH-hant-tw}\nkeyframes: keyframes/\n"
     film = plan(head + "shots: [{card: x, subtitle: 你好}]")
     assert film.subtitles is not None
     assert (film.subtitles.forms, film.language) == (("burned", "track"), "zh-Hant-TW")

@@ -65,8 +65,7 @@ def film_deliverables(
 ) -> FilmDeliverables:
     """The deliverables of a film of `frames` frames. Adds a mistake for each that cannot be made. features: None if
     they are not checked."""
-    asked = tuple(dict.fromkeys(film.deliverables))
-    _tell_of_duplicates(film, findings)
+    asked = film.deliverables
     shown = shown_size(raster, delivered) if film.fit == "contain" else delivered
     wanted = tuple(_planned(form, shown, delivered, rates.film, frames) for form in asked if form != "h264")
     for each in wanted:
@@ -84,15 +83,9 @@ def _first_timecode(film: Film, rates: Rates) -> int:
     return round(film.timecode.seconds * counted) + film.timecode.frames
 
 
-def _tell_of_duplicates(film: Film, findings: Findings) -> None:
-    for at, form in enumerate(film.deliverables):
-        if form in film.deliverables[:at]:
-            findings.error(_place(film, form, at), f"{form} is named twice", "each deliverable once", "delete one")
-
-
-def _place(film: Film, form: DeliverableForm, at: int | None = None) -> tuple[str | int, ...]:
+def _place(film: Film, form: DeliverableForm) -> tuple[str | int, ...]:
     """The place of a form in the file."""
-    return ("film", "deliverables", film.deliverables.index(form) if at is None else at)
+    return ("film", "deliverables", film.deliverables.index(form))
 
 
 def _planned(form: DeliverableForm, shown: Size, delivered: Size, rate: Fraction, frames: int) -> PlannedDeliverable:
