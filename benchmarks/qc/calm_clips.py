@@ -7,6 +7,7 @@ import numpy as np
 
 from benchmarks.qc.clean_clips import Dice, camera, eased, moved, picture_of
 from benchmarks.qc.footage import Footage
+from benchmarks.qc.wild_clips import swept
 from wan_render.quality.samples import Floats
 from wan_render.render_values import Pixels
 
@@ -166,7 +167,7 @@ def rippled(dice: Dice, footage: Footage, size: Size, length: int) -> Pixels:
     field = (field - field.min()) / (field.max() - field.min())
     speed, dense, tone = dice.uniform(0.3, 6, 2), dice.uniform(0.3, 0.9), dice.uniform(40, 220)
     for at, frame in enumerate(frames):
-        left, top = (int(at * pace) % room for pace, room in zip(speed, (size[0] * 2, size[1]), strict=True))
+        left, top = (swept(at * pace, room) for pace, room in zip(speed, (size[0] * 2, size[1]), strict=True))
         cover = dense * field[top : top + size[1], left : left + size[0], None]
         frame[:] = frame * (1 - cover) + tone * cover
     return _seen_so(dice, frames.astype(np.uint8))

@@ -164,6 +164,11 @@ def weathered(dice: Dice, footage: Footage, size: Size, length: int) -> Pixels:
     return np.clip(frames, 0, 255).astype(np.uint8)
 
 
+def swept(way: float, room: int) -> int:
+    """How far a texture has gone that goes there and back within so many pixels: it never leaps."""
+    return int(room - abs(room - way % (2 * room)))
+
+
 def smoke_filled(dice: Dice, footage: Footage, size: Size, length: int) -> Pixels:
     """Clouds of smoke, steam or dust that blow through."""
     frames = _background(dice, footage, size, length).astype(np.float32)
@@ -177,7 +182,7 @@ def smoke_filled(dice: Dice, footage: Footage, size: Size, length: int) -> Pixel
     dense, speed, bright = dice.uniform(0.4, 1.0), dice.uniform(1, 0.05 * size[0]), dice.uniform(60, 230)
     start = dice.uniform(0, size[0])
     for at, frame in enumerate(frames):
-        left = int(start + at * speed) % (wide - size[0])
+        left = swept(start + at * speed, wide - size[0])
         cover = (dense * cloud[:, left : left + size[0]])[..., None]
         frame[:] = frame * (1 - cover) + bright * cover
     return frames.astype(np.uint8)
@@ -195,7 +200,7 @@ def boiled(dice: Dice, footage: Footage, size: Size, length: int) -> Pixels:
     for at, frame in enumerate(frames):
         if at % keep == 0:
             fresh = _field(dice, size, grain)
-        low = int(size[1] + at * speed) % (2 * size[1])
+        low = swept(size[1] + at * speed, 2 * size[1])
         texture = (0.5 * fresh + 0.5 * calm[low : low + size[1]] - 0.5) / 0.12
         frame[:] = np.clip(frame * (1 - mask) + (colour + contrast * texture[..., None]) * mask, 0, 255)
     return frames
