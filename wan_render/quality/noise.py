@@ -19,7 +19,7 @@ from wan_render.quality.tracking import Steps
 PEAK = 2.4
 """Energy of an octave over that of the next coarser one. White noise has 4."""
 
-ENERGY = 0.0065
+ENERGY = 0.0058
 """Energy of an octave that noise exceeds, samples 0 to 1, squared. A VAE's loss of 22 dB has 0.0047 in the finest."""
 
 MORE = 2.5
@@ -27,8 +27,8 @@ MORE = 2.5
 
 LEAST_ENERGY = 0.001
 
-TINT_ENERGY, LEAST_TINT = 0.0018, 0.0003
-"""Energy of an octave of colour that noise exceeds, and what counts as none."""
+TINT_ENERGY, LEAST_TINT = 0.0013, 0.0003
+"""Energy of an octave of colour that noise exceeds, and what counts as none. Clean clips have up to 0.0009."""
 
 LASTS = 3
 """Frames in a row that noise lasts. One frame alone may show even texture, whose octaves depend on where it lies."""
@@ -40,8 +40,9 @@ CONNECTED, PAN = 0.55, 20.0
 """Frames are connected below the first. A run of steps above it, between two that are faster than the second, in pixels
 of the small copy, is a whip pan's fastest part."""
 
-BOILING_ENERGY, BOILING_BLOCKS = 0.005, 2.2
-"""Of the finest octaves together: a fast pan is blurred and has less. Or blocks, in terms of the keyframes."""
+BOILING_ENERGY, BOILING_BLOCKS, BOILING_TINT = 0.005, 2.2, 0.0006
+"""Of the finest octaves together: a fast pan is blurred and has less. Or blocks, in terms of the keyframes. Or an
+octave of colour that no keyframe has: the loss of a VAE has as much, but follows from frame to frame."""
 
 OTHER_TEXTURE = 1.6
 """Ratio of the energy of some octave to that of the keyframe that is most alike, at which boiling is noise altogether:
@@ -55,13 +56,13 @@ def noise_measure(detail: Sequence[Detail], keyframes: Sequence[Detail], steps: 
     """How far a frame is noise, the largest of all frames, and which; 1 is the point where all of the above hold."""
     energy = np.array([each.energy for each in detail])
     references = np.array([each.energy for each in keyframes])
-    grain = np.maximum(_grain(energy, references), _coloured(detail, keyframes))
+    grain = np.maximum(_grain(energy, references), _coloured(detail, keyframes) / TINT_ENERGY)
     for quarter in range(4 if keyframes else 0):  # what the worst one of any keyframe has is expected in each
         parts = np.array([each.quarters[quarter] for each in detail])
         grain = np.maximum(grain, _grain(parts, np.array([each.quarters.max(axis=0) for each in keyframes])))
     still = lasting_values(np.maximum(grain, _haze(detail, keyframes)))
     found = np.maximum(
-        still, _boiling(energy, _gridded(detail, keyframes), steps) * _is_other_texture(energy, references)
+        still, _boiling(_drawn(energy, detail, keyframes), steps) * _is_other_texture(energy, references)
     )
     return float(found.max()), int(found.argmax())
 
@@ -75,12 +76,12 @@ def _grain(energy: Floats, references: Floats) -> Floats:
 
 
 def _coloured(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> Floats:
-    """Grain that changes colours only."""
+    """The most energy of an octave of colour, less what the keyframes have."""
     energy = np.array([each.tints for each in detail])
     usual = (
         np.max([each.tints for each in keyframes], axis=0) + LEAST_TINT if keyframes else np.full(CHROMA, LEAST_TINT)
     )
-    return np.asarray((energy / TINT_ENERGY * np.clip(energy / usual / MORE, 0, 1)).max(axis=1))
+    return np.asarray((energy * np.clip(energy / usual / MORE, 0, 1)).max(axis=1))
 
 
 def _haze(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> Floats:
@@ -124,14 +125,20 @@ def _gridded(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> Floats:
     return np.asarray(blocks_of([each.profiles for each in detail]) / max([1.0, *usual]))
 
 
-def _boiling(energy: Floats, gridded: Floats, steps: Steps) -> Floats:
-    found = np.zeros(len(energy))
+def _drawn(energy: Floats, detail: Sequence[Detail], keyframes: Sequence[Detail]) -> Floats:
+    """How far each frame has what a blurred one has not: fine detail, blocks, or other colours."""
+    fine = energy[:, :FINE].sum(axis=1) / BOILING_ENERGY
+    colours = _coloured(detail, keyframes) / BOILING_TINT
+    return np.asarray(np.max([fine, _gridded(detail, keyframes) / BOILING_BLOCKS, colours], axis=0))
+
+
+def _boiling(drawn: Floats, steps: Steps) -> Floats:
+    found = np.zeros(len(drawn))
     new = np.sqrt(np.clip(steps.broken, 0, None) * np.clip(steps.unlike, 0, None))
     new[_fastest_part(new, steps.moved)] = 0
     for at in range(len(new) - IN_A_ROW + 1):
         inner = slice(at + 1, at + IN_A_ROW)
         found[inner] = np.maximum(found[inner], new[at : at + IN_A_ROW].min())
-    drawn = np.maximum(energy[:, :FINE].sum(axis=1) / BOILING_ENERGY, gridded / BOILING_BLOCKS)
     return np.asarray(np.maximum(np.minimum(found / BOILING, drawn), found / NEW))
 
 

@@ -33,6 +33,19 @@ CHROMA = 2
 
 SMOOTH = 0.15
 
+EDGE_SIDE = 160
+"""Pixels of the longest side, at least, of the smallest picture in which edges are fine: so a blur of some share of the
+width counts as much in any size, and noise is averaged out of large pictures."""
+
+EDGE_WINDOW, COARSE_WINDOW = 5, 3
+"""Pixels, in each direction, in which an edge has one direction: of fine edges, and of coarse ones."""
+
+SHARPEST = 0.995
+"""Share of the picture that has softer edges."""
+
+COARSER = 3
+"""Octaves between fine edges and coarse ones."""
+
 CELL = 4
 """Samples of an octave, in each direction, in a part of the picture."""
 
@@ -44,8 +57,9 @@ class Detail:
     energy: (BANDS,) energy of the luma in each octave, from the finest on; samples 0 to 1, squared.
     quarters: (4, FINE + 1) the same of the finest octaves in each quarter of the picture.
     floor:  (FINE,) the same of the finest octaves in the smoothest parts of the picture: SMOOTH of all.
-    edge:   how steep its sharpest edges are: the 99.5th percentile of the gradient at half the size, per pixel.
-    coarse_edge: the same at a sixteenth of the size, which a blur hardly changes.
+    edge:   how steep its sharpest edges are, per pixel at EDGE_SIDE: the 99.5th percentile of what the gradient has in
+        one direction beyond the other. Noise has as much in both.
+    coarse_edge: as edge, at an eighth of that size, where a blur changes little.
     tints:  (CHROMA,) energy of both colour differences in each octave, from half the size on; samples 0 to 1, squared.
     profiles: how steep it is between its columns and rows, of which even_blocks.blocks_of tells blocks.
     """
@@ -143,22 +157,23 @@ def detail_of(picture: Pixels) -> Detail:
     """The fine detail of a picture in full size, (height, width, 3) uint8 RGB."""
     grey = grey_of(picture)
     level = samples_of(grey)
-    energies, floors, quarters = [mean_square(level)], list[float](), list[Floats]()
+    energies, floors, quarters = list[float](), list[float](), list[Floats]()
     levels: list[Floats] = []
     for _ in range(BANDS):
         whole, level = _halved(level)
+        energies.append(max(0.0, mean_square(whole) - mean_square(level)))
         if len(levels) <= FINE:
             cells = _cells(whole, level)
             floors.append(_floor(cells))
             quarters.append(_quarters(cells))
         levels.append(level)
-        energies.append(mean_square(level))
+    fine = max([at for at in range(BANDS - COARSER) if max(levels[at].shape) >= EDGE_SIDE], default=0)
     return Detail(
-        np.maximum(0.0, -np.diff(energies)),
+        np.array(energies),
         np.array(quarters).T,
         np.array(floors[:FINE]),
-        _edge(levels[0]),
-        _edge(levels[3]),
+        _directed_edge(levels[fine], EDGE_WINDOW),
+        _directed_edge(levels[fine + COARSER], COARSE_WINDOW),
         _tints(picture),
         step_profiles(grey),
     )
@@ -192,23 +207,27 @@ def _quarters(cells: Floats) -> Floats:
     return np.array([cv2.mean(part)[0] for part in parts])
 
 
-def _edge(luma: Floats) -> float:
+def _directed_edge(luma: Floats, window: int) -> float:
+    """The root of the difference of both eigenvalues of the structure tensor (Bigun and Granlund 1987), which SHARPEST
+    of the places stay below. window: pixels in which an edge has one direction."""
     across, down = (cv2.Sobel(luma, cv2.CV_32F, x, 1 - x, scale=0.125) for x in (1, 0))
-    steepness = cv2.magnitude(across, down).ravel()
-    at = int(0.995 * (steepness.size - 1))
-    return float(np.partition(steepness, at)[at])
+    products = cv2.merge([across * across - down * down, 2 * across * down])
+    one, other = cv2.split(cv2.boxFilter(products, -1, (window, window)))
+    directed = cv2.magnitude(one, other).ravel()
+    at = int(SHARPEST * (directed.size - 1))
+    return float(np.sqrt(np.partition(directed, at)[at]))
 
 
 def _tints(picture: Pixels) -> Floats:
     _, half = _halved(np.ascontiguousarray(picture))
-    energies = [_plane_energies(plane) for plane in cv2.split(cv2.cvtColor(half, cv2.COLOR_RGB2YCrCb))[1:]]
-    return np.asarray(np.maximum(0.0, -np.diff(np.mean(energies, axis=0))))
+    planes = cv2.split(cv2.cvtColor(half, cv2.COLOR_RGB2YCrCb))[1:]
+    return np.asarray(np.mean([_plane_energies(plane) for plane in planes], axis=0))
 
 
 def _plane_energies(plane: Floats) -> list[float]:
     level = samples_of(np.asarray(plane, np.uint8))
-    energies = [mean_square(level)]
+    energies = list[float]()
     for _ in range(CHROMA):
-        _, level = _halved(level)
-        energies.append(mean_square(level))
+        whole, level = _halved(level)
+        energies.append(max(0.0, mean_square(whole) - mean_square(level)))
     return energies
