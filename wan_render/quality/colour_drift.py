@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wan_render.quality.hue_turns import turns_of_frames
 from wan_render.quality.samples import Floats
 from wan_render.quality.tracking import Steps
 
@@ -25,7 +26,7 @@ LEAST_SPREAD = 1.0
 class DriftMeasures:
     """How far the colours go away, and the frame.
 
-    colour: distance of a and b in Lab.
+    colour: distance of a and b in Lab: of the usual colour, or of colours of the usual chroma whose hue turned.
     chroma: difference of the chroma in Lab, which tells of saturation where colours are opposite.
     """
 
@@ -46,11 +47,21 @@ def drift_measures(steps: Steps, *, is_held: bool) -> DriftMeasures:
     colours = [
         path[:, :2] - expected for path in paths for expected in (path[0, :2], _lit(path, 2), _lit(path, 2, veil))
     ]
-    colour = np.min([_off_the_way(each, is_held) for each in colours], axis=0) * unexplained
+    away = np.min([_off_the_way(each, is_held) for each in colours], axis=0)
+    colour = np.maximum(away, _turned(steps, is_held)) * unexplained
     one, other = (_beyond(_chroma_apart(path, veil), is_held) for path in paths)
     chroma = np.where(one * other > 0, np.minimum(np.abs(one), np.abs(other)), 0) * unexplained
     colour_at, chroma_at = int(colour.argmax()), int(chroma.argmax())
     return DriftMeasures(float(colour[colour_at]), colour_at, float(chroma[chroma_at]), chroma_at)
+
+
+def _turned(steps: Steps, is_held: bool) -> Floats:  # noqa: FBT001 - as below
+    """The distance of colours of each frame's usual chroma that turned as far as both witnesses say."""
+    turns = (np.concatenate([[0.0], np.cumsum(steps.turned)]), turns_of_frames(steps.hues))
+    one, other = (_beyond(turn, is_held) for turn in turns)
+    angle = np.where(one * other > 0, np.minimum(np.abs(one), np.abs(other)), 0)
+    chroma = np.minimum(steps.seen[:, 2], steps.seen[0, 2])
+    return np.asarray(2 * chroma * np.sin(np.minimum(angle, np.pi) / 2))
 
 
 def _lit(path: Floats, count: int, light: Floats | None = None) -> Floats:

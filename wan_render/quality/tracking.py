@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from wan_render.quality.hue_turns import hues_of, turn_between
 from wan_render.quality.samples import Floats, mean_product, mean_square, median_of, without_mean
 from wan_render.quality.small_frames import contrast_of, lab_of, luma_of, softened, strongest_change
 from wan_render.render_values import Pixels
@@ -77,7 +78,9 @@ class Steps:
     back:   (steps + 1, RETURNS) how unlike the structures of a frame and of the frames 2, 3, … after it are, without
             moving them; 1 where there are none.
     tint:   (steps, 4) usual change of the colours (colours_of) of the same places; 0 where too little was tracked.
+    turned: by which angle the colours of the same places turn, in radians (hue_turns); 0 where too little was tracked.
     seen:   (steps + 1, 4) usual colours of each frame.
+    hues:   (steps + 1, BINS) chroma of each frame around the colour circle.
     spread: (steps + 1,) standard deviation of the lightness of each frame.
     """
 
@@ -90,7 +93,9 @@ class Steps:
     new_inside: Floats
     back: Floats
     tint: Floats
+    turned: Floats
     seen: Floats
+    hues: Floats
     spread: Floats
 
 
@@ -98,18 +103,22 @@ def tracked(small: Pixels) -> Steps:
     """small: (frames, height, width, 3) uint8 RGB, at least two frames."""
     floor = max(LEAST_CONTRAST, NOISE_SHARE * _usual_contrast(small))
     tracker = _Tracker(small.shape[1], small.shape[2])
-    seen, spread, rows = list[Floats](), list[float](), list[tuple[Any, ...]]()
+    seen, hues, spread, rows = list[Floats](), list[Floats](), list[float](), list[tuple[Any, ...]]()
     back, last = np.ones((len(small), RETURNS)), list[_Look]()
     for look in (_Look(frame, floor) for frame in small):
-        seen.append(_usual(look.colours.reshape(-1, 4)[::FEW]))
+        few = look.colours.reshape(-1, 4)[::FEW]
+        seen.append(_usual(few))
+        hues.append(hues_of(few))
         spread.append(float(cv2.meanStdDev(look.light)[1].max()))
         if last:
             rows.append(tracker.step(last[-1], look))
         for gap, before in enumerate(last[-2::-1]):
             back[len(seen) - 3 - gap, gap] = unlikeness(before.structure, look.structure)
         last = [*last[-RETURNS:], look]
-    broken, apart, unlike, stirred, moved, new, inside, tint = (np.array(column) for column in zip(*rows, strict=True))
-    return Steps(broken, apart, unlike, stirred, moved, new, inside, back, tint, np.array(seen), np.array(spread))
+    columns = (np.array(column) for column in zip(*rows, strict=True))
+    broken, apart, unlike, stirred, moved, new, inside, tint, turned = columns
+    frames = (np.array(seen), np.array(hues), np.array(spread))
+    return Steps(broken, apart, unlike, stirred, moved, new, inside, back, tint, turned, *frames)
 
 
 def colours_of(small: Pixels) -> Floats:
@@ -192,8 +201,8 @@ class _Tracker:
         self._can_flow = min(height, width) >= 16  # the finest pyramid of the flow needs some pixels
         self._window = cv2.createHanningWindow((width, height), cv2.CV_32F) if self._can_flow else np.zeros(0)
 
-    def step(self, one: _Look, other: _Look) -> tuple[float, float, float, float, float, float, float, Floats]:
-        """The fields of Steps for one step."""
+    def step(self, one: _Look, other: _Look) -> tuple[Any, ...]:
+        """The fields of Steps for one step: from broken to new_inside, tint, and turned."""
         flow = self._flowing(one, other)
         if self._can_flow:
             for shift in self._guesses(one, other) if flow.broken > UNEXPLAINED else ():
@@ -202,10 +211,10 @@ class _Tracker:
         self._before = (median_of(across), median_of(down))
         expected = without_mean(_moved(one.soft, flow.places))
         apart, (new, inside) = _centred_apart(expected, other.centred), _new_shares(expected, other.centred)
-        tint = _tint(one, other, flow) if flow.broken < MOST_BROKEN else np.zeros(4)
+        tint, turned = _tint(one, other, flow) if flow.broken < MOST_BROKEN else (np.zeros(4), 0.0)
         unlike = unlikeness(one.structure, other.structure)
         stirred = strongest_change(one.shape_in_light, other.shape_in_light)
-        return flow.broken, apart, unlike, stirred, median_of(cv2.magnitude(across, down)), new, inside, tint
+        return flow.broken, apart, unlike, stirred, median_of(cv2.magnitude(across, down)), new, inside, tint, turned
 
     def _guesses(self, one: _Look, other: _Look) -> Iterator[tuple[float, float]]:
         """Where the whole picture may have been: by its structure, by its light, by its middle, and as before."""
@@ -239,12 +248,13 @@ _IN_PLACES: Any = None
 """OpenCV takes None for a second map; its types do not say so."""
 
 
-def _tint(one: _Look, other: _Look, flow: _Flow) -> Floats:
+def _tint(one: _Look, other: _Look, flow: _Flow) -> tuple[Floats, float]:
+    """Steps.tint and .turned."""
     kept = np.flatnonzero(cv2.absdiff(flow.structure, other.structure) < TRACKED)
     if kept.size < LEAST_TRACKED * flow.structure.size:
-        return np.zeros(4)
-    change = cv2.subtract(other.colours, _moved(one.colours, flow.places))
-    return _usual(change.reshape(-1, 4)[kept[::FEW]])
+        return np.zeros(4), 0.0
+    before, after = (each.reshape(-1, 4)[kept[::FEW]] for each in (_moved(one.colours, flow.places), other.colours))
+    return _usual(after - before), turn_between(before, after)
 
 
 def pictures_apart(one: Floats, other: Floats) -> float:
