@@ -13,7 +13,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from wan_render.quality.samples import Floats
+from wan_render.quality.samples import Floats, mean_product, mean_square, without_mean
 from wan_render.quality.small_frames import frame_difference, softened, strongest_change
 from wan_render.render_values import Pixels
 
@@ -29,9 +29,16 @@ usual step, or by less than what stands still. Noise does not add up, and slow m
 LEAST_MOTION = 1.0
 """Levels of 255. A clip that usually moves less cannot freeze."""
 
+USUAL = 0.85
+"""Share of the steps that change less than what is usual."""
+
 LEAST_CHANGE = 0.1
 """Change of the structure of the places that change most (Steps.stirred). A clip that usually
 has less stands still, whatever its light does."""
+
+BEYOND_REST = 2.0
+"""A run can be a freeze only if the clip usually moves by so many times what changes in the run, and its light does not
+count: a lamp that flickers changes a still picture, and moves nothing. It was 1.3 there, and from 9 on in freezes."""
 
 ABRUPT = 0.4
 """A freeze begins or ends at once: next to it the clip moves by at least this share of its usual motion. Whatever comes
@@ -87,18 +94,36 @@ def freeze_measures(small: Pixels, stirred: Floats) -> FreezeMeasures:
     motion = float(np.median(differences))
     inner = np.array([frame_difference(one, other) for one, other in pairwise(_without_border(small))])
     strongest = np.array([strongest_change(one, other) for one, other in pairwise(small)])
-    usual = float(np.quantile(strongest, 0.85))
-    if usual < LEAST_MOTION or float(np.quantile(stirred, 0.85)) < LEAST_CHANGE:
+    usual = float(np.quantile(strongest, USUAL))
+    if usual < LEAST_MOTION or float(np.quantile(stirred, USUAL)) < LEAST_CHANGE:
         return FreezeMeasures(0, 0.0, 0, motion)
     limit = np.clip(STILL_SHARE * usual, LEAST_STILL, MOST_STILL)
     noisy = max(limit, min(STILL_SHARE * usual, NOISIER * float(strongest.min())))
     runs = {*_runs(strongest < limit), *_runs(strongest < noisy)}
+    moves = _usual_motion(small) if runs else 0.0
+    runs = {run for run in runs if moves >= max(LEAST_MOTION, BEYOND_REST * float(np.median(strongest[slice(*run)])))}
     found = [run for run in sorted(runs) if not _has_moved(small, strongest, limit, *run)]
     abrupt = [run for run in found if any(_abrupt_ends(inner, *run))]
     rests = {run for run in abrupt if not all(_abrupt_ends(inner, *run)) and _is_rest(small, strongest, limit, *run)}
     frames, at = _longest(run for run in abrupt if run not in rests)
     rest, rest_at = _longest(rests)
     return FreezeMeasures(frames, frames / len(small), at, motion, rest / len(small), rest_at)
+
+
+def _usual_motion(small: Pixels) -> float:
+    """How much the clip usually moves, without what its light does, as strongest_change has it."""
+    return float(np.quantile([_change_in_one_light(one, other) for one, other in pairwise(small)], USUAL))
+
+
+def _change_in_one_light(one: Pixels, other: Pixels) -> float:
+    """The strongest change beside the best gain and offset. They darken the brighter one: noise grows no stronger."""
+    one, other = (without_mean(np.asarray(each, np.float32)) for each in _bright_first(one, other))
+    gain = mean_product(one, other) / max(mean_square(one), 1.0)
+    return strongest_change(one * min(1.0, max(0.0, gain)), other)
+
+
+def _bright_first(one: Pixels, other: Pixels) -> tuple[Pixels, Pixels]:
+    return (one, other) if one.mean() >= other.mean() else (other, one)
 
 
 def _longest(runs: Iterable[tuple[int, int]]) -> tuple[int, int]:
