@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from wan_render.quality.ends import likeness
+from wan_render.quality.landmarks import Landmarks
 from wan_render.quality.samples import Floats, mean_product, mean_square
 from wan_render.quality.small_frames import contrast_of, shrunk, softened
 from wan_render.quality.tracking import LEAST_CONTRAST, WINDOW, structure_of, unlikeness
@@ -63,7 +64,8 @@ class GhostMeasures:
     """How well a blend of the keyframes explains the frames between them: 1 is a dissolve, 0 is motion.
 
     still: by the keyframes as they are, the value that a tenth of the frames reaches. moved: by keyframes that were
-    moved onto the frames. at, moved_at: the ghostliest frames.
+    moved onto the frames; 0 if the keyframes show one place, which the camera sees from elsewhere. at, moved_at: the
+    ghostliest frames.
     """
 
     still: float
@@ -85,7 +87,9 @@ def ghost_measures(small: Pixels, first: Pixels, last: Pixels) -> GhostMeasures 
     edges = [_edges(picture) for picture in pair]
     still = np.array([_explained(softened(frame, SOFT), pair, edges) for frame in small])
     where = np.unique(np.linspace(0.25, 0.75, REGISTERED) * (len(small) - 1)).astype(int)
-    moving = _explained_by_moved_pairs([softened(small[at], SOFT) for at in where], pair)
+    moving = np.zeros(len(where))
+    if not Landmarks(np.stack([one, other])).shared(0, 1).is_one_place:
+        moving = _explained_by_moved_pairs([softened(small[at], SOFT) for at in where], pair)
     count = min(len(still), max(LEAST_GHOSTS, int(SHARE * len(still))))
     value, at = float(np.sort(still)[-count]), int(still.argmax())
     by_moved = float(np.sort(moving)[-min(LEAST_GHOSTS, len(moving))])

@@ -84,6 +84,8 @@ def step_proof(
     if across.count >= ENOUGH and across.explains < LEAST_LEAP_PROOF and across.agrees < LEAST_AGREEMENT:
         return None
     leap = _leap(landmarks, at, paced or near, alike)
+    if across.is_one_place and across.count < ENOUGH:
+        return StepProof(1.0, leap)
     if not sides or min(side.kept for side in sides) < ENOUGH:
         return StepProof(None, leap) if leap > 1 else None
     reaches = [side.step.reach for side in sides if side.step.count >= ENOUGH]
@@ -99,7 +101,8 @@ def _leap(landmarks: Landmarks, at: int, paced: Sequence[int], alike: Sequence[i
     """How far a step moves the picture beyond what is usual."""
     across = landmarks.shared(at, at + 1)
     sure = float(np.clip((across.explains - LEAST_LEAP_PROOF) / (FULL_LEAP_PROOF - LEAST_LEAP_PROOF), 0, 1))
-    if across.count < LEAST_LEAP or sure == 0 or LEAP_SHARE * (across.reach + REACH_FLOOR) <= REACH_FLOOR:
+    is_found = across.count >= LEAST_LEAP or across.is_one_place
+    if not is_found or sure == 0 or LEAP_SHARE * (across.reach + REACH_FLOOR) <= REACH_FLOOR:
         return 1.0  # no neighbour makes it a leap
     found = {step: landmarks.shared(step, step + 1) for step in (*paced, *alike)}
     known = {step: each for step, each in found.items() if each.count >= ENOUGH or _is_followed(each)}
@@ -132,7 +135,7 @@ def _passes_at(landmarks: Landmarks, at: int, step: int) -> bool:
 
 def _is_followed(step: Shared) -> bool:
     """Whether the picture follows the few landmarks that a step keeps."""
-    return step.count >= LEAST_LEAP and step.explains >= LEAST_LEAP_PROOF
+    return step.is_one_place or (step.count >= LEAST_LEAP and step.explains >= LEAST_LEAP_PROOF)
 
 
 def _nearest_on_each_side(at: int, near: Sequence[int]) -> list[int]:
