@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from wan_render.backends.wan.kernels import attention
-from wan_render.backends.wan.kernels.arithmetic import Heads, joined_heads, split
+from wan_render.backends.wan.kernels.arithmetic import Heads, Projections, joined_heads, split
 from wan_render.backends.wan.kernels.float8_arithmetic import Float8, safe_scales, value_scales
 from wan_render.backends.wan.kernels.linear import Float8Linear
 from wan_render.backends.wan.kernels.operations import HeadScales, Operations, Rope, TorchOperations, Update
@@ -210,7 +210,7 @@ def smoothing(device: torch.device, common: float, tokens: int = 8192) -> Found:
     found: Found = {}
     try:
         rows = Float8(plain, attention.flash3_float8).self_attention(
-            query.bfloat16(), key.bfloat16(), value.bfloat16(), Heads(ones, ones, HEADS, 1e-6), still
+            Projections.of(query.bfloat16(), key.bfloat16(), value.bfloat16()), Heads(ones, ones, HEADS, 1e-6), still
         )
         assert isinstance(rows, Rows)
         found["smoothed, as rows"] = error_of(rows.float(), wanted)

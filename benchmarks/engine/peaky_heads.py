@@ -36,7 +36,7 @@ from benchmarks.engine.arguments import parser
 from benchmarks.engine.results import table, tell
 from benchmarks.engine.steps import relative_error
 from wan_render.backends.wan.kernels import attention
-from wan_render.backends.wan.kernels.arithmetic import Heads, joined_heads, split
+from wan_render.backends.wan.kernels.arithmetic import Heads, Projections, joined_heads, split
 from wan_render.backends.wan.kernels.float8_arithmetic import Float8
 from wan_render.backends.wan.kernels.operations import HeadScales, Rope, TorchOperations
 from wan_render.backends.wan.kernels.rows import FLOAT8, LARGEST, Rows, quantised
@@ -177,7 +177,7 @@ def as_in_fast(inputs: Inputs, kernel: Any) -> torch.Tensor:
     ones = torch.ones(sizes.features, device=device)
     sharpness = inputs.query.float().square().mean().sqrt()
     rows = Float8(TorchOperations(), kernel).self_attention(
-        inputs.query, inputs.key, inputs.value, Heads(sharpness * ones, ones, sizes.heads, 1e-6), still
+        Projections.of(inputs.query, inputs.key, inputs.value), Heads(sharpness * ones, ones, sizes.heads, 1e-6), still
     )
     assert isinstance(rows, Rows)
     return rows.float()

@@ -20,7 +20,7 @@ from safetensors.torch import load
 from tests.backends.wan.conftest import CPU
 from tests.backends.wan.forwards import attend_exactly, loaded, reference
 from wan_render.backends.wan import BACKEND
-from wan_render.backends.wan.kernels.arithmetic import Heads
+from wan_render.backends.wan.kernels.arithmetic import Heads, Projections
 from wan_render.backends.wan.kernels.float8_arithmetic import Float8
 from wan_render.backends.wan.kernels.operations import Rope, TorchOperations
 from wan_render.backends.wan.kernels.rows import Rows
@@ -199,7 +199,7 @@ def there_and_back(group: Group) -> tuple[torch.Tensor, torch.Tensor, list[int]]
     with joining.joined(group, Layout(1, group.size), DEVICE) as found:
         exchange = Ulysses(found.everyone)
         of_all = torch.arange(3 * group.size * 4 * 2, dtype=torch.float32).view(1, -1, 4, 2).to(torch.bfloat16)
-        heads = exchange.to_heads(exchange.own_tokens(of_all, 1))
+        heads = exchange.to_heads(exchange.own_tokens(of_all, 1))()
         back = exchange.all_tokens(exchange.to_tokens(heads), 1)
         return heads, back, exchange.own_heads(torch.arange(4)).tolist()
 
@@ -227,6 +227,6 @@ def float8_attention(group: Group) -> torch.Tensor:
         exchange = Ulysses(found.everyone)
         query, key, value = (exchange.own_tokens(part, 0) for part in unequal_tokens())
         float8 = Float8(TorchOperations(), attend_exactly)
-        rows = float8.self_attention(query, key, value, HEADS, still(len(query)), exchange)
+        rows = float8.self_attention(Projections.of(query, key, value), HEADS, still(len(query)), exchange)
         assert isinstance(rows, Rows)
         return exchange.all_tokens(rows.float(), 0)

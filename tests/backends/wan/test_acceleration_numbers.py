@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from wan_render.backends.wan.kernels import attention_choice
-from wan_render.backends.wan.kernels.arithmetic import Heads, joined_heads, split
+from wan_render.backends.wan.kernels.arithmetic import Heads, Projections, joined_heads, split
 from wan_render.backends.wan.kernels.attention import CUDNN, FLASH_3, SDPA, Kernel
 from wan_render.backends.wan.kernels.attention_choice import Shape, fastest
 from wan_render.backends.wan.kernels.float8_arithmetic import Float8, common_key, safe_scales, value_scales
@@ -132,7 +132,7 @@ def float8_error(*, smooths: bool) -> float:
         return SDPA.attend(*(part.float() * s.view(1, 1, -1, 1) for part, s in zip((q, k, v), scales, strict=True)))
 
     if smooths:
-        rows = Float8(Unrounded(), float8_attend).self_attention(query, key, value, heads, still)
+        rows = Float8(Unrounded(), float8_attend).self_attention(Projections.of(query, key, value), heads, still)
         assert isinstance(rows, Rows)
         return relative_error(rows.float(), wanted)
     scales = tuple(part.view(TOKENS, HEADS, -1).abs().amax(dim=(0, 2)) / LARGEST for part in (*normed, value))

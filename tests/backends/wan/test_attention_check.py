@@ -12,7 +12,7 @@ import torch
 
 from tests.backends.wan.conftest import Tiny
 from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, reference, relative_error
-from wan_render.backends.wan.kernels.arithmetic import Heads
+from wan_render.backends.wan.kernels.arithmetic import Heads, Projections
 from wan_render.backends.wan.kernels.attention import SDPA
 from wan_render.backends.wan.kernels.attention_check import (
     ALLOWED_ERROR,
@@ -69,7 +69,7 @@ def attention(sharpness: float, check: LayerCheck) -> tuple[torch.Tensor, torch.
     """A layer in float8 with its check, and the same with exact attention."""
     query, key, value = (numbers(TOKENS, FEATURES, seed=seed) for seed in range(3))
     heads = Heads(sharpness * torch.ones(FEATURES), torch.ones(FEATURES), HEADS, 1e-6)
-    asked = (query, key, value, heads, rope(TOKENS))
+    asked = (Projections.of(query, key, value), heads, rope(TOKENS))
     rounded = Float8(OPERATIONS, attend_exactly).self_attention(*asked, check=check)
     exact = Float8Products(OPERATIONS, SDPA.attend).self_attention(*asked)
     assert isinstance(rounded, Rows)

@@ -23,7 +23,7 @@ from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, refer
 from tests.backends.wan.members import Listener, Members, TakeReport
 from tests.backends.wan.test_lora import own, saved
 from tests.tiny_wan import KINDS, card_of, save_tiny
-from wan_render.backends.wan.kernels.arithmetic import Loaded
+from wan_render.backends.wan.kernels.arithmetic import Loaded, Projections
 from wan_render.backends.wan.kernels.attention import SDPA
 from wan_render.backends.wan.kernels.float8_arithmetic import Float8
 from wan_render.backends.wan.kernels.operations import TorchOperations
@@ -260,7 +260,7 @@ def test_a_device_that_hangs_does_not_block_the_others_for_ever(tiny: Tinies, st
 
 def test_a_fault_of_this_device_is_not_reported_as_the_loss_of_another(tmp_path: Path) -> None:
     """CUDA tells of a fault at whatever it is asked next, which may be a transfer."""
-    alone = Ranks(None, Group(0, 2, tmp_path), torch.device("cpu"))  # type: ignore[arg-type]  # speaks to nobody here
+    alone = Ranks(None, Group(0, 2, tmp_path), torch.device("cpu"), range(2))  # type: ignore[arg-type]  # speaks to nobody here
     with pytest.raises(torch.AcceleratorError), alone._reached():
         raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered", 700)
     with pytest.raises(LostPeerError), alone._reached():
@@ -342,8 +342,9 @@ def test_float8_is_as_near_with_two_devices_as_with_one(tiny: Tinies, stage: Sta
 def test_float8_numbers_have_one_scale_on_all_devices(stage: Stage) -> None:
     """Or one device would read another's numbers by its own; where their tokens are unequal that is far off."""
     query, key, value = members.unequal_tokens()
-    wanted = Loaded(TorchOperations(), SDPA.attend).self_attention(query, key, value, members.HEADS, members.still(64))
-    rows = Float8(TorchOperations(), attend_exactly).self_attention(query, key, value, members.HEADS, members.still(64))
+    given = Projections.of(query, key, value), members.HEADS, members.still(64)
+    wanted = Loaded(TorchOperations(), SDPA.attend).self_attention(*given)
+    rows = Float8(TorchOperations(), attend_exactly).self_attention(*given)
     assert isinstance(wanted, torch.Tensor)
     assert isinstance(rows, Rows)
     one, other = (stage.processes.start(group.rank, members.float8_attention, group) for group in stage.group(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from wan_render.backends.wan.kernels.attention_check import LayerCheck
 from wan_render.backends.wan.kernels.linear import StoredLinear
 from wan_render.backends.wan.kernels.operations import Operations, Rope
 from wan_render.backends.wan.kernels.rows import Activation
-from wan_render.backends.wan.profiles.exchange import UNDIVIDED, Exchange
+from wan_render.backends.wan.profiles.exchange import UNDIVIDED, Exchange, Incoming
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,21 @@ class Heads:
     key_norm: Tensor
     count: int
     eps: float
+
+
+@dataclass(frozen=True)
+class Projections:
+    """Compute the queries, keys and values of a self-attention: (own tokens, features) each, neither normed nor rotated
+    yet. Each is computed when it is needed, while others are on their way to other devices."""
+
+    query: Callable[[], Tensor]
+    key: Callable[[], Tensor]
+    value: Callable[[], Tensor]
+
+    @staticmethod
+    def of(query: Tensor, key: Tensor, value: Tensor) -> Projections:
+        """Those that are computed already."""
+        return Projections(lambda: query, lambda: key, lambda: value)
 
 
 class Arithmetic(Protocol):
@@ -43,16 +59,13 @@ class Arithmetic(Protocol):
 
     def self_attention(
         self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
+        projections: Projections,
         heads: Heads,
         rope: Rope,
         exchange: Exchange = UNDIVIDED,
         check: LayerCheck | None = None,
     ) -> Activation:
-        """Self-attention of (own tokens, features) that are neither normed nor rotated yet. check: of this layer; only
-        one in float8 needs it."""
+        """Self-attention, (own tokens, features). check: of this layer; only one in float8 needs it."""
 
     def summed(self, one: Tensor, other: Tensor | None) -> Activation:
         """The sum, in the form that the next linear layer takes."""
@@ -84,16 +97,14 @@ class Loaded:
 
     def self_attention(
         self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
+        projections: Projections,
         heads: Heads,
         rope: Rope,
         exchange: Exchange = UNDIVIDED,
         check: LayerCheck | None = None,  # noqa: ARG002 - nothing to check
     ) -> Activation:
         """Exact attention."""
-        return attended(self.operations, self.attend, query, key, value, heads, rope, exchange)
+        return attended(self.operations, self.attend, projections, heads, rope, exchange)
 
     def summed(self, one: Tensor, other: Tensor | None) -> Activation:
         """The plain sum."""
@@ -122,26 +133,28 @@ class StoredFloat8(Loaded):
 def attended(
     operations: Operations,
     attend: Attend,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    projections: Projections,
     heads: Heads,
     rope: Rope,
     exchange: Exchange,
 ) -> Tensor:
-    """Exact self-attention of (own tokens, features) that are neither normed nor rotated yet."""
-    query, key, value = normed_heads(operations, query, key, value, heads, rope, exchange)
-    return joined_heads(exchange.to_tokens(attend(query, key, value)))
+    """Exact self-attention."""
+    return joined_heads(exchange.to_tokens(attend(*normed_heads(operations, projections, heads, rope, exchange))))
 
 
 def normed_heads(
-    operations: Operations, query: Tensor, key: Tensor, value: Tensor, heads: Heads, rope: Rope, exchange: Exchange
+    operations: Operations, projections: Projections, heads: Heads, rope: Rope, exchange: Exchange
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries and keys, normed and rotated, and values: (1, all tokens, own heads, features of a head) each."""
-    query = operations.rms_rope(query, heads.query_norm, rope, heads.eps, None)
-    key = operations.rms_rope(key, heads.key_norm, rope, heads.eps, None)
-    query, key, value = (exchange.to_heads(split(part, heads.count)) for part in (query, key, value))
-    return query, key, value
+    """Queries and keys, normed and rotated, and values: (1, all tokens, own heads, features of a head) each. Each is on
+    its way while the next one is computed."""
+
+    def sent(part: Tensor) -> Incoming:
+        return exchange.to_heads(split(part, heads.count))
+
+    query = sent(operations.rms_rope(projections.query(), heads.query_norm, rope, heads.eps, None))
+    key = sent(operations.rms_rope(projections.key(), heads.key_norm, rope, heads.eps, None))
+    value = sent(projections.value())
+    return query(), key(), value()
 
 
 def split(features: Tensor, heads: int) -> Tensor:

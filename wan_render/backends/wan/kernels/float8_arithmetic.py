@@ -9,13 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wan_render.backends.wan.kernels.arithmetic import Heads, attended, joined_heads, normed_heads, split
+from wan_render.backends.wan.kernels.arithmetic import (
+    Heads,
+    Projections,
+    attended,
+    joined_heads,
+    normed_heads,
+    split,
+)
 from wan_render.backends.wan.kernels.attention import SDPA, Attend
 from wan_render.backends.wan.kernels.attention_check import SAMPLED_QUERIES, LayerCheck
 from wan_render.backends.wan.kernels.linear import Float8Linear
 from wan_render.backends.wan.kernels.operations import HeadScales, Operations, Rope
 from wan_render.backends.wan.kernels.rows import LARGEST, Activation
-from wan_render.backends.wan.profiles.exchange import UNDIVIDED, Exchange
+from wan_render.backends.wan.profiles.exchange import UNDIVIDED, Exchange, Incoming
 
 MEAN_FROM_EVERY = 16
 """The mean of the keys is taken over every 16th token. Softmax does not change if the same vector is subtracted from
@@ -63,9 +70,7 @@ class Float8(_Float8Layers):
 
     def self_attention(
         self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
+        projections: Projections,
         heads: Heads,
         rope: Rope,
         exchange: Exchange = UNDIVIDED,
@@ -77,44 +82,47 @@ class Float8(_Float8Layers):
         devices is float8 already, with scales that are the same on all devices.
         """
         if check is not None and check.is_exact:
-            return self._exact(query, key, value, heads, rope, exchange)
+            return self._exact(projections, heads, rope, exchange)
         operations, eps = self.operations, heads.eps
+
+        def sent(part: Tensor) -> Incoming:
+            return exchange.to_heads(split(part, heads.count))
+
+        query = projections.query()
         of_query = HeadScales(None, safe_scales(heads.query_norm, heads.count))
-        query8 = operations.rms_rope(query, heads.query_norm, rope, eps, of_query)
+        query8 = sent(operations.rms_rope(query, heads.query_norm, rope, eps, of_query))
+        key = projections.key()
         common = exchange.mean(common_key(operations, key, heads, rope))
         of_key = HeadScales(common, safe_scales(heads.key_norm, heads.count) + head_peaks(common, heads.count))
-        key8 = operations.rms_rope(key, heads.key_norm, rope, eps, of_key)
+        key8 = sent(operations.rms_rope(key, heads.key_norm, rope, eps, of_key))
+        value = projections.value()
         of_value = value_scales(operations, value, heads.count, exchange)
-        value8 = operations.head_float8(value, of_value)
-        parts = (exchange.to_heads(split(part, heads.count)) for part in (query8, key8, value8))
+        value8 = sent(operations.head_float8(value, of_value))
         scales = tuple(exchange.own_heads(each.scale) for each in (of_query, of_key, of_value))
-        found = self.attend_float8(*parts, scales)
+        found = self.attend_float8(query8(), key8(), value8(), scales)
         if check is not None and check.is_due(heads.query_norm, heads.key_norm, heads.count):
-            check.note(self._error(found, of_value, query, key, value, heads, rope, exchange))
+            computed = Projections.of(query, key, value)
+            check.note(self._error(found, of_value, computed, heads, rope, exchange))
             if check.is_exact:
-                return self._exact(query, key, value, heads, rope, exchange)
+                return self._exact(computed, heads, rope, exchange)
         return operations.to_rows(joined_heads(exchange.to_tokens(found)), of_value.shift)
 
-    def _exact(
-        self, query: Tensor, key: Tensor, value: Tensor, heads: Heads, rope: Rope, exchange: Exchange
-    ) -> Activation:
-        exact = attended(self.operations, self.attend, query, key, value, heads, rope, exchange)
+    def _exact(self, projections: Projections, heads: Heads, rope: Rope, exchange: Exchange) -> Activation:
+        exact = attended(self.operations, self.attend, projections, heads, rope, exchange)
         return self.operations.to_rows(exact, None)
 
     def _error(
         self,
         found: Tensor,
         of_value: HeadScales,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
+        projections: Projections,
         heads: Heads,
         rope: Rope,
         exchange: Exchange,
     ) -> float:
         """The relative error of some queries' results in float8, over all heads: the same on all devices. found: (1,
         all tokens, own heads, features), without the values' mean."""
-        parts = normed_heads(self.operations, query, key, value, heads, rope, exchange)
+        parts = normed_heads(self.operations, projections, heads, rope, exchange)
         step = max(1, found.shape[1] // SAMPLED_QUERIES)
         exact = self.attend(parts[0][:, ::step].contiguous(), *parts[1:]).float()
         rounded = found[:, ::step].float()
@@ -138,16 +146,14 @@ class Float8Products(_Float8Layers):
 
     def self_attention(
         self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
+        projections: Projections,
         heads: Heads,
         rope: Rope,
         exchange: Exchange = UNDIVIDED,
         check: LayerCheck | None = None,  # noqa: ARG002 - as above
     ) -> Activation:
         """Exact attention, whose result becomes rows."""
-        exact = attended(self.operations, self.attend, query, key, value, heads, rope, exchange)
+        exact = attended(self.operations, self.attend, projections, heads, rope, exchange)
         return self.operations.to_rows(exact, None)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from wan_render.backends.wan.kernels.arithmetic import Heads, Loaded
+from wan_render.backends.wan.kernels.arithmetic import Heads, Loaded, Projections
 from wan_render.backends.wan.kernels.attention import SDPA, flash3_float8, runs_flash3
 from wan_render.backends.wan.kernels.decoder import DecoderOperations, TorchDecoderOperations
 from wan_render.backends.wan.kernels.float8_arithmetic import Float8
@@ -176,6 +176,7 @@ def _float8_product_holds(n: _Numbers) -> bool:
 
 def _float8_attention_holds(n: _Numbers, fused: Operations) -> bool:
     exact, rounded = Loaded(TorchOperations(), SDPA.attend), Float8(fused, flash3_float8)
-    wanted, found = (each.self_attention(n.stream, n.other, n.stream, n.heads, n.rope) for each in (exact, rounded))
+    projections = Projections.of(n.stream, n.other, n.stream)
+    wanted, found = (each.self_attention(projections, n.heads, n.rope) for each in (exact, rounded))
     right, rows = wanted.float(), found.float()
     return float((rows - right).norm() / right.norm()) < ALLOWED_FLOAT8_ATTENTION

@@ -32,22 +32,24 @@ LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 class Joined:
     """The devices of a group while they denoise; see denoise.Parallel.
 
-    everyone: all of them. sequence: those that share a prediction with this one; None if no other does.
+    everyone: all of them.
+    guidance: this one and the one that makes the same part of the other prediction; None if guidance is not shared.
+    sequence: those that share a prediction with this one; None if no other does.
     """
 
     layout: Layout
     everyone: Ranks
+    guidance: Ranks | None
     sequence: Ranks | None
 
     def both(
         self, towards: Callable[[], torch.Tensor], away: Callable[[], torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Each half makes one prediction. All devices use those of the halves' first ranks, so that none diverges."""
-        if self.layout.guidance == 1:
+        """Each half makes one prediction, and all devices of a half have the same bits of it: none diverges."""
+        if self.guidance is None:
             return towards(), away()
-        is_first_half = self.everyone.rank < self.layout.sequence
-        found = self.everyone.gathered(towards() if is_first_half else away())
-        return found[0], found[self.layout.sequence]
+        found = self.guidance.gathered(away() if self.guidance.rank else towards())
+        return found[0], found[1]
 
     def sharded(self, transformer: Any) -> AbstractContextManager[None]:
         """Inside, the tokens of a prediction are shared with the devices of a half."""
@@ -98,16 +100,15 @@ def _join(group: Group, device: torch.device) -> None:
 
 
 def _joined(group: Group, layout: Layout, device: torch.device) -> Joined:
+    """All talk through one communicator: each that is made costs as much as joining."""
     world = distributed.group.WORLD
     if world is None:
         raise ValueError("expected to have joined a group")
-    everyone = Ranks(world, group, device)
-    if layout.sequence == 1 or layout.guidance == 1:
-        return Joined(layout, everyone, everyone if layout.sequence > 1 else None)
-    ranks = range(layout.size)
-    # split_group would make both halves in one call, but crashes the process: torch 2.11 on H200s.
-    halves = [distributed.new_group(ranks[begin : begin + layout.sequence]) for begin in (0, layout.sequence)]
-    return Joined(layout, everyone, Ranks(halves[everyone.rank // layout.sequence], group, device))
+    place = group.rank % layout.sequence
+    everyone = Ranks(world, group, device, range(layout.size))
+    counterparts = everyone.only(range(place, layout.size, layout.sequence))
+    half = everyone.only(range(group.rank - place, group.rank - place + layout.sequence))
+    return Joined(layout, everyone, counterparts, half)
 
 
 def _give_up(device: torch.device) -> None:

@@ -1,11 +1,12 @@
 """Exchanges tensors between processes. Bits are only moved, never summed on the way, so all processes get the same
-values with every transport."""
+values with every transport. What a process has for itself is not sent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import distributed
@@ -18,6 +19,8 @@ from wan_render.render_values import Group
 class Ranks:
     """All or some of a group's processes, including this one, in the order of their ranks.
 
+    members: their ranks in `handle`, which connects the whole group.
+
     All must make the same calls, in the same order, with tensors of one shape and type. If one has died, the others get
     a LostPeerError: at once with Gloo; with NCCL after `joined.TIMEOUT`, and NCCL may end the process instead.
     """
@@ -25,43 +28,79 @@ class Ranks:
     handle: distributed.ProcessGroup
     group: Group
     device: torch.device
+    members: range
 
     @property
     def rank(self) -> int:
         """This process's index among them."""
-        return self.handle.rank()
+        return self.members.index(self.group.rank)
 
     @property
     def size(self) -> int:
         """The number of processes."""
-        return self.handle.size()
+        return len(self.members)
+
+    def only(self, members: range) -> Ranks | None:
+        """Some of them; None if this process would be alone."""
+        return replace(self, members=members) if len(members) > 1 else None
 
     def gathered(self, own: torch.Tensor) -> torch.Tensor:
         """(size, …): the tensors of all processes."""
-        found = own.new_empty((self.size, *own.shape))
-        with self._reached():
-            distributed.all_gather([_bits(each) for each in found], _bits(own.contiguous()), group=self.handle)
-        return found
+        of_each = own.contiguous().expand(self.size, *own.shape)
+        return self.exchanging(of_each, own.new_empty(of_each.shape))()
 
-    def exchanged(self, parts: torch.Tensor) -> torch.Tensor:
-        """(size, …) to (size, …): the parts that all processes have for this one."""
-        parts = parts.contiguous()
-        found = torch.empty_like(parts)
-        with self._reached():
-            distributed.all_to_all_single(_bits(found), _bits(parts), group=self.handle)
-        return found
+    def exchanging(self, parts: torch.Tensor, found: torch.Tensor) -> Callable[[], torch.Tensor]:
+        """Begin to exchange (size, …): every process gets the parts that all have for it, in `found`. They are there
+        when the result is called, which gives `found`; until then this process may compute."""
+        sent = {rank: parts[rank].contiguous() for rank in self._others}
+        landed = {rank: _contiguous(found[rank]) for rank in self._others}
+        await_all = self._moving(sent, landed)
+        found[self.rank].copy_(parts[self.rank])
+
+        def arrived() -> torch.Tensor:
+            await_all()
+            sent.clear()  # they were read until here
+            for rank, each in landed.items():
+                if each.data_ptr() != found[rank].data_ptr():
+                    found[rank].copy_(each)
+            return found
+
+        return arrived
 
     def broadcast(self, content: bytes | None) -> bytes:
         """The content from the first process. The others pass None."""
-        length = torch.tensor([len(content or b"")], device=self.device)
-        with self._reached():
-            distributed.broadcast(length, group=self.handle, group_src=0)
+        length = self._from_first(torch.tensor([len(content or b"")], device=self.device))
         bits = torch.empty(int(length), dtype=torch.uint8, device=self.device)
         if content is not None:
             bits.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+        return self._from_first(bits).cpu().numpy().tobytes()
+
+    @property
+    def _others(self) -> tuple[int, ...]:
+        return tuple(rank for rank in range(self.size) if rank != self.rank)
+
+    def _from_first(self, numbers: torch.Tensor) -> torch.Tensor:
+        """The first process's numbers, in place."""
+        is_first = self.rank == 0
+        self._moving(dict.fromkeys(self._others, numbers) if is_first else {}, {} if is_first else {0: numbers})()
+        return numbers
+
+    def _moving(self, sent: Mapping[int, torch.Tensor], landed: Mapping[int, torch.Tensor]) -> Callable[[], None]:
+        """Begin to send and to receive contiguous tensors, by rank. A call waits for all of them."""
+        transfers = [self._transfer(distributed.irecv, tensor, rank) for rank, tensor in landed.items()]
+        transfers += [self._transfer(distributed.isend, tensor, rank) for rank, tensor in sent.items()]
         with self._reached():
-            distributed.broadcast(bits, group=self.handle, group_src=0)
-        return bits.cpu().numpy().tobytes()
+            begun = distributed.batch_isend_irecv(transfers)
+
+        def await_all() -> None:
+            with self._reached():
+                for each in begun:
+                    each.wait()
+
+        return await_all
+
+    def _transfer(self, kind: Any, tensor: torch.Tensor, rank: int) -> distributed.P2POp:
+        return distributed.P2POp(kind, _bits(tensor), group=self.handle, group_peer=self.members[rank])
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
@@ -72,6 +111,11 @@ class Ranks:
             raise
         except RuntimeError as fault:
             raise unreachable(self.group, fault) from fault
+
+
+def _contiguous(place: torch.Tensor) -> torch.Tensor:
+    """A contiguous tensor of this shape: the place itself if it is one."""
+    return place if place.is_contiguous() else torch.empty_like(place, memory_format=torch.contiguous_format)
 
 
 def _bits(numbers: torch.Tensor) -> torch.Tensor:

@@ -88,10 +88,11 @@ class ExchangingProcessor:
         def heads(layer: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
             return layer(hidden_states).view(*hidden_states.shape[:2], attn.heads, -1)
 
-        query = _rotated(heads(lambda tokens: attn.norm_q(attn.to_q(tokens))), rotary_emb)
-        key = _rotated(heads(lambda tokens: attn.norm_k(attn.to_k(tokens))), rotary_emb)
-        query, key, value = (self._exchange.to_heads(part) for part in (query, key, heads(attn.to_v)))
-        found = self._exchange.to_tokens(dispatch_attention_fn(query, key, value, backend=self._backend))
+        sent = self._exchange.to_heads
+        query = sent(_rotated(heads(lambda tokens: attn.norm_q(attn.to_q(tokens))), rotary_emb))
+        key = sent(_rotated(heads(lambda tokens: attn.norm_k(attn.to_k(tokens))), rotary_emb))
+        value = sent(heads(attn.to_v))
+        found = self._exchange.to_tokens(dispatch_attention_fn(query(), key(), value(), backend=self._backend))
         projected: torch.Tensor = attn.to_out[0](found.flatten(2).type_as(hidden_states))
         return projected  # diffusers' dropout after it does nothing in eval mode
 

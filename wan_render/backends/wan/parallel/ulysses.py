@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from wan_render.backends.wan.parallel.ranks import Ranks
+from wan_render.backends.wan.profiles.exchange import Incoming
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,20 @@ class Ulysses:
         """All runs, in order."""
         return torch.cat(self.ranks.gathered(own).unbind(), dim=dim)
 
-    def to_heads(self, part: torch.Tensor) -> torch.Tensor:
+    def to_heads(self, part: torch.Tensor) -> Incoming:
         """See Exchange. Each rank gets its share of the heads."""
         _, tokens, heads, features = part.shape
         by_rank = part[0].view(tokens, self.ranks.size, heads // self.ranks.size, features).transpose(0, 1)
-        return self.ranks.exchanged(by_rank).flatten(0, 1).unsqueeze(0)
+        coming = self.ranks.exchanging(by_rank, torch.empty_like(by_rank, memory_format=torch.contiguous_format))
+        return lambda: coming().flatten(0, 1).unsqueeze(0)
 
     def to_tokens(self, part: torch.Tensor) -> torch.Tensor:
         """See Exchange. Each rank gets its tokens."""
         _, tokens, heads, features = part.shape
         by_rank = part[0].reshape(self.ranks.size, tokens // self.ranks.size, heads, features)
-        return self.ranks.exchanged(by_rank).transpose(0, 1).flatten(1, 2).unsqueeze(0)
+        found = part.new_empty((1, tokens // self.ranks.size, self.ranks.size, heads, features))
+        self.ranks.exchanging(by_rank, found[0].transpose(0, 1))()
+        return found.flatten(2, 3)
 
     def own_heads(self, of_all: torch.Tensor) -> torch.Tensor:
         """This rank's share of the heads."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 
-from wan_render.backends.wan.kernels.arithmetic import Arithmetic, Heads, joined_heads, split
+from wan_render.backends.wan.kernels.arithmetic import Arithmetic, Heads, Projections, joined_heads, split
 from wan_render.backends.wan.kernels.attention import Attend
 from wan_render.backends.wan.kernels.attention_check import LayerCheck
 from wan_render.backends.wan.kernels.operations import Operations, Rope, Update
@@ -108,9 +109,9 @@ class Block(torch.nn.Module):
 
     def _attention(self, inputs: Any, rope: Rope, exchange: Exchange, check: LayerCheck) -> torch.Tensor:
         heads = Heads(self.own_norm_q.weight, self.own_norm_k.weight, self._heads, self._qk_eps)
-        query, key, value = self.to_q(inputs), self.to_k(inputs), self.to_v(inputs)
-        del inputs
-        attended = self._arithmetic.self_attention(query, key, value, heads, rope, exchange, check)
+        projections = Projections(*(partial(layer, inputs) for layer in (self.to_q, self.to_k, self.to_v)))
+        attended = self._arithmetic.self_attention(projections, heads, rope, exchange, check)
+        del inputs, projections
         found: torch.Tensor = self.to_out(attended)
         return found
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+
+Incoming = Callable[[], torch.Tensor]
+"""A tensor on its way from other devices. Call it once, as late as possible: the device then waits, and computes until
+then."""
 
 
 class Exchange(Protocol):
@@ -20,8 +25,9 @@ class Exchange(Protocol):
     def all_tokens(self, own: torch.Tensor, dim: int) -> torch.Tensor:
         """All tokens, from every device's own."""
 
-    def to_heads(self, part: torch.Tensor) -> torch.Tensor:
-        """(1, own tokens, all heads, features) to (1, all tokens, own heads, features)."""
+    def to_heads(self, part: torch.Tensor) -> Incoming:
+        """(1, own tokens, all heads, features) to (1, all tokens, own heads, features). Begins at once, and goes on
+        while this device computes."""
 
     def to_tokens(self, part: torch.Tensor) -> torch.Tensor:
         """(1, all tokens, own heads, features) to (1, own tokens, all heads, features)."""
@@ -48,9 +54,9 @@ class Undivided:
         """Its own."""
         return own
 
-    def to_heads(self, part: torch.Tensor) -> torch.Tensor:
+    def to_heads(self, part: torch.Tensor) -> Incoming:
         """As it is."""
-        return part
+        return lambda: part
 
     def to_tokens(self, part: torch.Tensor) -> torch.Tensor:
         """As it is."""
