@@ -194,14 +194,17 @@ def stream_blocks(card: ModelCard) -> None:
 
 
 @torch.no_grad()
-def there_and_back(group: Group) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
-    """Numbers of 3 tokens, 4 heads, 2 features on each rank, as heads and back as tokens; and what all of them own."""
+def there_and_back(group: Group) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[int]]:
+    """Numbers of 3 tokens, 4 heads, 2 features on each rank, as heads and back as tokens; their doubles as heads, which
+    were on their way at the same time and are awaited first; and what all of them own."""
     with joining.joined(group, Layout(1, group.size), DEVICE) as found:
         exchange = Ulysses(found.everyone)
         of_all = torch.arange(3 * group.size * 4 * 2, dtype=torch.float32).view(1, -1, 4, 2).to(torch.bfloat16)
-        heads = exchange.to_heads(exchange.own_tokens(of_all, 1))()
+        own = exchange.own_tokens(of_all, 1)
+        heads_to_come, doubles_to_come = exchange.to_heads(own), exchange.to_heads(2 * own)
+        doubles, heads = doubles_to_come(), heads_to_come()
         back = exchange.all_tokens(exchange.to_tokens(heads), 1)
-        return heads, back, exchange.own_heads(torch.arange(4)).tolist()
+        return heads, back, doubles, exchange.own_heads(torch.arange(4)).tolist()
 
 
 @torch.no_grad()

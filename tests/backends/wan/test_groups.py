@@ -292,9 +292,10 @@ def test_tokens_become_heads_and_heads_tokens(stage: Stage) -> None:
     found = [stage.processes.start(group.rank, members.there_and_back, group) for group in stage.group(2)]
     of_all = torch.arange(6 * 4 * 2, dtype=torch.float32).view(1, 6, 4, 2).to(torch.bfloat16)
     for rank, future in enumerate(found):
-        heads, back, owned = future.result(PATIENCE)
+        heads, back, doubles, owned = future.result(PATIENCE)
         assert torch.equal(heads, of_all[:, :, 2 * rank : 2 * rank + 2])
         assert torch.equal(back, of_all)
+        assert torch.equal(doubles, 2 * heads)
         assert owned == [2 * rank, 2 * rank + 1]
 
 

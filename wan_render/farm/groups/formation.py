@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
 JOINING_SECONDS = 5.0
-"""The cost of forming a group: connecting, and allocating buffers for exchanges. In a benchmark two H200s took 0.25 s
-and four took 0.8 s (docs/benchmarks.md). The farm's own overhead was not measured."""
+"""The cost of forming a group: connecting, and allocating buffers for exchanges. In a benchmark four H200s took 0.4 s,
+and 1 s for the first group of a process (docs/benchmarks.md). The farm's own overhead was not measured."""
 
 LOADING_SECONDS = 40.0
 """The cost if a helper has to load the model. On an H200 the 14B took 20 s from the page cache; afterwards the helper
