@@ -44,7 +44,8 @@ from numpy.typing import NDArray
 from benchmarks.gpu_share import gpu_share
 from wan_render.footage.any_video import read_video
 from wan_render.media import ffmpeg
-from wan_render.media.clip import MOST_SLICES, read_frames, write_pictures
+from wan_render.media.clip import read_frames, write_pictures
+from wan_render.media.clip_coding import INTERMEDIATE_CODING
 from wan_render.media.geometry import Placement, fit
 from wan_render.render_values import Pixels
 from wan_render.take import Size
@@ -391,7 +392,7 @@ def _coding_alone(clip: Path, target: Path, count: int) -> dict[str, object]:
     decoded, decoded_cpu = time.perf_counter() - began, time.process_time() - spent
     made = list(read_frames(target, 0, count))
     began, spent = time.perf_counter(), time.process_time()
-    write_pictures(target.with_name("again.mkv"), made, DELIVERY, Fraction(16), MOST_SLICES)
+    write_pictures(target.with_name("again.mov"), made, DELIVERY, Fraction(16), INTERMEDIATE_CODING)
     encoded, encoded_cpu = time.perf_counter() - began, time.process_time() - spent
     seconds = {"decode": decoded, "decode_cpu": decoded_cpu, "encode": encoded, "encode_cpu": encoded_cpu}
     return {f"{name}_seconds_per_frame": each / count for name, each in seconds.items()}

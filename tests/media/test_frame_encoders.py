@@ -14,10 +14,12 @@ import pytest
 from tests.media.pictures import SMALL, noise
 from wan_render.errors import Stopped
 from wan_render.media.clip import read_frames, write_pictures
-from wan_render.media.frame_encoders import FrameEncoders, frames_at_once, stored_frame
+from wan_render.media.clip_coding import INTERMEDIATE_CODING, TAKE_CODING, ClipCoding
+from wan_render.media.frame_encoders import FrameEncoders
+from wan_render.media.stored_pictures import stored_frame
 from wan_render.render_values import Pixels
 
-RATE, SLICES, FRAMES = Fraction(16), 4, 13
+RATE, FRAMES = Fraction(16), 13
 
 
 @pytest.fixture(params=[1, 16], ids="{} cores".format)
@@ -25,30 +27,42 @@ def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("os.cpu_count", lambda: request.param)
 
 
+@pytest.fixture(params=[TAKE_CODING, INTERMEDIATE_CODING], ids=lambda coding: coding.codec)
+def coding(request: pytest.FixtureRequest) -> ClipCoding:
+    chosen: ClipCoding = request.param
+    return chosen
+
+
 @pytest.mark.usefixtures("cores")
-def test_packets_are_those_of_one_encoder_that_shares_slices_among_threads() -> None:
+@pytest.mark.parametrize(
+    ("coding", "options"),
+    [(TAKE_CODING, {"level": "3", "slices": "4", "slicecrc": "1"}), (INTERMEDIATE_CODING, {"pred": "gradient"})],
+    ids=["ffv1", "magicyuv"],
+)
+def test_packets_are_those_of_one_encoder(coding: ClipCoding, options: dict[str, str]) -> None:
     pictures = noise(FRAMES)
-    options = {"level": "3", "slices": str(SLICES), "slicecrc": "1"}
-    one = av.VideoCodecContext.create("ffv1", "w")
-    one.width, one.height, one.pix_fmt, one.gop_size = SMALL.width, SMALL.height, "bgr0", 1
-    one.framerate, one.time_base, one.options, one.thread_type, one.thread_count = RATE, 1 / RATE, options, "SLICE", 4
-    expected = [bytes(packet) for picture in pictures for packet in one.encode(stored_frame(picture))]
-    packets = list(FrameEncoders(SMALL, RATE, SLICES).packets(pictures))
+    one = av.VideoCodecContext.create(coding.codec, "w")
+    one.width, one.height, one.pix_fmt, one.gop_size = SMALL.width, SMALL.height, coding.pixel_format, 1
+    one.framerate, one.time_base, one.options = RATE, 1 / RATE, options
+    one.thread_type, one.thread_count = "SLICE", coding.picture_threads
+    frames = (stored_frame(picture, coding.pixel_format) for picture in pictures)
+    expected = [bytes(packet) for frame in frames for packet in one.encode(frame)]
+    packets = list(FrameEncoders(SMALL, RATE, coding).packets(pictures))
     assert [packet.pts for packet in packets] == list(range(FRAMES))
     assert [bytes(packet) for packet in packets] == expected
 
 
 @pytest.mark.usefixtures("cores")
-def test_frames_are_decoded_in_order_on_any_number_of_cores(tmp_path: Path) -> None:
-    pictures = noise(FRAMES)
-    write_pictures(tmp_path / "clip.mkv", pictures, SMALL, RATE)
+def test_frames_are_decoded_in_order_on_any_number_of_cores(tmp_path: Path, coding: ClipCoding) -> None:
+    pictures, file = noise(FRAMES), tmp_path / f"clip{coding.suffix}"
+    write_pictures(file, pictures, SMALL, RATE, coding)
     for first, count in ((0, FRAMES), (2, 3), (FRAMES - 1, 1)):
-        read = list(read_frames(tmp_path / "clip.mkv", first, count))
+        read = list(read_frames(file, first, count))
         assert np.array_equal(np.stack(read), pictures[first : first + count])
 
 
 @pytest.mark.usefixtures("cores")
-def test_no_more_than_two_pictures_for_each_encoder_are_taken_ahead() -> None:
+def test_no_more_than_two_pictures_for_each_encoder_are_taken_ahead(coding: ClipCoding) -> None:
     taken: list[int] = []
 
     def pictures() -> Iterator[Pixels]:
@@ -56,10 +70,10 @@ def test_no_more_than_two_pictures_for_each_encoder_are_taken_ahead() -> None:
             taken.append(number)
             yield picture
 
-    packets = FrameEncoders(SMALL, RATE, SLICES).packets(pictures())
+    packets = FrameEncoders(SMALL, RATE, coding).packets(pictures())
     for got in range(1, 4):
         next(packets)
-        assert len(taken) <= got + 2 * frames_at_once()
+        assert len(taken) <= got + 2 * coding.at_once
 
 
 @pytest.mark.usefixtures("cores")
@@ -89,9 +103,9 @@ def test_an_error_of_an_encoder_reaches_the_caller_and_leaves_no_thread_and_no_f
     assert not list(tmp_path.iterdir())
 
 
-def test_leaving_early_leaves_no_thread() -> None:
+def test_leaving_early_leaves_no_thread(coding: ClipCoding) -> None:
     threads = threading.active_count()
-    packets = FrameEncoders(SMALL, RATE, SLICES).packets(noise(30))
+    packets = FrameEncoders(SMALL, RATE, coding).packets(noise(30))
     next(packets)
     packets.close()  # type: ignore[attr-defined]  # it is a generator
     assert threading.active_count() == threads

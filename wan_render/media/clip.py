@@ -1,4 +1,4 @@
-"""A take's frames as a file: FFV1, lossless, intra-only.
+"""A clip's frames as a file: lossless, intra-only.
 
 Frames are addressed by index, never by time: Matroska stores milliseconds, and 1/16 s is not a whole number of them.
 """
@@ -12,11 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from wan_render.errors import FfmpegError, MachineError, Problem
-from wan_render.media.frame_encoders import FrameEncoders, coding_threads, frame_plane
+from wan_render.media.clip_coding import READABLE, TAKE_CODING, ClipCoding, coding_threads
+from wan_render.media.frame_encoders import FrameEncoders
 from wan_render.media.probe import opened, url
+from wan_render.media.stored_pictures import bgr0_picture, rgb_picture
 from wan_render.render_values import Frames, Pixels
 from wan_render.store.disk import disk_error
 from wan_render.take import Size
@@ -25,15 +25,9 @@ if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
 
-SLICES = 4
-"""Parts of a frame. Each has its own checksum, and can be decoded by a thread of its own."""
-
-MOST_SLICES = 16
-"""For pictures that are larger than a take's. They take 1 % more space."""
-
 
 def write_clip(target: Path, frames: Frames) -> None:
-    """Write frames to `target` (Matroska, FFV1 `bgr0`, `-g 1 -slicecrc 1`). Reading them back is bit-exact.
+    """Write frames to `target`, as a take (TAKE_CODING). Reading them back is bit-exact.
 
     frames.pixels: (frames, height, width, 3) uint8 RGB. The file is written atomically. Raises DiskError or
     FfmpegError.
@@ -42,16 +36,15 @@ def write_clip(target: Path, frames: Frames) -> None:
     write_pictures(target, frames.pixels, Size(width, height), frames.rate)
 
 
-def write_pictures(target: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction, slices: int = SLICES) -> None:
-    """Like `write_clip`, for an iterator of pictures, each (height, width, 3) uint8 RGB.
-
-    slices: how many parts each frame has: SLICES or MOST_SLICES. The pictures are the same.
-    """
+def write_pictures(
+    target: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction, coding: ClipCoding = TAKE_CODING
+) -> None:
+    """Like `write_clip`, for an iterator of pictures, each (height, width, 3) uint8 RGB, and any coding."""
     import av
 
     part = target.with_name(target.name + ".part")
     try:
-        _encode(part, pictures, size, rate, slices)
+        _encode(part, pictures, size, rate, coding)
         part.replace(target)
     except OSError as error:  # includes PyAV's file errors
         raise disk_error(target, OSError(error.errno, error.strerror)) from error
@@ -62,13 +55,13 @@ def write_pictures(target: Path, pictures: Iterable[Pixels], size: Size, rate: F
             part.unlink(missing_ok=True)
 
 
-def _encode(part: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction, slices: int) -> None:
+def _encode(part: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction, coding: ClipCoding) -> None:
     import av
 
-    encoders = FrameEncoders(size, rate, slices)
+    encoders = FrameEncoders(size, rate, coding)
     # bitexact: no random identifiers, so equal frames give equal files.
-    with av.open(url(part), "w", format="matroska", container_options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("ffv1", rate=rate)
+    with av.open(url(part), "w", format=coding.container, container_options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream(coding.codec, rate=rate)
         encoders.set_up(stream.codec_context)
         container.start_encoding()
         for packet in encoders.packets(pictures):
@@ -80,31 +73,32 @@ def read_frames(clip: Path, first: int, count: int) -> Iterator[Pixels]:
     """Frames [first, first + count) of a clip, each (height, width, 3) uint8 RGB, one at a time.
 
     Raises MachineError if the clip is too short, truncated or not written by wan-render. A flipped bit inside a frame
-    goes unnoticed here, because FFV1's decoder conceals it. The store's SHA-256 detects it.
+    goes unnoticed here, because decoders conceal it. The store's SHA-256 detects it.
     """
-    import cv2
-
-    for picture in read_stored(clip, first, count):
-        yield cv2.cvtColor(picture, cv2.COLOR_BGRA2RGB).astype(np.uint8, copy=False)
+    for frame in _read(clip, first, count):
+        yield rgb_picture(frame)
 
 
 def read_on(clip: Path, first: int, count: int | None = None) -> Iterator[Pixels]:
     """Every frame of a clip from `first` on, at most `count`, as `read_frames`. None if it ends before."""
-    import cv2
-
     with opened(clip) as container:
         for frame in _decoded(container, first, count):
-            yield cv2.cvtColor(frame_plane(frame), cv2.COLOR_BGRA2RGB).astype(np.uint8, copy=False)
+            yield rgb_picture(frame)
 
 
 def read_stored(clip: Path, first: int, count: int) -> Iterator[Pixels]:
     """Like read_frames, but as stored: (height, width, 4) uint8 blue, green, red, unused. Do not modify the arrays."""
+    for frame in _read(clip, first, count):
+        yield bgr0_picture(frame)
+
+
+def _read(clip: Path, first: int, count: int) -> Iterator[VideoFrame]:
     if first < 0 or count < 0:
         raise ValueError(f"expected frames from 0 on, got {first} and {count}")
     read = 0
     with opened(clip) as container:
         for frame in _decoded(container, first, count):
-            yield frame_plane(frame)
+            yield frame
             read += 1
     if read < count:
         raise MachineError(
@@ -124,8 +118,9 @@ def _decoded(container: InputContainer, first: int, count: int | None = None) ->
     Several frames are decoded at the same time; of a single one, several slices.
     """
     stream = container.streams.video[0]
-    if stream.codec_context.name != "ffv1" or stream.codec_context.pix_fmt != "bgr0":
-        raise MachineError(Problem(container.name, "is not a clip of wan-render", "FFV1 in bgr0 is expected"))
+    if (stream.codec_context.name, stream.codec_context.pix_fmt) not in READABLE:
+        allowed = "FFV1 in bgr0, or MagicYUV in gbrp, is expected"
+        raise MachineError(Problem(container.name, "is not a clip of wan-render", allowed))
     stream.codec_context.thread_type = "SLICE" if count == 1 else "FRAME"
     stream.codec_context.thread_count = coding_threads()
     packets = (packet for packet in container.demux(stream) if packet.size)

@@ -16,11 +16,13 @@ from wan_render.footage.footage_frames import conformed_frames
 from wan_render.footage.footage_part import FOOTAGE_FORM, FootagePart, SizedFootage
 from wan_render.keys import content_key
 from wan_render.media.clip import write_pictures
+from wan_render.media.clip_coding import INTERMEDIATE_CODING
 from wan_render.media.part_progress import OnDone, part_progress
 from wan_render.media.raster import FilmSources, SourcesWithOwnClips
 from wan_render.settings import machine_settings
 from wan_render.store.disk import disk_errors, file_digest
 from wan_render.store.intermediates import Intermediates
+from wan_render.store.publishing import publishing
 from wan_render.take import Size
 
 
@@ -34,18 +36,20 @@ def conformed(
     """
     parts = {event.source: event.name for event in reversed(cut.events) if isinstance(event.source, FootagePart)}
     total, done = sum(part.frames for part in parts), 0
-    keys, files = {}, {}
-    for part, name in reversed(parts.items()):
-        wanted = SizedFootage(part, cut.size)
-        keys[part] = key = content_key(FOOTAGE_FORM, wanted)
-        report = part_progress(progress, done, total)
+    keys, kept = {}, {}
+    with publishing(intermediates) as each:
+        for part, name in reversed(parts.items()):
+            wanted = SizedFootage(part, cut.size)
+            keys[part] = key = content_key(FOOTAGE_FORM, wanted)
+            report = part_progress(progress, done, total)
 
-        def write(target: Path, wanted: SizedFootage = wanted, name: str = name, report: OnDone = report) -> None:
-            _write(footage.get(wanted.part.footage), wanted, name, target, report)
+            def write(target: Path, wanted: SizedFootage = wanted, name: str = name, report: OnDone = report) -> None:
+                _write(footage.get(wanted.part.footage), wanted, name, target, report)
 
-        files[key] = intermediates.made(key, f"{name}, a video file at {cut.size}", ".mkv", write)
-        done += part.frames
-        progress(done, total)
+            kept[key] = each.made(key, f"{name}, a video file at {cut.size}", INTERMEDIATE_CODING.suffix, write)
+            done += part.frames
+            progress(done, total)
+    files = {key: made.result() for key, made in kept.items()}
     if not parts:
         return cut, sources
     events = (
@@ -67,7 +71,7 @@ def _write(file: Path | None, wanted: SizedFootage, name: str, target: Path, rep
     assert file is not None  # noqa: S101 - for mypy: checked
     try:
         frames = conformed_frames(file, wanted, lambda done: report(done, total))
-        write_pictures(target, frames, wanted.size, wanted.part.rate)
+        write_pictures(target, frames, wanted.size, wanted.part.rate, INTERMEDIATE_CODING)
     except InputError as error:
         raise MachineError(*error.problems) from error
 

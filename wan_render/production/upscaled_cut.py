@@ -7,6 +7,7 @@ goes on with the next take. Everything after this stage sees a cut whose raster 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,7 @@ from wan_render.cut import ClipSource, Cut, Event
 from wan_render.errors import MachineError, Problem
 from wan_render.keys import content_key
 from wan_render.media.clip import read_frames
+from wan_render.media.clip_coding import INTERMEDIATE_CODING
 from wan_render.media.geometry import Placement, fit
 from wan_render.media.part_progress import OnDone, part_progress
 from wan_render.media.raster import FilmSources
@@ -24,6 +26,7 @@ from wan_render.plates import conform
 from wan_render.printable import logger
 from wan_render.render_values import Pixels
 from wan_render.store import Store
+from wan_render.store.publishing import publishing
 from wan_render.take import AnyPlate, FramePlate, Plate, Size, short
 from wan_render.upscale.clip_upscaler import ClipToUpscale
 from wan_render.upscale.enlarged_clip import enlarge_clip
@@ -98,22 +101,24 @@ def upscaled(
     names = {event.source.key: event.name for event in reversed(cut.events) if isinstance(event.source, ClipSource)}
     clips = {take: _found(store, take) for take in keys}
     total, done = sum(clip[1] for clip in clips.values()), 0
-    files: dict[str, Path] = {}
-    for take, key in keys.items():
-        video, frames, rate = clips[take]
-        name = names.get(take, f"take {short(take)}")
-        report = part_progress(stage(f"upscale {name}"), done, total)
+    kept: dict[str, Future[Path]] = {}
+    with publishing(store.intermediates) as each:
+        for take, key in keys.items():
+            video, frames, rate = clips[take]
+            name = names.get(take, f"take {short(take)}")
+            report = part_progress(stage(f"upscale {name}"), done, total)
 
-        def write(target: Path, video: Path = video, frames: int = frames, rate: Fraction = rate) -> None:
-            report(0, frames)  # noqa: B023 - called before the loop goes on
-            assert cut.upscale is not None  # noqa: S101 - for mypy: checked above
-            job = ClipToUpscale(video, frames, rate, placement, cut.upscale, weights or Path(), target)
-            work(job, report)  # noqa: B023
+            def write(target: Path, video: Path = video, frames: int = frames, rate: Fraction = rate) -> None:
+                report(0, frames)  # noqa: B023 - called before the loop goes on
+                assert cut.upscale is not None  # noqa: S101 - for mypy: checked above
+                job = ClipToUpscale(video, frames, rate, placement, cut.upscale, weights or Path(), target)
+                work(job, report)  # noqa: B023
 
-        what = f"{name}, {cut.size} to {cut.delivery} by {cut.upscale.in_words}"
-        files[key] = store.intermediates.made(key, what, ".mkv", write)
-        done += frames
-        report(frames, frames)
+            what = f"{name}, {cut.size} to {cut.delivery} by {cut.upscale.in_words}"
+            kept[key] = each.made(key, what, INTERMEDIATE_CODING.suffix, write)
+            done += frames
+            report(frames, frames)
+    files = {key: made.result() for key, made in kept.items()}
     takes = {take: files[key] for take, key in keys.items()}
     sources = UpscaledSources(pictures, placement, files, takes)
     events = tuple(_with_upscaled(event, keys) for event in cut.events)

@@ -13,6 +13,7 @@ from wan_render.errors import MachineError, Problem
 from wan_render.keys import ADDED_LATER
 from wan_render.media.ahead import ahead
 from wan_render.media.clip import read_on, write_pictures
+from wan_render.media.clip_coding import INTERMEDIATE_CODING
 from wan_render.media.part_progress import OnDone
 from wan_render.render_values import Pixels
 from wan_render.retime.gaps import Gap, gaps
@@ -88,7 +89,7 @@ class ClipRetimer:
             ahead(_interpolated(placed, self._loaded[known]), AHEAD_PICTURES, are_read=False) as pictures,
         ):
             counted = _counted(pictures, job.part.frames, progress)
-            write_pictures(job.target, counted, job.size, job.part.film_rate)
+            write_pictures(job.target, counted, job.size, job.part.film_rate, INTERMEDIATE_CODING)
 
 
 def _counted(pictures: Iterator[Pixels], total: int, progress: OnDone) -> Iterator[Pixels]:

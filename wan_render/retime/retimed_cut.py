@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Protocol
 
 from wan_render.cut import ClipSource, Cut, Event
 from wan_render.keys import content_key
+from wan_render.media.clip_coding import INTERMEDIATE_CODING
 from wan_render.media.part_progress import OnDone, part_progress
 from wan_render.media.raster import FilmSources, SourcesWithOwnClips
 from wan_render.retime.clip_retimer import ClipRetimer, ClipToRetime, RetimedPart
 from wan_render.retime.interpolator import weights_of
 from wan_render.store.intermediates import Intermediates
+from wan_render.store.publishing import publishing
 
 RETIMED_FORM = "retimed/1"
 """Tag and version of the keys of retimed clips."""
@@ -47,18 +50,20 @@ def retimed(
         work = ClipRetimer("cpu").retime
     parts = {at: _part(cut, at) for at, event in enumerate(cut.events) if _is_retimed(event)}
     total, done = sum(part.frames for part in parts.values()), 0
-    files: dict[str, Path] = {}
+    kept: dict[str, Future[Path]] = {}
     events = list(cut.events)
-    for at, part in parts.items():
-        key, event = content_key(RETIMED_FORM, part), cut.events[at]
-        clip, following = sources.clip(part.clip), sources.clip(part.following) if part.following else None
-        report = part_progress(progress, done, total)
-        job = ClipToRetime(part, clip, following, cut.size, weights, Path())
-        what = f"{event.name}, {_change(part)}, by {part.form}"
-        files[key] = intermediates.made(key, what, ".mkv", partial(_write, job, work, report))
-        events[at] = replace(event, source=ClipSource(key), first=0, rate=None, pace=None)
-        done += part.frames
-        progress(done, total)
+    with publishing(intermediates) as each:
+        for at, part in parts.items():
+            key, event = content_key(RETIMED_FORM, part), cut.events[at]
+            clip, following = sources.clip(part.clip), sources.clip(part.following) if part.following else None
+            report = part_progress(progress, done, total)
+            job = ClipToRetime(part, clip, following, cut.size, weights, Path())
+            what = f"{event.name}, {_change(part)}, by {part.form}"
+            kept[key] = each.made(key, what, INTERMEDIATE_CODING.suffix, partial(_write, job, work, report))
+            events[at] = replace(event, source=ClipSource(key), first=0, rate=None, pace=None)
+            done += part.frames
+            progress(done, total)
+    files = {key: made.result() for key, made in kept.items()}
     return replace(cut, events=tuple(events), retime=None), SourcesWithOwnClips(sources, files)
 
 

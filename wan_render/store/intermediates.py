@@ -1,6 +1,6 @@
 """Intermediates: video and sound files that finishing made from clips (upscaled, retimed, conformed, mixed).
 
-    intermediates/<key>/   intermediate.mkv (or .wav, …), intermediate.json (its description, SHA-256 and size)
+    intermediates/<key>/   intermediate.mov (or .wav, …), intermediate.json (its description, SHA-256 and size)
 
 The key is the hash of everything that an intermediate was made from, so it is never out of date, and it can be made
 again. The modification time of intermediate.json is that of its last use.
@@ -12,9 +12,9 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 from wan_render.errors import DiskError
 from wan_render.printable import logger
 from wan_render.store.disk import disk_errors, file_digest, flush_tree
-from wan_render.store.file_locks import if_free, locked, once, remove_free_locks
+from wan_render.store.file_locks import hand_over, if_free, locked, once, remove_free_locks
 
 LOG = logger("wan_render.store")
 
@@ -55,6 +55,20 @@ class KeptIntermediate:
     used: float
 
 
+class Unpublished:
+    """An intermediate that is written but not yet published. It holds its lock. Any thread may call `publish`, once."""
+
+    def __init__(self, publish: Callable[[], Path], take_over: Callable[[], None], held: ExitStack) -> None:
+        self._publish, self._take_over, self._held = publish, take_over, held
+
+    def publish(self) -> Path:
+        """Hash it, flush it to the disk, and make it visible. Returns its file. Raises DiskError; nothing is left
+        behind then."""
+        self._take_over()
+        with self._held:
+            return self._publish()
+
+
 class Intermediates:
     """The folder of intermediates. It is created when the first one is made."""
 
@@ -68,6 +82,8 @@ class Intermediates:
         A file that this process has verified or made is not hashed again unless it was touched.
         """
         folder = self.folder / key
+        if not folder.exists():  # asked first: one that is published now appears as a whole
+            return None
         try:
             record = _adapter().validate_json((folder / INTERMEDIATE_RECORD).read_bytes())
             file = folder / Path(record.file).name
@@ -101,26 +117,42 @@ class Intermediates:
         given, in a folder that nobody else sees; the file appears once it is complete. waiting: called once if another
         run is making the same one. Raises DiskError, and whatever `write` raises; nothing is left behind then.
         """
+        begun = self.begun(key, what, suffix, write, waiting=waiting)
+        return begun if isinstance(begun, Path) else begun.publish()
+
+    def begun(
+        self,
+        key: str,
+        what: str,
+        suffix: str,
+        write: Callable[[Path], None],
+        *,
+        waiting: Callable[[], None] = lambda: None,
+    ) -> Path | Unpublished:
+        """The part of `made` that writes. If it returns a file, the intermediate existed."""
         if (file := self.find(key)) is not None:
             return file
-        folder = self.folder / key
-        with disk_errors(folder), locked(self._lock_file(key), once(waiting)):
+        with ExitStack() as held:
+            held.enter_context(disk_errors(self.folder / key))
+            held.enter_context(locked(self._lock_file(key), once(waiting)))
             if (file := self.find(key)) is not None:
                 return file
             part = self.folder / f".part-{key}"
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir()
-            try:
-                file = part / f"{CONTENT_STEM}{suffix}"
-                write(file)
-                record = IntermediateRecord(what, file.name, file_digest(file), file.stat().st_size)
-                (part / INTERMEDIATE_RECORD).write_bytes(_adapter().dump_json(record, indent=2))
-                flush_tree(part)
-                shutil.rmtree(folder, ignore_errors=True)  # a damaged one that could not be removed
-                part.rename(folder)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
-            self._verified[key] = _signature(folder / file.name)
+            held.callback(shutil.rmtree, part, ignore_errors=True)
+            file = part / f"{CONTENT_STEM}{suffix}"
+            write(file)
+            return Unpublished(partial(self._publish, key, what, file), hand_over(self._lock_file(key)), held.pop_all())
+
+    def _publish(self, key: str, what: str, file: Path) -> Path:
+        folder = self.folder / key
+        record = IntermediateRecord(what, file.name, file_digest(file), file.stat().st_size)
+        (file.parent / INTERMEDIATE_RECORD).write_bytes(_adapter().dump_json(record, indent=2))
+        flush_tree(file.parent)
+        shutil.rmtree(folder, ignore_errors=True)  # a damaged one that could not be removed
+        file.parent.rename(folder)
+        self._verified[key] = _signature(folder / file.name)
         return folder / file.name
 
     def kept(self) -> tuple[KeptIntermediate, ...]:

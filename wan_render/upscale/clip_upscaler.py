@@ -9,7 +9,8 @@ from pathlib import Path
 
 from wan_render.errors import OutOfMemoryError, Problem
 from wan_render.media.ahead import ahead
-from wan_render.media.clip import MOST_SLICES, read_frames, write_pictures
+from wan_render.media.clip import read_frames, write_pictures
+from wan_render.media.clip_coding import INTERMEDIATE_CODING
 from wan_render.media.geometry import Placement
 from wan_render.render_values import Pixels
 from wan_render.upscaling import Upscaling
@@ -69,7 +70,7 @@ class ClipUpscaler:
             made = upscaled_frames(source, job.placement, self._network, job.upscaling.strength)
             with ahead(made, AHEAD, are_read=False) as pictures:
                 counted = _counted(pictures, job.frames, progress)
-                write_pictures(job.target, counted, job.placement.delivery, job.rate, MOST_SLICES)
+                write_pictures(job.target, counted, job.placement.delivery, job.rate, INTERMEDIATE_CODING)
 
 
 def _counted(pictures: Iterator[Pixels], total: int, progress: Callable[[int, int], None]) -> Iterator[Pixels]:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from wan_render.media.ahead import ahead
 from wan_render.media.clip import read_frames, write_pictures
+from wan_render.media.clip_coding import INTERMEDIATE_CODING
 from wan_render.media.geometry import Placement
 from wan_render.render_values import Pixels
 from wan_render.upscale.clip_upscaler import AHEAD, ClipToUpscale
@@ -27,7 +28,7 @@ def enlarge_clip(job: ClipToUpscale, progress: Callable[[int, int], None]) -> No
             progress(done, job.frames)
 
     with ahead(pictures(), AHEAD) as made:
-        write_pictures(job.target, made, job.placement.delivery, job.rate)
+        write_pictures(job.target, made, job.placement.delivery, job.rate, INTERMEDIATE_CODING)
 
 
 def enlarged_picture(picture: Pixels, placement: Placement) -> Pixels:
