@@ -11,6 +11,7 @@ import torch
 from torch.nn.functional import pad
 
 from wan_render.gpu_transfer import Download, begun_download, uploaded
+from wan_render.media.ahead import ahead
 from wan_render.render_values import Pixels
 from wan_render.retime.interpolator import Pair, is_jump, nearer_pictures
 from wan_render.retime.rife_network import MULTIPLE, open_rife
@@ -28,19 +29,21 @@ class RifeInterpolator:
         self.batch = GPU_BATCH if device.type == "cuda" else 1
 
     def between(self, pairs: Iterable[Pair]) -> Iterator[list[Pixels]]:
-        """`batch` pairs at a time. The device computes a batch while the one before it is fetched."""
-        remaining, before = iter(pairs), None
-        while batch := list(islice(remaining, self.batch)):
-            now = self._begun(batch)
+        """`batch` pairs at a time. The device computes a batch while the one before it is fetched. A thread of its own
+        looks for jumps in those that follow."""
+        before = None
+        with ahead(_judged(pairs), 2 * self.batch, are_read=False) as judged:
+            while batch := list(islice(judged, self.batch)):
+                now = self._begun(batch)
+                if before is not None:
+                    yield from before.pictures()
+                before = now
             if before is not None:
                 yield from before.pictures()
-            before = now
-        if before is not None:
-            yield from before.pictures()
 
-    def _begun(self, pairs: Sequence[Pair]) -> _BegunPairs:
+    def _begun(self, judged: Sequence[tuple[Pair, bool]]) -> _BegunPairs:
         """At most `batch` pictures are computed at a time."""
-        morphed = [pair for pair in pairs if not pair.is_still and not is_jump(pair.left, pair.right)]
+        pairs, morphed = [pair for pair, _ in judged], [pair for pair, is_morphed in judged if is_morphed]
         wanted = [(pair, float(part)) for pair in morphed for part in pair.parts]
         starts = range(0, len(wanted), self.batch)
         downloads = [self._computed(wanted[at : at + self.batch]) for at in starts]
@@ -64,6 +67,12 @@ class RifeInterpolator:
         stacked = torch.stack([pictures[at] for at in places]).permute(0, 3, 1, 2).float().div_(255)
         height, width = stacked.shape[2:]
         return pad(stacked, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
+
+
+def _judged(pairs: Iterable[Pair]) -> Iterator[tuple[Pair, bool]]:
+    """Each pair, and whether pictures between its two are made."""
+    for pair in pairs:
+        yield pair, not pair.is_still and not is_jump(pair.left, pair.right)
 
 
 @dataclass(frozen=True)
