@@ -68,21 +68,22 @@ def test_a_batch_gives_the_pictures_that_each_pair_gives_alone_and_jumps_are_not
             assert np.abs(one.astype(int) - other).max() <= 1
 
 
-def test_no_more_than_two_batches_are_taken_ahead(weights: Path) -> None:
-    """Pairs that need no picture count as well: else a still shot would be in memory as a whole."""
+def test_no_more_than_three_batches_are_taken_ahead(weights: Path) -> None:
+    """And one pair, in the thread that looks for jumps. Pairs that need no picture count as well: else a still shot
+    would be in memory as a whole."""
     method, taken = RifeInterpolator(weights, CPU), list[int]()
     method.batch = 2
     near, still = noise(2, Size(64, 64)) // 16 + 100, noise(1, Size(64, 64))[0]
 
     def pairs() -> Iterator[Pair]:
-        for number in range(9):
+        for number in range(12):
             taken.append(number)
             yield Pair(near[0], near[1], (HALF,)) if number == 4 else Pair(still, still, (HALF,))
 
     for got, pictures in enumerate(method.between(pairs())):
-        assert len(taken) <= got + 2 * method.batch
+        assert len(taken) <= got + 3 * method.batch + 1
         assert (pictures[0] is still) == (got != 4)
-    assert len(taken) == 9
+    assert len(taken) == 12
 
 
 def test_the_network_tells_left_from_right(weights: Path) -> None:

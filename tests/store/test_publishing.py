@@ -15,7 +15,10 @@ from wan_render.store.publishing import publishing
 
 
 def bytes_of(text: str) -> Callable[[Path], None]:
-    return lambda file: file.write_text(text) and None
+    def write(file: Path) -> None:
+        file.write_text(text)
+
+    return write
 
 
 def make_two(store: Intermediates, first: Callable[[Path], None], second: Callable[[Path], None]) -> list[Path]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from wan_render.errors import FfmpegError, MachineError, Problem
 from wan_render.media.clip_coding import READABLE, TAKE_CODING, ClipCoding, coding_threads
@@ -22,7 +22,7 @@ from wan_render.store.disk import disk_error
 from wan_render.take import Size
 
 if TYPE_CHECKING:
-    from av import VideoFrame
+    from av import VideoFrame, VideoStream
     from av.container import InputContainer
 
 
@@ -61,7 +61,7 @@ def _encode(part: Path, pictures: Iterable[Pixels], size: Size, rate: Fraction, 
     encoders = FrameEncoders(size, rate, coding)
     # bitexact: no random identifiers, so equal frames give equal files.
     with av.open(url(part), "w", format=coding.container, container_options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream(coding.codec, rate=rate)
+        stream = cast("VideoStream", container.add_stream(coding.codec, rate=rate))
         encoders.set_up(stream.codec_context)
         container.start_encoding()
         for packet in encoders.packets(pictures):

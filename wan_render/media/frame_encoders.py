@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from wan_render.media.clip_coding import ClipCoding, coding_threads
 from wan_render.media.stored_pictures import stored_frame
@@ -73,4 +73,5 @@ class FrameEncoders:
         try:
             return self._idle.get_nowait()
         except Empty:
-            return self.set_up(av.VideoCodecContext.create(self._coding.codec, "w"))
+            encoder = av.CodecContext.create(self._coding.codec, "w")
+            return self.set_up(cast("VideoCodecContext", encoder))

@@ -32,7 +32,7 @@ class RifeInterpolator:
         """`batch` pairs at a time. The device computes a batch while the one before it is fetched. A thread of its own
         looks for jumps in those that follow."""
         before = None
-        with ahead(_judged(pairs), 2 * self.batch, are_read=False) as judged:
+        with ahead(_judged(pairs), self.batch, are_read=False) as judged:
             while batch := list(islice(judged, self.batch)):
                 now = self._begun(batch)
                 if before is not None:

@@ -24,6 +24,9 @@ from wan_render.wheel_weights import REALESRGAN
 CLIP_BYTES_PER_PIXEL = 29e6 / (832 * 480 * 81)
 """FFV1, bgr0, every frame a key frame: 29 MB for 81 frames of 832x480, measured."""
 
+INTERMEDIATE_BYTES_PER_PIXEL = 1.11
+"""MagicYUV, measured: 0.55 to 1.11 for drawn and filmed material, the most at 832x468."""
+
 H264_BYTES_PER_PIXEL = 0.06
 """x264 at CRF 18, 7 Mbit/s for 1280x720 at 16 frames per second: more than drawn and filmed material needed."""
 
@@ -63,14 +66,15 @@ MOTION_SECONDS_PER_PIXEL = 0.012 / (832 * 480)
 """Decoding a frame of a take and measuring its motion: 0.023 CPU seconds, which two cores share."""
 
 RETIMING_SECONDS_PER_PIXEL: Mapping[RetimeMethod, tuple[float, float]] = {
-    "duplicate": (0.015 / (832 * 480), 0.015 / (832 * 480)),
-    "flow": (0.08 / (832 * 480), 0.08 / (832 * 480)),
+    "duplicate": (0.005 / (832 * 480), 0.005 / (832 * 480)),
+    "flow": (0.06 / (832 * 480), 0.06 / (832 * 480)),
     "rife": (0.02 / (832 * 480), 1.0 / (832 * 480)),
 }
-"""Decoding, interpolating and FFV1 per pixel of each frame, on a GPU where the method uses one, and on two cores."""
+"""Decoding, interpolating and coding per pixel of each frame, on a GPU where the method uses one, and on two cores:
+seven tenths of the CPU seconds measured, 0.007 and 0.08 for `duplicate` and `flow`."""
 
 CONFORMING_SECONDS_PER_PIXEL = 0.05 / (832 * 480)
-"""Decoding 1920x1080, fitting and FFV1, per pixel of each frame of the raster, on two cores. An estimate."""
+"""Decoding 1920x1080, fitting and coding, per pixel of each frame of the raster, on two cores. An estimate."""
 
 MIXING_SECONDS = 0.025
 """Of mixing and levelling, per second of the film: ten minutes with 19 sounds took 14 s of CPU time."""
@@ -78,8 +82,8 @@ MIXING_SECONDS = 0.025
 MIX_BYTES_PER_SECOND = 2 * 48_000 * 8
 """48 kHz, stereo, 32-bit float: the mix that is kept, and the one before its loudness is set."""
 
-ENLARGING_SECONDS_PER_PIXEL = 0.05 / (832 * 480)
-"""Decoding, Lanczos and FFV1 at 1280x720, per pixel of each frame of the raster, on two cores. An estimate."""
+ENLARGING_SECONDS_PER_PIXEL = 0.035 / (832 * 480)
+"""Decoding, Lanczos and coding at 1280x720, per pixel of each frame of the raster, on two cores: 0.054 CPU seconds."""
 
 UPSCALING_SECONDS_PER_PIXEL: Mapping[str, tuple[float, float]] = {
     "video": (0.027 / (832 * 480), 2.5 / (832 * 480)),
@@ -240,8 +244,8 @@ def expected_bytes(plan: FilmPlan, takes: Sequence[Take], store: Store) -> int:
 def film_bytes(plan: FilmPlan) -> int:
     """About how many bytes one version of the film needs, including its review page."""
     lossless = _retimed_frames(plan) + _footage_frames(plan)
-    retimed = _pixels(_composed_size(plan)) * lossless * CLIP_BYTES_PER_PIXEL
-    upscaled = _pixels(plan.delivery) * _upscaled_frames(plan) * CLIP_BYTES_PER_PIXEL
+    retimed = _pixels(_composed_size(plan)) * lossless * INTERMEDIATE_BYTES_PER_PIXEL
+    upscaled = _pixels(plan.delivery) * _upscaled_frames(plan) * INTERMEDIATE_BYTES_PER_PIXEL
     mixed = _mixed_seconds(plan) * MIX_BYTES_PER_SECOND
     kept = upscaled + retimed + mixed + sum(each.bytes for each in plan.deliverables.wanted)
     return round(_pixels(plan.delivery) * film_frames(plan) * H264_BYTES_PER_PIXEL + kept) + 2_000_000
