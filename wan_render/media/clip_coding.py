@@ -1,7 +1,8 @@
 """How clips are coded: takes, which are kept, and intermediates, which can be made again. Both without loss, and every
 picture alone.
 
-FFV1 makes the smaller files. MagicYUV takes a sixth of its processor time (`python -m benchmarks.clip_codings`).
+FFV1 makes the smaller files. MagicYUV takes a fourth to a ninth of its processor time (`python -m
+benchmarks.clip_codings`).
 """
 
 from __future__ import annotations
