@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wan_render.quality.hue_turns import turns_of_frames
+from wan_render.quality.noise import lasting_values
 from wan_render.quality.samples import Floats
 from wan_render.quality.tracking import Steps
 
@@ -56,12 +57,14 @@ def drift_measures(steps: Steps, *, is_held: bool) -> DriftMeasures:
 
 
 def _turned(steps: Steps, is_held: bool) -> Floats:  # noqa: FBT001 - as below
-    """The distance of colours of each frame's usual chroma that turned as far as both witnesses say."""
-    turns = (np.concatenate([[0.0], np.cumsum(steps.turned)]), turns_of_frames(steps.hues))
+    """The distance of colours of each frame's usual chroma that turned as far as both witnesses say, in three frames
+    in a row. Beyond a step that cannot be followed the places are others, and say nothing."""
+    is_followed = np.cumprod(np.concatenate([[1.0], steps.turned != 0]))
+    turns = (np.concatenate([[0.0], np.cumsum(steps.turned)]) * is_followed, turns_of_frames(steps.hues))
     one, other = (_beyond(turn, is_held) for turn in turns)
     angle = np.where(one * other > 0, np.minimum(np.abs(one), np.abs(other)), 0)
     chroma = np.minimum(steps.seen[:, 2], steps.seen[0, 2])
-    return np.asarray(2 * chroma * np.sin(np.minimum(angle, np.pi) / 2))
+    return lasting_values(2 * chroma * np.sin(np.minimum(angle, np.pi) / 2))
 
 
 def _lit(path: Floats, count: int, light: Floats | None = None) -> Floats:

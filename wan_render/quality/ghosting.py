@@ -28,6 +28,10 @@ SAME_STRUCTURE = 0.65
 SAME_MOVED = 0.5
 """Correlation of the structures, moved onto each other, from which they show the same place."""
 
+BETWEEN, PART_OF_THE_WAY = (0.25, 0.5, 0.75), (0.2, 0.8)
+"""Places in the clip of the frames that are looked at, and how far from a keyframe a view between the two is, as a
+share of how far these are from each other."""
+
 SAME_EDGES = 0.35
 """Correlation of edges, moved onto a frame, from which two keyframes show the same place: light changes it."""
 
@@ -64,8 +68,7 @@ class GhostMeasures:
     """How well a blend of the keyframes explains the frames between them: 1 is a dissolve, 0 is motion.
 
     still: by the keyframes as they are, the value that a tenth of the frames reaches. moved: by keyframes that were
-    moved onto the frames; 0 if the keyframes show one place, which the camera sees from elsewhere. at, moved_at: the
-    ghostliest frames.
+    moved onto the frames. at, moved_at: the ghostliest frames.
     """
 
     still: float
@@ -75,8 +78,8 @@ class GhostMeasures:
 
 
 def ghost_measures(small: Pixels, first: Pixels, last: Pixels) -> GhostMeasures | None:
-    """None if the keyframes are alike, or show the same place in another light or from a little farther, or if one of
-    them is plain: a fade is meant then.
+    """None if the keyframes are alike, or show the same place in another light or from a little farther, or if the
+    camera goes from one to the other, or if one of them is plain: a fade is meant then.
 
     small: (frames, height, width, 3) uint8 RGB; first, last: in full size.
     """
@@ -84,16 +87,29 @@ def ghost_measures(small: Pixels, first: Pixels, last: Pixels) -> GhostMeasures 
     pair = softened(one, SOFT), softened(other, SOFT)
     if likeness(one, other) >= ALIKE or min(map(contrast_of, pair)) < PLAIN or _is_same_place(one, other):
         return None
+    if _is_passed_through(one, other, small):
+        return None
     edges = [_edges(picture) for picture in pair]
     still = np.array([_explained(softened(frame, SOFT), pair, edges) for frame in small])
     where = np.unique(np.linspace(0.25, 0.75, REGISTERED) * (len(small) - 1)).astype(int)
-    moving = np.zeros(len(where))
-    if not Landmarks(np.stack([one, other])).shared(0, 1).is_one_place:
-        moving = _explained_by_moved_pairs([softened(small[at], SOFT) for at in where], pair)
+    moving = _explained_by_moved_pairs([softened(small[at], SOFT) for at in where], pair)
     count = min(len(still), max(LEAST_GHOSTS, int(SHARE * len(still))))
     value, at = float(np.sort(still)[-count]), int(still.argmax())
     by_moved = float(np.sort(moving)[-min(LEAST_GHOSTS, len(moving))])
     return GhostMeasures(max(0.0, value), at, max(0.0, by_moved), int(where[moving.argmax()]))
+
+
+def _is_passed_through(one: Pixels, other: Pixels, small: Pixels) -> bool:
+    """Whether the camera goes from one keyframe to the other: by landmarks both show one place, and so does a frame
+    between them, from elsewhere. In a dissolve each picture stays where it is."""
+    looked_at = [small[int(part * (len(small) - 1))] for part in BETWEEN]
+    landmarks = Landmarks(np.stack([one, other, *looked_at]))
+    whole = landmarks.shared(0, 1)
+    if not whole.is_one_place:
+        return False
+    views = [landmarks.shared(*pair) for at in range(2, 2 + len(BETWEEN)) for pair in ((0, at), (at, 1))]
+    low, high = (share * whole.reach for share in PART_OF_THE_WAY)
+    return any(view.is_one_place and low <= view.reach <= high for view in views)
 
 
 def _is_same_place(one: Pixels, other: Pixels) -> bool:

@@ -187,10 +187,14 @@ def _stretched(picture: Pixels) -> Pixels:
 
 
 def _pairs(looks: Floats, other_looks: Floats) -> Floats:
-    """(pairs, 2): which landmark of the first is surely which of the other."""
+    """(pairs, 2): which landmark of the first is surely which of the other. Each is one at most: bricks, which are all
+    alike, would all be the handle of a cup."""
     squares = (looks**2).sum(axis=1)[:, None] + (other_looks**2).sum(axis=1) - 2 * looks @ other_looks.T
     nearest = np.argpartition(squares, 1, axis=1)[:, :2]
     first, second = np.sort(np.take_along_axis(squares, nearest, axis=1), axis=1).T
     best = squares.argmin(axis=1)
     sure = np.flatnonzero(first < SURE**2 * second)
+    sure = sure[np.argsort(first[sure], kind="stable")]
+    _, nearest_ones = np.unique(best[sure], return_index=True)
+    sure = np.sort(sure[nearest_ones])
     return np.stack([sure, best[sure]], axis=1)
