@@ -67,7 +67,7 @@ def test_a_motion_that_explains_the_picture_denies_a_cut_however_few_landmarks_h
     landmarks = Landmarks(np.stack([one, one, other, other]))
     across, unrelated = landmarks.shared(1, 2), Landmarks(np.stack([one, pan(9, 1)[0]])).shared(0, 1)
     assert across.count < ENOUGH
-    assert (across.is_one_place, unrelated.is_one_place) == (True, False)
+    assert (across.is_surely_one_place, unrelated.is_surely_one_place) == (True, False)
     proof = step_proof(landmarks, 1, 4, [0, 2])
     assert proof is not None
     assert (proof.lost, proof.leap > 2) == (1.0, True)

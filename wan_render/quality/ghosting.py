@@ -105,7 +105,7 @@ def _is_passed_through(one: Pixels, other: Pixels, small: Pixels) -> bool:
     looked_at = [small[int(part * (len(small) - 1))] for part in BETWEEN]
     landmarks = Landmarks(np.stack([one, other, *looked_at]))
     whole = landmarks.shared(0, 1)
-    if not whole.is_one_place:
+    if not whole.is_surely_one_place:
         return False
     views = [landmarks.shared(*pair) for at in range(2, 2 + len(BETWEEN)) for pair in ((0, at), (at, 1))]
     low, high = (share * whole.reach for share in PART_OF_THE_WAY)

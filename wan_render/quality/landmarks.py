@@ -46,10 +46,10 @@ LEAST_CHANGE = 0.05
 EXPLAINED = 0.5
 """A motion that takes away this share of the change is that of the picture."""
 
-SAME_PICTURE = 0.6
+SAME_PICTURE, MUCH_CHANGE = 0.6, 0.3
 """A motion that takes away this share of the change says that both show one place, however few landmarks have it:
-thousands of pixels agree. Of 18 pairs of unlike keyframes one had 0.27 and the others none; two of one place had 0.88
-and 0.96."""
+thousands of pixels agree. But much must have changed (Shared.change): on a plain ground a few discs are all there is.
+Of 18 pairs of unlike keyframes one had 0.27 and the others none; two of one place had 0.88 and 0.96."""
 
 LEAST_STRUCTURE = 0.05
 """Energy of a structure at landmarks (quiet_steps.quiet_structure) that counts as none."""
@@ -77,8 +77,13 @@ class Shared:
 
     @property
     def is_one_place(self) -> bool:
-        """Whether the two show the same place, moved."""
+        """Whether the two show the same place, moved or not."""
         return self.explains >= SAME_PICTURE
+
+    @property
+    def is_surely_one_place(self) -> bool:
+        """Whether that is sure although few landmarks say so."""
+        return self.is_one_place and self.change >= MUCH_CHANGE
 
 
 _NOTHING = Shared(0, 0.0, 0.0, 1.0)

@@ -84,7 +84,7 @@ def step_proof(
     if across.count >= ENOUGH and across.explains < LEAST_LEAP_PROOF and across.agrees < LEAST_AGREEMENT:
         return None
     leap = _leap(landmarks, at, paced or near, alike)
-    if across.is_one_place and across.count < ENOUGH:
+    if across.is_surely_one_place and across.count < ENOUGH:
         return StepProof(1.0, leap)
     if not sides or min(side.kept for side in sides) < ENOUGH:
         return StepProof(None, leap) if leap > 1 else None
@@ -101,7 +101,7 @@ def _leap(landmarks: Landmarks, at: int, paced: Sequence[int], alike: Sequence[i
     """How far a step moves the picture beyond what is usual."""
     across = landmarks.shared(at, at + 1)
     sure = float(np.clip((across.explains - LEAST_LEAP_PROOF) / (FULL_LEAP_PROOF - LEAST_LEAP_PROOF), 0, 1))
-    is_found = across.count >= LEAST_LEAP or across.is_one_place
+    is_found = across.count >= LEAST_LEAP or across.is_surely_one_place
     if not is_found or sure == 0 or LEAP_SHARE * (across.reach + REACH_FLOOR) <= REACH_FLOOR:
         return 1.0  # no neighbour makes it a leap
     found = {step: landmarks.shared(step, step + 1) for step in (*paced, *alike)}
