@@ -71,3 +71,12 @@ def test_a_motion_that_explains_the_picture_denies_a_cut_however_few_landmarks_h
     proof = step_proof(landmarks, 1, 4, [0, 2])
     assert proof is not None
     assert (proof.lost, proof.leap > 2) == (1.0, True)
+
+
+def test_a_camera_between_two_views_of_one_place_is_no_double_exposure_and_a_dissolve_is() -> None:
+    moving = pan(1, FEW, 4.0)
+    light = np.linspace(0, 1, FEW)[:, None, None, None]
+    dissolved = (moving[0] * (1 - light) + moving[-1] * light).astype(np.uint8)
+    ghosts = [_result(clip, moving, "ghost") for clip in (moving, dissolved)]
+    assert [ghost.value for ghost in ghosts] == [0.0, pytest.approx(1, abs=0.1)]
+    assert ghosts[1].verdict is QcVerdict.FAIL

@@ -78,8 +78,8 @@ class GhostMeasures:
 
 
 def ghost_measures(small: Pixels, first: Pixels, last: Pixels) -> GhostMeasures | None:
-    """None if the keyframes are alike, or show the same place in another light or from a little farther, or if the
-    camera goes from one to the other, or if one of them is plain: a fade is meant then.
+    """None if the keyframes are alike, or show the same place in another light or from a little farther, or if one of
+    them is plain: a fade is meant then. 0 if the camera goes from one to the other.
 
     small: (frames, height, width, 3) uint8 RGB; first, last: in full size.
     """
@@ -88,7 +88,7 @@ def ghost_measures(small: Pixels, first: Pixels, last: Pixels) -> GhostMeasures 
     if likeness(one, other) >= ALIKE or min(map(contrast_of, pair)) < PLAIN or _is_same_place(one, other):
         return None
     if _is_passed_through(one, other, small):
-        return None
+        return GhostMeasures(0.0, 0, 0.0, 0)
     edges = [_edges(picture) for picture in pair]
     still = np.array([_explained(softened(frame, SOFT), pair, edges) for frame in small])
     where = np.unique(np.linspace(0.25, 0.75, REGISTERED) * (len(small) - 1)).astype(int)
