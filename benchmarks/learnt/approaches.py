@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from benchmarks.learnt.small_model import SHIFT
+from wan_render.backends.wan.kernels.attention_check import ALLOWED_ERROR, SLOWER_BY
 from wan_render.backends.wan.pipeline.denoise import Expert, Experts
 from wan_render.backends.wan.profiles.first_block import SkipCount
 
@@ -29,6 +30,8 @@ class Approach:
     solver:      a name in SOLVERS.
     guided:      the share of the steps, the first ones, that are guided.
     first_block: the threshold of the first-block cache; None without it.
+    allowed:     the largest error of a layer's attention in float8; a layer with a larger one is exact.
+    guidance:    the scale.
     """
 
     steps: int
@@ -36,6 +39,8 @@ class Approach:
     solver: str = "unipc"
     guided: float = 1.0
     first_block: float | None = None
+    allowed: float = ALLOWED_ERROR
+    guidance: float = GUIDANCE
 
     def __str__(self) -> str:
         """Its name in tables."""
@@ -46,24 +51,29 @@ class Approach:
             parts.append(f"guided {100 * self.guided:.0f} %")
         if self.first_block is not None:
             parts.append(f"first block {self.first_block:g}")
+        if self.allowed != ALLOWED_ERROR:
+            parts.append(f"attention may err by {self.allowed:g}")
+        if self.guidance != GUIDANCE:
+            parts.append(f"guidance {self.guidance:g}")
         return ", ".join(parts)
 
     def experts(self, timesteps: torch.Tensor) -> Experts:
         """The transformer with guidance in the guided steps, without it in the others."""
         guided = round(self.guided * len(timesteps))
         if guided == len(timesteps):
-            return Experts(Expert("transformer", GUIDANCE))
+            return Experts(Expert("transformer", self.guidance))
         if guided == 0:
             return Experts(Expert("transformer", 1.0))
         boundary = float(timesteps[guided - 1])
-        return Experts(Expert("transformer", GUIDANCE), Expert("transformer", 1.0), boundary)
+        return Experts(Expert("transformer", self.guidance), Expert("transformer", 1.0), boundary)
 
-    def speed(self, skips: SkipCount) -> float:
-        """How many times as fast as stock with 30 guided steps a 14B would be with the same predictions."""
+    def speed(self, skips: SkipCount, exact_layers: float = 0.0) -> float:
+        """How many times as fast as stock with 30 guided steps a 14B would be with the same predictions. exact_layers:
+        the share of the layers whose attention was exact although the profile's is in float8."""
         guided = round(self.guided * self.steps)
-        predictions = guided + self.steps
-        full = predictions - skips.skipped
-        cost = (full + skips.skipped * FIRST_BLOCK) / SPEEDS[self.profile]
+        full = guided + self.steps - skips.skipped
+        longer = 1 + SLOWER_BY * exact_layers
+        cost = (full + skips.skipped * FIRST_BLOCK) * longer / SPEEDS[self.profile]
         return 2 * STOCK_STEPS / cost
 
 
@@ -96,24 +106,26 @@ REFERENCE = Approach(STOCK_STEPS)
 FEWER_STEPS = tuple(
     Approach(steps, profile)
     for profile in SPEEDS
-    for steps in (30, 24, 20, 16, 12, 10, 8)
+    for steps in (30, 26, 23, 20, 17, 14, 12, 10, 8, 6)
     if Approach(steps, profile) != REFERENCE
-)
-WINDOWS = tuple(
-    Approach(steps, profile, guided=share)
-    for profile in SPEEDS
-    for steps, share in ((30, 0.75), (30, 0.5), (30, 0.25), (24, 0.75), (24, 0.5), (20, 0.75), (20, 0.5), (16, 0.75))
 )
 SKIPPING = tuple(
     Approach(steps, "fast", first_block=threshold)
     for steps, threshold in ((30, 0.02), (30, 0.05), (30, 0.08), (30, 0.12), (24, 0.05), (20, 0.05))
 )
-OTHER_SOLVERS = tuple(
-    Approach(steps, solver=solver) for solver in SOLVERS if solver != "unipc" for steps in (30, 20, 12, 8)
+WINDOWS = tuple(
+    Approach(steps, "fast", guided=share)
+    for steps, share in ((30, 0.75), (30, 0.5), (30, 0.25), (24, 0.75), (24, 0.5), (20, 0.75), (20, 0.5), (16, 0.75))
 )
+FLOAT8_LAYERS = tuple(Approach(steps, "fast", allowed=error) for error in (0.0, 0.04, 0.055, 1.0) for steps in (30, 20))
+OTHER_SOLVERS = tuple(Approach(steps, "fast", solver) for solver in SOLVERS if solver != "unipc" for steps in (23, 12))
+GUIDANCES = tuple(Approach(STOCK_STEPS, guidance=scale) for scale in (1.0, 2.0, 3.0, 8.0))
 APPROACHES: Mapping[str, tuple[Approach, ...]] = {
     "steps": FEWER_STEPS,
-    "windows": WINDOWS,
     "skipping": SKIPPING,
+    "windows": WINDOWS,
+    "float8": FLOAT8_LAYERS,
     "solvers": OTHER_SOLVERS,
+    "guidance": GUIDANCES,
 }
+"""The most important first: a run may have to end before the last."""

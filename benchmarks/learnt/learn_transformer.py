@@ -10,15 +10,22 @@ import torch
 
 from benchmarks.learnt.learning import Effort, learn
 from benchmarks.learnt.moving_scenes import NEGATIVE, PROMPTS, Scenes, drawn, random_scenes
-from benchmarks.learnt.patch_waves import STEP, analysed
-from benchmarks.learnt.small_model import CLIP, SHIFT, Readers, Scale
+from benchmarks.learnt.nearness import Nearness
+from benchmarks.learnt.orthogonal_steps import OrthogonalSteps
+from benchmarks.learnt.packed_frames import EDGE, STEP, of_ends, packed
+from benchmarks.learnt.small_model import CLIP, Readers, Scale
 from wan_render.backends.wan.pipeline.encode import encode_text, padded
 
-RATE = 8e-4
-BATCH = 24
+RATE = 2e-3
+WEIGHT_DECAY = 0.01
 WITHOUT_PROMPT = 0.1
 """The share of scenes whose prompt is the negative one, so that guidance has something to lead away from."""
 EMA = 0.999
+LEARNT_SHIFT = 5.0
+"""Of the noise levels to learn from. What is between the keyframes is settled at the highest levels, so they are learnt
+more often than a take's shift of 3 would have it."""
+LOOKED_AT = 64
+"""Scenes that a look at the model judges, always the same ones."""
 
 
 @dataclass(frozen=True)
@@ -36,34 +43,30 @@ class Batch:
 
 
 class Lessons:
-    """Draws batches on a generator's device."""
+    """Draws batches on a device."""
 
-    def __init__(self, scale: Scale, read: Readers, generator: torch.Generator) -> None:
-        self._scale, self._generator = scale, generator
-        self._device = generator.device
-        self._clip = read.image_encoder.to(self._device)
+    def __init__(self, scale: Scale, read: Readers, device: torch.device) -> None:
+        self.scale, self.device = scale, device
+        self._clip = read.image_encoder.to(device)
         self._mean, self._std = (
-            torch.tensor(each, device=self._device)[:, None, None]
+            torch.tensor(each, device=device)[:, None, None]
             for each in (read.image_processor.image_mean, read.image_processor.image_std)
         )
         with torch.no_grad():
             texts = [padded(encode_text(text, read.tokenizer, read.text_encoder)) for text in (*PROMPTS, NEGATIVE)]
-        self._texts = torch.cat(texts).to(self._device)
+        self._texts = torch.cat(texts).to(device)
 
     @torch.no_grad()
-    def batch(self, count: int = BATCH) -> Batch:
-        """New scenes."""
-        width, height = self._scale.size.width, self._scale.size.height
-        scenes = random_scenes(count, width / height, self._generator)
-        times = torch.linspace(0, 1, self._scale.latent_frames, device=self._device)
-        video = drawn(scenes, times, height, width)
-        clips = analysed(video)
-        ends = torch.stack([video[:, :, 0], video[:, :, -1]], dim=1).flatten(0, 1)
-        return Batch(clips, condition_of(clips), self._texts[self._told(scenes)], self._seen(ends))
-
-    def _told(self, scenes: Scenes) -> torch.Tensor:
-        untold = torch.rand(len(scenes), generator=self._generator, device=self._device) < WITHOUT_PROMPT
-        return torch.where(untold, len(PROMPTS), scenes.prompts)
+    def batch(self, count: int, generator: torch.Generator, untold: float = WITHOUT_PROMPT) -> Batch:
+        """New scenes. untold: the share of them that has the negative prompt."""
+        size = self.scale.size
+        scenes = random_scenes(count, size.width / size.height, generator)
+        times = torch.linspace(0, 1, self.scale.frames, device=self.device)
+        means = drawn(scenes, times, size.height, size.width, EDGE)
+        ends = drawn(scenes, times[[0, -1]], size.height, size.width).transpose(1, 2).flatten(0, 1)
+        is_untold = torch.rand(count, generator=generator, device=self.device) < untold
+        prompts = torch.where(is_untold, len(PROMPTS), scenes.prompts)
+        return Batch(packed(means), condition_of(of_ends(means)), self._texts[prompts], self._seen(ends))
 
     def _seen(self, pictures: torch.Tensor) -> torch.Tensor:
         """CLIP's view of pictures (count, 3, height, width) from -1 to 1, cropped to the middle."""
@@ -78,52 +81,74 @@ class Lessons:
         return found
 
 
-def condition_of(clips: torch.Tensor) -> torch.Tensor:
-    """The mask of the known frames and their latents, as `pipeline.conditions.channels` has them: (batch, 20, …)."""
-    grey = analysed(torch.zeros(1, 3, 1, 8, 8, device=clips.device))
-    seen = grey.expand_as(clips).clone()
-    mask = torch.zeros_like(clips[:, :STEP])
-    for end in (0, -1):
-        seen[:, :, end] = clips[:, :, end]
+def condition_of(ends: torch.Tensor) -> torch.Tensor:
+    """The mask of the known frames before the latents of `of_ends`, as the engine has them: (batch, 20, …)."""
+    mask = torch.zeros_like(ends[:, :STEP])
     mask[:, :, 0], mask[:, -1:, -1] = 1, 1
-    return torch.cat([mask, seen], dim=1)
+    return torch.cat([mask, ends], dim=1)
 
 
 def learn_transformer(
     transformer: Any, lessons: Lessons, effort: Effort, generator: torch.Generator
 ) -> tuple[Any, int]:
     """Teach it: its weights averaged over the last steps, and the number of steps."""
-    device = generator.device
+    device = lessons.device
     average = copy.deepcopy(transformer).eval().requires_grad_(requires_grad=False)
     weights, averaged = list(transformer.parameters()), list(average.parameters())
     if device.type == "cuda":
-        transformer.compile()
+        for block in transformer.blocks:
+            block.compile()
+    looked_at = lessons.batch(LOOKED_AT, torch.Generator(device).manual_seed(0), untold=0)
+    start = torch.randn(looked_at.clips.shape, generator=torch.Generator(device).manual_seed(1), device=device)
 
     def loss() -> torch.Tensor:
-        batch = lessons.batch()
-        levels = shifted(torch.rand(len(batch.clips), generator=generator, device=device))
+        batch = lessons.batch(lessons.scale.batch, generator)
+        levels = shifted(torch.rand(len(batch.clips), generator=generator, device=device), LEARNT_SHIFT)
         noise = torch.randn(batch.clips.shape, generator=generator, device=device)
         level = levels[:, None, None, None, None]
-        noised = (1 - level) * batch.clips + level * noise
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            velocity = transformer(
-                hidden_states=torch.cat([noised, batch.condition], dim=1),
-                timestep=1000 * levels,
-                encoder_hidden_states=batch.text,
-                encoder_hidden_states_image=batch.pictures,
-                return_dict=False,
-            )[0]
-        return torch.nn.functional.mse_loss(velocity.float(), noise - batch.clips)
+        found = velocity(transformer, (1 - level) * batch.clips + level * noise, levels, batch)
+        return torch.nn.functional.mse_loss(found, noise - batch.clips)
 
     @torch.no_grad()
     def follow(step: int) -> None:
         """The average begins with the tenth of the steps that it then covers."""
         torch._foreach_lerp_(averaged, weights, 1 - min(EMA, (step + 1) / (step + 10)))
 
-    count = learn("transformer", effort, weights, RATE, loss, follow)
-    return average, count
+    @torch.no_grad()
+    def look() -> str:
+        """How near its first guess is, in one step from noise."""
+        guessed = start - velocity(average, start, torch.ones(LOOKED_AT, device=device), looked_at)
+        return str(Nearness.of(guessed, looked_at.clips))
+
+    return average, learn(effort, optimisers(transformer), loss, follow, look)
 
 
-def shifted(levels: torch.Tensor) -> torch.Tensor:
-    """Noise levels from 0 to 1 after the shift that takes are sampled with."""
-    return SHIFT * levels / (1 + (SHIFT - 1) * levels)
+def velocity(transformer: Any, noised: torch.Tensor, levels: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """From clips to noise, as the transformer predicts it at noise levels (batch) from 0 to 1."""
+    with torch.autocast(noised.device.type, torch.bfloat16, enabled=noised.is_cuda):
+        found: torch.Tensor = transformer(
+            hidden_states=torch.cat([noised, batch.condition], dim=1),
+            timestep=1000 * levels,
+            encoder_hidden_states=batch.text,
+            encoder_hidden_states_image=batch.pictures,
+            return_dict=False,
+        )[0]
+    return found.float()
+
+
+def optimisers(transformer: Any) -> list[torch.optim.Optimizer]:
+    """One for the matrices of the blocks, one for everything else."""
+    inner = {name for name, weight in transformer.named_parameters() if name.startswith("blocks.") and weight.dim() == 2}
+    matrices, others = (
+        [weight for name, weight in transformer.named_parameters() if (name in inner) is wanted]
+        for wanted in (True, False)
+    )
+    return [
+        OrthogonalSteps(matrices, RATE, WEIGHT_DECAY),
+        torch.optim.AdamW(others, RATE / 2, betas=(0.9, 0.98), weight_decay=0.0, fused=others[0].is_cuda),
+    ]
+
+
+def shifted(levels: torch.Tensor, shift: float) -> torch.Tensor:
+    """Noise levels from 0 to 1 after a shift towards noise, as Wan's schedulers have it."""
+    return shift * levels / (1 + (shift - 1) * levels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,8 @@ from benchmarks.learnt.moving_scenes import NEGATIVE, PROMPTS, Scenes, drawn
 from benchmarks.learnt.small_model import SCALES, SHIFT, Scale
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader, without_bars
+from wan_render.backends.wan.kernels import attention_check
+from wan_render.backends.wan.kernels.attention_check import ExactLayers
 from wan_render.backends.wan.models.local_folder import folder_card
 from wan_render.backends.wan.pipeline.announcer import Announcer
 from wan_render.backends.wan.pipeline.components import Components
@@ -35,10 +37,12 @@ from wan_render.take import Plate, Sampling, Take
 
 @dataclass(frozen=True)
 class Rendered:
-    """Latents of a take, and the predictions in which blocks were skipped."""
+    """Latents of a take, the predictions in which blocks were skipped, and the share of the layers whose attention was
+    exact although the profile's is in float8."""
 
     latents: torch.Tensor
     skips: SkipCount
+    exact_layers: float = 0.0
 
 
 class OpenedModel:
@@ -66,7 +70,7 @@ class OpenedModel:
         """The take between both ends of one of the scenes."""
         size = self.scale.size
         ends = drawn(scenes.part(slice(at, at + 1)), torch.tensor([0.0, 1.0]), size.height, size.width)[0]
-        first, last = (_picture(ends[:, end]) for end in (0, 1))
+        first, last = as_pixels(ends)
         plate = Plate("0" * 64, size)
         take = Take(
             backend="wan/1",
@@ -92,14 +96,18 @@ class OpenedModel:
         scheduler.set_timesteps(approach.steps, device=self.device)
         start, skips = noise(setup.latent_shape, take.seed, self.device), SkipCount()
         experts = approach.experts(scheduler.timesteps.cpu())
-        found = denoise(start, context, experts, scheduler, self._transformer(setup, approach, skips), _nobody)
-        return Rendered(found, skips)
+        exact = ExactLayers()
+        attention_check.ALLOWED_ERROR = approach.allowed
+        of = self._transformer(setup, approach, skips, exact)
+        found = denoise(start, context, experts, scheduler, of, _nobody)
+        return Rendered(found, skips, len(exact) / self.scale.layers)
 
     @torch.no_grad()
-    def frames(self, take: Take, inputs: TakeInputs, approach: Approach, latents: torch.Tensor) -> Pixels:
-        """The frames of latents, decoded as the approach's profile does."""
-        vae = self._components.vae(self._setup(take, inputs, approach), decodes=True)
-        return decode_video(latents, vae)
+    def clips(self, scenes: Scenes, rendered: Iterable[Rendered], approach: Approach) -> Iterator[Pixels]:
+        """The frames of the scenes' takes, decoded as the approach's profile does."""
+        for at, each in enumerate(rendered):
+            setup = self._setup(*self.take(scenes, at, seed=at), approach)
+            yield decode_video(each.latents, self._components.vae(setup, decodes=True))
 
     def _setup(self, take: Take, inputs: TakeInputs, approach: Approach) -> Setup:
         self._components.begin_take()
@@ -107,20 +115,23 @@ class OpenedModel:
         asked = replace(take, sampling=sampling)
         return self._model.setup(asked, self._components.fit_to(asked), inputs)
 
-    def _transformer(self, setup: Setup, approach: Approach, skips: SkipCount) -> Callable[[str], Any]:
+    def _transformer(
+        self, setup: Setup, approach: Approach, skips: SkipCount, exact: ExactLayers
+    ) -> Callable[[str], Any]:
         def of(component: str) -> Any:
             found = self._components.transformer(component, setup)
             if isinstance(found, AcceleratedTransformer):
-                found.first_block_threshold, found.skips = approach.first_block, skips
+                found.first_block_threshold, found.skips, found.exact_layers = approach.first_block, skips, exact
             return found
 
         return of
 
 
-def _picture(pixels: torch.Tensor) -> Pixels:
-    """(3, height, width) from -1 to 1 as a plate."""
-    found: Pixels = (pixels.permute(1, 2, 0) * 127.5 + 127.5).round().to(torch.uint8).numpy()
-    return np.ascontiguousarray(found)
+def as_pixels(video: torch.Tensor) -> Pixels:
+    """Frames (3, frames, height, width) from -1 to 1 as (frames, height, width, 3)."""
+    levels = (video.permute(1, 2, 3, 0) * 127.5 + 127.5).round().clamp(0, 255)
+    found: Pixels = np.ascontiguousarray(levels.to(torch.uint8).numpy())
+    return found
 
 
 def _nobody(progress: Progress) -> None:

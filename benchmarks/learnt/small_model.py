@@ -1,4 +1,4 @@
-"""The small model: its configurations, its parts with random weights, and its folder in diffusers' layout.
+"""The small model: its configurations, its parts before they are taught, and its folder in diffusers' layout.
 
 Text encoder and CLIP stay random: the transformer learns what they make of prompts and pictures. The head dimension is
 that of the published models, because kernels are made for it.
@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.learnt.patch_waves import CHANNELS
+from benchmarks.learnt.packed_frames import CHANNELS
 from wan_render.take import Size
 
 SHIFT = 3.0
@@ -35,13 +35,14 @@ PICTURE_TOKENS = 1 + (CLIP["image_size"] // CLIP["patch_size"]) ** 2
 
 @dataclass(frozen=True)
 class Scale:
-    """How large model and clips are. heads: of 128 features each."""
+    """How large model and clips are. heads: of 128 features each. batch: scenes of a step of training."""
 
     heads: int
     layers: int
     vae_width: int
     size: Size
     frames: int
+    batch: int
 
     @property
     def latent_frames(self) -> int:
@@ -49,10 +50,10 @@ class Scale:
         return (self.frames - 1) // 4 + 1
 
 
-ON_A_GPU = Scale(heads=4, layers=8, vae_width=32, size=Size(256, 160), frames=33)
-"""44 million parameters of the transformer, 1,440 tokens."""
-ON_A_CPU = Scale(heads=1, layers=3, vae_width=8, size=Size(96, 64), frames=9)
-"""For tests: it learns where the ends of a clip are, hardly more."""
+ON_A_GPU = Scale(heads=4, layers=8, vae_width=32, size=Size(128, 80), frames=33, batch=64)
+"""40 million parameters of the transformer, 360 tokens."""
+ON_A_CPU = Scale(heads=1, layers=4, vae_width=8, size=Size(80, 48), frames=17, batch=16)
+"""For tests: 1.4 million parameters, 75 tokens."""
 SCALES: Mapping[str, Scale] = {"gpu": ON_A_GPU, "cpu": ON_A_CPU}
 
 
@@ -76,18 +77,6 @@ def transformer_of(scale: Scale) -> Any:
     torch.nn.init.zeros_(found.proj_out.weight)
     torch.nn.init.zeros_(found.proj_out.bias)
     return found
-
-
-def vae_of(scale: Scale) -> Any:
-    """A VAE with random weights, whose latents need no normalisation."""
-    return import_module("diffusers").AutoencoderKLWan(
-        base_dim=scale.vae_width,
-        z_dim=CHANNELS,
-        dim_mult=[1, 2, 4, 4],
-        num_res_blocks=1,
-        latents_mean=[0.0] * CHANNELS,
-        latents_std=[1.0] * CHANNELS,
-    )
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,8 @@ class ExactLayers:
     def __init__(self) -> None:
         self._errors: dict[int, float] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._errors)
+    def __len__(self) -> int:
+        return len(self._errors)
 
     def note(self, layer: int, error: float) -> bool:
         """Note a layer that is exact; whether it is new."""
