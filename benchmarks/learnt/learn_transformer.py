@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from benchmarks.learnt.learning import Effort, learn
-from benchmarks.learnt.moving_scenes import NEGATIVE, PROMPTS, Scenes, drawn, random_scenes
+from benchmarks.learnt.moving_scenes import NEGATIVE, PROMPTS, drawn, random_scenes
 from benchmarks.learnt.nearness import Nearness
 from benchmarks.learnt.orthogonal_steps import OrthogonalSteps
 from benchmarks.learnt.packed_frames import EDGE, STEP, of_ends, packed
@@ -138,7 +138,9 @@ def velocity(transformer: Any, noised: torch.Tensor, levels: torch.Tensor, batch
 
 def optimisers(transformer: Any) -> list[torch.optim.Optimizer]:
     """One for the matrices of the blocks, one for everything else."""
-    inner = {name for name, weight in transformer.named_parameters() if name.startswith("blocks.") and weight.dim() == 2}
+    inner = {
+        name for name, weight in transformer.named_parameters() if name.startswith("blocks.") and weight.dim() == 2
+    }
     matrices, others = (
         [weight for name, weight in transformer.named_parameters() if (name in inner) is wanted]
         for wanted in (True, False)

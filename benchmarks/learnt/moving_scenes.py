@@ -85,7 +85,7 @@ def random_scenes(count: int, aspect: float, generator: torch.Generator) -> Scen
 def drawn(scenes: Scenes, times: torch.Tensor, height: int, width: int, grain: int = 1) -> torch.Tensor:
     """Pictures (batch, 3, times, height / grain, width / grain) from -1 to 1.
 
-    times: from 0, the first keyframe, to 1, the last. grain: how many pixels along each edge are replaced by their mean.
+    times: from 0, the first keyframe, to 1, the last. grain: edge of the squares of pixels that their mean replaces.
     """
     device = times.device
     y = (torch.arange(height, device=device) + 0.5) / height
@@ -105,9 +105,7 @@ def _floor(scenes: Scenes, down: torch.Tensor, across: torch.Tensor) -> torch.Te
     blue from top to bottom, so that places can be told apart."""
     device = scenes.light.device
     red, blue = (torch.tensor(each, device=device) for each in ((0.2, 0.0, 0.0), (0.0, 0.0, 0.2)))
-    lit, right, low = (
-        y[:, None] * x for y, x in ((down[0], across[0]), (down[0], across[1]), (down[1], across[0]))
-    )
+    lit, right, low = (y[:, None] * x for y, x in ((down[0], across[0]), (down[0], across[1]), (down[1], across[0])))
     fixed = red[:, None, None] * right + blue[:, None, None] * low
     return (scenes.light[:, :, None, None] * lit + fixed).unsqueeze(2)
 

@@ -18,7 +18,9 @@ class Nearness:
     def of(found: torch.Tensor, right: torch.Tensor) -> Nearness:
         """Of latents (batch, channels, frames, height, width). The middle is without a quarter at each end."""
         quarter = max(right.shape[2] // 4, 1)
-        return Nearness(_error(found, right, [0, -1]), _error(found, right, list(range(quarter, right.shape[2] - quarter))))
+        return Nearness(
+            _error(found, right, [0, -1]), _error(found, right, list(range(quarter, right.shape[2] - quarter)))
+        )
 
     def __str__(self) -> str:
         return f"ends {100 * self.ends:.2f} %, middle {100 * self.middle:.2f} %"

@@ -27,8 +27,8 @@ class OrthogonalSteps(torch.optim.Optimizer):
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure is ever given
-        """Move all matrices that have a gradient."""
+    def step(self) -> None:  # type: ignore[override]  # torch's optimisers also take a function that is called again
+        """Move all matrices."""
         for group in self.param_groups:
             by_shape = defaultdict(list)
             for matrix in group["params"]:
