@@ -17,7 +17,8 @@ LOOKS = 20
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to learn. steps: exactly so many, for a result that can be repeated; else until the seconds are over."""
+    """How long to learn, without the first step, which compiles. steps: exactly so many, for a result that can be
+    repeated; else until the seconds are over."""
 
     seconds: float
     steps: int | None = None
@@ -59,6 +60,8 @@ def learn(
             optimiser.zero_grad(set_to_none=True)
         after_step(step)
         step += 1
+        if step == 1:
+            begun = time.perf_counter()  # the first step compiles
         if share >= looks / LOOKS:
             looks += 1
             seconds = time.perf_counter() - begun

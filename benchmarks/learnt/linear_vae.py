@@ -118,8 +118,8 @@ def _clear(part: Any) -> None:
     """Let convolutions give 0, and all blocks add nothing to what passes them."""
     for module in part.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Conv3d):
-            module.weight.zero_()
-            module.bias.zero_()
+            for weight in module.parameters():
+                weight.zero_()
     for module in part.modules():
         if _is(module, "WanResidualBlock") and module.in_dim != module.out_dim:
             _wire(module.conv_shortcut, _same(min(module.in_dim, module.out_dim)), ONE)

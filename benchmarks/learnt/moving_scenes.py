@@ -122,7 +122,7 @@ def _bell(offset: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
 
 
 def _coarse(profile: torch.Tensor, grain: int) -> torch.Tensor:
-    return profile.unflatten(-1, (-1, grain)).mean(-1)
+    return profile.reshape(*profile.shape[:-1], -1, grain).mean(-1)
 
 
 def _centres(scenes: Scenes, times: torch.Tensor) -> torch.Tensor:

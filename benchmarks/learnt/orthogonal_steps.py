@@ -28,7 +28,7 @@ class OrthogonalSteps(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]  # torch's optimisers also take a function that is called again
-        """Move all matrices."""
+        """Move all matrices. Each has to have a gradient."""
         for group in self.param_groups:
             by_shape = defaultdict(list)
             for matrix in group["params"]:
@@ -40,7 +40,7 @@ class OrthogonalSteps(torch.optim.Optimizer):
                 torch._foreach_add_(matrices, list(steps.to(matrices[0].dtype).unbind()), alpha=-group["lr"] * size)
 
     def _averaged(self, matrices: list[torch.nn.Parameter]) -> list[torch.Tensor]:
-        gradients = [matrix.grad for matrix in matrices]
+        gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
         averages = [self.state[matrix].setdefault("average", torch.zeros_like(matrix)) for matrix in matrices]
         torch._foreach_lerp_(averages, gradients, 1 - MOMENTUM)
         return list(torch._foreach_lerp(gradients, averages, MOMENTUM))
@@ -48,7 +48,7 @@ class OrthogonalSteps(torch.optim.Optimizer):
 
 def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
     """Matrices (count, rows, columns) with the same singular vectors, and singular values between 0.7 and 1.2."""
-    found = matrices.bfloat16()
+    found: torch.Tensor = matrices.bfloat16()
     is_tall = found.shape[1] > found.shape[2]
     if is_tall:
         found = found.mT

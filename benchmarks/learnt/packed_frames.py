@@ -25,7 +25,8 @@ SLOPED = ((1 / 3, 1 / 3, 1 / 3), (0.5, 0.0, -0.5))
 
 def packed(means: torch.Tensor) -> torch.Tensor:
     """Latents (batch, 16, 1 + n, height, width) of means of 8x8 pixels (batch, 3, 1 + 4 n, height, width)."""
-    first, rest = means[:, :, :1], means[:, :, 1:].unflatten(2, (-1, STEP))
+    batch, colours, _, height, width = means.shape
+    first, rest = means[:, :, :1], means[:, :, 1:].reshape(batch, colours, -1, STEP, height, width)
     last = torch.cat([first, rest[:, :, :, -1]], dim=2)
     before = (rest[:, :, :, :-1] - rest[:, :, :, -1:]).movedim(3, 1).flatten(1, 2)
     differences = torch.nn.functional.pad(before, (0, 0, 0, 0, 1, 0))

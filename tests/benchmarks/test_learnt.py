@@ -76,7 +76,7 @@ def test_orthogonal_steps_lead_to_the_least_error() -> None:
     wanted = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(3))
     found = [torch.nn.Parameter(torch.zeros(4, 3)) for _ in wanted]
     optimiser = OrthogonalSteps(found, lr=0.1, weight_decay=0.0)
-    for _ in range(60):
+    for _ in range(100):
         sum((one - other).square().sum() for one, other in zip(found, wanted, strict=True)).backward()
         optimiser.step()
         optimiser.zero_grad()
