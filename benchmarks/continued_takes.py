@@ -38,6 +38,7 @@ import torch
 
 from benchmarks.engine.results import table, tell
 from benchmarks.learnt.moving_scenes import NEGATIVE, PROMPTS, Scenes, drawn, random_scenes
+from benchmarks.learnt.opened_model import as_pixels
 from benchmarks.learnt.small_model import SCALES, SHIFT, Scale
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
@@ -156,9 +157,7 @@ def learnt_pairs(scale: Scale, count: int) -> Iterator[Pair]:
 
 def _drawn(scene: Scenes, scale: Scale) -> Pixels:
     size = scale.size
-    video = drawn(scene, torch.linspace(0, 1, scale.frames), size.height, size.width)[0]
-    found: Pixels = (video.permute(1, 2, 3, 0) * 127.5 + 127.5).round().to(torch.uint8).numpy()
-    return np.ascontiguousarray(found)
+    return as_pixels(drawn(scene, torch.linspace(0, 1, scale.frames), size.height, size.width)[0])
 
 
 def _learnt_take(scene: Scenes, scale: Scale, seed: int) -> Take:

@@ -2,6 +2,7 @@
 
     python -m benchmarks.learnt.train FOLDER                                            (one GPU, 8 minutes)
     python -m benchmarks.learnt.train FOLDER --scale cpu --seconds 600                  (a CPU)
+    python -m benchmarks.learnt.train FOLDER --scale cpu --device cuda --batch 256 --seconds 60       (for tests)
 
 Its VAE is not trained: `linear_vae` writes its weights down.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,8 +30,12 @@ def main() -> None:
     programs.add_argument("--seed", type=int, default=1)
     programs.add_argument("--seconds", type=float, default=420)
     programs.add_argument("--steps", type=int, help="in place of seconds: can be repeated")
+    programs.add_argument("--batch", type=int, help="scenes of a step; default: as the scale says")
+    programs.add_argument("--device", help="default: cuda for the scale gpu, cpu for the scale cpu")
     asked = programs.parse_args()
-    scale, device = SCALES[asked.scale], torch.device("cuda" if asked.scale == "gpu" else "cpu")
+    scale = SCALES[asked.scale]
+    scale = replace(scale, batch=asked.batch or scale.batch)
+    device = torch.device(asked.device or ("cuda" if asked.scale == "gpu" else "cpu"))
     read = readers()
     torch.manual_seed(asked.seed)
     generator = torch.Generator(device).manual_seed(asked.seed)
@@ -43,7 +49,7 @@ def main() -> None:
         "parameters": sum(each.numel() for each in learnt.parameters()),
         "seconds": round(time.perf_counter() - begun),
     }
-    save_model(asked.folder, learnt.cpu(), linear_vae(scale.vae_width), read, facts)
+    save_model(asked.folder, learnt.to("cpu", torch.bfloat16), linear_vae(scale.vae_width), read, facts)
     print(facts, f"saved in {asked.folder}", flush=True)
 
 
