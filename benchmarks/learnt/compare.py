@@ -5,10 +5,10 @@ guided steps, and to what the keyframes and the prompt say.
     python -m benchmarks.learnt.compare FOLDER --takes 2 --only steps      (--only: names of APPROACHES)
 
 `speed` is that of a 14B with the same predictions, as a multiple of stock diffusers' 30 guided steps. PSNR is that of
-latents, over the range of the reference's. `over fewer steps` is the mean difference to `fast` with fewer steps at the
-same speed, take by take, with its standard error. `ends` and `middle` are errors against the right pictures, as a share
-of their variance; a blend of both keyframes has the error `blend`. `prompt` is the share of takes whose middle is
-nearest to the right pictures of their own prompt.
+frames, each 8x8 pixels by their mean. `over fewer steps` is the mean difference to `fast` with fewer steps at the
+same speed, take by take, with its standard error. `ends` and `middle` are errors against the nearest right clip, as a
+share of its variance, and `mist` is the mist's mean square over that of right clips. `prompt` is the share of takes
+whose middle is nearest to the right clips of their own prompt.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import math
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.engine.arguments import some_of
-from benchmarks.engine.results import table, tell
+from benchmarks.engine.results import table, write
 from benchmarks.learnt.approaches import APPROACHES, REFERENCE, Approach
 from benchmarks.learnt.equal_speed import Curve, with_error
-from benchmarks.learnt.moving_scenes import PROMPTS, Scenes, drawn, random_scenes
-from benchmarks.learnt.nearness import Nearness, blend
+from benchmarks.learnt.moving_scenes import PROMPTS, Scenes, random_scenes
 from benchmarks.learnt.opened_model import OpenedModel, Rendered
-from benchmarks.learnt.packed_frames import EDGE, packed
-from benchmarks.learnt.quality import checked, right_clips
+from benchmarks.learnt.packed_frames import unpacked
+from benchmarks.learnt.quality import checked, drawn_clips
+from benchmarks.learnt.right_clips import RightClips
 from wan_render.backends.wan.profiles.first_block import SkipCount
 
 Row = dict[str, Any]
@@ -47,12 +47,7 @@ class Judged:
     model: OpenedModel
     scenes: Scenes
     references: tuple[Rendered, ...]
-
-    def right(self, at: int, prompt: int | None = None) -> torch.Tensor:
-        """The right latents (1, 16, latent frames, height, width) of a scene, for its own prompt or another."""
-        scene, scale = self.scenes.part(slice(at, at + 1)), self.model.scale
-        told = scene if prompt is None else scene.told(prompt)
-        return packed(drawn(told, torch.linspace(0, 1, scale.frames), scale.size.height, scale.size.width, EDGE))
+    right: RightClips
 
     def rendered(self, approach: Approach) -> Iterator[Rendered]:
         """The takes of all scenes."""
@@ -73,38 +68,41 @@ def judged(model: OpenedModel, takes: int) -> Judged:
     """New scenes, and the reference of each."""
     size = model.scale.size
     scenes = random_scenes(takes, size.width / size.height, torch.Generator().manual_seed(UNSEEN))
-    empty = Judged(model, scenes, ())
-    return Judged(model, scenes, tuple(empty.rendered(REFERENCE)))
+    empty = Judged(model, scenes, (), RightClips(model.scale, model.device))
+    return replace(empty, references=tuple(empty.rendered(REFERENCE)))
 
 
 def figures(of: Judged, approach: Approach, takes: Sequence[Rendered]) -> Figures:
     """How near the takes come to the reference, and to the right pictures."""
-    errors = [_errors(of, at, take.latents.cpu()) for at, take in enumerate(takes)]
+    errors = [_errors(of, at, take.latents) for at, take in enumerate(takes)]
     skipped = round(statistics.fmean(take.skips.skipped for take in takes))
     exact = statistics.fmean(take.exact_layers for take in takes)
     speed = approach.speed(SkipCount(takes[0].skips.predictions, skipped), exact)
     found = tuple(psnr(take.latents, wanted.latents) for take, wanted in zip(takes, of.references, strict=True))
     row = {"speed": speed, "PSNR, dB": statistics.fmean(found)}
-    if exact > 0:
-        row["exact layers"] = exact
-    return Figures(speed, found, row | {name: statistics.fmean(each[name] for each in errors) for name in errors[0]})
+    return Figures(
+        speed,
+        found,
+        row | {"exact layers": exact} | {name: statistics.fmean(each[name] for each in errors) for name in errors[0]},
+    )
 
 
 def psnr(latents: torch.Tensor, wanted: torch.Tensor) -> float:
-    """In dB, over the range of what is wanted; 99 if they are equal."""
-    error = float((latents - wanted).square().mean())
-    return 99.0 if error == 0 else 10 * math.log10(float(wanted.max() - wanted.min()) ** 2 / error)
+    """Of the frames that they show, in dB; 99 if they are equal."""
+    one, other = (unpacked(each.float()).clamp(-1, 1) for each in (latents, wanted))
+    error = float((one - other).square().mean())
+    return 99.0 if error == 0 else 10 * math.log10(4 / error)
 
 
 def _errors(of: Judged, at: int, latents: torch.Tensor) -> dict[str, float]:
-    right = of.right(at)
-    nearness = Nearness.of(latents, right)
-    by_prompt = [Nearness.of(latents, of.right(at, prompt)).middle for prompt in range(len(PROMPTS))]
+    scene = of.scenes.part([at])
+    nearest = of.right.nearest(latents, scene)
+    by_prompt = [of.right.nearest(latents, scene.told(each)).nearness.middle for each in range(len(PROMPTS))]
     return {
-        "ends": nearness.ends,
-        "middle": nearness.middle,
-        "blend": Nearness.of(blend(right), right).middle,
-        "prompt": float(by_prompt.index(min(by_prompt)) == int(of.scenes.prompts[at])),
+        "ends": nearest.nearness.ends,
+        "middle": nearest.nearness.middle,
+        "mist": nearest.mist,
+        "prompt": float(by_prompt.index(min(by_prompt)) == int(scene.prompts[0])),
     }
 
 
@@ -146,14 +144,14 @@ def main() -> None:
     device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     of = judged(OpenedModel(asked.folder, device), asked.takes)
     checks = {
-        "the right pictures": checked(of.model, of.scenes, right_clips(of.model, of.scenes)),
+        "the right pictures": checked(of.model, of.scenes, drawn_clips(of.model, of.scenes)),
         str(REFERENCE): checked(of.model, of.scenes, of.model.clips(of.scenes, of.references, REFERENCE)),
     }
     print(checks, flush=True)
     found = compared(of, [each for name in asked.only for each in APPROACHES[name]], asked.seconds)
     print(table(rows_of(found)), table(checks), sep="\n\n")
     each_take = {str(approach): figure.psnr for approach, figure in found.items()}
-    tell({"ways": rows_of(found), "quality control": checks, "PSNR of each take": each_take}, asked.json)
+    write({"ways": rows_of(found), "quality control": checks, "PSNR of each take": each_take}, asked.json)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,16 @@ import torch
 
 from benchmarks.learnt.learning import Effort, learn
 from benchmarks.learnt.moving_scenes import NEGATIVE, PROMPTS, drawn, random_scenes
-from benchmarks.learnt.nearness import Nearness
+from benchmarks.learnt.nearness import Nearness, blend
 from benchmarks.learnt.orthogonal_steps import OrthogonalSteps
 from benchmarks.learnt.packed_frames import EDGE, STEP, of_ends, packed
 from benchmarks.learnt.small_model import CLIP, Readers, Scale
 from wan_render.backends.wan.pipeline.encode import encode_text, padded
 
-RATE = 2e-3
+RATE = 4e-3
+"""In a training of 22 s on an H200, 5e-3 came further than 2e-3 in 45 s."""
+OTHERS_RATE = 2e-3
+"""For everything but the matrices of the blocks."""
 WEIGHT_DECAY = 0.01
 WITHOUT_PROMPT = 0.1
 """The share of scenes whose prompt is the negative one, so that guidance has something to lead away from."""
@@ -99,6 +102,7 @@ def learn_transformer(
         for block in transformer.blocks:
             block.compile()
     looked_at = lessons.batch(LOOKED_AT, torch.Generator(device).manual_seed(0), untold=0)
+    print(f"a blend: {Nearness.of(blend(looked_at.clips), looked_at.clips)}", flush=True)
     start = torch.randn(looked_at.clips.shape, generator=torch.Generator(device).manual_seed(1), device=device)
 
     def loss() -> torch.Tensor:
@@ -147,7 +151,7 @@ def optimisers(transformer: Any) -> list[torch.optim.Optimizer]:
     )
     return [
         OrthogonalSteps(matrices, RATE, WEIGHT_DECAY),
-        torch.optim.AdamW(others, RATE / 2, betas=(0.9, 0.98), weight_decay=0.0, fused=others[0].is_cuda),
+        torch.optim.AdamW(others, OTHERS_RATE, betas=(0.9, 0.98), weight_decay=0.0, fused=others[0].is_cuda),
     ]
 
 

@@ -1,10 +1,12 @@
-"""Scenes that are drawn on the device, many at once: two soft balls move over a lit floor from one place to another.
+"""Scenes that are drawn on the device, many at once: two soft balls move over a lit floor from one place to another,
+and mist comes and goes.
 
 Both ends of a clip are its keyframes. The prompt says which way the balls take: over the top, straight, or underneath.
-So everything between the ends follows from keyframes and prompt, and what a model makes of them can be compared with
-the right pictures. One ball is always redder than the floor and the other less red, so neither is taken for the other.
+One ball is always redder than the floor and the other less red, so neither is taken for the other. Three things are
+left to the model, or a clip would follow from its noise in one step: how high the arc is, whether the balls are early
+or late, and the mist. `right_clips` finds the right clip that is nearest to what a model made of them.
 
-A picture is a sum of few products of a function of x and a function of y. So it is drawn quickly, at any fineness.
+A picture is a sum of few products of functions of x, y and time. So it is drawn quickly, at any fineness.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from dataclasses import dataclass, fields, replace
 import torch
 
 BALLS = 2
-ARC = 0.22
-"""How far a path leaves the straight line in its middle, as a share of the picture's height."""
+HEIGHTS = (0.1, 0.3)
+"""How far a path may leave the straight line in its middle, as a share of the picture's height."""
+EARLIEST = 0.6
+"""Largest change of the pace: at first it is up to 1.6 times the mean, and 0.4 at the end, or the other way round."""
 
 ARCS = {"straight": 0.0, "in an arc over the top": -1.0, "in an arc underneath": 1.0}
 PROMPTS = tuple(f"The balls move {arc}." for arc in ARCS)
@@ -24,8 +28,13 @@ NEGATIVE = "blurred, static"
 
 REDNESS = (1.0, -1.0)
 """Of each ball."""
-STRENGTH = 0.7
-"""The largest part of a colour that a ball adds to the floor's. All parts together never leave the range."""
+STRENGTH = 0.6
+"""The largest part of a colour that a ball adds to the floor's. Sums that leave the range are rare."""
+
+MIST = 0.2
+"""Deviation of the mist's strongest wave. The others have it divided by the sum of their orders less one."""
+MIST_WAVES = (2, 3, 4)
+"""Orders of its waves in time, down and across."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,9 @@ class Scenes:
     radii:        (batch, balls): the standard deviation of a ball's brightness.
     colours:      (batch, balls, 3): what a ball adds to the floor in its centre.
     light:        (batch, 3): colour of the floor in its middle.
+    heights:      (batch): how far the paths leave the straight line, unless they are straight.
+    earliness:    (batch): how much faster than the mean the balls are at first.
+    mist:         (batch, *MIST_WAVES): brightness of each of its waves.
     """
 
     prompts: torch.Tensor
@@ -45,6 +57,9 @@ class Scenes:
     radii: torch.Tensor
     colours: torch.Tensor
     light: torch.Tensor
+    heights: torch.Tensor
+    earliness: torch.Tensor
+    mist: torch.Tensor
 
     def __len__(self) -> int:
         """Scenes in the batch."""
@@ -54,9 +69,13 @@ class Scenes:
         """The same keyframes with another prompt for all."""
         return replace(self, prompts=torch.full_like(self.prompts, prompt))
 
-    def part(self, chosen: slice) -> Scenes:
-        """Some scenes of the batch."""
+    def part(self, chosen: slice | list[int]) -> Scenes:
+        """Some scenes of the batch, also several times."""
         return Scenes(*(getattr(self, each.name)[chosen] for each in fields(self)))
+
+    def on(self, device: torch.device) -> Scenes:
+        """The same scenes on a device."""
+        return Scenes(*(getattr(self, each.name).to(device) for each in fields(self)))
 
 
 def random_scenes(count: int, aspect: float, generator: torch.Generator) -> Scenes:
@@ -79,7 +98,31 @@ def random_scenes(count: int, aspect: float, generator: torch.Generator) -> Scen
         radii=uniform(BALLS, low=0.11, high=0.17),
         colours=torch.cat([redness[..., None], colours[..., 1:]], dim=-1),
         light=uniform(3, low=-0.3, high=0.3),
+        **_left_open(count, generator),
     )
+
+
+def drawn_again(scenes: Scenes, generator: torch.Generator) -> Scenes:
+    """The same keyframes and prompts, with everything else as chance has it."""
+    return replace(scenes, **_left_open(len(scenes), generator))
+
+
+def _left_open(count: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """What neither keyframes nor prompt say."""
+    device = generator.device
+    heights, earliness = torch.rand(2, count, generator=generator, device=device)
+    least, most = HEIGHTS
+    return {
+        "heights": least + (most - least) * heights,
+        "earliness": EARLIEST * (2 * earliness - 1),
+        "mist": mist_deviations(device) * torch.randn(count, *MIST_WAVES, generator=generator, device=device),
+    }
+
+
+def mist_deviations(device: torch.device) -> torch.Tensor:
+    """Of each wave of the mist, MIST_WAVES."""
+    time, down, across = torch.meshgrid(*(torch.arange(count, device=device) for count in MIST_WAVES), indexing="ij")
+    return MIST / (1 + time + down + across)
 
 
 def drawn(scenes: Scenes, times: torch.Tensor, height: int, width: int, grain: int = 1) -> torch.Tensor:
@@ -97,7 +140,15 @@ def drawn(scenes: Scenes, times: torch.Tensor, height: int, width: int, grain: i
         _coarse(_bell(y - centres[..., 1:], radii), grain),
         _coarse(_bell(x - centres[..., :1], radii), grain),
     )
-    return balls + _floor(scenes, _coarse(_rises(y), grain), _coarse(_rises(x * height / width), grain))
+    mist = torch.einsum(
+        "bmji,mt,jy,ix->btyx",
+        scenes.mist,
+        _waves(times, MIST_WAVES[0]),
+        _coarse(_waves(y, MIST_WAVES[1]), grain),
+        _coarse(_waves(x * height / width, MIST_WAVES[2]), grain),
+    )
+    floor = _floor(scenes, _coarse(_rises(y), grain), _coarse(_rises(x * height / width), grain))
+    return balls + floor + mist.unsqueeze(1)
 
 
 def _floor(scenes: Scenes, down: torch.Tensor, across: torch.Tensor) -> torch.Tensor:
@@ -117,6 +168,12 @@ def _rises(share: torch.Tensor) -> torch.Tensor:
     return torch.stack([lit, lit * (2 * share - 1)])
 
 
+def _waves(share: torch.Tensor, count: int) -> torch.Tensor:
+    """Waves (count, places) of a place from 0 to 1, which are 0 at both ends."""
+    orders = torch.arange(1, count + 1, device=share.device)[:, None]
+    return torch.sin(math.pi * orders * share)
+
+
 def _bell(offset: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
     return torch.exp(-0.5 * (offset / radius).square())
 
@@ -127,8 +184,9 @@ def _coarse(profile: torch.Tensor, grain: int) -> torch.Tensor:
 
 def _centres(scenes: Scenes, times: torch.Tensor) -> torch.Tensor:
     """(batch, balls, times, 2): a parabola from start to end that leaves the straight line as the prompt says."""
-    arcs = ARC * torch.tensor(list(ARCS.values()), device=times.device)[scenes.prompts]
-    gone = times[:, None]
-    straight = scenes.starts[:, :, None] * (1 - gone) + scenes.ends[:, :, None] * gone
-    aside = arcs[:, None] * (4 * times * (1 - times))
+    arcs = torch.tensor(list(ARCS.values()), device=times.device)[scenes.prompts] * scenes.heights
+    gone = times + scenes.earliness[:, None] * times * (1 - times)
+    aside = arcs[:, None] * (4 * gone * (1 - gone))
+    way = gone[:, None, :, None]
+    straight = scenes.starts[:, :, None] * (1 - way) + scenes.ends[:, :, None] * way
     return torch.stack([straight[..., 0], straight[..., 1] + aside[:, None]], dim=-1)

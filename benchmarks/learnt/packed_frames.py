@@ -33,6 +33,16 @@ def packed(means: torch.Tensor) -> torch.Tensor:
     return torch.cat([COLOUR * last, DIFFERENCE * differences, SLOPE * _slopes(last)], dim=1)
 
 
+def unpacked(latents: torch.Tensor) -> torch.Tensor:
+    """The means that `packed` made latents of."""
+    batch, _, frames, height, width = latents.shape
+    last = latents[:, :COLOURS] / COLOUR
+    differences = latents[:, COLOURS : COLOURS * STEP, 1:] / DIFFERENCE
+    before = differences.reshape(batch, STEP - 1, COLOURS, frames - 1, height, width).movedim(1, 3)
+    rest = torch.cat([before + last[:, :, 1:, None], last[:, :, 1:, None]], dim=3)
+    return torch.cat([last[:, :, :1], rest.flatten(2, 3)], dim=2)
+
+
 def analysed(pictures: torch.Tensor) -> torch.Tensor:
     """Latents of pictures (batch, 3, 1 + 4 n, height, width)."""
     return packed(torch.nn.functional.avg_pool3d(pictures, (1, EDGE, EDGE)))

@@ -15,7 +15,7 @@ from wan_render.quality.verdicts import QcVerdict, judge
 from wan_render.render_values import Pixels
 
 
-def right_clips(model: OpenedModel, scenes: Scenes) -> Iterator[Pixels]:
+def drawn_clips(model: OpenedModel, scenes: Scenes) -> Iterator[Pixels]:
     """What the scenes really look like."""
     times, size = torch.linspace(0, 1, model.scale.frames), model.scale.size
     for at in range(len(scenes)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -11,10 +12,12 @@ from benchmarks.learnt.approaches import REFERENCE, Approach
 from benchmarks.learnt.equal_speed import Curve, with_error
 from benchmarks.learnt.learn_transformer import condition_of
 from benchmarks.learnt.linear_vae import linear_vae
-from benchmarks.learnt.moving_scenes import PROMPTS, drawn, random_scenes
+from benchmarks.learnt.moving_scenes import PROMPTS, drawn, drawn_again, mist_deviations, random_scenes
 from benchmarks.learnt.nearness import Nearness, blend
 from benchmarks.learnt.orthogonal_steps import OrthogonalSteps, orthogonal
-from benchmarks.learnt.packed_frames import EDGE, analysed, of_ends, only_ends, packed
+from benchmarks.learnt.packed_frames import EDGE, analysed, of_ends, only_ends, packed, unpacked
+from benchmarks.learnt.right_clips import RightClips
+from benchmarks.learnt.small_model import ON_A_CPU
 from wan_render.backends.wan.kernels.attention_check import SLOWER_BY
 from wan_render.backends.wan.pipeline.conditions import channels
 from wan_render.backends.wan.profiles.first_block import SkipCount
@@ -37,6 +40,7 @@ def test_prompts_change_what_is_between_the_keyframes_and_nothing_else() -> None
 
 def test_coarse_pictures_are_the_means_of_fine_ones() -> None:
     assert torch.allclose(packed(clips(EDGE)), analysed(clips()), atol=1e-4)
+    assert torch.allclose(unpacked(packed(clips(EDGE))), clips(EDGE), atol=1e-5)
 
 
 @torch.no_grad()
@@ -62,6 +66,22 @@ def test_a_right_clip_has_no_error_and_a_blend_has_one_in_its_middle() -> None:
     right = packed(clips(EDGE))
     assert Nearness.of(right, right) == Nearness(0, 0)
     assert Nearness.of(blend(right), right).middle > 0.2
+
+
+def test_the_nearest_right_clip_may_have_any_height_pace_and_mist() -> None:
+    """Only a clip for another prompt is wrong."""
+    scale = replace(ON_A_CPU, frames=FRAMES)
+    scenes = random_scenes(2, 5 / 3, torch.Generator().manual_seed(3)).told(1)
+    latents = packed(drawn(scenes, torch.linspace(0, 1, FRAMES), 48, 80, EDGE))
+    right = RightClips(scale, torch.device("cpu"))
+    for at in range(2):
+        scene = scenes.part([at])
+        unaware = drawn_again(scene, torch.Generator().manual_seed(4))
+        found = right.nearest(latents[at : at + 1], unaware)
+        assert found.nearness.middle < 0.001
+        expected = (scene.mist / mist_deviations(torch.device("cpu"))).square().mean()
+        assert found.mist == pytest.approx(float(expected), rel=0.05)
+        assert right.nearest(latents[at : at + 1], unaware.told(2)).nearness.middle > 0.1
 
 
 def test_an_orthogonal_step_turns_and_scales_nothing_but_makes_all_directions_count() -> None:
