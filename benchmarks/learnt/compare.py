@@ -1,7 +1,7 @@
 """Judges approximations on the small model: each way of computing its takes, by how near it comes to the model's own 30
 guided steps, and to what the keyframes and the prompt say.
 
-    python -m benchmarks.learnt.compare FOLDER --json compared.json        (one GPU; 6 minutes)
+    python -m benchmarks.learnt.compare FOLDER --json compared.json        (one GPU; 7 minutes)
     python -m benchmarks.learnt.compare FOLDER --takes 2 --only steps      (--only: names of APPROACHES)
 
 `speed` is that of a 14B with the same predictions, as a multiple of stock diffusers' 30 guided steps. PSNR is that of
@@ -137,7 +137,7 @@ def main() -> None:
     programs = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     programs.add_argument("folder", type=Path)
     programs.add_argument("--takes", type=int, default=12)
-    programs.add_argument("--seconds", type=float, default=300, help="for the comparison, without what comes before it")
+    programs.add_argument("--seconds", type=float, default=420, help="for the comparison, without what comes before it")
     programs.add_argument("--only", type=some_of(APPROACHES), default=tuple(APPROACHES), help="names with commas")
     programs.add_argument("--json", type=Path)
     asked = programs.parse_args()

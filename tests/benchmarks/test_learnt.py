@@ -45,7 +45,7 @@ def test_coarse_pictures_are_the_means_of_fine_ones() -> None:
 
 @torch.no_grad()
 def test_the_vae_makes_and_draws_the_latents_that_the_transformer_learns_from() -> None:
-    """40 dB are an error of 2.5 of 255 levels. Balls are larger in the large model's clips, which have 57 dB."""
+    """40 dB are an error of 2.5 of 255 levels. Balls are larger in the large model's clips, which have 53 dB."""
     vae, video = linear_vae(8), clips()
     assert torch.allclose(vae.encode(video).latent_dist.mode(), analysed(video), atol=1e-3)
     ends = vae.encode(only_ends(video)).latent_dist.mode()
