@@ -1,6 +1,7 @@
 """Video files: the only code that knows ffmpeg, PyAV and colour.
 
-clip          a take's frames as a lossless file, and back, by index
+clip          the frames of a take or intermediate as a lossless file, and back, by index
+clip_coding   how both are coded; frame_encoders: several frames at the same time; stored_pictures: pictures as frames
 preview       a small copy of a clip that browsers play
 film_encode   a cut becomes film.mp4 in one encode
 deliverable_encode  the same cut as a file in another codec; deliverable_codecs: what ffmpeg is told for each
