@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wan_render.authored import PathInFile
+from wan_render.plan.balanced_steps import BALANCED, balanced_sampling
 from wan_render.plan.drafts import DRAFT, distilled, draft_sampling
 from wan_render.plan.findings import Findings
 from wan_render.plan.hosted_takes import check_hosted
@@ -45,7 +46,10 @@ class Resolver:
         """A take in the variant of its profile that this film uses; see Variants.settled."""
         if take.backend != self.backend:
             return take
-        return self.variants.settled(take, self._place_of_profile(settings), self._asked_variant(settings))
+        found = self.variants.settled(take, self._place_of_profile(settings), self._asked_variant(settings))
+        if _profile(settings) == BALANCED and not self.is_draft:
+            self.findings.remark(found.key, f"profile balanced: fast, with {found.sampling.steps} steps")
+        return found
 
     def quietly_settled(self, settings: Settings, take: Take) -> Take:
         """As `settled`, without a word: for a take that may not be wanted."""
@@ -97,6 +101,8 @@ class Resolver:
         if "profile" in unsupported:
             return own, sampling_of(modelled, "exact", self.findings)
         profile = DRAFT if self.is_draft else _profile(settings)
+        if profile == BALANCED:
+            return own, balanced_sampling(modelled, self._place_of_profile(settings), self.findings)
         if profile != DRAFT:
             return own, sampling_of(modelled, profile, self.findings)
         sampling = draft_sampling(modelled, settings, self.findings)

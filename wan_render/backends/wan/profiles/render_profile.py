@@ -57,6 +57,7 @@ class Profile:
 EXACT = Profile("exact")
 FAST = Profile("fast", Precision.FLOAT8, Precision.FLOAT8, decodes_in_bfloat16=True)
 BALANCED = Profile("balanced", Precision.FLOAT8, Precision.FLOAT8, first_block_threshold=0.05, decodes_in_bfloat16=True)
+"""Of takes that were planned before `balanced` took fewer steps; plans have none any more (docs/decisions/0056)."""
 DRAFT = Profile("draft", Precision.FLOAT8, Precision.FLOAT8, schedule=Schedule.DISTILLED, decodes_in_bfloat16=True)
 
 DRAFT_AS_EXACT = Profile("draft", schedule=Schedule.DISTILLED)
