@@ -231,6 +231,7 @@ def flickered(dice: Dice, footage: Footage, size: Size, length: int) -> Pixels:
         power = np.full(length, dice.uniform(0.25, 0.6))
         for at in dice.integers(2, max(3, length - 4), dice.integers(1, 4)):
             power[at : at + 3] *= dice.uniform(1.4, 3, len(power[at : at + 3]))
+        power = np.minimum(power, 1.5)  # flashes that meet would leave white frames, which are a fault
     power[0], power[-1] = power[1], power[-2]
     side = np.linspace(dice.uniform(0.5, 1), 1, size[0])[None, :, None] if dice.random() < 0.5 else np.ones((1, 1, 1))
     return np.clip(frames * (1 + (power[:, None, None, None] - 1) * side), 0, 255).astype(np.uint8)

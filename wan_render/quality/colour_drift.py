@@ -7,6 +7,7 @@ Fog takes contrast together with the colours.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,9 @@ from wan_render.quality.tracking import Steps
 
 LEAST_LAMP, FULL_LAMP = 12.0, 36.0
 """Change of lightness, 0 to 100, from which on light begins to explain colours, and explains them altogether."""
+
+LEAST_LIGHT = 2.0
+"""Lightness that counts as none, 0 to 100."""
 
 LEAST_SPREAD = 1.0
 """Standard deviation of the lightness that counts as none, 0 to 100."""
@@ -45,9 +49,7 @@ def drift_measures(steps: Steps, *, is_held: bool) -> DriftMeasures:
     lamp = np.min([np.abs(_beyond(path[:, 3], is_held)) for path in paths], axis=0)
     unexplained = np.clip(1 - (lamp - LEAST_LAMP) / (FULL_LAMP - LEAST_LAMP), 0, 1)
     veil = np.minimum(1, steps.spread / max(float(steps.spread[0]), LEAST_SPREAD))
-    colours = [
-        path[:, :2] - expected for path in paths for expected in (path[0, :2], _lit(path, 2), _lit(path, 2, veil))
-    ]
+    colours = [path[:, :2] - expected for path in paths for expected in _expected_colours(path, veil)]
     away = np.min([_off_the_way(each, is_held) for each in colours], axis=0)
     colour = np.maximum(away, _turned(steps, is_held)) * unexplained
     one, other = (_beyond(_chroma_apart(path, veil), is_held) for path in paths)
@@ -75,11 +77,25 @@ def _lit(path: Floats, count: int, light: Floats | None = None) -> Floats:
     return np.asarray(path[0, :count] * light[:, None])
 
 
+def _light_alone(path: Floats) -> Floats:
+    """The lightness of each frame in terms of the first one's."""
+    return np.asarray(np.maximum(path[:, 3], LEAST_LIGHT) / max(float(path[0, 3]), LEAST_LIGHT))
+
+
+def _expected_colours(path: Floats, veil: Floats) -> Iterator[Floats]:
+    """The first a and b as they are, and in each frame's light, in the dark, and in fog."""
+    yield path[0, :2]
+    for light in (None, _light_alone(path), veil):
+        yield _lit(path, 2, light)
+
+
 def _chroma_apart(path: Floats, veil: Floats) -> Floats:
-    """How far the chroma is from what the light makes of the first one, or fog, which takes contrast as well."""
+    """How far the chroma is from what the light makes of the first one, or fog, which takes contrast as well. In the
+    dark it grows faster than L + 16 does, up to as fast as L itself."""
     chroma = np.maximum(path[:, 2], 0)
-    lit, veiled = _lit(path, 3)[:, 2], _lit(path, 3, veil)[:, 2]
-    return np.asarray(chroma - np.clip(chroma, np.minimum(lit, veiled), lit))
+    expected = [_lit(path, 3, light)[:, 2] for light in (None, veil, _light_alone(path))]
+    low, high = np.min(expected, axis=0), np.max([expected[0], expected[2]], axis=0)
+    return np.asarray(chroma - np.clip(chroma, low, high))
 
 
 def _off_the_way(path: Floats, is_held: bool) -> Floats:  # noqa: FBT001 - as above

@@ -63,8 +63,8 @@ def _end_rows(name: str) -> tuple[Threshold, ...]:
 
 
 _STEP = (
-    f"{_NINTH}what landmarks deny has 2.0; beyond that one clean one 2.15, two from 2.9 on. Jumps and cuts, seven in "
-    "eight, from 2.23"
+    f"{_NINTH}what landmarks deny has 2.0; beyond that clean ones 2.21, 2.25, 2.29 (seeds 13 to 21), others from 2.8 "
+    "on. Jumps and cuts, six in seven, from 2.41"
 )
 _HELD = "12 frames are 0.75 s at 16 fps; a short clip cannot stand still that long"
 _RESTS = "a rest is no fault: somebody should look at it if it is as long as a freeze that fails"
@@ -74,8 +74,8 @@ _COLOUR = "as for `first` and `last`: the ends may drift as well"
 THRESHOLDS = (
     *_end_rows("first"),
     *_end_rows("last"),
-    Threshold("jump", "jump", "a step near an end, over its neighbours", 1.9, 2.2, "high", _STEP),
-    Threshold("cut", "cut", "a step, over its neighbours", 1.9, 2.2, "high", _STEP),
+    Threshold("jump", "jump", "a step near an end, over its neighbours", 1.9, 2.35, "high", _STEP),
+    Threshold("cut", "cut", "a step, over its neighbours", 1.9, 2.35, "high", _STEP),
     Threshold("freeze", "freeze_frames", "frames that stand still in a row", 7, 12, "high", _HELD),
     Threshold("freeze", "freeze_share", "part of the clip that stands still", 0.2, 0.3, "high", _HELD),
     Threshold("freeze", "rest_share", "part of the clip in which a still scene rests", 0.3, None, "high", _RESTS),
