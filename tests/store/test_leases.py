@@ -155,6 +155,22 @@ def test_of_many_one_takes_over(on: On, tmp_path: Path) -> None:
     assert len(held) == 1
 
 
+def test_a_new_lease_may_be_moved_away_for_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a run does that ends an older lease, and finds this one in its place."""
+    lock, away, link = tmp_path / "lock", tmp_path / "away", leases._link
+
+    def linked(part: Path, file: Path) -> bool:
+        is_made = link(part, file)
+        file.rename(away)
+        return is_made
+
+    monkeypatch.setattr(leases, "_link", linked)
+    lease = claim(lock)
+    away.rename(lease_of(lock))
+    assert lease is not None
+    assert lease.renew()
+
+
 def test_a_killed_run_of_this_machine_leaves_nothing_that_is_waited_for(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     assert claim(lock) is not None

@@ -67,10 +67,10 @@ class Holder:
 class Lease:
     """A lease that this process holds. Thread-safe."""
 
-    def __init__(self, file: Path, holder: Holder, made: float) -> None:
-        """made: before it was created, by `steady_seconds`."""
+    def __init__(self, file: Path, holder: Holder, made: float, touched: float) -> None:
+        """made: before it was created, by `steady_seconds`. touched: when it was, by its file system's clock."""
         self._file, self._holder, self._content = file, holder, _content(holder)
-        self._renewed, self._touched = made, _time_of(file)
+        self._renewed, self._touched = made, touched
         self._is_ours = True
         self._changing = threading.Lock()
 
@@ -177,17 +177,23 @@ def _claimed(file: Path) -> Lease | None:
     here, seconds = this_machine(), machine_settings().lease
     holder = Holder(here.name, here.flocks, os.getpid(), datetime.now(UTC).isoformat(), seconds, secrets.token_hex(16))
     now = steady_seconds()
-    return Lease(file, holder, now) if _create(file, _content(holder)) else None
+    touched = _created(file, _content(holder))
+    return None if touched is None else Lease(file, holder, now, touched)
 
 
-def _create(file: Path, content: bytes) -> bool:
-    """Create a file with this content, whole, if there is none. If the disk is full, nothing is left of it."""
+def _created(file: Path, content: bytes) -> float | None:
+    """Create a file with this content, whole, if there is none. If the disk is full, nothing is left of it.
+
+    Returns when it was touched, by its file system's clock; None if there was one. The file itself is not asked: a run
+    that ends an older lease may have moved it away for a moment.
+    """
     part = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     try:
         part.write_bytes(content)
-        return _link(part, file) or _create_without_link(file, content)
-    except FileExistsError:
-        return part.stat().st_nlink == 2  # NFS: it was linked, but the answer was lost and the request repeated
+        touched = _time_of(part)
+        return touched if _link(part, file) else _created_without_link(file, content)
+    except FileExistsError:  # NFS: perhaps it was linked, but the answer was lost and the request repeated
+        return touched if part.stat().st_nlink == 2 else None
     finally:
         part.unlink(missing_ok=True)
 
@@ -203,19 +209,19 @@ def _link(part: Path, file: Path) -> bool:
     return True
 
 
-def _create_without_link(file: Path, content: bytes) -> bool:
+def _created_without_link(file: Path, content: bytes) -> float | None:
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except FileExistsError:
-        return False
+        return None
     try:
         os.write(handle, content)
+        return os.fstat(handle).st_mtime
     except OSError:  # an empty lease would be that of an unknown machine, and live its whole time
         file.unlink(missing_ok=True)
         raise
     finally:
         os.close(handle)
-    return True
 
 
 def _end(file: Path, content: bytes) -> bool:
