@@ -163,12 +163,13 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Smi:
 @pytest.fixture(autouse=True)
 def _forked_devices(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Farms in this process start device processes at once (tests/forked_devices.py), those of tests marked `wan` with
-    torch. Tests marked `spawned` start them as a farm does."""
-    if sys.platform != "linux" or request.node.get_closest_marker("spawned") is not None:
+    torch. Tests marked `spawned` start them as a farm does; so do those on GPUs, as CUDA bears no fork."""
+    marks = {mark.name for mark in request.node.iter_markers()}
+    if sys.platform != "linux" or marks & {"spawned", "gpu"}:
         return
     from tests.forked_devices import ALWAYS, TORCH, fork_device  # it imports a device process; Linux only
 
-    modules = ALWAYS if request.node.get_closest_marker("wan") is None else TORCH
+    modules = TORCH if "wan" in marks else ALWAYS
     monkeypatch.setattr("wan_render.farm.process.process_link._spawn", partial(fork_device, modules))
 
 

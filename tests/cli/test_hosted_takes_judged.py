@@ -37,7 +37,7 @@ def test_a_retake_of_a_hosted_take_is_bought_while_the_budget_lasts(
         for name, value in variables(service, WAN_RENDER_DEVICES="cpu").items():
             monkeypatch.setenv(name, value)
         done = wan_render("render", film)
-        planned = wan_render("plan", film)
+        planned, night = wan_render("plan", film), wan_render("night", film)
 
     assert done.returncode == 0, done.stderr
     assert (service.total, len(service.tasks)) == (4.8, 4)
@@ -55,4 +55,6 @@ def test_a_retake_of_a_hosted_take_is_bought_while_the_budget_lasts(
     assert {row["settings.steps"] for row in rows if "settings.steps" in row} <= {""}, "a service has none"
     measured = [json.loads(file.read_text())["measurements"]["values"] for file in tmp_path.rglob("take.json")]
     assert sum(values.get("last_likeness", 1) < 0 for values in measured) == 2
-    assert "; 0.2 CNY left of 5 CNY (film.budget), which is not enough for all of them" in planned.stdout
+    assert "; 0.2 CNY left of 5 CNY (film.budget)" in planned.stdout
+    short = "film.budget: 1 take to order, at most 1.2 CNY (720P, prices of "
+    assert [short in output for output in (planned.stdout, night.stderr)] == [True, True], (planned, night)

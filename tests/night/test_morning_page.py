@@ -76,7 +76,9 @@ def partial(folder: Path) -> FilmEntry:
 def test_it_says_what_failed_and_what_to_type(tmp_path: Path) -> None:
     folder = tmp_path / "night"
     folder.mkdir()
-    broken = FilmEntry("/films/b.yaml", state=FilmState.BROKEN, message="/films/b.yaml:3:1: dur: unknown key")
+    broken = FilmEntry(
+        "/films/dunes/storyboard.yaml", state=FilmState.BROKEN, message="/films/b.yaml:3:1: dur: unknown key"
+    )
     write_morning_page(folder, a_night(partial(folder), broken))
     html = (folder / "index.html").read_text(encoding="utf-8")
     assert "<script" not in html
@@ -92,6 +94,7 @@ def test_it_says_what_failed_and_what_to_type(tmp_path: Path) -> None:
     assert "--retake 1/030" in html
     assert "cut 9.1 (limit 4) at frame 40" in html
     assert ">1/010" not in html, "a shot that passed needs no look"
+    assert ">dunes/storyboard.yaml" in html
     assert "/films/b.yaml:3:1: dur: unknown key" in html
     assert 'http-equiv="refresh"' not in html
 

@@ -211,6 +211,7 @@ def test_failed_checks_and_a_visible_joint_are_named_and_shown(page: Page) -> No
     assert page.locator("#looks li").all_inner_texts() == ["1/010 the joint to 1/020 is visible (8.2)"]
     assert page.locator("#shot-1 .badge.verdict").all_inner_texts() == ["failed its checks", "checks passed"]
     assert page.locator("#shot-1 .check.fail").all_inner_texts() == ["black\nfail: 7, limit 1"]
+    assert page.locator("#shot-1 .seam p").inner_text() == "Joint to 1/020: 8.2 (up to 1 is invisible)"
     assert page.locator("#shot-1 .seam figcaption").all_inner_texts() == ["last frame of 1/010", "first frame of 1/020"]
 
 

@@ -72,8 +72,8 @@ class FilmOfNight:
 
     @property
     def name(self) -> str:
-        """The title; the file's name for a storyboard with mistakes."""
-        return self.film.title or Path(self.film.storyboard).name
+        """The title. For a storyboard with mistakes its slug, or its folder and name: many are `storyboard.yaml`."""
+        return self.film.title or self.film.slug or "/".join(Path(self.film.storyboard).parts[-2:])
 
     @property
     def anchor(self) -> str:

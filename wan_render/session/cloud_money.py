@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from wan_render.backends import rendered_by
+from wan_render.errors import Problem
 from wan_render.plan import FilmPlan
 from wan_render.price import Price
 from wan_render.purchase import Purchase, spent, spent_words
@@ -27,8 +28,7 @@ def cloud_lines(session: Session, found: FilmStatus, here: PlanDevices) -> Itera
     plan, store = session.plan, session.store
     to_buy = _to_buy(plan, found, store)
     if to_buy:
-        enough = "" if _is_enough(plan, to_buy, store) else ", which is not enough for all of them"
-        yield f"cloud: {counted(len(to_buy), 'take')}, {_at_most(plan, to_buy)}{_limits(plan, store)}{enough}"
+        yield f"cloud: {counted(len(to_buy), 'take')}, {_at_most(plan, to_buy)}{_limits(plan, store)}"
     elif plan.cloud_shots or store.purchases.read(plan.slug):
         yield f"cloud: nothing to buy{_limits(plan, store)}"
     yield from (f"cloud: to look at: {line}" for line in to_look_at(store.purchases.read(plan.slug)))
@@ -37,6 +37,21 @@ def cloud_lines(session: Session, found: FilmStatus, here: PlanDevices) -> Itera
         return
     rows = list(_both(session, found, here, *beside))
     yield from aligned([(f"  {name}", local, cloud, where) for name, local, cloud, where in rows])
+
+
+def money_shortage(session: Session, found: FilmStatus) -> Problem | None:
+    """A warning if what is left to spend can't pay for all takes that are to be ordered. None for a preview."""
+    plan, store = session.plan, session.store
+    to_buy = _to_buy(plan, found, store)
+    if session.backend.is_preview or _is_enough(plan, to_buy, store):
+        return None
+    left = left_to_spend(plan, store)
+    return Problem(
+        plan.allowance.set_by,
+        f"{counted(len(to_buy), 'take')} to order, {_at_most(plan, to_buy)}",
+        f"{left} left of {plan.allowance.limit}",
+        f"raise {plan.allowance.set_by}; without it, only what it pays for is ordered",
+    )
 
 
 def _both(

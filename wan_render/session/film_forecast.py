@@ -20,6 +20,7 @@ from wan_render.production.order import orders
 from wan_render.production.render_order import RenderOrder
 from wan_render.production.run import Run
 from wan_render.production.unable_devices import confinements, unable_devices
+from wan_render.session.cloud_money import money_shortage
 from wan_render.session.countdown import Expected
 from wan_render.session.film_session import Session
 from wan_render.session.forecast_text import amount, expected, used_devices
@@ -138,7 +139,7 @@ def _warnings(
     yield from _unanswered(session)
     yield from confined
     yield from other_weights(plan, found, session.store, session.family)
-    yield from filter(None, (here.problem, hidden_gpus(session.backend.device_kinds)))
+    yield from filter(None, (money_shortage(session, found), here.problem, hidden_gpus(session.backend.device_kinds)))
 
 
 def _unanswered(session: Session) -> Iterator[str]:
