@@ -37,6 +37,7 @@ import numpy as np
 import torch
 
 from benchmarks.engine.results import table, tell
+from benchmarks.learnt.approaches import GUIDANCE
 from benchmarks.learnt.moving_scenes import NEGATIVE, PROMPTS, Scenes, drawn, random_scenes
 from benchmarks.learnt.opened_model import as_pixels
 from benchmarks.learnt.small_model import SCALES, SHIFT, Scale
@@ -173,7 +174,7 @@ def _learnt_take(scene: Scenes, scale: Scale, seed: int) -> Take:
         size=scale.size,
         rate=Fraction(16),
         seed=seed,
-        sampling=Sampling(STEPS, (5.0,), SHIFT),
+        sampling=Sampling(STEPS, (GUIDANCE,), SHIFT),
     )
 
 

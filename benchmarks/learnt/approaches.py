@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +18,9 @@ GUIDANCE = 2.0
 """Wan's is 5. This model needs less, since it follows its prompts without guidance: with 5, its ends were five times as
 far off as without, after a first training of 45 s; with 2, its middles were nearest."""
 STOCK_STEPS = 30
+USUAL_SOLVER = "unipc"
+TRANSFORMER = "transformer"
+"""The name of the only one of the model."""
 
 SPEEDS = {"exact": 1.34, "fast": 1.97}
 """Of a 14B's prediction, as a multiple of stock diffusers' (docs/benchmarks.md)."""
@@ -34,20 +37,22 @@ class Approach:
     first_block: the threshold of the first-block cache; None without it.
     allowed:     the largest error of a layer's attention in float8; a layer with a larger one is exact.
     guidance:    the scale.
+    in_float8:   the layers whose attention is in float8, however much they err; None leaves it to `allowed`.
     """
 
     steps: int
     profile: str = "exact"
-    solver: str = "unipc"
+    solver: str = USUAL_SOLVER
     guided: float = 1.0
     first_block: float | None = None
     allowed: float = ALLOWED_ERROR
     guidance: float = GUIDANCE
+    in_float8: tuple[int, ...] | None = None
 
     def __str__(self) -> str:
         """Its name in tables."""
         parts = [f"{self.profile}, {self.steps} steps"]
-        if self.solver != "unipc":
+        if self.solver != USUAL_SOLVER:
             parts.append(self.solver)
         if self.guided < 1:
             parts.append(f"guided {100 * self.guided:.0f} %")
@@ -57,17 +62,19 @@ class Approach:
             parts.append(f"attention may err by {self.allowed:g}")
         if self.guidance != GUIDANCE:
             parts.append(f"guidance {self.guidance:g}")
+        if self.in_float8 is not None:
+            parts.append(f"attention in float8 in {_layers_in_words(self.in_float8)}")
         return ", ".join(parts)
 
     def experts(self, timesteps: torch.Tensor) -> Experts:
         """The transformer with guidance in the guided steps, without it in the others."""
         guided = self.guided_steps(len(timesteps))
         if guided == len(timesteps):
-            return Experts(Expert("transformer", self.guidance))
+            return Experts(Expert(TRANSFORMER, self.guidance))
         if guided == 0:
-            return Experts(Expert("transformer", 1.0))
+            return Experts(Expert(TRANSFORMER, 1.0))
         boundary = float(timesteps[guided - 1])
-        return Experts(Expert("transformer", self.guidance), Expert("transformer", 1.0), boundary)
+        return Experts(Expert(TRANSFORMER, self.guidance), Expert(TRANSFORMER, 1.0), boundary)
 
     def guided_steps(self, steps: int) -> int:
         """How many of so many steps are guided."""
@@ -99,7 +106,7 @@ def _dpm() -> Any:
 
 
 SOLVERS: Mapping[str, Any] = {
-    "unipc": _unipc,
+    USUAL_SOLVER: _unipc,
     "unipc of order 3": lambda: _unipc(solver_order=3),
     "unipc without corrector": lambda: _unipc(disable_corrector=list(range(STOCK_STEPS))),
     "euler": _euler,
@@ -107,29 +114,52 @@ SOLVERS: Mapping[str, Any] = {
 }
 
 REFERENCE = Approach(STOCK_STEPS)
+EXACT_ATTENTION = Approach(STOCK_STEPS, "fast", in_float8=())
+"""The variant `exact-attention`, but for the attention kernel."""
 
-FEWER_STEPS = tuple(
-    Approach(steps, profile)
-    for profile, counts in (("fast", (30, 26, 23, 20, 17, 14, 12, 10, 8)), ("exact", (23, 17, 12, 8)))
-    for steps in counts
-)
+FEWER_STEPS = tuple(Approach(steps, "fast") for steps in (30, 26, 23, 22, 20, 17, 14, 12, 10, 8))
+"""22 are those of `balanced`."""
+FEWER_EXACT_STEPS = tuple(Approach(steps) for steps in (23, 17, 12, 8))
 SKIPPING = tuple(
     Approach(steps, "fast", first_block=threshold)
-    for steps, threshold in ((30, 0.05), (30, 0.02), (30, 0.08), (30, 0.12), (24, 0.05), (20, 0.05))
+    for steps, threshold in ((30, 0.03), (30, 0.04), (30, 0.05), (30, 0.02), (30, 0.08), (30, 0.12), (24, 0.05))
 )
 WINDOWS = tuple(
     Approach(steps, "fast", guided=share)
-    for steps, share in ((30, 0.75), (30, 0.5), (30, 0.25), (24, 0.75), (24, 0.5), (20, 0.5))
+    for steps, share in ((30, 0.5), (30, 0.75), (30, 0.25), (36, 0.25), (26, 0.75), (24, 0.5), (20, 0.5))
 )
-FLOAT8_LAYERS = tuple(Approach(STOCK_STEPS, "fast", allowed=error) for error in (0.0, 0.04, 0.055, 1.0))
-OTHER_SOLVERS = tuple(Approach(steps, "fast", solver) for steps in (23, 12) for solver in SOLVERS if solver != "unipc")
+"""30 at 50 %, 36 at 25 % and 26 at 75 % are as fast as 22 or 23 steps that are all guided."""
+FLOAT8_LAYERS = (
+    EXACT_ATTENTION,
+    Approach(STOCK_STEPS, "fast"),
+    *(
+        replace(EXACT_ATTENTION, in_float8=tuple(layers))
+        for layers in (range(8), range(4), range(4, 8), range(2, 6), (0, 1, 6, 7), *((layer,) for layer in range(8)))
+    ),
+    Approach(STOCK_STEPS, "fast", allowed=0.055),
+)
+"""For the 8 layers of the scale gpu."""
+OTHER_SOLVERS = tuple(
+    Approach(steps, profile, solver)
+    for solvers in ((USUAL_SOLVER, "euler", "dpm++ 2m"), ("unipc of order 3", "unipc without corrector"))
+    for steps, profile in ((12, "exact"), (22, "fast"), (12, "fast"))
+    for solver in solvers
+)
 GUIDANCES = tuple(Approach(STOCK_STEPS, guidance=scale) for scale in (1.0, 3.0, 5.0))
 APPROACHES: Mapping[str, tuple[Approach, ...]] = {
     "steps": FEWER_STEPS,
-    "skipping": SKIPPING,
     "windows": WINDOWS,
+    "skipping": SKIPPING,
     "float8": FLOAT8_LAYERS,
     "solvers": OTHER_SOLVERS,
+    "exact": FEWER_EXACT_STEPS,
     "guidance": GUIDANCES,
 }
-"""The most important first: a run may have to end before the last."""
+"""The most important first: a run may have to end before the last. Without `steps`, nothing is compared at equal
+speed."""
+
+
+def _layers_in_words(layers: tuple[int, ...]) -> str:
+    if not layers:
+        return "no layer"
+    return f"{'layer' if len(layers) == 1 else 'layers'} {', '.join(map(str, layers))}"

@@ -1,14 +1,16 @@
 """Judges approximations on the small model: each way of computing its takes, by how near it comes to the model's own 30
 guided steps, and to what the keyframes and the prompt say.
 
-    python -m benchmarks.learnt.compare FOLDER --json compared.json        (one GPU; 7 minutes)
-    python -m benchmarks.learnt.compare FOLDER --takes 2 --only steps      (--only: names of APPROACHES)
+    python -m benchmarks.learnt.compare FOLDER --json compared.json                      (one GPU; 7 minutes)
+    python -m benchmarks.learnt.compare FOLDER --takes 2 --only steps,windows      (--only: names of APPROACHES)
 
 `speed` is that of a 14B with the same predictions, as a multiple of stock diffusers' 30 guided steps. PSNR is that of
 frames, each 8x8 pixels by their mean. `over fewer steps` is the mean difference to `fast` with fewer steps at the
-same speed, take by take, with its standard error. `ends` and `middle` are errors against the nearest right clip, as a
-share of its variance, and `mist` is the mist's mean square over that of right clips. `prompt` is the share of takes
-whose middle is nearest to the right clips of their own prompt.
+same speed, take by take, with its standard error, and in how many takes it is nearer; `over UniPC` is the same against
+the same steps with the usual solver. `to exact attention` is the PSNR against 30 steps of `fast` whose attention is
+exact. `ends` and `middle` are errors against the nearest right clip, as a share of its variance, and `mist` is the
+mist's mean square over that of right clips. `prompt` is the share of takes whose middle is nearest to the right clips
+of their own prompt.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import argparse
 import math
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +28,9 @@ import torch
 
 from benchmarks.engine.arguments import some_of
 from benchmarks.engine.results import table, write
-from benchmarks.learnt.approaches import APPROACHES, REFERENCE, Approach
-from benchmarks.learnt.equal_speed import Curve, with_error
+from benchmarks.learnt.approaches import APPROACHES, EXACT_ATTENTION, REFERENCE, USUAL_SOLVER, Approach
+from benchmarks.learnt.chosen_layers import LayerErrors
+from benchmarks.learnt.equal_speed import Curve, gain
 from benchmarks.learnt.moving_scenes import PROMPTS, Scenes, random_scenes
 from benchmarks.learnt.opened_model import OpenedModel, Rendered
 from benchmarks.learnt.packed_frames import unpacked
@@ -57,11 +60,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class Figures:
-    """What one approach comes to. psnr: of each take."""
+    """What one approach comes to. psnr: of each take. errors: of attention in float8, the largest of each layer."""
 
     speed: float
     psnr: tuple[float, ...]
     row: Row
+    errors: LayerErrors
 
 
 def judged(model: OpenedModel, takes: int) -> Judged:
@@ -78,13 +82,19 @@ def figures(of: Judged, approach: Approach, takes: Sequence[Rendered]) -> Figure
     skipped = round(statistics.fmean(take.skips.skipped for take in takes))
     exact = statistics.fmean(take.exact_layers for take in takes)
     speed = approach.speed(SkipCount(takes[0].skips.predictions, skipped), exact)
-    found = tuple(psnr(take.latents, wanted.latents) for take, wanted in zip(takes, of.references, strict=True))
+    found = psnrs(takes, of.references)
     row = {"speed": speed, "PSNR, dB": statistics.fmean(found)}
     return Figures(
         speed,
         found,
         row | {"exact layers": exact} | {name: statistics.fmean(each[name] for each in errors) for name in errors[0]},
+        {layer: max(take.errors.get(layer, 0.0) for take in takes) for layer in sorted(takes[0].errors)},
     )
+
+
+def psnrs(takes: Iterable[Rendered], wanted: Iterable[Rendered]) -> tuple[float, ...]:
+    """Of each take, against another of the same scene."""
+    return tuple(psnr(take.latents, other.latents) for take, other in zip(takes, wanted, strict=True))
 
 
 def psnr(latents: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -106,52 +116,88 @@ def _errors(of: Judged, at: int, latents: torch.Tensor) -> dict[str, float]:
     }
 
 
-def compared(of: Judged, approaches: Sequence[Approach], seconds: float) -> Mapping[Approach, Figures]:
-    """The figures of as many approaches as fit the time; says which do not."""
-    begun, found = time.perf_counter(), {REFERENCE: figures(of, REFERENCE, of.references)}
-    print(REFERENCE, found[REFERENCE].row, flush=True)
-    for approach in approaches:
+def compared(of: Judged, approaches: Iterable[Approach], until: float) -> Iterator[tuple[Approach, Figures]]:
+    """The figures of as many approaches as are likely to end in time, each once; says which are left out. until: what
+    time.perf_counter() will be then."""
+    yield REFERENCE, figures(of, REFERENCE, of.references)
+    longest, exact_attention = 0.0, None
+    for approach in dict.fromkeys(approaches):
+        begun = time.perf_counter()
         if approach.profile != "exact" and not of.model.computes_profiles:
             print(f"{approach}: needs wan-render's own kernels, so a GPU", flush=True)
-        elif time.perf_counter() - begun > seconds:
+        elif begun + longest > until:
             print(f"{approach}: no time left", flush=True)
         else:
-            found[approach] = figures(of, approach, tuple(of.rendered(approach)))
-            print(approach, found[approach].row, flush=True)
-    return found
+            takes = tuple(of.rendered(approach))
+            found = figures(of, approach, takes)
+            exact_attention = takes if approach == EXACT_ATTENTION else exact_attention
+            if exact_attention is not None and _differs_in_attention_only(approach):
+                found.row["to exact attention, dB"] = statistics.fmean(psnrs(takes, exact_attention))
+            longest = max(longest, time.perf_counter() - begun)
+            yield approach, found
+
+
+def _differs_in_attention_only(approach: Approach) -> bool:
+    unchanged = replace(approach, in_float8=EXACT_ATTENTION.in_float8, allowed=EXACT_ATTENTION.allowed)
+    return unchanged == EXACT_ATTENTION != approach
 
 
 def rows_of(found: Mapping[Approach, Figures]) -> dict[str, Row]:
-    """The table, with what each approach gains over fewer steps at its speed, in the same profile and in `fast`."""
-    fewer = {each: figure for each, figure in found.items() if each == Approach(each.steps, each.profile)}
-    curve = Curve.of((figure.speed, figure.psnr) for each, figure in fewer.items() if each.profile == "fast")
+    """The table, with what each approach gains over `fast` with fewer steps at its speed, and a solver over UniPC."""
+    fewer = {each: figure for each, figure in found.items() if each == Approach(each.steps, "fast")}
+    curve = Curve.of((figure.speed, figure.psnr) for figure in fewer.values())
     rows = {}
     for each, figure in found.items():
         at_speed = curve.at(figure.speed) if curve is not None and each not in fewer else None
-        gained = "" if at_speed is None else with_error(figure.psnr, at_speed)
-        rows[str(each)] = {**figure.row, "over fewer steps, dB": gained}
+        usual = None if each.solver == USUAL_SOLVER else found.get(replace(each, solver=USUAL_SOLVER))
+        rows[str(each)] = {
+            **figure.row,
+            "to exact attention, dB": figure.row.get("to exact attention, dB", ""),
+            "over fewer steps, dB": gain(figure.psnr, at_speed),
+            "over UniPC, dB": gain(figure.psnr, None if usual is None else usual.psnr),
+        }
     return rows
 
 
+def results(found: Mapping[Approach, Figures], checks: Mapping[str, Row]) -> dict[str, Any]:
+    """All that there is so far, for a file."""
+    return {
+        "ways": rows_of(found),
+        "quality control": checks,
+        "PSNR of each take": {str(approach): figure.psnr for approach, figure in found.items()},
+        "errors of attention in float8": {str(each): figure.errors for each, figure in found.items() if figure.errors},
+    }
+
+
 def main() -> None:
+    begun = time.perf_counter()
     programs = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     programs.add_argument("folder", type=Path)
     programs.add_argument("--takes", type=int, default=12)
-    programs.add_argument("--seconds", type=float, default=420, help="for the comparison, without what comes before it")
+    programs.add_argument("--seconds", type=float, default=420, help="for everything but quality control at the end")
     programs.add_argument("--only", type=some_of(APPROACHES), default=tuple(APPROACHES), help="names with commas")
+    programs.add_argument("--unchecked", action="store_true", help="no quality control at the end")
     programs.add_argument("--json", type=Path)
     asked = programs.parse_args()
     device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     of = judged(OpenedModel(asked.folder, device), asked.takes)
-    checks = {
+    found: dict[Approach, Figures] = {}
+    approaches = [each for name in asked.only for each in APPROACHES[name]]
+    for approach, figure in compared(of, approaches, begun + asked.seconds):
+        found[approach] = figure
+        print(f"{time.perf_counter() - begun:.0f} s: {approach}", figure.row, figure.errors, flush=True)
+        write(results(found, {}), asked.json)
+    checks = {} if asked.unchecked else checks_of(of)
+    print(table(rows_of(found)), *([table(checks)] if checks else []), sep="\n\n")
+    write(results(found, checks), asked.json)
+
+
+def checks_of(of: Judged) -> dict[str, Row]:
+    """What quality control says of right clips, and of the reference's."""
+    return {
         "the right pictures": checked(of.model, of.scenes, drawn_clips(of.model, of.scenes)),
         str(REFERENCE): checked(of.model, of.scenes, of.model.clips(of.scenes, of.references, REFERENCE)),
     }
-    print(checks, flush=True)
-    found = compared(of, [each for name in asked.only for each in APPROACHES[name]], asked.seconds)
-    print(table(rows_of(found)), table(checks), sep="\n\n")
-    each_take = {str(approach): figure.psnr for approach, figure in found.items()}
-    write({"ways": rows_of(found), "quality control": checks, "PSNR of each take": each_take}, asked.json)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,14 @@ class Curve:
         return None
 
 
+def gain(psnr: Sequence[float], other: Sequence[float] | None) -> str:
+    """How much nearer takes are than the same takes in another way, and in how many of them; empty without one."""
+    if other is None:
+        return ""
+    nearer = sum(one > two for one, two in zip(psnr, other, strict=True))
+    return f"{with_error(psnr, other)} ({nearer} of {len(psnr)})"
+
+
 def with_error(psnr: Sequence[float], other: Sequence[float]) -> str:
     """The mean difference of the same takes, with its standard error."""
     differences = [one - two for one, two in zip(psnr, other, strict=True)]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.learnt.approaches import GUIDANCE, SOLVERS, Approach
+from benchmarks.learnt.approaches import GUIDANCE, SOLVERS, TRANSFORMER, Approach
+from benchmarks.learnt.chosen_layers import LayerErrors, chosen_layers
 from benchmarks.learnt.moving_scenes import NEGATIVE, PROMPTS, Scenes, drawn
 from benchmarks.learnt.small_model import SCALES, SHIFT, Scale
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
@@ -37,12 +38,17 @@ from wan_render.take import Plate, Sampling, Take
 
 @dataclass(frozen=True)
 class Rendered:
-    """Latents of a take, the predictions in which blocks were skipped, and the share of the layers whose attention was
-    exact although the profile's is in float8."""
+    """Latents of a take, and how they were computed.
+
+    skips:        the predictions in which blocks were skipped.
+    exact_layers: the share of the layers whose attention was exact although the profile's is in float8.
+    errors:       of attention in float8, in the layers that were measured.
+    """
 
     latents: torch.Tensor
     skips: SkipCount
     exact_layers: float = 0.0
+    errors: LayerErrors = field(default_factory=dict)
 
 
 class OpenedModel:
@@ -94,13 +100,16 @@ class OpenedModel:
         context = self._pipeline.context(setup)
         scheduler = SOLVERS[approach.solver]()
         scheduler.set_timesteps(approach.steps, device=self.device)
-        start, skips = noise(setup.latent_shape, take.seed, self.device), SkipCount()
+        start = noise(setup.latent_shape, take.seed, self.device)
         experts = approach.experts(scheduler.timesteps.cpu())
-        exact = ExactLayers()
-        attention_check.ALLOWED_ERROR = approach.allowed
-        of = self._transformer(setup, approach, skips, exact)
-        found = denoise(start, context, experts, scheduler, of, _nobody)
-        return Rendered(found, skips, len(exact) / self.scale.layers)
+        transformer, skips, exact = self._components.transformer(TRANSFORMER, setup), SkipCount(), ExactLayers()
+        if isinstance(transformer, AcceleratedTransformer):
+            transformer.first_block_threshold = approach.first_block
+            transformer.skips, transformer.exact_layers = skips, exact
+        attention_check.ALLOWED_ERROR = approach.allowed if approach.in_float8 is None else math.inf
+        with chosen_layers(transformer, approach.in_float8) as errors:
+            found = denoise(start, context, experts, scheduler, lambda _: transformer, _nobody)
+        return Rendered(found, skips, len(exact) / self.scale.layers, errors)
 
     @torch.no_grad()
     def clips(self, scenes: Scenes, rendered: Iterable[Rendered], approach: Approach) -> Iterator[Pixels]:
@@ -114,17 +123,6 @@ class OpenedModel:
         sampling = replace(take.sampling, steps=approach.steps, profile=approach.profile)
         asked = replace(take, sampling=sampling)
         return self._model.setup(asked, self._components.fit_to(asked), inputs)
-
-    def _transformer(
-        self, setup: Setup, approach: Approach, skips: SkipCount, exact: ExactLayers
-    ) -> Callable[[str], Any]:
-        def of(component: str) -> Any:
-            found = self._components.transformer(component, setup)
-            if isinstance(found, AcceleratedTransformer):
-                found.first_block_threshold, found.skips, found.exact_layers = approach.first_block, skips, exact
-            return found
-
-        return of
 
 
 def as_pixels(video: torch.Tensor) -> Pixels:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import torch
 
-from benchmarks.learnt.approaches import REFERENCE, Approach
-from benchmarks.learnt.equal_speed import Curve, with_error
+from benchmarks.learnt.approaches import EXACT_ATTENTION, REFERENCE, Approach
+from benchmarks.learnt.chosen_layers import chosen_layers
+from benchmarks.learnt.equal_speed import Curve, gain, with_error
 from benchmarks.learnt.learn_transformer import condition_of
 from benchmarks.learnt.linear_vae import linear_vae
 from benchmarks.learnt.moving_scenes import PROMPTS, drawn, drawn_again, mist_deviations, random_scenes
@@ -17,10 +19,12 @@ from benchmarks.learnt.nearness import Nearness, blend
 from benchmarks.learnt.orthogonal_steps import OrthogonalSteps, orthogonal
 from benchmarks.learnt.packed_frames import EDGE, analysed, of_ends, only_ends, packed, unpacked
 from benchmarks.learnt.right_clips import RightClips
-from benchmarks.learnt.small_model import ON_A_CPU
+from benchmarks.learnt.small_model import CLIP, ON_A_CPU, PICTURE_TOKENS, transformer_of
+from tests.backends.wan.forwards import attend_exactly, inputs_of, reference
 from wan_render.backends.wan.kernels.attention_check import SLOWER_BY
 from wan_render.backends.wan.pipeline.conditions import channels
 from wan_render.backends.wan.profiles.first_block import SkipCount
+from wan_render.backends.wan.profiles.render_profile import FAST
 
 FRAMES = 9
 
@@ -123,3 +127,33 @@ def test_fewer_steps_are_compared_at_the_same_speed() -> None:
     assert curve.at(2.0) == pytest.approx((35.0, 30.0))
     assert curve.at(5.0) is None
     assert with_error((36.0, 31.0), (35.0, 30.0)) == "+1.00 ± 0.00"
+
+
+def test_an_approach_says_which_layers_attend_in_float8() -> None:
+    assert str(EXACT_ATTENTION) == "fast, 30 steps, attention in float8 in no layer"
+    assert str(replace(EXACT_ATTENTION, in_float8=(0, 3))).endswith("attention in float8 in layers 0, 3")
+
+
+@torch.no_grad()
+def test_only_the_chosen_layers_attend_in_float8_and_their_errors_are_noted() -> None:
+    torch.manual_seed(3)
+    stock = transformer_of(replace(ON_A_CPU, layers=3)).eval()
+    torch.nn.init.normal_(stock.proj_out.weight, std=0.1)
+    pictures = torch.randn(2, PICTURE_TOKENS, CLIP["hidden_size"])
+    asked = inputs_of(stock, latents=(3, 4, 6)) | {"encoder_hidden_states_image": pictures}
+    found = {}
+    for chosen in ((), (1,), (0, 1, 2)):
+        model = reference(copy.deepcopy(stock), FAST, attend_exactly)
+        with chosen_layers(model, chosen) as errors:
+            found[chosen] = model(**asked)[0]
+        assert set(errors) == set(chosen)
+        assert all(0.005 < error < 0.2 for error in errors.values())
+        assert len(model.exact_layers) == 3 - len(chosen)
+    assert not torch.equal(found[()], found[(1,)])
+    free = model(**asked)[0]
+    assert torch.equal(free, found[(0, 1, 2)]), "afterwards the checks decide again, and no layer is peaky"
+
+
+def test_takes_that_are_nearer_are_counted() -> None:
+    assert gain((36.0, 29.0), (35.0, 30.0)) == "+0.00 ± 1.00 (1 of 2)"
+    assert gain((36.0, 29.0), None) == ""
