@@ -38,6 +38,7 @@ class Approach:
     allowed:     the largest error of a layer's attention in float8; a layer with a larger one is exact.
     guidance:    the scale.
     in_float8:   the layers whose attention is in float8, however much they err; None leaves it to `allowed`.
+    meant:       the guidance of the model's own takes that it is to come near.
     """
 
     steps: int
@@ -48,6 +49,7 @@ class Approach:
     allowed: float = ALLOWED_ERROR
     guidance: float = GUIDANCE
     in_float8: tuple[int, ...] | None = None
+    meant: float = GUIDANCE
 
     def __str__(self) -> str:
         """Its name in tables."""
@@ -60,11 +62,23 @@ class Approach:
             parts.append(f"first block {self.first_block:g}")
         if self.allowed != ALLOWED_ERROR:
             parts.append(f"attention may err by {self.allowed:g}")
-        if self.guidance != GUIDANCE:
+        if self.guidance != self.meant:
+            parts.append(f"guidance {self.guidance:g} in place of {self.meant:g}")
+        elif self.guidance != GUIDANCE:
             parts.append(f"guidance {self.guidance:g}")
         if self.in_float8 is not None:
             parts.append(f"attention in float8 in {_layers_in_words(self.in_float8)}")
         return ", ".join(parts)
+
+    @property
+    def reference(self) -> Approach:
+        """The model's own takes that it is compared with."""
+        return Approach(STOCK_STEPS, guidance=self.meant, meant=self.meant)
+
+    @property
+    def only_takes_fewer_steps(self) -> bool:
+        """Whether it differs from its reference in nothing but steps and profile."""
+        return self == replace(self.reference, steps=self.steps, profile=self.profile)
 
     def experts(self, timesteps: torch.Tensor) -> Experts:
         """The transformer with guidance in the guided steps, without it in the others."""
@@ -120,15 +134,29 @@ EXACT_ATTENTION = Approach(STOCK_STEPS, "fast", in_float8=())
 FEWER_STEPS = tuple(Approach(steps, "fast") for steps in (30, 26, 23, 22, 20, 17, 14, 12, 10, 8))
 """22 are those of `balanced`."""
 FEWER_EXACT_STEPS = tuple(Approach(steps) for steps in (23, 17, 12, 8))
-SKIPPING = tuple(
-    Approach(steps, "fast", first_block=threshold)
-    for steps, threshold in ((30, 0.03), (30, 0.04), (30, 0.05), (30, 0.02), (30, 0.08), (30, 0.12), (24, 0.05))
+SKIPPING = (
+    *(Approach(steps, "fast") for steps in (30, 22, 17)),
+    *(
+        Approach(steps, "fast", first_block=threshold)
+        for steps, threshold in ((30, 0.03), (30, 0.04), (30, 0.05), (30, 0.02), (30, 0.08), (30, 0.12), (24, 0.05))
+    ),
 )
+"""After the fewer steps that have such speeds."""
 WINDOWS = tuple(
     Approach(steps, "fast", guided=share)
     for steps, share in ((30, 0.5), (30, 0.75), (30, 0.25), (36, 0.25), (26, 0.75), (24, 0.5), (20, 0.5))
 )
 """30 at 50 %, 36 at 25 % and 26 at 75 % are as fast as 22 or 23 steps that are all guided."""
+EXACT_WINDOWS = (Approach(30, guided=0.5), Approach(23), Approach(26, guided=0.75))
+"""The same without float8, whose error guidance makes larger. 23 steps are as fast as 26 at 75 %."""
+STRONGLY_GUIDED, AS_STRONG_AS_WAN = (
+    tuple(
+        Approach(steps, "fast", guided=share, guidance=scale, meant=scale)
+        for steps, share in ((22, 1.0), (23, 1.0), (30, 0.5), (26, 0.75))
+    )
+    for scale in (4.0, 5.0)
+)
+"""Windows of takes that guidance changes more, after the fewer steps that are as fast."""
 FLOAT8_LAYERS = (
     EXACT_ATTENTION,
     Approach(STOCK_STEPS, "fast"),
@@ -141,22 +169,26 @@ FLOAT8_LAYERS = (
 """For the 8 layers of the scale gpu."""
 OTHER_SOLVERS = tuple(
     Approach(steps, profile, solver)
-    for solvers in ((USUAL_SOLVER, "euler", "dpm++ 2m"), ("unipc of order 3", "unipc without corrector"))
-    for steps, profile in ((12, "exact"), (22, "fast"), (12, "fast"))
-    for solver in solvers
+    for steps, profile in ((12, "exact"), (22, "fast"))
+    for solver in (USUAL_SOLVER, "euler", "dpm++ 2m")
 )
+SOLVERS_IN_FEW_STEPS = tuple(Approach(12, "fast", solver) for solver in SOLVERS)
 GUIDANCES = tuple(Approach(STOCK_STEPS, guidance=scale) for scale in (1.0, 3.0, 5.0))
 APPROACHES: Mapping[str, tuple[Approach, ...]] = {
     "steps": FEWER_STEPS,
     "windows": WINDOWS,
+    "exact windows": EXACT_WINDOWS,
+    "windows at 4": STRONGLY_GUIDED,
+    "windows at 5": AS_STRONG_AS_WAN,
+    "solvers": OTHER_SOLVERS,
     "skipping": SKIPPING,
     "float8": FLOAT8_LAYERS,
-    "solvers": OTHER_SOLVERS,
     "exact": FEWER_EXACT_STEPS,
+    "solvers in few steps": SOLVERS_IN_FEW_STEPS,
     "guidance": GUIDANCES,
 }
-"""The most important first: a run may have to end before the last. Without `steps`, nothing is compared at equal
-speed."""
+"""The most important first: a run may have to end before the last. Without fewer steps of `fast`, nothing is
+compared at equal speed."""
 
 
 def _layers_in_words(layers: tuple[int, ...]) -> str:

@@ -20,7 +20,7 @@ import math
 import statistics
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +45,24 @@ UNSEEN = 1_000_003
 
 @dataclass(frozen=True)
 class Judged:
-    """Scenes with the model's own takes of them."""
+    """Scenes, and the model's own takes of them as far as they were asked for."""
 
     model: OpenedModel
     scenes: Scenes
-    references: tuple[Rendered, ...]
     right: RightClips
+    _references: dict[Approach, tuple[Rendered, ...]] = field(default_factory=dict)
 
     def rendered(self, approach: Approach) -> Iterator[Rendered]:
         """The takes of all scenes."""
         for at in range(len(self.scenes)):
             yield self.model.latents(*self.model.take(self.scenes, at, seed=at), approach)
+
+    def references(self, approach: Approach) -> tuple[Rendered, ...]:
+        """What the takes in a way are compared with."""
+        reference = approach.reference
+        if reference not in self._references:
+            self._references[reference] = tuple(self.rendered(reference))
+        return self._references[reference]
 
 
 @dataclass(frozen=True)
@@ -69,11 +76,10 @@ class Figures:
 
 
 def judged(model: OpenedModel, takes: int) -> Judged:
-    """New scenes, and the reference of each."""
+    """New scenes."""
     size = model.scale.size
     scenes = random_scenes(takes, size.width / size.height, torch.Generator().manual_seed(UNSEEN))
-    empty = Judged(model, scenes, (), RightClips(model.scale, model.device))
-    return replace(empty, references=tuple(empty.rendered(REFERENCE)))
+    return Judged(model, scenes, RightClips(model.scale, model.device))
 
 
 def figures(of: Judged, approach: Approach, takes: Sequence[Rendered]) -> Figures:
@@ -82,7 +88,7 @@ def figures(of: Judged, approach: Approach, takes: Sequence[Rendered]) -> Figure
     skipped = round(statistics.fmean(take.skips.skipped for take in takes))
     exact = statistics.fmean(take.exact_layers for take in takes)
     speed = approach.speed(SkipCount(takes[0].skips.predictions, skipped), exact)
-    found = psnrs(takes, of.references)
+    found = psnrs(takes, of.references(approach))
     row = {"speed": speed, "PSNR, dB": statistics.fmean(found)}
     return Figures(
         speed,
@@ -117,18 +123,17 @@ def _errors(of: Judged, at: int, latents: torch.Tensor) -> dict[str, float]:
 
 
 def compared(of: Judged, approaches: Iterable[Approach], until: float) -> Iterator[tuple[Approach, Figures]]:
-    """The figures of as many approaches as are likely to end in time, each once; says which are left out. until: what
-    time.perf_counter() will be then."""
-    yield REFERENCE, figures(of, REFERENCE, of.references)
+    """The figures of as many approaches as are likely to end in time, each once and after its reference; says which are
+    left out. until: what time.perf_counter() will be then."""
     longest, exact_attention = 0.0, None
-    for approach in dict.fromkeys(approaches):
+    for approach in dict.fromkeys(each for asked in approaches for each in (asked.reference, asked)):
         begun = time.perf_counter()
         if approach.profile != "exact" and not of.model.computes_profiles:
             print(f"{approach}: needs wan-render's own kernels, so a GPU", flush=True)
         elif begun + longest > until:
             print(f"{approach}: no time left", flush=True)
         else:
-            takes = tuple(of.rendered(approach))
+            takes = of.references(approach) if approach == approach.reference else tuple(of.rendered(approach))
             found = figures(of, approach, takes)
             exact_attention = takes if approach == EXACT_ATTENTION else exact_attention
             if exact_attention is not None and _differs_in_attention_only(approach):
@@ -144,11 +149,15 @@ def _differs_in_attention_only(approach: Approach) -> bool:
 
 def rows_of(found: Mapping[Approach, Figures]) -> dict[str, Row]:
     """The table, with what each approach gains over `fast` with fewer steps at its speed, and a solver over UniPC."""
-    fewer = {each: figure for each, figure in found.items() if each == Approach(each.steps, "fast")}
-    curve = Curve.of((figure.speed, figure.psnr) for figure in fewer.values())
+    fewer = {each: figure for each, figure in found.items() if each.profile == "fast" and each.only_takes_fewer_steps}
+    curves = {
+        meant: Curve.of((figure.speed, figure.psnr) for each, figure in fewer.items() if each.meant == meant)
+        for meant in {each.meant for each in found}
+    }
     rows = {}
     for each, figure in found.items():
-        at_speed = curve.at(figure.speed) if curve is not None and each not in fewer else None
+        curve = curves[each.meant]
+        at_speed = None if curve is None or each in fewer else curve.at(figure.speed)
         usual = None if each.solver == USUAL_SOLVER else found.get(replace(each, solver=USUAL_SOLVER))
         rows[str(each)] = {
             **figure.row,
@@ -196,7 +205,7 @@ def checks_of(of: Judged) -> dict[str, Row]:
     """What quality control says of right clips, and of the reference's."""
     return {
         "the right pictures": checked(of.model, of.scenes, drawn_clips(of.model, of.scenes)),
-        str(REFERENCE): checked(of.model, of.scenes, of.model.clips(of.scenes, of.references, REFERENCE)),
+        str(REFERENCE): checked(of.model, of.scenes, of.model.clips(of.scenes, of.references(REFERENCE), REFERENCE)),
     }
 
 

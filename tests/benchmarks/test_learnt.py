@@ -134,6 +134,17 @@ def test_an_approach_says_which_layers_attend_in_float8() -> None:
     assert str(replace(EXACT_ATTENTION, in_float8=(0, 3))).endswith("attention in float8 in layers 0, 3")
 
 
+def test_an_approach_is_compared_with_takes_of_the_guidance_that_is_meant() -> None:
+    strong = Approach(22, "fast", guidance=4, meant=4)
+    assert strong.reference == Approach(30, guidance=4, meant=4)
+    assert strong.only_takes_fewer_steps
+    assert str(strong) == "fast, 22 steps, guidance 4"
+    for other in (replace(strong, guided=0.5), replace(strong, guidance=1), replace(strong, solver="euler")):
+        assert other.reference == strong.reference
+        assert not other.only_takes_fewer_steps
+    assert str(Approach(30, guidance=1)) == "exact, 30 steps, guidance 1 in place of 2"
+
+
 @torch.no_grad()
 def test_only_the_chosen_layers_attend_in_float8_and_their_errors_are_noted() -> None:
     torch.manual_seed(3)
