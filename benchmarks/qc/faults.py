@@ -20,6 +20,8 @@ from wan_render.render_values import Pixels
 UNLIKE = 0.35
 """Pictures that are less alike show different things."""
 
+LEAST_SHOWN = 12
+"""Standard deviation of a picture, of 255, that shows something. A dissolve from a picture with less is a fade."""
 
 HARDER_SHARE = 0.4
 """Of clean clips. Faults are put into plain ones: inside fast motion nobody would see them."""
@@ -85,7 +87,7 @@ def _another(dice: Dice, footage: Footage, like: Pixels) -> Pixels:
     for _ in range(30):
         place = (*dice.uniform(0, 1, 2), dice.uniform(0.4, 1), 0.0)
         picture: Pixels = moved(picture_of(dice, footage), size, [place])[0]
-        if _alike(picture, like) < UNLIKE and picture.std() > 12:
+        if _alike(picture, like) < UNLIKE and picture.std() > LEAST_SHOWN:
             break
     return picture
 
@@ -155,7 +157,7 @@ def _cut(dice: Dice, footage: Footage, size: tuple[int, int] | None) -> Specimen
     for _ in range(8):
         other = scene(dice, footage, (width, height), min(count, 49)).frames
         other = np.concatenate([other] * 8)[:count] if len(other) < count else other[:count]
-        if _alike(frames[at - 1], other[at]) < UNLIKE and other[at].std() > 12:
+        if _alike(frames[at - 1], other[at]) < UNLIKE and other[at].std() > LEAST_SHOWN:
             break
     end = {"cut": count, "inserted": min(count - 2, at + int(dice.integers(3, 12))), "flash": at + 1}[form]
     if form == "flash" and dice.random() < 0.5:
@@ -277,11 +279,12 @@ def _spoil(dice: Dice, frame: Pixels, form: str, noise: Pixels, strength: float)
 
 
 def _ghost(dice: Dice, footage: Footage, size: tuple[int, int] | None) -> Specimen:
-    """A dissolve between unlike keyframes instead of motion; both may move a little."""
+    """A dissolve between unlike keyframes that both show something, instead of motion; both may move a little."""
     form = str(dice.choice(("dissolve", "dissolve", "both move", "quick", "slow")))
     clip = _meant(dice, footage, size)
     count = len(clip.frames)
-    first = _another(dice, footage, clip.frames[0]) if dice.random() < 0.5 else clip.frames[0]
+    is_other = dice.random() < 0.5 or clip.frames[0].std() <= LEAST_SHOWN
+    first = _another(dice, footage, clip.frames[0]) if is_other else clip.frames[0]
     last = _another(dice, footage, first)
     part = np.linspace(0, 1, count)
     if form == "quick":
