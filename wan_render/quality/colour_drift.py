@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wan_render.quality.hue_turns import turns_of_frames
-from wan_render.quality.noise import lasting_values
+from wan_render.quality.noise import LASTS, lasting_values
 from wan_render.quality.samples import Floats
 from wan_render.quality.tracking import Steps
 
@@ -25,6 +25,12 @@ LEAST_LIGHT = 2.0
 
 LEAST_SPREAD = 1.0
 """Standard deviation of the lightness that counts as none, 0 to 100."""
+
+WHITE_LIGHT = 100.0
+"""Lightness of white, which has no colour."""
+
+STAYS = 0.2
+"""Share of the clip in which colours stay away at least: what passes close by brings its own for a moment."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +56,12 @@ def drift_measures(steps: Steps, *, is_held: bool) -> DriftMeasures:
     unexplained = np.clip(1 - (lamp - LEAST_LAMP) / (FULL_LAMP - LEAST_LAMP), 0, 1)
     veil = np.minimum(1, steps.spread / max(float(steps.spread[0]), LEAST_SPREAD))
     colours = [path[:, :2] - expected for path in paths for expected in _expected_colours(path, veil)]
-    away = np.min([_off_the_way(each, is_held) for each in colours], axis=0)
-    colour = np.maximum(away, _turned(steps, is_held)) * unexplained
+    long = max(LASTS, int(STAYS * len(steps.seen)))
+    away = lasting_values(np.min([_off_the_way(each, is_held) for each in colours], axis=0) * unexplained, long)
+    colour = np.maximum(away, _turned(steps, is_held) * unexplained)
     one, other = (_beyond(_chroma_apart(path, veil), is_held) for path in paths)
     chroma = np.where(one * other > 0, np.minimum(np.abs(one), np.abs(other)), 0) * unexplained
+    chroma = lasting_values(chroma, long)
     colour_at, chroma_at = int(colour.argmax()), int(chroma.argmax())
     return DriftMeasures(float(colour[colour_at]), colour_at, float(chroma[chroma_at]), chroma_at)
 
@@ -82,18 +90,24 @@ def _light_alone(path: Floats) -> Floats:
     return np.asarray(np.maximum(path[:, 3], LEAST_LIGHT) / max(float(path[0, 3]), LEAST_LIGHT))
 
 
+def _glare(path: Floats) -> Floats:
+    """What is left of the first frame's colours where the light makes them nearly white."""
+    left = np.clip(WHITE_LIGHT - path[:, 3], 0, None) / max(WHITE_LIGHT - float(path[0, 3]), LEAST_LIGHT)
+    return np.asarray(np.minimum(1, left))
+
+
 def _expected_colours(path: Floats, veil: Floats) -> Iterator[Floats]:
-    """The first a and b as they are, and in each frame's light, in the dark, and in fog."""
+    """The first a and b as they are, and in each frame's light, in the dark, in fog, and in glare."""
     yield path[0, :2]
-    for light in (None, _light_alone(path), veil):
+    for light in (None, _light_alone(path), veil, _glare(path)):
         yield _lit(path, 2, light)
 
 
 def _chroma_apart(path: Floats, veil: Floats) -> Floats:
-    """How far the chroma is from what the light makes of the first one, or fog, which takes contrast as well. In the
-    dark it grows faster than L + 16 does, up to as fast as L itself."""
+    """How far the chroma is from what the light makes of the first one, or fog, which takes contrast as well, or glare.
+    In the dark it grows faster than L + 16 does, up to as fast as L itself."""
     chroma = np.maximum(path[:, 2], 0)
-    expected = [_lit(path, 3, light)[:, 2] for light in (None, veil, _light_alone(path))]
+    expected = [_lit(path, 3, light)[:, 2] for light in (None, veil, _light_alone(path), _glare(path))]
     low, high = np.min(expected, axis=0), np.max([expected[0], expected[2]], axis=0)
     return np.asarray(chroma - np.clip(chroma, low, high))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-MEASURING = 9
+MEASURING = 10
 """The version of the measures. It goes up when a measure changes its meaning, so that old takes can be measured
 again."""
 

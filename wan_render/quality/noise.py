@@ -28,7 +28,7 @@ MORE = 2.5
 LEAST_ENERGY = 0.001
 
 TINT_ENERGY, LEAST_TINT = 0.0013, 0.0003
-"""Energy of an octave of colour that noise exceeds, and what counts as none. Clean clips have up to 0.0009."""
+"""Energy of an octave of colour that noise exceeds, and what counts as none. Clean clips have up to 0.0012."""
 
 LASTS = 3
 """Frames in a row that noise lasts. One frame alone may show even texture, whose octaves depend on where it lies."""
@@ -95,9 +95,9 @@ def _haze(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> Floats:
     return found
 
 
-def lasting_values(values: Floats) -> Floats:
-    """Of one value per frame: what all of LASTS frames in a row have, for the best such frames around each."""
-    length = min(LASTS, len(values))
+def lasting_values(values: Floats, frames: int = LASTS) -> Floats:
+    """Of one value per frame: what all of so many frames in a row have, for the best such frames around each."""
+    length = min(frames, len(values))
     least = np.lib.stride_tricks.sliding_window_view(values, length).min(axis=1)
     padded = np.pad(least, length - 1, constant_values=-np.inf)
     return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, length).max(axis=1))

@@ -25,6 +25,14 @@ FAST, LEAST_SLOW = 6.0, 0.3
 flow does not explain. If less than this share of the frames is left, so many count, the slowest ones: others can be as
 soft as it takes, and say nothing."""
 
+SHARP, PROOFS, PACE = 0.85, 2, 1.75
+"""A motion that leaves so many frames this sharp blurs nothing: then frames that are up to so many times as fast as
+these count as well."""
+
+NEAR = 12.0
+"""How far the picture moves, in pixels of the small copy, between a keyframe and frames that show the same as it does.
+They must be as sharp as that keyframe; others as the softer one."""
+
 FLOW_FAILS = 0.45
 """Steps.broken from which on the flow explains nothing."""
 
@@ -34,48 +42,63 @@ LEAST_EDGE = 0.001
 LEAST_COARSE = 0.35
 """A frame whose coarse edges are below this share of the keyframes' shows too little to be called blurred."""
 
-FAINT_EDGE = 0.016
-"""Keyframes whose sharpest edges are softer have nothing that a blur could take: 4 of 255 a pixel. Of 260 clips, those
+FAINT_EDGE = 0.02
+"""Keyframes whose sharpest edges are softer have nothing that a blur could take: 5 of 255 a pixel. Of 360 clips, those
 with a fault of sharpness have 0.029 and more."""
 
 
 def sharpness_measure(
     detail: Sequence[Detail], keyframes: Sequence[Detail], steps: Steps, *, is_held: bool
 ) -> tuple[float, int] | None:
-    """How steep fine edges are in terms of the softer keyframe, or without keyframes of the clip's sharpest frames; and
-    the softest frame. None if the keyframes are soft.
+    """How steep fine edges are in terms of the keyframe that shows the same, elsewhere of the softer one, or without
+    keyframes of the clip's sharpest frames; and the softest frame. None if the keyframes are soft.
 
     If coarse edges are softer as well, the frame shows something else, or in less light: then fine edges are expected
     to be softer by as much. is_held: the clip ends on a keyframe.
     """
     if keyframes and min(each.edge for each in keyframes) < FAINT_EDGE:
         return None
-    fine = _ratios([each.edge for each in detail], [each.edge for each in keyframes])
-    coarse = _ratios([each.coarse_edge for each in detail], [each.coarse_edge for each in keyframes])
+    fine = _ratios([each.edge for each in detail], [each.edge for each in keyframes], steps)
+    coarse = _ratios([each.coarse_edge for each in detail], [each.coarse_edge for each in keyframes], steps)
     ratios = np.where(coarse < LEAST_COARSE, 1.0, fine / np.minimum(coarse, 1))
-    ratios = np.where(_are_fast(steps), np.inf, ratios)
+    ratios = np.where(_are_fast(steps, ratios), np.inf, ratios)
     slow = np.sort(ratios[np.isfinite(ratios)])
     share, margin = (SHARE, 1.0) if is_held else (SHARE_OPEN, OPEN_MARGIN)
     return float(slow[min(len(slow) - 1, int(share * len(slow)))]) / margin, int(ratios.argmin())
 
 
-def _are_fast(steps: Steps) -> Floats:
-    """Which frames do not count."""
-    fast = _of_frames((steps.moved > FAST) | (steps.broken > FLOW_FAILS))
+def _are_fast(steps: Steps, ratios: Floats) -> Floats:
+    """Which frames do not count. ratios: how sharp each frame is."""
+    moved, is_lost = _of_frames(steps.moved), _of_frames(steps.broken).max(axis=0) > FLOW_FAILS
+    fastest, speed = moved.max(axis=0), moved.mean(axis=0)
+    proven = np.sort(speed[(ratios >= SHARP) & ~is_lost])
+    harmless = PACE * float(proven[-PROOFS]) if len(proven) >= PROOFS else 0.0
+    fast = np.asarray(is_lost | ((fastest > FAST) & (speed > harmless)))
     if fast.mean() <= 1 - LEAST_SLOW:
         return fast
-    slowest = np.argsort(_of_frames(steps.moved), kind="stable")[: int(np.ceil(LEAST_SLOW * len(fast)))]
+    slowest = np.argsort(fastest, kind="stable")[: int(np.ceil(LEAST_SLOW * len(fast)))]
     return np.isin(np.arange(len(fast)), slowest, invert=True)
 
 
 def _of_frames(values: Floats) -> Floats:
-    """Of each frame: the larger value of the steps to it and from it."""
-    return np.asarray(np.maximum(np.concatenate([values[:1], values]), np.concatenate([values, values[-1:]])))
+    """(2, frames): of each frame the value of the step to it, and of the step from it."""
+    return np.stack([np.concatenate([values[:1], values]), np.concatenate([values, values[-1:]])])
 
 
-def _ratios(edges: Sequence[float], references: Sequence[float]) -> Floats:
-    usual = min(references) if references else float(np.quantile(edges, 0.9))
+def _ratios(edges: Sequence[float], references: Sequence[float], steps: Steps) -> Floats:
+    """The edges of each frame in terms of those of its reference."""
+    usual = np.full(len(edges), min(references) if references else float(np.quantile(edges, 0.9)))
+    if len(references) > 1:
+        for reference, shows_it in zip(references, _near_ends(steps), strict=True):
+            usual[shows_it] = reference
     return (np.array(edges) + LEAST_EDGE) / (usual + LEAST_EDGE)
+
+
+def _near_ends(steps: Steps) -> tuple[Floats, Floats]:
+    """Which frames show what the first frame shows, and which what the last one shows; none that shows both."""
+    ways = np.where(steps.broken > FLOW_FAILS, np.inf, steps.moved)
+    first, last = (np.concatenate([[0.0], np.cumsum(each)]) <= NEAR for each in (ways, ways[::-1]))
+    return first & ~last[::-1], last[::-1] & ~first
 
 
 def blocks_measure(detail: Sequence[Detail], keyframes: Sequence[Detail]) -> tuple[float, int]:
