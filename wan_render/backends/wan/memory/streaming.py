@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import torch
 
+from wan_render.backends.wan.checkpoint.moving import moved_to_device
 from wan_render.backends.wan.memory.offload_choice import BLOCKS, BUFFERS, MemoryFit
 from wan_render.backends.wan.memory.pinned import pinned
 from wan_render.backends.wan.profiles.accelerator import ComponentPlacement, component_bytes
@@ -192,7 +193,7 @@ def _placed(module: Any, path: str, device: torch.device, resident: int) -> torc
     owner_path, _, name = path.rpartition(".")
     owner, blocks = module.get_submodule(owner_path), list(module.get_submodule(path))
     setattr(owner, name, torch.nn.ModuleList())
-    module.to(device)
+    moved_to_device(module, device)
     streamed_blocks = StreamedBlocks(device, len(blocks), resident)
     for block in blocks:
         streamed_blocks.append(block)

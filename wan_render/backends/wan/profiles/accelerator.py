@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import torch
 
+from wan_render.backends.wan.checkpoint.moving import moved_to_device
 from wan_render.backends.wan.kernels import attention, self_check
 from wan_render.backends.wan.kernels.attention import Kernel
 from wan_render.backends.wan.kernels.attention_check import ExactLayers
@@ -57,7 +58,7 @@ class ComponentPlacement:
     """
 
     form: str = "as loaded"
-    place: Callable[[Any, torch.device], torch.nn.Module] = lambda module, device: module.to(device)
+    place: Callable[[Any, torch.device], torch.nn.Module] = moved_to_device
     size: Callable[[torch.nn.Module], int] = component_bytes
     place_patched: PlacePatched | None = None
 
@@ -276,7 +277,7 @@ class DecoderForm:
         return ComponentPlacement(f"decoder of {self}", self._place) if is_changed else AS_LOADED
 
     def _place(self, vae: Any, device: torch.device) -> torch.nn.Module:
-        vae.to(device)
+        moved_to_device(vae, device)
         if self.in_bfloat16:
             for part in (vae.post_quant_conv, vae.decoder):
                 part.to(torch.bfloat16)

@@ -37,10 +37,10 @@ def accelerated(
 ) -> AcceleratedTransformer:
     """Take over diffusers' transformer onto a CUDA device. `kernel` computes exact attention.
 
-    As loaded, its weights are used as they are. In float8, weights are quantised one by one, so that the device never
-    holds more than the result and one layer; `transformer` cannot be used afterwards. attending: the precision of the
-    self-attention; that of the linear layers by default. storage: where weights are between uses.
-    launches: of the fused kernels.
+    As loaded, its weights are used as they are. In float8, weights are quantised block by block, so that the device
+    never holds more than the result and one block; `transformer` cannot be used afterwards. attending: the precision
+    of the self-attention; that of the linear layers by default. storage: where weights are between uses. launches: of
+    the fused kernels.
     """
     operations, attend = fused_operations(launches), Chosen(kernel)
     arithmetic = arithmetic_of(linears, attending or linears, operations, attend)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from wan_render.backends.wan.checkpoint.moving import moving_to
 from wan_render.backends.wan.kernels.arithmetic import Arithmetic
 from wan_render.backends.wan.kernels.attention import Chosen
 from wan_render.backends.wan.kernels.attention_check import ExactLayers
@@ -76,10 +77,12 @@ class AcceleratedTransformer(torch.nn.Module):
         count = len(transformer.blocks)
         self.blocks = storage.blocks.empty(device, count)
         self.cross_attentions = storage.keys_and_values.empty(device, count)
-        for place, block in enumerate(transformer.blocks):
-            patch_block(f"blocks.{place}", block)
-            self.blocks.append(Block(block, arithmetic, operations, device))
-            self.cross_attentions.append(CrossLayers(block.attn2).to(device))
+        with moving_to(device) as move:
+            for place, block in enumerate(transformer.blocks):
+                move(block)
+                patch_block(f"blocks.{place}", block)
+                self.blocks.append(Block(block, arithmetic, operations, device))
+                self.cross_attentions.append(CrossLayers(block.attn2).to(device))
         self._operations, self.attend = operations, attend
         self._rounds_attention = arithmetic.rounds_attention
         self.exact_layers = ExactLayers()
