@@ -27,8 +27,8 @@ def _steps(pixels: float) -> Steps:
 
 
 def _soft(*shares: float) -> list[Detail]:
-    """Frames whose edges are these shares of those of a sharp one."""
-    return [replace(SHARP, edge=share * SHARP.edge) for share in shares]
+    """Frames whose fine edges are these shares of those of a sharp one."""
+    return [replace(SHARP, edges=SHARP.edges * ((share,), (1,), (1,))) for share in shares]
 
 
 def _sharpness(frames: Sequence[Detail], keyframes: Sequence[Detail], steps: Steps) -> float:
@@ -53,8 +53,21 @@ def test_a_speed_that_blurs_nothing_excuses_no_blur() -> None:
     assert _sharpness(blurred, _soft(1.0, 1.0), replace(_steps(1.0), moved=fast)) > 0.9
 
 
+@pytest.mark.parametrize(
+    ("left", "sharpness"),
+    [
+        (((0.5, 0.5), (0.9, 0.9), (1, 1)), 0.5),
+        (((1, 0.5), (1, 1), (1, 1)), 1.0),  # letters are the sharpest there is
+        (((0.5, 0.5), (0.5, 0.5), (0.8, 0.8)), 0.83),  # fog that drifts
+    ],
+)
+def test_thin_lines_and_fog_are_no_blur(left: Sequence[Sequence[float]], sharpness: float) -> None:
+    frames = [replace(SHARP, edges=SHARP.edges * left)] * FEW
+    assert _sharpness(frames, _soft(1.0, 1.0), _steps(1.0)) == pytest.approx(sharpness, abs=0.03)
+
+
 def test_keyframes_that_are_nearly_black_have_nothing_to_blur() -> None:
-    faint, steps = [replace(SHARP, edge=0.019)] * 2, _steps(1.0)
+    faint, steps = [replace(SHARP, edges=np.full_like(SHARP.edges, 0.019))] * 2, _steps(1.0)
     assert sharpness_measure(_soft(*[0.1] * FEW), faint, steps, is_held=True) is None
 
 

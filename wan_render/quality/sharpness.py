@@ -16,9 +16,9 @@ SHARE, SHARE_OPEN = 0.2, 0.5
 """A clip is as sharp as the frame below which this share of its frames are: between keyframes, and if its end is open,
 where the focus may go elsewhere."""
 
-OPEN_MARGIN = 0.75
+OPEN_MARGIN = 0.66
 """Without a last keyframe what is sharpest may go, such as letters or whiskers: then a frame is that much softer before
-it is blurred. Three clean clips without a last keyframe had 0.38, 0.50 and 0.59."""
+it is blurred. Three clean clips without a last keyframe had 0.38, 0.50 and 0.59 before this."""
 
 FAST, LEAST_SLOW = 6.0, 0.3
 """Frames of faster steps, in pixels of the small copy, are blurred by their motion and do not count; nor do frames that
@@ -42,6 +42,9 @@ LEAST_EDGE = 0.001
 LEAST_COARSE = 0.35
 """A frame whose coarse edges are below this share of the keyframes' shows too little to be called blurred."""
 
+MIDDLE_LOSS = 1.2
+"""A blur takes up to that much of middle edges. Fog takes as much of them as of fine ones, and a cloud is coarse."""
+
 FAINT_EDGE = 0.02
 """Keyframes whose sharpest edges are softer have nothing that a blur could take: 5 of 255 a pixel. Of 360 clips, those
 with a fault of sharpness have 0.029 and more."""
@@ -53,14 +56,17 @@ def sharpness_measure(
     """How steep fine edges are in terms of the keyframe that shows the same, elsewhere of the softer one, or without
     keyframes of the clip's sharpest frames; and the softest frame. None if the keyframes are soft.
 
-    If coarse edges are softer as well, the frame shows something else, or in less light: then fine edges are expected
-    to be softer by as much. is_held: the clip ends on a keyframe.
+    If coarser edges are softer as well, the frame shows something else, or in less light: then fine edges are expected
+    to be softer by as much. Thin lines, such as letters, lose most: of edges that are in the keyframes, less sharp ones
+    must agree. is_held: the clip ends on a keyframe.
     """
-    if keyframes and min(each.edge for each in keyframes) < FAINT_EDGE:
+    references = np.array([each.edges for each in keyframes])
+    shown = references[:, 0].min(axis=0) >= FAINT_EDGE if keyframes else np.array([False, True])
+    if not shown[-1]:
         return None
-    fine = _ratios([each.edge for each in detail], [each.edge for each in keyframes], steps)
-    coarse = _ratios([each.coarse_edge for each in detail], [each.coarse_edge for each in keyframes], steps)
-    ratios = np.where(coarse < LEAST_COARSE, 1.0, fine / np.minimum(coarse, 1))
+    fine, middle, coarse = _ratios(np.array([each.edges for each in detail]), references, steps).transpose(1, 0, 2)
+    expected = np.minimum(1, np.minimum(coarse, MIDDLE_LOSS * middle))
+    ratios = np.where(coarse < LEAST_COARSE, 1.0, fine / expected)[:, shown].max(axis=1)
     ratios = np.where(_are_fast(steps, ratios), np.inf, ratios)
     slow = np.sort(ratios[np.isfinite(ratios)])
     share, margin = (SHARE, 1.0) if is_held else (SHARE_OPEN, OPEN_MARGIN)
@@ -85,13 +91,16 @@ def _of_frames(values: Floats) -> Floats:
     return np.stack([np.concatenate([values[:1], values]), np.concatenate([values, values[-1:]])])
 
 
-def _ratios(edges: Sequence[float], references: Sequence[float], steps: Steps) -> Floats:
-    """The edges of each frame in terms of those of its reference."""
-    usual = np.full(len(edges), min(references) if references else float(np.quantile(edges, 0.9)))
+def _ratios(edges: Floats, references: Floats, steps: Steps) -> Floats:
+    """The edges of each frame in terms of those of its reference: (frames, scales, shares), as Detail.edges.
+
+    references: the same of the keyframes.
+    """
+    usual = np.array([references.min(axis=0) if len(references) else np.quantile(edges, 0.9, axis=0)] * len(edges))
     if len(references) > 1:
         for reference, shows_it in zip(references, _near_ends(steps), strict=True):
             usual[shows_it] = reference
-    return (np.array(edges) + LEAST_EDGE) / (usual + LEAST_EDGE)
+    return np.asarray((edges + LEAST_EDGE) / (usual + LEAST_EDGE))
 
 
 def _near_ends(steps: Steps) -> tuple[Floats, Floats]:

@@ -37,14 +37,12 @@ EDGE_SIDE = 160
 """Pixels of the longest side, at least, of the smallest picture in which edges are fine: so a blur of some share of the
 width counts as much in any size, and noise is averaged out of large pictures."""
 
-EDGE_WINDOW, COARSE_WINDOW = 5, 3
-"""Pixels, in each direction, in which an edge has one direction: of fine edges, and of coarse ones."""
+EDGE_SCALES = ((0, 5), (2, 3), (3, 3))
+"""Of fine, of middle and of coarse edges: how many octaves coarser than fine they are, and the pixels, in each
+direction, in which an edge has one direction."""
 
-SHARPEST = 0.995
-"""Share of the picture that has softer edges."""
-
-COARSER = 3
-"""Octaves between fine edges and coarse ones."""
+SHARPEST = (0.98, 0.995)
+"""Shares of the picture that have softer edges."""
 
 CELL = 4
 """Samples of an octave, in each direction, in a part of the picture."""
@@ -57,9 +55,9 @@ class Detail:
     energy: (BANDS,) energy of the luma in each octave, from the finest on; samples 0 to 1, squared.
     quarters: (4, FINE + 1) the same of the finest octaves in each quarter of the picture.
     floor:  (FINE,) the same of the finest octaves in the smoothest parts of the picture: SMOOTH of all.
-    edge:   how steep its sharpest edges are, per pixel at EDGE_SIDE: the 99.5th percentile of what the gradient has in
+    edges:  (EDGE_SCALES, SHARPEST) how steep its sharpest edges are, samples 0 to 1, per pixel at EDGE_SIDE, and at a
+        quarter and an eighth of that size, where a blur changes little: those percentiles of what the gradient has in
         one direction beyond the other. Noise has as much in both.
-    coarse_edge: as edge, at an eighth of that size, where a blur changes little.
     tints:  (CHROMA,) energy of both colour differences in each octave, from half the size on; samples 0 to 1, squared.
     profiles: how steep it is between its columns and rows, of which even_blocks.blocks_of tells blocks.
     """
@@ -67,8 +65,7 @@ class Detail:
     energy: Floats
     quarters: Floats
     floor: Floats
-    edge: float
-    coarse_edge: float
+    edges: Floats
     tints: Floats
     profiles: StepProfiles
 
@@ -167,13 +164,13 @@ def detail_of(picture: Pixels) -> Detail:
             floors.append(_floor(cells))
             quarters.append(_quarters(cells))
         levels.append(level)
-    fine = max([at for at in range(BANDS - COARSER) if max(levels[at].shape) >= EDGE_SIDE], default=0)
+    coarser = EDGE_SCALES[-1][0]
+    fine = max([at for at in range(BANDS - coarser) if max(levels[at].shape) >= EDGE_SIDE], default=0)
     return Detail(
         np.array(energies),
         np.array(quarters).T,
         np.array(floors[:FINE]),
-        _directed_edge(levels[fine], EDGE_WINDOW),
-        _directed_edge(levels[fine + COARSER], COARSE_WINDOW),
+        np.array([_directed_edges(levels[fine + octaves], window) for octaves, window in EDGE_SCALES]),
         _tints(picture),
         step_profiles(grey),
     )
@@ -207,15 +204,15 @@ def _quarters(cells: Floats) -> Floats:
     return np.array([cv2.mean(part)[0] for part in parts])
 
 
-def _directed_edge(luma: Floats, window: int) -> float:
-    """The root of the difference of both eigenvalues of the structure tensor (Bigun and Granlund 1987), which SHARPEST
-    of the places stay below. window: pixels in which an edge has one direction."""
+def _directed_edges(luma: Floats, window: int) -> Floats:
+    """The root of the difference of both eigenvalues of the structure tensor (Bigun and Granlund 1987), which each of
+    SHARPEST of the places stay below. window: pixels in which an edge has one direction."""
     across, down = (cv2.Sobel(luma, cv2.CV_32F, x, 1 - x, scale=0.125) for x in (1, 0))
     products = cv2.merge([across * across - down * down, 2 * across * down])
     one, other = cv2.split(cv2.boxFilter(products, -1, (window, window)))
     directed = cv2.magnitude(one, other).ravel()
-    at = int(SHARPEST * (directed.size - 1))
-    return float(np.sqrt(np.partition(directed, at)[at]))
+    at = [int(share * (directed.size - 1)) for share in SHARPEST]
+    return np.sqrt(np.partition(directed, at)[at])
 
 
 def _tints(picture: Pixels) -> Floats:

@@ -116,11 +116,10 @@ THRESHOLDS = (
         "sharpness",
         "sharpness",
         "steepness of edges, in that of the keyframes",
-        0.72,
-        0.63,
+        0.75,
+        0.71,
         "low",
-        f"{_NINTH}but for letters that go, 0.38, clean from 0.63. {_TENTH}clean from 0.63, most from 0.70; blurs up to "
-        "0.63, three of 85 0.67, 0.91 and 0.94",
+        f"{_TENTH}clean from 0.75; blurs up to 0.68, two of 85 0.94",
     ),
     Threshold(
         "sharpness", "blocks", "how far a frame is blocks", 2.2, 3, "high", f"{_OTHER}clean up to 1.9, blocks from 3.9"
