@@ -246,7 +246,7 @@ def with_profile(subject: Subject, profile: str, wanted: Pixels, stock_step: flo
         "seconds": seconds,
         "a step, times as fast as stock": stock_step / seconds["step"],
         "PSNR of frames against stock, dB": psnr(pixels, wanted),
-        **{name: facts[name] for name in ("transformer", "attention", "decoder") if name in facts},
+        **{name: facts[name] for name in ("transformer", "attention", "encoder", "decoder") if name in facts},
     }
 
 

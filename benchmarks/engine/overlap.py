@@ -29,7 +29,7 @@ from wan_render.backends.wan.kernels import attention
 from wan_render.backends.wan.models.official import FLF2V_14B
 from wan_render.backends.wan.opening import hold_memory_in_growing_segments
 from wan_render.backends.wan.pipeline.latents import decode_video
-from wan_render.backends.wan.profiles.accelerator import DecoderForm
+from wan_render.backends.wan.profiles.accelerator import VaeForm
 from wan_render.backends.wan.profiles.prepare import accelerated
 from wan_render.backends.wan.profiles.render_profile import Precision
 
@@ -52,7 +52,7 @@ def decoding(setting: Setting, latents: tuple[int, int, int]) -> Work:
     """A decode of noise, by a VAE that is ready."""
     vae: Any = make_component(form_of(FLF2V_14B, is_tiny=setting.is_tiny), "vae", setting.device, torch.float32)
     if not setting.is_tiny:
-        vae = DecoderForm(in_bfloat16=True, is_fused=True).placement().place(vae, setting.device)
+        vae = VaeForm(in_bfloat16=True, is_fused=True).placement().place(vae, setting.device)
     return partial(decode_video, torch.randn(1, 16, *latents, device=setting.device), vae)
 
 

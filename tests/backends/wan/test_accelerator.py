@@ -136,6 +136,11 @@ def test_a_decoders_kernels_that_err_are_not_used(
         assert accelerator.vae(FAST).form == "decoder of diffusers, bfloat16"
     assert "addition of 96 channels" in caplog.text
     assert accelerator.facts()["decoder"] == "diffusers, bfloat16"
+    assert "encoder" not in accelerator.facts()  # nothing was encoded
+    accelerator.vae(FAST, decodes=False)
+    assert accelerator.facts()["encoder"] == "diffusers"
+    accelerator.begin_take()
+    assert "encoder" not in accelerator.facts()
     assert accelerator.vae(EXACT) is AS_LOADED
 
 

@@ -67,8 +67,8 @@ class Decoder(torch.nn.Module):
         """Take over the decoder's layers and change them."""
         super().__init__()
         self._operations = operations
-        self.gamma, self.conv_out = _gamma(decoder.norm_out), Taken(decoder.conv_out)
-        _replace(decoder, operations)
+        self.gamma, self.conv_out = gamma_of(decoder.norm_out), Taken(decoder.conv_out)
+        replace_layers(decoder, operations)
         self.conv_in, self.mid_block, self.up_blocks = decoder.conv_in, decoder.mid_block, decoder.up_blocks
         channels_last(self)
 
@@ -80,10 +80,7 @@ class Decoder(torch.nn.Module):
         first_chunk: bool = False,  # noqa: FBT001, FBT002 - diffusers' own
     ) -> torch.Tensor:
         """Latents (1, z, 1, height, width) to frames (1, channels, frames, height, width)."""
-        place = feat_idx[0]
-        feat_idx[0] += 1
-        before = feat_cache[place]
-        feat_cache[place] = (x if before is None else torch.cat([before, x], dim=2))[:, :, -REMEMBERED:].clone()
+        before = remembered(x, feat_cache, feat_idx)
         # Only the block holds its input, so that it is freed after the block's first layer: 0.6 GB at
         # 832x480 in float32; a call of the module itself, not of its forward, would hold it to the end.
         passed = [self.mid_block(self.conv_in(x, before), feat_cache=feat_cache, feat_idx=feat_idx)]
@@ -91,13 +88,14 @@ class Decoder(torch.nn.Module):
             passed.append(
                 block.forward(passed.pop(), feat_cache=feat_cache, feat_idx=feat_idx, first_chunk=first_chunk)
             )
-        shown = _shown(self._operations, passed.pop(), None, self.gamma, feat_cache, feat_idx)
+        shown = normed_input(self._operations, passed.pop(), None, self.gamma, feat_cache, feat_idx)
         found: torch.Tensor = self.conv_out(shown, adds_bias=True)
         return found
 
 
-def _replace(decoder: Any, operations: DecoderOperations) -> None:
-    """Replace the decoder's modules. Residual blocks come first, since they take over their convolutions."""
+def replace_layers(coder: Any, operations: DecoderOperations) -> None:
+    """Replace the modules of a decoder or an encoder. Residual blocks come first, since they take over their
+    convolutions."""
     from diffusers.models.autoencoders import autoencoder_kl_wan as stock
 
     makers: tuple[tuple[type, Callable[[Any], torch.nn.Module]], ...] = (
@@ -106,7 +104,7 @@ def _replace(decoder: Any, operations: DecoderOperations) -> None:
         (stock.WanUpsample, lambda _: Upsample()),
     )
     for kind, make in makers:
-        for parent in list(decoder.modules()):
+        for parent in list(coder.modules()):
             for name, child in list(parent.named_children()):
                 if isinstance(child, kind):
                     setattr(parent, name, make(child))
@@ -120,16 +118,16 @@ class ResidualBlock(torch.nn.Module):
         super().__init__()
         self._operations = operations
         self.conv_shortcut = block.conv_shortcut
-        self.gamma1, self.conv1 = _gamma(block.norm1), Taken(block.conv1)
-        self.gamma2, self.conv2 = _gamma(block.norm2), Taken(block.conv2)
+        self.gamma1, self.conv1 = gamma_of(block.norm1), Taken(block.conv1)
+        self.gamma2, self.conv2 = gamma_of(block.norm2), Taken(block.conv2)
 
     def forward(self, x: torch.Tensor, feat_cache: Cache, feat_idx: list[int]) -> torch.Tensor:
         """(1, channels, frames, height, width) to the same shape, with this block's number of output channels."""
         x = x.contiguous(memory_format=torch.channels_last_3d)
-        shown = _shown(self._operations, x, None, self.gamma1, feat_cache, feat_idx)
+        shown = normed_input(self._operations, x, None, self.gamma1, feat_cache, feat_idx)
         found = self.conv1(shown)
         del shown  # 0.9 GB at 832x480 in float32
-        shown = _shown(self._operations, found, self.conv1.bias, self.gamma2, feat_cache, feat_idx)
+        shown = normed_input(self._operations, found, self.conv1.bias, self.gamma2, feat_cache, feat_idx)
         del found
         found = self.conv2(shown)
         del shown
@@ -137,7 +135,16 @@ class ResidualBlock(torch.nn.Module):
         return self._operations.add(found, self.conv2.bias, other)
 
 
-def _shown(
+def remembered(x: torch.Tensor, feat_cache: Cache, feat_idx: list[int]) -> Any:
+    """The frames before x that the next causal layer remembers, None before the first. Afterwards it remembers x."""
+    place = feat_idx[0]
+    feat_idx[0] += 1
+    before = feat_cache[place]
+    feat_cache[place] = (x if before is None else torch.cat([before, x], dim=2))[:, :, -REMEMBERED:].clone()
+    return before
+
+
+def normed_input(
     operations: DecoderOperations,
     x: torch.Tensor,
     bias: torch.Tensor | None,
@@ -209,7 +216,8 @@ class Upsample(torch.nn.Module):
         return functional.interpolate(x, scale_factor=(2.0, 2.0), mode="nearest-exact")
 
 
-def _gamma(norm: Any) -> torch.nn.Parameter:
+def gamma_of(norm: Any) -> torch.nn.Parameter:
+    """The weight of diffusers' WanRMS_norm: (channels,)."""
     return torch.nn.Parameter(norm.gamma.detach().flatten(), requires_grad=False)
 
 

@@ -25,7 +25,7 @@ TOKENS = 256
 ALLOWED = 0.01
 """The largest relative error. In bfloat16 it is below 0.003; float8 values rarely round differently."""
 
-DECODER_CHANNELS = (96, 192, 256, 384, 512, 1024)
+VAE_CHANNELS = (96, 160, 192, 256, 320, 384, 512, 640, 1024)
 """The numbers of channels in the layers of Wan's two VAEs."""
 
 ALLOWED_FLOAT8_PRODUCT = 0.06
@@ -49,10 +49,10 @@ def wrong_operations(fused: Operations, width: int, heads: int, linears: Precisi
 
 @torch.no_grad()
 def wrong_decoder_operations(fused: DecoderOperations, device: torch.device) -> list[str]:
-    """The same for the operations of a VAE's decoder between its convolutions, in both precisions."""
+    """The same for the operations of a VAE between its convolutions, in both precisions."""
     return [
         f"{name} of {channels} channels in {dtype}"
-        for channels in DECODER_CHANNELS
+        for channels in VAE_CHANNELS
         for dtype in (torch.float32, torch.bfloat16)
         for name, check in _decoder_checks(fused, channels, dtype, device)
         if not _holds(name, check)

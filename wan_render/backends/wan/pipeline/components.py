@@ -75,7 +75,7 @@ class Components:
 
     def vae(self, setup: Setup, *, decodes: bool = False) -> Any:
         """The VAE, with its decoder in the form of the profile. decodes: what it is used for."""
-        placement = self._accelerator.vae(setup.profile)
+        placement = self._accelerator.vae(setup.profile, decodes=decodes)
         working = self._budget.decoding(setup.take) if decodes else self._budget.working("vae", setup.take)
         vae: Any = self._on_device("vae", working, placement)
         vae.use_tiling = setup.fit.step is MemoryStep.TILED

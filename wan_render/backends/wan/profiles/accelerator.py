@@ -16,6 +16,7 @@ from wan_render.backends.wan.kernels.attention import Kernel
 from wan_render.backends.wan.kernels.attention_check import ExactLayers
 from wan_render.backends.wan.kernels.attention_choice import Shape, fastest
 from wan_render.backends.wan.kernels.decoder import channels_last, fuse
+from wan_render.backends.wan.kernels.encoder import fuse_encoder
 from wan_render.backends.wan.kernels.launch_choice import fastest_launches, seconds_on_device
 from wan_render.backends.wan.kernels.launches import USUAL, Launches
 from wan_render.backends.wan.kernels.linear import takes_row_scales
@@ -83,8 +84,8 @@ class Accelerator:
         self._facts: dict[str, str] = {}
         self._skips, self._exact_layers = SkipCount(), ExactLayers()
         self._layers = 0
-        self._decoder = ""
-        self._fuses: bool | None = None  # of decoders; None until the kernels were checked
+        self._coders: dict[str, str] = {}
+        self._fuses: bool | None = None  # of VAEs; None until the kernels were checked
 
     @property
     def leaves_all_to_diffusers(self) -> bool:
@@ -104,6 +105,7 @@ class Accelerator:
     def begin_take(self) -> None:
         """A new take begins; `facts` describes it from now on."""
         self._facts, self._skips, self._exact_layers = {}, SkipCount(), ExactLayers()
+        self._coders = {}
 
     def transformer(
         self, profile: Profile, width: int, heads: int, storage: WeightStorage = ALL_ON_DEVICE
@@ -137,11 +139,12 @@ class Accelerator:
             place,
         )
 
-    def vae(self, profile: Profile) -> ComponentPlacement:
-        """The placement of the VAE for a profile. Its encoder is always as loaded."""
-        decoder = DecoderForm(profile.decodes_in_bfloat16, is_fused=self._fuses_decoders())
-        self._decoder = str(decoder)
-        return decoder.placement()
+    def vae(self, profile: Profile, *, decodes: bool = True) -> ComponentPlacement:
+        """The placement of the VAE for a profile. Its encoder always has the precision that was loaded. decodes: what
+        it is used for."""
+        form = VaeForm(profile.decodes_in_bfloat16, is_fused=self._fuses_vaes())
+        self._coders |= {"decoder": form.decoder} if decodes else {"encoder": form.encoder}
+        return form.placement()
 
     def adopt(self, transformer: torch.nn.Module, profile: Profile, shape: Shape) -> None:
         """Set up a transformer on the device for a profile and a shape. Cheap if it is set up already."""
@@ -174,7 +177,7 @@ class Accelerator:
         skipped = {"first-block cache": str(self._skips)} if self._skips.predictions else {}
         if self._exact_layers:
             skipped |= {"attention in bfloat16": self._exact_layers.words(self._layers)}
-        return self._facts | skipped | ({"decoder": self._decoder} if self._decoder else {})
+        return self._facts | skipped | self._coders
 
     def _fastest(self, shape: Shape) -> Kernel:
         if shape not in self._chosen:
@@ -204,8 +207,8 @@ class Accelerator:
             _log.warning("with the launches that are fastest here, these kernels err: %s", ", ".join(wrong))
         return USUAL if wrong else found
 
-    def _fuses_decoders(self) -> bool:
-        """Whether the fused kernels of a VAE's decoder are right on this device. Checked once per process."""
+    def _fuses_vaes(self) -> bool:
+        """Whether the fused kernels of VAEs are right on this device. Checked once per process."""
         if self.leaves_all_to_diffusers:
             return False
         if self._fuses is None:
@@ -260,21 +263,27 @@ def accelerated_bytes(module: Any, linears: Precision, storage: WeightStorage = 
 
 
 @dataclass(frozen=True)
-class DecoderForm:
-    """How a VAE's decoder computes: in bfloat16 or as loaded, with diffusers' passes or with fused kernels."""
+class VaeForm:
+    """How a VAE computes: its decoder in bfloat16 or as loaded, and both sides with diffusers' passes or with fused
+    kernels."""
 
     in_bfloat16: bool
     is_fused: bool
 
-    def __str__(self) -> str:
-        """The form in words, for the take's record."""
-        passes = "wan-render's passes, fused kernels" if self.is_fused else "diffusers"
-        return f"{passes}, bfloat16" if self.in_bfloat16 else passes
+    @property
+    def encoder(self) -> str:
+        """The form of the encoder in words, for the take's record."""
+        return "wan-render's passes, fused kernels" if self.is_fused else "diffusers"
+
+    @property
+    def decoder(self) -> str:
+        """The same of the decoder."""
+        return f"{self.encoder}, bfloat16" if self.in_bfloat16 else self.encoder
 
     def placement(self) -> ComponentPlacement:
-        """The placement of a VAE with this decoder."""
+        """The placement of a VAE with this form."""
         is_changed = self.in_bfloat16 or self.is_fused
-        return ComponentPlacement(f"decoder of {self}", self._place) if is_changed else AS_LOADED
+        return ComponentPlacement(f"decoder of {self.decoder}", self._place) if is_changed else AS_LOADED
 
     def _place(self, vae: Any, device: torch.device) -> torch.nn.Module:
         moved_to_device(vae, device)
@@ -284,5 +293,6 @@ class DecoderForm:
                 channels_last(part)
         if self.is_fused:
             fuse(vae, fused_decoder_operations())
+            fuse_encoder(vae, fused_decoder_operations())
         placed: torch.nn.Module = vae
         return placed
