@@ -26,7 +26,7 @@ DEVICE = torch.device("cpu" if IS_INTERPRETED else "cuda")
 
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="needs triton, which is published for Linux")
 
-KERNELS = ("triton_decoder", "triton_kernels", "triton_operations")
+KERNELS = ("triton_blocks", "triton_decoder", "triton_kernels", "triton_operations")
 
 
 _interpreter: dict[str, ModuleType] = {}

@@ -15,6 +15,12 @@ from wan_render.backends.wan.kernels.float8_arithmetic import Float8
 from wan_render.backends.wan.kernels.linear import Float8Linear
 from wan_render.backends.wan.kernels.operations import HeadScales, Operations, Rope, TorchOperations, Update
 from wan_render.backends.wan.kernels.rows import Rows, quantised
+from wan_render.backends.wan.kernels.sparse_linear import (
+    QUERIES_PER_BLOCK,
+    AttendBlocks,
+    attend_gathered,
+    chosen_blocks,
+)
 from wan_render.backends.wan.profiles.render_profile import Precision
 from wan_render.printable import logger
 
@@ -57,6 +63,22 @@ def wrong_decoder_operations(fused: DecoderOperations, device: torch.device) -> 
         for name, check in _decoder_checks(fused, channels, dtype, device)
         if not _holds(name, check)
     ]
+
+
+@torch.no_grad()
+def wrong_block_attention(attend_blocks: AttendBlocks, features: int, device: torch.device) -> list[str]:
+    """The name of the attention to chosen blocks of keys, if its results are wrong. The last blocks are shorter than
+    the others."""
+    generator = torch.Generator(device).manual_seed(1)
+    shape = (6 * QUERIES_PER_BLOCK - 9, 2, features)
+    query, key, value = (torch.randn(shape, generator=generator, device=device).bfloat16() for _ in range(3))
+    chosen = chosen_blocks(query, key, 0.4)
+
+    def check() -> bool:
+        return _alike(attend_blocks(query, key, value, chosen), attend_gathered(query, key, value, chosen))
+
+    name = "attention to blocks of keys"
+    return [] if _holds(name, check) else [name]
 
 
 def _decoder_checks(
