@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib import import_module
@@ -64,6 +65,7 @@ KINDS = {
 }
 
 Z_DIM = 16
+HEAD_FEATURES = 12
 
 
 def save_tiny(kind: TinyKind, folder: Path, scheduler: str = "UniPCMultistepScheduler") -> Path:
@@ -88,6 +90,24 @@ def save_tiny(kind: TinyKind, folder: Path, scheduler: str = "UniPCMultistepSche
     pipeline.save_pretrained(str(folder), safe_serialization=True)
     del pipeline, parts
     _keep_what_was_imported()
+    return folder
+
+
+def with_sparse_linear(folder: Path) -> Path:
+    """Give a checkpoint of one transformer sparse-linear attention to three tenths of the blocks of keys."""
+    import torch
+    from safetensors.torch import save_file
+
+    generator = torch.Generator().manual_seed(5)
+    config = folder / "transformer" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"_wan_render_attended_share": 0.3}))
+    shapes = {"weight": (HEAD_FEATURES, HEAD_FEATURES), "bias": (HEAD_FEATURES,)}
+    weights = {
+        f"blocks.{layer}.attn1.sparse_linear.project.{name}": torch.randn(shape, generator=generator)
+        for layer in range(2)
+        for name, shape in shapes.items()
+    }
+    save_file(weights, config.with_name("sparse_linear_attention.safetensors"))
     return folder
 
 
@@ -156,7 +176,7 @@ def _transformer(kind: TinyKind) -> Any:
     return cls(
         patch_size=(1, 2, 2),
         num_attention_heads=kind.heads,
-        attention_head_dim=12,
+        attention_head_dim=HEAD_FEATURES,
         in_channels=Z_DIM if latents_only else 2 * Z_DIM + 4,
         out_channels=Z_DIM,
         text_dim=32,
@@ -165,7 +185,7 @@ def _transformer(kind: TinyKind) -> Any:
         num_layers=2,
         cross_attn_norm=True,
         image_dim=kind.clip_width if kind.has_clip else None,
-        added_kv_proj_dim=12 * kind.heads if kind.has_clip else None,
+        added_kv_proj_dim=HEAD_FEATURES * kind.heads if kind.has_clip else None,
         rope_max_seq_len=64,
         pos_embed_seq_len=2 * kind.clip_tokens if kind.clip_pictures == 2 else None,
         **({"vace_layers": [0, 1], "vace_in_channels": 2 * Z_DIM + 64} if sees_video else {}),

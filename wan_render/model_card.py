@@ -123,6 +123,7 @@ class ModelCard:
     distilled:      the LoRAs that it uses in the profile `draft`; if empty, the storyboard has to name one.
     is_distilled:   whether it was made to render in few steps: in no more than its official number. Its drafts need no
                     LoRA.
+    attention:      what the user should know about its attention, as a sentence; "" for full attention.
     resembles:      the published model that a local folder is built like; None for a published model.
     made_from:      the files that its folder is made from; None for a folder that is there, and a published model.
     licence:        the licence of a published model's weights; None for a local folder, whose licence is unknown.
@@ -146,6 +147,7 @@ class ModelCard:
     folder: Path | None = None
     distilled: tuple[PublishedLora, ...] = ()
     is_distilled: bool = False
+    attention: str = ""
     resembles: Resemblance | None = None
     made_from: MadeFrom | None = None
     licence: Licence | None = None

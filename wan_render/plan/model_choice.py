@@ -135,6 +135,8 @@ def _report_resemblance(modelled: Modelled, findings: Findings) -> None:
     if folder is None or settings.model is None:
         return
     taken_for = f"{modelled.card.name} is built like {folder.model}"
+    if modelled.card.attention:
+        findings.note(settings.model.place, f"{modelled.card.name}: {modelled.card.attention}")
     if folder.own_shift in (None, folder.shift):
         findings.note(settings.model.place, f"{taken_for}: its shift, {folder.shift:g}, is used")
         return

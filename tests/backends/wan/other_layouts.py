@@ -107,6 +107,22 @@ def _wans_name(name: str) -> str:
     return name
 
 
+def turbo_transformer(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The transformer as TurboDiffusion saves it: its first layer is a product, and every block has a projection of
+    sparse-linear attention, in float32."""
+    import torch
+
+    found = wans_transformer(parts)
+    found["patch_embedding.weight"] = found["patch_embedding.weight"].flatten(1)
+    generator = torch.Generator().manual_seed(11)
+    for layer, block in enumerate(parts["transformer"].blocks):
+        features = block.attn1.inner_dim // block.attn1.heads
+        own = f"blocks.{layer}.self_attn.attn_op.local_attn.proj_l"
+        found[f"{own}.weight"] = torch.randn(features, features, generator=generator)
+        found[f"{own}.bias"] = torch.randn(features, generator=generator)
+    return found
+
+
 def wans_text_encoder(parts: Mapping[str, Any]) -> dict[str, Any]:
     """UMT5 under Wan's names."""
     words = {

@@ -42,6 +42,7 @@ def test_the_steps_are_those_that_the_models_were_trained_for() -> None:
     tangents = (80.0, np.tan(1.5), np.tan(1.4), np.tan(1.0))
     assert StepSchedule.RCM.levels(4, 5.0) == pytest.approx(tuple(each / (1 + each) for each in tangents))
     assert len(StepSchedule.RCM.levels(2, 5.0)) == 2
+    assert StepSchedule.RCM_200.levels(4, 5.0) == pytest.approx((200 / 201, *StepSchedule.RCM.levels(4, 5.0)[1:]))
 
 
 def sampled(schedule: StepSchedule, predict: Callable[[torch.Tensor], torch.Tensor], seed: int = 3) -> torch.Tensor:

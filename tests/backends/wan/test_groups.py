@@ -22,7 +22,7 @@ from tests.backends.wan.conftest import Tiny, plates_of
 from tests.backends.wan.forwards import attend_exactly, inputs_of, loaded, reference, relative_error
 from tests.backends.wan.members import Listener, Members, TakeReport
 from tests.backends.wan.test_lora import own, saved
-from tests.tiny_wan import KINDS, card_of, save_tiny
+from tests.tiny_wan import KINDS, card_of, save_tiny, with_sparse_linear
 from wan_render.backends.wan.kernels.arithmetic import Loaded, Projections
 from wan_render.backends.wan.kernels.attention import SDPA
 from wan_render.backends.wan.kernels.float8_arithmetic import Float8
@@ -33,7 +33,7 @@ from wan_render.backends.wan.profiles import first_block
 from wan_render.backends.wan.profiles.render_profile import EXACT, FAST, Profile
 from wan_render.errors import DeviceError, LostPeerError, RenderError, WeightsError
 from wan_render.render_values import Group, Phase, TakeInputs
-from wan_render.take import Sampling, ShotKind, Take
+from wan_render.take import Sampling, ShotKind, Size, Take
 
 pytestmark = pytest.mark.wan
 
@@ -168,6 +168,19 @@ def test_tokens_are_shared_where_there_is_no_guidance_to_share(
     assert together[0].facts["devices"] == f"{size}: sequence x{size}"
     assert_near(together[0], alone)
     assert_same(stage.alone(four_heads, take), alone)
+
+
+def test_a_group_attends_to_the_same_blocks_of_keys(stage: Stage, tmp_path: Path) -> None:
+    """Of sparse-linear attention: while it attends, each device has all tokens of some heads."""
+    kind = KINDS["t2v-2.1"]
+    folder = with_sparse_linear(save_tiny(kind, tmp_path / "tiny"))
+    model = Tiny(kind, folder, card_of(folder))
+    asked = {"size": Size(128, 96), "frames": 17}  # 240 tokens: four blocks of keys, of which one is chosen
+    take = model.take(ShotKind.T2V, sampling=Sampling(2, (1.0,), 5.0), **asked)
+    alone, together = stage.alone(model, take), stage.together(model, take, 2)
+    assert together[0].facts["devices"] == "2: sequence x2"
+    assert alone.facts["attention"] == "sparse-linear, 30 % of the keys, torch sdpa"
+    assert_near(together[0], alone)
 
 
 def test_blocks_in_host_memory_share_their_tokens(tiny: Tinies, stage: Stage) -> None:

@@ -30,7 +30,7 @@ def test_a_published_models_weights_are_those_that_diffusers_builds(model: offic
     config = PUBLISHED_BUILDS[model.identity]
     sees_video = bool(config.vace_layers)
     cls = diffusers().WanVACETransformer3DModel if sees_video else diffusers().WanTransformer3DModel
-    others = {"quantization_config", *(() if sees_video else ("vace_layers", "vace_in_channels"))}
+    others = {"quantization_config", "attended_share", *(() if sees_video else ("vace_layers", "vace_in_channels"))}
     with torch.device("meta"):
         built = cls(**config.model_dump(exclude=others))
     assert weight_shapes(config) == {name: tuple(weight.shape) for name, weight in built.named_parameters()}

@@ -47,13 +47,14 @@ def _renderer(card: ModelCard, checkpoint: Checkpoint, device: Device, workspace
     with translated(f"{card.name} on {device.name}"):
         import torch
 
-        from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader, without_bars
+        from wan_render.backends.wan.checkpoint.loading import EXACT, without_bars
+        from wan_render.backends.wan.checkpoint.sparse_loading import SparseLinearLoader
         from wan_render.backends.wan.renderer import WanRenderer
 
         without_bars()
         place = torch.device(torch_device_name(device))
         torch.zeros(1, device=place)  # an unusable device fails here, before anything is loaded
-        loader = FolderLoader(checkpoint, EXACT[device.kind])
+        loader = SparseLinearLoader(checkpoint, EXACT[device.kind])
         precision = {name: str(dtype).removeprefix("torch.") for name, dtype in asdict(loader.precision).items()}
         weights = {WEIGHTS_FACT: resolved(card, checkpoint.folder), **{f"{k} dtype": v for k, v in precision.items()}}
         return WanRenderer(card, loader, place, weights, workspace)

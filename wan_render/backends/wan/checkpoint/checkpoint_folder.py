@@ -35,6 +35,10 @@ WEIGHTS = {
 }
 """The components that have weights, and the names of their files if they are not sharded."""
 
+SPARSE_LINEAR_WEIGHTS = "sparse_linear_attention.safetensors"
+"""Beside a transformer's weights, if its attention is sparse-linear: the weights of that, which diffusers has no place
+for."""
+
 CLASSES = {
     "text_encoder": ("UMT5EncoderModel",),
     "image_encoder": ("CLIPVisionModel",),
@@ -90,6 +94,12 @@ class Checkpoint:
         return bool(self.transformer.vace_layers)
 
     @property
+    def sparse_linear(self) -> tuple[str, ...]:
+        """The names of the transformers whose attention is sparse-linear: all of them, or none."""
+        names = ("transformer", "transformer_2") if self.transformer.attended_share is not None else ()
+        return tuple(name for name in names if name in self.components)
+
+    @property
     def size_multiple(self) -> int:
         """Width and height must be multiples of this. diffusers' pipeline requires at least 16."""
         return max(16, self.vae.scale_factor_spatial * max(self.transformer.patch_size[1:]))
@@ -103,6 +113,8 @@ class Checkpoint:
         yield self.folder / "model_index.json"
         for name in sorted(self.components):
             yield from component_files(self.folder / name, WEIGHTS.get(name))
+            if name in self.sparse_linear:
+                yield self.folder / name / SPARSE_LINEAR_WEIGHTS
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -194,6 +206,11 @@ def _weights_problems(checkpoint: Checkpoint) -> Iterator[Problem]:
             problem = safetensors_problem(file) if file.exists() else _missing(folder, name)
             if problem is not None:
                 yield problem
+    for component in checkpoint.sparse_linear:
+        file = checkpoint.folder / component / SPARSE_LINEAR_WEIGHTS
+        problem = safetensors_problem(file) if file.exists() else _missing(file.parent, file.name)
+        if problem is not None:
+            yield problem
 
 
 def _missing(folder: Path, name: str) -> Problem:

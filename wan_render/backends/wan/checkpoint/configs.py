@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from wan_render.backends.wan.models.step_schedule import StepSchedule
 from wan_render.errors import InputError, Problem
 
+ATTENDED_SHARE_KEY = "_wan_render_attended_share"
+
 
 class Config(BaseModel):
     """A JSON object. Other keys are ignored."""
@@ -43,6 +45,8 @@ class TransformerConfig(Config):
     """The configuration of a WanTransformer3DModel or WanVACETransformer3DModel. Defaults are those of the class.
 
     vace_layers: the layers of VACE that have a second block, for a video; empty for other models.
+    attended_share: of sparse-linear attention, the share of the blocks of keys that a block of queries attends to; None
+                 for full attention. Written by `models import`. diffusers ignores keys that begin with `_`.
     """
 
     patch_size: tuple[int, int, int] = (1, 2, 2)
@@ -60,6 +64,7 @@ class TransformerConfig(Config):
     pos_embed_seq_len: int | None = None
     vace_layers: tuple[int, ...] = ()
     vace_in_channels: int = 96
+    attended_share: float | None = Field(default=None, gt=0, le=1, alias=ATTENDED_SHARE_KEY)
 
     @property
     def width(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -67,6 +67,9 @@ class Arithmetic(Protocol):
     ) -> Activation:
         """Self-attention, (own tokens, features). check: of this layer; only one in float8 needs it."""
 
+    def attending_by(self, attend: Attend) -> Arithmetic:
+        """The same, with a self-attention by `attend` as loaded."""
+
     def summed(self, one: Tensor, other: Tensor | None) -> Activation:
         """The sum, in the form that the next linear layer takes."""
 
@@ -105,6 +108,10 @@ class Loaded:
     ) -> Activation:
         """Exact attention."""
         return attended(self.operations, self.attend, projections, heads, rope, exchange)
+
+    def attending_by(self, attend: Attend) -> Loaded:
+        """See Arithmetic."""
+        return replace(self, attend=attend)
 
     def summed(self, one: Tensor, other: Tensor | None) -> Activation:
         """The plain sum."""

@@ -44,6 +44,10 @@ class _Float8Layers:
         """The layer, quantised. `layer` cannot be used afterwards."""
         return Float8Linear(layer, device)
 
+    def attending_by(self, attend: Attend) -> Float8Products:
+        """See Arithmetic."""
+        return Float8Products(self.operations, attend)
+
     def summed(self, one: Tensor, other: Tensor | None) -> Activation:
         """The sum as rows."""
         return self.operations.to_rows(one, other)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wan_render.authored.spelling import did_you_mean
+from wan_render.backends.wan.checkpoint.configs import ATTENDED_SHARE_KEY
 from wan_render.backends.wan.layouts.part import Part, PartKind
 from wan_render.backends.wan.models import fine_tuned, official
 from wan_render.backends.wan.models.fine_tuned import KNOWN, named_like
@@ -146,6 +147,8 @@ def _fitting(experts: ExpertParts) -> tuple[Official, ...]:
     config = experts.high.config
     width = config["num_attention_heads"] * config["attention_head_dim"]
     has_two = experts.low is not None
+    if ATTENDED_SHARE_KEY in config:
+        return _sparse_linear(config, width, has_two=has_two)
     if sees_video(config):
         return () if has_two else (official.VACE_1_3B if width <= WIDTH_OF_1_3B else official.VACE_14B,)
     if config["out_channels"] == LATENTS_2_2:
@@ -161,6 +164,18 @@ def _fitting(experts: ExpertParts) -> tuple[Official, ...]:
     if width <= WIDTH_OF_1_3B:
         return (official.T2V_1_3B, fine_tuned.T2V_1_3B_RCM)
     return (official.T2V_14B, fine_tuned.T2V_4STEP, fine_tuned.T2V_RCM)
+
+
+def _sparse_linear(config: Mapping[str, Any], width: int, *, has_two: bool) -> tuple[Official, ...]:
+    """Of those with sparse-linear attention."""
+    if config["image_dim"] is not None or sees_video(config) or config["out_channels"] == LATENTS_2_2:
+        return ()
+    if config["in_channels"] > config["out_channels"]:
+        return (fine_tuned.I2V_A14B_TURBO,) if has_two else ()
+    if has_two:
+        return ()
+    is_small = width <= WIDTH_OF_1_3B
+    return (fine_tuned.T2V_1_3B_TURBO,) if is_small else (fine_tuned.T2V_TURBO, fine_tuned.T2V_720P_TURBO)
 
 
 _I2V = (

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wan_render.backends.wan.checkpoint.bfloat16_file import KEPT
-from wan_render.backends.wan.checkpoint.checkpoint_folder import WEIGHTS, read_checkpoint
+from wan_render.backends.wan.checkpoint.checkpoint_folder import SPARSE_LINEAR_WEIGHTS, WEIGHTS, read_checkpoint
+from wan_render.backends.wan.checkpoint.configs import TransformerConfig
 from wan_render.backends.wan.checkpoint.import_record import IMPORT_RECORD
 from wan_render.backends.wan.layouts.assembly import EULER, UNIPC, Assembly, sees_video
 from wan_render.backends.wan.layouts.part import Part
 from wan_render.backends.wan.layouts.vae_statistics import DEVIATIONS_2_2, MEANS_2_2
 from wan_render.backends.wan.models.official import Official
+from wan_render.backends.wan.models.transformer_shapes import is_sparse_linear, sparse_linear_shapes
 from wan_render.errors import DiskError, InputError, Problem
 from wan_render.store.disk import disk_errors, flush_tree, free_disk_bytes, gigabytes
 
@@ -143,12 +145,15 @@ def _write_tokenizer(assembly: Assembly, folder: Path) -> None:
 
 
 def _write_component(part: Part, component: str, folder: Path, advance: Advance) -> None:
+    """Write its configuration and its weights. Those of sparse-linear attention get a file of their own: diffusers
+    refuses weights that it has no place for."""
     from safetensors.torch import save_file
 
     _write_json(folder / "config.json", _config(part, component))
     expected = _expected_shapes(component, _config(part, component), part)
     whole = WEIGHTS[component]
     shards: list[dict[str, torch.Tensor]] = [{}]
+    beside: dict[str, torch.Tensor] = {}
     held, files = 0, list[tuple[Path, list[str]]]()
 
     def write() -> None:
@@ -157,6 +162,10 @@ def _write_component(part: Part, component: str, folder: Path, advance: Advance)
         files.append((file, list(shards[0])))
 
     for name, tensor in _converted(part, component, expected):
+        if is_sparse_linear(name):
+            beside[name] = tensor
+            advance(tensor.nbytes)
+            continue
         if held and held + tensor.nbytes > SHARD_BYTES:
             write()
             shards[0], held = {}, 0
@@ -165,6 +174,8 @@ def _write_component(part: Part, component: str, folder: Path, advance: Advance)
         advance(tensor.nbytes)
     write()
     _name_shards(folder, whole, files)
+    if beside:
+        save_file(beside, folder / SPARSE_LINEAR_WEIGHTS, metadata={"format": "pt"})
 
 
 def _name_shards(folder: Path, whole: str, files: list[tuple[Path, list[str]]]) -> None:
@@ -211,6 +222,8 @@ def _expected_shapes(component: str, config: Mapping[str, Any], part: Part) -> d
     shapes = {key: tuple(weight.shape) for key, weight in model.state_dict().items()}
     tied = {"encoder.embed_tokens.weight"} if component == "text_encoder" else set()
     expected = {key: shape for key, shape in shapes.items() if key not in tied and not key.endswith("position_ids")}
+    if library == "diffusers" and component != "vae":
+        expected |= sparse_linear_shapes(TransformerConfig(**config))
     given = {target for targets in part.names.values() for target in targets}
     if missing := sorted(expected.keys() - given):
         raise InputError(Problem(str(part.file.path), f"lacks {', '.join(missing[:3])} of {len(missing)} weights"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from wan_render.backends.wan.checkpoint.configs import TransformerConfig
+from wan_render.backends.wan.checkpoint.configs import ATTENDED_SHARE_KEY, TransformerConfig
 from wan_render.backends.wan.layouts.part import (
     NoPart,
     Part,
@@ -19,7 +19,8 @@ from wan_render.backends.wan.layouts.part import (
 )
 from wan_render.backends.wan.layouts.weight_names import transformer_name, without_prefix
 from wan_render.backends.wan.layouts.weights_file import WeightsFile
-from wan_render.backends.wan.models.transformer_shapes import weight_shapes
+from wan_render.backends.wan.models.fine_tuned import ATTENDED_SHARE
+from wan_render.backends.wan.models.transformer_shapes import is_sparse_linear, weight_shapes
 
 PATCH = (1, 2, 2)
 """Frames, rows and columns of latents in a token of every published Wan transformer."""
@@ -35,6 +36,11 @@ _OTHER_MODELS = {
     "audio_proj.": "an audio model",
 }
 
+_TURBO_IN_8_BITS = (
+    "a transformer of TurboDiffusion in 8 bits, whose scales for blocks of weights are not supported: use the file "
+    "without -quant"
+)
+
 
 def is_transformer(names: set[str]) -> bool:
     """Whether these names of weights are a Wan transformer's."""
@@ -43,8 +49,8 @@ def is_transformer(names: set[str]) -> bool:
 
 def transformer_part(file: WeightsFile) -> Part | NoPart:
     """The transformer in a file. Raises InputError unless its weights are those of its build."""
-    if any(".proj_l." in name for name in file.weights):
-        return NoPart(file, "a transformer of TurboDiffusion: its sparse-linear attention is not supported")
+    if any(name.endswith(".int8_weight") for name in file.weights):
+        return NoPart(file, _TURBO_IN_8_BITS)
     for prefix, model in _OTHER_MODELS.items():
         if any(without_prefix(name).startswith(prefix) for name in file.weights):
             return NoPart(file, f"the transformer of {model}, which is not supported")
@@ -78,6 +84,8 @@ def _transformer_config(shapes: Mapping[str, Shape]) -> dict[str, Any]:
         "added_kv_proj_dim": width if "blocks.0.attn2.add_k_proj.weight" in shapes else None,
         "pos_embed_seq_len": None if positions is None else positions[1],
     }
+    if any(map(is_sparse_linear, shapes)):
+        config[ATTENDED_SHARE_KEY] = ATTENDED_SHARE
     return config | _vace_config(shapes, config["num_layers"])
 
 
@@ -111,5 +119,7 @@ def _transformer_words(config: Mapping[str, Any], file: WeightsFile) -> str:
         what = "from a keyframe or between two (Wan 2.2), one of two experts"
     else:
         what = "from words, and from a keyframe if it is Wan 2.2's 5B" if channels > 16 else "from words (T2V)"
+    if ATTENDED_SHARE_KEY in config:
+        what += ", with sparse-linear attention (TurboDiffusion)"
     width = config["num_attention_heads"] * config["attention_head_dim"]
     return f"transformer {what}: {config['num_layers']} layers of {width}, {file.precision}"

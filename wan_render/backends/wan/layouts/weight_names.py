@@ -5,7 +5,7 @@ equal parts. A name without a rule is not guessed.
 
 Sources: the modules `wan/modules/{model,t5,clip,vae}.py` of Wan-Video/Wan2.1 and `vae2_2.py` of Wan2.2, whose attribute
 names are the names in the files; `scripts/convert_wan_to_diffusers.py` of diffusers; `load_clip_vision` and
-`t5.py` of ComfyUI, which keeps transformers' names.
+`t5.py` of ComfyUI, which keeps transformers' names; `inference/modify_model.py` of thu-ml/TurboDiffusion.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 
 from wan_render.backends.wan.lora.lora_names import layer_name
+from wan_render.backends.wan.models.transformer_shapes import SPARSE_LINEAR_LAYER
 
 Rule = Callable[[str], tuple[str, ...]]
 """The names that a weight becomes. Several: it is cut into equal parts along its first side. (): it is not needed."""
@@ -36,6 +37,8 @@ def transformer_name(name: str) -> tuple[str, ...]:
     name = without_prefix(name)
     if name == "img_emb.emb_pos":
         return ("condition_embedder.image_embedder.pos_embed",)
+    if match := _SPARSE_LINEAR.match(name):
+        return (f"{match[1]}.{SPARSE_LINEAR_LAYER}.project.{match[2]}",)
     if name.startswith(_VACE):
         return tuple(f"vace_{each}" for each in transformer_name(_of_vace(name)))
     kind = _KIND.search(name)
@@ -44,6 +47,7 @@ def transformer_name(name: str) -> tuple[str, ...]:
     return (layer_name(name[: kind.start()]) + kind[0],)
 
 
+_SPARSE_LINEAR = re.compile(r"(blocks\.\d+)\.(?:self_attn|attn1)\.attn_op\.local_attn\.proj_l\.(weight|bias)$")
 _VACE = "vace_blocks."
 _VACE_PROJECTIONS = {"before_proj": "proj_in", "after_proj": "proj_out"}
 

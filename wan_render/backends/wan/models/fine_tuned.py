@@ -4,7 +4,8 @@ They are published in Wan's own layout or as single files, so `models import` br
 tell them from the official models: `--like`, or the name of their file, does.
 
 Sources: `examples` and `config` of aigc-apps/VideoX-Fun; `configs/distill` and `schedulers/wan/step_distill` of
-ModelTC/LightX2V; `turbodiffusion/inference` of thu-ml/TurboDiffusion, whose sampler is that of NVlabs/rcm.
+ModelTC/LightX2V; `turbodiffusion/inference` of thu-ml/TurboDiffusion, whose sampler is that of NVlabs/rcm, and the
+README there for its models.
 """
 
 from __future__ import annotations
@@ -69,9 +70,35 @@ _RCM_REPOSITORY = "worstcoder/rcm-Wan"
 T2V_RCM = _few_steps(official.T2V_14B, "wan2.1-t2v-14b-rcm", _RCM_REPOSITORY, StepSchedule.RCM)
 T2V_1_3B_RCM = _few_steps(official.T2V_1_3B, "wan2.1-t2v-1.3b-rcm", _RCM_REPOSITORY, StepSchedule.RCM)
 
+
+def _turbo(model: Official, name: str, repository: str, schedule: StepSchedule) -> Official:
+    """Distilled with rCM, and with sparse-linear attention."""
+    made = _few_steps(model, name, f"TurboDiffusion/{repository}", schedule)
+    return replace(made, attention=SPARSE_LINEAR_WORDS)
+
+
+ATTENDED_SHARE = 0.15
+"""The share of the blocks of keys that a block of queries attends to. The README of TurboDiffusion recommends 0.15 "for
+better video quality"; the models were trained with 0.1 (`sla_topk` in `rcm/configs/experiments/sla`)."""
+
+SPARSE_LINEAR_WORDS = (
+    f"its self-attention is sparse-linear, as it was trained: exact over {100 * ATTENDED_SHARE:.0f} % of the keys, "
+    "linear over all"
+)
+T2V_1_3B_TURBO = _turbo(official.T2V_1_3B, "wan2.1-t2v-1.3b-turbo", "TurboWan2.1-T2V-1.3B-480P", StepSchedule.RCM)
+T2V_TURBO = _turbo(official.T2V_14B, "wan2.1-t2v-14b-turbo", "TurboWan2.1-T2V-14B-480P", StepSchedule.RCM)
+T2V_720P_TURBO = _turbo(official.T2V_14B, "wan2.1-t2v-14b-720p-turbo", "TurboWan2.1-T2V-14B-720P", StepSchedule.RCM)
+I2V_A14B_TURBO = replace(
+    _turbo(official.I2V_A14B, "wan2.2-i2v-a14b-turbo", "TurboWan2.2-I2V-A14B-720P", StepSchedule.RCM_200),
+    kinds=(ShotKind.I2V,),
+)
+SPARSE_LINEAR = (T2V_1_3B_TURBO, T2V_TURBO, T2V_720P_TURBO, I2V_A14B_TURBO)
+"""Those whose tensors do tell: they have weights for their attention."""
+
 ALL = (
     *(FUN_14B, FUN_1_3B, FUN_A14B),
     *(I2V_480P_4STEP, I2V_720P_4STEP, T2V_4STEP, I2V_A14B_4STEP, T2V_A14B_4STEP, T2V_RCM, T2V_1_3B_RCM),
+    *SPARSE_LINEAR,
 )
 KNOWN = {model.name: model for model in (*official.ALL, *ALL)}
 """By its name, every model that weights may be made like."""

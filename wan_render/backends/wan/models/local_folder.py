@@ -10,7 +10,7 @@ from pathlib import Path
 from wan_render.backends.wan.checkpoint.checkpoint_folder import Checkpoint, read_checkpoint
 from wan_render.backends.wan.checkpoint.import_record import made_like
 from wan_render.backends.wan.models import official
-from wan_render.backends.wan.models.fine_tuned import FUN_1_3B, KNOWN
+from wan_render.backends.wan.models.fine_tuned import FUN_1_3B, KNOWN, SPARSE_LINEAR
 from wan_render.backends.wan.models.official import Official
 from wan_render.errors import InputError, Problem
 from wan_render.facts import FactCache
@@ -96,10 +96,17 @@ def resembled(checkpoint: Checkpoint) -> Official:
     """The known model that the checkpoint resembles: by its build, and among those that are built alike the one that
     `models import` was told. Raises InputError if there is none."""
     built = _built_like(checkpoint)
+    if checkpoint.sparse_linear:
+        built = next((model for model in SPARSE_LINEAR if _may_be(model, built, checkpoint)), built)
     imported = KNOWN.get(made_like(checkpoint.folder))
-    if imported is not None and _are_alike(imported, built) and imported.step_schedule == checkpoint.step_schedule:
+    if imported is not None and _may_be(imported, built, checkpoint):
         return imported
     return built
+
+
+def _may_be(model: Official, built: Official, checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint that is built like `built` may be this model: it has the same weights and steps."""
+    return _are_alike(model, built) and model.step_schedule == checkpoint.step_schedule
 
 
 def _are_alike(model: Official, other: Official) -> bool:

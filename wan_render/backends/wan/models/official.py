@@ -52,6 +52,7 @@ class Official:
     lacks_negative:  kinds of shots for which no negative prompt is published.
     boundary:   with two experts: the share of the training timesteps above which the high-noise one renders.
     step_schedule: how it is sampled, if it was distilled for few steps.
+    attention:  how its self-attention is computed, as a sentence for the plan; "" for full attention.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Official:
     lacks_negative: tuple[ShotKind, ...] = ()
     boundary: float | None = None
     step_schedule: StepSchedule | None = None
+    attention: str = ""
 
     @property
     def identity(self) -> str:
@@ -96,6 +98,7 @@ class Official:
             native_sizes=self.sizes,
             distilled=self.distilled,
             is_distilled=self.step_schedule is not None,
+            attention=self.attention,
             licence=self.licence,
         )
 

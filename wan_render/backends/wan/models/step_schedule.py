@@ -13,11 +13,13 @@ class StepSchedule(StrEnum):
     EULER:    evenly spaced training steps, moved by the shift, with Euler steps between them.
     RENOISED: the same levels. After each step the clean picture that it predicts is noised again, with new noise.
     RCM:      levels of their own, whatever the shift; noised again as well.
+    RCM_200:  the same, beginning with more noise: at sigma 200 instead of 80.
     """
 
     EULER = "euler"
     RENOISED = "renoised"
     RCM = "rcm"
+    RCM_200 = "rcm-200"
 
     @property
     def renoises(self) -> bool:
@@ -31,8 +33,11 @@ class StepSchedule(StrEnum):
 
 MOST_STEPS = 4
 
-_RCM_ANGLES = (atan(80.0), 1.5, 1.4, 1.0)
-"""In radians, of TrigFlow: noise has the weight of the sine, the picture that of the cosine."""
+_RCM_SIGMA, _RCM_HIGH_SIGMA = 80.0, 200.0
+_RCM_ANGLES = (1.5, 1.4, 1.0)
+"""The angles of the first step's sigmas, and those of the others. In radians, of TrigFlow: noise has the weight of the
+sine, the picture that of the cosine. Source: `turbodiffusion/inference` of thu-ml/TurboDiffusion, which has sigma 200
+for I2V of Wan 2.2."""
 
 
 def _even(steps: int, shift: float) -> tuple[float, ...]:
@@ -40,12 +45,14 @@ def _even(steps: int, shift: float) -> tuple[float, ...]:
     return tuple(shift * level / (1 + (shift - 1) * level) for level in plain)
 
 
-def _rcm(steps: int, _shift: float) -> tuple[float, ...]:
-    return tuple(sin(angle) / (sin(angle) + cos(angle)) for angle in _RCM_ANGLES[:steps])
+def _rcm(sigma: float, steps: int) -> tuple[float, ...]:
+    angles = (atan(sigma), *_RCM_ANGLES)[:steps]
+    return tuple(sin(angle) / (sin(angle) + cos(angle)) for angle in angles)
 
 
 _LEVELS: Mapping[StepSchedule, Callable[[int, float], tuple[float, ...]]] = {
     StepSchedule.EULER: _even,
     StepSchedule.RENOISED: _even,
-    StepSchedule.RCM: _rcm,
+    StepSchedule.RCM: lambda steps, _: _rcm(_RCM_SIGMA, steps),
+    StepSchedule.RCM_200: lambda steps, _: _rcm(_RCM_HIGH_SIGMA, steps),
 }

@@ -41,6 +41,9 @@ PUBLISHED_BUILDS = {
 Sources: `wan/configs` of Wan-Video/Wan2.1 and Wan2.2, and `scripts/convert_wan_to_diffusers.py` of diffusers.
 """
 
+SPARSE_LINEAR_LAYER = "attn1.sparse_linear"
+"""The name of a block's sparse-linear attention within the block. diffusers' transformer has none."""
+
 _KEYS_AND_VALUES = ("attn2.to_k.", "attn2.to_v.", "attn2.norm_k.", "attn2.add_", "attn2.norm_added_")
 """How the names of a block's weights begin that only see the text and the pictures."""
 
@@ -49,6 +52,16 @@ def sees_only_context(weight: str) -> bool:
     """Whether a block's weight only makes keys and values of the cross-attention: those are computed once per text,
     not once per step. weight: its name within the block."""
     return weight.startswith(_KEYS_AND_VALUES)
+
+
+def is_sparse_linear(weight: str) -> bool:
+    """Whether a weight is one of sparse-linear attention. weight: its name in the transformer."""
+    return f".{SPARSE_LINEAR_LAYER}." in weight
+
+
+def sparse_linear_shapes(config: TransformerConfig) -> Mapping[str, Shape]:
+    """The weights of sparse-linear attention, by their names in the transformer; none for full attention."""
+    return {name: shape for name, shape in weight_shapes(config).items() if is_sparse_linear(name)}
 
 
 def block_shapes(config: TransformerConfig) -> Mapping[str, Shape]:
@@ -117,6 +130,8 @@ def _block(config: TransformerConfig) -> Iterator[tuple[str, Shape]]:
         yield from _linear("attn2.add_k_proj", config.added_kv_proj_dim, width)
         yield from _linear("attn2.add_v_proj", config.added_kv_proj_dim, width)
         yield "attn2.norm_added_k.weight", (width,)
+    if config.attended_share is not None:
+        yield from _linear(f"{SPARSE_LINEAR_LAYER}.project", config.attention_head_dim, config.attention_head_dim)
     if config.cross_attn_norm:
         yield from _norm("norm2", width)
     yield from _linear("ffn.net.0.proj", width, config.ffn_dim)

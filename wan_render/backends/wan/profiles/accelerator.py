@@ -20,15 +20,23 @@ from wan_render.backends.wan.kernels.encoder import fuse_encoder
 from wan_render.backends.wan.kernels.launch_choice import fastest_launches, seconds_on_device
 from wan_render.backends.wan.kernels.launches import USUAL, Launches
 from wan_render.backends.wan.kernels.linear import takes_row_scales
+from wan_render.backends.wan.kernels.sparse_linear import attend_gathered
 from wan_render.backends.wan.models.transformer_shapes import sees_only_context
 from wan_render.backends.wan.profiles.first_block import SkipCount
-from wan_render.backends.wan.profiles.prepare import accelerated, fused_decoder_operations, fused_operations, machine
+from wan_render.backends.wan.profiles.prepare import (
+    accelerated,
+    chosen_attention,
+    fused_decoder_operations,
+    fused_operations,
+    machine,
+)
 from wan_render.backends.wan.profiles.render_profile import (
     Precision,
     Profile,
     require_profile,
     variant_of,
 )
+from wan_render.backends.wan.profiles.sparse_attention import sparse_linear_layers
 from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, PatchBlock, no_patch
 from wan_render.backends.wan.profiles.weight_storage import ALL_ON_DEVICE, WeightStorage
 from wan_render.errors import MachineError, Problem
@@ -86,6 +94,7 @@ class Accelerator:
         self._layers = 0
         self._coders: dict[str, str] = {}
         self._fuses: bool | None = None  # of VAEs; None until the kernels were checked
+        self._attends_blocks: bool | None = None  # of sparse-linear attention; likewise
 
     @property
     def leaves_all_to_diffusers(self) -> bool:
@@ -149,7 +158,8 @@ class Accelerator:
     def adopt(self, transformer: torch.nn.Module, profile: Profile, shape: Shape) -> None:
         """Set up a transformer on the device for a profile and a shape. Cheap if it is set up already."""
         named = {"profile": profile.name} | ({"variant": name} if (name := variant_of(profile)) else {})
-        self._facts = {**named, "transformer": "diffusers", "attention": "torch sdpa"}
+        sparse = self._adopt_sparse_linear(transformer, shape)
+        self._facts = {**named, "transformer": "diffusers", "attention": sparse or "torch sdpa"}
         if not isinstance(transformer, AcceleratedTransformer):
             return
         kernel = self._fastest(shape)
@@ -157,12 +167,13 @@ class Accelerator:
         transformer.first_block_threshold = profile.first_block_threshold
         transformer.skips, transformer.exact_layers = self._skips, self._exact_layers
         self._layers = len(transformer.blocks)
-        is_float8 = profile.attention is Precision.FLOAT8
+        is_float8 = profile.attention is Precision.FLOAT8 and not sparse
+        full = f"{attention.FLASH_3.name}, {profile.attention.value}" if is_float8 else kernel.name
         self._facts = {
             **named,
             "transformer": "wan-render's forward, fused kernels",
             "linear layers": _linear_words(profile.linears, self._device),
-            "attention": f"{attention.FLASH_3.name}, {profile.attention.value}" if is_float8 else kernel.name,
+            "attention": sparse or full,
             "cross-attention": kernel.name,
             **({"fa3-fwd": attention.versions()[attention.FLASH3]} if is_float8 or kernel is attention.FLASH_3 else {}),
         }
@@ -178,6 +189,26 @@ class Accelerator:
         if self._exact_layers:
             skipped |= {"attention in bfloat16": self._exact_layers.words(self._layers)}
         return self._facts | skipped | self._coders
+
+    def _adopt_sparse_linear(self, transformer: torch.nn.Module, shape: Shape) -> str:
+        """Set up sparse-linear attention; how it is computed, in words. "" if the transformer has none."""
+        layers = tuple(sparse_linear_layers(transformer))
+        if not layers:
+            return ""
+        is_fused = not self.leaves_all_to_diffusers and self._holds_blocks(shape)
+        attend_blocks = chosen_attention() if is_fused else attend_gathered
+        for layer in layers:
+            layer.attend_blocks = attend_blocks
+        how = "fused kernel" if is_fused else "torch sdpa"
+        return f"sparse-linear, {100 * layers[0].share:.0f} % of the keys, {how}"
+
+    def _holds_blocks(self, shape: Shape) -> bool:
+        """Whether the kernel of sparse-linear attention is right on this device. Checked once per process."""
+        if self._attends_blocks is None:
+            self._attends_blocks = self._are_right(
+                lambda: self_check.wrong_block_attention(chosen_attention(), shape.features, self._device)
+            )
+        return self._attends_blocks
 
     def _fastest(self, shape: Shape) -> Kernel:
         if shape not in self._chosen:

@@ -13,6 +13,7 @@ from wan_render.backends.wan.kernels.attention_check import LayerCheck
 from wan_render.backends.wan.kernels.operations import Operations, Rope, Update
 from wan_render.backends.wan.profiles.context import Crossed
 from wan_render.backends.wan.profiles.exchange import Exchange
+from wan_render.backends.wan.profiles.sparse_attention import sparse_linear_of
 
 SCALES = (1, 4)
 """The scales among a block's six modulations: shift, scale, gate of the attention, then of the feed-forward."""
@@ -36,7 +37,8 @@ TABLES = {"modulation": "scale_shift_table", "cross_scale": "norm2.weight", "cro
 class Block(torch.nn.Module):
     """The weights of a block, and its forward in an arithmetic.
 
-    The last addition of a block is left to the next norm, which reads the same numbers.
+    The last addition of a block is left to the next norm, which reads the same numbers. Sparse-linear self-attention
+    stays as loaded, whatever the arithmetic.
     """
 
     to_q: torch.nn.Module
@@ -56,6 +58,9 @@ class Block(torch.nn.Module):
         super().__init__()
         self._arithmetic, self._operations = arithmetic, operations
         own, cross = block.attn1, block.attn2
+        if (sparse := sparse_linear_of(own)) is not None:
+            self.sparse_linear = sparse.to(device)
+            self._arithmetic = arithmetic.attending_by(self.sparse_linear)
         for name, theirs in LAYERS.items():
             self.add_module(name, arithmetic.layer(block.get_submodule(theirs), device))
         for name, theirs in TABLES.items():

@@ -13,6 +13,7 @@ from wan_render.backends.wan.kernels.decoder import DecoderOperations
 from wan_render.backends.wan.kernels.float8_arithmetic import Float8, Float8Products
 from wan_render.backends.wan.kernels.launches import USUAL, Launches
 from wan_render.backends.wan.kernels.operations import Operations
+from wan_render.backends.wan.kernels.sparse_linear import AttendBlocks
 from wan_render.backends.wan.profiles.render_profile import Machine, Precision
 from wan_render.backends.wan.profiles.transformer import AcceleratedTransformer, PatchBlock, no_patch
 from wan_render.backends.wan.profiles.weight_storage import ALL_ON_DEVICE, WeightStorage
@@ -72,3 +73,10 @@ def fused_decoder_operations() -> DecoderOperations:
     from wan_render.backends.wan.kernels.triton_decoder import TritonDecoderOperations
 
     return TritonDecoderOperations()
+
+
+def chosen_attention() -> AttendBlocks:
+    """Attention to chosen blocks of keys, as a Triton kernel."""
+    from wan_render.backends.wan.kernels.triton_blocks import attend_chosen
+
+    return attend_chosen
