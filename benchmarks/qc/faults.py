@@ -23,6 +23,10 @@ UNLIKE = 0.35
 LEAST_SHOWN = 12
 """Standard deviation of a picture, of 255, that shows something. A dissolve from a picture with less is a fade."""
 
+ONE_COLOUR = 1.0
+"""Standard deviation of a frame, of 255, in the channel that has most: less is about one step of 8 bits. Nobody can
+tell that from one colour."""
+
 HARDER_SHARE = 0.4
 """Of clean clips. Faults are put into plain ones: inside fast motion nobody would see them."""
 
@@ -56,6 +60,7 @@ def clean(
     fault then."""
     made = scene(dice, footage, size, length, harder if dice.random() < share else PLAIN)
     frames, kind, chance = made.frames, made.kind, dice.random()
+    may_be_open = may_be_open and float(np.median(frames.std(axis=(1, 2)).max(axis=-1))) >= ONE_COLOUR
     if chance < 0.1:  # equal keyframes: there and back
         there = frames[: (len(frames) + 1) // 2]
         frames, kind = np.concatenate([there, there[::-1][1:]]), f"{kind}, there and back"
