@@ -52,7 +52,8 @@ OTHERS: dict[str, dict[str, Any]] = {
         "conform": "cover/0",
         "fit": "blur",
     },
-    "Sampling": {"steps": 1, "guidance": (5.0, 3.0), "shift": 3.0, "profile": "draft", "variant": "exact"},
+    "Sampling": {"steps": 1, "guidance": (5.0, 3.0), "shift": 3.0, "profile": "draft", "variant": "exact"}
+    | {"guided_share": 0.75},
     "Lora": {"content": "d" * 64, "scale": 1.0, "expert": "high"},
     "FramePlate": {"take": "d" * 64, "frame": 1, "size": Size(16, 16), "conform": "frame/0"},
     "Leg": {"plate": Plate("d" * 64, SIZE), "frame": 44, "prompt": "湖"},
@@ -253,3 +254,12 @@ def test_a_field_that_an_earlier_form_lacked_is_told() -> None:
     del before["loras"]
     before["sharpness"] = 1
     assert changes(before, TAKE) == ("LoRAs", "sharpness")
+
+
+def test_steps_without_guidance_are_half_of_the_work() -> None:
+    sampling = Sampling(26, (5.0,), 5.0, guided_share=0.75)
+    assert sampling.guided_steps == 20
+    assert [sampling.done_after(share) for share in (0, 0.75, 1)] == [0, pytest.approx(1.5 / 1.75), 1]
+    assert replace(sampling, guided_share=1.0).done_after(0.5) == 0.5
+    assert replace(sampling, guidance=(1.0,)).done_after(0.5) == 0.5
+    assert Sampling(1, (5.0,), 5.0, guided_share=0.1).guided_steps == 1

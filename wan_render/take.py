@@ -114,6 +114,7 @@ class Sampling:
     guidance: one value for each expert of the model, in the order of their use (high noise first).
     variant:  how the profile is computed, if it has several variants. "" is the strongest one, and the only one that
               existed at first.
+    guided_share: the share of the steps, the first ones, that are guided; above 0, at most 1.
     """
 
     steps: int
@@ -121,6 +122,7 @@ class Sampling:
     shift: float
     profile: str = "exact"
     variant: str = field(default="", metadata=ADDED_LATER)
+    guided_share: float = field(default=1.0, metadata=ADDED_LATER)
 
     @property
     def profile_variant(self) -> ProfileVariant:
@@ -131,6 +133,18 @@ class Sampling:
     def is_guided(self) -> bool:
         """Whether any expert uses the negative prompt. With guidance of 1 or less, it has no effect."""
         return any(value > 1.0 for value in self.guidance)
+
+    @property
+    def guided_steps(self) -> int:
+        """How many of the steps, the first ones, are guided by experts that guide: at least one."""
+        return max(1, round(self.guided_share * self.steps))
+
+    def done_after(self, share: float) -> float:
+        """Which share of the work is done after a share of the steps. A step without guidance is half of one with it,
+        if experts guide at all."""
+        if not self.is_guided:
+            return share
+        return (share + min(share, self.guided_share)) / (1 + self.guided_share)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ _WORDS = {
     "size": "raster",
     "rate": "frame rate",
     "loras": "LoRAs",
+    "guided_share": "steps that are guided",
     "conform": "reading of keyframes' colours",
     "through": "keyframes in between",
     "bridge": "a shot that it bridges",

@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
-import torch
-
 from benchmarks.learnt.small_model import SHIFT
 from wan_render.backends.wan.kernels.attention_check import ALLOWED_ERROR, SLOWER_BY
-from wan_render.backends.wan.pipeline.denoise import Expert, Experts
 from wan_render.backends.wan.profiles.first_block import SkipCount
+from wan_render.take import Sampling
 
 GUIDANCE = 2.0
 """Wan's is 5. This model needs less, since it follows its prompts without guidance: with 5, its ends were five times as
@@ -80,24 +78,16 @@ class Approach:
         """Whether it differs from its reference in nothing but steps and profile."""
         return self == replace(self.reference, steps=self.steps, profile=self.profile)
 
-    def experts(self, timesteps: torch.Tensor) -> Experts:
-        """The transformer with guidance in the guided steps, without it in the others."""
-        guided = self.guided_steps(len(timesteps))
-        if guided == len(timesteps):
-            return Experts(Expert(TRANSFORMER, self.guidance))
-        if guided == 0:
-            return Experts(Expert(TRANSFORMER, 1.0))
-        boundary = float(timesteps[guided - 1])
-        return Experts(Expert(TRANSFORMER, self.guidance), Expert(TRANSFORMER, 1.0), boundary)
-
-    def guided_steps(self, steps: int) -> int:
-        """How many of so many steps are guided."""
-        return 0 if self.guidance == 1 else round(self.guided * steps)
+    @property
+    def sampling(self) -> Sampling:
+        """As a take has it."""
+        return Sampling(self.steps, (self.guidance,), SHIFT, self.profile, guided_share=self.guided)
 
     def speed(self, skips: SkipCount, exact_layers: float = 0.0) -> float:
         """How many times as fast as stock with 30 guided steps a 14B would be with the same predictions. exact_layers:
         the share of the layers whose attention was exact although the profile's is in float8."""
-        full = self.guided_steps(self.steps) + self.steps - skips.skipped
+        guided = self.sampling.guided_steps if self.sampling.is_guided else 0
+        full = guided + self.steps - skips.skipped
         longer = 1 + SLOWER_BY * exact_layers
         cost = (full + skips.skipped * FIRST_BLOCK) * longer / SPEEDS[self.profile]
         return 2 * STOCK_STEPS / cost
@@ -132,7 +122,6 @@ EXACT_ATTENTION = Approach(STOCK_STEPS, "fast", in_float8=())
 """The variant `exact-attention`, but for the attention kernel."""
 
 FEWER_STEPS = tuple(Approach(steps, "fast") for steps in (30, 26, 23, 22, 20, 17, 14, 12, 10, 8))
-"""22 are those of `balanced`."""
 FEWER_EXACT_STEPS = tuple(Approach(steps) for steps in (23, 17, 12, 8))
 SKIPPING = (
     *(Approach(steps, "fast") for steps in (30, 22, 17)),
@@ -146,7 +135,7 @@ WINDOWS = tuple(
     Approach(steps, "fast", guided=share)
     for steps, share in ((30, 0.5), (30, 0.75), (30, 0.25), (36, 0.25), (26, 0.75), (24, 0.5), (20, 0.5))
 )
-"""30 at 50 %, 36 at 25 % and 26 at 75 % are as fast as 22 or 23 steps that are all guided."""
+"""30 at 50 %, 36 at 25 % and 26 at 75 %, which is `balanced`, are as fast as 22 or 23 steps that are all guided."""
 EXACT_WINDOWS = (Approach(30, guided=0.5), Approach(23), Approach(26, guided=0.75))
 """The same without float8, whose error guidance makes larger. 23 steps are as fast as 26 at 75 %."""
 STRONGLY_GUIDED, AS_STRONG_AS_WAN = (

@@ -101,14 +101,13 @@ class OpenedModel:
         scheduler = SOLVERS[approach.solver]()
         scheduler.set_timesteps(approach.steps, device=self.device)
         start = noise(setup.latent_shape, take.seed, self.device)
-        experts = approach.experts(scheduler.timesteps.cpu())
         transformer, skips, exact = self._components.transformer(TRANSFORMER, setup), SkipCount(), ExactLayers()
         if isinstance(transformer, AcceleratedTransformer):
             transformer.first_block_threshold = approach.first_block
             transformer.skips, transformer.exact_layers = skips, exact
         attention_check.ALLOWED_ERROR = approach.allowed if approach.in_float8 is None else math.inf
         with chosen_layers(transformer, approach.in_float8) as errors:
-            found = denoise(start, context, experts, scheduler, lambda _: transformer, _nobody)
+            found = denoise(start, context, setup.experts, scheduler, lambda _: transformer, _nobody)
         return Rendered(found, skips, len(exact) / self.scale.layers, errors)
 
     @torch.no_grad()
@@ -120,8 +119,7 @@ class OpenedModel:
 
     def _setup(self, take: Take, inputs: TakeInputs, approach: Approach) -> Setup:
         self._components.begin_take()
-        sampling = replace(take.sampling, steps=approach.steps, profile=approach.profile)
-        asked = replace(take, sampling=sampling)
+        asked = replace(take, sampling=approach.sampling)
         return self._model.setup(asked, self._components.fit_to(asked), inputs)
 
 

@@ -115,12 +115,6 @@ def test_a_14b_is_as_fast_as_its_predictions_say() -> None:
     assert Approach(30, "fast").speed(SkipCount(), exact_layers=1) == pytest.approx(1.97 / (1 + SLOWER_BY))
 
 
-def test_the_first_steps_are_guided_and_the_others_are_not() -> None:
-    levels = torch.tensor([1000.0, 750.0, 500.0, 250.0])
-    experts = Approach(4, guided=0.5).experts(levels)
-    assert [experts.at(level).is_guided for level in levels] == [True, True, False, False]
-
-
 def test_fewer_steps_are_compared_at_the_same_speed() -> None:
     curve = Curve.of([(4.0, (30.0, 20.0)), (1.0, (40.0, 40.0))])
     assert curve is not None

@@ -187,6 +187,19 @@ def test_the_estimate_is_replaced_by_the_measurement(monkeypatch: pytest.MonkeyP
     assert 90.0 < slow.seconds < 100.0, "ten times slower: 100 s are left, not 10"
 
 
+def test_steps_without_guidance_count_half() -> None:
+    whole = order("dawn")
+    sampling = replace(whole.take.sampling, steps=4, guidance=(5.0,), guided_share=0.5)
+    left = {}
+    for share in (1.0, 0.5):
+        one = replace(whole, take=replace(whole.take, sampling=replace(sampling, guided_share=share)))
+        countdown = RunCountdown([one], Expected(100.0, {one.take.key: 100.0}))
+        countdown.hear(one, Progress(Phase.STEP, 2, 4))
+        left[share] = countdown.seconds
+    assert left[1.0] == pytest.approx(100 * (1 - 0.95 / 2) ** 2, abs=1)
+    assert left[0.5] == pytest.approx(100 * (1 - 0.95 * 2 / 3) ** 2, abs=1)
+
+
 def test_takes_count_by_the_time_that_each_is_expected_to_take() -> None:
     short, long = replace(order("dawn"), number=1), replace(order("noon"), number=2)
     expected = Expected(100.0, {short.take.key: 10.0, long.take.key: 90.0}, 7.0)

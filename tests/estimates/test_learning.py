@@ -48,6 +48,7 @@ def line(take: Take, seconds: Mapping[str, float], at: int = 0, device: str = "c
         label=f"a {device}",
         devices=devices,
         seconds=seconds,
+        guided_share=take.sampling.guided_share,
     )
 
 
@@ -167,6 +168,13 @@ def test_independent_errors_cancel_out_in_a_run_and_doubt_does_not() -> None:
     assert 1139 < high < 1141
     assert run.around(1000.0, known=0.9)[1] < 1035
     assert spread([]) == Spread()
+
+
+def test_a_take_with_fewer_guided_steps_is_not_an_equal_one() -> None:
+    partly = replace(WIDE, sampling=replace(WIDE.sampling, guided_share=0.5))
+    known = [line(WIDE, {"step": 90.0})]
+    assert (learnt(known).samples, learnt(known, partly).samples) == (1, 0)
+    assert learnt([*known, line(partly, {"step": 60.0}, 1)], partly).seconds == pytest.approx(60.0)
 
 
 def test_absurd_lines_lead_to_a_time_that_a_calendar_has() -> None:

@@ -34,6 +34,18 @@ def test_the_time_of_a_take_stays_when_the_take_is_pruned(store: Store) -> None:
     assert (group.device, group.devices, group.label) == ("cuda", 2, "NVIDIA H200")
 
 
+def test_the_share_of_guided_steps_is_remembered_and_lines_of_before_have_all_of_them(store: Store) -> None:
+    whole = take(1)
+    partly = replace(whole, sampling=replace(whole.sampling, guided_share=0.75))
+    for each in (whole, partly):
+        store.publish(each, filled(made=provenance(seconds={"step": 2.0})))
+    file = store.root / TIMES
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    del lines[0]["guided_share"]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert {times.key: times.guided_share for times in store.take_times()} == {whole.key: 1.0, partly.key: 0.75}
+
+
 def test_a_take_that_is_published_twice_counts_once(store: Store) -> None:
     rendered(store, 1)
     rendered(store, 1, seconds=99.0)

@@ -16,7 +16,8 @@ _NOT_RENDERING = (Phase.WAITING, Phase.LOADING)
 def groups_of_line(line: TakeSeconds) -> Iterator[object]:
     """The groups of measurements that a line belongs to; see MeasuredTimes._alike."""
     name, size = backend_name(line.backend), Size(line.width, line.height)
-    alike = name, line.model, size, line.kind, line.profile, line.variant, guided_experts(line.guidance)
+    guided = line.guided_share, guided_experts(line.guidance)
+    alike = name, line.model, size, line.kind, line.profile, line.variant, *guided
     yield line.devices, alike, line.frames, line.steps
     yield line.devices, alike
     yield line.devices, name, line.model
@@ -29,7 +30,8 @@ def groups_of_line(line: TakeSeconds) -> Iterator[object]:
 def all_but_length(take: Take) -> object:
     """Equal for takes that differ only in frames and steps, among other things that do not change their time."""
     sampling = take.sampling
-    shape = (take.model, take.size, take.kind, sampling.profile, sampling.variant, guided_experts(sampling.guidance))
+    guided = sampling.guided_share, guided_experts(sampling.guidance)
+    shape = (take.model, take.size, take.kind, sampling.profile, sampling.variant, *guided)
     return (backend_name(take.backend), *shape)
 
 

@@ -219,8 +219,8 @@ class MeasuredTimes:
     def _related(self, line: TakeSeconds, take: Take) -> float | None:
         """A measurement of another model, size or profile, as the logarithm of the take's seconds; None if the backend
         has no estimate for it."""
-        sampling = Sampling(line.steps, line.guidance, take.sampling.shift, line.profile, line.variant)
-        size = Size(line.width, line.height)
+        shift, size = take.sampling.shift, Size(line.width, line.height)
+        sampling = Sampling(line.steps, line.guidance, shift, line.profile, line.variant, line.guided_share)
         measured = replace(take, model=line.model, size=size, frames=line.frames, sampling=sampling)
         try:
             return log(rendering_seconds(line) * self._seconds(take) / self._seconds(measured))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wan_render.authored import PathInFile
-from wan_render.plan.balanced_steps import BALANCED, balanced_sampling
+from wan_render.plan.balanced_steps import BALANCED, balanced_sampling, counted_steps
 from wan_render.plan.drafts import DRAFT, distilled, draft_sampling
 from wan_render.plan.findings import Findings
 from wan_render.plan.hosted_takes import check_hosted
@@ -48,7 +48,7 @@ class Resolver:
             return take
         found = self.variants.settled(take, self._place_of_profile(settings), self._asked_variant(settings))
         if _profile(settings) == BALANCED and not self.is_draft:
-            self.findings.remark(found.key, f"profile balanced: fast, with {found.sampling.steps} steps")
+            self.findings.remark(found.key, f"profile balanced: fast, with {counted_steps(found.sampling)}")
         return found
 
     def quietly_settled(self, settings: Settings, take: Take) -> Take:

@@ -109,7 +109,8 @@ class RunCountdown:
     def hear(self, order: RenderOrder, progress: Progress) -> None:
         """Update the progress of a take."""
         if progress.phase is Phase.STEP and progress.total:
-            self._reached(order, _AFTER_STEPS[Phase.DECODING] * progress.done / progress.total)
+            share = order.take.sampling.done_after(progress.done / progress.total)
+            self._reached(order, _AFTER_STEPS[Phase.DECODING] * share)
         elif progress.phase in _AFTER_STEPS:
             self._reached(order, _AFTER_STEPS[progress.phase])
 

@@ -30,6 +30,7 @@ MOST_BYTES_OF_TIMES = 1_000_000
 
 _Count = Annotated[int, Field(ge=1, le=10**6)]
 _Guidance = Annotated[float, Field(ge=0, le=1e4)]
+_Share = Annotated[float, Field(gt=0, le=1)]
 _Seconds = Annotated[float, Field(ge=0, le=1e8)]
 
 
@@ -57,6 +58,7 @@ class TakeSeconds:
     label: str
     devices: _Count
     seconds: Mapping[str, _Seconds]
+    guided_share: _Share = 1.0
     version: Literal[1] = 1
 
     @property
@@ -160,6 +162,7 @@ def times_of(record: TakeRecord) -> TakeSeconds | None:
                 "guidance": tuple(sampling["guidance"]),
                 "profile": sampling["profile"],
                 "variant": sampling.get("variant", ""),
+                "guided_share": sampling.get("guided_share", 1.0),
                 "device": made.device.partition("@")[0].partition(":")[0],
                 "label": made.device_label,
                 "devices": len(made.device.split(TOGETHER)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,10 +53,20 @@ def stock(tiny: Tiny, take: Take, plates: TakeInputs, **dtypes: Any) -> tuple[to
     if plates.before is not None and plates.after is not None:
         asked |= between(take, plates.before, plates.after)
 
+    if take.sampling.guided_share < 1:
+        asked["callback_on_step_end"] = partial(_end_guidance, take.sampling.guided_steps)
+
     def run(output: str) -> Any:
         return pipe(**asked, generator=torch.Generator("cpu").manual_seed(take.seed), output_type=output).frames
 
     return run("latent"), np.rint(255 * run("np")[0]).astype(np.uint8)
+
+
+def _end_guidance(guided_steps: int, pipe: Any, step: int, _: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    """The way that diffusers' documentation shows; the pipeline reads its scale before each step."""
+    if step + 1 == guided_steps:
+        pipe._guidance_scale = 1.0
+    return tensors
 
 
 def between(take: Take, before: Pixels, after: Pixels) -> dict[str, Any]:
@@ -108,6 +119,16 @@ def test_a_take_without_guidance_equals_the_stock_pipeline(tiny: Callable[[str],
     guidance = (1.0,) * model.kind.experts
     sampling = Sampling(steps=3, guidance=guidance, shift=5.0)
     assert_equal(model, model.take(model.kind.kinds[0], sampling=sampling))
+
+
+@pytest.mark.parametrize("name", ["flf2v-2.1", "i2v-a14b"])
+def test_a_take_whose_first_steps_are_guided_equals_the_stock_pipeline(tiny: Callable[[str], Tiny], name: str) -> None:
+    model = tiny(name)
+    guided = model.take(ShotKind.FLF2V)
+    take = replace(guided, sampling=replace(guided.sampling, guided_share=0.5))
+    assert 0 < take.sampling.guided_steps < take.sampling.steps
+    assert_equal(model, take)
+    assert not torch.equal(*(stock(model, each, plates_of(each))[0] for each in (guided, take)))
 
 
 def test_one_frame_equals_the_stock_pipeline(tiny: Callable[[str], Tiny]) -> None:

@@ -152,6 +152,18 @@ def test_a_group_renders_what_one_device_renders(tiny: Tinies, stage: Stage, nam
     assert all(Phase.STEP in report.phases and Phase.DECODING not in report.phases for report in (*two[1:], *four[1:]))
 
 
+def test_a_group_renders_steps_without_guidance_as_one_device_does(tiny: Tinies, stage: Stage) -> None:
+    """Both halves compute the same then."""
+    model = tiny("flf2v-2.1")
+    guided = model.take(ShotKind.FLF2V)
+    take = replace(guided, sampling=replace(guided.sampling, guided_share=0.5))
+    alone = stage.alone(model, take)
+    two, four = (stage.together(model, take, size) for size in (2, 4))
+    assert_same(two[0], alone)
+    assert_near(four[0], alone)
+    assert two[0].facts["devices"] == "2: guidance x2"
+
+
 @pytest.fixture(scope="module")
 def four_heads(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     folder = save_tiny(FOUR_HEADS, tmp_path_factory.mktemp("four") / "heads")

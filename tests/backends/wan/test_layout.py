@@ -131,6 +131,14 @@ def test_several_devices_share_the_denoising_and_nothing_else() -> None:
     assert alone / four == pytest.approx(3.46, rel=0.005)
 
 
+def test_devices_that_share_guidance_gain_nothing_in_steps_without_it() -> None:
+    take = take_of(official.FLF2V_14B, P480)
+    half = replace(take, sampling=replace(take.sampling, guided_share=0.5))
+    full, shorter = (estimated_seconds(each, "cuda") - 2.85 for each in (take, half))
+    assert shorter == pytest.approx(0.75 * full)
+    assert estimated_seconds(half, "cuda", 2) - 2.85 == pytest.approx(0.5 * full, rel=0.02)
+
+
 def test_nothing_of_it_loads_torch() -> None:
     code = "import sys; import wan_render.backends.wan.parallel.layout; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -47,6 +47,8 @@ Tinies = Callable[[str], Tiny]
         ({"sampling": Sampling(4, (5.0, 5.0), 5.0)}, "expected 1, one an expert"),
         ({"sampling": Sampling(0, (5.0,), 5.0)}, "0 steps"),
         ({"sampling": Sampling(4, (5.0,), 0.0)}, "shift"),
+        ({"sampling": Sampling(4, (5.0,), 5.0, guided_share=0.0)}, "cannot guide 0 of the steps"),
+        ({"sampling": Sampling(4, (5.0,), 5.0, guided_share=1.5)}, "expected more than 0, at most 1"),
         ({"last": None}, "cannot render i2v"),
     ],
 )

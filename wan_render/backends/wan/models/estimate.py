@@ -75,14 +75,20 @@ def estimated_seconds(take: Take, device_kind: str, devices: int = 1) -> float:
         forward /= STOCK_FORWARD_EFFICIENCY
     if profile.linears is Precision.FLOAT8:
         forward *= FLOAT8_TIME_SHARE if profile.attention is Precision.FLOAT8 else PRODUCTS_TIME_SHARE
-    on_h200 = _forwards(take) * forward / _speedup(take, devices) + _vae_seconds(take)
+    on_h200 = _forwards_in_turn(take, devices) * forward + _vae_seconds(take)
     return on_h200 if device_kind == "cuda" else on_h200 * _cpu_slowness()
 
 
-def _forwards(take: Take) -> float:
-    """The number of forwards of a take: two per guided step. Experts are assumed to share the steps equally."""
-    guidance = take.sampling.guidance
-    return take.sampling.steps * sum(2 if scale > 1 else 1 for scale in guidance) / len(guidance)
+def _forwards_in_turn(take: Take, devices: int) -> float:
+    """How many forwards of one device take as long as the steps of a take: two for each guided step. Experts are
+    assumed to share the steps equally. Where several devices share guidance, half of them have nothing to do in a step
+    without it."""
+    sampling, shared = take.sampling, layout(take, devices)
+    in_guided_step = sum(2 if scale > 1 else 1 for scale in sampling.guidance) / len(sampling.guidance)
+    of_guidance = 2 * GUIDANCE_EFFICIENCY if shared.guidance == 2 else 1.0
+    unguided = sampling.steps - sampling.guided_steps
+    forwards = sampling.guided_steps * in_guided_step / of_guidance + unguided
+    return forwards / (shared.sequence * SEQUENCE_EFFICIENCY[shared.sequence])
 
 
 def _relative_work(take: Take, model: Official) -> float:
@@ -90,13 +96,6 @@ def _relative_work(take: Take, model: Official) -> float:
     relative = token_count(take, model.size_multiple) / TOKENS_480P_81
     linear, attention = model.work
     return (1 - ATTENTION_SHARE) * linear * relative + ATTENTION_SHARE * attention * relative**2
-
-
-def _speedup(take: Take, devices: int) -> float:
-    """How many times faster this many devices denoise than one."""
-    shared = layout(take, devices)
-    of_guidance = 2 * GUIDANCE_EFFICIENCY if shared.guidance == 2 else 1.0
-    return of_guidance * shared.sequence * SEQUENCE_EFFICIENCY[shared.sequence]
 
 
 def _vae_seconds(take: Take) -> float:

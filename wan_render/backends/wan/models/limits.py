@@ -50,6 +50,9 @@ def _sampling_problems(take: Take, card: ModelCard) -> Iterator[Problem]:
         yield Problem(card.name, f"guidance has {len(sampling.guidance)} values", f"expected {experts}, one an expert")
     if sampling.steps < 1:
         yield Problem(card.name, f"cannot render in {sampling.steps} steps", "expected at least one")
+    if not 0 < sampling.guided_share <= 1:
+        found = f"cannot guide {sampling.guided_share:g} of the steps"
+        yield Problem(card.name, found, "expected more than 0, at most 1")
     if not sampling.shift > 0:
         yield Problem(card.name, f"shift is {sampling.shift}", "expected more than 0")
     if take.bridge is not None and sampling.profile != "exact":

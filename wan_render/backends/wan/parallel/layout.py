@@ -47,7 +47,7 @@ def layout(take: Take, size: int) -> Layout:
     """How `size` devices, one of `group_sizes`, share a take.
 
     If every expert is guided, the two predictions are shared first. Each half then computes the same bits as a single
-    device, and the halves exchange one prediction per step.
+    device, and the halves exchange one prediction per step. In steps without guidance both halves compute the same.
     """
     is_guided = min(take.sampling.guidance) > 1
     return Layout(2, size // 2) if is_guided and size > 1 else Layout(1, size)

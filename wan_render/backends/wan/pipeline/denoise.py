@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -32,20 +32,25 @@ class Expert:
 
 @dataclass(frozen=True)
 class Experts:
-    """Which expert handles which timestep: `low` those below `boundary` (a timestep), `high` the others."""
+    """Which expert handles which timestep: `low` those below `boundary` (a timestep), `high` the others.
+
+    guided_steps: how many of the steps, the first ones, are guided; None for all of them.
+    """
 
     high: Expert
     low: Expert | None = None
     boundary: float = 0.0
+    guided_steps: int | None = None
 
     @property
     def are_guided(self) -> bool:
         """Whether any of them uses the negative prompt."""
         return self.high.is_guided or (self.low is not None and self.low.is_guided)
 
-    def at(self, t: torch.Tensor) -> Expert:
-        """The expert for a timestep."""
-        return self.high if self.low is None or bool(t >= self.boundary) else self.low
+    def at(self, t: torch.Tensor, step: int) -> Expert:
+        """The expert for a timestep and step, counted from 0; in steps that are not guided, without its guidance."""
+        expert = self.high if self.low is None or bool(t >= self.boundary) else self.low
+        return expert if self.guided_steps is None or step < self.guided_steps else replace(expert, guidance=1.0)
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ def denoise(
     scheduler.set_begin_index(0)
     listen(Progress(Phase.STEP, 0, len(timesteps)))
     for done, t in enumerate(scheduler.timesteps, start=1):
-        expert = experts.at(timesteps[done - 1])
+        expert = experts.at(timesteps[done - 1], done - 1)
         prediction = predict(latents, t, context, expert, transformer(expert.component), parallel)
         latents = scheduler.step(prediction, t, latents, return_dict=False)[0]
         all_finite = is_finite(latents)

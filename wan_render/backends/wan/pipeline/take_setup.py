@@ -111,7 +111,8 @@ class OpenModel:
     def _experts(self, take: Take) -> Experts:
         guidance, boundary = take.sampling.guidance, self.checkpoint.index.boundary_ratio
         high = Expert("transformer", guidance[0])
+        guided = None if take.sampling.guided_share == 1 else take.sampling.guided_steps
         if boundary is None:
-            return Experts(high)
+            return Experts(high, guided_steps=guided)
         train_timesteps = self.loader.scheduler(take.sampling.shift).config.num_train_timesteps
-        return Experts(high, Expert("transformer_2", guidance[1]), boundary * train_timesteps)
+        return Experts(high, Expert("transformer_2", guidance[1]), boundary * train_timesteps, guided)
