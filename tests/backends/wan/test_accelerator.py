@@ -14,9 +14,10 @@ import torch
 
 from tests.backends.wan.conftest import CPU as CPU_DEVICE
 from tests.backends.wan.conftest import Tiny, nobody, plates_of
-from tests.backends.wan.forwards import attend_exactly, reference
+from tests.backends.wan.forwards import attend_exactly, reference, relative_error
 from tests.backends.wan.test_acceleration import HOPPER
 from tests.backends.wan.test_stages import Shelf
+from tests.tiny_wan import KINDS, card_of, save_tiny, with_sparse_linear
 from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.kernels import self_check
 from wan_render.backends.wan.kernels.attention import SDPA
@@ -24,6 +25,7 @@ from wan_render.backends.wan.kernels.attention_choice import Shape
 from wan_render.backends.wan.kernels.decoder import TorchDecoderOperations
 from wan_render.backends.wan.kernels.launches import USUAL, Launches
 from wan_render.backends.wan.kernels.operations import TorchOperations
+from wan_render.backends.wan.kernels.sparse_linear import attend_gathered
 from wan_render.backends.wan.lora.applied_loras import CHANGEABLE
 from wan_render.backends.wan.memory.offload_choice import MemoryFit, MemoryStep
 from wan_render.backends.wan.pipeline import components
@@ -36,7 +38,7 @@ from wan_render.backends.wan.profiles.weight_storage import WeightStorage
 from wan_render.backends.wan.renderer import WanRenderer
 from wan_render.errors import DeviceError, MachineError
 from wan_render.render_values import Phase, Progress, Workspace
-from wan_render.take import Sampling, ShotKind, Take
+from wan_render.take import Sampling, ShotKind, Size, Take
 
 pytestmark = pytest.mark.wan
 
@@ -117,6 +119,57 @@ def test_kernels_that_err_are_not_used(
     assert "RMS norm and rotation" in caplog.text
     with pytest.raises(MachineError, match="profile 'fast'"):
         accelerator.transformer(FAST, 24, 2)
+
+
+@pytest.fixture
+def sparse(tmp_path: Path) -> Tiny:
+    """A model with sparse-linear attention."""
+    kind = KINDS["t2v-2.1"]
+    folder = with_sparse_linear(save_tiny(kind, tmp_path / "sparse"))
+    return Tiny(kind, folder, card_of(folder))
+
+
+@pytest.mark.usefixtures("hopper")
+@pytest.mark.parametrize(("profile", "most"), [("exact", 1e-5), ("fast", 0.2)])
+def test_sparse_linear_attention_has_a_kernel_in_every_profile(
+    sparse: Tiny, profile: str, most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With float8 attention, other products than those of the attention are rounded."""
+    used = []
+
+    def counted(*asked: torch.Tensor) -> torch.Tensor:
+        used.append(asked)
+        return attend_gathered(*asked)
+
+    monkeypatch.setattr(module, "chosen_attention", lambda: counted)
+    take = sparse.take(ShotKind.T2V, size=Size(128, 96), frames=17, sampling=Sampling(2, (1.0,), 5.0, profile=profile))
+    renderer: Any = BACKEND.open(sparse.card, CPU_DEVICE, nobody)
+    with torch.no_grad():
+        found = renderer.latents(take, plates_of(take))
+    facts = renderer.facts()
+    assert facts["attention"] == "sparse-linear, 30 % of the keys, fused kernel"
+    assert facts["transformer"] == "wan-render's forward, fused kernels"
+    assert len(used) == 1 + 2 * 2  # the check, and two blocks in two steps
+    monkeypatch.setenv("WAN_RENDER_KERNELS", "stock")
+    stock: Any = BACKEND.open(sparse.card, CPU_DEVICE, nobody)
+    exact = replace(take, sampling=replace(take.sampling, profile="exact"))
+    with torch.no_grad():
+        wanted = stock.latents(exact, plates_of(exact))
+    assert stock.facts()["attention"] == "sparse-linear, 30 % of the keys, torch sdpa"
+    assert relative_error(found, wanted) < most
+
+
+@pytest.mark.usefixtures("hopper")
+def test_a_kernel_of_sparse_linear_attention_that_errs_is_not_used(
+    sparse: Tiny, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "chosen_attention", lambda: lambda *asked: 1.02 * attend_gathered(*asked))
+    take = sparse.take(ShotKind.T2V, sampling=Sampling(1, (1.0,), 5.0))
+    renderer: Any = BACKEND.open(sparse.card, CPU_DEVICE, nobody)
+    with caplog.at_level(logging.WARNING), torch.no_grad():
+        renderer.latents(take, plates_of(take))
+    assert "attention to blocks of keys" in caplog.text
+    assert renderer.facts()["attention"] == "sparse-linear, 30 % of the keys, torch sdpa"
 
 
 @pytest.mark.usefixtures("hopper")

@@ -25,6 +25,7 @@ from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader, Load
 from wan_render.backends.wan.checkpoint.sparse_loading import SparseLinearLoader
 from wan_render.backends.wan.kernels.sparse_linear import SparseLinearAttention
 from wan_render.backends.wan.layouts.import_model import import_model
+from wan_render.backends.wan.memory.budget import Budget
 from wan_render.backends.wan.memory.offload_choice import MemoryFit, MemoryStep
 from wan_render.backends.wan.memory.streaming import storage_of, streamed
 from wan_render.backends.wan.models.fine_tuned import ATTENDED_SHARE
@@ -169,6 +170,17 @@ def test_a_take_is_that_of_the_formula(imported: Tiny, monkeypatch: pytest.Monke
     assert relative_error(found, wanted) < 1e-4
 
 
+def test_its_attention_counts_in_the_memory_that_a_take_needs(imported: Tiny, tmp_path: Path) -> None:
+    full = save_tiny(KINDS["t2v-2.1"], tmp_path / "full")
+    sparse = with_sparse_linear(save_tiny(KINDS["t2v-2.1"], tmp_path / "sparse"))
+    take = take_of(imported, size=Size(1280, 720))
+    more, less = (
+        Budget(FolderLoader(read_checkpoint(folder), EXACT["cuda"])).working("transformer", take)
+        for folder in (sparse, full)
+    )
+    assert more - less == 8 * 24 * 5 * 45 * 80  # bytes, features, and tokens: frames, rows and columns
+
+
 def test_a_take_in_the_precision_of_cuda(imported: Tiny) -> None:
     """In bfloat16 it is near float32: its blocks are chosen in float32."""
     take = take_of(imported)
@@ -226,6 +238,8 @@ def test_the_experts_of_wan_2_2_have_steps_of_their_own(parts: Parts, tokenizer:
     assert checkpoint.sparse_linear == ("transformer", "transformer_2")
     assert (resembled(checkpoint).name, checkpoint.step_schedule) == ("wan2.2-i2v-a14b-turbo", StepSchedule.RCM_200)
     assert set(card_of(made.folder).kinds) == {ShotKind.I2V}
+    levels = StepSchedule.RCM_200.levels(4, 5.0)
+    assert [level >= (checkpoint.index.boundary_ratio or 1) for level in levels] == [True, True, False, False]
     low: Any = SparseLinearLoader(checkpoint, EXACT["cpu"]).module("transformer_2")
     assert low.blocks[1].attn1.sparse_linear.share == ATTENDED_SHARE
 

@@ -24,6 +24,10 @@ ATTENTION_BYTES = 24
 """Per token and feature during the attention of a block, in bf16. 22.3 were measured: stock diffusers on an H200 took
 3.74 GB at 32,760 tokens of 5,120 features."""
 
+SPARSE_LINEAR_BYTES = 8
+"""Per token and feature, besides ATTENTION_BYTES, for sparse-linear attention. On an H200, at 32,760 tokens of 5,120
+features, 7.3 were measured where the chosen keys are copied together, and 1.6 with the kernel."""
+
 FEED_FORWARD_BYTES, WIDENED_BYTES = 8, 5
 """Per token during the feed-forward: for each of its features, and for each inner feature of the feed-forward. The 1.3B
 (1,536 and 8,960 features) ran out of memory with 1.6 GB."""
@@ -96,7 +100,8 @@ class Budget:
             widened = FEED_FORWARD_BYTES * config.width + WIDENED_BYTES * config.ffn_dim
             modulations = PER_TOKEN_BYTES * config.width if self.loader.checkpoint.index.expand_timesteps else 0
             hints = HINT_BYTES * len(config.vace_layers) * config.width
-            each = max(ATTENTION_BYTES * config.width, widened) + modulations + hints
+            attending = ATTENTION_BYTES + (SPARSE_LINEAR_BYTES if config.attended_share is not None else 0)
+            each = max(attending * config.width, widened) + modulations + hints
             return each * tokens_of(self.loader.checkpoint, take)
         if component == "vae":
             return VAE_WORKING_BYTES_PER_PIXEL * take.size.width * take.size.height
