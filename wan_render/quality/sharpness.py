@@ -16,7 +16,7 @@ SHARE, SHARE_OPEN = 0.2, 0.5
 """A clip is as sharp as the frame below which this share of its frames are: between keyframes, and if its end is open,
 where the focus may go elsewhere."""
 
-OPEN_MARGIN = 0.66
+OPEN_MARGIN = 0.68
 """Without a last keyframe what is sharpest may go, such as letters or whiskers: then a frame is that much softer before
 it is blurred. Three clean clips without a last keyframe had 0.38, 0.50 and 0.59 before this."""
 

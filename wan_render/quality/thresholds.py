@@ -116,10 +116,10 @@ THRESHOLDS = (
         "sharpness",
         "sharpness",
         "steepness of edges, in that of the keyframes",
-        0.75,
-        0.71,
+        0.73,
+        0.69,
         "low",
-        f"{_TENTH}clean from 0.75; blurs up to 0.68, two of 85 0.94",
+        f"{_TENTH}clean from 0.75, and of --everyday and --calm, seed 80, from 0.71; blurs up to 0.68, two of 85 0.94",
     ),
     Threshold(
         "sharpness", "blocks", "how far a frame is blocks", 2.2, 3, "high", f"{_OTHER}clean up to 1.9, blocks from 3.9"
