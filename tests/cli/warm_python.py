@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.forked_devices import ALWAYS, ForkServer
+from tests.forked_devices import ALWAYS, DeviceForkServer
 from wan_render import cli
 from wan_render.authored import Storyboard
 from wan_render.farm.process import process_link
@@ -88,14 +88,14 @@ def main() -> None:
     for name in (*(f"wan_render.cli.{command}" for command in COMMANDS), *IMPORTED_LATE):
         importlib.import_module(name)
     Storyboard.model_validate({"scenes": []})  # builds the types' validators
-    devices = ForkServer(ALWAYS)
+    devices = DeviceForkServer(ALWAYS)
     gc.freeze()
     for line in sys.stdin:
         command = json.loads(line)
         child = os.fork()
         if child == 0:
             if command["forks"]:
-                process_link._spawn = devices.fork  # type: ignore[assignment]  # what a farm uses of a Popen
+                process_link._spawn = devices.fork_device  # type: ignore[assignment]  # what a farm uses of a Popen
             _become(command)
             sys.exit(cli.main())
         sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")

@@ -29,8 +29,10 @@ from tests.backends.comfyui.fake_server import FakeComfyUI
 from tests.extension.chat_service import ChatService, chat_service
 from tests.fake_model_studio import FakeService, serving, variables
 from tests.flows.films import write_slow_film
+from tests.flows.forked_films import RUN, SHOWN, forked_run, spawns_file
 from tests.flows.old_farm import make_old_farm
 from tests.flows.project import PROJECT
+from tests.forked_devices import COMM as DEVICE_NAME
 from tests.ports import free_port
 
 __all__ = ["PROJECT"]
@@ -38,6 +40,8 @@ __all__ = ["PROJECT"]
 
 LLM_KEY = "sk-of-a-farms-language-model-0123456789"
 PROMPT = "镜头从黎明开始，晨光缓缓爬上码头，海面泛起金色的波纹，镜头平稳下降，最后停在正午明亮的港湾。"
+
+DEVICE_MODULE = "wan_render.farm.process.child "
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
@@ -225,12 +229,13 @@ class Farm:
         records = self.ask("POST", "/logs/filter", logs={"flow_run_id": {"any_": [run]}, "level": {"ge_": 40}})
         return [record["message"] for record in records]
 
-    def processes(self, part: str) -> list[psutil.Process]:
-        """This farm's processes whose command has this part."""
+    def processes(self, *parts: str) -> list[psutil.Process]:
+        """This farm's processes whose command has one of these parts."""
         found = []
         for process in psutil.process_iter():
             try:
-                if part not in " ".join(process.cmdline()):
+                command = " ".join(process.cmdline())
+                if not any(part in command for part in parts):
                     continue
                 ours = process.environ().get("PREFECT_HOME") == self.environment["PREFECT_HOME"]
                 if ours and process.status() != psutil.STATUS_ZOMBIE:
@@ -240,11 +245,12 @@ class Farm:
         return found
 
     def devices(self) -> list[psutil.Process]:
-        return self.processes("wan_render.farm.process.child ")
+        return [each for each in self.processes(DEVICE_MODULE, "tests.forked_devices ") if _is_device(each)]
 
     def flows(self, run: str) -> list[psutil.Process]:
         """The process of a run, where it has one."""
-        return [each for each in self.processes("flows.film_process") if _run_of(each) == run]
+        found = self.processes("flows.film_process", "tests.flows.forked_films ")
+        return [each for each in found if _run_of(each) in {run, run[:SHOWN]}]
 
     def waits(self, run: str) -> None:
         """Wait until a run waits for its approval, and its process is gone."""
@@ -303,19 +309,29 @@ class Farm:
         return self.process.wait(60)
 
 
-def _run_of(process: psutil.Process) -> str:
-    """ "" if it has ended by now."""
+def _is_device(process: psutil.Process) -> bool:
+    """Whether it is a device process; not the one that they are forked from, or a keeper."""
     try:
-        return str(process.environ().get("PREFECT__FLOW_RUN_ID", ""))
+        return process.name() == DEVICE_NAME or DEVICE_MODULE in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _run_of(process: psutil.Process) -> str:
+    """The id of the run that it makes; of a forked one, its beginning. "" if it has ended by now."""
+    try:
+        return forked_run(process.name()) or str(process.environ().get(RUN, ""))
     except psutil.Error:
         return ""
 
 
-def start(home: Path, names: dict[str, str], *arguments: str) -> Farm:
-    """Start a farm, or a part of it, and wait until it says how it is stopped."""
+def start(home: Path, names: dict[str, str], *arguments: str, forks: bool = False) -> Farm:
+    """Start a farm, or a part of it, and wait until it says how it is stopped. forks: whether its films are forked
+    (tests/flows/forked_films.py)."""
+    module = "tests.flows.forking_farm" if forks and sys.platform == "linux" else "flows.farm"
     with (home / "said").open("wb") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.farm", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=PROJECT,
             env=names,
             stdin=subprocess.DEVNULL,
@@ -374,7 +390,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 def farm(old_home: Path, services: Services) -> Iterator[Farm]:
     """One farm for all tests. It is stopped in the middle of a film, and must leave nothing behind."""
     home = old_home
-    farm = start(home, {**environment(home, free_port()), **services.variables})
+    farm = start(home, {**environment(home, free_port()), **services.variables}, forks=True)
     try:
         yield farm
         last = farm.run("film/now", storyboard=str(write_slow_film(home / "at-the-end")))
@@ -386,6 +402,19 @@ def farm(old_home: Path, services: Services) -> Iterator[Farm]:
         for left in farm.processes(""):
             left.kill()
         farm.process.wait(60)
+
+
+@pytest.fixture(autouse=True)
+def _spawned_films(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Films of tests marked `spawned` are started as at night."""
+    if "farm" not in request.fixturenames or request.node.get_closest_marker("spawned") is None:
+        yield
+        return
+    farm: Farm = request.getfixturevalue("farm")
+    spawns = spawns_file(Path(farm.environment["PREFECT_HOME"]))
+    spawns.touch()
+    yield
+    spawns.unlink()
 
 
 @pytest.fixture(autouse=True)

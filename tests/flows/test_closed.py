@@ -187,6 +187,7 @@ def test_a_pool_that_looks_like_ours_hides_nothing_in_a_farm_that_was_open(farm:
     assert farm.ask("GET", f"/deployments/{planted['id']}")["paused"]
 
 
+@pytest.mark.spawned
 def test_no_run_says_what_the_worker_starts(farm: Farm, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     asked = {"command": f"sh -c 'id > {taken}'", "env": {"PYTHONPATH": str(tmp_path)}, "working_dir": str(tmp_path)}
@@ -212,6 +213,7 @@ def test_no_run_says_what_the_worker_starts(farm: Farm, tmp_path: Path) -> None:
     assert not taken.exists()
 
 
+@pytest.mark.spawned
 def test_the_password_is_in_its_two_files_and_nowhere_else(farm: Farm, tmp_path: Path) -> None:
     run = farm.run("film/now", storyboard=str(write_film(tmp_path / "leak", shots=1)))
     assert farm.ended(run)["name"] == "Completed"

@@ -122,6 +122,7 @@ def test_a_run_says_what_the_terminal_warns_of(farm: Farm, tmp_path: Path) -> No
     until(10, lambda: set(warnings) <= set(farm.logs(run).splitlines()))  # logs arrive after the end
 
 
+@pytest.mark.spawned
 def test_a_cancel_frees_the_devices_within_seconds(farm: Farm, tmp_path: Path) -> None:
     run = farm.run("film/now", storyboard=str(write_slow_film(tmp_path / "cancelled")))
     farm.rendering(run)
@@ -163,6 +164,7 @@ def test_a_cancel_reaches_a_film_whose_worker_is_dead(farm: Farm, tmp_path: Path
     until(30, lambda: "the worker had died and was started again" in farm.said)
 
 
+@pytest.mark.spawned
 def test_a_killed_film_is_crashed_and_its_retry_renders_only_what_is_missing(farm: Farm, tmp_path: Path) -> None:
     run = farm.run("film/now", storyboard=str(write_slow_film(tmp_path / "killed", shots=8)))
     farm.rendering(run, finished=2)
