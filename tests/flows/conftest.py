@@ -344,7 +344,7 @@ def start(home: Path, names: dict[str, str], *arguments: str, forks: bool = Fals
     return farm
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def old_home() -> Iterator[Path]:
     """Where the farm's folder is one that a version without a password left, with what strangers did in it meanwhile.
 
@@ -378,17 +378,18 @@ class Services:
         }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    """Those of the farm that all tests share."""
+    """Those of the farm that all tests of this folder share."""
     comfyui = FakeComfyUI(tmp_path_factory.mktemp("comfyui"))
     with serving(FakeService()) as studio, comfyui.running(), chat_service(PROMPT) as language_model:
         yield Services(studio, comfyui, language_model)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def farm(old_home: Path, services: Services) -> Iterator[Farm]:
-    """One farm for all tests. It is stopped in the middle of a film, and must leave nothing behind."""
+    """One farm for all tests of this folder. It is stopped in the middle of a film, and must leave nothing behind: it
+    uses a twentieth of a core as long as it runs."""
     home = old_home
     farm = start(home, {**environment(home, free_port()), **services.variables}, forks=True)
     try:
@@ -420,7 +421,7 @@ def _spawned_films(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _ends_what_it_began(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test leaves no run on the farm that all tests share, however it ends. What a fixture of a module or of the
-    session began is for that fixture to end: it was there before."""
+    folder began is for that fixture to end: it was there before."""
     if "farm" not in request.fixturenames:
         yield
         return

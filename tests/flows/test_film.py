@@ -31,12 +31,12 @@ from wan_render.storyboard import read_storyboard
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_film(tmp_path_factory.mktemp("films") / "small")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def made(farm: Farm, small: Path) -> str:
     """A run that was asked for as the README says; its id."""
     done, run = farm.watch(small)
