@@ -29,6 +29,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from tests.prefect_server import PrefectServer
+
 Smi = Callable[..., None]
 
 TESTS = Path(__file__).parent
@@ -228,9 +230,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[str]:
-    """The address of a Prefect server for flows that run in this process. It starts once: that takes seconds."""
+def prefect_server() -> Iterator[PrefectServer]:
+    """A Prefect server for flows that run in this process. It starts once: that takes seconds."""
     from tests.prefect_server import running_server  # Prefect is an extra
 
-    with running_server() as address:
-        yield address
+    with running_server() as server:
+        yield server

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -30,17 +31,18 @@ from wan_render.status import status
 from wan_render.store import Clip, Store
 from wan_render.take import FramePlate
 
+if TYPE_CHECKING:
+    from tests.prefect_server import PrefectServer  # Prefect is an extra, and half of these tests need none
+
 HANDLER = "tests.farm.duties:together"
 
 Caller = Callable[[Sequence[RenderOrder], Farm], Mapping[RenderOrder, Outcome]]
 
 
 @pytest.fixture(scope="module")
-def server(prefect_server: str) -> Iterator[None]:
+def server(prefect_server: PrefectServer) -> Iterator[None]:
     """Flows run at the Prefect server of this process, until the last of these tests."""
-    from tests.prefect_server import flows_run_at  # Prefect is an extra, and half of these tests need none
-
-    with flows_run_at(prefect_server):
+    with prefect_server.runs_flows():
         yield
 
 

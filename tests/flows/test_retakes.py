@@ -19,7 +19,7 @@ from flows.farm_queue.run_progress import read_tasks
 from flows.film import make
 from flows.runs.night_tasks import NightTasks
 from tests.night.films import Noted, request
-from tests.prefect_server import flows_run_at
+from tests.prefect_server import PrefectServer
 from tests.session.faulty_films import FaultyFilm
 from wan_render.farm.farm_settings import FarmSettings
 from wan_render.night.night_book import NightBook
@@ -36,8 +36,8 @@ RETAKEN = {"1/010 take 1": "Completed", "1/010 take 2": "Completed", "1/020 take
 
 
 @pytest.fixture(scope="module", autouse=True)
-def server(prefect_server: str) -> Iterator[None]:
-    with flows_run_at(prefect_server):
+def server(prefect_server: PrefectServer) -> Iterator[None]:
+    with prefect_server.runs_flows():
         yield
 
 

@@ -14,7 +14,7 @@ from prefect.logging.handlers import APILogWorker
 from prefect.runtime import flow_run
 
 from flows.runs.conclusion import concluded
-from tests.prefect_server import flows_run_at
+from tests.prefect_server import PrefectServer
 from wan_render.known_secrets import remember_secret
 
 pytestmark = pytest.mark.prefect
@@ -23,8 +23,8 @@ KEY = "sk-of-a-run-0123456789"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def server(prefect_server: str) -> Iterator[None]:
-    with flows_run_at(prefect_server):
+def server(prefect_server: PrefectServer) -> Iterator[None]:
+    with prefect_server.runs_flows():
         yield
 
 
