@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from flows.serving.outputs_server import COOKIE
-from tests.flows.conftest import Farm
+from tests.flows.conftest import Farm, until
 from tests.flows.films import write_film
 from tests.flows.other_user import NOBODY, as_user
 
@@ -75,7 +75,7 @@ def test_one_log_in_shows_the_picture_the_page_and_the_film(browser: Browser, se
         page.goto(f"{seen.ui}/{ui}artifacts/artifact/{seen.artifact}")
         sheet = page.locator(f"img[src='{seen.folder}/contact.png']")
         sheet.wait_for()
-        page.wait_for_function("(image) => image.complete && image.naturalWidth > 1000", arg=sheet.element_handle())
+        until(60, lambda: sheet.evaluate("(image) => image.complete && image.naturalWidth > 1000"))
         link = page.get_by_role("link", name="review page")
         assert link.get_attribute("href") == f"{seen.folder}/index.html"
         context = page.context
@@ -86,20 +86,21 @@ def test_one_log_in_shows_the_picture_the_page_and_the_film(browser: Browser, se
         page.goto(f"{seen.ui}{seen.folder}/index.html")
         assert page.locator("#changes li").all_inner_texts() == ["1/010 new take (prompt changed)"]
         page.evaluate("for (const image of document.images) image.loading = 'eager'")
-        page.wait_for_function(f"[...document.images].every({SHOWN})", polling=100)
-        page.wait_for_function("document.querySelector('#film').readyState > 0", polling=100)
+        until(60, lambda: page.evaluate(f"[...document.images].every({SHOWN})"))
+        until(60, lambda: page.evaluate("document.querySelector('#film').readyState > 0"))
         assert page.evaluate(SCRUB, 1.5) == 1.5
         page.get_by_role("button", name="Next shot").or_(page.locator("[data-do=shot-on]")).first.click()
         page.click("#former")
         page.wait_for_url("**/v001/index.html")
         page.goto(f"{seen.ui}{seen.folder.partition('/films/')[0]}/index.html")
         poster = page.locator("li", has_text="seen v002").locator("img")
-        page.wait_for_function(SHOWN, arg=poster.element_handle(), polling=100)
+        until(60, lambda: poster.evaluate(SHOWN))
         assert said == []
 
 
 SHOWN = "(image) => image.complete && image.naturalWidth > 0"
-"""Of a picture. `image.decode()` has no limit, and once waited for ever."""
+"""Of a picture. `image.decode()` has no limit, and once waited for ever. The page's policy forbids `eval`, with which
+`page.wait_for_function` looks a second time: `until` asks from here."""
 
 SCRUB = """
 async (seconds) => {
@@ -118,7 +119,7 @@ def test_a_kept_address_opens_after_the_browser_forgot_the_cookie(browser: Brows
     with logged_in(browser, seen) as page:
         page.context.clear_cookies()
         page.goto(f"{seen.ui}{seen.folder}/index.html")
-        page.wait_for_function("document.querySelector('#film')")  # the page itself has logged in again
+        page.locator("#film").wait_for(state="attached")  # the page itself has logged in again
     with browser.new_context() as stranger:
         page = stranger.new_page()
         answer = page.goto(f"{seen.ui}{seen.folder}/index.html")
