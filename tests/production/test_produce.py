@@ -57,9 +57,11 @@ def made(plan: FilmPlan, store: Store, solid: Solid) -> FilmVersion:
 
 def test_a_film_is_made_with_its_page_and_its_lists(store: Store, solid: Solid, tmp_path: Path) -> None:
     plate, pictures = painted(tmp_path, 30)
+    dawn = a_take("dawn", first=plate)
+    dawn = replace(dawn, sampling=replace(dawn.sampling, guided_share=0.75))
     plan = film(
         tmp_path,
-        {"1/010": a_take("dawn", first=plate), "1/020": StillPicture(plate), "1/030": CardText("Fin")},
+        {"1/010": dawn, "1/020": StillPicture(plate), "1/030": CardText("Fin")},
         pictures,
     )
 
@@ -75,7 +77,8 @@ def test_a_film_is_made_with_its_page_and_its_lists(store: Store, solid: Solid, 
     cut = json.loads((version.folder / "cut.json").read_text(encoding="utf-8"))
     assert [event["name"] for event in cut["events"]] == ["1/010", "1/020", "1/030"]
     assert facts.tags["title"] == "River"
-    assert f"1/010 take {a_take('dawn', first=plate).key[:8]} seed 100 steps 1" in facts.tags["shots"]
+    assert f"1/010 take {dawn.key[:8]} seed 100 steps 1" in facts.tags["shots"]
+    assert " in the first 75 % shift " in facts.tags["shots"]
     assert read_film(version.folder).tags.items() <= facts.tags.items()
     assert "1/010" in version.page.read_text(encoding="utf-8")
     assert list((store.films.folder / "river").glob(".part-*")) == []

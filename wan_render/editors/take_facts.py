@@ -75,6 +75,7 @@ def take_metadata(record: TakeRecord, shot: str, number: int, judgement: Judgeme
         "guidance": list(sampling["guidance"]),
         "shift": sampling["shift"],
         "profile": sampling["profile"],
+        **{name: sampling[name] for name in ("variant", "guided_share") if name in sampling},
         "loras": [f"{lora['content'][:8]} at {lora['scale']}" for lora in fields["loras"]],
         "keyframes": dict(made.keyframes),
         "device": made.device_label,

@@ -49,6 +49,8 @@ def _shot_line(shot: str, key: str, fields: Mapping[str, Any]) -> str:
     """`1/010 take 7f3a91b2 seed 4201 steps 50 guidance 5.0 shift 16.0 profile exact`."""
     sampling = fields["sampling"]
     guidance = "/".join(map(str, sampling["guidance"]))
+    if "guided_share" in sampling:
+        guidance += f" in the first {100 * sampling['guided_share']:g} %"
     return (
         f"{shot} take {short(key)} seed {fields['seed']} steps {sampling['steps']} guidance {guidance} "
         f"shift {sampling['shift']} profile {sampling['profile']}"
