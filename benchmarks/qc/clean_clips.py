@@ -125,7 +125,8 @@ def _blobs(dice: Dice, _footage: Footage, size: tuple[int, int], length: int) ->
     for at in range(length):
         frame = ground.copy()
         for place, speed, radius, colour in discs:
-            cx, cy = (place + at * speed) % 1.4 - 0.2
+            beyond = np.maximum(0.2, radius * height / np.array(size))  # out of sight where it starts again
+            cx, cy = (place + at * speed) % (1 + 2 * beyond) - beyond
             away = np.hypot(x - cx * width, y - cy * height) / (radius * height)
             cover = np.clip((1 - away) * radius * height / 2, 0, 1)[..., None]
             frame = frame * (1 - cover) + colour * cover

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -26,6 +27,13 @@ LEAST_SHOWN = 12
 ONE_COLOUR = 1.0
 """Standard deviation of a frame, of 255, in the channel that has most: less is about one step of 8 bits. Nobody can
 tell that from one colour."""
+
+LEAST_SEEN, HELD_CHANGE = 2.0, 0.05
+"""Mean change of all samples in a step, in levels of 255: of a leap that can be seen under the error of a VAE, which is
+8 to 20, and of drawings that are held."""
+
+MOST_DRAWS = 20
+"""After so many clips the last one stays, seen or not."""
 
 HARDER_SHARE = 0.4
 """Of clean clips. Faults are put into plain ones: inside fast motion nobody would see them."""
@@ -129,7 +137,17 @@ def _last(dice: Dice, footage: Footage, size: tuple[int, int] | None) -> Specime
 
 
 def _jump(dice: Dice, footage: Footage, size: tuple[int, int] | None) -> Specimen:
-    """The last or first frames are elsewhere: another picture, or the same one far away."""
+    """The last or first frames are elsewhere: another picture, or the same one far away. A leap within the same picture
+    that nobody could see is drawn again (is_seen)."""
+    for _ in range(MOST_DRAWS):
+        clip, leap = _jumped(dice, footage, size)
+        if clip.form.startswith("another") or is_seen(clip.frames, leap):
+            break
+    return replace(clip, frames=with_vae_loss(dice, clip.frames))
+
+
+def _jumped(dice: Dice, footage: Footage, size: tuple[int, int] | None) -> tuple[Specimen, int]:
+    """A clip before any loss, and the step that leaps."""
     form = str(dice.choice(("another picture", "shifted", "scaled")))
     clip = _meant(dice, footage, size)
     frames = clip.frames.copy()
@@ -148,7 +166,21 @@ def _jump(dice: Dice, footage: Footage, size: tuple[int, int] | None) -> Specime
             [cv2.warpAffine(each, matrix, (width, height), borderMode=cv2.BORDER_REFLECT) for each in part]
         )
     part[:] = changed
-    return Specimen(clip.kind, with_vae_loss(dice, frames), frames[0], frames[-1], f"{form}, {count} frames")
+    clip = replace(clip, frames=frames, first=frames[0], last=frames[-1], form=f"{form}, {count} frames")
+    return clip, len(frames) - count - 1 if late else count - 1
+
+
+def is_seen(frames: Pixels, leap: int) -> bool:
+    """Whether a leap can be seen, before any loss: the step changes the picture by LEAST_SEEN at least, and more than
+    the nearest step on each side that changes it at all. In a whip pan one more step is motion, and in the dark nothing
+    is there to leap.
+
+    frames: (frames, height, width, 3) uint8 RGB. leap: the step from that frame to the next.
+    """
+    changes = np.array([float(cv2.absdiff(one, other).mean()) for one, other in pairwise(frames)])
+    moving = np.flatnonzero(changes > HELD_CHANGE)
+    beside = [*moving[moving < leap][-1:], *moving[moving > leap][:1]]
+    return bool(changes[leap] >= LEAST_SEEN and all(changes[leap] > changes[step] for step in beside))
 
 
 def _cut(dice: Dice, footage: Footage, size: tuple[int, int] | None) -> Specimen:

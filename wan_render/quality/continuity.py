@@ -4,7 +4,8 @@ A step stands out if its content is new (Steps.broken and .apart) while that of 
 moves fast has large steps everywhere, and a step that optical flow explains is no cut. A lamp changes .apart, but not
 .broken; noise on the keyframe's frame changes .broken, but not .apart.
 
-The steps that stand out most need a proof by landmarks: then both must agree. What has none must stand out more.
+The steps that stand out most need a proof by landmarks: then both must agree. What has none must stand out more. The
+pictures without detail (large_motion) find what noise hides.
 """
 
 from __future__ import annotations
@@ -15,13 +16,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wan_render.quality.fades import NOISELESS, fading_steps
+from wan_render.quality.flashes import plain_flashes
 from wan_render.quality.landmarks import Landmarks
+from wan_render.quality.large_motion import LargeChanges, large_changes
 from wan_render.quality.loss import is_loss
 from wan_render.quality.quiet_steps import quieted
 from wan_render.quality.samples import Floats
 from wan_render.quality.small_frames import softened
 from wan_render.quality.step_neighbours import LEAST_UNLIKE, StepNeighbours, as_strong, step_neighbours
-from wan_render.quality.step_proofs import FULL_LEAP_PROOF, LEAST_LEAP, StepProof, step_proof
+from wan_render.quality.step_proofs import (
+    FULL_LEAP_PROOF,
+    LEAST_LEAP,
+    StepProof,
+    step_proof,
+    with_large_leap,
+)
 from wan_render.quality.tracking import Steps, pictures_apart
 from wan_render.render_values import Pixels
 
@@ -34,6 +43,12 @@ sides move like that: a whip pan has nothing in common with its fastest moment."
 
 JUMP_APART, CUT_APART = 0.2, 0.35
 """Steps.apart of content that is clearly new: in a jump, and in a cut."""
+
+LEAST_LARGE, LARGE_APART = 0.4, 0.7
+"""Pictures without detail that are so far apart begin to show something else, and surely do."""
+
+LARGE_FLOOR, LEAP_FLOOR = 6 / 255, 0.03
+"""LargeChanges.light that is usual, and LargeChanges.apart."""
 
 NEW_PART = 0.15
 """Steps.new of a step that changes much of the picture. A ball on a plain ground changes less."""
@@ -66,8 +81,9 @@ does not."""
 CLAIMS, LEAST_CLAIM = 4, 2.0
 """So many steps are proven, those that stand out most, and at least so far."""
 
-CHANGED = 1.3
-"""Steps.unlike of a step near an end that landmarks look at, in terms of the middle of its neighbours."""
+CHANGED, LEAST_MOVED = 1.3, 1.0
+"""What a step near an end has that landmarks look at, in terms of the middle of its neighbours; and Steps.moved that is
+usual."""
 
 UNPROVEN = 0.75
 """A step that landmarks say nothing of stands out by this share."""
@@ -93,6 +109,7 @@ def continuity_measures(steps: Steps, small: Pixels) -> ContinuityMeasures:
     near = step_neighbours(steps.unlike, steps.back, steps.spread)
     steady, landmarks = 1 - fading_steps(small), Landmarks(small)
     jumps, cuts = _outstanding_steps(steps, small, near, steady, landmarks)
+    cuts = np.maximum(cuts, plain_flashes(steps, small))
     small_jumps = 1 + (_small_jumps(steps, near) - 1) * steady
     jumps = np.maximum(jumps, _not_followed(small_jumps, count, steps.unlike, near, landmarks))
     jumps[END_STEPS : max(END_STEPS, count - END_STEPS)] = 0
@@ -108,7 +125,11 @@ def _outstanding_steps(
     content = 1 + (_new_content(steps, near, _outstanding) - 1) * _is_calm(steps.moved, near) * steady
     loose = 1 + (_new_content(steps, near, _above_the_middle) - 1) * steady
     claims = np.maximum(_where_new(np.maximum(content, loose), steps, JUMP_APART), travel)
-    proofs = _proofs(np.maximum(claims, _late_changes(steps, near)), steps.unlike, near, landmarks)
+    changes = large_changes(small)
+    large = 1 + (_new_pictures(changes, near) - 1) * steady
+    leaps = 1 + (_outstanding(changes.apart, LEAP_FLOOR, near) - 1) * steady
+    known = _proofs(_asked(np.maximum(claims, large), steps, changes, near), steps.unlike, near, landmarks)
+    proofs = {at: with_large_leap(landmarks, at, proof, float(leaps[at])) for at, proof in known.items()}
     is_silent = any(proof is None or proof.lost is None for proof in proofs.values())
     quiet = quieted(steps, small) if is_silent else steps
     calm = 1 + (_new_content(quiet, near, _outstanding) - 1) * _is_calm(steps.moved, near) * steady
@@ -117,7 +138,9 @@ def _outstanding_steps(
     def proven(enough: float) -> Floats:
         claimed = _where_new(content, steps, enough)
         unproven = np.maximum(np.maximum(claimed, lone_travel), _where_new(calm, quiet, enough))
-        return _proven(np.maximum(claimed, travel), unproven, _where_new(loose, steps, CUT_APART), proofs)
+        new = np.maximum(_where_new(loose, steps, CUT_APART), large)
+        strict = np.max([claimed, travel, large], axis=0)
+        return _proven(strict, np.maximum(unproven, large), new, proofs)
 
     return proven(JUMP_APART), proven(CUT_APART)
 
@@ -145,10 +168,23 @@ def _proofs(
     }
 
 
-def _late_changes(steps: Steps, near: Sequence[StepNeighbours]) -> Floats:
-    """LEAST_CLAIM for the step in each END_STEPS that changes most beyond what is usual: flow may explain it as motion,
-    and only landmarks tell how far that went."""
-    changed, found = _above_the_middle(steps.unlike, LEAST_UNLIKE, near), np.zeros(len(near))
+def _new_pictures(changes: LargeChanges, near: Sequence[StepNeighbours]) -> Floats:
+    """How far each step stands out by what it changes of the picture without detail. Light alone leaves the picture as
+    it is."""
+    share = np.clip((changes.apart - LEAST_LARGE) / (LARGE_APART - LEAST_LARGE), 0, 1)
+    return np.asarray(1 + (_outstanding(changes.light, LARGE_FLOOR, near) - 1) * share)
+
+
+def _asked(claims: Floats, steps: Steps, changes: LargeChanges, near: Sequence[StepNeighbours]) -> Floats:
+    """The claims, and what changes or moves most near an end."""
+    late = ((steps.unlike, LEAST_UNLIKE), (steps.moved, LEAST_MOVED), (changes.apart, LEAP_FLOOR))
+    return np.asarray(np.max([claims, *(_late_changes(values, floor, near) for values, floor in late)], axis=0))
+
+
+def _late_changes(values: Floats, floor: float, near: Sequence[StepNeighbours]) -> Floats:
+    """LEAST_CLAIM for the step in each END_STEPS that has most beyond what is usual: flow may explain a change as
+    motion, and only landmarks tell how far that went."""
+    changed, found = _above_the_middle(values, floor, near), np.zeros(len(near))
     for part in (slice(0, END_STEPS), slice(max(0, len(near) - END_STEPS), len(near))):
         at = part.start + int(changed[part].argmax())
         found[at] = LEAST_CLAIM if changed[at] >= CHANGED else 0.0

@@ -12,6 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from wan_render.quality.fades import NOISELESS
+from wan_render.quality.large_motion import large_motion
 from wan_render.quality.quiet_steps import HALF, quiet_picture, quiet_structure
 from wan_render.quality.samples import Floats
 from wan_render.quality.small_frames import softened
@@ -67,6 +69,7 @@ class Shared:
     explains: 0 to 1: the share of the change of the whole picture that this motion takes away; 0 if little changed.
     agrees: correlation of the pictures without noise at these landmarks: low if they are of noise that stands still.
     change: how unlike the two soft pictures are (tracking.pictures_apart).
+    ways: how far each corner of the picture moved, (x, y) in pixels of the small copy; empty if nothing was found.
     """
 
     count: int
@@ -74,6 +77,7 @@ class Shared:
     explains: float
     agrees: float
     change: float = 0.0
+    ways: tuple[tuple[float, float], ...] = ()
 
     @property
     def is_one_place(self) -> bool:
@@ -105,6 +109,14 @@ class Landmarks:
             self._shared[one, other] = self._found(one, other)
         return self._shared[one, other]
 
+    def large_motion(self, one: int, other: int) -> Shared:
+        """Between two frames, by their pictures without detail, and without any landmark: Shared.reach and .explains of
+        the motion that takes the one to the other best."""
+        pair = softened(self._small[one], NOISELESS), softened(self._small[other], NOISELESS)
+        motion = large_motion(*pair)
+        reach = float(np.linalg.norm(self._ways(motion), axis=1).mean())
+        return replace(_NOTHING, reach=reach, explains=_explained(motion, *pair))
+
     def _found(self, one: int, other: int) -> Shared:
         pair = softened(self._small[one], SOFT), softened(self._small[other], SOFT)
         change = pictures_apart(*pair)
@@ -133,7 +145,9 @@ class Landmarks:
         agrees = _agreement(
             _at(self._quiet(one), places[kept[:, 0]] / HALF), _at(self._quiet(other), other_places[kept[:, 1]] / HALF)
         )
-        return Shared(len(kept), self._reach(np.asarray(motion)), _explained(np.asarray(motion), *pair), agrees)
+        ways = self._ways(np.asarray(motion))
+        reach, explains = float(np.linalg.norm(ways, axis=1).mean()), _explained(np.asarray(motion), *pair)
+        return Shared(len(kept), reach, explains, agrees, ways=tuple((float(x), float(y)) for x, y in ways))
 
     def _of(self, frame: int, blur: float) -> tuple[Floats, Floats]:
         """Places, (landmarks, 2), and looks, (landmarks, 128)."""
@@ -149,10 +163,10 @@ class Landmarks:
             self._structures[frame] = quiet_structure(quiet_picture(self._small[frame]))
         return self._structures[frame]
 
-    def _reach(self, motion: Floats) -> float:
+    def _ways(self, motion: Floats) -> Floats:
         height, width = self._small.shape[1:3]
         corners = np.array([(x, y, 1) for x in (0, width) for y in (0, height)])
-        return float(np.linalg.norm(corners @ motion.T - corners[:, :2], axis=1).mean())
+        return np.asarray(corners @ motion.T - corners[:, :2])
 
 
 def _at(picture: Floats, places: Floats) -> Floats:

@@ -38,6 +38,9 @@ PACED, MOST_HELD = 8, 4
 AS_STRONG = 0.3
 """A step that changes the picture by this share of another one is expected to move it as far."""
 
+LEAST_IN_RHYTHM = 2
+"""One step is no rhythm: it may be the other end of what was cut in."""
+
 LEAST_MOVING = 3
 """Fewer steps between held ones say nothing."""
 
@@ -126,7 +129,8 @@ def _in_rhythm(unlike: Floats, near: Sequence[int]) -> list[int]:
         return []
     largest, second = sorted(near, key=lambda step: -float(unlike[step]))[:2]
     moving = [step for step in near if unlike[step] >= RHYTHM_SHARE * unlike[second] and step != largest]
-    return moving if unlike[second] > LEAST_UNLIKE and len(moving) < len(near) // 2 else []
+    is_rhythm = LEAST_IN_RHYTHM <= len(moving) < len(near) // 2
+    return moving if unlike[second] > LEAST_UNLIKE and is_rhythm else []
 
 
 def _nearest(steps: Floats, at: int, count: int, reach: int | None = None) -> list[int]:
