@@ -53,6 +53,12 @@ def test_a_speed_that_blurs_nothing_excuses_no_blur() -> None:
     assert _sharpness(blurred, _soft(1.0, 1.0), replace(_steps(1.0), moved=fast)) > 0.9
 
 
+def test_a_blur_lasts_and_a_shaking_camera_blurs_frames_between_sharp_ones() -> None:
+    shaken, blurred = _soft(*[1.0, 0.5] * 8, 1.0), _soft(*[1.0] * 9, *[0.5] * 8)
+    found = [_sharpness(frames, _soft(1.0, 1.0), _steps(1.0)) for frames in (shaken, blurred)]
+    assert found == [pytest.approx(1.0, abs=0.03), pytest.approx(0.5, abs=0.03)]
+
+
 @pytest.mark.parametrize(
     ("left", "sharpness"),
     [

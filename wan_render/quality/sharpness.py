@@ -58,7 +58,8 @@ def sharpness_measure(
 
     If coarser edges are softer as well, the frame shows something else, or in less light: then fine edges are expected
     to be softer by as much. Thin lines, such as letters, lose most: of edges that are in the keyframes, less sharp ones
-    must agree. is_held: the clip ends on a keyframe.
+    must agree. And frames beside each other must: a camera that shakes blurs some between sharp ones. is_held: the clip
+    ends on a keyframe.
     """
     references = np.array([each.edges for each in keyframes])
     shown = references[:, 0].min(axis=0) >= FAINT_EDGE if keyframes else np.array([False, True])
@@ -67,7 +68,7 @@ def sharpness_measure(
     fine, middle, coarse = _ratios(np.array([each.edges for each in detail]), references, steps).transpose(1, 0, 2)
     expected = np.minimum(1, np.minimum(coarse, MIDDLE_LOSS * middle))
     ratios = np.where(coarse < LEAST_COARSE, 1.0, fine / expected)[:, shown].max(axis=1)
-    ratios = np.where(_are_fast(steps, ratios), np.inf, ratios)
+    ratios = np.where(_are_fast(steps, ratios), np.inf, -lasting_values(-ratios))
     slow = np.sort(ratios[np.isfinite(ratios)])
     share, margin = (SHARE, 1.0) if is_held else (SHARE_OPEN, OPEN_MARGIN)
     return float(slow[min(len(slow) - 1, int(share * len(slow)))]) / margin, int(ratios.argmin())

@@ -119,7 +119,7 @@ THRESHOLDS = (
         0.73,
         0.69,
         "low",
-        f"{_TENTH}clean from 0.75, and of --everyday and --calm, seed 80, from 0.71; blurs up to 0.68, two of 85 0.94",
+        f"{_TENTH}clean from 0.75, and of --everyday and --calm, seed 80, from 0.71; blurs up to 0.68, two of 85 0.95",
     ),
     Threshold(
         "sharpness", "blocks", "how far a frame is blocks", 2.2, 3, "high", f"{_OTHER}clean up to 1.9, blocks from 3.9"
