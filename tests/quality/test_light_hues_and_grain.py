@@ -80,3 +80,10 @@ def test_a_camera_between_two_views_of_one_place_is_no_double_exposure_and_a_dis
     ghosts = [_result(clip, moving, "ghost") for clip in (moving, dissolved)]
     assert [ghost.value for ghost in ghosts] == [0.0, pytest.approx(1, abs=0.1)]
     assert ghosts[1].verdict is QcVerdict.FAIL
+
+
+def test_a_double_exposure_of_the_first_frames_alone_is_found() -> None:
+    one, other = pan(1, 1)[0].astype(np.float32), pan(9, 1)[0]
+    share = np.clip(np.arange(FRAMES) / 8, 0, 1)[:, None, None, None]
+    clip = (one * (1 - share) + other * share).astype(np.uint8)
+    assert _result(clip, clip, "ghost").verdict is QcVerdict.FAIL

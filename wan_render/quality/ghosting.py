@@ -96,6 +96,9 @@ def ghost_measures(small: Pixels, first: Pixels, last: Pixels) -> GhostMeasures 
     count = min(len(still), max(LEAST_GHOSTS, int(SHARE * len(still))))
     value, at = float(np.sort(still)[-count]), int(still.argmax())
     by_moved = float(np.sort(moving)[-min(LEAST_GHOSTS, len(moving))])
+    if value > by_moved:  # the light of a dark scene may look like a blend of keyframes that stay where they are
+        ghostliest = [softened(small[each], SOFT) for each in np.argsort(-still, kind="stable")[:LEAST_GHOSTS]]
+        value = min(value, max([by_moved, *(_explained_by_moved(frame, *pair) for frame in ghostliest)]))
     return GhostMeasures(max(0.0, value), at, max(0.0, by_moved), int(where[moving.argmax()]))
 
 

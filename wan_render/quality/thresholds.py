@@ -98,10 +98,10 @@ THRESHOLDS = (
         "ghost",
         "ghost",
         "how well a blend of the keyframes explains it",
-        0.5,
-        0.7,
+        0.45,
+        0.6,
         "high",
-        f"{_TENTH}clean up to 0.61, most up to 0.01; dissolves from 0.82",
+        f"{_TENTH}clean up to 0.40; dissolves from 0.72",
     ),
     Threshold(
         "ghost",
