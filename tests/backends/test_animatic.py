@@ -226,18 +226,18 @@ def test_it_records_the_libraries_that_drew() -> None:
 
 
 def test_its_way_of_drawing_is_not_judged() -> None:
-    """A dissolve from red to cyan is grey in its middle, and a double exposure: no fault of a preview. Black is one."""
-    red, cyan = (scene(seed) * np.array(colour) for seed, colour in ((1, (1, 0.3, 0.2)), (2, (0.2, 1, 1))))
-    first, last = red.astype(np.uint8), cyan.astype(np.uint8)
-    frames = rendered(take(ShotKind.FLF2V), first, last)
-    frames[20] = 0
-    found = measure(frames, first, last)
-    judged = judgeable(found, animatic.BACKEND)
-    assert judged is not None
-    assert judge(found).checks["drift"].verdict is QcVerdict.FAIL
-    checks = judge(judged).checks
-    assert (checks["drift"].verdict, checks["ghost"].verdict, checks["black"].verdict) == (
-        QcVerdict.PASS,  # of both ends
-        None,
-        QcVerdict.FAIL,
-    )
+    """A dissolve from red to cyan is grey in its middle, one between unlike pictures is a double exposure: no faults of
+    a preview. Black is one."""
+    red, cyan = (1, 0.3, 0.2), (0.2, 1, 1)
+    for check, seeds, verdict in (("drift", (1, 1), QcVerdict.PASS), ("ghost", (1, 2), None)):
+        first, last = (
+            (scene(seed) * np.array(tint)).astype(np.uint8) for seed, tint in zip(seeds, (red, cyan), strict=True)
+        )
+        frames = rendered(take(ShotKind.FLF2V), first, last)
+        frames[2] = 0
+        found = measure(frames, first, last)
+        judged = judgeable(found, animatic.BACKEND)
+        assert judged is not None
+        assert judge(found).checks[check].verdict is QcVerdict.FAIL
+        checks = judge(judged).checks
+        assert (checks[check].verdict, checks["black"].verdict) == (verdict, QcVerdict.FAIL)
