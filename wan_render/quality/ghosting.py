@@ -51,6 +51,8 @@ night leave one picture, and a blend with another one explains nothing more: 0.0
 SHARE, LEAST_GHOSTS = 0.1, 2
 """A clip is as ghostly as the frame above which this share of its frames are, and at least so many."""
 
+NO_GHOST = 0.3
+"""What a blend explains of a frame that nobody would take for a double exposure: two thirds of what is flagged."""
 
 REGISTERED = 11
 """How many frames around the middle are compared with keyframes that were moved onto them first."""
@@ -96,7 +98,7 @@ def ghost_measures(small: Pixels, first: Pixels, last: Pixels) -> GhostMeasures 
     count = min(len(still), max(LEAST_GHOSTS, int(SHARE * len(still))))
     value, at = float(np.sort(still)[-count]), int(still.argmax())
     by_moved = float(np.sort(moving)[-min(LEAST_GHOSTS, len(moving))])
-    if value > by_moved:  # the light of a dark scene may look like a blend of keyframes that stay where they are
+    if value > max(by_moved, NO_GHOST):  # the light of a dark scene may look like a blend of keyframes that stay
         ghostliest = [softened(small[each], SOFT) for each in np.argsort(-still, kind="stable")[:LEAST_GHOSTS]]
         value = min(value, max([by_moved, *(_explained_by_moved(frame, *pair) for frame in ghostliest)]))
     return GhostMeasures(max(0.0, value), at, max(0.0, by_moved), int(where[moving.argmax()]))

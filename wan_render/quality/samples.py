@@ -35,14 +35,16 @@ def mean_product(one: Floats, other: Floats) -> float:
 
 def median_of(values: Floats) -> float:
     """The median of an array, as numpy has it, but without a look for NaN."""
-    ordered = np.sort(values, axis=None)
-    return float(ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2]) / 2
+    places = ((values.size - 1) // 2, values.size // 2)
+    ordered = np.partition(values, places, axis=None)
+    return float(ordered[places[0]] + ordered[places[1]]) / 2
 
 
 def quantiles_of(values: Floats, shares: Sequence[float]) -> Floats:
-    """The quantiles of an array, as numpy has them, but sorted once."""
-    ordered = np.sort(values, axis=None)
-    return np.asarray(np.interp(np.array(shares) * (ordered.size - 1), np.arange(ordered.size), ordered))
+    """The quantiles of an array, as numpy has them, but of one partition."""
+    at = np.array(shares) * (values.size - 1)
+    places = np.unique([np.floor(at), np.ceil(at)]).astype(int)
+    return np.asarray(np.interp(at, places, np.partition(values, places, axis=None)[places]))
 
 
 def without_mean(picture: Floats) -> Floats:

@@ -72,7 +72,7 @@ class StepNeighbours:
     def usual(self, values: Floats) -> float:
         """The largest of the middle one, those beside it, and the second largest around."""
         found = [self.middle(values), *map(float, values[self.beside])]
-        return max(*found, float(np.sort(values[self.around])[-2])) if len(self.around) > 1 else max(found)
+        return max(*found, sorted(values[self.around].tolist())[-2]) if len(self.around) > 1 else max(found)
 
     def middle(self, values: Floats) -> float:
         """Less strict: one fast step nearby changes nothing."""
@@ -80,8 +80,8 @@ class StepNeighbours:
 
 
 def _middle(values: Floats) -> float:
-    ordered = np.sort(values)
-    return float(ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1].mean()) if len(ordered) else 0.0
+    ordered = sorted(values.tolist())  # these are few: numpy would take several times as long
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2 if ordered else 0.0
 
 
 def _held(unlike: Floats) -> Floats:
