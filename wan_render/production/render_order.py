@@ -62,8 +62,7 @@ class RenderOrder:
     @property
     def published(self) -> tuple[PublishedLora, ...]:
         """The published LoRAs that the take uses. The backend knows their files."""
-        used = {lora.content for lora in self.take.loras}
-        return tuple(lora for lora in self.card.distilled if lora.content in used and lora.content not in self.loras)
+        return published_loras(self.take, self.card, self.loras)
 
     def __hash__(self) -> int:
         return hash(self.take.key)
@@ -76,3 +75,9 @@ class RenderOrder:
     def needs(self) -> tuple[str, ...]:
         """Keys of the takes that must be in the store first."""
         return self.take.needs
+
+
+def published_loras(take: Take, card: ModelCard, files: Mapping[str, Path]) -> tuple[PublishedLora, ...]:
+    """The LoRAs of a take that its model's publisher offers. files: those that the storyboard names, by SHA-256."""
+    used = {lora.content for lora in take.loras}
+    return tuple(lora for lora in card.distilled if lora.content in used and lora.content not in files)

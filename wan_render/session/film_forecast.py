@@ -17,7 +17,7 @@ from wan_render.production.black import black_takes
 from wan_render.production.film_change import with_film_change
 from wan_render.production.film_warnings import film_warnings
 from wan_render.production.order import orders
-from wan_render.production.render_order import RenderOrder
+from wan_render.production.render_order import RenderOrder, published_loras
 from wan_render.production.run import Run
 from wan_render.production.unable_devices import confinements, unable_devices
 from wan_render.session.cloud_money import money_shortage
@@ -152,8 +152,11 @@ def _unanswered(session: Session) -> Iterator[str]:
 
 
 def _lacking(plan: FilmPlan, backend: Backend) -> Iterator[str]:
-    """What this machine lacks to render the plan's models. Only warnings, because the plan may be rendered
+    """What this machine lacks to render the plan's models and drafts. Only warnings, because the plan may be rendered
     elsewhere."""
-    needed = dict.fromkeys((take.backend, take.model, take.sampling.profile_variant) for take in plan.takes)
-    problems = (rendered_by(each, backend).missing(plan.models[model], (), *variant) for each, model, variant in needed)
+    cards, needed = plan.models, dict[tuple[Any, ...], None]()
+    for take in plan.takes:
+        loras = published_loras(take, cards[take.model], plan.loras)
+        needed[take.backend, take.model, loras, take.sampling.profile_variant] = None
+    problems = (rendered_by(each, backend).missing(cards[model], loras, *way) for each, model, loras, way in needed)
     yield from dict.fromkeys(str(problem) for problem in problems if problem is not None)
