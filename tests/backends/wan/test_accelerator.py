@@ -22,7 +22,7 @@ from wan_render.backends.wan import BACKEND
 from wan_render.backends.wan.kernels import self_check
 from wan_render.backends.wan.kernels.attention import SDPA
 from wan_render.backends.wan.kernels.attention_choice import Shape
-from wan_render.backends.wan.kernels.decoder import TorchDecoderOperations
+from wan_render.backends.wan.kernels.decoder import TorchVaeOperations
 from wan_render.backends.wan.kernels.launches import USUAL, Launches
 from wan_render.backends.wan.kernels.operations import TorchOperations
 from wan_render.backends.wan.kernels.sparse_linear import attend_gathered
@@ -73,7 +73,7 @@ def hopper(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(module, "machine", lambda _: HOPPER)
     monkeypatch.setattr(module, "fused_operations", TorchOperations)
-    monkeypatch.setattr(module, "fused_decoder_operations", TorchDecoderOperations)
+    monkeypatch.setattr(module, "fused_vae_operations", TorchVaeOperations)
     monkeypatch.setattr(module, "accelerated", plain)
 
 
@@ -178,12 +178,12 @@ def test_a_decoders_kernels_that_err_are_not_used(
 ) -> None:
     """The precision stays the profile's: diffusers' own decoder computes in it, which is said."""
 
-    class Wrong(TorchDecoderOperations):
+    class Wrong(TorchVaeOperations):
         def add(self, pixels: torch.Tensor, bias: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
             return super().add(pixels, 1.1 * bias, other)
 
     assert Accelerator(CPU, tmp_path).vae(EXACT).form == "decoder of wan-render's passes, fused kernels"
-    monkeypatch.setattr(module, "fused_decoder_operations", Wrong)
+    monkeypatch.setattr(module, "fused_vae_operations", Wrong)
     accelerator = Accelerator(CPU, tmp_path)
     with caplog.at_level(logging.WARNING):
         assert accelerator.vae(FAST).form == "decoder of diffusers, bfloat16"
@@ -205,7 +205,7 @@ def test_without_triton_exact_is_left_to_diffusers(
         raise ModuleNotFoundError("No module named 'triton'")
 
     monkeypatch.setattr(module, "fused_operations", absent)
-    monkeypatch.setattr(module, "fused_decoder_operations", absent)
+    monkeypatch.setattr(module, "fused_vae_operations", absent)
     accelerator = Accelerator(CPU, tmp_path)
     with caplog.at_level(logging.WARNING):
         assert accelerator.transformer(EXACT, 24, 2) is AS_LOADED
@@ -216,7 +216,7 @@ def test_without_triton_exact_is_left_to_diffusers(
 
 
 def test_a_decoders_plain_operations_pass_their_own_check() -> None:
-    assert self_check.wrong_decoder_operations(TorchDecoderOperations(), CPU) == []
+    assert self_check.wrong_vae_operations(TorchVaeOperations(), CPU) == []
 
 
 def test_kernels_that_cannot_be_run_err_too() -> None:

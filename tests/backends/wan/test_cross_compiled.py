@@ -95,12 +95,12 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def use_every_kernel(capability: int) -> None:
     """As the check on the user's device does, in all forms."""
     from wan_render.backends.wan.kernels.triton_blocks import attend_chosen
-    from wan_render.backends.wan.kernels.triton_decoder import TritonDecoderOperations
+    from wan_render.backends.wan.kernels.triton_decoder import TritonVaeOperations
     from wan_render.backends.wan.kernels.triton_operations import TritonOperations
 
     for linears in GPUS[capability]:
         self_check.wrong_operations(TritonOperations(), WIDTH, HEADS, linears, CPU)
-    self_check.wrong_decoder_operations(TritonDecoderOperations(), CPU)
+    self_check.wrong_vae_operations(TritonVaeOperations(), CPU)
     self_check.wrong_block_attention(attend_chosen, WIDTH // HEADS, CPU)
 
 
@@ -118,7 +118,7 @@ def kernels_here() -> set[str]:
 def nothing_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check on a device counts a kernel that does not compile as wrong. Here its error is the test's, and there are
     no results: torch computes none to compare them with. Products are left out, which are torch's own."""
-    from wan_render.backends.wan.kernels.triton_decoder import TritonDecoderOperations
+    from wan_render.backends.wan.kernels.triton_decoder import TritonVaeOperations
     from wan_render.backends.wan.kernels.triton_operations import TritonOperations
 
     def held(name: str, check: Callable[[], bool]) -> bool:
@@ -127,7 +127,7 @@ def nothing_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(self_check, "_holds", held)
     monkeypatch.setattr(self_check, "_alike", lambda *_: True)
     monkeypatch.setattr(self_check, "TorchOperations", TritonOperations)
-    monkeypatch.setattr(self_check, "TorchDecoderOperations", TritonDecoderOperations)
+    monkeypatch.setattr(self_check, "TorchVaeOperations", TritonVaeOperations)
 
 
 @pytest.mark.slow

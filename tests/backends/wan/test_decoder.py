@@ -13,7 +13,7 @@ from tests.backends.wan.conftest import Tiny
 from tests.backends.wan.forwards import relative_error
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
-from wan_render.backends.wan.kernels.decoder import TorchDecoderOperations, fuse
+from wan_render.backends.wan.kernels.decoder import TorchVaeOperations, fuse
 
 pytestmark = pytest.mark.wan
 
@@ -30,7 +30,7 @@ def fused(vae: Any) -> Any:
         generator = torch.Generator().manual_seed(number)
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
     vae.load_state_dict(changed.state_dict())
-    fuse(changed, TorchDecoderOperations())
+    fuse(changed, TorchVaeOperations())
     return changed
 
 

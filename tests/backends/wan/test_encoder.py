@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from tests.backends.wan.conftest import Tiny
+from tests.backends.wan.encoded_conditions import condition, encoded
 from tests.backends.wan.forwards import relative_error
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
-from wan_render.backends.wan.kernels.decoder import TorchDecoderOperations
+from wan_render.backends.wan.kernels.decoder import TorchVaeOperations
 from wan_render.backends.wan.kernels.encoder import fuse_encoder
 from wan_render.backends.wan.pipeline.steady import steadily
 
@@ -28,24 +29,12 @@ def vaes(model: Tiny) -> tuple[Any, Any]:
     for number, parameter in enumerate(vae.parameters()):  # biases and gammas of new modules are zeros and ones
         parameter.data = parameter + 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number))
     changed = copy.deepcopy(vae)
-    fuse_encoder(changed, TorchDecoderOperations())
+    fuse_encoder(changed, TorchVaeOperations())
     return vae, changed
 
 
 def video(frames: int) -> torch.Tensor:
     return torch.rand(1, 3, frames, 32, 48, generator=torch.Generator().manual_seed(frames)) * 2 - 1
-
-
-def condition(frames: int) -> torch.Tensor:
-    """Keyframes at both ends, grey between."""
-    found = torch.zeros(1, 3, frames, 32, 48)
-    found[:, :, 0], found[:, :, -1] = video(2)[:, :, 0], video(2)[:, :, 1]
-    return found
-
-
-def encoded(vae: Any, frames: torch.Tensor) -> torch.Tensor:
-    found: torch.Tensor = vae.encode(frames).latent_dist.mode()
-    return found
 
 
 @pytest.mark.parametrize("name", ["flf2v-2.1", "ti2v-5b"])

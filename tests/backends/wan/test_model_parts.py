@@ -127,5 +127,7 @@ def test_a_distilled_model_needs_no_lora_for_a_draft(film: Path, capsys: pytest.
     board = write(film, model, kind="i2v", also="steps: 3")
     assert main(["render", "--draft", board, "--outputs", "outputs"]) == 0
     plain = write(film, model.replace("-4step", ""), kind="i2v", also="steps: 3")
+    assert main(["plan", "--draft", plain, "--outputs", "outputs"]) == 0
+    assert "lightx2v" in capsys.readouterr().out
     assert main(["render", "--draft", plain, "--outputs", "outputs"]) == 3
     assert "lightx2v" in capsys.readouterr().err

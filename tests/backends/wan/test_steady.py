@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.backends.wan.conftest import Tiny
+from tests.backends.wan.encoded_conditions import condition, encoded
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
 from wan_render.backends.wan.pipeline.steady import steadily
@@ -20,19 +21,6 @@ Tinies = Callable[[str], Tiny]
 
 def vae_of(model: Tiny) -> Any:
     return FolderLoader(read_checkpoint(model.folder), EXACT["cpu"]).module("vae")
-
-
-def condition(frames: int, seed: int = 1) -> torch.Tensor:
-    """Keyframes at both ends, grey between."""
-    video = torch.zeros(1, 3, frames, 32, 48)
-    ends = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(seed)) * 2 - 1
-    video[0, :, 0], video[0, :, -1] = ends
-    return video
-
-
-def encoded(vae: Any, video: torch.Tensor) -> torch.Tensor:
-    found: torch.Tensor = vae.encode(video).latent_dist.mode()
-    return found
 
 
 @pytest.mark.parametrize("name", ["flf2v-2.1", "ti2v-5b"])

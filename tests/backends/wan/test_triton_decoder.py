@@ -14,7 +14,7 @@ from tests.backends.wan.forwards import relative_error
 from tests.backends.wan.triton_here import DEVICE, needs_triton
 from wan_render.backends.wan.checkpoint.checkpoint_folder import read_checkpoint
 from wan_render.backends.wan.checkpoint.loading import EXACT, FolderLoader
-from wan_render.backends.wan.kernels.decoder import DecoderOperations, TorchDecoderOperations, fuse
+from wan_render.backends.wan.kernels.decoder import TorchVaeOperations, VaeOperations, fuse
 
 pytestmark = [pytest.mark.wan, pytest.mark.gpu, pytest.mark.usefixtures("kernels"), needs_triton]
 
@@ -24,10 +24,10 @@ ROUNDING = {torch.float32: 1e-5, torch.bfloat16: 0.006}
 """Relative error: where a GPU rounds to the nearest bfloat16, the interpreter cuts bits off."""
 
 
-def fused() -> DecoderOperations:
-    from wan_render.backends.wan.kernels.triton_decoder import TritonDecoderOperations
+def fused() -> VaeOperations:
+    from wan_render.backends.wan.kernels.triton_decoder import TritonVaeOperations
 
-    return TritonDecoderOperations()
+    return TritonVaeOperations()
 
 
 def numbers(seed: int, dtype: torch.dtype, *shape: int) -> torch.Tensor:
@@ -47,7 +47,7 @@ def test_norm_and_silu(dtype: torch.dtype, channels: int, has_bias: bool) -> Non
         for _ in range(2)
     )
     fused().norm_silu(pixels, bias, gamma, found[:, :, 2:])
-    TorchDecoderOperations().norm_silu(pixels, bias, gamma, wanted[:, :, 2:])
+    TorchVaeOperations().norm_silu(pixels, bias, gamma, wanted[:, :, 2:])
     assert relative_error(found, wanted) < ROUNDING[dtype]
     assert not found[:, :, :2].any()
 
@@ -59,7 +59,7 @@ def test_addition(dtype: torch.dtype) -> None:
         numbers(2, dtype, 1, 24, 2, 5, 7),
         numbers(3, dtype, 24),
     )
-    wanted = TorchDecoderOperations().add(one, bias, other)
+    wanted = TorchVaeOperations().add(one, bias, other)
     assert relative_error(fused().add(one, bias, other), wanted) < ROUNDING[dtype]
 
 

@@ -20,8 +20,8 @@ REMEMBERED = 2
 """How many earlier frames a convolution over three frames needs."""
 
 
-class DecoderOperations(Protocol):
-    """The operations of a decoder between convolutions, on (1, channels, frames, height, width), channels-last."""
+class VaeOperations(Protocol):
+    """The operations of a VAE between convolutions, on (1, channels, frames, height, width), channels-last."""
 
     def norm_silu(
         self, pixels: torch.Tensor, bias: torch.Tensor | None, gamma: torch.Tensor, out: torch.Tensor
@@ -32,23 +32,23 @@ class DecoderOperations(Protocol):
         """pixels + bias + other; the first may be overwritten."""
 
 
-class TorchDecoderOperations:
+class TorchVaeOperations:
     """The reference for the fused kernels, in plain torch, on any device."""
 
     def norm_silu(
         self, pixels: torch.Tensor, bias: torch.Tensor | None, gamma: torch.Tensor, out: torch.Tensor
     ) -> None:
-        """See DecoderOperations."""
+        """See VaeOperations."""
         wide = pixels.float() if bias is None else pixels.float() + _of_channels(bias)
         normed = functional.normalize(wide, dim=1) * len(gamma) ** 0.5 * _of_channels(gamma)
         out.copy_(functional.silu(normed))
 
     def add(self, pixels: torch.Tensor, bias: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        """See DecoderOperations."""
+        """See VaeOperations."""
         return (pixels.float() + _of_channels(bias) + other.float()).to(pixels.dtype)
 
 
-def fuse(vae: Any, operations: DecoderOperations) -> None:
+def fuse(vae: Any, operations: VaeOperations) -> None:
     """Replace the decoder of diffusers' AutoencoderKLWan permanently, in the precision that it has."""
     vae.decoder = Decoder(vae.decoder, operations)
 
@@ -63,7 +63,7 @@ def channels_last(module: torch.nn.Module) -> None:
 class Decoder(torch.nn.Module):
     """Replaces diffusers' WanDecoder3d."""
 
-    def __init__(self, decoder: Any, operations: DecoderOperations) -> None:
+    def __init__(self, decoder: Any, operations: VaeOperations) -> None:
         """Take over the decoder's layers and change them."""
         super().__init__()
         self._operations = operations
@@ -93,7 +93,7 @@ class Decoder(torch.nn.Module):
         return found
 
 
-def replace_layers(coder: Any, operations: DecoderOperations) -> None:
+def replace_layers(coder: Any, operations: VaeOperations) -> None:
     """Replace the modules of a decoder or an encoder. Residual blocks come first, since they take over their
     convolutions."""
     from diffusers.models.autoencoders import autoencoder_kl_wan as stock
@@ -113,7 +113,7 @@ def replace_layers(coder: Any, operations: DecoderOperations) -> None:
 class ResidualBlock(torch.nn.Module):
     """Replaces diffusers' WanResidualBlock."""
 
-    def __init__(self, block: Any, operations: DecoderOperations) -> None:
+    def __init__(self, block: Any, operations: VaeOperations) -> None:
         """Take over the block's layers."""
         super().__init__()
         self._operations = operations
@@ -145,7 +145,7 @@ def remembered(x: torch.Tensor, feat_cache: Cache, feat_idx: list[int]) -> Any:
 
 
 def normed_input(
-    operations: DecoderOperations,
+    operations: VaeOperations,
     x: torch.Tensor,
     bias: torch.Tensor | None,
     gamma: torch.Tensor,

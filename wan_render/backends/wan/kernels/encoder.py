@@ -8,8 +8,8 @@ import torch
 
 from wan_render.backends.wan.kernels.decoder import (
     Cache,
-    DecoderOperations,
     Taken,
+    VaeOperations,
     channels_last,
     gamma_of,
     normed_input,
@@ -18,7 +18,7 @@ from wan_render.backends.wan.kernels.decoder import (
 )
 
 
-def fuse_encoder(vae: Any, operations: DecoderOperations) -> None:
+def fuse_encoder(vae: Any, operations: VaeOperations) -> None:
     """Replace the encoder of diffusers' AutoencoderKLWan permanently, in the precision that it has."""
     vae.encoder = Encoder(vae.encoder, operations)
 
@@ -26,7 +26,7 @@ def fuse_encoder(vae: Any, operations: DecoderOperations) -> None:
 class Encoder(torch.nn.Module):
     """Replaces diffusers' WanEncoder3d."""
 
-    def __init__(self, encoder: Any, operations: DecoderOperations) -> None:
+    def __init__(self, encoder: Any, operations: VaeOperations) -> None:
         """Take over the encoder's layers and change them."""
         super().__init__()
         self._operations = operations

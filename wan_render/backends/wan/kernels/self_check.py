@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from wan_render.backends.wan.kernels.arithmetic import Heads, Loaded, Projections
 from wan_render.backends.wan.kernels.attention import SDPA, flash3_float8, runs_flash3
-from wan_render.backends.wan.kernels.decoder import DecoderOperations, TorchDecoderOperations
+from wan_render.backends.wan.kernels.decoder import TorchVaeOperations, VaeOperations
 from wan_render.backends.wan.kernels.float8_arithmetic import Float8
 from wan_render.backends.wan.kernels.linear import Float8Linear
 from wan_render.backends.wan.kernels.operations import HeadScales, Operations, Rope, TorchOperations, Update
@@ -54,7 +54,7 @@ def wrong_operations(fused: Operations, width: int, heads: int, linears: Precisi
 
 
 @torch.no_grad()
-def wrong_decoder_operations(fused: DecoderOperations, device: torch.device) -> list[str]:
+def wrong_vae_operations(fused: VaeOperations, device: torch.device) -> list[str]:
     """The same for the operations of a VAE between its convolutions, in both precisions."""
     return [
         f"{name} of {channels} channels in {dtype}"
@@ -82,7 +82,7 @@ def wrong_block_attention(attend_blocks: AttendBlocks, features: int, device: to
 
 
 def _decoder_checks(
-    fused: DecoderOperations, channels: int, dtype: torch.dtype, device: torch.device
+    fused: VaeOperations, channels: int, dtype: torch.dtype, device: torch.device
 ) -> Iterator[tuple[str, Callable[[], bool]]]:
     generator = torch.Generator(device).manual_seed(1)
 
@@ -92,21 +92,21 @@ def _decoder_checks(
     one, other = (numbers(1, channels, 4, 8, 8).contiguous(memory_format=torch.channels_last_3d) for _ in range(2))
     bias, gamma = numbers(channels), numbers(channels)
 
-    def normed(operations: DecoderOperations, bias: torch.Tensor | None) -> torch.Tensor:
+    def normed(operations: VaeOperations, bias: torch.Tensor | None) -> torch.Tensor:
         out = torch.zeros_like(one)
         operations.norm_silu(one[:, :, 2:], bias, gamma, out[:, :, 2:])  # after two frames, as the decoder uses it
         return out
 
-    def added(operations: DecoderOperations) -> torch.Tensor:
+    def added(operations: VaeOperations) -> torch.Tensor:
         return operations.add(one.clone(), bias, other)
 
-    works: tuple[tuple[str, Callable[[DecoderOperations], torch.Tensor]], ...] = (
+    works: tuple[tuple[str, Callable[[VaeOperations], torch.Tensor]], ...] = (
         ("norm and SiLU", lambda operations: normed(operations, None)),
         ("norm and SiLU of a sum", lambda operations: normed(operations, bias)),
         ("addition", added),
     )
     for name, work in works:
-        yield name, lambda work=work: _alike(work(fused), work(TorchDecoderOperations()))  # type: ignore[misc]
+        yield name, lambda work=work: _alike(work(fused), work(TorchVaeOperations()))  # type: ignore[misc]
 
 
 def _holds(name: str, check: Callable[[], bool]) -> bool:

@@ -43,13 +43,13 @@ def _add_kernel(  # type: ignore[no-untyped-def]
     tl.store(numbers + place, (x.to(tl.float32) + added).to(x.dtype), mask=mask)
 
 
-class TritonDecoderOperations:
+class TritonVaeOperations:
     """The operations on a CUDA device."""
 
     def norm_silu(
         self, pixels: torch.Tensor, bias: torch.Tensor | None, gamma: torch.Tensor, out: torch.Tensor
     ) -> None:
-        """See DecoderOperations."""
+        """See VaeOperations."""
         channels = len(gamma)
         count = pixels.numel() // channels
         rows, block = _shape(channels)
@@ -67,7 +67,7 @@ class TritonDecoderOperations:
         )
 
     def add(self, pixels: torch.Tensor, bias: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        """See DecoderOperations. Overwrites `pixels`."""
+        """See VaeOperations. Overwrites `pixels`."""
         channels = len(bias)
         count = pixels.numel() // channels
         rows, block = _shape(channels)

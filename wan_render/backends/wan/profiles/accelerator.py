@@ -26,8 +26,8 @@ from wan_render.backends.wan.profiles.first_block import SkipCount
 from wan_render.backends.wan.profiles.prepare import (
     accelerated,
     chosen_attention,
-    fused_decoder_operations,
     fused_operations,
+    fused_vae_operations,
     machine,
 )
 from wan_render.backends.wan.profiles.render_profile import (
@@ -243,9 +243,7 @@ class Accelerator:
         if self.leaves_all_to_diffusers:
             return False
         if self._fuses is None:
-            self._fuses = self._are_right(
-                lambda: self_check.wrong_decoder_operations(fused_decoder_operations(), self._device)
-            )
+            self._fuses = self._are_right(lambda: self_check.wrong_vae_operations(fused_vae_operations(), self._device))
         return self._fuses
 
     def _are_right(self, wrong_ones: Callable[[], list[str]]) -> bool:
@@ -323,7 +321,7 @@ class VaeForm:
                 part.to(torch.bfloat16)
                 channels_last(part)
         if self.is_fused:
-            fuse(vae, fused_decoder_operations())
-            fuse_encoder(vae, fused_decoder_operations())
+            fuse(vae, fused_vae_operations())
+            fuse_encoder(vae, fused_vae_operations())
         placed: torch.nn.Module = vae
         return placed

@@ -9,7 +9,7 @@ import torch
 from wan_render.backends.wan.kernels import attention
 from wan_render.backends.wan.kernels.arithmetic import Arithmetic, Loaded, StoredFloat8
 from wan_render.backends.wan.kernels.attention import SDPA, Chosen, Kernel
-from wan_render.backends.wan.kernels.decoder import DecoderOperations
+from wan_render.backends.wan.kernels.decoder import VaeOperations
 from wan_render.backends.wan.kernels.float8_arithmetic import Float8, Float8Products
 from wan_render.backends.wan.kernels.launches import USUAL, Launches
 from wan_render.backends.wan.kernels.operations import Operations
@@ -68,11 +68,11 @@ def fused_operations(launches: Launches = USUAL) -> Operations:
     return TritonOperations(launches)
 
 
-def fused_decoder_operations() -> DecoderOperations:
+def fused_vae_operations() -> VaeOperations:
     """The operations of a VAE's decoder between its convolutions, as Triton kernels."""
-    from wan_render.backends.wan.kernels.triton_decoder import TritonDecoderOperations
+    from wan_render.backends.wan.kernels.triton_decoder import TritonVaeOperations
 
-    return TritonDecoderOperations()
+    return TritonVaeOperations()
 
 
 def chosen_attention() -> AttendBlocks:
